@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# Language level, warnings, sanitizers, ccache: what holds for every target.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+set(KVORUM_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize=...")
+
+find_program(KVORUM_CCACHE ccache)
+if(KVORUM_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${KVORUM_CCACHE})
+endif()
+
+add_library(kvorum_options INTERFACE)
+target_include_directories(kvorum_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(kvorum_options INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Werror -fno-omit-frame-pointer)
+if(KVORUM_SANITIZE)
+  target_compile_options(kvorum_options INTERFACE -fsanitize=${KVORUM_SANITIZE} -fno-sanitize-recover=undefined)
+  target_link_options(kvorum_options INTERFACE -fsanitize=${KVORUM_SANITIZE})
+endif()
