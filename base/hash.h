@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fast 64-bit hashes (xxHash). Not for ring positions (MD5, base/position.h) nor for what an
+// adversary may forge (SipHash, base/siphash.h).
+#pragma once
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <cstdint>
+#include <string_view>
+
+namespace kvorum {
+
+inline uint64_t hash_seeded(std::string_view bytes, uint64_t seed) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+inline uint64_t xxh64(std::string_view bytes, uint64_t seed = 0) {
+  return XXH64(bytes.data(), bytes.size(), seed);
+}
+inline uint32_t checksum32(std::string_view bytes) {
+  return static_cast<uint32_t>(XXH3_64bits(bytes.data(), bytes.size()));
+}
+
+}  // namespace kvorum
