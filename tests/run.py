@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs every suite of the project and ends with one plain line: N passed, N failed.
+
+Suites, in this order: tidy (tests/tidy/*_test.py), unit (the programs that CMake registered with
+add_test), integration (tests/integration/*.py that can be run). A suite is a program; it counts by
+its GoogleTest report, or else by its own last line `N passed, N failed`. A crash, a timeout, a
+status other than 0 and a suite that ran nothing are failures, whatever was counted before.
+"""
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CLOSING_LINE = re.compile(r'^(?:\w+: )?(\d+) passed, (\d+) failed(?:, \d+ skipped)?$', re.MULTILINE)
+SHOWN_LINES_MAX = 80
+
+
+class Suite:
+    def __init__(self, group, name, command):
+        self.group, self.name, self.command = group, name, command
+        self.is_gtest = group == 'unit' and os.path.basename(command[0]).endswith('_test')
+        self.gtest_filter = ''
+
+
+def python_suites(group, folder, binary):
+    """Programs of a folder: *_test.py, and whatever else has a main part; the rest are modules."""
+    suites = []
+    path = os.path.join(ROOT, folder)
+    for file in sorted(os.listdir(path) if os.path.isdir(path) else []):
+        full = os.path.join(path, file)
+        if not file.endswith('.py'):
+            continue
+        with open(full, encoding='utf-8') as source:
+            if file.endswith('_test.py') or '__main__' in source.read():
+                suites.append(Suite(group, file[:-3], [sys.executable, full, binary]))
+    return suites
+
+
+def registered_suites(build):
+    listed = subprocess.run(['ctest', '--test-dir', build, '--show-only=json-v1'],
+                            capture_output=True, text=True, check=True)
+    return [Suite('unit', test['name'], test['command'])
+            for test in json.loads(listed.stdout)['tests'] if test.get('command')]
+
+
+def choose(suites, words):
+    """`word` picks suites by name or group, `word:filter` gives GoogleTest a filter too."""
+    if not words:
+        return suites
+    chosen = []
+    for word in words:
+        name, _, gtest_filter = word.partition(':')
+        for suite in suites:
+            if (name in suite.name or name == suite.group) and suite not in chosen:
+                suite.gtest_filter = gtest_filter
+                chosen.append(suite)
+    return chosen
+
+
+def run_program(command, log_path, seconds_max, environment):
+    """The exit status, negative for a signal as subprocess has it; None after a timeout."""
+    with open(log_path, 'wb') as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, cwd=ROOT,
+                                   stderr=subprocess.STDOUT, env=environment, start_new_session=True)
+        try:
+            return process.wait(seconds_max)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            # Whatever a suite started ends with it.
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+            process.wait()
+
+
+def count_gtest(report_path, log):
+    try:
+        with open(report_path, encoding='utf-8') as file:
+            report = json.load(file)
+    except (OSError, ValueError):  # it ended before it could report
+        return log.count('[       OK ]'), 0
+    ran = sum(1 for suite in report['testsuites'] for test in suite['testsuite']
+              if test['result'] == 'COMPLETED')
+    failed = report['failures'] + report['errors']
+    return ran - failed, failed
+
+
+def run_suite(suite, arguments, environment):
+    """Returns (passed, failed, what went wrong besides counted failures or '')."""
+    logs = os.path.join(arguments.build, 'test-logs')
+    os.makedirs(logs, exist_ok=True)
+    log_path = os.path.join(logs, suite.name + '.log')
+    report_path = os.path.join(logs, suite.name + '.json')
+    command = list(suite.command)
+    if suite.is_gtest:
+        if os.path.exists(report_path):
+            os.remove(report_path)
+        command.append('--gtest_output=json:' + report_path)
+        if suite.gtest_filter:
+            command.append('--gtest_filter=' + suite.gtest_filter)
+    try:
+        status = run_program(command, log_path, arguments.timeout, environment)
+    except OSError as error:
+        with open(log_path, 'w', encoding='utf-8') as log:
+            log.write(str(error) + '\n')
+        return 0, 1, 'could not start: %s' % error
+    with open(log_path, encoding='utf-8', errors='replace') as file:
+        log = file.read()
+
+    if suite.is_gtest:
+        passed, failed = count_gtest(report_path, log)
+    else:
+        counts = CLOSING_LINE.findall(log)
+        passed, failed = map(int, counts[-1]) if counts else (0, 0)
+    trouble = ''
+    if status is None:
+        trouble = 'no end after %d s' % arguments.timeout
+    elif status < 0:
+        trouble = 'ended by ' + signal.Signals(-status).name
+    elif status != 0 and failed == 0:
+        trouble = 'ended with status %d' % status
+    elif passed + failed == 0:
+        trouble = 'ran no test'
+    return passed, failed + (1 if trouble else 0), trouble
+
+
+def report(suite, outcome, seconds, arguments):
+    passed, failed, trouble = outcome
+    print('%-12s %-28s %5d passed, %d failed  %6.1f s%s'
+          % (suite.group, suite.name, passed, failed, seconds, '  ' + trouble if trouble else ''),
+          flush=True)
+    if failed:
+        path = os.path.join(arguments.build, 'test-logs', suite.name + '.log')
+        with open(path, encoding='utf-8', errors='replace') as log:
+            lines = log.read().splitlines()
+        for line in lines[-SHOWN_LINES_MAX:]:
+            print('    | ' + line)
+        print('    all of it: ' + os.path.relpath(path, ROOT), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--build', default=os.path.join(ROOT, 'build', 'release'))
+    parser.add_argument('--timeout', type=int, default=420, help='seconds for one suite')
+    parser.add_argument('suites', nargs='*', help='names or parts of names; all when left out')
+    arguments = parser.parse_args()
+    arguments.build = os.path.abspath(arguments.build)
+    binary = os.path.join(arguments.build, 'kvorum')
+    environment = dict(os.environ, KVORUM_BINARY=binary, KVORUM_BUILD=arguments.build,
+                       PYTHONDONTWRITEBYTECODE='1')
+
+    suites = (python_suites('tidy', 'tests/tidy', binary) + registered_suites(arguments.build) +
+              python_suites('integration', 'tests/integration', binary))
+    chosen = choose(suites, arguments.suites)
+    if not chosen:
+        print('no suite is named so; there are: ' + ' '.join(suite.name for suite in suites))
+    total_passed = total_failed = 0
+    for suite in chosen:
+        began = time.monotonic()
+        outcome = run_suite(suite, arguments, environment)
+        report(suite, outcome, time.monotonic() - began, arguments)
+        total_passed += outcome[0]
+        total_failed += outcome[1]
+    print('%d passed, %d failed' % (total_passed, total_failed))
+    return 1 if total_failed or not total_passed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
