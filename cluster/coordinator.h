@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The coordinator: runs client requests against the replicas of their keys, and serves as a replica
+// for other coordinators. A pure state machine: inputs with `now` come in, effects go to the Outbox
+// and the sinks; no clock, socket, thread or random device. One per reactor; not thread-safe. What a
+// node's coordinators share stands in NodeParts. Paper 4.5 (execution), 4.6 (hinted handoff).
+//
+//   submit -> route --self--> get or put machine (get_machine.cc, put_machine.cc) -> completion
+//                \--other--> forwarded, answered or retried elsewhere (forwarding.cc)
+//   on_message -> replica.cc serves reads and writes; replies go back to their operation
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/rng.h"
+#include "base/slot_map.h"
+#include "base/time.h"
+#include "cluster/author_table.h"
+#include "cluster/cluster_view.h"
+#include "cluster/flush_marks.h"
+#include "cluster/hybrid_clock.h"
+#include "cluster/keyspace_operation.h"
+#include "cluster/messages.h"
+#include "cluster/operation.h"
+#include "cluster/outbox.h"
+#include "engine/object_table.h"
+
+namespace kvorum::cluster {
+
+// Shared by all machines of a node; outlives them. Nothing is owned.
+struct NodeParts {
+  engine::ObjectTable* table = nullptr;
+  engine::ObjectTable* hints = nullptr;  // memory table: see hints.h
+  AuthorTable* authors = nullptr;
+  HybridClock* clock = nullptr;
+  FlushMarks* marks = nullptr;
+  EditTable edits;
+  uint64_t incarnation = 0;
+  uint64_t digest_seed = 0;
+};
+
+struct CoordinatorOptions {
+  uint32_t request_timeout_ms = 1000;
+  uint32_t read_repair_wait_ms = 100;
+  uint32_t hints_interval_ms = 5000;
+  uint32_t siblings_max = 100;
+  uint32_t clock_entries_max = 10;
+  bool replays_hints = true;  // one coordinator of a node does
+};
+
+// Since start; read by another thread for metrics, hence atomic there (server copies them per turn).
+struct CoordinatorCounters {
+  uint64_t gets = 0, puts = 0, forwards = 0, forward_retries = 0;
+  uint64_t replica_reads = 0, replica_writes = 0;
+  uint64_t read_repairs = 0, digest_mismatches = 0, second_writes = 0;
+  uint64_t hints_stored = 0, hints_replayed = 0;
+  uint64_t no_quorum = 0, uncertain = 0, timeouts = 0;
+  uint64_t siblings_seen = 0, concurrent_dropped = 0, clock_truncations = 0;
+  uint64_t malformed_frames = 0, operations_in_flight = 0;
+};
+
+enum class PeerState : uint8_t { kUp, kSuspected, kDown };
+
+class Coordinator {
+ public:
+  Coordinator(const NodeParts& parts, std::shared_ptr<const ClusterView> view,
+              const CoordinatorOptions& options, uint64_t rng_seed);
+  ~Coordinator();
+  Coordinator(const Coordinator&) = delete;
+
+  void set_sinks(CompletionSink* completions, KeyspaceSink* keyspace_completions);
+
+  void submit(const Request& request, uint64_t tag, Now now);
+  void submit(const KeyspaceRequest& request, uint64_t tag, Now now);
+
+  // A frame from a peer, its greeting done. A malformed one is counted and dropped; false then.
+  bool on_message(MemberIndex from, const Frame& frame, Now now);
+  // The link to a peer came up (both greetings done) or broke.
+  void on_link(MemberIndex peer, bool up, Now now);
+  // A round of group commit ended: everything up to `ticket` is durable, or the round failed.
+  void on_committed(engine::Ticket ticket, bool ok, Now now);
+  void on_loaded(SlotId operation, bool ok, Now now);
+  void on_scanned(SlotId operation, std::vector<std::string> keys_and_facts, Now now);
+  void on_time(Now now);
+  // Steady microseconds of the next on_time() that matters; 0: none.
+  uint64_t next_deadline_us() const;
+
+  Outbox& outbox();
+  const ClusterView& view() const;
+  PeerState peer_state(MemberIndex peer) const;
+  const CoordinatorCounters& counters() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hybrid logical clock of a node (Kulkarni et al.): never goes back, stays near wall time, and is
+// above every remote reading that it accepted. Shared by the node's reactors. A remote reading more
+// than kAheadMaxMs before our wall clock is counted and does not move it: causality never depends on
+// synchronised clocks, so one node with a wrong clock must not drag the others along.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/time.h"
+
+namespace kvorum::cluster {
+
+class HybridClock {
+ public:
+  static constexpr uint64_t kAheadMaxMs = 500;
+
+  explicit HybridClock(Hlc least = {}) : last_(least.value) {}
+
+  // A new reading, above all before and not below wall time.
+  Hlc tick(uint64_t wall_ms) {
+    const uint64_t wall = Hlc::from_ms(wall_ms).value;
+    uint64_t last = last_.load(std::memory_order_relaxed);
+    for (;;) {
+      const uint64_t next = wall > last ? wall : last + 1;
+      if (last_.compare_exchange_weak(last, next, std::memory_order_relaxed)) return Hlc{next};
+    }
+  }
+
+  // The latest reading, without making a new one; at least wall time. Expiry compares with it.
+  Hlc reading(uint64_t wall_ms) const {
+    const uint64_t wall = Hlc::from_ms(wall_ms).value;
+    const uint64_t last = last_.load(std::memory_order_relaxed);
+    return Hlc{wall > last ? wall : last};
+  }
+
+  // A remote reading. False (and counted) where it is too far ahead to be followed.
+  bool observe(Hlc remote, uint64_t wall_ms) {
+    if (remote.ms() > wall_ms + kAheadMaxMs) {
+      far_ahead_.fetch_add(1, std::memory_order_relaxed);
+      return false;
+    }
+    raise(remote);
+    return true;
+  }
+
+  // Every reading from now on is above `least`.
+  void raise(Hlc least) {
+    uint64_t last = last_.load(std::memory_order_relaxed);
+    while (last < least.value &&
+           !last_.compare_exchange_weak(last, least.value, std::memory_order_relaxed)) {
+    }
+  }
+
+  uint64_t far_ahead_count() const { return far_ahead_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> last_;
+  std::atomic<uint64_t> far_ahead_{0};
+};
+
+}  // namespace kvorum::cluster

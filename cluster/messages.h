@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames between nodes: hand-coded, versioned by the greeting of their link, checksummed.
+//
+//   u32 length        of everything after this field
+//   u32 checksum      XXH3 of everything after this field
+//   u8  type          MessageType
+//   u8  keyspace
+//   u16 flags         meaning by type
+//   u64 operation     of the asking node's pool; echoed in the answer
+//   ...               payload by type, little endian
+//
+// A payload about a key begins with the key's position (16 bytes), so that nobody hashes it again.
+// Numbers of types never change their meaning; a new layout is a new type or protocol version.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/slot_map.h"
+#include "cluster/operation.h"
+
+namespace kvorum::cluster {
+
+inline constexpr uint16_t kProtocolVersion = 1;
+inline constexpr size_t kFrameLengthBytes = 4;
+inline constexpr size_t kFrameHeadBytes = 4 + 4 + 1 + 1 + 2 + 8;
+inline constexpr uint64_t kFrameBytesMax = kValueBytesMax + 16 * 1024 * 1024;
+
+enum class MessageType : uint8_t {
+  kHello = 1,      // link level: greeting, its answer, keep-alive (server/ handles these four)
+  kWelcome = 2,
+  kPing = 3,
+  kPong = 4,
+  kForward = 8,    // a client's request, for the node that coordinates it
+  kForwardReply = 9,
+  kReplicaRead = 10,
+  kReplicaReadReply = 11,
+  kReplicaWrite = 12,
+  kReplicaWriteReply = 13,
+  // 32 and up: operations on keyspaces (cluster/keyspace_machine.h)
+  kScan = 32,
+  kScanReply = 33,
+  kCount = 34,
+  kCountReply = 35,
+  kFlushClocks = 36,
+  kFlushClocksReply = 37,
+  kFlushMark = 38,
+  kFlushMarkReply = 39,
+};
+
+struct FrameHead {
+  MessageType type;
+  uint8_t keyspace = 0;
+  uint16_t flags = 0;
+  SlotId operation = 0;
+};
+
+// Writes a frame into a batch: the head at construction, the payload by appending to out(), length
+// and checksum at finish().
+class FrameWriter {
+ public:
+  FrameWriter(std::string& batch, const FrameHead& head);
+  std::string& out() { return batch_; }
+  void finish();
+
+ private:
+  std::string& batch_;
+  size_t start_;
+};
+
+enum class FrameStatus : uint8_t { kFrame, kNeedMore, kTooLong, kDamaged };
+
+struct Frame {
+  FrameHead head;
+  std::string_view payload;
+};
+
+// Takes the first frame of `bytes`. With kFrame, `size` is what it occupied; with kNeedMore, what is
+// needed in all (at least).
+FrameStatus parse_frame(std::string_view bytes, Frame* frame, size_t* size);
+
+// ReplicaRead: what the asker wants back. ReplicaWrite: who the write is for.
+inline constexpr uint16_t kReadFull = 1 << 0;      // the object, not only the digest of its versions
+inline constexpr uint16_t kReadHinted = 1 << 1;    // asked as a fallback: answer from hints
+inline constexpr uint16_t kWriteBlind = 1 << 0;    // tell me what you keep that this did not cover
+inline constexpr uint16_t kWriteHinted = 1 << 1;   // keep it as a hint for the member in the payload
+inline constexpr uint16_t kWriteRepair = 1 << 2;   // read repair or hint replay: nobody waits for it
+
+// What a replica says to a write or a read.
+enum class ReplicaVerdict : uint8_t {
+  kOk = 0,
+  kUncovered = 1,  // write taken; the payload is the vector of versions that it did not cover
+  kAbsent = 2,     // read: nothing here
+  kRefused = 3,    // the store failed, memory is full: counts as a definite no
+  kNotHeld = 4,    // read from a fallback that has no hint for the key
+};
+
+struct ReplicaRead {
+  KeyRef key;
+  bool full = false;
+  bool hinted = false;
+};
+void put_replica_read(std::string& batch, SlotId operation, const ReplicaRead& message);
+bool parse_replica_read(const Frame& frame, ReplicaRead* message);
+
+struct ReplicaReadReply {
+  ReplicaVerdict verdict = ReplicaVerdict::kOk;
+  bool full = false;
+  uint64_t digest = 0;             // versions_digest()
+  std::string_view object;         // portable form, where full
+};
+void put_replica_read_reply(std::string& batch, SlotId operation, const ReplicaReadReply& message);
+bool parse_replica_read_reply(const Frame& frame, ReplicaReadReply* message);
+
+struct ReplicaWrite {
+  KeyRef key;
+  bool blind = false;
+  bool repair = false;
+  NodeId hint_for = 0;             // 0: the receiver is a primary
+  std::string_view object;         // portable form
+};
+void put_replica_write(std::string& batch, SlotId operation, const ReplicaWrite& message);
+// The same with the object given apart, appended without a copy in between.
+void put_replica_write_object(std::string& batch, SlotId operation, const ReplicaWrite& message,
+                              const Object& object);
+bool parse_replica_write(const Frame& frame, ReplicaWrite* message);
+
+struct ReplicaWriteReply {
+  ReplicaVerdict verdict = ReplicaVerdict::kOk;
+  std::string_view vector;         // encode_context() of the uncovered object's vector
+};
+void put_replica_write_reply(std::string& batch, SlotId operation, const ReplicaWriteReply& message);
+bool parse_replica_write_reply(const Frame& frame, ReplicaWriteReply* message);
+
+// A client's request, travelling: Request with what the asking node fixed for all its retries.
+struct ForwardedRequest {
+  Request request;
+  Context context;          // request.context points here after parsing
+  uint64_t origin = 0;
+  uint32_t remaining_ms = 0;
+};
+// The payload alone: kept by the asking node for retries.
+void encode_forwarded(const Request& request, uint64_t origin, std::string& payload);
+bool parse_forwarded(uint8_t keyspace, std::string_view payload, ForwardedRequest* message);
+void put_forward(std::string& batch, SlotId operation, uint8_t keyspace, uint32_t remaining_ms,
+                 std::string_view payload);
+
+// A Completion, travelling back. `storage` keeps what the completion's pointers point to.
+struct CompletionStorage {
+  Object object;
+  Context context;
+  std::vector<ReplicaFacts> replicas;
+};
+void put_forward_reply(std::string& batch, SlotId operation, const Completion& completion);
+bool parse_forward_reply(const Frame& frame, CompletionStorage* storage, Completion* completion);
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/object.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+
+namespace kvorum::cluster {
+namespace {
+
+// Keeps of `from` what `other` either holds too or never heard of, and appends it to `out`. A version
+// that one side already emptied because its deadline passed is empty in the merged object.
+void keep_unseen(const Object& from, const Object& other, InlineVector<Version, 1>& out) {
+  for (const Version& version : from.versions) {
+    const Version* twin = other.find(version.dot);
+    if (twin) {
+      out.push_back(twin->type == TypeTag::kTombstone ? *twin : version);
+    } else if (!other.vector.covers(version.dot)) {
+      out.push_back(version);
+    }
+  }
+}
+
+void insert_version(InlineVector<Version, 1>& versions, const Version& version) {
+  versions.push_back(version);
+  for (size_t at = versions.size() - 1; at > 0; --at) {
+    if (!newer(versions[at].dot, versions[at - 1].dot)) return;
+    std::swap(versions[at], versions[at - 1]);
+  }
+}
+
+bool outlasts(uint64_t deadline_a, uint64_t deadline_b) {
+  return deadline_b != 0 && (deadline_a == 0 || deadline_a > deadline_b);
+}
+
+}  // namespace
+
+bool newer(const Dot& a, const Dot& b) {
+  if (a.hlc != b.hlc) return a.hlc > b.hlc;
+  return a.actor > b.actor;
+}
+
+const VectorEntry* VersionVector::find(const Actor& actor) const {
+  for (const VectorEntry& entry : entries_) {
+    if (entry.actor == actor) return &entry;
+  }
+  return nullptr;
+}
+
+bool VersionVector::covers(const Dot& dot) const {
+  const VectorEntry* entry = find(dot.actor);
+  return entry && entry->hlc >= dot.hlc;
+}
+
+bool VersionVector::covers_all(const VersionVector& other) const {
+  for (const VectorEntry& entry : other) {
+    if (!covers(Dot{entry.actor, entry.hlc})) return false;
+  }
+  return true;
+}
+
+void VersionVector::raise(const Actor& actor, Hlc hlc) {
+  for (VectorEntry& entry : entries_) {
+    if (entry.actor == actor) {
+      entry.hlc = std::max(entry.hlc, hlc);
+      return;
+    }
+  }
+  entries_.push_back({actor, hlc});
+  for (size_t at = entries_.size() - 1; at > 0; --at) {
+    if (entries_[at - 1].actor < entries_[at].actor) return;
+    std::swap(entries_[at], entries_[at - 1]);
+  }
+}
+
+void VersionVector::join(const VersionVector& other) {
+  for (const VectorEntry& entry : other) raise(entry.actor, entry.hlc);
+}
+
+bool VersionVector::operator==(const VersionVector& other) const {
+  return size() == other.size() &&
+         std::equal(begin(), end(), other.begin(), [](const VectorEntry& a, const VectorEntry& b) {
+           return a.actor == b.actor && a.hlc == b.hlc;
+         });
+}
+
+const Version* Object::find(const Dot& dot) const {
+  for (const Version& version : versions) {
+    if (version.dot == dot) return &version;
+  }
+  return nullptr;
+}
+
+bool Context::covers(const Dot& dot) const {
+  return vector.covers(dot) || std::find(detached.begin(), detached.end(), dot) != detached.end();
+}
+
+void update(Object& object, const Context& context, const Version& version) {
+  InlineVector<Version, 1> kept;
+  for (const Version& old : object.versions) {
+#ifndef KVORUM_PLANTED_BUG_FORGET_CONTEXT
+    if (context.covers(old.dot)) continue;
+#endif
+    kept.push_back(old);
+  }
+  insert_version(kept, version);
+  object.versions = std::move(kept);
+  object.vector.join(context.vector);
+  object.vector.raise(version.dot.actor, version.dot.hlc);
+}
+
+Object merge(const Object& a, const Object& b) {
+  InlineVector<Version, 1> kept_a;
+  InlineVector<Version, 1> kept_b;
+  keep_unseen(a, b, kept_a);
+  keep_unseen(b, a, kept_b);
+  Object merged;
+  merged.vector = a.vector;
+  merged.vector.join(b.vector);
+  merged.versions = std::move(kept_a);
+  for (const Version& version : kept_b) {
+    if (!merged.find(version.dot)) insert_version(merged.versions, version);
+  }
+  return merged;
+}
+
+size_t keep_newest(Object& object) {
+  if (object.versions.size() <= 1) return 0;
+  const size_t dropped = object.versions.size() - 1;
+  const Version newest = object.versions[0];
+  object.versions.clear();
+  object.versions.push_back(newest);
+  return dropped;
+}
+
+size_t truncate_vector(Object& object, size_t entries_max) {
+  for (const Version& version : object.versions) {
+    if (version.type == TypeTag::kTombstone) return 0;
+  }
+  size_t cut = 0;
+  while (object.vector.size() > entries_max) {
+    size_t oldest = object.vector.size();
+    for (size_t at = 0; at < object.vector.size(); ++at) {
+      const VectorEntry& entry = object.vector.begin()[at];
+      const bool named = std::any_of(
+          object.versions.begin(), object.versions.end(),
+          [&entry](const Version& version) { return version.dot.actor == entry.actor; });
+      if (named) continue;
+      if (oldest == object.vector.size() || entry.hlc < object.vector.begin()[oldest].hlc) {
+        oldest = at;
+      }
+    }
+    if (oldest == object.vector.size()) break;
+    object.vector.erase_at(oldest);
+    ++cut;
+  }
+  return cut;
+}
+
+uint64_t origin_of(const Version& version) {
+  if (version.origin != 0) return version.origin;
+  const uint64_t derived = xxh64({reinterpret_cast<const char*>(&version.dot), sizeof(Dot)});
+  return derived != 0 ? derived : 1;
+}
+
+bool visible(const Version& version, uint64_t now_ms) {
+  return version.type != TypeTag::kTombstone &&
+         (version.deadline_ms == 0 || version.deadline_ms > now_ms);
+}
+
+InlineVector<Version, 1> visible_versions(const Object& object, uint64_t now_ms) {
+  InlineVector<Version, 1> seen;
+  for (const Version& version : object.versions) {
+    if (!visible(version, now_ms)) continue;
+    Version* twin = nullptr;
+    for (Version& other : seen) {
+      if (origin_of(other) == origin_of(version)) twin = &other;
+    }
+    if (!twin) {
+      seen.push_back(version);
+    } else if (outlasts(version.deadline_ms, twin->deadline_ms)) {
+      *twin = version;
+    }
+  }
+  return seen;
+}
+
+uint64_t versions_digest(const Object& object) {
+  uint64_t digest = 0;
+  for (const Version& version : object.versions) {
+    static_assert(sizeof(Dot) == 32, "hashed as it lies in memory: no padding");
+    digest = xxh64({reinterpret_cast<const char*>(&version.dot), sizeof(Dot)}, digest);
+  }
+  return digest;
+}
+
+uint64_t leaf_digest(const KeyRef& key, const Object& object, uint64_t seed) {
+  if (object.versions.empty()) return 0;
+  return hash_seeded(key.key, seed ^ versions_digest(object) ^ key.keyspace);
+}
+
+}  // namespace kvorum::cluster

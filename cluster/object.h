@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// The version algebra: what is stored per key and how two copies become one. An Object is a dotted
+// version vector set: a version vector (actor -> highest HLC) plus the versions that nothing covers,
+// each with its own dot. update(), merge() and the vector as context are the whole algebra; merge is
+// commutative, associative and idempotent (tests/cluster/object_test.cc). Pure values: the bytes of
+// versions are borrowed from a record, a frame or a request and live as long as those.
+// Sources: paper 4.4; Preguica et al., "Dotted Version Vectors"; docs/CONSISTENCY.md.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string_view>
+
+#include "base/inline_vector.h"
+#include "base/position.h"
+#include "base/time.h"
+
+namespace kvorum::cluster {
+
+// Who mints dots for one key: a node, in one incarnation, since it last lacked the key. `birth` is
+// the HLC of the first dot that it minted since then, so a counter never speaks for what its node
+// forgot.
+struct Actor {
+  uint64_t node = 0;
+  uint64_t incarnation = 0;
+  Hlc birth;
+  constexpr auto operator<=>(const Actor&) const = default;
+};
+
+struct Dot {
+  Actor actor;
+  Hlc hlc;
+  constexpr bool operator==(const Dot&) const = default;
+};
+
+// Newest first, then by actor: the canonical order of versions.
+bool newer(const Dot& a, const Dot& b);
+
+enum class TypeTag : uint8_t { kTombstone = 0, kString = 1 };
+
+struct Version {
+  Dot dot;
+  TypeTag type = TypeTag::kString;
+  uint32_t flags = 0;        // memcached's
+  uint64_t deadline_ms = 0;  // absolute Unix milliseconds; 0: never
+  uint64_t origin = 0;       // the client request that made the bytes; 0: made by the dot's own
+  std::string_view bytes;
+};
+
+struct VectorEntry {
+  Actor actor;
+  Hlc hlc;
+};
+
+// One entry per actor, in actor order.
+class VersionVector {
+ public:
+  const VectorEntry* find(const Actor& actor) const;
+  bool covers(const Dot& dot) const;
+  // Every entry of `other` is covered by this vector.
+  bool covers_all(const VersionVector& other) const;
+  void raise(const Actor& actor, Hlc hlc);
+  void join(const VersionVector& other);
+  void erase_at(size_t index) { entries_.erase_at(index); }
+
+  bool empty() const { return entries_.empty(); }
+  size_t size() const { return entries_.size(); }
+  const VectorEntry* begin() const { return entries_.begin(); }
+  const VectorEntry* end() const { return entries_.end(); }
+  bool operator==(const VersionVector& other) const;
+
+ private:
+  InlineVector<VectorEntry, 3> entries_;
+};
+
+struct Object {
+  VersionVector vector;
+  InlineVector<Version, 1> versions;  // canonical order
+
+  bool empty() const { return vector.empty() && versions.empty(); }
+  const Version* find(const Dot& dot) const;
+};
+
+// What a client knows (docs/CONSISTENCY.md): everything its vector covers, and single dots beyond it
+// that cover only themselves ("detached": the dot of a put, whose writer never saw its siblings).
+struct Context {
+  VersionVector vector;
+  InlineVector<Dot, 2> detached;
+
+  bool empty() const { return vector.empty() && detached.empty(); }
+  bool covers(const Dot& dot) const;
+};
+
+// Adds `version` (its dot newly minted) to the object, replacing what the context covers.
+void update(Object& object, const Context& context, const Version& version);
+
+Object merge(const Object& a, const Object& b);
+
+// Last-write-wins keyspaces: keeps only the version with the newest HLC (then actor).
+// Returns how many versions that dropped.
+size_t keep_newest(Object& object);
+
+// Past entries_max drops the oldest entries whose actor has no version here. Entries of live dots
+// stay: cutting them would make the version return. Nothing is cut beside a tombstone.
+// Returns how many entries went (paper 4.4, clock truncation).
+size_t truncate_vector(Object& object, size_t entries_max);
+
+// The request that made a version's bytes, never 0: kept through retries, EXPIRE and PERSIST.
+uint64_t origin_of(const Version& version);
+
+// A version that a client may see at `now_ms`: no tombstone, deadline not reached.
+bool visible(const Version& version, uint64_t now_ms);
+
+// The versions that a client sees, newest first; of several with one origin only the one with the
+// longest deadline (never: longest).
+InlineVector<Version, 1> visible_versions(const Object& object, uint64_t now_ms);
+
+// XXH64 of the dots in canonical order: equal digests, equal versions. Also memcached's cas unique.
+uint64_t versions_digest(const Object& object);
+
+// The keyed leaf of a partition's digest; 0 for an object without versions.
+uint64_t leaf_digest(const KeyRef& key, const Object& object, uint64_t seed);
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/object_codec.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr uint8_t kGeneral = 1 << 0;
+constexpr uint8_t kBorn = 1 << 1;  // birth == hlc, left out
+constexpr uint8_t kDeadline = 1 << 2;
+constexpr uint8_t kFlags = 1 << 3;
+constexpr uint8_t kOrigin = 1 << 4;
+constexpr uint8_t kOwnBirth = 1 << 5;  // inline: own birth is the dot's; general: it follows
+
+// How authors are written and read in the two forms.
+struct TableAuthors {
+  static constexpr size_t kBytes = 2;
+  AuthorTable* authors;
+  bool ok = true;
+
+  void put(std::string& out, const Actor& actor, Hlc hlc) {
+    AuthorTable::Index index = 0;
+    if (!authors->intern(actor.node, actor.incarnation, &index)) {
+      ok = false;
+    } else {
+      authors->saw(index, hlc);
+    }
+    put_u16(out, index);
+  }
+};
+
+struct KnownAuthors {
+  static constexpr size_t kBytes = 2;
+  const AuthorTable* authors;
+
+  void get(ByteReader& reader, Actor& actor) const {
+    const Author& author = authors->at(reader.u16());
+    actor.node = author.node;
+    actor.incarnation = author.incarnation;
+  }
+};
+
+struct PortableAuthors {
+  static constexpr size_t kBytes = 16;
+  void put(std::string& out, const Actor& actor, Hlc) {
+    put_u64(out, actor.node);
+    put_u64(out, actor.incarnation);
+  }
+  void get(ByteReader& reader, Actor& actor) const {
+    actor.node = reader.u64();
+    actor.incarnation = reader.u64();
+  }
+};
+
+bool fits_inline(const Record& record) {
+  const Object& object = record.object;
+  if (object.versions.size() != 1 || object.vector.size() != 1) return false;
+  const Dot& dot = object.versions[0].dot;
+  const VectorEntry& entry = *object.vector.begin();
+  if (!(entry.actor == dot.actor) || entry.hlc != dot.hlc) return false;
+  return record.own_birth.value == 0 || record.own_birth == dot.actor.birth;
+}
+
+uint8_t fields_of(const Version& version) {
+  uint8_t form = 0;
+  if (version.dot.actor.birth == version.dot.hlc) form |= kBorn;
+  if (version.deadline_ms != 0) form |= kDeadline;
+  if (version.flags != 0) form |= kFlags;
+  if (version.origin != 0) form |= kOrigin;
+  return form;
+}
+
+template <class Authors>
+void put_version(std::string& out, const Version& version, Authors& authors) {
+  put_u8(out, static_cast<uint8_t>(version.type));
+  authors.put(out, version.dot.actor, version.dot.hlc);
+  put_u64(out, version.dot.hlc.value);
+  if (version.dot.actor.birth != version.dot.hlc) put_u64(out, version.dot.actor.birth.value);
+  if (version.deadline_ms != 0) put_u64(out, version.deadline_ms);
+  if (version.flags != 0) put_u32(out, version.flags);
+  if (version.origin != 0) put_u64(out, version.origin);
+}
+
+template <class Authors>
+void get_version(ByteReader& reader, uint8_t form, const Authors& authors, Version& version) {
+  version.type = static_cast<TypeTag>(reader.u8());
+  authors.get(reader, version.dot.actor);
+  version.dot.hlc.value = reader.u64();
+  version.dot.actor.birth = form & kBorn ? version.dot.hlc : Hlc{reader.u64()};
+  version.deadline_ms = form & kDeadline ? reader.u64() : 0;
+  version.flags = form & kFlags ? reader.u32() : 0;
+  version.origin = form & kOrigin ? reader.u64() : 0;
+}
+
+template <class Authors>
+void put_general(const Record& record, std::string& out, Authors& authors) {
+  put_u8(out, record.own_birth.value ? kGeneral | kOwnBirth : kGeneral);
+  if (record.own_birth.value) put_u64(out, record.own_birth.value);
+  put_varint(out, record.object.vector.size());
+  for (const VectorEntry& entry : record.object.vector) {
+    authors.put(out, entry.actor, entry.hlc);
+    put_u64(out, entry.actor.birth.value);
+    put_u64(out, entry.hlc.value);
+  }
+  put_varint(out, record.object.versions.size());
+  for (const Version& version : record.object.versions) {
+    put_u8(out, fields_of(version));
+    put_version(out, version, authors);
+    put_bytes(out, version.bytes);
+  }
+}
+
+template <class Authors>
+void encode(const Record& record, std::string& head, std::string_view* body, Authors& authors) {
+  if (!fits_inline(record)) {
+    put_general(record, head, authors);
+    *body = {};
+    return;
+  }
+  const Version& version = record.object.versions[0];
+  put_u8(head, record.own_birth.value ? fields_of(version) | kOwnBirth : fields_of(version));
+  put_version(head, version, authors);
+  *body = version.bytes;
+}
+
+template <class Authors>
+bool decode_general(ByteReader& reader, uint8_t form, const Authors& authors, Record& record) {
+  if (form & kOwnBirth) record.own_birth.value = reader.u64();
+  const uint64_t entries = reader.varint();
+  if (entries > reader.rest().size() / (Authors::kBytes + 16)) return false;
+  for (uint64_t n = 0; n < entries; ++n) {
+    Actor actor;
+    authors.get(reader, actor);
+    actor.birth.value = reader.u64();
+    record.object.vector.raise(actor, Hlc{reader.u64()});
+  }
+  const uint64_t versions = reader.varint();
+  if (versions > reader.rest().size() / (Authors::kBytes + 11)) return false;
+  for (uint64_t n = 0; n < versions && reader.ok(); ++n) {
+    Version version;
+    get_version(reader, reader.u8(), authors, version);
+    version.bytes = reader.bytes();
+    record.object.versions.push_back(version);
+  }
+  return reader.ok() && reader.done();
+}
+
+template <class Authors>
+bool decode(std::string_view bytes, const Authors& authors, Record& record) {
+  record.object.vector = {};
+  record.object.versions.clear();
+  record.own_birth = {};
+  if (bytes.empty()) return true;
+  ByteReader reader(bytes);
+  const uint8_t form = reader.u8();
+  if (form & kGeneral) return decode_general(reader, form, authors, record);
+  Version version;
+  get_version(reader, form, authors, version);
+  version.bytes = reader.rest();
+  record.object.vector.raise(version.dot.actor, version.dot.hlc);
+  record.object.versions.push_back(version);
+  if (form & kOwnBirth) record.own_birth = version.dot.actor.birth;
+  return reader.ok();
+}
+
+// What only a foreign writer could get wrong.
+bool well_formed(const Object& object) {
+  for (size_t at = 0; at < object.versions.size(); ++at) {
+    if (!object.vector.covers(object.versions[at].dot)) return false;
+    if (at > 0 && !newer(object.versions[at - 1].dot, object.versions[at].dot)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool encode_record(const Record& record, AuthorTable& authors, std::string& head,
+                   std::string_view* body) {
+  head.clear();
+  TableAuthors names{&authors};
+  encode(record, head, body, names);
+  return names.ok;
+}
+
+void decode_record(std::string_view bytes, const AuthorTable& authors, Record& record) {
+  const bool whole = decode(bytes, KnownAuthors{&authors}, record);
+  KVORUM_CHECK(whole);
+}
+
+void encode_object(const Object& object, std::string& out) {
+  PortableAuthors names;
+  std::string_view body;
+  const Record record{object, {}};
+  encode(record, out, &body, names);
+  out.append(body);
+}
+
+bool decode_object(std::string_view bytes, Object& object) {
+  Record record;
+  if (!decode(bytes, PortableAuthors{}, record) || !well_formed(record.object)) return false;
+  object = std::move(record.object);
+  return true;
+}
+
+void StoredRecordCodec::to_portable(std::string_view record, std::string& out) const {
+  Record decoded;
+  decode_record(record, *authors_, decoded);
+  PortableAuthors names;
+  std::string_view body;
+  encode(decoded, out, &body, names);
+  out.append(body);
+}
+
+bool StoredRecordCodec::from_portable(const KeyRef& key, std::string_view portable,
+                                      std::string& record, engine::RecordChange* facts) const {
+  Record decoded;
+  if (!decode(portable, PortableAuthors{}, decoded) || !well_formed(decoded.object)) return false;
+  std::string_view body;
+  if (!encode_record(decoded, *authors_, record, &body)) return false;
+  record.append(body);
+  describe_record(decoded.object, facts);
+  facts->digest_change = leaf_digest(key, decoded.object, digest_seed_);
+  return true;
+}
+
+void describe_record(const Object& object, engine::RecordChange* change) {
+  change->live = false;
+  change->deadline_ms = 0;
+  for (const Version& version : object.versions) {
+    if (version.type == TypeTag::kTombstone) continue;
+    change->live = true;
+    if (version.deadline_ms != 0 &&
+        (change->deadline_ms == 0 || version.deadline_ms < change->deadline_ms)) {
+      change->deadline_ms = version.deadline_ms;
+    }
+  }
+}
+
+}  // namespace kvorum::cluster

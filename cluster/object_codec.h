@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bytes of objects. Two forms of one layout: the table form names authors by their interned index
+// (records in an ObjectTable), the portable form spells node and incarnation out (disk, frames).
+//
+//   form   u8    bit 0 general, else "inline": one version whose dot is the whole vector
+//   inline       type u8, author, hlc u64, [birth], [deadline], [flags], [origin], value to the end
+//   general      [own birth], count, vector entries, count, versions each with their length
+//
+// Optional fields stand where their bit in `form` is set. Decoded bytes are views into the input.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cluster/author_table.h"
+#include "cluster/object.h"
+#include "engine/object_table.h"
+
+namespace kvorum::cluster {
+
+// What a node keeps per key: the object, and the birth under which this node itself may go on
+// minting (0 where it has not minted since it last lacked the key). The birth never travels.
+struct Record {
+  Object object;
+  Hlc own_birth;
+};
+
+// The new record is head followed by body (body: the value of an inline record, not copied).
+// False where the authors table is full.
+bool encode_record(const Record& record, AuthorTable& authors, std::string& head,
+                   std::string_view* body);
+// Only for what encode_record() made. An empty view is an empty record.
+void decode_record(std::string_view bytes, const AuthorTable& authors, Record& record);
+
+// Portable form, appended. decode checks every bound and that the vector covers every version.
+void encode_object(const Object& object, std::string& out);
+bool decode_object(std::string_view bytes, Object& object);
+
+// Translates for the engine below a leveldb node (see engine::RecordCodec).
+class StoredRecordCodec : public engine::RecordCodec {
+ public:
+  StoredRecordCodec(AuthorTable* authors, uint64_t digest_seed)
+      : authors_(authors), digest_seed_(digest_seed) {}
+
+  void to_portable(std::string_view record, std::string& out) const override;
+  bool from_portable(const KeyRef& key, std::string_view portable, std::string& record,
+                     engine::RecordChange* facts) const override;
+
+ private:
+  AuthorTable* authors_;
+  uint64_t digest_seed_;
+};
+
+// Fills live, deadline_ms of a change from what the record holds.
+void describe_record(const Object& object, engine::RecordChange* change);
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The effects of a machine's input that the shell (server/ or the simulator) carries out after each
+// turn: frames to peers, gathered per peer so that a turn costs one send each, and objects to load.
+// Completions do not wait here: they go to the CompletionSink at once, while their bytes are valid.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/position.h"
+#include "base/slot_map.h"
+#include "cluster/member.h"
+
+namespace kvorum::cluster {
+
+// An object that an operation needs and the table does not hold: to be loaded from the store by a
+// store thread, then answered with Coordinator::on_loaded(operation).
+struct Load {
+  SlotId operation = 0;
+  std::string key;
+  Position position;
+  uint8_t keyspace = 0;
+
+  KeyRef ref() const { return KeyRef{key, position, keyspace}; }
+};
+
+// A stretch of a partition that SCAN needs of a table that is not complete: to be read with
+// ObjectTable::scan_store() on a store thread, then answered with Coordinator::on_scanned().
+struct RangeLoad {
+  SlotId operation = 0;
+  uint8_t keyspace = 0;
+  uint32_t partition = 0;
+  Position from;
+  size_t count_min = 0;
+};
+
+class Outbox {
+ public:
+  // Where frames to a member are appended (cluster/messages.h). Marks the member as having mail.
+  std::string& frames(MemberIndex member) {
+    if (member >= batches_.size()) batches_.resize(member + 1u);
+    std::string& batch = batches_[member];
+    if (batch.empty()) addressed_.push_back(member);
+    return batch;
+  }
+
+  // The members with frames since the last clear_addressed(), in order of first mention. The shell
+  // swaps their batch() against an empty string, to reuse its memory.
+  const std::vector<MemberIndex>& addressed() const { return addressed_; }
+  std::string& batch(MemberIndex member) { return batches_[member]; }
+  void clear_addressed() { addressed_.clear(); }
+
+  std::vector<Load> loads;
+  std::vector<RangeLoad> range_loads;
+
+  bool empty() const { return addressed_.empty() && loads.empty() && range_loads.empty(); }
+
+ private:
+  std::vector<std::string> batches_;
+  std::vector<MemberIndex> addressed_;
+};
+
+}  // namespace kvorum::cluster
