@@ -5,6 +5,7 @@
 // Not thread-safe: one pool belongs to one machine.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <vector>

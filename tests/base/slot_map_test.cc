@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/slot_map.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+namespace kvorum {
+namespace {
+
+TEST(SlotMap, FindsWhatItHandedOut) {
+  SlotMap<int> map;
+  SlotId first = 0, second = 0;
+  map.acquire(&first) = 1;
+  map.acquire(&second) = 2;
+  EXPECT_NE(first, second);
+  EXPECT_EQ(*map.find(first), 1);
+  EXPECT_EQ(*map.find(second), 2);
+  EXPECT_EQ(map.used(), 2u);
+}
+
+TEST(SlotMap, ZeroAndStrangeIdsFindNothing) {
+  SlotMap<int> map;
+  SlotId id = 0;
+  map.acquire(&id);
+  EXPECT_NE(id, 0u);
+  EXPECT_EQ(map.find(0), nullptr);
+  EXPECT_EQ(map.find(id + 1), nullptr);
+  EXPECT_EQ(map.find(~SlotId{0}), nullptr);
+}
+
+TEST(SlotMap, AnOldIdNeverFindsTheNextTenant) {
+  SlotMap<int> map;
+  SlotId old_id = 0, new_id = 0;
+  map.acquire(&old_id) = 1;
+  map.release(old_id);
+  EXPECT_EQ(map.find(old_id), nullptr);
+  map.acquire(&new_id) = 2;
+  EXPECT_EQ(static_cast<uint32_t>(old_id), static_cast<uint32_t>(new_id)) << "the slot is reused";
+  EXPECT_EQ(map.find(old_id), nullptr);
+  EXPECT_EQ(*map.find(new_id), 2);
+}
+
+TEST(SlotMap, ATenantFindsTheMemoryOfTheLast) {
+  SlotMap<std::string> map;
+  SlotId id = 0;
+  std::string& first = map.acquire(&id);
+  first.assign(1000, 'x');
+  const char* memory = first.data();
+  map.release(id);
+  EXPECT_EQ(map.acquire(&id).data(), memory);
+}
+
+TEST(SlotMap, ObjectsStayWhereTheyAreWhileThePoolGrows) {
+  SlotMap<int> map;
+  SlotId id = 0, other = 0;
+  const int* address = &map.acquire(&id);
+  for (int n = 0; n < 10000; ++n) map.acquire(&other);
+  EXPECT_EQ(map.find(id), address);
+}
+
+TEST(SlotMap, ForEachVisitsWhatIsInUseAndMayReleaseIt) {
+  SlotMap<int> map;
+  SlotId ids[5];
+  for (int n = 0; n < 5; ++n) map.acquire(&ids[n]) = n;
+  map.release(ids[1]);
+  std::set<int> seen;
+  map.for_each([&](SlotId id, int& value) {
+    EXPECT_EQ(map.find(id), &value);
+    seen.insert(value);
+    map.release(id);
+  });
+  EXPECT_EQ(seen, (std::set<int>{0, 2, 3, 4}));
+  EXPECT_EQ(map.used(), 0u);
+}
+
+TEST(SlotMapDeathTest, ReleasingTwiceIsABrokenInvariant) {
+  SlotMap<int> map;
+  SlotId id = 0;
+  map.acquire(&id);
+  map.release(id);
+  EXPECT_DEATH(map.release(id), "invariant broken");
+}
+
+}  // namespace
+}  // namespace kvorum
