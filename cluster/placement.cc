@@ -15,11 +15,13 @@
 namespace kvorum::cluster {
 namespace {
 
+constexpr uint32_t kAttemptsMin = 2, kAttemptsMax = 12;
+constexpr uint32_t kAttemptedPartitions = 4096;  // over all attempts: a large ring gets fewer
 constexpr uint32_t kShufflesPerPartition = 32;
-constexpr uint32_t kRepairEvaluationsPerPartition = 512;
+constexpr uint32_t kRepairEvaluationsPerPartition = 128;
 constexpr uint32_t kFruitlessRepairsMax = 4;
 constexpr uint32_t kMovesPerPartition = 128;
-constexpr int64_t kUnevenDonorCost = 1 << 18;  // less than equal neighbours, more than all else
+constexpr int64_t kUnevenDonorCost = 1LL << 45;  // more than any neighbourhood
 
 // All weights zero (a cluster being drained) counts as all weights one.
 std::vector<uint64_t> weights_of(std::span<const Member> members) {
@@ -51,60 +53,88 @@ uint64_t seed_of(std::span<const Member> members, RingShape shape) {
   return xxh64(text);
 }
 
-// Takes one from each list in turn until all are empty.
-std::vector<MemberIndex> take_turns(const std::vector<std::vector<MemberIndex>>& lists) {
-  std::vector<MemberIndex> order;
-  bool taken = true;
-  for (size_t turn = 0; taken; ++turn) {
-    taken = false;
-    for (const auto& list : lists) {
-      if (turn >= list.size()) continue;
-      order.push_back(list[turn]);
-      taken = true;
+using Sequences = std::vector<std::vector<MemberIndex>>;
+
+// Ways to make several sequences one in which each of them stands at even distances. None is best
+// for all shares, so founding tries them in turn.
+enum class Merge : uint8_t {
+  kLongestFirst,  // the longest sequence has the least room for its wishes, so it is placed first
+  kByWish,        // all wishes at once, sorted
+};
+
+std::vector<MemberIndex> merge_longest_first(Sequences sequences) {
+  std::stable_sort(sequences.begin(), sequences.end(),
+                   [](const auto& a, const auto& b) { return a.size() > b.size(); });
+  size_t places = 0;
+  for (const auto& sequence : sequences) places += sequence.size();
+  std::vector<MemberIndex> merged(places, kNoMember);
+  std::vector<size_t> open(places);
+  std::iota(open.begin(), open.end(), size_t{0});
+  for (const auto& sequence : sequences) {
+    std::vector<size_t> still_open;
+    size_t next = 0;
+    for (size_t index = 0; index < open.size(); ++index) {
+      if (next < sequence.size() && index == next * open.size() / sequence.size()) {
+        merged[open[index]] = sequence[next++];
+      } else {
+        still_open.push_back(open[index]);
+      }
     }
+    open = std::move(still_open);
   }
-  return order;
+  return merged;
 }
 
-// By id, but racks within a zone, and zones, taking turns.
-std::vector<MemberIndex> alternating_order(std::span<const Member> members) {
-  std::map<std::string, std::map<std::string, std::vector<MemberIndex>>> places;
-  for (const MemberIndex index : by_id(members)) {
-    places[members[index].zone][members[index].rack].push_back(index);
-  }
-  std::vector<std::vector<MemberIndex>> zones;
-  for (const auto& [zone, racks] : places) {
-    std::vector<std::vector<MemberIndex>> lists;
-    for (const auto& [rack, list] : racks) lists.push_back(list);
-    zones.push_back(take_turns(lists));
-  }
-  return take_turns(zones);
-}
-
-// Each member's partitions at even distances, the members one step apart: sorting these wishes
-// gives an order that is nearly free of equal neighbours whatever the weights are.
-std::vector<MemberIndex> even_order(std::span<const Member> members,
-                                    std::span<const uint32_t> shares) {
+std::vector<MemberIndex> merge_by_wish(const Sequences& sequences) {
   struct Wish {
-    uint64_t place;
-    uint32_t rank;
+    uint64_t place;  // a fraction of the ring, times 2^32
     MemberIndex member;
   };
   std::vector<Wish> wishes;
-  const std::vector<MemberIndex> order = alternating_order(members);
-  for (uint32_t rank = 0; rank < order.size(); ++rank) {
-    const uint64_t share = shares[order[rank]];
-    for (uint64_t turn = 0; turn < share; ++turn) {
-      const uint64_t numerator = turn * order.size() + rank;
-      wishes.push_back({(numerator << 32) / (share * order.size()), rank, order[rank]});
+  for (uint64_t rank = 0; rank < sequences.size(); ++rank) {
+    const std::vector<MemberIndex>& sequence = sequences[rank];
+    const uint64_t steps = sequence.size() * sequences.size();
+    for (uint64_t turn = 0; turn < sequence.size(); ++turn) {
+      wishes.push_back({((turn * sequences.size() + rank) << 32) / steps, sequence[turn]});
     }
   }
-  std::sort(wishes.begin(), wishes.end(), [](const Wish& a, const Wish& b) {
-    return a.place != b.place ? a.place < b.place : a.rank < b.rank;
-  });
-  std::vector<MemberIndex> owners;
-  for (const Wish& wish : wishes) owners.push_back(wish.member);
-  return owners;
+  std::stable_sort(wishes.begin(), wishes.end(),
+                   [](const Wish& a, const Wish& b) { return a.place < b.place; });
+  std::vector<MemberIndex> merged;
+  for (const Wish& wish : wishes) merged.push_back(wish.member);
+  return merged;
+}
+
+std::vector<MemberIndex> merge(Sequences sequences, Merge way) {
+  return way == Merge::kByWish ? merge_by_wish(sequences)
+                               : merge_longest_first(std::move(sequences));
+}
+
+// The nodes of a rack at even distances, then the racks of a zone, then the zones.
+std::vector<MemberIndex> even_order(std::span<const Member> members,
+                                    std::span<const uint32_t> shares, Merge way) {
+  std::map<std::string, std::map<std::string, Sequences>> nodes;
+  for (const MemberIndex index : by_id(members)) {
+    nodes[members[index].zone][members[index].rack].emplace_back(shares[index], index);
+  }
+  Sequences zones;
+  for (auto& [zone, zone_racks] : nodes) {
+    Sequences racks;
+    for (auto& [rack, sequences] : zone_racks) racks.push_back(merge(std::move(sequences), way));
+    zones.push_back(merge(std::move(racks), way));
+  }
+  return merge(std::move(zones), way);
+}
+
+// The same rhythm for every node, ordered such that racks and zones alternate.
+std::vector<MemberIndex> flat_order(std::span<const Member> members,
+                                    std::span<const uint32_t> shares, Merge way) {
+  const std::vector<uint32_t> once(members.size(), 1);
+  Sequences nodes;
+  for (const MemberIndex index : even_order(members, once, Merge::kByWish)) {
+    nodes.emplace_back(shares[index], index);
+  }
+  return merge(std::move(nodes), way);
 }
 
 // Exchanges the owners of two partitions unless that is worse than before.
@@ -273,18 +303,39 @@ class Admission {
 std::vector<uint32_t> fair_shares(std::span<const Member> members, uint32_t partitions) {
   const std::vector<uint64_t> weights = weights_of(members);
   const uint64_t total = std::accumulate(weights.begin(), weights.end(), 0ULL);
+  // How much more a zone and a rack should own than they were given so far, times total.
+  std::map<std::string, int64_t> zone_lacks;
+  std::map<std::pair<std::string, std::string>, int64_t> rack_lacks;
+  const auto give = [&](size_t index, int64_t amount) {
+    zone_lacks[members[index].zone] -= amount;
+    rack_lacks[{members[index].zone, members[index].rack}] -= amount;
+  };
   std::vector<uint32_t> shares;
+  std::vector<MemberIndex> rounded_down;
   uint32_t given = 0;
+  for (const MemberIndex index : by_id(members)) {
+    const uint64_t remainder = partitions * weights[index] % total;
+    give(index, -static_cast<int64_t>(remainder));
+    if (remainder > 0) rounded_down.push_back(index);
+  }
   for (const uint64_t weight : weights) {
     shares.push_back(static_cast<uint32_t>(partitions * weight / total));
     given += shares.back();
   }
-  // The partitions lost in rounding down go to the largest remainders, by id among equals.
-  std::vector<MemberIndex> order = by_id(members);
-  std::stable_sort(order.begin(), order.end(), [&](MemberIndex a, MemberIndex b) {
-    return partitions * weights[a] % total > partitions * weights[b] % total;
-  });
-  for (size_t next = 0; given < partitions; ++next, ++given) ++shares[order[next]];
+  // What rounding left over goes to zones, then racks, then members that lack most, one each.
+  const auto lacks = [&](MemberIndex index) {
+    const Member& member = members[index];
+    return std::tuple(zone_lacks[member.zone], rack_lacks[{member.zone, member.rack}],
+                      partitions * weights[index] % total);
+  };
+  for (; given < partitions; ++given) {
+    const auto next =
+        std::max_element(rounded_down.begin(), rounded_down.end(),
+                         [&](MemberIndex a, MemberIndex b) { return lacks(a) < lacks(b); });
+    ++shares[*next];
+    give(*next, static_cast<int64_t>(total));
+    rounded_down.erase(next);
+  }
   return shares;
 }
 
@@ -293,13 +344,27 @@ std::vector<MemberIndex> place_founders(std::span<const Member> founders, RingSh
   KVORUM_CHECK(shape.partitions > 0 && shape.partitions <= kPartitionsMax);
   KVORUM_CHECK((shape.partitions & (shape.partitions - 1)) == 0);
   const std::vector<uint32_t> shares = fair_shares(founders, shape.partitions);
-  std::vector<MemberIndex> owners = even_order(founders, shares);
   const SpreadCost cost(founders, shares, shape.spread);
   Rng rng(seed_of(founders, shape));
-  repair(owners, cost, rng);
-  shuffle(owners, cost, rng);
-  repair(owners, cost, rng);
-  return owners;
+  std::vector<MemberIndex> best;
+  int64_t best_cost = 0;
+  const uint32_t attempts =
+      std::clamp(kAttemptedPartitions / shape.partitions, kAttemptsMin, kAttemptsMax);
+  for (uint32_t attempt = 0; attempt < attempts; ++attempt) {
+    const Merge way = attempt % 2 == 0 ? Merge::kLongestFirst : Merge::kByWish;
+    std::vector<MemberIndex> owners =
+        attempt % 4 < 2 ? even_order(founders, shares, way) : flat_order(founders, shares, way);
+    repair(owners, cost, rng);
+    shuffle(owners, cost, rng);
+    repair(owners, cost, rng);
+    const int64_t now = total_cost(owners, cost);
+    if (best.empty() || now < best_cost) {
+      best = std::move(owners);
+      best_cost = now;
+    }
+    if (!SpreadCost::is_avoidable(best_cost)) break;
+  }
+  return best;
 }
 
 std::vector<MemberIndex> place_newcomer(std::vector<MemberIndex> owners,

@@ -8,6 +8,8 @@
 namespace kvorum::cluster {
 namespace {
 
+constexpr int64_t kHard = 1LL << 32;  // above the sum of all soft costs of the largest ring
+
 // Numbers the distinct names in order of their first appearance.
 template <class NameOf>
 std::vector<uint16_t> group(std::span<const Member> members, NameOf name_of) {
@@ -42,27 +44,19 @@ Windows windows_of(const std::vector<uint16_t>& groups, std::span<const uint32_t
 
 SpreadCost::SpreadCost(std::span<const Member> members, std::span<const uint32_t> shares,
                        uint32_t spread) {
-  levels_[0] = {"node",  group(members, [](size_t index) { return std::to_string(index); }),
-                1,       1,
-                1 << 20, 1 << 6};
-  levels_[1] = {"zone",  group(members, [&](size_t index) { return members[index].zone; }),
-                1,       1,
-                1 << 14, 1 << 3};
+  const auto add = [&](const char* name, std::vector<uint16_t> groups, int64_t cost) {
+    const Windows windows = windows_of(groups, shares, spread);
+    reach_ = std::max(reach_, windows.soft);
+    if (windows.soft == 1) return;
+    levels_.push_back({name, std::move(groups), windows.hard, windows.soft, cost * kHard, cost});
+  };
+  add("node", group(members, [](size_t index) { return std::to_string(index); }), 1 << 8);
+  add("zone", group(members, [&](size_t index) { return members[index].zone; }), 1 << 3);
   // Racks of the same name in two zones are two racks.
-  levels_[2] = {
-      "rack",
+  add("rack",
       group(members,
             [&](size_t index) { return members[index].zone + '\0' + members[index].rack; }),
-      1,
-      1,
-      1 << 12,
-      1};
-  for (Level& level : levels_) {
-    const Windows windows = windows_of(level.group_of_member, shares, spread);
-    level.hard_window = windows.hard;
-    level.soft_window = windows.soft;
-    reach_ = std::max(reach_, windows.soft);
-  }
+      1);
 }
 
 int64_t SpreadCost::between(MemberIndex left, MemberIndex right, uint32_t distance) const {
@@ -85,6 +79,8 @@ int64_t SpreadCost::at(std::span<const MemberIndex> owners, uint32_t partition) 
   }
   return cost;
 }
+
+bool SpreadCost::is_avoidable(int64_t total) { return total >= kHard; }
 
 std::vector<std::string> SpreadCost::problems(std::span<const MemberIndex> owners,
                                               std::span<const Member> members) const {

@@ -5,7 +5,6 @@
 // are merely better avoided. Used by placement.cc to compare candidate orders; a short-lived value.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -23,6 +22,9 @@ class SpreadCost {
   // The cost of a partition's owner against its neighbours, both ways around the ring.
   int64_t at(std::span<const MemberIndex> owners, uint32_t partition) const;
 
+  // Whether a sum of costs contains equal neighbours within a hard window.
+  static bool is_avoidable(int64_t total);
+
   // Equal neighbours within a hard window, one sentence each.
   std::vector<std::string> problems(std::span<const MemberIndex> owners,
                                     std::span<const Member> members) const;
@@ -36,8 +38,8 @@ class SpreadCost {
   };
   int64_t between(MemberIndex left, MemberIndex right, uint32_t distance) const;
 
-  std::array<Level, 3> levels_;
-  uint32_t reach_ = 1;  // the widest window
+  std::vector<Level> levels_;  // those that have more than one group
+  uint32_t reach_ = 1;         // the widest window
 };
 
 }  // namespace kvorum::cluster
