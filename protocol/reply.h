@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// The value that a command's handler returns and that a dialect writes: a handler never sees which
+// protocol its session speaks, nor a socket. 64 bytes; making an OK, an integer, an error or a bulk
+// string that borrows its bytes allocates nothing.
+//
+// Borrowed text (every maker that takes a string_view) must live until the reply is written; owned
+// text and nested replies belong to the Reply. A plain value: copyable, one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "protocol/resp_writer.h"
+
+namespace kvorum::protocol {
+
+class Reply {
+ public:
+  enum class Kind : uint8_t {
+    kNone,          // nothing is written (noreply)
+    kSimple,        // "+text", or a line
+    kError,         // "-CODE text"
+    kInteger,       //
+    kBulk,          //
+    kNil,           //
+    kNilArray,      // the null that RESP2 has for arrays
+    kArray,         //
+    kMap,           // keys and values in turn
+    kSet,           //
+    kPush,          // RESP3's out-of-band message
+    kDouble,        //
+    kBoolean,       //
+    kBigNumber,     //
+    kVerbatim,      // plain text for people
+    kMarkdown,      // verbatim in the format "mkd"
+    kPreformatted,  // bytes of the session's own dialect, written as they are
+    kLine,          // memcached: text and a line end
+    kValueItem,     // memcached: "VALUE key flags size [cas]", then the bytes
+  };
+
+  Reply() = default;  // kNone
+
+  static Reply none() { return {}; }
+  static Reply ok() { return with_text(Kind::kSimple, "OK"); }
+  static Reply simple(std::string_view text) { return with_text(Kind::kSimple, text); }
+  static Reply simple_owned(std::string text) { return with_text(Kind::kSimple, std::move(text)); }
+  // The text starts with its code: "ERR syntax error".
+  static Reply error(std::string_view text) { return with_text(Kind::kError, text); }
+  static Reply error_owned(std::string text) { return with_text(Kind::kError, std::move(text)); }
+  static Reply integer(int64_t value) { return with_number(Kind::kInteger, value); }
+  static Reply bulk(std::string_view bytes) { return with_text(Kind::kBulk, bytes); }
+  static Reply bulk_owned(std::string bytes) { return with_text(Kind::kBulk, std::move(bytes)); }
+  static Reply nil() { return Reply(Kind::kNil); }
+  static Reply nil_array() { return Reply(Kind::kNilArray); }
+  static Reply array(std::vector<Reply> items) {
+    return with_items(Kind::kArray, std::move(items));
+  }
+  // `flat` holds key, value, key, value ...
+  static Reply map(std::vector<Reply> flat);
+  static Reply set(std::vector<Reply> items) { return with_items(Kind::kSet, std::move(items)); }
+  static Reply push(std::vector<Reply> items) { return with_items(Kind::kPush, std::move(items)); }
+  static Reply real(double value);
+  static Reply boolean(bool value) { return with_number(Kind::kBoolean, value ? 1 : 0); }
+  static Reply big_number(std::string_view text) { return with_text(Kind::kBigNumber, text); }
+  static Reply verbatim(std::string_view text) { return with_text(Kind::kVerbatim, text); }
+  static Reply verbatim_owned(std::string text) {
+    return with_text(Kind::kVerbatim, std::move(text));
+  }
+  static Reply markdown_owned(std::string text) {
+    return with_text(Kind::kMarkdown, std::move(text));
+  }
+  static Reply preformatted(std::string_view bytes) {
+    return with_text(Kind::kPreformatted, bytes);
+  }
+  static Reply preformatted_owned(std::string bytes) {
+    return with_text(Kind::kPreformatted, std::move(bytes));
+  }
+
+  // memcached. The key is always borrowed (from the request) and shorter than 64 KiB.
+  static Reply line(std::string_view text) { return with_text(Kind::kLine, text); }
+  static Reply line_owned(std::string text) { return with_text(Kind::kLine, std::move(text)); }
+  static Reply value_item(std::string_view key, uint32_t flags, std::string_view bytes);
+  static Reply value_item_owned(std::string_view key, uint32_t flags, std::string bytes);
+  // `gets` and `gats` show the cas unique too.
+  Reply&& with_cas(uint64_t cas) &&;
+
+  Kind kind() const { return kind_; }
+  bool is_error() const { return kind_ == Kind::kError; }
+  std::string_view text() const;              // of every kind with text; else empty
+  const std::vector<Reply>& items() const;    // of the kinds with items; else empty
+  int64_t number() const { return number_; }  // of kInteger and kBoolean
+  double real_number() const;                 // of kDouble
+  std::string_view key() const { return {key_, key_size_}; }
+  uint32_t flags() const { return flags_; }
+  bool has_cas() const { return has_cas_; }
+  uint64_t cas() const { return static_cast<uint64_t>(number_); }
+
+ private:
+  explicit Reply(Kind kind) : kind_(kind) {}
+  static Reply with_number(Kind kind, int64_t number) {
+    Reply reply(kind);
+    reply.number_ = number;
+    return reply;
+  }
+  static Reply with_text(Kind kind, std::string_view text) {
+    Reply reply(kind);
+    reply.payload_.emplace<std::string_view>(text);
+    return reply;
+  }
+  static Reply with_text(Kind kind, const char* text) {
+    return with_text(kind, std::string_view(text));
+  }
+  static Reply with_text(Kind kind, std::string&& text) {
+    Reply reply(kind);
+    reply.payload_.emplace<std::string>(std::move(text));
+    return reply;
+  }
+  static Reply with_items(Kind kind, std::vector<Reply>&& items) {
+    Reply reply(kind);
+    reply.payload_.emplace<std::vector<Reply>>(std::move(items));
+    return reply;
+  }
+  void set_key(std::string_view key, uint32_t flags);
+
+  Kind kind_ = Kind::kNone;
+  bool has_cas_ = false;
+  uint16_t key_size_ = 0;
+  uint32_t flags_ = 0;
+  int64_t number_ = 0;  // the integer, the bits of the double, or the cas unique
+  const char* key_ = nullptr;
+  std::variant<std::string_view, std::string, std::vector<Reply>> payload_;
+};
+
+static_assert(sizeof(Reply) <= 64);
+
+// Nothing but a Reply's own texts is ever written: simple strings, errors and lines stay one line.
+void write_resp(const Reply& reply, RespVersion version, std::string& out);
+
+// Items of arrays are written one after the other. An error that is not memcached's own ("ERROR",
+// "CLIENT_ERROR ...", "SERVER_ERROR ...") becomes a SERVER_ERROR with its text.
+void write_memcached(const Reply& reply, std::string& out);
+
+}  // namespace kvorum::protocol
