@@ -35,7 +35,7 @@ struct Mix {
 };
 
 struct LoadPlan {
-  Mix mix;
+  Mix mix{};
   bool reset_counters = false;  // every operation sets a counter to 0; the mix is ignored
   uint32_t depth = 1;
   uint64_t operations_max = UINT64_MAX;

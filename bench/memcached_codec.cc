@@ -15,6 +15,7 @@ constexpr std::string_view kIncrement = "incr ctr:000000000000 1\r\n";
 constexpr std::string_view kReset = "set ctr:000000000000 0 0 1\r\n0\r\n";
 constexpr std::string_view kStored = "STORED\r\n";
 constexpr std::string_view kEnd = "END\r\n";
+constexpr std::string_view kTail = "\r\nEND\r\n";  // of a reply with one value
 constexpr std::string_view kValue = "VALUE ";
 constexpr size_t kLineBytesMax = 2048;
 
@@ -99,17 +100,11 @@ void MemcachedCodec::append(std::string& out, const Request& request) const {
 
 Reply MemcachedCodec::parse_value(std::string_view bytes, const Request& request) const {
   const size_t line_bytes = kValue.size() + kKeyBytes + value_head_.size();
-  const size_t size = line_bytes + payload_.value_bytes() + 2 + kEnd.size();
-  if (bytes.size() < size) {
-    if (bytes.starts_with(kValue) && bytes.size() < line_bytes) return kNeedMore;
-    if (!bytes.starts_with(kValue)) return parse_line(bytes);
-  }
-  const bool ours =
-      bytes.starts_with(kValue) && bytes.substr(kValue.size() + kKeyBytes).starts_with(value_head_);
-  if (!ours) return bytes.starts_with(kValue) ? skip_values(bytes) : parse_line(bytes);
-  if (bytes.size() < size) return kNeedMore;
-  if (bytes.substr(size - kEnd.size() - 2, kEnd.size() + 2) != "\r\nEND\r\n")
-    return skip_values(bytes);
+  const size_t size = line_bytes + payload_.value_bytes() + kTail.size();
+  const bool as_hoped = bytes.size() >= size && bytes.starts_with(kValue) &&
+                        bytes.substr(kValue.size() + kKeyBytes).starts_with(value_head_) &&
+                        bytes.substr(size - kTail.size(), kTail.size()) == kTail;
+  if (!as_hoped) return bytes.starts_with(kValue) ? skip_values(bytes) : parse_line(bytes);
   const std::string_view value = bytes.substr(line_bytes, payload_.value_bytes());
   return {payload_.matches(value, request.key) ? Outcome::kGood : Outcome::kWrong, size};
 }
