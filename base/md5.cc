@@ -14,7 +14,7 @@ struct State {
 };
 
 // One step of a round: `mixed` is the round's function of b, c, d.
-template <int kShift>
+template <int kShift>  // tidy-allow: parameters the step as the RFC has it
 inline void step(uint32_t& a, uint32_t b, uint32_t mixed, uint32_t word, uint32_t constant) {
   a = b + std::rotl(a + mixed + word + constant, kShift);
 }

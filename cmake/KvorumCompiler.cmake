@@ -17,6 +17,7 @@ target_include_directories(kvorum_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(kvorum_options INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Werror -fno-omit-frame-pointer)
 if(KVORUM_SANITIZE)
-  target_compile_options(kvorum_options INTERFACE -fsanitize=${KVORUM_SANITIZE} -fno-sanitize-recover=undefined)
+  target_compile_options(kvorum_options INTERFACE
+    -fsanitize=${KVORUM_SANITIZE} -fno-sanitize-recover=undefined)
   target_link_options(kvorum_options INTERFACE -fsanitize=${KVORUM_SANITIZE})
 endif()

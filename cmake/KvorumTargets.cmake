@@ -8,8 +8,8 @@ function(kvorum_folder name)
   endif()
 endfunction()
 
-# kvorum_library(base): all .cc files of this folder as kvorum_base, linked with what follows DEPENDS.
-# A folder of headers alone becomes an INTERFACE library.
+# kvorum_library(base): all .cc files of this folder as kvorum_base, linked with what follows
+# DEPENDS. A folder of headers alone becomes an INTERFACE library.
 function(kvorum_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;SOURCES")
   if(NOT arg_SOURCES)
@@ -35,4 +35,12 @@ function(kvorum_test name)
   add_executable(${name}_test ${sources})
   target_link_libraries(${name}_test PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name}_test)
+endfunction()
+
+# kvorum_fuzz(resp DEPENDS kvorum_protocol): resp_fuzz.cc of this folder as the program resp_fuzz.
+function(kvorum_fuzz name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS")
+  add_executable(${name}_fuzz ${name}_fuzz.cc)
+  target_link_libraries(${name}_fuzz PRIVATE ${arg_DEPENDS})
+  target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
 endfunction()

@@ -43,12 +43,21 @@ def python_suites(group, folder, binary):
 
 
 def registered_suites(build):
-    listed = subprocess.run(['ctest', '--test-dir', build, '--show-only=json-v1'],
-                            capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ['ctest', '--test-dir', build, '--show-only=json-v1'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     # A program that was not built has no command here; it fails when it cannot be started.
-    return [Suite('unit', test['name'],
-                  test.get('command') or [os.path.join(build, test['name'] + '_test')])
-            for test in json.loads(listed.stdout)['tests']]
+    return [
+        Suite(
+            'unit',
+            test['name'],
+            test.get('command') or [os.path.join(build, test['name'] + '_test')],
+        )
+        for test in json.loads(listed.stdout)['tests']
+    ]
 
 
 def choose(suites, words):
@@ -68,8 +77,15 @@ def choose(suites, words):
 def run_program(command, log_path, seconds_max, environment):
     """The exit status, negative for a signal as subprocess has it; None after a timeout."""
     with open(log_path, 'wb') as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, cwd=ROOT,
-                                   stderr=subprocess.STDOUT, env=environment, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            cwd=ROOT,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
         try:
             return process.wait(seconds_max)
         except subprocess.TimeoutExpired:
@@ -89,8 +105,12 @@ def count_gtest(report_path, log):
             report = json.load(file)
     except (OSError, ValueError):  # it ended before it could report
         return log.count('[       OK ]'), 0
-    ran = sum(1 for suite in report['testsuites'] for test in suite['testsuite']
-              if test['result'] == 'COMPLETED')
+    ran = sum(
+        1
+        for suite in report['testsuites']
+        for test in suite['testsuite']
+        if test['result'] == 'COMPLETED'
+    )
     failed = report['failures'] + report['errors']
     return ran - failed, failed
 
@@ -136,9 +156,11 @@ def run_suite(suite, arguments, environment):
 
 def report(suite, outcome, seconds, arguments):
     passed, failed, trouble = outcome
-    print('%-12s %-28s %5d passed, %d failed  %6.1f s%s'
-          % (suite.group, suite.name, passed, failed, seconds, '  ' + trouble if trouble else ''),
-          flush=True)
+    print(
+        '%-12s %-28s %5d passed, %d failed  %6.1f s%s'
+        % (suite.group, suite.name, passed, failed, seconds, '  ' + trouble if trouble else ''),
+        flush=True,
+    )
     if failed:
         path = os.path.join(arguments.build, 'test-logs', suite.name + '.log')
         with open(path, encoding='utf-8', errors='replace') as log:
@@ -156,11 +178,15 @@ def main():
     arguments = parser.parse_args()
     arguments.build = os.path.abspath(arguments.build)
     binary = os.path.join(arguments.build, 'kvorum')
-    environment = dict(os.environ, KVORUM_BINARY=binary, KVORUM_BUILD=arguments.build,
-                       PYTHONDONTWRITEBYTECODE='1')
+    environment = dict(
+        os.environ, KVORUM_BINARY=binary, KVORUM_BUILD=arguments.build, PYTHONDONTWRITEBYTECODE='1'
+    )
 
-    suites = (python_suites('tidy', 'tests/tidy', binary) + registered_suites(arguments.build) +
-              python_suites('integration', 'tests/integration', binary))
+    suites = (
+        python_suites('tidy', 'tests/tidy', binary)
+        + registered_suites(arguments.build)
+        + python_suites('integration', 'tests/integration', binary)
+    )
     chosen = choose(suites, arguments.suites)
     if not chosen:
         print('no suite is named so; there are: ' + ' '.join(suite.name for suite in suites))
