@@ -34,6 +34,12 @@ std::string unknown_subcommand(std::string_view subcommand, std::string_view con
   return text.append("'. Try ").append(container).append(" HELP.");
 }
 
+std::string bad_subcommand(std::string_view subcommand, std::string_view container) {
+  std::string text = "ERR unknown subcommand or wrong number of arguments for '";
+  append_one_line(text, subcommand.substr(0, kQuotedBytesMax));
+  return text.append("'. Try ").append(container).append(" HELP.");
+}
+
 std::string invalid_expire_time(std::string_view command) {
   return std::string("ERR invalid expire time in '").append(command).append("' command");
 }

@@ -96,6 +96,10 @@ std::string unknown_command(std::span<const std::string_view> words);
 // "ERR unknown subcommand 'foo'. Try CONFIG HELP."; `container` in capitals.
 std::string unknown_subcommand(std::string_view subcommand, std::string_view container);
 
+// "ERR unknown subcommand or wrong number of arguments for 'foo'. Try CONFIG HELP.", which Redis
+// answers where the container itself looks at its arguments.
+std::string bad_subcommand(std::string_view subcommand, std::string_view container);
+
 // "ERR invalid expire time in 'set' command"
 std::string invalid_expire_time(std::string_view command);
 
