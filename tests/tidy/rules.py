@@ -71,14 +71,14 @@ class Tree:
         self._texts, self._codes = {}, {}
 
     def _list(self):
-        if os.path.exists(os.path.join(self.root, '.git')):
-            listed = subprocess.run(
-                ['git', 'ls-files', '-co', '--exclude-standard'],
-                cwd=self.root,
-                capture_output=True,
-                text=True,
-                check=True,
-            )
+        listed = subprocess.run(
+            ['git', 'ls-files', '-co', '--exclude-standard'],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if os.path.exists(os.path.join(self.root, '.git')) and listed.returncode == 0:
             return set(listed.stdout.splitlines())
         found = set()
         for folder, folders, files in os.walk(self.root):
