@@ -24,14 +24,15 @@ export STORAGE_DRIVER=vfs
 
 arguments=()
 if ! buildah pull -q docker.io/library/debian:12 >/dev/null 2>&1; then
-  command -v mmdebstrap >/dev/null || skip "no registry in reach, and no mmdebstrap to make a base with"
+  command -v mmdebstrap >/dev/null || skip "no registry in reach, no mmdebstrap to make a base with"
   echo "docker/smoke.sh: making a Debian 12 base"
   mmdebstrap --quiet --variant=minbase --components=main bookworm "$work/base.tar"
   base=$(buildah from scratch)
   buildah add -q "$base" "$work/base.tar" / >/dev/null
   buildah commit -q --rm "$base" localhost/kvorum-base >/dev/null
   rm "$work/base.tar"
-  arguments=(--build-arg BUILD_BASE=localhost/kvorum-base --build-arg RUN_BASE=localhost/kvorum-base)
+  arguments=(--build-arg BUILD_BASE=localhost/kvorum-base
+    --build-arg RUN_BASE=localhost/kvorum-base)
 fi
 
 buildah bud -q --network host -f docker/Dockerfile -t localhost/kvorum-smoke \
@@ -61,7 +62,10 @@ for _ in $(seq 100); do
   kill -0 "$server" 2>/dev/null || break
   sleep 0.2
 done
-[ "$healthy" = yes ] || { cat "$work/server.log" "$work/status" >&2; fail "the health check never passed"; }
+[ "$healthy" = yes ] || {
+  cat "$work/server.log" "$work/status" >&2
+  fail "the health check never passed"
+}
 exec 3<>"/dev/tcp/127.0.0.1/$first"
 printf 'SET smoke yes\r\nGET smoke\r\n' >&3
 answer=$(timeout 10 head -c 14 <&3 | tr -d '\r\n')
