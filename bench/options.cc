@@ -51,7 +51,8 @@ void add_target_options(CLI::App& app, Options& options) {
   app.add_option("addresses", options.addresses, "HOST:PORT ...; connections are spread in turn")
       ->required();
   app.add_option("--protocol", options.protocol, "resp (default) or memcached")
-      ->transform(CLI::CheckedTransformer(kProtocols));
+      ->transform(CLI::CheckedTransformer(kProtocols).description(""))
+      ->type_name("NAME");
   app.add_option("--connections,-c", options.connections, "connections (50)")
       ->check(CLI::Range(1u, 60'000u));
   app.add_option("--server-pids", options.server_pids,
@@ -70,7 +71,8 @@ void add_data_options(CLI::App& app, Options& options, RawOptions& raw) {
   app.add_option("--value-bytes,-v", options.value_bytes, "bytes of a value (100)")
       ->check(CLI::Range(1u, kValueBytesMax));
   app.add_option("--distribution", space.distribution, "uniform (default), zipf or sequential")
-      ->transform(CLI::CheckedTransformer(kDistributions));
+      ->transform(CLI::CheckedTransformer(kDistributions).description(""))
+      ->type_name("NAME");
   app.add_option("--zipf-exponent", space.zipf_exponent, "skew of zipf (0.99)")
       ->check(CLI::Range(0.01, 5.0));
   app.add_option("--seed", space.seed, "seed of keys and mix (1)");
@@ -86,7 +88,7 @@ void add_load_options(CLI::App& app, Options& options, RawOptions& raw) {
   CLI::Option* seconds = app.add_option("--seconds,-s", raw.seconds, "length of the phase (5)")
                              ->check(CLI::Range(0.001, kSecondsMax));
   app.add_option("--operations,-n", plan.operations_max, "stop after so many operations instead")
-      ->check(CLI::Range(uint64_t{1}, UINT64_MAX - 1))
+      ->check(CLI::PositiveNumber)
       ->excludes(seconds);
   app.add_option("--warmup", options.warmup_seconds, "seconds of the same load before (0)")
       ->check(CLI::Range(0.0, kSecondsMax));

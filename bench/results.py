@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples of all runs, their medians, the ratios to Redis, and the targets they are held against."""
+"""Samples of all runs, their medians, the ratios to Redis, and the targets to hold them against."""
 import statistics
 
 DEPTHS = (1, 16, 64)
 OPERATIONS = ('set', 'get')
 FEW_RUNS = 5
 
-# (what, server, operation, depth, server compared with, at most so many times its CPU per operation)
+# (what, server, operation, depth, compared with, at most so many times its CPU per operation)
 CPU_TARGETS = [
     ('one node, memory', 'kvorum', 'set', 1, 'redis', 1.0),
     ('one node, memory', 'kvorum', 'get', 1, 'redis', 1.0),
@@ -39,10 +39,17 @@ class Results:
             for phase in phases:
                 bad = {word: phase[word] for word in ('errors', 'misses', 'wrong') if phase[word]}
                 if bad:
-                    found.append('%s %s %s depth %s: %s %s' % (
-                        server, kind, operation, depth,
-                        ', '.join('%d %s' % (count, word) for word, count in bad.items()),
-                        phase['first_error']))
+                    found.append(
+                        '%s %s %s depth %s: %s %s'
+                        % (
+                            server,
+                            kind,
+                            operation,
+                            depth,
+                            ', '.join('%d %s' % (count, word) for word, count in bad.items()),
+                            phase['first_error'],
+                        )
+                    )
         return found
 
     def median(self, key, figure):
@@ -50,33 +57,51 @@ class Results:
 
     def ratio(self, kind, server, baseline, operation, depth):
         """Median over the runs of server / baseline: the two were measured moments apart."""
-        pairs = zip(self.samples.get((kind, server, operation, depth), []),
-                    self.samples.get((kind, baseline, operation, depth), []))
+        pairs = zip(
+            self.samples.get((kind, server, operation, depth), []),
+            self.samples.get((kind, baseline, operation, depth), []),
+        )
         ratios = [cpu(one) / cpu(other) for one, other in pairs if cpu(other) > 0]
         return statistics.median(ratios) if ratios else None
 
     def targets(self):
         rows = []
         for what, server, operation, depth, baseline, limit in CPU_TARGETS:
-            text = '%s: CPU per %s at depth %d <= %.2gx %s' % (what, operation.upper(), depth, limit, baseline)
-            rows.append(target_row(text, self.ratio('closed', server, baseline, operation, depth), limit))
+            text = '%s: CPU per %s at depth %d <= %.2gx %s' % (
+                what,
+                operation.upper(),
+                depth,
+                limit,
+                baseline,
+            )
+            measured = self.ratio('closed', server, baseline, operation, depth)
+            rows.append(target_row(text, measured, limit))
         what, server, baseline, limit = BYTES_TARGET
         measured = None
         if self.bytes_per_key.get(baseline) and self.bytes_per_key.get(server):
             measured = self.bytes_per_key[server] / self.bytes_per_key[baseline]
-        rows.append(target_row('%s: resident bytes per key <= %.2gx %s' % (what, limit, baseline), measured, limit))
+        text = '%s: resident bytes per key <= %.2gx %s' % (what, limit, baseline)
+        rows.append(target_row(text, measured, limit))
         return rows
 
     def to_json(self):
         return {
             'bytes_per_key': self.bytes_per_key,
             'samples': [
-                {'kind': kind, 'server': server, 'operation': operation, 'depth': depth,
-                 'ratio_to_redis': self.ratio(kind, server, 'redis', operation, depth),
-                 'median': {name: self.median((kind, server, operation, depth), figure)
-                            for name, figure in FIGURES.items()},
-                 'runs': phases}
-                for (kind, server, operation, depth), phases in self.samples.items()],
+                {
+                    'kind': kind,
+                    'server': server,
+                    'operation': operation,
+                    'depth': depth,
+                    'ratio_to_redis': self.ratio(kind, server, 'redis', operation, depth),
+                    'median': {
+                        name: self.median((kind, server, operation, depth), figure)
+                        for name, figure in FIGURES.items()
+                    },
+                    'runs': phases,
+                }
+                for (kind, server, operation, depth), phases in self.samples.items()
+            ],
             'cross_check': self.cross_check,
             'targets': self.targets(),
             'faults': self.faults(),
@@ -107,7 +132,15 @@ def ratio_text(ratio):
 
 
 HEAD = '  %-26s %11s %9s %9s %9s %11s %8s %11s' % (
-    '', 'ops/s', 'p50 us', 'p99 us', 'p99.9 us', 'server us', 'x Redis', 'client us')
+    '',
+    'ops/s',
+    'p50 us',
+    'p99 us',
+    'p99.9 us',
+    'server us',
+    'x Redis',
+    'client us',
+)
 
 
 def table_rows(results, servers, kind, operation, depth):
@@ -117,36 +150,68 @@ def table_rows(results, servers, kind, operation, depth):
             continue
         figures = {name: results.median(key, figure) for name, figure in FIGURES.items()}
         yield '  %-26s %11.0f %9.0f %9.0f %9.0f %11.3f %8s %11.3f' % (
-            server.title, figures['throughput'], figures['p50_us'], figures['p99_us'],
-            figures['p99.9_us'], figures['server_cpu_us_per_operation'],
+            server.title,
+            figures['throughput'],
+            figures['p50_us'],
+            figures['p99_us'],
+            figures['p99.9_us'],
+            figures['server_cpu_us_per_operation'],
             ratio_text(results.ratio(kind, server.name, 'redis', operation, depth)),
-            figures['client_cpu_us_per_operation'])
+            figures['client_cpu_us_per_operation'],
+        )
 
 
 def report(results, servers, settings):
     """The whole result as lines of text."""
-    lines = ['', 'Resident memory, %d keys of 16 bytes, values of %d bytes' % (settings.keys, settings.value_bytes)]
+    lines = [
+        '',
+        'Resident memory, %d keys of 16 bytes, values of %d bytes'
+        % (settings.keys, settings.value_bytes),
+    ]
     for server in servers:
         per_key = results.bytes_per_key.get(server.name)
         if per_key is not None:
             redis = results.bytes_per_key.get('redis')
-            lines.append('  %-26s %8.1f bytes per key %8s' % (
-                server.title, per_key, ratio_text(per_key / redis if redis else None)))
+            lines.append(
+                '  %-26s %8.1f bytes per key %8s'
+                % (server.title, per_key, ratio_text(per_key / redis if redis else None))
+            )
     for operation in OPERATIONS:
         for depth in DEPTHS:
-            lines += ['', '%s, depth %d, %d connections' % (operation.upper(), depth, settings.connections), HEAD]
+            lines += [
+                '',
+                '%s, depth %d, %d connections' % (operation.upper(), depth, settings.connections),
+                HEAD,
+            ]
             lines += table_rows(results, servers, 'closed', operation, depth)
-    lines += ['', 'GET, open loop at %d per second (latency from the intended time)' % settings.open_rate, HEAD]
+    lines += [
+        '',
+        'GET, open loop at %d per second (latency from the intended time)' % (settings.open_rate),
+        HEAD,
+    ]
     lines += table_rows(results, servers, 'open', 'get', 1)
     if results.cross_check:
         lines += ['', 'Cross-check with redis-benchmark, depth 16, 50 connections']
-        lines += ['  %-26s %-4s %11.0f ops/s %11.3f server us' % (
-            row['title'], row['operation'].upper(), row['throughput'], row['server_cpu_us_per_operation'])
-            for row in results.cross_check]
-    lines += ['', 'Targets%s' % ('' if settings.runs >= FEW_RUNS else
-                                ' (fewer than %d runs: an indication only)' % FEW_RUNS)]
+        lines += [
+            '  %-26s %-4s %11.0f ops/s %11.3f server us'
+            % (row['title'], row['operation'].upper(), row['throughput'], cpu(row))
+            for row in results.cross_check
+        ]
+    lines += [
+        '',
+        'Targets%s'
+        % (
+            ''
+            if settings.runs >= FEW_RUNS
+            else ' (fewer than %d runs: an indication only)' % FEW_RUNS
+        ),
+    ]
     for row in results.targets():
         measured = '-' if row['measured'] is None else '%.2f' % row['measured']
-        lines.append('  target %-66s measured %5s  %s' % (row['target'], measured, row['state']))
-    lines += ['', 'server us: CPU microseconds of all server processes per operation; x Redis: the same, over Redis']
+        lines.append('  target %-75s measured %5s  %s' % (row['target'], measured, row['state']))
+    lines += [
+        '',
+        'server us: CPU microseconds of all processes of the server per operation;',
+        'x Redis: median over the runs of its server us over that of Redis in the same run',
+    ]
     return lines

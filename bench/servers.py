@@ -42,6 +42,7 @@ def in_child(cpu):
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if cpu is not None:
             os.sched_setaffinity(0, {cpu})
+
     return prepare
 
 
@@ -72,6 +73,10 @@ class Server:
         self.ports, self.processes, self.folder, self.logs = [], [], None, []
 
     # What the kinds of servers differ in.
+    def missing(self):
+        """Why it cannot be started here, or None."""
+        raise NotImplementedError
+
     def ports_wanted(self):
         return 1
 
@@ -101,9 +106,17 @@ class Server:
         for number, command in enumerate(self.commands(ports)):
             self.logs.append(os.path.join(self.folder, 'log.%d' % number))
             with open(self.logs[-1], 'wb') as log:
-                self.processes.append(subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-                    start_new_session=True, preexec_fn=in_child(cpu)))
+                self.processes.append(
+                    subprocess.Popen(
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        cwd=self.folder,
+                        start_new_session=True,
+                        preexec_fn=in_child(cpu),
+                    )
+                )
 
     def wait_until_ready(self):
         deadline = time.monotonic() + READY_SECONDS
@@ -117,14 +130,18 @@ class Server:
             except OSError:
                 pass
             if time.monotonic() > deadline:
-                raise ServerError('%s: not ready after %d s\n%s' % (self.name, READY_SECONDS, self.log_tail()))
+                raise ServerError(
+                    '%s: not ready after %d s\n%s' % (self.name, READY_SECONDS, self.log_tail())
+                )
             time.sleep(0.05)
 
     def check_alive(self):
         for process in self.processes:
             if process.poll() is not None:
-                raise ServerError('%s: process %d ended with status %d\n%s' % (
-                    self.name, process.pid, process.returncode, self.log_tail()))
+                raise ServerError(
+                    '%s: process %d ended with status %d\n%s'
+                    % (self.name, process.pid, process.returncode, self.log_tail())
+                )
 
     def log_tail(self):
         lines = []
@@ -158,12 +175,33 @@ class Redis(Server):
         # Rewriting the log would run in a forked child, on the same core and charged to nobody.
         durability = ['--appendonly', 'no']
         if self.append_only:
-            durability = ['--appendonly', 'yes', '--appendfsync', 'everysec',
-                          '--auto-aof-rewrite-percentage', '0']
-        return [['redis-server', '--bind', '127.0.0.1', '--port', str(ports[0]), '--daemonize', 'no',
-                 '--save', '', '--dir', self.folder] + durability]
+            durability = [
+                '--appendonly',
+                'yes',
+                '--appendfsync',
+                'everysec',
+                '--auto-aof-rewrite-percentage',
+                '0',
+            ]
+        return [
+            [
+                'redis-server',
+                '--bind',
+                '127.0.0.1',
+                '--port',
+                str(ports[0]),
+                '--daemonize',
+                'no',
+                '--save',
+                '',
+                '--dir',
+                self.folder,
+            ]
+            + durability
+        ]
 
-    missing = staticmethod(lambda: None if shutil.which('redis-server') else 'redis-server is not installed')
+    def missing(self):
+        return None if shutil.which('redis-server') else 'redis-server is not installed'
 
 
 class Memcached(Server):
@@ -172,13 +210,28 @@ class Memcached(Server):
 
     def commands(self, ports):
         as_root = ['-u', 'root'] if os.geteuid() == 0 else []
-        return [['memcached', '-l', '127.0.0.1', '-p', str(ports[0]), '-U', '0', '-t', '1', '-m', '2048']
-                + as_root]
+        return [
+            [
+                'memcached',
+                '-l',
+                '127.0.0.1',
+                '-p',
+                str(ports[0]),
+                '-U',
+                '0',
+                '-t',
+                '1',
+                '-m',
+                '2048',
+            ]
+            + as_root
+        ]
 
     def is_ready(self, port):
         return ask(port, b'set bench:ready 0 0 1\r\n1\r\n', [b'\n']) == b'STORED\r\n'
 
-    missing = staticmethod(lambda: None if shutil.which('memcached') else 'memcached is not installed')
+    def missing(self):
+        return None if shutil.which('memcached') else 'memcached is not installed'
 
 
 class Kvorum(Server):
@@ -204,24 +257,34 @@ class Kvorum(Server):
         return [[self.binary, 'serve', '--config', path, '--name', node] for node in self.nodes]
 
     def config(self, ports):
-        def address(node, kind):
-            return '127.0.0.1:%d' % ports[4 * node + ('redis', 'memcached', 'peer', 'admin').index(kind)]
-
-        members = ''.join(
-            '    - {name: %s, peer: "%s", redis: "%s", memcached: "%s", admin: "%s", data: "%s"}\n' % (
-                name, address(i, 'peer'), address(i, 'redis'), address(i, 'memcached'),
-                address(i, 'admin'), os.path.join(self.folder, name))
-            for i, name in enumerate(self.nodes))
-        return ('cluster:\n  name: bench\n  members:\n' + members +
-                'keyspaces:\n  default: {n: 3, r: 2, w: 2, conflicts: siblings}\n'
-                'engine: {type: %s, sync: interval, memory: 4gb}\n'
-                'reactors: 1\nlog: {level: warn}\n' % self.engine)
+        kinds = ('redis', 'memcached', 'peer', 'admin')
+        members = ''
+        for i, name in enumerate(self.nodes):
+            listen = ', '.join(
+                '%s: "127.0.0.1:%d"' % (kind, ports[4 * i + offset])
+                for offset, kind in enumerate(kinds)
+            )
+            members += '    - {name: %s, %s, data: "%s"}\n' % (
+                name,
+                listen,
+                os.path.join(self.folder, name),
+            )
+        return (
+            'cluster:\n  name: bench\n  members:\n'
+            + members
+            + 'keyspaces:\n  default: {n: 3, r: 2, w: 2, conflicts: siblings}\n'
+            'engine: {type: %s, sync: interval, memory: 4gb}\n'
+            'reactors: 1\nlog: {level: warn}\n' % self.engine
+        )
 
     def is_ready(self, port):
         if not super().is_ready(port):
             return False
+        if len(self.nodes) == 1:
+            return True
         status = b'*2\r\n$10\r\nKV.CLUSTER\r\n$6\r\nSTATUS\r\n'
-        return len(self.nodes) == 1 or b'state:settled' in ask(port, status, [b'state:settled', b'state:moving', b'state:degraded', b'-'])
+        states = [b'state:settled', b'state:moving', b'state:degraded', b'-ERR']
+        return b'state:settled' in ask(port, status, states)
 
 
 def all_servers(build):
