@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration of a node: one YAML file (and a few options of the command line) read into
+// plain data, with every mistake in it reported at once, each with its place and a suggestion.
+// Called at start-up and by `kvorum config check|show`; nothing here opens a socket or a directory.
+// The keys are described in docs/CONFIGURATION.md and, with comments, in conf/.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/cluster_view.h"
+#include "engine/committer.h"
+
+namespace kvorum::server {
+
+inline constexpr uint16_t kRedisPort = 6379;
+inline constexpr uint16_t kMemcachedPort = 11211;
+inline constexpr uint16_t kPeerPort = 7379;
+inline constexpr uint16_t kAdminPort = 8379;
+
+enum class EngineType : uint8_t { kLevelDb, kMemory };
+enum class Eviction : uint8_t { kNone };
+enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError };
+enum class LogFormat : uint8_t { kText, kJson };
+
+// This process. `name` is empty only while it must still be chosen (ConfigReport::choices).
+struct NodeConfig {
+  std::string name;
+  std::string data_directory;
+  std::string rack, zone;
+  uint32_t weight = 1;
+};
+
+struct ListenConfig {
+  cluster::Endpoint redis, memcached, peer, admin;
+};
+
+struct FounderConfig {
+  cluster::Member member;  // its id is given by make_view
+  std::string data_directory;
+};
+
+struct ClusterConfig {
+  std::string name = "kvorum";
+  std::string secret;
+  uint32_t partitions = 256;
+  Partitioner partitioner = Partitioner::kMd5;
+  std::vector<FounderConfig> founders;
+};
+
+struct EngineConfig {
+  EngineType type = EngineType::kLevelDb;
+  engine::SyncPolicy sync = engine::SyncPolicy::kInterval;
+  uint64_t memory_bytes = 1ULL << 30;
+  Eviction eviction = Eviction::kNone;
+};
+
+struct LimitsConfig {
+  uint32_t clients = 10000;
+  uint64_t request_timeout_ms = 1000;
+  uint64_t value_warn_bytes = 1ULL << 20;
+  uint64_t pipeline_bytes = 64ULL << 20;
+  uint32_t siblings = 100;
+  uint32_t clock_entries_max = 10;
+};
+
+struct TimingConfig {
+  uint64_t gossip_ms = 1000;
+  uint64_t hints_ms = 5000;
+  uint64_t anti_entropy_ms = 30000;
+  uint64_t read_repair_wait_ms = 100;
+};
+
+struct LogConfig {
+  LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kText;
+};
+
+struct Config {
+  NodeConfig node;
+  ListenConfig listen;
+  ClusterConfig cluster;
+  std::array<cluster::KeyspacePolicy, kKeyspacesMax> keyspaces;
+  EngineConfig engine;
+  uint32_t reactors = 0;  // 0 = auto: as many as the process may use CPUs
+  LimitsConfig limits;
+  std::string password;
+  TimingConfig timing;
+  int64_t clock_offset_ms = 0;
+  LogConfig log;
+
+  // Whether this node is among the founders; if not it waits to be admitted.
+  bool is_founder() const;
+};
+
+// Options of the command line; each wins over the file.
+struct Overrides {
+  std::optional<std::string> name, redis, memcached, peer, admin, data, engine;
+};
+
+struct Problem {
+  std::string file;  // empty for an option of the command line
+  int line = 0, column = 0;
+  std::string text;
+
+  std::string to_text() const;  // file:line:column: text
+};
+
+struct ConfigReport {
+  Config config;  // usable only if ok()
+  std::vector<Problem> problems;
+  // The members of a file with several of them, when no name was given: `serve` must then refuse
+  // (choose_name_text, exit 2), `config check` need not.
+  std::vector<std::string> choices;
+
+  bool ok() const { return problems.empty(); }
+  std::string to_text() const;  // one problem a line
+  std::string choose_name_text(std::string_view file_name) const;
+};
+
+// An empty `text` is the configuration without a file: one durable node on the usual ports.
+ConfigReport load_config(std::string_view text, std::string_view file_name,
+                         const Overrides& overrides = {});
+ConfigReport load_config(std::string_view text, std::string_view file_name, std::string_view name);
+// Reads the file first; one that cannot be read is a problem like any other.
+ConfigReport load_config_file(const std::string& path, const Overrides& overrides = {});
+
+// The effective configuration as YAML that load_config reads again; secret and password are masked.
+std::string show_config(const Config& config);
+
+cluster::ClusterView make_view(const Config& config);
+
+}  // namespace kvorum::server

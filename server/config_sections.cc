@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/config_sections.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "server/config_values.h"
+
+namespace kvorum::server {
+namespace {
+
+constexpr int64_t kSecondMs = 1000, kHourMs = 3600 * kSecondMs;
+constexpr uint32_t kReactorsMax = 256, kClientsMax = 1'000'000, kSiblingsMax = 10'000;
+
+}  // namespace
+
+Result<EngineType> parse_engine_type(std::string_view text) {
+  if (text == "leveldb") return EngineType::kLevelDb;
+  if (text == "memory") return EngineType::kMemory;
+  if (text == "buffered") {
+    return Status(Code::kInvalid,
+                  "'buffered' is not available in this version; use leveldb or memory");
+  }
+  constexpr std::array<std::string_view, 2> kTypes{"leveldb", "memory"};
+  return Status(Code::kInvalid, fmt::format("'{}' is unknown{}", text, suggestion(text, kTypes)));
+}
+
+void read_engine(const ConfigSection& top, EngineConfig& engine) {
+  const ConfigSection section = top.section("engine", {"type", "sync", "memory", "eviction"});
+  if (const auto type = section.scalar("type", "one of leveldb, memory")) {
+    const auto parsed = parse_engine_type(*type);
+    if (parsed.ok()) {
+      engine.type = parsed.value();
+    } else {
+      section.problem("type", parsed.status().message());
+    }
+  }
+  section.choice<engine::SyncPolicy>("sync",
+                                     {{"always", engine::SyncPolicy::kAlways},
+                                      {"interval", engine::SyncPolicy::kInterval},
+                                      {"never", engine::SyncPolicy::kNever}},
+                                     engine.sync);
+  section.size("memory", {1ULL << 20, 1ULL << 50}, engine.memory_bytes);
+  const auto eviction = section.scalar("eviction", "none");
+  if (!eviction || *eviction == "none") return;
+  constexpr std::array<std::string_view, 4> kKinds{"none", "lru", "lfu", "ttl"};
+  if (std::find(kKinds.begin(), kKinds.end(), *eviction) != kKinds.end()) {
+    section.problem("eviction",
+                    fmt::format("'{}' is not available in this version; use none", *eviction));
+  } else {
+    section.problem("eviction",
+                    fmt::format("'{}' is unknown{}", *eviction, suggestion(*eviction, kKinds)));
+  }
+}
+
+void read_reactors(const ConfigSection& top, uint32_t& reactors) {
+  const auto read = top.scalar("reactors", "auto or a number");
+  if (!read || *read == "auto") return;
+  if (read->find_first_not_of("-0123456789") != std::string::npos) {
+    top.problem("reactors", fmt::format("'{}' is neither auto nor a whole number", *read));
+  } else {
+    top.number<uint32_t>("reactors", {1, kReactorsMax}, reactors);
+  }
+}
+
+void read_limits(const ConfigSection& top, LimitsConfig& limits) {
+  const ConfigSection section =
+      top.section("limits", {"clients", "request_timeout", "value_warn", "pipeline_bytes",
+                             "siblings", "clock_entries_max"});
+  section.number<uint32_t>("clients", {1, kClientsMax}, limits.clients);
+  section.duration("request_timeout", {1, kHourMs}, limits.request_timeout_ms);
+  section.size("value_warn", {1, kValueBytesMax}, limits.value_warn_bytes);
+  section.size("pipeline_bytes", {64 << 10, 16ULL << 30}, limits.pipeline_bytes);
+  section.number<uint32_t>("siblings", {1, kSiblingsMax}, limits.siblings);
+  // Fewer entries than copies would drop the clock of a replica that is in use.
+  section.number<uint32_t>("clock_entries_max", {4, 1000}, limits.clock_entries_max);
+}
+
+void read_timing(const ConfigSection& top, TimingConfig& timing) {
+  const ConfigSection section =
+      top.section("timing", {"gossip", "hints", "anti_entropy", "read_repair_wait"});
+  const Range<int64_t> range{1, 24 * kHourMs};
+  section.duration("gossip", range, timing.gossip_ms);
+  section.duration("hints", range, timing.hints_ms);
+  section.duration("anti_entropy", range, timing.anti_entropy_ms);
+  section.duration("read_repair_wait", {0, 60 * kSecondMs}, timing.read_repair_wait_ms);
+}
+
+void read_log(const ConfigSection& top, LogConfig& log) {
+  const ConfigSection section = top.section("log", {"level", "format"});
+  section.choice<LogLevel>("level",
+                           {{"trace", LogLevel::kTrace},
+                            {"debug", LogLevel::kDebug},
+                            {"info", LogLevel::kInfo},
+                            {"warn", LogLevel::kWarn},
+                            {"error", LogLevel::kError}},
+                           log.level);
+  section.choice<LogFormat>("format", {{"text", LogFormat::kText}, {"json", LogFormat::kJson}},
+                            log.format);
+}
+
+}  // namespace kvorum::server
