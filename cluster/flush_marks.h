@@ -2,7 +2,10 @@
 // Flush marks: FLUSHDB is not a walk over keys but, per keyspace, a map (node, incarnation) -> HLC
 // that covers every dot up to its entry. A covered version is gone; a tombstone, or the bare vector
 // of an emptied object, stays until the mark covers its whole vector. Marks merge by maximum.
-// Shared by a node's reactors: readers take no lock (published immutable maps).
+// Shared by a node's reactors: readers take no lock and never wait. A mark's table is only ever
+// added to and raised in place; a full one is replaced by one of twice the size and kept for readers
+// still in it, so a keyspace that is flushed every minute for years costs no memory beyond its
+// authors. A reader may see half of a mark being merged: that is a smaller mark, and as legal.
 #pragma once
 
 #include <array>
@@ -10,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,14 +27,26 @@ struct FlushMarkEntry {
   uint64_t node = 0;
   uint64_t incarnation = 0;
   Hlc hlc;
+  bool operator==(const FlushMarkEntry&) const = default;
 };
 using FlushMark = std::vector<FlushMarkEntry>;  // in (node, incarnation) order
 
+// A set of keyspaces: bit k is keyspace k.
+using KeyspaceMask = uint16_t;
+inline constexpr KeyspaceMask kAllKeyspaces = 0xffff;
+
+// One mark for several keyspaces, as it travels.
+void encode_mark(KeyspaceMask keyspaces, const FlushMark& mark, std::string& out);
+
 class FlushMarks {
  public:
+  FlushMarks();
+  ~FlushMarks();
+  FlushMarks(const FlushMarks&) = delete;
+
   // Cheap: a keyspace that was never flushed costs one load.
   bool any(uint8_t keyspace) const {
-    return maps_[keyspace].load(std::memory_order_acquire) != nullptr;
+    return tables_[keyspace].load(std::memory_order_acquire) != nullptr;
   }
   // Drops from the object what the keyspace's mark covers; all of it (empty()) where the mark covers
   // the whole vector. Returns whether anything changed.
@@ -42,13 +58,33 @@ class FlushMarks {
 
   // All keyspaces' marks, for links, gossip and the store.
   void encode(std::string& out) const;
-  // Merges what encode() made elsewhere. False where the bytes are damaged (nothing is merged then).
-  bool merge_encoded(std::string_view bytes);
+  // Merges what encode() or several encode_mark() made. False where the bytes are damaged (nothing
+  // is merged then). `own`, if given, names an author and gets the highest entry found for it.
+  bool merge_encoded(std::string_view bytes, FlushMarkEntry* own = nullptr);
+
+  // Counts the merges that raised anything, so that a store knows what it has written.
+  uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+  // Set by who persists marks: everything up to that generation is durable.
+  void set_stored(uint64_t generation);
+  uint64_t stored() const { return stored_.load(std::memory_order_acquire); }
+
+  // After a mark was raised the keyspace's table holds dead objects until it was swept. Each raise
+  // is claimed by one of the node's machines, which sweeps and then says so.
+  std::optional<uint64_t> claim_sweep(uint8_t keyspace);
+  void finish_sweep(uint8_t keyspace, uint64_t claimed);
+  bool swept(uint8_t keyspace) const;
 
  private:
-  std::array<std::atomic<const FlushMark*>, kKeyspacesMax> maps_{};
-  std::mutex lock_;  // of writers
-  std::vector<std::unique_ptr<const FlushMark>> published_;  // old maps stay: readers hold no count
+  class Table;
+
+  bool raise(uint8_t keyspace, const FlushMarkEntry& entry);
+
+  std::array<std::atomic<Table*>, kKeyspacesMax> tables_{};
+  std::array<std::atomic<uint64_t>, kKeyspacesMax> raised_{}, claimed_{}, swept_{};
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<uint64_t> stored_{0};
+  mutable std::mutex lock_;  // of writers
+  std::vector<std::unique_ptr<Table>> owned_;
 };
 
 }  // namespace kvorum::cluster

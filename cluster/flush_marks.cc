@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/flush_marks.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr size_t kEntryBytes = 24;
+
+void raise_to(std::atomic<uint64_t>& value, uint64_t least) {
+  uint64_t known = value.load(std::memory_order_relaxed);
+  while (known < least &&
+         !value.compare_exchange_weak(known, least, std::memory_order_acq_rel)) {
+  }
+}
+
+struct EncodedMark {
+  KeyspaceMask keyspaces = 0;
+  FlushMark mark;
+};
+
+bool decode_marks(std::string_view bytes, std::vector<EncodedMark>& marks) {
+  ByteReader reader(bytes);
+  while (!reader.done()) {
+    EncodedMark& encoded = marks.emplace_back();
+    encoded.keyspaces = reader.u16();
+    const uint64_t entries = reader.varint();
+    if (!reader.ok() || encoded.keyspaces == 0) return false;
+    if (entries > reader.rest().size() / kEntryBytes) return false;
+    encoded.mark.resize(entries);
+    for (FlushMarkEntry& entry : encoded.mark) {
+      entry.node = reader.u64();
+      entry.incarnation = reader.u64();
+      entry.hlc.value = reader.u64();
+      if (entry.node == 0 || entry.hlc.value == 0) return false;
+    }
+  }
+  return reader.ok();
+}
+
+}  // namespace
+
+// Open addressing, at most half full, entries never removed. A slot is free while its HLC is zero;
+// its names are written before its HLC is published and never again.
+class FlushMarks::Table {
+ public:
+  explicit Table(size_t capacity) : mask_(capacity - 1), slots_(new Slot[capacity]) {}
+
+  bool covers(const Actor& actor, Hlc hlc) const {
+    return at(actor.node, actor.incarnation) >= hlc.value;
+  }
+  uint64_t at(uint64_t node, uint64_t incarnation) const {
+    return find(node, incarnation).second;
+  }
+
+  // Writers only. False where there is no room for a new author.
+  bool set(const FlushMarkEntry& entry) {
+    const auto [place, hlc] = find(entry.node, entry.incarnation);
+    Slot& slot = slots_[place];
+    if (hlc == 0) {
+      if (2 * (used_ + 1) > mask_ + 1) return false;
+      ++used_;
+      slot.node = entry.node;
+      slot.incarnation = entry.incarnation;
+    }
+    slot.hlc.store(entry.hlc.value, std::memory_order_release);
+    return true;
+  }
+
+  size_t capacity() const { return mask_ + 1; }
+  template <class Fn>
+  void for_each(Fn fn) const {
+    for (size_t at = 0; at <= mask_; ++at) {
+      const uint64_t hlc = slots_[at].hlc.load(std::memory_order_acquire);
+      if (hlc != 0) fn(FlushMarkEntry{slots_[at].node, slots_[at].incarnation, Hlc{hlc}});
+    }
+  }
+
+ private:
+  struct Slot {
+    uint64_t node = 0;
+    uint64_t incarnation = 0;
+    std::atomic<uint64_t> hlc{0};
+  };
+
+  // The author's slot and HLC, or the free slot where it would stand and zero. One load decides:
+  // a free slot may become another author's at any time.
+  std::pair<size_t, uint64_t> find(uint64_t node, uint64_t incarnation) const {
+    const uint64_t hash = (node ^ (incarnation << 1)) * 0x9e3779b97f4a7c15ULL;
+    for (size_t place = (hash >> 32) & mask_;; place = (place + 1) & mask_) {
+      const Slot& slot = slots_[place];
+      const uint64_t hlc = slot.hlc.load(std::memory_order_acquire);
+      if (hlc == 0) return {place, 0};
+      if (slot.node == node && slot.incarnation == incarnation) return {place, hlc};
+    }
+  }
+
+  const size_t mask_;
+  size_t used_ = 0;
+  std::unique_ptr<Slot[]> slots_;
+};
+
+FlushMarks::FlushMarks() = default;
+FlushMarks::~FlushMarks() = default;
+
+bool FlushMarks::apply(uint8_t keyspace, Object& object) const {
+  const Table* table = tables_[keyspace].load(std::memory_order_acquire);
+  if (!table || object.empty()) return false;
+  const bool whole = std::all_of(
+      object.vector.begin(), object.vector.end(),
+      [table](const VectorEntry& entry) { return table->covers(entry.actor, entry.hlc); });
+  if (whole) {
+    object = {};
+    return true;
+  }
+  const size_t before = object.versions.size();
+  for (size_t at = before; at-- > 0;) {
+    const Version& version = object.versions[at];
+    if (version.type == TypeTag::kTombstone) continue;
+    if (table->covers(version.dot.actor, version.dot.hlc)) object.versions.erase_at(at);
+  }
+  return object.versions.size() != before;
+}
+
+bool FlushMarks::raise(uint8_t keyspace, const FlushMarkEntry& entry) {
+  constexpr size_t kFirstCapacity = 8;
+  if (entry.hlc.value == 0) return false;
+  Table* table = tables_[keyspace].load(std::memory_order_relaxed);
+  if (table && table->at(entry.node, entry.incarnation) >= entry.hlc.value) return false;
+  if (table && table->set(entry)) return true;
+  auto grown = std::make_unique<Table>(table ? 2 * table->capacity() : kFirstCapacity);
+  if (table) table->for_each([&](const FlushMarkEntry& old) { grown->set(old); });
+  KVORUM_CHECK(grown->set(entry));
+  tables_[keyspace].store(grown.get(), std::memory_order_release);
+  owned_.push_back(std::move(grown));
+  return true;
+}
+
+bool FlushMarks::merge(uint8_t keyspace, const FlushMark& mark) {
+  const std::lock_guard<std::mutex> guard(lock_);
+  bool raised = false;
+  for (const FlushMarkEntry& entry : mark) raised |= raise(keyspace, entry);
+  if (!raised) return false;
+  const uint64_t generation = generation_.load(std::memory_order_relaxed) + 1;
+  generation_.store(generation, std::memory_order_release);
+  raised_[keyspace].store(generation, std::memory_order_release);
+  return true;
+}
+
+FlushMark FlushMarks::mark(uint8_t keyspace) const {
+  FlushMark mark;
+  const Table* table = tables_[keyspace].load(std::memory_order_acquire);
+  if (!table) return mark;
+  table->for_each([&mark](const FlushMarkEntry& entry) { mark.push_back(entry); });
+  std::sort(mark.begin(), mark.end(), [](const FlushMarkEntry& a, const FlushMarkEntry& b) {
+    return std::tie(a.node, a.incarnation) < std::tie(b.node, b.incarnation);
+  });
+  return mark;
+}
+
+void encode_mark(KeyspaceMask keyspaces, const FlushMark& mark, std::string& out) {
+  put_u16(out, keyspaces);
+  put_varint(out, mark.size());
+  for (const FlushMarkEntry& entry : mark) {
+    put_u64(out, entry.node);
+    put_u64(out, entry.incarnation);
+    put_u64(out, entry.hlc.value);
+  }
+}
+
+void FlushMarks::encode(std::string& out) const {
+  // FLUSHALL gives all keyspaces one mark: each different one is written once.
+  std::vector<EncodedMark> marks;
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    if (!any(keyspace)) continue;
+    const auto bit = static_cast<KeyspaceMask>(1u << keyspace);
+    FlushMark mine = mark(keyspace);
+    const auto same = std::find_if(marks.begin(), marks.end(), [&mine](const EncodedMark& other) {
+      return other.mark == mine;
+    });
+    if (same != marks.end()) {
+      same->keyspaces = static_cast<KeyspaceMask>(same->keyspaces | bit);
+    } else {
+      marks.push_back({bit, std::move(mine)});
+    }
+  }
+  for (const EncodedMark& encoded : marks) encode_mark(encoded.keyspaces, encoded.mark, out);
+}
+
+bool FlushMarks::merge_encoded(std::string_view bytes, FlushMarkEntry* own) {
+  std::vector<EncodedMark> marks;
+  if (!decode_marks(bytes, marks)) return false;
+  for (const EncodedMark& encoded : marks) {
+    for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+      if (encoded.keyspaces >> keyspace & 1) merge(keyspace, encoded.mark);
+    }
+    for (const FlushMarkEntry& entry : encoded.mark) {
+      if (!own || entry.node != own->node || entry.incarnation != own->incarnation) continue;
+      own->hlc = std::max(own->hlc, entry.hlc);
+    }
+  }
+  return true;
+}
+
+void FlushMarks::set_stored(uint64_t generation) { raise_to(stored_, generation); }
+
+std::optional<uint64_t> FlushMarks::claim_sweep(uint8_t keyspace) {
+  const uint64_t raised = raised_[keyspace].load(std::memory_order_acquire);
+  uint64_t claimed = claimed_[keyspace].load(std::memory_order_relaxed);
+  while (claimed < raised) {
+    if (claimed_[keyspace].compare_exchange_weak(claimed, raised, std::memory_order_acq_rel)) {
+      return raised;
+    }
+  }
+  return std::nullopt;
+}
+
+void FlushMarks::finish_sweep(uint8_t keyspace, uint64_t claimed) {
+  raise_to(swept_[keyspace], claimed);
+}
+
+bool FlushMarks::swept(uint8_t keyspace) const {
+  return swept_[keyspace].load(std::memory_order_acquire) >=
+         raised_[keyspace].load(std::memory_order_acquire);
+}
+
+}  // namespace kvorum::cluster
