@@ -59,7 +59,7 @@ struct CoordinatorCounters {
   uint64_t hints_stored = 0, hints_replayed = 0;
   uint64_t no_quorum = 0, uncertain = 0, timeouts = 0;
   uint64_t siblings_seen = 0, concurrent_dropped = 0, clock_truncations = 0;
-  uint64_t malformed_frames = 0, operations_in_flight = 0;
+  uint64_t malformed_frames = 0, operations_in_flight = 0, expired = 0;
 };
 
 enum class PeerState : uint8_t { kUp, kSuspected, kDown };

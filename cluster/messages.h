@@ -85,7 +85,8 @@ inline constexpr uint16_t kReadFull = 1 << 0;      // the object, not only the d
 inline constexpr uint16_t kReadHinted = 1 << 1;    // asked as a fallback: answer from hints
 inline constexpr uint16_t kWriteBlind = 1 << 0;    // tell me what you keep that this did not cover
 inline constexpr uint16_t kWriteHinted = 1 << 1;   // keep it as a hint for the member in the payload
-inline constexpr uint16_t kWriteRepair = 1 << 2;   // read repair or hint replay: nobody waits for it
+inline constexpr uint16_t kWriteRepair = 1 << 2;   // read repair or hint replay: no client waits
+inline constexpr uint16_t kWriteSecond = 1 << 3;   // the second write of a blind one; echoed
 
 // What a replica says to a write or a read.
 enum class ReplicaVerdict : uint8_t {
@@ -117,6 +118,7 @@ struct ReplicaWrite {
   KeyRef key;
   bool blind = false;
   bool repair = false;
+  bool second = false;
   NodeId hint_for = 0;             // 0: the receiver is a primary
   std::string_view object;         // portable form
 };
@@ -128,6 +130,7 @@ bool parse_replica_write(const Frame& frame, ReplicaWrite* message);
 
 struct ReplicaWriteReply {
   ReplicaVerdict verdict = ReplicaVerdict::kOk;
+  bool second = false;
   std::string_view vector;         // encode_context() of the uncovered object's vector
 };
 void put_replica_write_reply(std::string& batch, SlotId operation, const ReplicaWriteReply& message);
@@ -138,13 +141,21 @@ struct ForwardedRequest {
   Request request;
   Context context;          // request.context points here after parsing
   uint64_t origin = 0;
-  uint32_t remaining_ms = 0;
 };
-// The payload alone: kept by the asking node for retries.
+// The payload alone: kept by the asking node for retries, and by a coordinator while it waits.
 void encode_forwarded(const Request& request, uint64_t origin, std::string& payload);
+// Views into `payload`.
 bool parse_forwarded(uint8_t keyspace, std::string_view payload, ForwardedRequest* message);
-void put_forward(std::string& batch, SlotId operation, uint8_t keyspace, uint32_t remaining_ms,
+
+struct ForwardEnvelope {
+  uint8_t keyspace = 0;
+  uint8_t hops = 0;           // nodes that passed it on, the asking one included
+  uint32_t remaining_ms = 0;  // until the asking node gives up
+};
+void put_forward(std::string& batch, SlotId operation, const ForwardEnvelope& envelope,
                  std::string_view payload);
+bool parse_forward_envelope(const Frame& frame, ForwardEnvelope* envelope,
+                            std::string_view* payload);
 
 // A Completion, travelling back. `storage` keeps what the completion's pointers point to.
 struct CompletionStorage {

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/core.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+
+namespace kvorum::cluster {
+namespace {
+
+uint8_t clamp_u8(size_t count) { return static_cast<uint8_t>(std::min<size_t>(count, 255)); }
+
+// Answers, by what they came from.
+void count_answers(const Operation& operation, ServiceRecord& service) {
+  size_t primaries = 0;
+  size_t fallbacks = 0;
+  for (const Target& target : operation.targets) {
+    if (target.state != Target::State::kAnswered) continue;
+    ++(target.stands_for == kNoMember ? primaries : fallbacks);
+  }
+  service.answered = clamp_u8(primaries + fallbacks);
+  service.primaries = clamp_u8(primaries);
+  service.fallbacks = clamp_u8(fallbacks);
+}
+
+}  // namespace
+
+void Operation::begin(Kind new_kind, Now now) {
+  kind = new_kind;
+  phase = Phase::kReading;
+  remote = false;
+  reply_to = kNoMember;
+  reply_operation = 0;
+  tag = 0;
+  started_us = now.steady_us;
+  deadline_us = 0;
+  hops = 0;
+  needed = 0;
+  quarter_passed = false;
+  answered_client = false;
+  payload.clear();
+  keyspace = 0;
+  targets.clear();
+  dead.clear();
+  object.clear();
+  object_digest = 0;
+  fastest = 0;
+  ticket = 0;
+  own_vote_open = false;
+  blind = false;
+  second_write_done = false;
+  was_stored = false;
+  uncovered = {};
+  edit = {};
+  reply_storage.clear();
+  hints_left = 0;
+  tried.clear();
+  replicas.clear();
+  replica_objects.clear();
+}
+
+Core::Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first_view,
+           const CoordinatorOptions& coordinator_options, uint64_t rng_seed)
+    : parts(node_parts),
+      view(std::move(first_view)),
+      options(coordinator_options),
+      rng(rng_seed),
+      hints(node_parts.hints, node_parts.authors, view->partitioner) {
+  health.resize(view->members.size(), view->self);
+}
+
+bool Core::is_primary(MemberIndex member, const KeyRef& key) const {
+  const auto list = preference_list(key);
+  const size_t n = view->quorum(key.keyspace).n;
+  const auto primaries = list.first(std::min(n, list.size()));
+  return std::find(primaries.begin(), primaries.end(), member) != primaries.end();
+}
+
+void Core::choose_targets(const KeyRef& key, Now now, Targets* targets,
+                          InlineVector<MemberIndex, 4>* uncovered) {
+  const auto list = preference_list(key);
+  const size_t n = std::min<size_t>(view->quorum(key.keyspace).n, list.size());
+  targets->clear();
+  uncovered->clear();
+  for (size_t at = 0; at < n; ++at) {
+    if (health.reachable(list[at], now.steady_us, rng)) {
+      targets->push_back(Target{.member = list[at]});
+    } else {
+      uncovered->push_back(list[at]);
+    }
+  }
+  if (!view->keyspaces[key.keyspace].sloppy) return;
+  for (size_t at = n; at < list.size() && !uncovered->empty(); ++at) {
+    if (!health.healthy(list[at])) continue;
+    targets->push_back(Target{.member = list[at], .stands_for = (*uncovered)[0]});
+    uncovered->erase_at(0);
+  }
+}
+
+MemberIndex Core::spare_fallback(const KeyRef& key, const Targets& targets) {
+  if (!view->keyspaces[key.keyspace].sloppy) return kNoMember;
+  const auto list = preference_list(key);
+  for (size_t at = view->quorum(key.keyspace).n; at < list.size(); ++at) {
+    const bool asked = std::any_of(targets.begin(), targets.end(), [&](const Target& target) {
+      return target.member == list[at];
+    });
+    if (!asked && list[at] != self() && health.healthy(list[at])) return list[at];
+  }
+  return kNoMember;
+}
+
+engine::Access Core::read_own(const KeyRef& key, FunctionRef<void(Record& record)> fn) {
+  return parts.table->read(key, [&](std::string_view bytes) {
+    decode_record(bytes, *parts.authors, record);
+    if (parts.marks->any(key.keyspace)) parts.marks->apply(key.keyspace, record.object);
+    fn(record);
+  });
+}
+
+bool Core::read_hints(const KeyRef& key, Object* object, std::string* storage) {
+  bool found = false;
+  for (const MemberIndex member : preference_list(key)) {
+    if (member == self()) continue;
+    hints.read({id_of(member), key}, [&](const Record& hint) {
+      std::string bytes;
+      encode_object(found ? merge(*object, hint.object) : hint.object, bytes);
+      storage->swap(bytes);
+      found = decode_object(*storage, *object);
+    });
+  }
+  if (found && parts.marks->any(key.keyspace)) parts.marks->apply(key.keyspace, *object);
+  return found;
+}
+
+engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn) {
+  const auto change_record = [&](std::string_view bytes) {
+    using Action = engine::RecordChange::Action;
+    engine::RecordChange change;
+    decode_record(bytes, *parts.authors, record);
+    const uint64_t old_digest = leaf_digest(key, record.object, parts.digest_seed);
+    const bool flushed =
+        parts.marks->any(key.keyspace) && parts.marks->apply(key.keyspace, record.object);
+    if (!fn(record) && !flushed) return change;
+
+    describe_record(record.object, &change);
+    change.frees = !change.live;
+    // Nobody else holds a copy that a forgotten tombstone could let return.
+    const bool alone = view->members.size() == 1;
+    if (record.object.empty() || (alone && !change.live)) {
+      change.action = bytes.data() == nullptr ? Action::kKeep : Action::kErase;
+      change.digest_change = old_digest;
+      return change;
+    }
+    if (!encode_record(record, *parts.authors, record_head, &change.body)) {
+      return engine::RecordChange{};
+    }
+    change.action = Action::kStore;
+    change.head = record_head;
+    change.digest_change = old_digest ^ leaf_digest(key, record.object, parts.digest_seed);
+    return change;
+  };
+  return parts.table->update(key, change_record);
+}
+
+Dot Core::mint(Record& own, Now now) {
+  Dot dot;
+  dot.actor = {self_id(), parts.incarnation, own.own_birth};
+  const VectorEntry* entry = own.own_birth.value ? own.object.vector.find(dot.actor) : nullptr;
+  dot.hlc = parts.clock->tick(now.wall_ms);
+  if (!entry) {
+    dot.actor.birth = own.own_birth = dot.hlc;
+  } else if (dot.hlc <= entry->hlc) {
+    dot.hlc = entry->hlc.next();
+    parts.clock->raise(dot.hlc);
+  }
+  return dot;
+}
+
+void Core::observe(const Object& object, Now now) {
+  Hlc highest;
+  for (const VectorEntry& entry : object.vector) highest = std::max(highest, entry.hlc);
+  parts.clock->observe(highest, now.wall_ms);
+}
+
+void Core::load(SlotId id, Operation& operation, const KeyRef& key) {
+  operation.phase = Operation::Phase::kLoading;
+  outbox.loads.push_back({id, std::string(key.key), key.position, key.keyspace});
+}
+
+void Core::await_own_vote(engine::Ticket ticket, SlotId id) {
+  AwaitedCommit& vote = awaited_commits.emplace_back();
+  vote.ticket = ticket;
+  vote.operation = id;
+}
+
+void Core::complete(Operation& operation, Completion& completion, Now now) {
+  if (operation.answered_client) return;
+  operation.answered_client = true;
+  ServiceRecord& service = completion.service;
+  if (operation.kind != Operation::Kind::kForward) {
+    service.coordinator = self_id();
+    service.hints = operation.hints_left;
+    count_answers(operation, service);
+    completion.acknowledged = service.answered;
+    completion.needed = operation.needed;
+  }
+  if (completion.outcome == Outcome::kNoQuorum) ++counters.no_quorum;
+  if (completion.outcome == Outcome::kUncertain) ++counters.uncertain;
+  completion.now_ms = clock_ms(now);
+  service.micros = static_cast<uint32_t>(now.steady_us - operation.started_us);
+  if (operation.remote) {
+    put_forward_reply(outbox.frames(operation.reply_to), operation.reply_operation, completion);
+  } else if (completions) {
+    service.hops = operation.kind == Operation::Kind::kForward ? 1 : 0;
+    completions->on_complete(operation.tag, completion);
+  }
+}
+
+void Core::complete_failed(Operation& operation, Outcome outcome, std::string_view text, Now now) {
+  Completion completion;
+  completion.outcome = outcome;
+  completion.text = text;
+  Object nothing;
+  const bool read = operation.kind == Operation::Kind::kGet;
+  if (read) completion.object = &nothing;
+  complete(operation, completion, now);
+}
+
+void Core::release(SlotId id) { operations.release(id); }
+
+}  // namespace kvorum::cluster

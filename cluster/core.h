@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the machines of one coordinator share: the node's parts, the view, the pool of operations, the
+// peers' health, timers, the outbox. Private to cluster/: only coordinator.cc and the machines it
+// owns include it. Not thread-safe; a coordinator belongs to one reactor.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "cluster/coordinator.h"
+#include "cluster/hints.h"
+#include "cluster/object_codec.h"
+#include "cluster/peer_health.h"
+#include "cluster/timer_queue.h"
+
+namespace kvorum::cluster {
+
+// One replica that an operation asked.
+struct Target {
+  enum class State : uint8_t {
+    kWaiting,
+    kAnswered,  // its answer is part of the result
+    kWeak,      // a fallback without a hint: counts only once no primary is left to wait for
+    kFetching,  // its digest differed: the object was asked for
+    kFailed,    // refused, link down, or given up on
+  };
+  MemberIndex member = kNoMember;
+  MemberIndex stands_for = kNoMember;  // the primary whose place a fallback takes
+  State state = State::kWaiting;
+  bool replaced = false;               // silent for a quarter of the deadline: another was asked too
+  uint64_t digest = 0;                 // versions_digest() of its answer to a read
+};
+
+using Targets = InlineVector<Target, 4>;
+
+// One request in flight, as its coordinator or its forwarder sees it. Pooled: begin() resets it.
+struct Operation {
+  enum class Kind : uint8_t { kGet, kPut, kForward, kInspect, kReplicaFrame, kHintReplay };
+  enum class Phase : uint8_t {
+    kLoading,    // waits for an object from the store, then starts again
+    kReading,    // get: until R counted; put: its read before the edit
+    kWriting,    // put: until W acknowledged
+    kSettling,   // answered; stragglers are still awaited, for read repair or for hints
+  };
+  Kind kind;
+  Phase phase;
+
+  // Who waits: a local client (tag), or the node that forwarded (reply_to, reply_operation).
+  bool remote;
+  MemberIndex reply_to;
+  SlotId reply_operation;
+  uint64_t tag;
+
+  uint64_t started_us;
+  uint64_t deadline_us;
+  uint8_t hops;
+  uint8_t needed;             // R or W
+  bool quarter_passed;
+  bool answered_client;
+
+  std::string payload;        // encode_forwarded(); for kReplicaFrame the frame's payload
+  uint8_t keyspace;
+  ForwardedRequest forwarded; // views into payload
+  FrameHead frame;            // kReplicaFrame
+
+  Targets targets;
+  InlineVector<MemberIndex, 4> dead;  // put: primaries that nobody stands for
+  std::string object;         // reads: portable form of what is merged so far
+  uint64_t object_digest;
+  NodeId fastest;
+
+  // Put.
+  engine::Ticket ticket;      // of the own vote
+  bool own_vote_open;         // the own copy awaits its commit
+  bool blind;
+  bool second_write_done;
+  bool was_stored;
+  VersionVector uncovered;    // what replicas kept that a blind write did not cover
+  Dot dot;
+  Context new_context;
+  EditOutput edit;            // reply fields; bytes moved to reply_storage
+  std::string reply_storage;
+  uint8_t hints_left;
+
+  // Forward.
+  InlineVector<MemberIndex, 4> tried;
+
+  std::vector<ReplicaFacts> replicas;      // kInspect
+  std::deque<std::string> replica_objects; // their bytes
+
+  const Request& request() const { return forwarded.request; }
+  void begin(Kind new_kind, Now now);
+};
+
+// A replica's answer, or an own vote, that waits for its commit.
+struct AwaitedCommit {
+  engine::Ticket ticket = 0;
+  SlotId operation = 0;        // own vote of this operation; else an answer:
+  MemberIndex reply_to = kNoMember;
+  SlotId reply_operation = 0;
+  ReplicaWriteReply reply;     // its vector stands in vector_bytes
+  std::string vector_bytes;
+};
+
+// Runs an operation at its coordinator: here, or forwarded. Implemented by the coordinator.
+class Starter {
+ public:
+  virtual ~Starter() = default;
+  virtual void run_at(MemberIndex coordinator, SlotId id, Operation& operation, Now now) = 0;
+};
+
+class Core {
+ public:
+  Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first_view,
+       const CoordinatorOptions& coordinator_options, uint64_t rng_seed);
+
+  const NodeParts parts;
+  std::shared_ptr<const ClusterView> view;
+  const CoordinatorOptions options;
+  Rng rng;
+  Outbox outbox;
+  PeerHealth health;
+  TimerQueue timers;
+  SlotMap<Operation> operations;
+  std::deque<AwaitedCommit> awaited_commits;
+  Hints hints;
+  CoordinatorCounters counters;
+  CompletionSink* completions = nullptr;
+  Starter* starter = nullptr;
+
+  // Scratch memory, reused: never held across an input.
+  std::string record_head;
+  std::string edit_scratch;
+  std::string outgoing;
+  Record record;
+
+  MemberIndex self() const { return view->self; }
+  NodeId self_id() const { return view->members[view->self].id; }
+  NodeId id_of(MemberIndex member) const { return view->members[member].id; }
+  std::span<const MemberIndex> preference_list(const KeyRef& key) const {
+    return view->ring.preference_list(partition_of(key.position, view->ring.partition_bits()));
+  }
+  bool is_primary(MemberIndex member, const KeyRef& key) const;
+  bool lww(uint8_t keyspace) const {
+    return view->keyspaces[keyspace].conflicts == ConflictPolicy::kLww;
+  }
+  uint64_t clock_ms(Now now) const { return parts.clock->reading(now.wall_ms).ms(); }
+  uint32_t timeout_ms(const Request& request) const {
+    return request.timeout_ms ? request.timeout_ms : options.request_timeout_ms;
+  }
+
+  // The first n healthy nodes of the key's preference list: primaries in order, then for each dead
+  // one a fallback (sloppy keyspaces). Dead primaries without a fallback go to `uncovered`.
+  void choose_targets(const KeyRef& key, Now now, Targets* targets,
+                      InlineVector<MemberIndex, 4>* uncovered);
+  // A fallback that is not among the targets yet, or kNoMember.
+  MemberIndex spare_fallback(const KeyRef& key, const Targets& targets);
+
+  // Reads this node's copy (primary or not) with flush marks applied. fn gets the record, empty where
+  // there is none.
+  engine::Access read_own(const KeyRef& key, FunctionRef<void(Record& record)> fn);
+  // All hints kept here for the key, merged. False where there is none.
+  bool read_hints(const KeyRef& key, Object* object, std::string* storage);
+  // Changes the own copy under its lock: fn edits the record and says whether to store it.
+  engine::UpdateResult update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn);
+  // A new dot of this node for the record; notes the birth where it is a first one.
+  Dot mint(Record& record, Now now);
+  // The clock follows what others minted.
+  void observe(const Object& object, Now now);
+
+  // Asks the store for the operation's object and starts it again when it is there.
+  void load(SlotId id, Operation& operation, const KeyRef& key);
+
+  // The operation's own copy waits for this commit.
+  void await_own_vote(engine::Ticket ticket, SlotId id);
+
+  // Answers whoever waits, at most once.
+  void complete(Operation& operation, Completion& completion, Now now);
+  void complete_failed(Operation& operation, Outcome outcome, std::string_view text, Now now);
+  void release(SlotId id);
+};
+
+}  // namespace kvorum::cluster

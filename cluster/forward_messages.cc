@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests and completions as they travel between the node that a client asked and the coordinator.
+#include <cstring>
+
+#include "base/bytes.h"
+#include "cluster/context.h"
+#include "cluster/messages.h"
+#include "cluster/object_codec.h"
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr uint8_t kHasContext = 1 << 0;
+constexpr uint8_t kStrictW = 1 << 1;
+constexpr uint8_t kWantsContext = 1 << 2;
+
+constexpr uint8_t kHasObject = 1 << 0;
+constexpr uint8_t kHasReplyBytes = 1 << 1;
+constexpr uint8_t kStored = 1 << 2;
+constexpr uint8_t kGaveContext = 1 << 3;
+constexpr uint8_t kHasReplicas = 1 << 4;
+
+constexpr uint8_t kOutcomeLast = static_cast<uint8_t>(Outcome::kClusterDown);
+constexpr size_t kReplicasMax = 256;
+
+// Length-prefixed with a fixed width, so that the content can be appended first.
+class LengthPrefix {
+ public:
+  explicit LengthPrefix(std::string& out) : out_(out), at_(out.size()) { put_u32(out, 0); }
+  ~LengthPrefix() {
+    const uint32_t size = static_cast<uint32_t>(out_.size() - at_ - 4);
+    std::memcpy(out_.data() + at_, &size, 4);
+  }
+
+ private:
+  std::string& out_;
+  size_t at_;
+};
+
+std::string_view get_prefixed(ByteReader& reader) { return reader.take(reader.u32()); }
+
+void put_service(std::string& out, const ServiceRecord& service) {
+  put_u64(out, service.coordinator);
+  put_u8(out, service.answered);
+  put_u8(out, service.primaries);
+  put_u8(out, service.fallbacks);
+  put_u8(out, service.hints);
+  put_u8(out, service.repairs);
+}
+
+void get_service(ByteReader& reader, ServiceRecord& service) {
+  service.coordinator = reader.u64();
+  service.answered = reader.u8();
+  service.primaries = reader.u8();
+  service.fallbacks = reader.u8();
+  service.hints = reader.u8();
+  service.repairs = reader.u8();
+}
+
+bool get_replicas(ByteReader& reader, std::vector<ReplicaFacts>& replicas) {
+  const uint64_t count = reader.varint();
+  if (count > kReplicasMax) return false;
+  replicas.resize(count);
+  for (ReplicaFacts& facts : replicas) {
+    facts.node = reader.u64();
+    facts.answered = reader.u8() != 0;
+    if (!decode_object(get_prefixed(reader), facts.object)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void encode_forwarded(const Request& request, uint64_t origin, std::string& payload) {
+  uint8_t flags = 0;
+  if (request.has_context) flags |= kHasContext;
+  if (request.strict_w) flags |= kStrictW;
+  if (request.wants_context) flags |= kWantsContext;
+  char head[37];
+  std::memcpy(head, &request.key.position.high, 8);
+  std::memcpy(head + 8, &request.key.position.low, 8);
+  head[16] = static_cast<char>(request.kind);
+  head[17] = static_cast<char>(request.edit);
+  head[18] = static_cast<char>(flags);
+  head[19] = static_cast<char>(request.r);
+  head[20] = static_cast<char>(request.w);
+  std::memcpy(head + 21, &request.preferred, 8);
+  std::memcpy(head + 29, &origin, 8);
+  payload.append(head, sizeof head);
+  put_bytes(payload, request.key.key);
+  put_bytes(payload, request.argument);
+  if (request.has_context) {
+    const LengthPrefix prefix(payload);
+    encode_context(*request.context, payload);
+  }
+  payload.append(request.value);
+}
+
+bool parse_forwarded(uint8_t keyspace, std::string_view payload, ForwardedRequest* message) {
+  ByteReader reader(payload);
+  Request& request = message->request;
+  request = {};
+  request.key.position.high = reader.u64();
+  request.key.position.low = reader.u64();
+  request.key.keyspace = keyspace;
+  const uint8_t kind = reader.u8();
+  if (kind > static_cast<uint8_t>(Request::Kind::kInspect)) return false;
+  request.kind = static_cast<Request::Kind>(kind);
+  request.edit = reader.u8();
+  const uint8_t flags = reader.u8();
+  request.has_context = flags & kHasContext;
+  request.strict_w = flags & kStrictW;
+  request.wants_context = flags & kWantsContext;
+  request.r = reader.u8();
+  request.w = reader.u8();
+  request.preferred = reader.u64();
+  message->origin = reader.u64();
+  request.key.key = reader.bytes();
+  request.argument = reader.bytes();
+  if (request.has_context) {
+    if (!decode_context(get_prefixed(reader), message->context)) return false;
+    request.context = &message->context;
+  }
+  request.value = reader.rest();
+  return reader.ok() && keyspace < kKeyspacesMax && request.key.key.size() <= kKeyBytesMax;
+}
+
+void put_forward(std::string& batch, SlotId operation, const ForwardEnvelope& envelope,
+                 std::string_view payload) {
+  FrameWriter frame(batch, {MessageType::kForward, envelope.keyspace, envelope.hops, operation});
+  put_u32(batch, envelope.remaining_ms);
+  batch.append(payload);
+  frame.finish();
+}
+
+bool parse_forward_envelope(const Frame& frame, ForwardEnvelope* envelope,
+                            std::string_view* payload) {
+  ByteReader reader(frame.payload);
+  envelope->keyspace = frame.head.keyspace;
+  envelope->hops = static_cast<uint8_t>(frame.head.flags);
+  envelope->remaining_ms = reader.u32();
+  *payload = reader.rest();
+  return reader.ok();
+}
+
+void put_forward_reply(std::string& batch, SlotId operation, const Completion& completion) {
+  uint16_t flags = 0;
+  if (completion.object) flags |= kHasObject;
+  if (completion.has_reply_bytes) flags |= kHasReplyBytes;
+  if (completion.stored) flags |= kStored;
+  if (completion.context) flags |= kGaveContext;
+  if (completion.replicas) flags |= kHasReplicas;
+  FrameWriter frame(batch, {MessageType::kForwardReply, 0, flags, operation});
+  put_u8(batch, static_cast<uint8_t>(completion.outcome));
+  put_u8(batch, completion.reply_code);
+  put_u8(batch, completion.acknowledged);
+  put_u8(batch, completion.needed);
+  put_u64(batch, static_cast<uint64_t>(completion.reply_number));
+  put_u64(batch, completion.fastest);
+  put_service(batch, completion.service);
+  put_bytes(batch, completion.text);
+  if (completion.context) {
+    const LengthPrefix prefix(batch);
+    encode_context(*completion.context, batch);
+  }
+  if (completion.replicas) {
+    put_varint(batch, completion.replicas->size());
+    for (const ReplicaFacts& facts : *completion.replicas) {
+      put_u64(batch, facts.node);
+      put_u8(batch, facts.answered);
+      const LengthPrefix prefix(batch);
+      encode_object(facts.object, batch);
+    }
+  }
+  if (completion.has_reply_bytes) put_bytes(batch, completion.reply_bytes);
+  if (completion.object) encode_object(*completion.object, batch);
+  frame.finish();
+}
+
+bool parse_forward_reply(const Frame& frame, CompletionStorage* storage, Completion* completion) {
+  const uint16_t flags = frame.head.flags;
+  ByteReader reader(frame.payload);
+  const uint8_t outcome = reader.u8();
+  if (outcome > kOutcomeLast) return false;
+  completion->outcome = static_cast<Outcome>(outcome);
+  completion->reply_code = reader.u8();
+  completion->acknowledged = reader.u8();
+  completion->needed = reader.u8();
+  completion->reply_number = static_cast<int64_t>(reader.u64());
+  completion->fastest = reader.u64();
+  get_service(reader, completion->service);
+  completion->text = reader.bytes();
+  completion->stored = flags & kStored;
+  if (flags & kGaveContext) {
+    if (!decode_context(get_prefixed(reader), storage->context)) return false;
+    completion->context = &storage->context;
+  }
+  if (flags & kHasReplicas) {
+    if (!get_replicas(reader, storage->replicas)) return false;
+    completion->replicas = &storage->replicas;
+  }
+  if (flags & kHasReplyBytes) {
+    completion->has_reply_bytes = true;
+    completion->reply_bytes = reader.bytes();
+  }
+  if (!reader.ok()) return false;
+  if (flags & kHasObject) {
+    if (!decode_object(reader.rest(), storage->object)) return false;
+    completion->object = &storage->object;
+  }
+  return true;
+}
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/forwarding.h"
+
+#include <algorithm>
+
+namespace kvorum::cluster {
+
+MemberIndex Forwarding::choose(const Request& request,
+                               const InlineVector<MemberIndex, 4>& tried) const {
+  const auto list = core_.preference_list(request.key);
+  const size_t n = core_.view->quorum(request.key.keyspace).n;
+  const auto usable = [&](MemberIndex member) {
+    return core_.health.healthy(member) &&
+           std::find(tried.begin(), tried.end(), member) == tried.end();
+  };
+  const bool edit = request.kind == Request::Kind::kEdit;
+  MemberIndex first_healthy = kNoMember;
+  for (size_t at = 0; at < list.size(); ++at) {
+    const MemberIndex member = list[at];
+    if (!usable(member)) continue;
+    if (first_healthy == kNoMember) first_healthy = member;
+    if (at >= n) break;
+    // A read costs no hop where this node holds a copy; a put goes where its context was read.
+    if (!edit && member == core_.self()) return member;
+    if (edit && request.preferred != 0 && core_.id_of(member) == request.preferred) return member;
+  }
+  return first_healthy;
+}
+
+void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, Now now) {
+  operation.phase = Operation::Phase::kWriting;
+  operation.tried.push_back(coordinator);
+  ++core_.counters.forwards;
+  ForwardEnvelope envelope;
+  envelope.keyspace = operation.keyspace;
+  envelope.hops = static_cast<uint8_t>(operation.hops + 1);
+  envelope.remaining_ms = static_cast<uint32_t>(
+      now.steady_us < operation.deadline_us ? (operation.deadline_us - now.steady_us) / 1000 : 0);
+  put_forward(core_.outbox.frames(coordinator), id, envelope, operation.payload);
+  core_.timers.add(now.steady_us, core_.timeout_ms(operation.request()) * 250ULL, id);
+}
+
+bool Forwarding::on_reply(const Frame& frame, Now now) {
+  Operation* operation = core_.operations.find(frame.head.operation);
+  if (!operation || operation->kind != Operation::Kind::kForward) return true;  // too late
+  CompletionStorage storage;
+  Completion completion;
+  if (!parse_forward_reply(frame, &storage, &completion)) return false;
+  if (!operation->tried.empty()) core_.health.answered(operation->tried.back());
+  core_.complete(*operation, completion, now);
+  core_.release(frame.head.operation);
+  return true;
+}
+
+bool Forwarding::may_try_again(const Operation& operation) const {
+  const Request& request = operation.request();
+  if (request.kind != Request::Kind::kEdit) return true;
+  return request.edit < core_.parts.edits.size() && core_.parts.edits[request.edit].idempotent;
+}
+
+void Forwarding::try_next(SlotId id, Operation& operation, Now now) {
+  const MemberIndex next = may_try_again(operation) ? choose(operation.request(), operation.tried)
+                                                    : kNoMember;
+  if (next == kNoMember) {
+    give_up(id, operation, now);
+    return;
+  }
+  ++core_.counters.forward_retries;
+  core_.starter->run_at(next, id, operation, now);
+}
+
+void Forwarding::give_up(SlotId id, Operation& operation, Now now) {
+  const bool edit = operation.request().kind == Request::Kind::kEdit;
+  core_.complete_failed(operation, edit ? Outcome::kUncertain : Outcome::kNoQuorum, {}, now);
+  core_.release(id);
+}
+
+void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
+  if (now.steady_us >= operation.deadline_us) {
+    give_up(id, operation, now);
+    return;
+  }
+  if (!operation.quarter_passed) {
+    operation.quarter_passed = true;
+    core_.health.timed_out(operation.tried.back(), now.steady_us);
+    ++core_.counters.timeouts;
+  }
+  if (may_try_again(operation) &&
+      choose(operation.request(), operation.tried) != kNoMember) {
+    try_next(id, operation, now);
+    return;
+  }
+  core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
+}
+
+void Forwarding::on_link_down(SlotId id, Operation& operation, Now now) {
+  try_next(id, operation, now);
+}
+
+bool Forwarding::seen_before(const ForwardedRequest& forwarded) {
+  const Request& request = forwarded.request;
+  if (request.kind != Request::Kind::kEdit || forwarded.origin == 0) return false;
+  if (request.edit >= core_.parts.edits.size() || core_.parts.edits[request.edit].idempotent) {
+    return false;
+  }
+  if (!seen_.insert(forwarded.origin).second) return true;
+  seen_order_.push_back(forwarded.origin);
+  if (seen_order_.size() > kSeenMax) {
+    seen_.erase(seen_order_.front());
+    seen_order_.pop_front();
+  }
+  return false;
+}
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests whose coordinator is another node (paper 4.5: any node takes any request, one hop). The
+// asking node keeps the request and gives it to the next candidate when the first does not answer,
+// as long as that cannot apply an edit twice: an edit that is not idempotent is only tried again
+// where it certainly was not run, else its outcome is "uncertain". Private to cluster/.
+//
+//   start -> kWriting (waits for the answer) --answer--> completed, released
+//                |  ^ link down, or silent for a quarter of the deadline: next candidate
+//                +--the deadline--> -UNCERTAIN (edits) or -NOQUORUM (reads)
+#pragma once
+
+#include <set>
+
+#include "cluster/core.h"
+
+namespace kvorum::cluster {
+
+class Forwarding {
+ public:
+  static constexpr uint8_t kHopsMax = 2;
+
+  explicit Forwarding(Core& core) : core_(core) {}
+
+  // The node to coordinate the request: this one, the preferred primary of a put's context, the
+  // first healthy primary, or the first healthy fallback. Skips those in `tried`.
+  MemberIndex choose(const Request& request, const InlineVector<MemberIndex, 4>& tried) const;
+
+  // An origin for an edit that may be run by another node, never 0.
+  uint64_t new_origin() { return core_.rng.next() | 1; }
+
+  void send(SlotId id, Operation& operation, MemberIndex coordinator, Now now);
+  bool on_reply(const Frame& frame, Now now);
+  void on_timer(SlotId id, Operation& operation, Now now);
+  void on_link_down(SlotId id, Operation& operation, Now now);
+
+  // A forwarded edit that is not idempotent is run once, however often its frame arrives.
+  bool seen_before(const ForwardedRequest& forwarded);
+
+ private:
+  bool may_try_again(const Operation& operation) const;
+  void try_next(SlotId id, Operation& operation, Now now);
+  void give_up(SlotId id, Operation& operation, Now now);
+
+  static constexpr size_t kSeenMax = 65536;
+  Core& core_;
+  std::deque<uint64_t> seen_order_;
+  std::set<uint64_t> seen_;
+};
+
+}  // namespace kvorum::cluster

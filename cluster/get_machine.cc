@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/get_machine.h"
+
+#include <algorithm>
+
+namespace kvorum::cluster {
+namespace {
+
+using Progress = GetMachine::Progress;
+using State = Target::State;
+
+bool open(const Target& target) {
+  return target.state == State::kWaiting || target.state == State::kFetching;
+}
+
+}  // namespace
+
+bool GetMachine::answer_at_once(const Request& request, uint64_t tag, Now now) {
+  const uint8_t n = core_.view->quorum(request.key.keyspace).n;
+  if (n != 1 || !core_.is_primary(core_.self(), request.key)) return false;
+  const auto answer = [&](Record& record) {
+    Completion completion;
+    completion.object = &record.object;
+    completion.now_ms = core_.clock_ms(now);
+    completion.fastest = core_.self_id();
+    completion.acknowledged = completion.needed = 1;
+    completion.service = {.coordinator = core_.self_id(), .answered = 1, .primaries = 1};
+    core_.completions->on_complete(tag, completion);
+  };
+  return core_.read_own(request.key, answer) == engine::Access::kDone;
+}
+
+void GetMachine::start(SlotId id, Operation& operation, Now now) {
+  const Request& request = operation.request();
+  const uint8_t r = request.r ? request.r : core_.view->quorum(operation.keyspace).r;
+  advance(id, operation, begin_reading(id, operation, r, now), now);
+}
+
+Progress GetMachine::begin_reading(SlotId id, Operation& operation, uint8_t r, Now now) {
+  const KeyRef& key = operation.request().key;
+  InlineVector<MemberIndex, 4> dead;
+  operation.phase = Operation::Phase::kReading;
+  operation.needed = r;
+  operation.object.clear();
+  operation.object_digest = 0;
+  core_.choose_targets(key, now, &operation.targets, &dead);
+
+  bool have_object = false;
+  for (Target& target : operation.targets) {
+    if (target.member != core_.self()) continue;
+    if (answer_own(operation, target) == engine::Access::kNotResident) {
+      core_.load(id, operation, key);
+      return Progress::kWaiting;
+    }
+    have_object = target.state == State::kAnswered;
+  }
+  for (const Target& target : operation.targets) {
+    if (target.member == core_.self()) continue;
+    ask(id, operation, target, !have_object);
+    have_object = true;
+  }
+  operation.quarter_passed = false;
+  const Progress first = progress(operation);
+  if (first == Progress::kWaiting || operation.targets.size() > 1) {
+    core_.timers.add(now.steady_us, core_.timeout_ms(operation.request()) * 250, id);
+  }
+  return first;
+}
+
+engine::Access GetMachine::answer_own(Operation& operation, Target& target) {
+  const KeyRef& key = operation.request().key;
+  if (target.stands_for != kNoMember) {
+    Object hinted;
+    std::string storage;
+    if (!core_.read_hints(key, &hinted, &storage)) {
+      target.state = State::kWeak;
+      return engine::Access::kDone;
+    }
+    encode_object(hinted, operation.object);
+    operation.object_digest = target.digest = versions_digest(hinted);
+    target.state = State::kAnswered;
+    return engine::Access::kDone;
+  }
+  const engine::Access access = core_.read_own(key, [&](Record& record) {
+    encode_object(record.object, operation.object);
+    operation.object_digest = target.digest = versions_digest(record.object);
+  });
+  target.state = access == engine::Access::kDone ? State::kAnswered : State::kFailed;
+  if (target.state == State::kAnswered) operation.fastest = core_.self_id();
+  return access;
+}
+
+void GetMachine::ask(SlotId id, const Operation& operation, const Target& target, bool full) {
+  const ReplicaRead message{operation.request().key, full, target.stands_for != kNoMember};
+  put_replica_read(core_.outbox.frames(target.member), id, message);
+}
+
+bool GetMachine::known_digest(const Operation& operation, uint64_t digest) const {
+  if (digest == 0 || digest == operation.object_digest) return true;
+  return std::any_of(
+      operation.targets.begin(), operation.targets.end(), [digest](const Target& target) {
+        return target.state == State::kAnswered && target.digest == digest;
+      });
+}
+
+// Merges a full answer in. False where its object is ill-formed.
+bool GetMachine::absorb(Operation& operation, Target& target, const ReplicaReadReply& reply) {
+  target.digest = reply.digest;
+  if (reply.verdict == ReplicaVerdict::kAbsent) return true;
+  Object theirs;
+  Object ours;
+  if (!decode_object(reply.object, theirs)) return false;
+  const bool merged_before = !operation.object.empty();
+  if (merged_before && reply.digest == operation.object_digest) return true;
+  if (merged_before && !decode_object(operation.object, ours)) return false;
+  const Object merged = merge(ours, theirs);
+  std::string bytes;
+  encode_object(merged, bytes);
+  operation.object_digest = versions_digest(merged);
+  operation.object.swap(bytes);
+  return true;
+}
+
+Progress GetMachine::on_reply(SlotId id, Operation& operation, MemberIndex from,
+                              const ReplicaReadReply& reply) {
+  Target* target = nullptr;
+  for (Target& candidate : operation.targets) {
+    if (candidate.member == from && open(candidate)) target = &candidate;
+  }
+  if (!target) return Progress::kWaiting;
+  if (reply.verdict == ReplicaVerdict::kRefused) {
+    target->state = State::kFailed;
+  } else if (reply.verdict == ReplicaVerdict::kNotHeld) {
+    target->state = State::kWeak;
+  } else if (reply.full || reply.verdict == ReplicaVerdict::kAbsent) {
+    target->state = absorb(operation, *target, reply) ? State::kAnswered : State::kFailed;
+  } else if (known_digest(operation, reply.digest)) {
+    target->digest = reply.digest;
+    target->state = State::kAnswered;
+  } else if (target->state == State::kWaiting) {
+    ++core_.counters.digest_mismatches;
+    target->state = State::kFetching;
+    ask(id, operation, *target, true);
+  }
+  if (target->state == State::kAnswered && operation.fastest == 0) {
+    operation.fastest = core_.id_of(from);
+  }
+  return progress(operation);
+}
+
+Progress GetMachine::progress(const Operation& operation) const {
+  size_t counted = 0;
+  size_t weak = 0;
+  bool any_open = false;
+  bool primary_open = false;
+  for (const Target& target : operation.targets) {
+    counted += target.state == State::kAnswered;
+    weak += target.state == State::kWeak;
+    any_open |= open(target);
+    primary_open |= open(target) && target.stands_for == kNoMember && !target.replaced;
+  }
+  if (!primary_open) counted += weak;
+  if (counted >= operation.needed && operation.needed > 0) return Progress::kDone;
+  return any_open ? Progress::kWaiting : Progress::kFailed;
+}
+
+void GetMachine::advance(SlotId id, Operation& operation, Progress progress, Now now) {
+  const bool all_answered = std::none_of(operation.targets.begin(), operation.targets.end(), open);
+  if (operation.phase == Operation::Phase::kSettling) {
+    if (all_answered) repair_and_release(id, operation, now);
+    return;
+  }
+  if (operation.phase != Operation::Phase::kReading || progress == Progress::kWaiting) return;
+  if (progress == Progress::kFailed) {
+    const bool serve = core_.view->keyspaces[operation.keyspace].reads_when_short ==
+                           ReadsWhenShort::kServe &&
+                       !operation.object.empty();
+    if (!serve) {
+      core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
+      core_.release(id);
+      return;
+    }
+  }
+  answer(operation, now);
+  if (all_answered) {
+    repair_and_release(id, operation, now);
+    return;
+  }
+  operation.phase = Operation::Phase::kSettling;
+  core_.timers.add(now.steady_us, core_.options.read_repair_wait_ms * 1000ULL, id);
+}
+
+void GetMachine::answer(Operation& operation, Now now) {
+  Completion completion;
+  Object object;
+  const bool decoded = decode_object(operation.object, object);
+  KVORUM_CHECK(decoded);
+  if (core_.parts.marks->any(operation.keyspace)) {
+    core_.parts.marks->apply(operation.keyspace, object);
+  }
+  if (core_.lww(operation.keyspace)) core_.counters.concurrent_dropped += keep_newest(object);
+  if (object.versions.size() > 1) ++core_.counters.siblings_seen;
+  completion.object = &object;
+  completion.fastest = operation.fastest;
+  for (const Target& target : operation.targets) {
+    const bool stale =
+        target.state == State::kAnswered && target.digest != operation.object_digest;
+    completion.service.repairs = static_cast<uint8_t>(completion.service.repairs + stale);
+  }
+  core_.complete(operation, completion, now);
+}
+
+// Read repair: primaries only. A fallback gets nothing: reads during an outage must not make
+// hand-off work.
+void GetMachine::repair_and_release(SlotId id, Operation& operation, Now now) {
+  const KeyRef& key = operation.request().key;
+  for (const Target& target : operation.targets) {
+    if (target.state != State::kAnswered || target.stands_for != kNoMember) continue;
+    if (target.digest == operation.object_digest) continue;
+    ++core_.counters.read_repairs;
+    if (target.member != core_.self()) {
+      const ReplicaWrite message{
+          .key = key, .repair = true, .hint_for = 0, .object = operation.object};
+      put_replica_write(core_.outbox.frames(target.member), 0, message);
+      continue;
+    }
+    Object merged;
+    if (!decode_object(operation.object, merged)) continue;
+    core_.observe(merged, now);
+    core_.update_own(key, [&](Record& record) {
+      record.object = merge(record.object, merged);
+      if (core_.lww(key.keyspace)) keep_newest(record.object);
+      return true;
+    });
+  }
+  core_.release(id);
+}
+
+// A silent replica's place is taken by the next fallback, which answers from its hints.
+void GetMachine::ask_stand_in(SlotId id, Operation& operation, size_t silent) {
+  operation.targets[silent].replaced = true;
+  const MemberIndex stand_in =
+      core_.spare_fallback(operation.request().key, operation.targets);
+  if (stand_in == kNoMember) return;
+  const Target& absent = operation.targets[silent];
+  const MemberIndex place = absent.stands_for == kNoMember ? absent.member : absent.stands_for;
+  operation.targets.push_back(Target{.member = stand_in, .stands_for = place});
+  ask(id, operation, operation.targets.back(), true);
+}
+
+Progress GetMachine::on_silence(SlotId id, Operation& operation, Now now) {
+  const size_t asked = operation.targets.size();
+  for (size_t at = 0; at < asked; ++at) {
+    if (!open(operation.targets[at]) || operation.targets[at].replaced) continue;
+    core_.health.timed_out(operation.targets[at].member, now.steady_us);
+    ++core_.counters.timeouts;
+    ask_stand_in(id, operation, at);
+  }
+  return progress(operation);
+}
+
+Progress GetMachine::on_link_down(SlotId id, Operation& operation, MemberIndex peer) {
+  const size_t asked = operation.targets.size();
+  for (size_t at = 0; at < asked; ++at) {
+    if (operation.targets[at].member != peer || !open(operation.targets[at])) continue;
+    operation.targets[at].state = State::kFailed;
+    if (operation.phase == Operation::Phase::kReading && !operation.targets[at].replaced) {
+      ask_stand_in(id, operation, at);
+    }
+  }
+  return progress(operation);
+}
+
+void GetMachine::on_timer(SlotId id, Operation& operation, Now now) {
+  if (operation.phase == Operation::Phase::kSettling) {
+    // The wait for stragglers is over (or the deadline passed): whoever is silent stays as it is.
+    repair_and_release(id, operation, now);
+    return;
+  }
+  if (operation.phase != Operation::Phase::kReading) return;
+  if (now.steady_us >= operation.deadline_us) {
+    advance(id, operation, Progress::kFailed, now);
+    return;
+  }
+  const Progress after = on_silence(id, operation, now);
+  core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
+  advance(id, operation, after, now);
+}
+
+}  // namespace kvorum::cluster

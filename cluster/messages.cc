@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/messages.h"
+
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "cluster/object_codec.h"
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr size_t kChecksummedFrom = 8;
+
+void put_key(std::string& out, const KeyRef& key) {
+  put_u64(out, key.position.high);
+  put_u64(out, key.position.low);
+  put_bytes(out, key.key);
+}
+
+KeyRef get_key(ByteReader& reader, uint8_t keyspace) {
+  KeyRef key;
+  key.position.high = reader.u64();
+  key.position.low = reader.u64();
+  key.key = reader.bytes();
+  key.keyspace = keyspace;
+  return key;
+}
+
+bool valid_key(const KeyRef& key) {
+  return key.keyspace < kKeyspacesMax && key.key.size() <= kKeyBytesMax;
+}
+
+FrameHead write_head(SlotId operation, const ReplicaWrite& message) {
+  uint16_t flags = 0;
+  if (message.blind) flags |= kWriteBlind;
+  if (message.repair) flags |= kWriteRepair;
+  if (message.second) flags |= kWriteSecond;
+  if (message.hint_for != 0) flags |= kWriteHinted;
+  return {MessageType::kReplicaWrite, message.key.keyspace, flags, operation};
+}
+
+void put_write_front(std::string& out, const ReplicaWrite& message) {
+  put_key(out, message.key);
+  if (message.hint_for != 0) put_u64(out, message.hint_for);
+}
+
+}  // namespace
+
+FrameWriter::FrameWriter(std::string& batch, const FrameHead& head)
+    : batch_(batch), start_(batch.size()) {
+  char bytes[kFrameHeadBytes] = {};
+  bytes[8] = static_cast<char>(head.type);
+  bytes[9] = static_cast<char>(head.keyspace);
+  std::memcpy(bytes + 10, &head.flags, 2);
+  std::memcpy(bytes + 12, &head.operation, 8);
+  batch_.append(bytes, sizeof bytes);
+}
+
+void FrameWriter::finish() {
+  const size_t size = batch_.size() - start_;
+  KVORUM_CHECK(size <= kFrameBytesMax);
+  const uint32_t length = static_cast<uint32_t>(size - kFrameLengthBytes);
+  const uint32_t checksum = checksum32({batch_.data() + start_ + kChecksummedFrom, size - kChecksummedFrom});
+  std::memcpy(batch_.data() + start_, &length, 4);
+  std::memcpy(batch_.data() + start_ + 4, &checksum, 4);
+}
+
+FrameStatus parse_frame(std::string_view bytes, Frame* frame, size_t* size) {
+  ByteReader reader(bytes);
+  const uint32_t length = reader.u32();
+  *size = kFrameHeadBytes;
+  if (!reader.ok()) return FrameStatus::kNeedMore;
+  if (length > kFrameBytesMax) return FrameStatus::kTooLong;
+  if (length < kFrameHeadBytes - kFrameLengthBytes) return FrameStatus::kDamaged;
+  *size = kFrameLengthBytes + length;
+  if (bytes.size() < *size) return FrameStatus::kNeedMore;
+  const std::string_view checked = bytes.substr(kChecksummedFrom, *size - kChecksummedFrom);
+  if (reader.u32() != checksum32(checked)) return FrameStatus::kDamaged;
+  frame->head.type = static_cast<MessageType>(reader.u8());
+  frame->head.keyspace = reader.u8();
+  frame->head.flags = reader.u16();
+  frame->head.operation = reader.u64();
+  frame->payload = bytes.substr(kFrameHeadBytes, *size - kFrameHeadBytes);
+  return FrameStatus::kFrame;
+}
+
+void put_replica_read(std::string& batch, SlotId operation, const ReplicaRead& message) {
+  uint16_t flags = 0;
+  if (message.full) flags |= kReadFull;
+  if (message.hinted) flags |= kReadHinted;
+  FrameWriter frame(batch, {MessageType::kReplicaRead, message.key.keyspace, flags, operation});
+  put_key(batch, message.key);
+  frame.finish();
+}
+
+bool parse_replica_read(const Frame& frame, ReplicaRead* message) {
+  ByteReader reader(frame.payload);
+  message->key = get_key(reader, frame.head.keyspace);
+  message->full = frame.head.flags & kReadFull;
+  message->hinted = frame.head.flags & kReadHinted;
+  return reader.ok() && reader.done() && valid_key(message->key);
+}
+
+void put_replica_read_reply(std::string& batch, SlotId operation,
+                            const ReplicaReadReply& message) {
+  const uint16_t flags = message.full ? kReadFull : 0;
+  FrameWriter frame(batch, {MessageType::kReplicaReadReply, 0, flags, operation});
+  put_u8(batch, static_cast<uint8_t>(message.verdict));
+  put_u64(batch, message.digest);
+  batch.append(message.object);
+  frame.finish();
+}
+
+bool parse_replica_read_reply(const Frame& frame, ReplicaReadReply* message) {
+  ByteReader reader(frame.payload);
+  const uint8_t verdict = reader.u8();
+  message->verdict = static_cast<ReplicaVerdict>(verdict);
+  message->digest = reader.u64();
+  message->object = reader.rest();
+  message->full = frame.head.flags & kReadFull;
+  return reader.ok() && verdict <= static_cast<uint8_t>(ReplicaVerdict::kNotHeld);
+}
+
+void put_replica_write(std::string& batch, SlotId operation, const ReplicaWrite& message) {
+  FrameWriter frame(batch, write_head(operation, message));
+  put_write_front(batch, message);
+  batch.append(message.object);
+  frame.finish();
+}
+
+void put_replica_write_object(std::string& batch, SlotId operation, const ReplicaWrite& message,
+                              const Object& object) {
+  FrameWriter frame(batch, write_head(operation, message));
+  put_write_front(batch, message);
+  encode_object(object, batch);
+  frame.finish();
+}
+
+bool parse_replica_write(const Frame& frame, ReplicaWrite* message) {
+  ByteReader reader(frame.payload);
+  message->key = get_key(reader, frame.head.keyspace);
+  message->blind = frame.head.flags & kWriteBlind;
+  message->repair = frame.head.flags & kWriteRepair;
+  message->second = frame.head.flags & kWriteSecond;
+  message->hint_for = frame.head.flags & kWriteHinted ? reader.u64() : 0;
+  message->object = reader.rest();
+  return reader.ok() && valid_key(message->key);
+}
+
+void put_replica_write_reply(std::string& batch, SlotId operation,
+                             const ReplicaWriteReply& message) {
+  const uint16_t flags = message.second ? kWriteSecond : 0;
+  FrameWriter frame(batch, {MessageType::kReplicaWriteReply, 0, flags, operation});
+  put_u8(batch, static_cast<uint8_t>(message.verdict));
+  batch.append(message.vector);
+  frame.finish();
+}
+
+bool parse_replica_write_reply(const Frame& frame, ReplicaWriteReply* message) {
+  ByteReader reader(frame.payload);
+  const uint8_t verdict = reader.u8();
+  message->verdict = static_cast<ReplicaVerdict>(verdict);
+  message->vector = reader.rest();
+  message->second = frame.head.flags & kWriteSecond;
+  return reader.ok() && verdict <= static_cast<uint8_t>(ReplicaVerdict::kNotHeld);
+}
+
+}  // namespace kvorum::cluster

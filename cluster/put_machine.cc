@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/put_machine.h"
+
+#include "cluster/context.h"
+
+namespace kvorum::cluster {
+namespace {
+
+using State = Target::State;
+using Verdict = EditOutput::Verdict;
+
+Completion edit_completion(const EditOutput& edit, bool stored) {
+  Completion completion;
+  completion.outcome = edit.verdict == Verdict::kReject ? Outcome::kRejected : Outcome::kOk;
+  completion.stored = stored;
+  completion.reply_code = edit.reply_code;
+  completion.reply_number = edit.reply_number;
+  completion.has_reply_bytes = edit.has_reply_bytes;
+  completion.reply_bytes = edit.reply_bytes;
+  if (edit.verdict == Verdict::kReject) completion.text = edit.reply_bytes;
+  return completion;
+}
+
+}  // namespace
+
+EditOutput PutMachine::run_edit(const Request& request, const Object& object, Now now) {
+  const uint64_t now_ms = core_.clock_ms(now);
+  const InlineVector<Version, 1> visible = visible_versions(object, now_ms);
+  const EditInput input{request.key, object, visible, now_ms, request.argument, request.value};
+  return core_.parts.edits[request.edit].apply(input, core_.edit_scratch);
+}
+
+Version PutMachine::make_version(const Operation& operation, const EditOutput& edit,
+                                 const Object& object, uint64_t now_ms) {
+  Version version;
+  version.type = edit.type;
+  version.flags = edit.flags;
+  version.deadline_ms = edit.deadline_ms;
+  version.origin = operation.forwarded.origin;
+  version.bytes = edit.bytes;
+  if (edit.keep_origin) {
+    const InlineVector<Version, 1> visible = visible_versions(object, now_ms);
+    if (!visible.empty()) version.origin = origin_of(visible[0]);
+  }
+  return version;
+}
+
+bool PutMachine::write_at_once(const Request& request, uint64_t tag, Now now) {
+  if (core_.view->quorum(request.key.keyspace).n != 1) return false;
+  if (!core_.is_primary(core_.self(), request.key)) return false;
+  Operation& lone = lone_;
+  lone.begin(Operation::Kind::kPut, now);
+  lone.keyspace = request.key.keyspace;
+  lone.forwarded.request = request;
+  lone.forwarded.origin = 0;
+  Applied applied = Applied::kNothingToStore;
+  const auto change = [&](Record& record) {
+    applied = apply_edit(lone, record, now);
+    return applied == Applied::kStored;
+  };
+  const engine::UpdateResult result = core_.update_own(request.key, change);
+  lone.tag = tag;
+  if (result.access == engine::Access::kNotResident) return false;
+  lone.needed = 1;
+  lone.targets.push_back(Target{.member = core_.self(), .state = State::kAnswered});
+  if (result.access == engine::Access::kRefused) {
+    core_.complete_failed(lone, Outcome::kStoreFailed, {}, now);
+  } else if (result.access == engine::Access::kFull) {
+    core_.complete_failed(lone, Outcome::kOutOfMemory, {}, now);
+  } else if (applied == Applied::kTooManySiblings) {
+    core_.complete_failed(lone, Outcome::kTooManySiblings, {}, now);
+  } else if (applied == Applied::kStored && result.ticket > core_.parts.table->committed()) {
+    await_commit(now, result.ticket);
+  } else {
+    answer(0, lone, Outcome::kOk, now);
+  }
+  return true;
+}
+
+// The lone replica's write is in the table; the answer waits for its commit.
+void PutMachine::await_commit(Now now, engine::Ticket ticket) {
+  SlotId id;
+  Operation& operation = core_.operations.acquire(&id);
+  operation.begin(Operation::Kind::kPut, now);
+  operation.phase = Operation::Phase::kWriting;
+  operation.tag = lone_.tag;
+  operation.keyspace = lone_.keyspace;
+  encode_forwarded(lone_.request(), 0, operation.payload);
+  parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
+  operation.deadline_us = now.steady_us + core_.timeout_ms(operation.request()) * 1000ULL;
+  operation.needed = 1;
+  operation.own_vote_open = true;
+  operation.ticket = ticket;
+  operation.was_stored = lone_.was_stored;
+  operation.new_context = lone_.new_context;
+  operation.dot = lone_.dot;
+  operation.reply_storage = lone_.reply_storage;
+  operation.edit = lone_.edit;
+  operation.edit.reply_bytes = operation.reply_storage;
+  operation.targets.push_back(Target{.member = core_.self()});
+  core_.await_own_vote(ticket, id);
+}
+
+bool PutMachine::must_read(const Operation& operation) {
+  const Request& request = operation.request();
+  const EditRow& row = core_.parts.edits[request.edit];
+  const bool primary = core_.is_primary(core_.self(), request.key);
+  if (row.needs_old) return true;
+  if (!request.has_context) return !primary;
+  if (request.context->detached.empty()) return false;
+  bool lacks = !primary;
+  core_.read_own(request.key, [&](Record& record) {
+    for (const Dot& dot : request.context->detached) lacks |= !record.object.vector.covers(dot);
+  });
+  return lacks;
+}
+
+// Chooses the replicas, before anything is touched: false where W can neither be met nor softened to
+// as many copies as nodes are alive (the missing ones are kept as hints).
+bool PutMachine::plan(Operation& operation, Now now) {
+  const Request& request = operation.request();
+  const KeyspacePolicy& policy = core_.view->keyspaces[operation.keyspace];
+  core_.choose_targets(request.key, now, &operation.targets, &operation.dead);
+  const size_t alive = operation.targets.size();
+  const uint8_t w = request.w ? request.w : core_.view->quorum(operation.keyspace).w;
+  const bool soft = policy.sloppy && !request.strict_w &&
+                    policy.writes_when_short == WritesWhenShort::kHint;
+  operation.needed = alive < w && soft ? static_cast<uint8_t>(alive) : w;
+  return alive >= operation.needed && take_own_place(operation);
+}
+
+void PutMachine::start(SlotId id, Operation& operation, Now now) {
+  const Request& request = operation.request();
+  if (request.edit >= core_.parts.edits.size()) {
+    core_.complete_failed(operation, Outcome::kRejected, "ERR unknown edit", now);
+    core_.release(id);
+    return;
+  }
+  operation.blind = !request.has_context && !core_.parts.edits[request.edit].needs_old;
+  if (!plan(operation, now)) {
+    core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
+    core_.release(id);
+    return;
+  }
+  if (!must_read(operation)) {
+    write(id, operation, now);
+    return;
+  }
+  const uint8_t r = request.r ? request.r : core_.view->quorum(operation.keyspace).r;
+  after_read(id, operation, reads_.begin_reading(id, operation, r, now), now);
+}
+
+void PutMachine::after_read(SlotId id, Operation& operation, GetMachine::Progress progress,
+                            Now now) {
+  if (operation.phase != Operation::Phase::kReading) return;
+  if (progress == GetMachine::Progress::kWaiting) return;
+  const EditRow& row = core_.parts.edits[operation.request().edit];
+  const bool blindfolded = progress == GetMachine::Progress::kFailed && row.needs_old;
+  if (blindfolded || !plan(operation, now)) {
+    core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
+    core_.release(id);
+    return;
+  }
+  write(id, operation, now);
+}
+
+void PutMachine::keep_reply(Operation& operation, const EditOutput& edit) {
+  operation.edit = edit;
+  operation.reply_storage.assign(edit.reply_bytes);
+  operation.edit.reply_bytes = operation.reply_storage;
+}
+
+// Under the key's lock: the edit, its dot, the new version.
+PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record, Now now) {
+  const Request& request = operation.request();
+  Object& object = record.object;
+  bool grown = false;
+  if (!operation.object.empty()) {
+    Object read;
+    const bool decoded = decode_object(operation.object, read);
+    KVORUM_CHECK(decoded);
+    grown = !object.vector.covers_all(read.vector);
+    object = merge(object, read);
+  }
+  if (core_.lww(operation.keyspace)) core_.counters.concurrent_dropped += keep_newest(object);
+  const EditOutput edit = run_edit(request, object, now);
+  keep_reply(operation, edit);
+  operation.was_stored = edit.verdict == Verdict::kStore;
+  if (!operation.was_stored) return grown ? Applied::kStored : Applied::kNothingToStore;
+
+  Context context;
+  if (request.has_context) {
+    context = *request.context;
+  } else {
+    context.vector = object.vector;
+    context.vector.join(operation.uncovered);
+  }
+  Version version = make_version(operation, edit, object, core_.clock_ms(now));
+  version.dot = operation.dot = core_.mint(record, now);
+  update(object, context, version);
+  if (core_.lww(operation.keyspace)) core_.counters.concurrent_dropped += keep_newest(object);
+  if (object.versions.size() > core_.options.siblings_max) return Applied::kTooManySiblings;
+  core_.counters.clock_truncations += truncate_vector(object, core_.options.clock_entries_max);
+  if (request.wants_context) operation.new_context = context_after_put(context, version.dot);
+  return Applied::kStored;
+}
+
+// Stores in the own copy, or where this node is a fallback in the hint for the primary it stands for.
+engine::UpdateResult PutMachine::store_own(Operation& operation, Now now, Applied* applied) {
+  const KeyRef& key = operation.request().key;
+  const auto change = [&](Record& record) {
+    *applied = apply_edit(operation, record, now);
+    if (*applied != Applied::kStored) return false;
+    // Not in place: the record's versions may be views into what was read.
+    core_.outgoing.clear();
+    encode_object(record.object, core_.outgoing);
+    operation.object.swap(core_.outgoing);
+    return true;
+  };
+  for (const Target& target : operation.targets) {
+    if (target.member != core_.self() || target.stands_for == kNoMember) continue;
+    const bool room = core_.hints.update({core_.id_of(target.stands_for), key}, change);
+    if (room && *applied == Applied::kStored) ++core_.counters.hints_stored;
+    return {room ? engine::Access::kDone : engine::Access::kFull, 0};
+  }
+  return core_.update_own(key, change);
+}
+
+void PutMachine::write(SlotId id, Operation& operation, Now now) {
+  Applied applied = Applied::kNothingToStore;
+  const engine::UpdateResult result = store_own(operation, now, &applied);
+  if (result.access == engine::Access::kNotResident) {
+    core_.load(id, operation, operation.request().key);
+    return;
+  }
+  if (result.access != engine::Access::kDone || applied == Applied::kTooManySiblings) {
+    const Outcome outcome = applied == Applied::kTooManySiblings ? Outcome::kTooManySiblings
+                            : result.access == engine::Access::kFull ? Outcome::kOutOfMemory
+                                                                     : Outcome::kStoreFailed;
+    core_.complete_failed(operation, outcome, {}, now);
+    core_.release(id);
+    return;
+  }
+  if (applied == Applied::kNothingToStore || !operation.was_stored) {
+    answer(id, operation, Outcome::kOk, now);
+    core_.release(id);
+    return;
+  }
+  operation.phase = Operation::Phase::kWriting;
+  operation.ticket = result.ticket;
+  operation.own_vote_open = result.ticket > core_.parts.table->committed();
+  if (operation.own_vote_open) core_.await_own_vote(result.ticket, id);
+  send_to_targets(id, operation);
+  for (const MemberIndex place : operation.dead) leave_hint(operation, place);
+  if (operation.targets.size() > 1) {
+    operation.quarter_passed = false;
+    core_.timers.add(now.steady_us, core_.timeout_ms(operation.request()) * 250ULL, id);
+  }
+  advance(id, operation, now);
+}
+
+// Makes sure that this node is among the targets: as a primary, or as the fallback of a dead one.
+bool PutMachine::take_own_place(Operation& operation) {
+  for (const Target& target : operation.targets) {
+    if (target.member == core_.self()) return true;
+  }
+  for (Target& target : operation.targets) {
+    if (target.stands_for == kNoMember) continue;
+    target.member = core_.self();
+    return true;
+  }
+  return false;
+}
+
+void PutMachine::send_to_targets(SlotId id, Operation& operation) {
+  for (Target& target : operation.targets) {
+    if (target.member == core_.self()) {
+      if (!operation.own_vote_open) target.state = State::kAnswered;
+      continue;
+    }
+    const ReplicaWrite message{
+        .key = operation.request().key,
+        .blind = operation.blind,
+        .second = operation.second_write_done,
+        .hint_for = target.stands_for == kNoMember ? 0 : core_.id_of(target.stands_for),
+        .object = operation.object};
+    operation.hints_left = static_cast<uint8_t>(operation.hints_left + (message.hint_for != 0));
+    put_replica_write(core_.outbox.frames(target.member), id, message);
+  }
+}
+
+// Keeps the copy of a primary here, beside the own one: it does not count toward W.
+void PutMachine::leave_hint(Operation& operation, MemberIndex place) {
+  Object object;
+  if (place == core_.self() || !decode_object(operation.object, object)) return;
+  if (!core_.hints.store({core_.id_of(place), operation.request().key}, object)) return;
+  ++core_.counters.hints_stored;
+  ++operation.hints_left;
+}
+
+// A silent, refusing or unlinked replica: the next fallback takes its copy with a hint, or we do.
+void PutMachine::replace(SlotId id, Operation& operation, size_t silent) {
+  Target& target = operation.targets[silent];
+  if (target.replaced || target.member == core_.self()) return;
+  target.replaced = true;
+  const MemberIndex place =
+      target.stands_for == kNoMember ? target.member : target.stands_for;
+  const MemberIndex stand_in =
+      core_.spare_fallback(operation.request().key, operation.targets);
+  if (stand_in == kNoMember) {
+    leave_hint(operation, place);
+    return;
+  }
+  operation.targets.push_back(Target{.member = stand_in, .stands_for = place});
+  ++operation.hints_left;
+  const ReplicaWrite message{.key = operation.request().key,
+                             .second = operation.second_write_done,
+                             .hint_for = core_.id_of(place),
+                             .object = operation.object};
+  put_replica_write(core_.outbox.frames(stand_in), id, message);
+}
+
+void PutMachine::on_reply(SlotId id, Operation& operation, MemberIndex from,
+                          const ReplicaWriteReply& reply, Now now) {
+  if (reply.second != operation.second_write_done) return;  // of the write before
+  for (size_t at = 0; at < operation.targets.size(); ++at) {
+    Target& target = operation.targets[at];
+    if (target.member != from || target.state != State::kWaiting) continue;
+    if (reply.verdict == ReplicaVerdict::kRefused) {
+      target.state = State::kFailed;
+      replace(id, operation, at);
+      break;
+    }
+    target.state = State::kAnswered;
+    Context kept;
+    if (reply.verdict == ReplicaVerdict::kUncovered && decode_context(reply.vector, kept)) {
+      operation.uncovered.join(kept.vector);
+    }
+    break;
+  }
+  advance(id, operation, now);
+}
+
+void PutMachine::on_own_commit(SlotId id, Operation& operation, bool ok, Now now) {
+  if (ok && operation.ticket > core_.parts.table->committed()) return;  // of the write before
+  operation.own_vote_open = false;
+  for (Target& target : operation.targets) {
+    if (target.member == core_.self()) target.state = ok ? State::kAnswered : State::kFailed;
+  }
+  advance(id, operation, now);
+}
+
+void PutMachine::advance(SlotId id, Operation& operation, Now now) {
+  size_t votes = 0;
+  size_t open = 0;
+  for (const Target& target : operation.targets) {
+    votes += target.state == State::kAnswered;
+    open += target.state == State::kWaiting;
+  }
+  if (operation.phase == Operation::Phase::kWriting) {
+    if (votes >= operation.needed) {
+      if (operation.blind && !operation.uncovered.empty() && !operation.second_write_done) {
+        operation.second_write_done = true;
+        ++core_.counters.second_writes;
+        if (plan(operation, now)) {
+          write(id, operation, now);
+          return;
+        }
+      }
+      answer(id, operation, Outcome::kOk, now);
+      operation.phase = Operation::Phase::kSettling;
+    } else if (open == 0) {
+      answer(id, operation, Outcome::kUncertain, now);
+      operation.phase = Operation::Phase::kSettling;
+    }
+  }
+  if (operation.phase == Operation::Phase::kSettling && open == 0) core_.release(id);
+}
+
+void PutMachine::answer(SlotId, Operation& operation, Outcome outcome, Now now) {
+  Completion completion = edit_completion(operation.edit, operation.was_stored);
+  if (outcome != Outcome::kOk) completion.outcome = outcome;
+  if (operation.was_stored && operation.request().wants_context) {
+    completion.context = &operation.new_context;
+  }
+  core_.complete(operation, completion, now);
+}
+
+void PutMachine::on_timer(SlotId id, Operation& operation, Now now) {
+  if (operation.phase == Operation::Phase::kReading) {
+    if (now.steady_us >= operation.deadline_us) {
+      after_read(id, operation, GetMachine::Progress::kFailed, now);
+      return;
+    }
+    const GetMachine::Progress progress = reads_.on_silence(id, operation, now);
+    core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
+    after_read(id, operation, progress, now);
+    return;
+  }
+  if (operation.phase == Operation::Phase::kLoading) return;
+  if (now.steady_us >= operation.deadline_us) {
+    if (operation.phase == Operation::Phase::kWriting) {
+      answer(id, operation, Outcome::kUncertain, now);
+    }
+    operation.phase = Operation::Phase::kSettling;
+    for (Target& target : operation.targets) {
+      if (target.member != core_.self()) target.state = State::kAnswered;  // no longer awaited
+    }
+    advance(id, operation, now);
+    return;
+  }
+  const size_t asked = operation.targets.size();
+  for (size_t at = 0; at < asked; ++at) {
+    if (operation.targets[at].state != State::kWaiting) continue;
+    if (operation.targets[at].member == core_.self() || operation.targets[at].replaced) continue;
+    core_.health.timed_out(operation.targets[at].member, now.steady_us);
+    ++core_.counters.timeouts;
+    replace(id, operation, at);
+  }
+  core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
+}
+
+void PutMachine::on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now) {
+  if (operation.phase == Operation::Phase::kReading) {
+    after_read(id, operation, reads_.on_link_down(id, operation, peer), now);
+    return;
+  }
+  const size_t asked = operation.targets.size();
+  for (size_t at = 0; at < asked; ++at) {
+    if (operation.targets[at].member != peer || operation.targets[at].state != State::kWaiting) {
+      continue;
+    }
+    operation.targets[at].state = State::kFailed;
+    replace(id, operation, at);
+  }
+  advance(id, operation, now);
+}
+
+}  // namespace kvorum::cluster

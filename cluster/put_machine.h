@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// put (paper 4.5, 4.6): runs an edit in the key's critical section under a new dot, sends the merged
+// object to the other healthiest nodes of the preference list, succeeds at W. Private to cluster/;
+// owned by the coordinator.
+//
+//   start --must read first--> kReading (get_machine.h) --R--> write
+//     |                            +--too few: -NOQUORUM (old-value commands), else write
+//     v
+//   write --object not resident--> kLoading --loaded--> start
+//     |
+//   kWriting --W acknowledged--> [a blind write that left versions uncovered: write once more]
+//     |  ^ silence, refusal         |
+//     |  | or a broken link:        v
+//     |  +-fallback with a hint   answer --> kSettling --all answered, or the deadline--> release
+//     +--the deadline--> -UNCERTAIN
+#pragma once
+
+#include "cluster/get_machine.h"
+
+namespace kvorum::cluster {
+
+class PutMachine {
+ public:
+  PutMachine(Core& core, GetMachine& reads) : core_(core), reads_(reads) {}
+
+  // A lone replica's edit with a ticket that is complete: done at once, without an operation. False
+  // where the request needs one (nothing was done then).
+  bool write_at_once(const Request& request, uint64_t tag, Now now);
+
+  void start(SlotId id, Operation& operation, Now now);
+  void after_read(SlotId id, Operation& operation, GetMachine::Progress progress, Now now);
+  void on_reply(SlotId id, Operation& operation, MemberIndex from, const ReplicaWriteReply& reply,
+                Now now);
+  void on_own_commit(SlotId id, Operation& operation, bool ok, Now now);
+  void on_timer(SlotId id, Operation& operation, Now now);
+  void on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now);
+
+ private:
+  enum class Applied : uint8_t { kStored, kNothingToStore, kTooManySiblings };
+
+  bool must_read(const Operation& operation);
+  bool plan(Operation& operation, Now now);
+  bool take_own_place(Operation& operation);
+  void await_commit(Now now, engine::Ticket ticket);
+  void write(SlotId id, Operation& operation, Now now);
+  engine::UpdateResult store_own(Operation& operation, Now now, Applied* applied);
+  Applied apply_edit(Operation& operation, Record& record, Now now);
+  EditOutput run_edit(const Request& request, const Object& object, Now now);
+  Version make_version(const Operation& operation, const EditOutput& edit, const Object& object,
+                       uint64_t now_ms);
+  void keep_reply(Operation& operation, const EditOutput& edit);
+  void send_to_targets(SlotId id, Operation& operation);
+  void leave_hint(Operation& operation, MemberIndex place);
+  void replace(SlotId id, Operation& operation, size_t silent);
+  void advance(SlotId id, Operation& operation, Now now);
+  void answer(SlotId id, Operation& operation, Outcome outcome, Now now);
+
+  Core& core_;
+  GetMachine& reads_;
+  Operation lone_;  // reused by write_at_once()
+};
+
+}  // namespace kvorum::cluster

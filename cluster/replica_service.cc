@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/replica_service.h"
+
+#include <algorithm>
+
+#include "cluster/context.h"
+
+namespace kvorum::cluster {
+namespace {
+
+// What a replica keeps that a blind write did not cover: the vector of all of it, for the
+// coordinator's second write. Replicas never extend a context themselves.
+bool keeps_uncovered(const Object& merged, const Object& incoming) {
+  return std::any_of(merged.versions.begin(), merged.versions.end(),
+                     [&](const Version& version) { return !incoming.find(version.dot); });
+}
+
+}  // namespace
+
+bool ReplicaService::on_read(MemberIndex from, const Frame& frame) {
+  ReplicaRead message;
+  if (!parse_replica_read(frame, &message)) return false;
+  ++core_.counters.replica_reads;
+  if (message.hinted) {
+    read_hinted(from, frame.head.operation, message);
+    return true;
+  }
+  const engine::Access access = core_.read_own(message.key, [&](Record& record) {
+    ReplicaReadReply reply;
+    reply.full = message.full;
+    if (record.object.empty()) reply.verdict = ReplicaVerdict::kAbsent;
+    reply.digest = versions_digest(record.object);
+    core_.outgoing.clear();
+    if (message.full) encode_object(record.object, core_.outgoing);
+    reply.object = core_.outgoing;
+    put_replica_read_reply(core_.outbox.frames(from), frame.head.operation, reply);
+  });
+  if (access == engine::Access::kNotResident) {
+    wait_for_object(from, frame, message.key, Now{});
+  } else if (access != engine::Access::kDone) {
+    refuse(from, frame.head);
+  }
+  return true;
+}
+
+void ReplicaService::read_hinted(MemberIndex from, SlotId operation, const ReplicaRead& message) {
+  Object hinted;
+  std::string storage;
+  ReplicaReadReply reply;
+  reply.full = true;
+  if (!core_.read_hints(message.key, &hinted, &storage)) {
+    reply.verdict = ReplicaVerdict::kNotHeld;
+  } else {
+    core_.outgoing.clear();
+    encode_object(hinted, core_.outgoing);
+    reply.digest = versions_digest(hinted);
+    reply.object = core_.outgoing;
+  }
+  put_replica_read_reply(core_.outbox.frames(from), operation, reply);
+}
+
+bool ReplicaService::on_write(MemberIndex from, const Frame& frame, Now now) {
+  ReplicaWrite message;
+  Object incoming;
+  if (!parse_replica_write(frame, &message) || !decode_object(message.object, incoming)) {
+    return false;
+  }
+  ++core_.counters.replica_writes;
+  core_.observe(incoming, now);
+  if (message.hint_for != 0 && message.hint_for != core_.self_id()) {
+    write_hinted(from, frame.head.operation, message, incoming);
+    return true;
+  }
+  AwaitedCommit answer;
+  const bool lww = core_.lww(message.key.keyspace);
+  const engine::UpdateResult result = core_.update_own(message.key, [&](Record& record) {
+    record.object = merge(record.object, incoming);
+    if (lww) core_.counters.concurrent_dropped += keep_newest(record.object);
+    if (message.blind && keeps_uncovered(record.object, incoming)) {
+      answer.reply.verdict = ReplicaVerdict::kUncovered;
+      encode_context(Context{record.object.vector, {}}, answer.vector_bytes);
+    }
+    return true;
+  });
+  if (result.access == engine::Access::kNotResident) {
+    wait_for_object(from, frame, message.key, now);
+    return true;
+  }
+  if (result.access != engine::Access::kDone) {
+    refuse(from, frame.head);
+    return true;
+  }
+  answer.reply.second = message.second;
+  if (result.ticket <= core_.parts.table->committed()) {
+    answer.reply.vector = answer.vector_bytes;
+    put_replica_write_reply(core_.outbox.frames(from), frame.head.operation, answer.reply);
+    return true;
+  }
+  answer.ticket = result.ticket;
+  answer.reply_to = from;
+  answer.reply_operation = frame.head.operation;
+  core_.awaited_commits.push_back(std::move(answer));
+  return true;
+}
+
+void ReplicaService::write_hinted(MemberIndex from, SlotId operation, const ReplicaWrite& message,
+                                  const Object& incoming) {
+  ReplicaWriteReply reply;
+  reply.second = message.second;
+  if (core_.hints.store({message.hint_for, message.key}, incoming)) {
+    ++core_.counters.hints_stored;
+  } else {
+    reply.verdict = ReplicaVerdict::kRefused;
+  }
+  put_replica_write_reply(core_.outbox.frames(from), operation, reply);
+}
+
+void ReplicaService::wait_for_object(MemberIndex from, const Frame& frame, const KeyRef& key,
+                                     Now now) {
+  SlotId id;
+  Operation& operation = core_.operations.acquire(&id);
+  operation.begin(Operation::Kind::kReplicaFrame, now);
+  operation.reply_to = from;
+  operation.frame = frame.head;
+  operation.payload.assign(frame.payload);
+  core_.load(id, operation, key);
+}
+
+void ReplicaService::refuse(MemberIndex from, const FrameHead& head) {
+  if (head.type == MessageType::kReplicaRead) {
+    const ReplicaReadReply reply{.verdict = ReplicaVerdict::kRefused, .full = false, .digest = 0, .object = {}};
+    put_replica_read_reply(core_.outbox.frames(from), head.operation, reply);
+    return;
+  }
+  ReplicaWriteReply reply;
+  reply.verdict = ReplicaVerdict::kRefused;
+  reply.second = head.flags & kWriteSecond;
+  put_replica_write_reply(core_.outbox.frames(from), head.operation, reply);
+}
+
+void ReplicaService::on_loaded(SlotId id, Operation& operation, bool ok, Now now) {
+  const std::string payload = std::move(operation.payload);
+  const Frame frame{operation.frame, payload};
+  const MemberIndex from = operation.reply_to;
+  core_.release(id);
+  if (!ok) {
+    refuse(from, frame.head);
+  } else if (frame.head.type == MessageType::kReplicaRead) {
+    on_read(from, frame);
+  } else {
+    on_write(from, frame, now);
+  }
+}
+
+void ReplicaService::on_committed(engine::Ticket ticket, bool ok,
+                                  FunctionRef<void(SlotId operation, bool ok)> on_own_vote) {
+  std::deque<AwaitedCommit>& waiting = core_.awaited_commits;
+  for (size_t left = waiting.size(); left > 0; --left) {
+    if (ok && waiting.front().ticket > ticket) return;
+    AwaitedCommit answer = std::move(waiting.front());
+    waiting.pop_front();
+    if (answer.operation != 0) {
+      on_own_vote(answer.operation, ok);
+      continue;
+    }
+    if (!ok) answer.reply.verdict = ReplicaVerdict::kRefused;
+    answer.reply.vector = answer.vector_bytes;
+    put_replica_write_reply(core_.outbox.frames(answer.reply_to), answer.reply_operation,
+                            answer.reply);
+  }
+}
+
+}  // namespace kvorum::cluster
