@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
 
 #include "cluster/founding.h"
 #include "server/config_reader.h"
@@ -27,6 +29,23 @@ const FounderConfig* find_founder(const std::vector<FounderConfig>& founders,
       std::find_if(founders.begin(), founders.end(),
                    [&](const FounderConfig& founder) { return founder.member.name == name; });
   return found == founders.end() ? nullptr : &*found;
+}
+
+// Nothing and the reason where that fails; pipes may be read too, so the size is found by reading.
+std::optional<std::string> read_file(const std::string& path, std::string* why) {
+  constexpr size_t kFileBytesMax = 1 << 20;
+  std::string text(kFileBytesMax + 1, '\0');
+  errno = 0;
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+  if (file != nullptr) text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+  if (file == nullptr || std::ferror(file.get()) != 0) {
+    *why = fmt::format("the file cannot be read: {}", std::strerror(errno));
+  } else if (text.size() > kFileBytesMax) {
+    *why = "this is no configuration: it is larger than 1mb";
+  } else {
+    return text;
+  }
+  return std::nullopt;
 }
 
 // Reads the sections, then settles which member this node is and what follows from that.
@@ -295,12 +314,10 @@ ConfigReport load_config(std::string_view text, std::string_view file_name, std:
 }
 
 ConfigReport load_config_file(const std::string& path, const Overrides& overrides) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text;
-  if (file) text.assign(std::istreambuf_iterator<char>(file), {});
-  if (file && !file.bad()) return load_config(text, path, overrides);
+  std::string why;
+  if (const auto text = read_file(path, &why)) return load_config(*text, path, overrides);
   ConfigReport report;
-  report.problems.push_back({"", 0, 0, fmt::format("{}: the file cannot be read", path)});
+  report.problems.push_back({"", 0, 0, fmt::format("{}: {}", path, why)});
   return report;
 }
 
