@@ -3,7 +3,9 @@
 // adversary may forge (SipHash, base/siphash.h).
 #pragma once
 
+#ifndef __clang_analyzer__  // it does not know what sizes xxHash excludes
 #define XXH_INLINE_ALL
+#endif
 #include <xxhash.h>
 
 #include <cstdint>
