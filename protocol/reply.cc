@@ -54,23 +54,21 @@ void write_number_line(const Reply& reply, std::string& out) {
 
 Reply Reply::map(std::vector<Reply> flat) {
   KVORUM_CHECK(flat.size() % 2 == 0);
-  return with_items(Kind::kMap, std::move(flat));
+  return {Kind::kMap, std::move(flat)};
 }
 
-Reply Reply::real(double value) {
-  return with_number(Kind::kDouble, std::bit_cast<int64_t>(value));
-}
+Reply Reply::real(double value) { return {Kind::kDouble, std::bit_cast<int64_t>(value)}; }
 
 double Reply::real_number() const { return std::bit_cast<double>(number_); }
 
 Reply Reply::value_item(std::string_view key, uint32_t flags, std::string_view bytes) {
-  Reply reply = with_text(Kind::kValueItem, bytes);
+  Reply reply(Kind::kValueItem, bytes);
   reply.set_key(key, flags);
   return reply;
 }
 
 Reply Reply::value_item_owned(std::string_view key, uint32_t flags, std::string bytes) {
-  Reply reply = with_text(Kind::kValueItem, std::move(bytes));
+  Reply reply(Kind::kValueItem, std::move(bytes));
   reply.set_key(key, flags);
   return reply;
 }

@@ -46,11 +46,11 @@ void run(const FuzzTarget& target, std::string_view input) {
 
 // One small change: a byte overwritten, dropped, doubled, or a piece of another input put in.
 void mutate(std::string& input, const std::vector<std::string>& corpus, Rng& rng) {
-  constexpr std::string_view kTelling("\0\r\n *$-+:0129\"'\\x\x7f\x80\xff", 22);
+  constexpr char kTelling[] = "\r\n *$-+:0129\"'\\x\x7f\x80\xff";  // its NUL counts too
   const size_t at = rng.below(input.size() + 1);
   switch (rng.below(5)) {
     case 0:
-      if (at < input.size()) input[at] = kTelling[rng.below(kTelling.size())];
+      if (at < input.size()) input[at] = kTelling[rng.below(sizeof(kTelling))];
       return;
     case 1:
       if (at < input.size()) input[at] = static_cast<char>(rng.below(256));
