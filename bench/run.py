@@ -277,12 +277,18 @@ def machine():
 
 def publish(bench, settings):
     table = sys.stderr if settings.json == '-' else sys.stdout
+    here = machine()
+    print(
+        '%s, %d CPUs, load average %.1f (about 2 is the bench itself)'
+        % (here['cpu'], here['cpus'], here['load_average'][0]),
+        file=table,
+    )
     print('\n'.join(figures.report(bench.results, bench.servers, settings)), file=table)
     if not settings.json:
         return
     everything = {
         'settings': vars(settings),
-        'machine': machine(),
+        'machine': here,
         **bench.results.to_json(),
         'failed': bench.failed,
     }
