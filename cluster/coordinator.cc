@@ -161,7 +161,7 @@ void Coordinator::Impl::answer_local(const Request& request, uint64_t tag, Now n
 }
 
 void Coordinator::Impl::refuse(const Request& request, uint64_t tag, Outcome outcome) {
-  const Object nothing;
+  const Object nothing{};
   Completion completion;
   completion.outcome = outcome;
   if (request.kind != Request::Kind::kEdit) completion.object = &nothing;

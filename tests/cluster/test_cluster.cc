@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/cluster/test_cluster.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "cluster/object_codec.h"
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr int kPartitionBits = 4;
+
+EditOutput set_edit(const EditInput& input, std::string&) {
+  EditOutput output;
+  output.verdict = EditOutput::Verdict::kStore;
+  output.bytes = input.value;
+  return output;
+}
+
+EditOutput delete_edit(const EditInput& input, std::string&) {
+  EditOutput output;
+  if (input.visible.empty()) return output;
+  output.verdict = EditOutput::Verdict::kStore;
+  output.type = TypeTag::kTombstone;
+  output.reply_number = 1;
+  return output;
+}
+
+EditOutput increment_edit(const EditInput& input, std::string& scratch) {
+  int64_t number = 0;
+  if (!input.visible.empty()) {
+    const std::string_view bytes = input.visible[0].bytes;
+    std::from_chars(bytes.data(), bytes.data() + bytes.size(), number);
+  }
+  scratch = std::to_string(number + 1);
+  EditOutput output;
+  output.verdict = EditOutput::Verdict::kStore;
+  output.bytes = scratch;
+  output.reply_number = number + 1;
+  return output;
+}
+
+constexpr EditRow kRows[] = {
+    {"set", set_edit, false, true},
+    {"delete", delete_edit, true, true},
+    {"increment", increment_edit, true, false},
+};
+
+engine::TableOptions table_options() {
+  engine::TableOptions options;
+  options.partition_bits = kPartitionBits;
+  options.hash_seed = 7;
+  return options;
+}
+
+}  // namespace
+
+EditTable test_edits::table() { return kRows; }
+
+TestNode::TestNode(const ClusterView&, uint64_t session)
+    : table(std::make_unique<engine::ObjectTable>(table_options())),
+      hints(std::make_unique<engine::ObjectTable>(table_options())),
+      incarnation(session) {}
+
+NodeParts TestNode::parts() {
+  NodeParts parts;
+  parts.table = table.get();
+  parts.hints = hints.get();
+  parts.authors = &authors;
+  parts.clock = &clock;
+  parts.marks = &marks;
+  parts.edits = test_edits::table();
+  parts.incarnation = incarnation;
+  return parts;
+}
+
+void TestNode::start(std::shared_ptr<const ClusterView> view, const CoordinatorOptions& options) {
+  coordinator = std::make_unique<Coordinator>(parts(), std::move(view), options, incarnation);
+  coordinator->set_sinks(this, this);
+}
+
+void TestNode::on_complete(uint64_t tag, const Completion& completion) {
+  Answer& answer = answers[tag];
+  answer.outcome = completion.outcome;
+  answer.text = completion.text;
+  answer.number = completion.reply_number;
+  answer.stored = completion.stored;
+  answer.service = completion.service;
+  answer.fastest = completion.fastest;
+  if (completion.replicas) answer.replicas = completion.replicas->size();
+  if (completion.context) answer.context = *completion.context;
+  if (completion.object) {
+    answer.context.vector = completion.object->vector;
+    for (const Version& version : visible_versions(*completion.object, completion.now_ms)) {
+      answer.values.emplace_back(version.bytes);
+    }
+  }
+}
+
+void TestNode::on_keyspace_complete(uint64_t tag, const KeyspaceCompletion& completion) {
+  keyspace_answers[tag] = completion;
+}
+
+TestCluster::TestCluster(size_t count, std::function<void(Founding&)> adjust) {
+  Founding founding;
+  founding.cluster_name = "test";
+  founding.partitions = 1u << kPartitionBits;
+  for (size_t node = 0; node < count; ++node) {
+    Member member;
+    member.name = std::string(1, static_cast<char>('a' + node));
+    member.peer = Endpoint{"127.0.0.1", static_cast<uint16_t>(7000 + node)};
+    founding.members.push_back(member);
+  }
+  if (adjust) adjust(founding);
+  for (size_t node = 0; node < count; ++node) {
+    const auto own_view =
+        std::make_shared<const ClusterView>(found_view(founding, founding.members[node].name));
+    if (node == 0) view = own_view;
+    nodes.push_back(std::make_unique<TestNode>(*own_view, 100 + node));
+    nodes.back()->start(own_view, {});
+  }
+  heal_all();
+}
+
+KeyRef TestCluster::ref(const std::string& key, uint8_t keyspace_number) const {
+  return KeyRef{key, position_of(key), keyspace_number};
+}
+
+Now TestCluster::now_of(size_t node) const {
+  return Now{steady_us, static_cast<uint64_t>(static_cast<int64_t>(wall_ms) + nodes[node]->skew_ms)};
+}
+
+size_t TestCluster::node_for(const std::string& key, size_t place) const {
+  return view->ring.preference_list(partition_of(position_of(key), kPartitionBits))[place];
+}
+
+Answer TestCluster::run(size_t node, Request request, const std::string& key) {
+  const uint64_t tag = next_tag_++;
+  request.key = ref(key, keyspace);
+  nodes[node]->coordinator->submit(request, tag, now_of(node));
+  settle();
+  for (int step = 0; step < 300 && !nodes[node]->answers.contains(tag); ++step) pass_ms(10);
+  return nodes[node]->answers.at(tag);
+}
+
+Answer TestCluster::set(size_t node, const std::string& key, const std::string& value) {
+  Request request;
+  request.kind = Request::Kind::kEdit;
+  request.edit = test_edits::kSet;
+  request.value = value;
+  return run(node, request, key);
+}
+
+Answer TestCluster::put(size_t node, const std::string& key, const Context& context,
+                        const std::string& value) {
+  Request request;
+  request.kind = Request::Kind::kEdit;
+  request.edit = test_edits::kSet;
+  request.value = value;
+  request.has_context = true;
+  request.context = &context;
+  request.wants_context = true;
+  return run(node, request, key);
+}
+
+Answer TestCluster::get(size_t node, const std::string& key) { return run(node, Request{}, key); }
+
+Answer TestCluster::remove(size_t node, const std::string& key) {
+  Request request;
+  request.kind = Request::Kind::kEdit;
+  request.edit = test_edits::kDelete;
+  return run(node, request, key);
+}
+
+Answer TestCluster::increment(size_t node, const std::string& key) {
+  Request request;
+  request.kind = Request::Kind::kEdit;
+  request.edit = test_edits::kIncrement;
+  return run(node, request, key);
+}
+
+void TestCluster::cut(size_t a, size_t b, bool silently) {
+  cut_.insert({std::min(a, b), std::max(a, b)});
+  if (silently) return;
+  const auto index = [](size_t node) { return static_cast<MemberIndex>(node); };
+  nodes[a]->coordinator->on_link(index(b), false, now_of(a));
+  nodes[b]->coordinator->on_link(index(a), false, now_of(b));
+  settle();
+}
+
+void TestCluster::heal(size_t a, size_t b) {
+  cut_.erase({std::min(a, b), std::max(a, b)});
+  const auto index = [](size_t node) { return static_cast<MemberIndex>(node); };
+  nodes[a]->coordinator->on_link(index(b), true, now_of(a));
+  nodes[b]->coordinator->on_link(index(a), true, now_of(b));
+  settle();
+}
+
+void TestCluster::isolate(size_t node, bool silently) {
+  for (size_t other = 0; other < nodes.size(); ++other) {
+    if (other != node) cut(node, other, silently);
+  }
+}
+
+void TestCluster::heal_all() {
+  for (size_t a = 0; a < nodes.size(); ++a) {
+    for (size_t b = a + 1; b < nodes.size(); ++b) heal(a, b);
+  }
+}
+
+bool TestCluster::deliver_once() {
+  bool moved = false;
+  for (size_t from = 0; from < nodes.size(); ++from) {
+    Outbox& outbox = nodes[from]->coordinator->outbox();
+    const std::vector<MemberIndex> addressed = outbox.addressed();
+    outbox.clear_addressed();
+    for (const MemberIndex to : addressed) {
+      std::string bytes;
+      bytes.swap(outbox.batch(to));
+      moved = true;
+      if (cut_.contains({std::min<size_t>(from, to), std::max<size_t>(from, to)})) continue;
+      std::string_view rest = bytes;
+      Frame frame;
+      size_t size = 0;
+      while (parse_frame(rest, &frame, &size) == FrameStatus::kFrame) {
+        nodes[to]->coordinator->on_message(static_cast<MemberIndex>(from), frame, now_of(to));
+        rest.remove_prefix(size);
+      }
+    }
+  }
+  return moved;
+}
+
+void TestCluster::settle() {
+  while (deliver_once()) {
+  }
+}
+
+void TestCluster::pass_ms(uint64_t ms) {
+  for (uint64_t passed = 0; passed < ms; passed += 10) {
+    steady_us += 10'000;
+    wall_ms += 10;
+    for (size_t node = 0; node < nodes.size(); ++node) {
+      nodes[node]->coordinator->on_time(now_of(node));
+    }
+    settle();
+  }
+}
+
+std::vector<std::string> TestCluster::own_values(size_t node, const std::string& key) {
+  std::vector<std::string> values;
+  nodes[node]->table->read(ref(key, keyspace), [&](std::string_view bytes) {
+    Record record;
+    decode_record(bytes, nodes[node]->authors, record);
+    for (const Version& version : visible_versions(record.object, wall_ms)) {
+      values.emplace_back(version.bytes);
+    }
+  });
+  return values;
+}
+
+}  // namespace kvorum::cluster

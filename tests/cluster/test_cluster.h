@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// A cluster in one process without sockets: coordinators over memory tables, wired by their outboxes.
+// Links can be cut; time moves only when a test says so. Driven by the coordinator and paper tests.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cluster/context.h"
+#include "cluster/coordinator.h"
+#include "cluster/founding.h"
+#include "cluster/hints.h"
+
+namespace kvorum::cluster {
+
+// What a test keeps of a completion.
+struct Answer {
+  Outcome outcome = Outcome::kOk;
+  std::vector<std::string> values;  // visible, newest first
+  Context context;
+  int64_t number = 0;
+  bool stored = false;
+  std::string text;
+  ServiceRecord service;
+  NodeId fastest = 0;
+  size_t replicas = 0;
+};
+
+namespace test_edits {
+inline constexpr EditCode kSet = 0;     // blind
+inline constexpr EditCode kDelete = 1;  // needs the old value; number = 1 where there was one
+inline constexpr EditCode kIncrement = 2;
+EditTable table();
+}  // namespace test_edits
+
+struct TestNode : CompletionSink, KeyspaceSink {
+  TestNode(const ClusterView& view, uint64_t incarnation);
+  void on_complete(uint64_t tag, const Completion& completion) override;
+  void on_keyspace_complete(uint64_t tag, const KeyspaceCompletion& completion) override;
+
+  NodeParts parts();
+  void start(std::shared_ptr<const ClusterView> view, const CoordinatorOptions& options);
+
+  AuthorTable authors;
+  HybridClock clock;
+  FlushMarks marks;
+  std::unique_ptr<engine::ObjectTable> table;
+  std::unique_ptr<engine::ObjectTable> hints;
+  std::unique_ptr<Coordinator> coordinator;
+  uint64_t incarnation;
+  int64_t skew_ms = 0;
+  std::map<uint64_t, Answer> answers;
+  std::map<uint64_t, KeyspaceCompletion> keyspace_answers;
+};
+
+class TestCluster {
+ public:
+  explicit TestCluster(size_t nodes, std::function<void(Founding&)> adjust = {});
+
+  // Nodes are named by their place in the preference list of `key`: 0 is the first primary.
+  size_t node_for(const std::string& key, size_t place) const;
+
+  Answer set(size_t node, const std::string& key, const std::string& value);
+  Answer put(size_t node, const std::string& key, const Context& context, const std::string& value);
+  Answer get(size_t node, const std::string& key);
+  Answer remove(size_t node, const std::string& key);
+  Answer increment(size_t node, const std::string& key);
+  Answer run(size_t node, Request request, const std::string& key);
+
+  // Both directions; frames on their way are lost. Links break at once unless `silently`.
+  void cut(size_t a, size_t b, bool silently = false);
+  void heal(size_t a, size_t b);
+  void isolate(size_t node, bool silently = false);
+  void heal_all();
+
+  // Delivers frames until all is quiet.
+  void settle();
+  // Lets time pass in steps of 10 ms, delivering everything.
+  void pass_ms(uint64_t ms);
+
+  // The values that a node itself holds.
+  std::vector<std::string> own_values(size_t node, const std::string& key);
+  KeyRef ref(const std::string& key, uint8_t keyspace = 0) const;
+  Now now_of(size_t node) const;
+
+  std::vector<std::unique_ptr<TestNode>> nodes;
+  std::shared_ptr<const ClusterView> view;  // of node 0
+  uint8_t keyspace = 0;
+  uint64_t steady_us = 1'000'000;
+  uint64_t wall_ms = 1'700'000'000'000;
+
+ private:
+  bool deliver_once();
+
+  std::set<std::pair<size_t, size_t>> cut_;
+  std::set<std::pair<size_t, size_t>> silent_;
+  uint64_t next_tag_ = 1;
+};
+
+}  // namespace kvorum::cluster
