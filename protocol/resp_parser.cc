@@ -17,6 +17,28 @@ constexpr size_t kSpansKeptMax = 1024;
 // Lengths of more digits than this take the careful path; nine cannot overflow anything.
 constexpr ptrdiff_t kQuickDigitsMax = 9;
 
+struct QuickHeader {
+  int64_t value = 0;
+  size_t size = 0;  // 0 = take the careful path
+};
+
+// "<marker><1 to 9 digits>\r?" from `position` on, if it is there as a whole.
+inline QuickHeader read_quick_header(std::string_view input, size_t position, char marker) {
+  const char* const begin = input.data() + position;
+  const char* const end = input.data() + input.size();
+  if (end - begin < 4 || *begin != marker) return {};
+  const char* const digits = begin + 1;
+  const char* at = digits;
+  int64_t value = 0;
+  for (; at != end && *at >= '0' && *at <= '9'; ++at) {
+    if (at - digits == kQuickDigitsMax) return {};
+    value = value * 10 + (*at - '0');
+  }
+  if (at == digits || end - at < 2 || *at != '\r') return {};
+  if (*digits == '0' && at - digits > 1) return {};
+  return {value, static_cast<size_t>(at + 2 - begin)};
+}
+
 }  // namespace
 
 ParseResult RespParser::parse(std::string_view input, std::vector<std::string_view>& words) {
@@ -114,6 +136,14 @@ RespParser::Step RespParser::read_inline(std::string_view input,
 
 // Like Redis it takes any byte for the one after CR: "*1\rx" is "*1\r\n".
 RespParser::Step RespParser::read_count(std::string_view input) {
+  const QuickHeader header = read_quick_header(input, 0, '*');
+  if (header.value > 0 &&
+      header.value <= std::min(limits_.words_max, kRespUnauthenticatedWordsMax)) {
+    position_ = header.size;
+    scanned_ = 0;
+    words_left_ = header.value;
+    return Step::kWordsFollow;
+  }
   size_t line_end = 0;
   switch (find_line_end(input, '\r', line_end)) {
     case Line::kPart:
@@ -169,24 +199,13 @@ RespParser::Step RespParser::read_words(std::string_view input,
   return step;
 }
 
-// "$<1 to 9 digits>\r?" that is there as a whole and within the limits: nearly every header. All
-// else, errors among it, is left to read_bulk_size.
+// Nearly every header. What is unusual, errors among it, is left to read_bulk_size.
 bool RespParser::read_bulk_size_quickly(std::string_view input) {
-  const char* at = input.data() + position_;
-  const char* const end = input.data() + input.size();
-  if (end - at < 4 || *at != '$') return false;
-  const char* const digits = ++at;
-  int64_t size = 0;
-  for (; at != end && *at >= '0' && *at <= '9'; ++at) {
-    if (at - digits == kQuickDigitsMax) return false;
-    size = size * 10 + (*at - '0');
-  }
-  if (at == digits || end - at < 2 || *at != '\r') return false;
-  if (*digits == '0' && at - digits > 1) return false;
-  if (size > limits_.bulk_bytes_max) return false;
-  if (!authenticated_ && size > kRespUnauthenticatedBulkBytesMax) return false;
-  bulk_size_ = size;
-  position_ = static_cast<size_t>(at + 2 - input.data());
+  const QuickHeader header = read_quick_header(input, position_, '$');
+  if (header.size == 0 || header.value > limits_.bulk_bytes_max) return false;
+  if (!authenticated_ && header.value > kRespUnauthenticatedBulkBytesMax) return false;
+  bulk_size_ = header.value;
+  position_ += header.size;
   scanned_ = 0;
   return true;
 }

@@ -3,9 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
 #include "protocol/error_texts.h"
 
 namespace kvorum::protocol {

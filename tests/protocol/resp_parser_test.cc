@@ -149,6 +149,12 @@ TEST(RespParser, LimitsTheNumberOfWords) {
               ElementsAre("error: Protocol error: invalid multibulk length"));
 }
 
+TEST(RespParser, TakesAnotherLimitOfWords) {
+  RespParser parser({.words_max = 2});
+  EXPECT_THAT(resp_transcript(parser, {"*2\r\n$1\r\na\r\n$1\r\nb\r\n*3\r\n"}),
+              ElementsAre("request: a|b", "error: Protocol error: invalid multibulk length"));
+}
+
 TEST(RespParser, LimitsTheSizeOfABulkString) {
   EXPECT_THAT(parsed("*1\r\n$536870911\r\n"), ElementsAre("rest: 16"));
   EXPECT_THAT(parsed("*1\r\n$536870912\r\n"), ElementsAre("rest: 16"));
