@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commit thread of a leveldb node: waits until the table is dirty, writes one batch for all
+// reactors, syncs as the policy says and tells each reactor once per round. Also owns the store
+// threads that load objects. Started and stopped by the server; the simulator has its own.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/object_table.h"
+
+namespace kvorum::engine {
+
+enum class SyncPolicy : uint8_t { kAlways, kInterval, kNever };
+
+struct CommitterOptions {
+  SyncPolicy sync = SyncPolicy::kInterval;
+  uint32_t sync_interval_ms = 1000;
+  uint32_t reopen_retry_ms = 1000;
+  // Called on the commit thread after each round: (committed ticket, status of the round).
+  std::function<void(Ticket, const Status&)> on_round;
+};
+
+class Committer {
+ public:
+  Committer(ObjectTable* table, Store* store, CommitterOptions options);
+  ~Committer();  // commits and syncs what is dirty, then joins
+
+  // Queues work for the store threads (loads, scans of partitions that are not complete).
+  void run_on_store_thread(std::function<void()> work);
+
+  uint64_t rounds() const;
+  uint64_t failures() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kvorum::engine

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// One object in memory: a 12-byte head, the key, the record, and a deadline if it has one, in one
+// allocation whose size is a class of entry_pool.h (so the size needs no field of its own).
+//
+//   | place 4 | record length 4 | key length and flags 4 | key | record | deadline 8, if flagged |
+//
+// Owned by its PartitionTable and touched only under that table's lock.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace kvorum::engine {
+
+class Entry {
+ public:
+  enum Flag : uint32_t {
+    kLive = 1u << 17,        // a client sees a value here
+    kAbsent = 1u << 18,      // a mark that there is no object: erased, or not found in the store
+    kDirty = 1u << 19,       // differs from the store and stands in a dirty list
+    kDirtyOdd = 1u << 20,    // ... the odd one of the two dirty lists
+    kReferenced = 1u << 21,  // used since the eviction hand came by
+    kDeadline = 1u << 22,    // has a deadline, and the expiry heap an item for it
+    kWriting = 1u << 23,     // was encoded into the batch of batch_number()
+  };
+  static constexpr uint32_t kBatchNumbers = 8;
+
+  static size_t bytes_for(size_t key_bytes, size_t record_bytes, bool deadline) {
+    return sizeof(Entry) + key_bytes + record_bytes + (deadline ? sizeof(uint64_t) : 0);
+  }
+
+  // Sets the head and the key; the record is empty.
+  void begin(uint32_t place, std::string_view key) {
+    place_ = place;
+    record_bytes_ = 0;
+    key_bytes_and_flags_ = static_cast<uint32_t>(key.size());
+    std::memcpy(bytes(), key.data(), key.size());
+  }
+  // `body` may be a part of this entry's own record, `head` may not.
+  void set_record(std::string_view head, std::string_view body, uint64_t deadline_ms) {
+    char* record = bytes() + key_bytes();
+    if (!body.empty()) std::memmove(record + head.size(), body.data(), body.size());
+    if (!head.empty()) std::memcpy(record, head.data(), head.size());
+    record_bytes_ = static_cast<uint32_t>(head.size() + body.size());
+    set(kDeadline, deadline_ms != 0);
+    if (deadline_ms != 0) std::memcpy(record + record_bytes_, &deadline_ms, sizeof(deadline_ms));
+  }
+
+  uint32_t place() const { return place_; }
+  std::string_view key() const { return {bytes(), key_bytes()}; }
+  // data() is null where there is no object.
+  std::string_view record() const {
+    if (has(kAbsent)) return {};
+    return {bytes() + key_bytes(), record_bytes_};
+  }
+  uint64_t deadline_ms() const {
+    uint64_t deadline = 0;
+    if (has(kDeadline)) {
+      std::memcpy(&deadline, bytes() + key_bytes() + record_bytes_, sizeof(deadline));
+    }
+    return deadline;
+  }
+  size_t size() const { return bytes_for(key_bytes(), record_bytes_, has(kDeadline)); }
+
+  bool has(Flag flag) const { return (key_bytes_and_flags_ & flag) != 0; }
+  void set(Flag flag, bool on = true) {
+    key_bytes_and_flags_ = on ? key_bytes_and_flags_ | flag : key_bytes_and_flags_ & ~flag;
+  }
+  void copy_flags(const Entry& other) {
+    key_bytes_and_flags_ = key_bytes() | (other.key_bytes_and_flags_ & ~kKeyMask);
+  }
+  uint32_t batch_number() const {
+    return key_bytes_and_flags_ >> kBatchShift & (kBatchNumbers - 1);
+  }
+  void set_writing(uint32_t batch_number) {
+    key_bytes_and_flags_ &= ~((kBatchNumbers - 1) << kBatchShift);
+    key_bytes_and_flags_ |= kWriting | batch_number << kBatchShift;
+  }
+
+ private:
+  static constexpr uint32_t kKeyMask = (1u << 17) - 1;
+  static constexpr uint32_t kBatchShift = 24;
+
+  uint32_t key_bytes() const { return key_bytes_and_flags_ & kKeyMask; }
+  char* bytes() { return reinterpret_cast<char*>(this + 1); }
+  const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
+
+  uint32_t place_;
+  uint32_t record_bytes_;
+  uint32_t key_bytes_and_flags_;
+};
+static_assert(sizeof(Entry) == 12);
+
+}  // namespace kvorum::engine

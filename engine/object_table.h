@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ObjectTable holds the objects of a node, by keyspace and partition, under every engine type:
+// memory (no store beneath) and leveldb (a Store beneath, the table is its cache). It knows keys
+// and opaque records; what a record means is the business of the functions that are handed in.
+//
+//   coordinator --read/update--> partition { lock, buckets in ring-position order, expiry heap,
+//                                            XOR digest, dirty list } --commit--> Store
+//
+// read() and update() run synchronously: no I/O, one partition locked, the function is pure and
+// must not call the table. Any thread may call anything unless said otherwise. See design in
+// docs/ARCHITECTURE.md, "Threads".
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/function_ref.h"
+#include "base/position.h"
+#include "base/status.h"
+#include "engine/store.h"
+
+namespace kvorum::engine {
+
+// The number of the commit that makes an update durable under the sync policy. Complete when
+// committed() has reached it; 0 is complete at once (memory engine).
+using Ticket = uint64_t;
+
+enum class Access : uint8_t {
+  kDone,
+  kNotResident,  // the object may be in the store: load() it, then run the operation again
+  kRefused,      // the store failed: no update is taken until it was reopened
+  kFull,         // the memory limit of a memory engine is reached
+};
+
+// What an update function wants done to the record that it was shown.
+struct RecordChange {
+  enum class Action : uint8_t { kKeep, kStore, kErase };
+  Action action = Action::kKeep;
+  bool live = false;           // a client sees a value here: counted by live_count()
+  bool frees = false;          // taken even when memory is full (deletes, repair)
+  std::string_view head;       // the new record is head followed by body; both are copied once,
+  std::string_view body;       // into the entry, before update() returns
+  uint64_t digest_change = 0;  // digest(old) ^ digest(new), folded into the partition's digest
+  uint64_t deadline_ms = 0;    // when expire() shall show the record again; 0: never
+};
+
+struct UpdateResult {
+  Access access = Access::kDone;
+  Ticket ticket = 0;
+};
+
+// Translates records between the table's form (interned actors) and the store's portable form.
+// Handed in by cluster/; called with no lock held by the caller of the table.
+class RecordCodec {
+ public:
+  virtual ~RecordCodec() = default;
+  virtual void to_portable(std::string_view record, std::string& out) const = 0;
+  // False where the bytes are damaged. `facts` gets live, deadline_ms and the digest (in
+  // digest_change).
+  virtual bool from_portable(const KeyRef& key, std::string_view portable, std::string& record,
+                             RecordChange* facts) const = 0;
+};
+
+struct TableOptions {
+  int partition_bits = 8;
+  Partitioner partitioner =
+      Partitioner::kMd5;               // positions of keys found in the store are recomputed
+  uint64_t hash_seed = 0;              // of long buckets; random per process
+  uint64_t memory_bytes_max = 0;       // 0: no limit
+  Store* store = nullptr;              // not owned; null: memory engine
+  const RecordCodec* codec = nullptr;  // not owned; needed with a store
+};
+
+struct ScanItem {
+  KeyRef key;               // borrowed during the call
+  std::string_view record;  // borrowed during the call
+};
+
+struct ScanEnd {
+  Access access = Access::kDone;
+  bool done = true;  // the partition's end was reached
+  Position next;     // where to go on, if not done
+};
+
+class ObjectTable {
+ public:
+  explicit ObjectTable(const TableOptions& options);
+  ~ObjectTable();
+
+  // fn gets the record, or a view with data() == nullptr where there is none.
+  Access read(const KeyRef& key, FunctionRef<void(std::string_view record)> fn) const;
+  UpdateResult update(const KeyRef& key, FunctionRef<RecordChange(std::string_view record)> fn);
+
+  // For a pipeline: first the buckets of all its keys, then their entries, then the work.
+  void prefetch_bucket(const KeyRef& key) const;
+  void prefetch_entry(const KeyRef& key) const;
+
+  // Shows objects in position order from `from` (inclusive), whole buckets at a time (ties of a
+  // position are never split), at least until `count_min` were shown or the partition's end.
+  // kNotResident where the partition is not complete: then call scan_store() on a store thread.
+  ScanEnd scan(uint8_t keyspace, uint32_t partition, Position from, size_t count_min,
+               FunctionRef<void(const ScanItem&)> fn) const;
+  // The same, reading the store where needed. Blocks on I/O.
+  Result<ScanEnd> scan_store(uint8_t keyspace, uint32_t partition, Position from, size_t count_min,
+                             FunctionRef<void(const ScanItem&)> fn) const;
+
+  // Shows the records whose deadline has come, at most count_max, and applies what fn wants.
+  // Returns how many were shown.
+  size_t expire(uint64_t now_ms, size_t count_max,
+                FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn);
+  // The earliest deadline known, 0 where there is none. May be early, never late.
+  uint64_t next_deadline_ms() const;
+
+  // Applies fn to each record of a keyspace's partition (for flush marks), a bounded stretch under
+  // the lock at a time. Objects that are not resident are visited when loaded by load().
+  void sweep(uint8_t keyspace, uint32_t partition,
+             FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn);
+
+  uint64_t digest(uint8_t keyspace, uint32_t partition) const;
+  uint64_t live_count(uint8_t keyspace, uint32_t partition) const;
+  uint64_t record_count(uint8_t keyspace, uint32_t partition) const;
+  uint64_t memory_bytes() const;
+  int partition_bits() const;
+
+  // With a store only.
+  // Reads every object once at start: counts, digests, and as many objects as memory holds.
+  // Damaged records are counted in damaged_count() and left out.
+  Status warm();
+  // Brings one object into the table. Blocks on I/O; concurrent loads of one key are safe.
+  Status load(const KeyRef& key);
+  // One round of group commit: takes the dirty objects as they are, writes one batch, publishes the
+  // ticket. Called by one thread (Committer, or the simulator). Returns the number of objects.
+  Result<size_t> commit(bool sync);
+  // The ticket up to which updates are committed.
+  Ticket committed() const;
+  bool has_dirty() const;
+  // After Store::reopen() succeeded: updates are taken again, dirty objects will be written.
+  void recover();
+  bool failed() const;
+  uint64_t damaged_count() const;
+  // Called (from the updating thread, no lock held) when the table turns from clean to dirty.
+  void set_dirty_callback(void (*fn)(void*), void* argument);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kvorum::engine

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of ObjectTable, shared by its .cc files: the directory of partition tables. The
+// directory is read without a lock; tables are added and never go before the ObjectTable does.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/object_table.h"
+#include "engine/partition_table.h"
+#include "engine/table_shared.h"
+
+namespace kvorum::engine {
+
+struct ObjectTable::Impl {
+  explicit Impl(const TableOptions& options);
+  ~Impl();
+
+  size_t index_of(uint8_t keyspace, uint32_t partition) const {
+    return (size_t{keyspace} << shared.options.partition_bits) + partition;
+  }
+  // Null where the partition was never used.
+  PartitionTable* find(uint8_t keyspace, uint32_t partition) const {
+    return directory[index_of(keyspace, partition)].load(std::memory_order_acquire);
+  }
+  PartitionTable* find(const KeyRef& key) const {
+    return find(key.keyspace, partition_of(key.position, shared.options.partition_bits));
+  }
+  PartitionTable& get(uint8_t keyspace, uint32_t partition);
+  PartitionTable& get(const KeyRef& key) {
+    return get(key.keyspace, partition_of(key.position, shared.options.partition_bits));
+  }
+  // A partition without table holds nothing, if the store was read.
+  bool absent_is_known() const {
+    return shared.options.store == nullptr || shared.warmed.load(std::memory_order_acquire);
+  }
+
+  void after_update(const PartitionTable::Outcome& outcome) {
+    if (outcome.turned_dirty) call_dirty_callback();
+    if (shared.options.store != nullptr && shared.over_memory()) evict();
+  }
+  void call_dirty_callback() const;
+  void evict();
+  template <class Fn>  // Fn(PartitionTable&), in the order of creation
+  void for_each_table(Fn fn) const {
+    const size_t count = table_count.load(std::memory_order_acquire);
+    for (size_t i = 0; i < count; ++i) {
+      PartitionTable* table = tables[i].load(std::memory_order_acquire);
+      if (table != nullptr) fn(*table);
+    }
+  }
+
+  // object_table_store.cc. False: the partition changed in between, try again.
+  struct StoreScan;
+  Result<bool> scan_stretch(StoreScan& scan);
+
+  // object_table_commit.cc
+  struct Round;
+  void begin_batch();
+  Status write_batch(Round& round);
+  Status write_partition(Round& round, PartitionTable& table);
+  void fail_round(Round& round);
+
+  mutable TableShared shared;
+  const size_t directory_size;
+  std::unique_ptr<std::atomic<PartitionTable*>[]> directory;
+  std::unique_ptr<std::atomic<PartitionTable*>[]> tables;  // those of the directory, without gaps
+  std::atomic<size_t> table_count{0};
+  std::atomic<size_t> expiry_hand{0};
+  std::atomic<size_t> eviction_hand{0};
+  std::atomic<Ticket> committed{0};
+  std::atomic<uint64_t> damaged{0};
+  uint32_t batch_number = 0;  // of the committing thread
+  void (*dirty_callback)(void*) = nullptr;
+  void* dirty_argument = nullptr;
+};
+
+}  // namespace kvorum::engine

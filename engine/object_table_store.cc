@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading the store beneath an ObjectTable: warm() at the start, load() of one object, and scans
+// of partitions that are not all in memory. These block on I/O, with no lock held.
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "base/check.h"
+#include "engine/object_table.h"
+#include "engine/object_table_impl.h"
+
+namespace kvorum::engine {
+namespace {
+
+constexpr int kAttemptsMax = 100;  // each lost to an eviction in the partition at that moment
+constexpr size_t kLongBucketStretch = 64;
+
+std::string store_bound(uint8_t keyspace, uint64_t position_high) {
+  return store_key({{}, {position_high, 0}, keyspace});
+}
+
+Status busy() { return {Code::kUnavailable, "the partition is being evicted too fast to be read"}; }
+
+}  // namespace
+
+Status ObjectTable::warm() {
+  KVORUM_CHECK(impl_->shared.options.store != nullptr);
+  const TableOptions& options = impl_->shared.options;
+  std::string record;
+  const auto visit = [&](std::string_view bytes, std::string_view value) {
+    KeyRef key;
+    RecordChange facts;
+    record.clear();
+    bool good = parse_store_key(bytes, &key);
+    good = good && position_of(key.key, options.partitioner).high == key.position.high;
+    good = good && options.codec->from_portable(key, value, record, &facts);
+    if (!good) {
+      impl_->damaged.fetch_add(1, std::memory_order_relaxed);
+      return true;
+    }
+    PartitionTable& table = impl_->get(key);
+    const std::lock_guard guard(table.lock());
+    table.warm(key, record, facts, !impl_->shared.over_memory());
+    return true;
+  };
+  Status status = options.store->scan({}, std::string(1, kFactPrefix), visit);
+  if (status.ok()) impl_->shared.warmed.store(true, std::memory_order_release);
+  return status;
+}
+
+Status ObjectTable::load(const KeyRef& key) {
+  KVORUM_CHECK(impl_->shared.options.store != nullptr);
+  PartitionTable& table = impl_->get(key);
+  const KeyPlace at = table.place_of(key);
+  std::string value, record;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    uint64_t departures;
+    {
+      const std::lock_guard guard(table.lock());
+      if (table.find(at) != nullptr || table.complete()) return {};
+      departures = table.departures();
+    }
+    const Status status = impl_->shared.options.store->read(store_key(key), &value);
+    if (!status.ok() && status.code() != Code::kNotFound) return status;
+    RecordChange facts;
+    record.clear();
+    if (status.ok() && !impl_->shared.options.codec->from_portable(key, value, record, &facts)) {
+      return {Code::kCorruption, "an object in the store is damaged"};
+    }
+    PartitionTable::Outcome outcome;
+    {
+      const std::lock_guard guard(table.lock());
+      // What was read may be older than a version that came and was evicted since.
+      if (departures != table.departures()) continue;
+      table.install(key, status.ok() ? std::string_view(record) : std::string_view(), facts);
+    }
+    impl_->after_update(outcome);
+    return {};
+  }
+  return busy();
+}
+
+// A stretch of a partition as the store has it, corrected by what the table has.
+struct ObjectTable::Impl::StoreScan {
+  PartitionTable& table;
+  uint8_t keyspace;
+  uint32_t partition;
+  uint64_t from;
+  size_t count_min;
+  // By position and key; no record where it was erased.
+  std::map<std::pair<uint64_t, std::string>, std::optional<std::string>> records;
+  std::optional<uint64_t> next;  // the position after the stretch, if not the partition's end
+
+  Status read_store(Impl& impl);
+  void overlay();
+};
+
+Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
+  const bool last = partition + 1 == uint32_t{1} << impl.shared.options.partition_bits;
+  const std::string end =
+      last ? std::string(1, static_cast<char>(keyspace + 1))
+           : store_bound(keyspace, table.position_of_place(0) + table.partition_width());
+  std::string record;
+  uint64_t position = 0;
+  return impl.shared.options.store->scan(
+      store_bound(keyspace, from), end, [&](std::string_view bytes, std::string_view value) {
+        KeyRef key;
+        RecordChange facts;
+        record.clear();
+        if (!parse_store_key(bytes, &key) ||
+            !impl.shared.options.codec->from_portable(key, value, record, &facts)) {
+          return true;  // warm() has counted it
+        }
+        if (records.size() >= count_min && !records.empty() && key.position.high != position) {
+          next = key.position.high;
+          return false;
+        }
+        position = key.position.high;
+        records.emplace(std::pair{position, std::string(key.key)}, record);
+        return true;
+      });
+}
+
+void ObjectTable::Impl::StoreScan::overlay() {
+  std::vector<Entry*> entries;
+  uint64_t place = table.place_of({{}, {from, 0}, keyspace}).place;
+  while (place < BucketIndex::kPlacesEnd && (!next || table.position_of_place(place) < *next)) {
+    entries.clear();
+    place = table.index().collect_bucket(static_cast<uint32_t>(place), kLongBucketStretch, entries);
+    for (const Entry* entry : entries) {
+      const KeyRef key = table.key_of(*entry);
+      if (key.position.high < from || (next && key.position.high >= *next)) continue;
+      std::optional<std::string>& record = records[{key.position.high, std::string(key.key)}];
+      record.reset();
+      if (!entry->has(Entry::kAbsent)) record = entry->record();
+    }
+  }
+}
+
+Result<bool> ObjectTable::Impl::scan_stretch(StoreScan& scan) {
+  uint64_t departures;
+  {
+    const std::lock_guard guard(scan.table.lock());
+    departures = scan.table.departures();
+  }
+  Status status = scan.read_store(*this);
+  if (!status.ok()) return status;
+  const std::lock_guard guard(scan.table.lock());
+  if (departures != scan.table.departures()) return false;
+  scan.overlay();
+  return true;
+}
+
+Result<ScanEnd> ObjectTable::scan_store(uint8_t keyspace, uint32_t partition, Position from,
+                                        size_t count_min,
+                                        FunctionRef<void(const ScanItem&)> fn) const {
+  PartitionTable& table = impl_->get(keyspace, partition);
+  if (partition_of(from, partition_bits()) > partition) return ScanEnd{};
+  from.high = std::max(from.high, table.position_of_place(0));
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    const ScanEnd resident = scan(keyspace, partition, from, count_min, fn);
+    if (resident.access == Access::kDone) return resident;
+    Impl::StoreScan stretch{table, keyspace, partition, from.high, count_min, {}, {}};
+    const Result<bool> taken = impl_->scan_stretch(stretch);
+    if (!taken.ok()) return taken.status();
+    if (!taken.value()) continue;
+    for (const auto& [place, record] : stretch.records) {
+      if (!record) continue;
+      const Position position = position_of(place.second, impl_->shared.options.partitioner);
+      fn({{place.second, position, keyspace}, *record});
+    }
+    return ScanEnd{Access::kDone, !stretch.next, {stretch.next.value_or(0), 0}};
+  }
+  return busy();
+}
+
+uint64_t ObjectTable::damaged_count() const {
+  return impl_->damaged.load(std::memory_order_relaxed);
+}
+
+}  // namespace kvorum::engine

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/partition_table.h"
+
+#include <algorithm>
+#include <new>
+
+#include "base/check.h"
+
+namespace kvorum::engine {
+namespace {
+
+bool inside(std::string_view part, std::string_view whole) {
+  return !part.empty() && part.data() >= whole.data() && part.data() < whole.data() + whole.size();
+}
+
+}  // namespace
+
+PartitionTable::PartitionTable(TableShared* shared, uint8_t keyspace, uint32_t partition)
+    : shared_(shared),
+      partition_(partition),
+      keyspace_(keyspace),
+      index_(shared->options.hash_seed) {
+  publish();
+}
+
+PartitionTable::~PartitionTable() {
+  for (uint64_t place = 0; place < BucketIndex::kPlacesEnd;) {
+    found_.clear();
+    place = index_.collect_bucket(static_cast<uint32_t>(place), 64, found_);
+    for (Entry* entry : found_) {
+      const size_t size = entry->size();
+      index_.erase(entry);
+      pool_.release(entry, size);
+    }
+  }
+}
+
+KeyPlace PartitionTable::place_of(const KeyRef& key) const {
+  const uint64_t high = key.position.high << shared_->options.partition_bits;
+  return {key.key, static_cast<uint32_t>(high >> 32), static_cast<uint16_t>(key.position.high)};
+}
+
+uint64_t PartitionTable::position_of_place(uint64_t place) const {
+  const int bits = shared_->options.partition_bits;
+  const uint64_t first = bits == 0 ? 0 : uint64_t{partition_} << (64 - bits);
+  return first + (place << 32 >> bits);
+}
+
+KeyRef PartitionTable::key_of(const Entry& entry) const {
+  return {entry.key(), position_of(entry.key(), shared_->options.partitioner), keyspace_};
+}
+
+void PartitionTable::prefetch_bucket(const KeyRef& key) const {
+  __builtin_prefetch(this, 1);
+  index_.prefetch_bucket(place_of(key).place);
+}
+
+void PartitionTable::prefetch_entry(const KeyRef& key) const {
+  const KeyPlace at = place_of(key);
+  index_.prefetch_entry(at.place, at.tag);
+}
+
+Entry* PartitionTable::find(const KeyPlace& at) {
+  Entry* entry = index_.find(at);
+  if (entry != nullptr && has_store() && !entry->has(Entry::kReferenced)) {
+    entry->set(Entry::kReferenced);
+  }
+  return entry;
+}
+
+bool PartitionTable::complete() const {
+  return !has_store() ||
+         (shared_->warmed.load(std::memory_order_relaxed) && resident_count_ == record_count_);
+}
+
+uint64_t PartitionTable::memory_bytes() const {
+  return pool_.used_bytes() + index_.memory_bytes() + expiry_.memory_bytes() +
+         (dirty_.capacity() + taken_.capacity()) * sizeof(uint32_t);
+}
+
+void PartitionTable::publish() {
+  const int64_t now = static_cast<int64_t>(memory_bytes());
+  if (now == published_bytes_) return;
+  shared_->memory_bytes.fetch_add(now - published_bytes_, std::memory_order_relaxed);
+  published_bytes_ = now;
+}
+
+PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
+                                              const RecordChange& change) {
+  Outcome outcome;
+  switch (change.action) {
+    case RecordChange::Action::kKeep:
+      if (entry != nullptr) outcome.result.ticket = pending_ticket(*entry);
+      return outcome;
+    case RecordChange::Action::kErase:
+      digest_ ^= change.digest_change;
+      if (entry == nullptr) return outcome;
+      if (entry->has(Entry::kAbsent)) {
+        outcome.result.ticket = pending_ticket(*entry);
+        return outcome;
+      }
+      count(entry, {});
+      if (has_store()) {
+        entry = write_record(at, entry, {});
+        entry->set(Entry::kAbsent);
+        outcome.result.ticket = mark_dirty(entry, &outcome.turned_dirty);
+      } else {
+        remove(entry);
+      }
+      break;
+    case RecordChange::Action::kStore: {
+      const size_t before = entry == nullptr ? 0 : EntryPool::class_bytes(entry->size());
+      const size_t after = EntryPool::class_bytes(Entry::bytes_for(
+          at.key.size(), change.head.size() + change.body.size(), change.deadline_ms != 0));
+      if (after > before && !change.frees && !has_store() && shared_->over_memory()) {
+        outcome.result.access = Access::kFull;
+        return outcome;
+      }
+      count(entry, change);
+      digest_ ^= change.digest_change;
+      entry = write_record(at, entry, change);
+      if (has_store()) outcome.result.ticket = mark_dirty(entry, &outcome.turned_dirty);
+      break;
+    }
+  }
+  publish();
+  return outcome;
+}
+
+// Counts the change from what the entry (or none) is to what it becomes.
+void PartitionTable::count(const Entry* entry, const RecordChange& change) {
+  const bool was_live = entry != nullptr && entry->has(Entry::kLive);
+  const bool was_record = entry != nullptr && !entry->has(Entry::kAbsent);
+  const bool is_record = change.action == RecordChange::Action::kStore;
+  const bool is_live = is_record && change.live;
+  live_count_ += static_cast<uint64_t>(is_live) - static_cast<uint64_t>(was_live);
+  const uint64_t records = static_cast<uint64_t>(is_record) - static_cast<uint64_t>(was_record);
+  record_count_ += records;
+  resident_count_ += records;
+}
+
+// Puts the change's record, flag and deadline into the entry, in place if its size class stays, or
+// into a new one. The index follows.
+Entry* PartitionTable::write_record(const KeyPlace& at, Entry* entry, const RecordChange& change) {
+  const size_t size = Entry::bytes_for(at.key.size(), change.head.size() + change.body.size(),
+                                       change.deadline_ms != 0);
+  const uint64_t old_deadline = entry == nullptr ? 0 : entry->deadline_ms();
+  Entry* written = entry;
+  if (entry != nullptr && !inside(change.head, entry->record()) &&
+      EntryPool::class_bytes(entry->size()) == EntryPool::class_bytes(size)) {
+    entry->set_record(change.head, change.body, change.deadline_ms);
+  } else {
+    written = new (pool_.allocate(size)) Entry;
+    written->begin(at.place, at.key);
+    if (entry != nullptr) written->copy_flags(*entry);
+    written->set_record(change.head, change.body, change.deadline_ms);
+    if (entry == nullptr) {
+      index_.insert(at, written);
+    } else {
+      index_.replace(entry, written);
+      pool_.release(entry, entry->size());
+    }
+  }
+  written->set(Entry::kAbsent, false);
+  written->set(Entry::kLive, change.live);
+  deadline_count_ += static_cast<size_t>(change.deadline_ms != 0);
+  deadline_count_ -= static_cast<size_t>(old_deadline != 0);
+  if (change.deadline_ms != 0 && (old_deadline == 0 || change.deadline_ms < old_deadline)) {
+    push_deadline(change.deadline_ms, at.place);
+  }
+  return written;
+}
+
+void PartitionTable::remove(Entry* entry) {
+  if (entry->has(Entry::kDeadline)) --deadline_count_;
+  const size_t size = entry->size();
+  index_.erase(entry);
+  pool_.release(entry, size);
+}
+
+void PartitionTable::push_deadline(uint64_t deadline_ms, uint32_t place) {
+  const bool lowers = expiry_.empty() || deadline_ms < expiry_.earliest_ms();
+  expiry_.push({deadline_ms, place});
+  if (expiry_.size() > 2 * deadline_count_ + kStaleDeadlinesMin) compact_deadlines();
+  if (!lowers) return;
+  earliest_.store(expiry_.earliest_ms(), std::memory_order_release);
+  shared_->deadlines.lower(deadline_ms);
+}
+
+// Items of overwritten and erased objects wait for their time otherwise.
+void PartitionTable::compact_deadlines() {
+  std::vector<ExpiryHeap::Item> items = expiry_.take();
+  std::sort(items.begin(), items.end(),
+            [](const auto& a, const auto& b) { return a.place < b.place; });
+  std::vector<ExpiryHeap::Item> kept;
+  kept.reserve(deadline_count_);
+  std::vector<Entry*> at_place;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (i > 0 && items[i].place == items[i - 1].place) continue;
+    at_place.clear();
+    index_.collect_place(items[i].place, at_place);
+    for (const Entry* entry : at_place) {
+      if (entry->has(Entry::kDeadline)) kept.push_back({entry->deadline_ms(), entry->place()});
+    }
+  }
+  expiry_.put_back(std::move(kept));
+}
+
+bool PartitionTable::take_due(uint64_t now_ms, std::vector<Entry*>& due) {
+  due.clear();
+  while (due.empty() && !expiry_.empty() && expiry_.earliest_ms() <= now_ms) {
+    const uint32_t place = expiry_.top().place;
+    expiry_.pop();
+    found_.clear();
+    index_.collect_place(place, found_);
+    for (Entry* entry : found_) {
+      if (!entry->has(Entry::kDeadline)) continue;
+      if (entry->deadline_ms() > now_ms) {
+        expiry_.push({entry->deadline_ms(), place});
+      } else {
+        due.push_back(entry);
+      }
+    }
+  }
+  earliest_.store(expiry_.earliest_ms(), std::memory_order_release);
+  return !due.empty();
+}
+
+PartitionTable::Outcome PartitionTable::apply_expired(Entry* entry, const RecordChange& wanted) {
+  const KeyPlace at{entry->key(), entry->place(), 0};
+  RecordChange change = wanted;
+  change.frees = true;
+  // Its item is gone: a deadline that stays or moves away needs a new one.
+  if (change.action != RecordChange::Action::kErase && change.deadline_ms >= entry->deadline_ms()) {
+    push_deadline(change.deadline_ms, entry->place());
+  }
+  if (change.action != RecordChange::Action::kKeep) return apply(at, entry, change);
+  change.live = entry->has(Entry::kLive);
+  change.head = {};
+  change.body = entry->record();
+  write_record(at, entry, change);
+  publish();
+  return {};
+}
+
+PartitionTable::Outcome PartitionTable::apply_swept(Entry* entry, const RecordChange& wanted) {
+  RecordChange change = wanted;
+  change.frees = true;
+  return apply({entry->key(), entry->place(), 0}, entry, change);
+}
+
+}  // namespace kvorum::engine

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// The objects of one (keyspace, partition): index, entries, deadlines, counts, digest and dirty
+// lists. Created by ObjectTable at the first use of the partition and kept as long as the table.
+// Everything needs lock() held unless it says otherwise. Never blocks, never calls the store.
+//
+// With a store an object is in one of these states:
+//
+//   not resident --load--> clean --update--> dirty --encoded for a batch--> clean, in flight
+//        ^                   |                 ^------------update---------------|
+//        +------evicted------+  (never while dirty, nor in flight before its batch is written)
+//
+// An erased object stays as an entry without record (kAbsent) until the erasure was written. The
+// dirty objects stand in one of two lists: the current one, and the one that a commit has taken.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/spin_lock.h"
+#include "engine/bucket_index.h"
+#include "engine/entry_pool.h"
+#include "engine/expiry_heap.h"
+#include "engine/table_shared.h"
+
+namespace kvorum::engine {
+
+class PartitionTable {
+ public:
+  PartitionTable(TableShared* shared, uint8_t keyspace, uint32_t partition);
+  ~PartitionTable();
+
+  SpinLock& lock() const { return lock_; }
+
+  // Any thread, without the lock.
+  KeyPlace place_of(const KeyRef& key) const;
+  // The least position.high of a place (not of kPlacesEnd).
+  uint64_t position_of_place(uint64_t place) const;
+  // In positions; meaningless for the only partition of a ring.
+  uint64_t partition_width() const { return uint64_t{1} << (64 - shared_->options.partition_bits); }
+  KeyRef key_of(const Entry& entry) const;  // with its whole position
+  void prefetch_bucket(const KeyRef& key) const;
+  void prefetch_entry(const KeyRef& key) const;
+  uint64_t earliest_deadline_ms() const { return earliest_.load(std::memory_order_acquire); }
+
+  // Marks the entry as used.
+  Entry* find(const KeyPlace& at);
+  // Every object is resident, so a key that is not here does not exist.
+  bool complete() const;
+
+  struct Outcome {
+    UpdateResult result;
+    bool turned_dirty = false;  // call the dirty callback after the lock was given back
+  };
+  // `at.key` may be the entry's own; its tag is needed only for a new entry.
+  Outcome apply(const KeyPlace& at, Entry* entry, const RecordChange& change);
+
+  // Takes what is due first off the heap: usually one object, more if they share a place; false if
+  // there is none. Each must be given to apply_expired() before the lock is given back.
+  bool take_due(uint64_t now_ms, std::vector<Entry*>& due);
+  // kKeep takes the change's deadline all the same.
+  Outcome apply_expired(Entry* entry, const RecordChange& wanted);
+  Outcome apply_swept(Entry* entry, const RecordChange& wanted);
+
+  const BucketIndex& index() const { return index_; }
+  uint64_t digest() const { return digest_; }
+  uint64_t live_count() const { return live_count_; }
+  uint64_t record_count() const { return record_count_; }
+
+  // partition_table_store.cc: with a store only.
+  // Counts an object found in the store by warm(); `record` is installed where `resident`.
+  void warm(const KeyRef& key, std::string_view record, const RecordChange& facts, bool resident);
+  // Installs what load() read: a record, or the mark that there is none (data() == nullptr).
+  void install(const KeyRef& key, std::string_view record, const RecordChange& facts);
+  // Counts evictions and the like: a load that read the store before a change of it is void.
+  uint64_t departures() const { return departures_; }
+  // Evicts what was not used since the hand came by, over a few buckets.
+  void evict_some();
+
+  // Begins this partition's part of a round; then encode_some() until it says that nothing is left.
+  void begin_round(Ticket ticket);
+  bool encode_some(StoreBatch& batch, uint64_t* batch_bytes);
+  // After the write: forgets the mark of an erased object.
+  void forget_erased(const KeyRef& key);
+  // After a failed write: what was encoded, and what waits in the taken list, is dirty again.
+  void redirty(const KeyRef& key);
+  void redirty_taken();
+
+ private:
+  static constexpr size_t kStaleDeadlinesMin = 64;
+
+  uint64_t memory_bytes() const;
+  void publish();  // the change of memory use, before the lock is given back
+  bool has_store() const { return shared_->options.store != nullptr; }
+  Entry* write_record(const KeyPlace& at, Entry* entry, const RecordChange& change);
+  void remove(Entry* entry);
+  void count(const Entry* entry, const RecordChange& change);
+  void push_deadline(uint64_t deadline_ms, uint32_t place);
+  void compact_deadlines();
+  // The ticket of the round that will write, or is writing, this entry's present state.
+  Ticket pending_ticket(const Entry& entry) const;
+  Ticket mark_dirty(Entry* entry, bool* turned_dirty);
+  bool in_flight(const Entry& entry) const;
+
+  mutable SpinLock lock_;
+  TableShared* const shared_;
+  const uint32_t partition_;
+  const uint8_t keyspace_;
+  bool odd_ = false;     // which dirty list is the current one
+  bool queued_ = false;  // stands in the table's DirtyQueue
+  BucketIndex index_;
+  EntryPool pool_;
+  ExpiryHeap expiry_;
+  size_t deadline_count_ = 0;  // entries with kDeadline
+  std::atomic<uint64_t> earliest_{0};
+  uint64_t digest_ = 0;
+  uint64_t live_count_ = 0;
+  uint64_t record_count_ = 0;    // objects that exist, resident or not
+  uint64_t resident_count_ = 0;  // entries with a record
+  int64_t published_bytes_ = 0;
+
+  // By place: a moved entry needs no change here, and equal places only cost a second look.
+  std::vector<uint32_t> dirty_;
+  std::vector<uint32_t> taken_;
+  Ticket dirty_ticket_ = 0;
+  Ticket taken_ticket_ = 0;
+  uint64_t departures_ = 0;
+  uint64_t hand_ = 0;          // place where the eviction goes on
+  std::vector<Entry*> found_;  // kept for its memory
+};
+
+}  // namespace kvorum::engine

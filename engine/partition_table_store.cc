@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of PartitionTable that only a table with a store needs: dirty lists, eviction, loading.
+#include "base/check.h"
+#include "engine/partition_table.h"
+
+namespace kvorum::engine {
+namespace {
+
+constexpr int kEvictionBuckets = 8;
+constexpr size_t kLongBucketStretch = 32;
+constexpr size_t kEncodedUnderLockMax = 64;
+constexpr uint64_t kEncodedBytesUnderLockMax = 256 * 1024;
+
+}  // namespace
+
+void PartitionTable::warm(const KeyRef& key, std::string_view record, const RecordChange& facts,
+                          bool resident) {
+  ++record_count_;
+  live_count_ += static_cast<uint64_t>(facts.live);
+  digest_ ^= facts.digest_change;
+  if (!resident) return;
+  ++resident_count_;
+  RecordChange change = facts;
+  change.head = {};
+  change.body = record;
+  write_record(place_of(key), nullptr, change);
+  publish();
+}
+
+void PartitionTable::install(const KeyRef& key, std::string_view record,
+                             const RecordChange& facts) {
+  const KeyPlace at = place_of(key);
+  if (find(at) != nullptr) return;
+  RecordChange change;
+  if (record.data() != nullptr) {
+    change.live = facts.live;
+    change.deadline_ms = facts.deadline_ms;
+    change.body = record;
+    ++resident_count_;
+  }
+  Entry* entry = write_record(at, nullptr, change);
+  entry->set(Entry::kAbsent, record.data() == nullptr);
+  entry->set(Entry::kReferenced);
+  publish();
+}
+
+void PartitionTable::evict_some() {
+  for (int bucket = 0; bucket < kEvictionBuckets; ++bucket) {
+    found_.clear();
+    hand_ = index_.collect_bucket(static_cast<uint32_t>(hand_), kLongBucketStretch, found_);
+    if (hand_ >= BucketIndex::kPlacesEnd) hand_ = 0;
+    for (Entry* entry : found_) {
+      if (entry->has(Entry::kDirty) || in_flight(*entry)) continue;
+      if (entry->has(Entry::kReferenced)) {
+        entry->set(Entry::kReferenced, false);
+        continue;
+      }
+      if (!entry->has(Entry::kAbsent)) --resident_count_;
+      ++departures_;
+      remove(entry);
+    }
+  }
+  publish();
+}
+
+bool PartitionTable::in_flight(const Entry& entry) const {
+  return entry.has(Entry::kWriting) &&
+         entry.batch_number() == shared_->batch_in_flight.load(std::memory_order_relaxed);
+}
+
+Ticket PartitionTable::pending_ticket(const Entry& entry) const {
+  if (entry.has(Entry::kDirty)) {
+    return entry.has(Entry::kDirtyOdd) == odd_ ? dirty_ticket_ : taken_ticket_;
+  }
+  return in_flight(entry) ? taken_ticket_ : 0;
+}
+
+Ticket PartitionTable::mark_dirty(Entry* entry, bool* turned_dirty) {
+  if (entry->has(Entry::kDirty)) return pending_ticket(*entry);
+  entry->set(Entry::kDirty);
+  entry->set(Entry::kDirtyOdd, odd_);
+  dirty_.push_back(entry->place());
+  if (!queued_) {
+    queued_ = true;
+    dirty_ticket_ = shared_->dirty.push(this, turned_dirty);
+  }
+  return dirty_ticket_;
+}
+
+void PartitionTable::begin_round(Ticket ticket) {
+  KVORUM_CHECK(taken_.empty() && queued_);
+  taken_.swap(dirty_);
+  taken_ticket_ = ticket;
+  odd_ = !odd_;
+  queued_ = false;
+}
+
+bool PartitionTable::encode_some(StoreBatch& batch, uint64_t* batch_bytes) {
+  const uint64_t bytes_before = *batch_bytes;
+  const uint32_t batch_number = shared_->batch_in_flight.load(std::memory_order_relaxed);
+  for (size_t count = 0; count < kEncodedUnderLockMax && !taken_.empty(); ++count) {
+    if (*batch_bytes - bytes_before > kEncodedBytesUnderLockMax) break;
+    found_.clear();
+    index_.collect_place(taken_.back(), found_);
+    taken_.pop_back();
+    for (Entry* entry : found_) {
+      if (!entry->has(Entry::kDirty) || entry->has(Entry::kDirtyOdd) == odd_) continue;
+      StoreBatch::Change& change = batch.changes.emplace_back();
+      change.key = store_key(key_of(*entry));
+      change.erase = entry->has(Entry::kAbsent);
+      if (!change.erase) shared_->options.codec->to_portable(entry->record(), change.value);
+      *batch_bytes += change.key.size() + change.value.size();
+      entry->set(Entry::kDirty, false);
+      entry->set_writing(batch_number);
+    }
+  }
+  return !taken_.empty();
+}
+
+void PartitionTable::forget_erased(const KeyRef& key) {
+  Entry* entry = index_.find(place_of(key));
+  if (entry == nullptr || !entry->has(Entry::kAbsent)) return;
+  if (entry->has(Entry::kDirty) || in_flight(*entry)) return;
+  ++departures_;
+  remove(entry);
+  publish();
+}
+
+void PartitionTable::redirty(const KeyRef& key) {
+  Entry* entry = index_.find(place_of(key));
+  KVORUM_CHECK(entry != nullptr);  // it was in flight, so it was not evicted
+  bool turned_dirty = false;       // the store failed: recover() will tell
+  mark_dirty(entry, &turned_dirty);
+}
+
+void PartitionTable::redirty_taken() {
+  bool turned_dirty = false;
+  std::vector<uint32_t> places;
+  places.swap(taken_);
+  for (const uint32_t place : places) {
+    found_.clear();
+    index_.collect_place(place, found_);
+    for (Entry* entry : found_) {
+      if (!entry->has(Entry::kDirty) || entry->has(Entry::kDirtyOdd) == odd_) continue;
+      entry->set(Entry::kDirty, false);
+      mark_dirty(entry, &turned_dirty);
+    }
+  }
+}
+
+}  // namespace kvorum::engine

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bytes below an ObjectTable: an ordered map from keys to values that survives the process.
+// Implemented by LevelDB (leveldb_store.h), by the simulator and by the fault layer of the tests.
+// write(), sync() and reopen() are called by one thread at a time; read() and scan() by any.
+// Keys of objects are [keyspace: 1 byte][position.high: 8 bytes big endian][key]; keys of the
+// node's own facts (identity, clean-stop marker, flush marks) begin with kFactPrefix.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/function_ref.h"
+#include "base/position.h"
+#include "base/status.h"
+
+namespace kvorum::engine {
+
+inline constexpr char kFactPrefix = '\xff';
+
+// Puts and deletes that reach the disk together or not at all.
+struct StoreBatch {
+  struct Change {
+    std::string key;
+    std::string value;  // empty and ignored where `erase`
+    bool erase = false;
+  };
+  std::vector<Change> changes;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // After an ok return the batch survives kill -9; with `sync` it survives a power cut too.
+  // After an error nothing of later batches is taken until reopen() succeeded.
+  virtual Status write(const StoreBatch& batch, bool sync) = 0;
+  // Makes everything written before durable.
+  virtual Status sync() = 0;
+  // kNotFound where there is none, kCorruption where a checksum does not hold.
+  virtual Status read(std::string_view key, std::string* value) const = 0;
+  // In key order from `begin` (inclusive) to `end` (exclusive, empty: to the last) until fn says
+  // false.
+  virtual Status scan(std::string_view begin, std::string_view end,
+                      FunctionRef<bool(std::string_view key, std::string_view value)> fn) const = 0;
+  virtual Status reopen() = 0;
+};
+
+std::string store_key(const KeyRef& key);
+// Nothing where the bytes are no object key. The position's low half is not stored: it is zero.
+bool parse_store_key(std::string_view bytes, KeyRef* key);
+
+}  // namespace kvorum::engine

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the partitions of one ObjectTable share: its options, the bytes in use, the earliest
+// deadline, the list of partitions with dirty objects and the numbers of commit rounds. Lock order:
+// a partition's lock, then a lock in here; never the other way round.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "base/spin_lock.h"
+#include "engine/object_table.h"
+
+namespace kvorum::engine {
+
+class PartitionTable;
+
+// The least of all partitions' earliest deadlines: may be too early, never too late.
+class EarliestDeadline {
+ public:
+  uint64_t get() const { return earliest_.load(std::memory_order_relaxed); }
+
+  // A partition's earliest deadline moved down to this.
+  void lower(uint64_t deadline_ms) {
+    const std::lock_guard guard(lock_);
+    ++changes_;
+    const uint64_t now = get();
+    if (now == 0 || deadline_ms < now) earliest_.store(deadline_ms, std::memory_order_relaxed);
+  }
+  // To raise it: read changes(), look at all partitions, then replace(), which does nothing when a
+  // partition's deadline moved down in between.
+  uint64_t changes() {
+    const std::lock_guard guard(lock_);
+    return changes_;
+  }
+  void replace(uint64_t changes, uint64_t deadline_ms) {
+    const std::lock_guard guard(lock_);
+    if (changes == changes_) earliest_.store(deadline_ms, std::memory_order_relaxed);
+  }
+
+ private:
+  SpinLock lock_;
+  uint64_t changes_ = 0;
+  std::atomic<uint64_t> earliest_{0};
+};
+
+// Partitions with dirty objects, each once, and the ticket of the round that will take them.
+class DirtyQueue {
+ public:
+  // Returns the ticket; *turned_dirty where the queue was empty.
+  Ticket push(PartitionTable* partition, bool* turned_dirty) {
+    const std::lock_guard guard(lock_);
+    *turned_dirty = partitions_.empty();
+    partitions_.push_back(partition);
+    dirty_.store(true, std::memory_order_release);
+    return next_ticket_;
+  }
+  // Begins a round: what is pushed from now on belongs to the next.
+  Ticket take(std::vector<PartitionTable*>& partitions) {
+    const std::lock_guard guard(lock_);
+    partitions.swap(partitions_);
+    partitions_.clear();
+    dirty_.store(false, std::memory_order_release);
+    return next_ticket_++;
+  }
+  bool any() const { return dirty_.load(std::memory_order_acquire); }
+
+ private:
+  SpinLock lock_;
+  std::vector<PartitionTable*> partitions_;
+  Ticket next_ticket_ = 1;
+  std::atomic<bool> dirty_{false};
+};
+
+struct TableShared {
+  explicit TableShared(const TableOptions& table_options) : options(table_options) {}
+
+  static constexpr uint32_t kNoBatch = ~0u;
+
+  bool over_memory() const {
+    return options.memory_bytes_max != 0 && memory_bytes.load(std::memory_order_relaxed) >
+                                                static_cast<int64_t>(options.memory_bytes_max);
+  }
+
+  const TableOptions options;
+  alignas(64) std::atomic<int64_t> memory_bytes{0};
+  alignas(64) EarliestDeadline deadlines;
+  DirtyQueue dirty;
+  std::atomic<bool> failed{false};
+  std::atomic<bool> warmed{false};  // the partitions' counts cover what stands in the store
+  std::atomic<uint32_t> batch_in_flight{kNoBatch};  // number of the batch being written
+  std::atomic<Ticket> round_in_flight{0};
+};
+
+}  // namespace kvorum::engine

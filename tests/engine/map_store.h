@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Store in memory whose writes can be made to fail, for tests that need no disk. Any thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "engine/store.h"
+
+namespace kvorum::engine::testing {
+
+class MapStore : public Store {
+ public:
+  Status write(const StoreBatch& batch, bool) override {
+    if (on_write) on_write();
+    const std::lock_guard guard(mutex_);
+    if (broken_) return {Code::kIoError, "the store is broken"};
+    for (const StoreBatch::Change& change : batch.changes) {
+      if (change.erase) {
+        values_.erase(change.key);
+      } else {
+        values_[change.key] = change.value;
+      }
+    }
+    ++writes_;
+    return {};
+  }
+  Status sync() override { return {}; }
+  Status read(std::string_view key, std::string* value) const override {
+    if (on_read) on_read();
+    const std::lock_guard guard(mutex_);
+    ++reads_;
+    const auto it = values_.find(std::string(key));
+    if (it == values_.end()) return {Code::kNotFound, "not found"};
+    *value = it->second;
+    return {};
+  }
+  Status scan(std::string_view begin, std::string_view end,
+              FunctionRef<bool(std::string_view, std::string_view)> fn) const override {
+    std::map<std::string, std::string> copy;
+    {
+      const std::lock_guard guard(mutex_);
+      copy = values_;
+    }
+    for (auto it = copy.lower_bound(std::string(begin)); it != copy.end(); ++it) {
+      if ((!end.empty() && it->first >= end) || !fn(it->first, it->second)) break;
+    }
+    return {};
+  }
+  Status reopen() override { return {}; }
+
+  void set_broken(bool broken) {
+    const std::lock_guard guard(mutex_);
+    broken_ = broken;
+  }
+  std::map<std::string, std::string> values() const {
+    const std::lock_guard guard(mutex_);
+    return values_;
+  }
+  uint64_t reads() const {
+    const std::lock_guard guard(mutex_);
+    return reads_;
+  }
+  uint64_t writes() const {
+    const std::lock_guard guard(mutex_);
+    return writes_;
+  }
+
+  // Called before a write or a read takes place, with no lock held: the moment for a race.
+  std::function<void()> on_write;
+  std::function<void()> on_read;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::string> values_;
+  mutable uint64_t reads_ = 0;
+  uint64_t writes_ = 0;
+  bool broken_ = false;
+};
+
+}  // namespace kvorum::engine::testing

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kinds of tables that the contract tests run over, each with what stands beneath it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/object_table.h"
+#include "tests/engine/map_store.h"
+#include "tests/engine/test_records.h"
+
+namespace kvorum::engine::testing {
+
+enum class TableKind { kMemory, kMapStore };
+inline const std::vector<TableKind> kTableKinds = {TableKind::kMemory, TableKind::kMapStore};
+
+inline std::string name_of(TableKind kind) {
+  switch (kind) {
+    case TableKind::kMemory:
+      return "Memory";
+    case TableKind::kMapStore:
+      return "MapStore";
+  }
+  return {};
+}
+
+// A warm table with its store, if it has one.
+class TableOnStore {
+ public:
+  TableOnStore(TableKind kind, TableOptions options) {
+    switch (kind) {
+      case TableKind::kMemory:
+        break;
+      case TableKind::kMapStore:
+        store_ = std::make_unique<MapStore>();
+        break;
+    }
+    options.store = store_.get();
+    options.codec = store_ ? &codec_ : nullptr;
+    table_ = std::make_unique<ObjectTable>(options);
+    if (store_) {
+      EXPECT_TRUE(table_->warm().ok());
+    }
+  }
+
+  ObjectTable& table() { return *table_; }
+  Store* store() { return store_.get(); }
+  // Commits what is dirty.
+  void settle() {
+    if (store_) {
+      EXPECT_TRUE(table_->commit(false).ok());
+    }
+  }
+
+ private:
+  TestCodec codec_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<ObjectTable> table_;
+};
+
+}  // namespace kvorum::engine::testing

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records of the engine's tests: | live 1 | deadline 8 | value |, the same in memory and on disk,
+// so the codec only reads the facts. The digest of a record is a hash of key and record.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "engine/object_table.h"
+
+namespace kvorum::engine::testing {
+
+inline KeyRef key_ref(std::string_view key, uint8_t keyspace = 0,
+                      Partitioner partitioner = Partitioner::kMd5) {
+  return {key, position_of(key, partitioner), keyspace};
+}
+
+inline std::string record_head(bool live, uint64_t deadline_ms) {
+  std::string head;
+  put_u8(head, live ? 1 : 0);
+  put_u64(head, deadline_ms);
+  return head;
+}
+inline std::string make_record(std::string_view value, bool live = true, uint64_t deadline_ms = 0) {
+  return record_head(live, deadline_ms).append(value);
+}
+inline std::string_view value_of(std::string_view record) { return record.substr(9); }
+
+inline uint64_t digest_of(std::string_view key, std::string_view record) {
+  return record.data() == nullptr ? 0 : hash_seeded(record, xxh64(key));
+}
+
+class TestCodec : public RecordCodec {
+ public:
+  void to_portable(std::string_view record, std::string& out) const override { out.append(record); }
+  bool from_portable(const KeyRef& key, std::string_view portable, std::string& record,
+                     RecordChange* facts) const override {
+    ByteReader reader(portable);
+    facts->live = reader.u8() != 0;
+    facts->deadline_ms = reader.u64();
+    facts->digest_change = digest_of(key.key, portable);
+    record.assign(portable);
+    return reader.ok();
+  }
+};
+
+// Sets a key's value as a client of the table would.
+inline UpdateResult put(ObjectTable& table, const KeyRef& key, std::string_view value,
+                        bool live = true, uint64_t deadline_ms = 0) {
+  const std::string head = record_head(live, deadline_ms);
+  return table.update(key, [&](std::string_view old) {
+    RecordChange change;
+    change.action = RecordChange::Action::kStore;
+    change.live = live;
+    change.head = head;
+    change.body = value;
+    change.deadline_ms = deadline_ms;
+    change.digest_change = digest_of(key.key, old) ^ digest_of(key.key, head + std::string(value));
+    return change;
+  });
+}
+
+inline UpdateResult erase(ObjectTable& table, const KeyRef& key) {
+  return table.update(key, [&](std::string_view old) {
+    RecordChange change;
+    change.action = RecordChange::Action::kErase;
+    change.frees = true;
+    change.digest_change = digest_of(key.key, old);
+    return change;
+  });
+}
+
+// The value, or nothing; the access must be kDone.
+inline std::optional<std::string> get(const ObjectTable& table, const KeyRef& key,
+                                      Access* access = nullptr) {
+  std::optional<std::string> value;
+  const Access got = table.read(key, [&](std::string_view record) {
+    if (record.data() != nullptr) value = value_of(record);
+  });
+  if (access != nullptr) *access = got;
+  return value;
+}
+
+}  // namespace kvorum::engine::testing
