@@ -36,11 +36,3 @@ function(kvorum_test name)
   target_link_libraries(${name}_test PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name}_test)
 endfunction()
-
-# kvorum_fuzz(resp DEPENDS kvorum_protocol): resp_fuzz.cc of this folder as the program resp_fuzz.
-function(kvorum_fuzz name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS")
-  add_executable(${name}_fuzz ${name}_fuzz.cc)
-  target_link_libraries(${name}_fuzz PRIVATE ${arg_DEPENDS})
-  target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
-endfunction()
