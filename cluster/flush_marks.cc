@@ -15,8 +15,7 @@ constexpr size_t kEntryBytes = 24;
 
 void raise_to(std::atomic<uint64_t>& value, uint64_t least) {
   uint64_t known = value.load(std::memory_order_relaxed);
-  while (known < least &&
-         !value.compare_exchange_weak(known, least, std::memory_order_acq_rel)) {
+  while (known < least && !value.compare_exchange_weak(known, least, std::memory_order_acq_rel)) {
   }
 }
 
@@ -55,9 +54,7 @@ class FlushMarks::Table {
   bool covers(const Actor& actor, Hlc hlc) const {
     return at(actor.node, actor.incarnation) >= hlc.value;
   }
-  uint64_t at(uint64_t node, uint64_t incarnation) const {
-    return find(node, incarnation).second;
-  }
+  uint64_t at(uint64_t node, uint64_t incarnation) const { return find(node, incarnation).second; }
 
   // Writers only. False where there is no room for a new author.
   bool set(const FlushMarkEntry& entry) {

@@ -3,9 +3,9 @@
 // that covers every dot up to its entry. A covered version is gone; a tombstone, or the bare vector
 // of an emptied object, stays until the mark covers its whole vector. Marks merge by maximum.
 // Shared by a node's reactors: readers take no lock and never wait. A mark's table is only ever
-// added to and raised in place; a full one is replaced by one of twice the size and kept for readers
-// still in it, so a keyspace that is flushed every minute for years costs no memory beyond its
-// authors. A reader may see half of a mark being merged: that is a smaller mark, and as legal.
+// added to and raised in place; a full one is replaced by one of twice the size and kept for
+// readers still in it, so a keyspace that is flushed every minute for years costs no memory beyond
+// its authors. A reader may see half of a mark being merged: that is a smaller mark, and as legal.
 #pragma once
 
 #include <array>
@@ -48,8 +48,8 @@ class FlushMarks {
   bool any(uint8_t keyspace) const {
     return tables_[keyspace].load(std::memory_order_acquire) != nullptr;
   }
-  // Drops from the object what the keyspace's mark covers; all of it (empty()) where the mark covers
-  // the whole vector. Returns whether anything changed.
+  // Drops from the object what the keyspace's mark covers; all of it (empty()) where the mark
+  // covers the whole vector. Returns whether anything changed.
   bool apply(uint8_t keyspace, Object& object) const;
 
   // Joins another mark in; returns whether it raised anything.

@@ -60,6 +60,10 @@ bool VersionVector::covers_all(const VersionVector& other) const {
 }
 
 void VersionVector::raise(const Actor& actor, Hlc hlc) {
+  if (entries_.empty() || entries_.back().actor < actor) {  // as when decoding: in order
+    entries_.push_back({actor, hlc});
+    return;
+  }
   for (VectorEntry& entry : entries_) {
     if (entry.actor == actor) {
       entry.hlc = std::max(entry.hlc, hlc);

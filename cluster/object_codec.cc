@@ -14,6 +14,7 @@ constexpr uint8_t kDeadline = 1 << 2;
 constexpr uint8_t kFlags = 1 << 3;
 constexpr uint8_t kOrigin = 1 << 4;
 constexpr uint8_t kOwnBirth = 1 << 5;  // inline: own birth is the dot's; general: it follows
+constexpr uint8_t kKnownBits = 0x3f;
 
 // How authors are written and read in the two forms.
 struct TableAuthors {
@@ -135,7 +136,9 @@ bool decode_general(ByteReader& reader, uint8_t form, const Authors& authors, Re
     Actor actor;
     authors.get(reader, actor);
     actor.birth.value = reader.u64();
-    record.object.vector.raise(actor, Hlc{reader.u64()});
+    const Hlc hlc{reader.u64()};
+    if (n > 0 && !((record.object.vector.end() - 1)->actor < actor)) return false;
+    record.object.vector.raise(actor, hlc);
   }
   const uint64_t versions = reader.varint();
   if (versions > reader.rest().size() / (Authors::kBytes + 11)) return false;
@@ -156,6 +159,7 @@ bool decode(std::string_view bytes, const Authors& authors, Record& record) {
   if (bytes.empty()) return true;
   ByteReader reader(bytes);
   const uint8_t form = reader.u8();
+  if (form & ~kKnownBits) return false;
   if (form & kGeneral) return decode_general(reader, form, authors, record);
   Version version;
   get_version(reader, form, authors, version);
@@ -169,8 +173,10 @@ bool decode(std::string_view bytes, const Authors& authors, Record& record) {
 // What only a foreign writer could get wrong.
 bool well_formed(const Object& object) {
   for (size_t at = 0; at < object.versions.size(); ++at) {
-    if (!object.vector.covers(object.versions[at].dot)) return false;
-    if (at > 0 && !newer(object.versions[at - 1].dot, object.versions[at].dot)) return false;
+    const Version& version = object.versions[at];
+    if (!object.vector.covers(version.dot) || version.type > TypeTag::kString) return false;
+    if (version.dot.actor.birth > version.dot.hlc) return false;
+    if (at > 0 && !newer(object.versions[at - 1].dot, version.dot)) return false;
   }
   return true;
 }

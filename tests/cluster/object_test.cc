@@ -11,10 +11,10 @@ namespace {
 
 using fixtures::dots_of;
 using fixtures::draw_steps;
-using fixtures::History;
 using fixtures::for_triples;
-using fixtures::sample_states;
+using fixtures::History;
 using fixtures::same_object;
+using fixtures::sample_states;
 using testing::ElementsAre;
 
 constexpr Actor kX{1, 10, Hlc{1}};

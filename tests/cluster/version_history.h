@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reachable states of one key, for property tests: replicas that write, merge, forget and restart as
-// nodes do, each with a ghost that the algebra never sees: its true causal past, dot by dot. From
-// ghosts alone follows which versions must be there; the algebra has to agree with only a vector.
+// Reachable states of one key, for property tests: replicas that write, merge, forget and restart
+// as nodes do, each with a ghost that the algebra never sees: its true causal past, dot by dot.
+// From ghosts alone follows which versions must be there; the algebra has to agree with only a
+// vector.
 #pragma once
 
 #include <algorithm>
