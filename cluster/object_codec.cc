@@ -9,7 +9,7 @@ namespace kvorum::cluster {
 namespace {
 
 constexpr uint8_t kGeneral = 1 << 0;
-constexpr uint8_t kBorn = 1 << 1;  // birth == hlc, left out
+constexpr uint8_t kBorn = 1 << 1;  // birth == hlc, left out (portable form only)
 constexpr uint8_t kDeadline = 1 << 2;
 constexpr uint8_t kFlags = 1 << 3;
 constexpr uint8_t kOrigin = 1 << 4;
@@ -19,6 +19,8 @@ constexpr uint8_t kKnownBits = 0x3f;
 // How authors are written and read in the two forms.
 struct TableAuthors {
   static constexpr size_t kBytes = 2;
+  // The second write of a key must fit where the first one stood.
+  static constexpr bool kLeavesOutBirth = false;
   AuthorTable* authors;
   bool ok = true;
 
@@ -46,6 +48,7 @@ struct KnownAuthors {
 
 struct PortableAuthors {
   static constexpr size_t kBytes = 16;
+  static constexpr bool kLeavesOutBirth = true;
   void put(std::string& out, const Actor& actor, Hlc) {
     put_u64(out, actor.node);
     put_u64(out, actor.incarnation);
@@ -65,9 +68,10 @@ bool fits_inline(const Record& record) {
   return record.own_birth.value == 0 || record.own_birth == dot.actor.birth;
 }
 
+template <class Authors>
 uint8_t fields_of(const Version& version) {
   uint8_t form = 0;
-  if (version.dot.actor.birth == version.dot.hlc) form |= kBorn;
+  if (Authors::kLeavesOutBirth && version.dot.actor.birth == version.dot.hlc) form |= kBorn;
   if (version.deadline_ms != 0) form |= kDeadline;
   if (version.flags != 0) form |= kFlags;
   if (version.origin != 0) form |= kOrigin;
@@ -79,7 +83,8 @@ void put_version(std::string& out, const Version& version, Authors& authors) {
   put_u8(out, static_cast<uint8_t>(version.type));
   authors.put(out, version.dot.actor, version.dot.hlc);
   put_u64(out, version.dot.hlc.value);
-  if (version.dot.actor.birth != version.dot.hlc) put_u64(out, version.dot.actor.birth.value);
+  const bool born = Authors::kLeavesOutBirth && version.dot.actor.birth == version.dot.hlc;
+  if (!born) put_u64(out, version.dot.actor.birth.value);
   if (version.deadline_ms != 0) put_u64(out, version.deadline_ms);
   if (version.flags != 0) put_u32(out, version.flags);
   if (version.origin != 0) put_u64(out, version.origin);
@@ -108,7 +113,7 @@ void put_general(const Record& record, std::string& out, Authors& authors) {
   }
   put_varint(out, record.object.versions.size());
   for (const Version& version : record.object.versions) {
-    put_u8(out, fields_of(version));
+    put_u8(out, fields_of<Authors>(version));
     put_version(out, version, authors);
     put_bytes(out, version.bytes);
   }
@@ -122,7 +127,7 @@ void encode(const Record& record, std::string& head, std::string_view* body, Aut
     return;
   }
   const Version& version = record.object.versions[0];
-  put_u8(head, record.own_birth.value ? fields_of(version) | kOwnBirth : fields_of(version));
+  put_u8(head, fields_of<Authors>(version) | (record.own_birth.value ? kOwnBirth : 0));
   put_version(head, version, authors);
   *body = version.bytes;
 }
