@@ -30,6 +30,20 @@ uint16_t crc16(std::string_view bytes) {
 }
 
 constexpr int kSlotBits = 14;
+constexpr size_t kLanesWorthwhile = 3;
+
+Position place(const std::array<uint8_t, 16>& digest, std::string_view key,
+               Partitioner partitioner) {
+  Position position;
+  std::memcpy(&position.high, digest.data(), 8);
+  std::memcpy(&position.low, digest.data() + 8, 8);
+  position.high = __builtin_bswap64(position.high);
+  position.low = __builtin_bswap64(position.low);
+  if (partitioner == Partitioner::kSlots) {
+    position.high = (position.high >> kSlotBits) | (uint64_t{slot_of(key)} << (64 - kSlotBits));
+  }
+  return position;
+}
 
 }  // namespace
 
@@ -45,16 +59,40 @@ uint16_t slot_of(std::string_view key) {
 }
 
 Position position_of(std::string_view key, Partitioner partitioner) {
-  const std::array<uint8_t, 16> digest = md5(key);
-  Position position;
-  std::memcpy(&position.high, digest.data(), 8);
-  std::memcpy(&position.low, digest.data() + 8, 8);
-  position.high = __builtin_bswap64(position.high);
-  position.low = __builtin_bswap64(position.low);
-  if (partitioner == Partitioner::kSlots) {
-    position.high = (position.high >> kSlotBits) | (uint64_t{slot_of(key)} << (64 - kSlotBits));
+  return place(md5(key), key, partitioner);
+}
+
+void positions_of(std::span<const std::string_view> keys, Partitioner partitioner,
+                  Position* positions) {
+  // Short keys are gathered until a set of lanes is full; what is left over goes one by one.
+  std::string_view lane_keys[kMd5Lanes];
+  size_t lane_places[kMd5Lanes];
+  size_t lanes = 0;
+  std::array<uint8_t, 16> digests[kMd5Lanes];
+  for (size_t at = 0; at < keys.size(); ++at) {
+    if (keys[at].size() > kMd5LaneBytesMax) {
+      positions[at] = position_of(keys[at], partitioner);
+      continue;
+    }
+    lane_keys[lanes] = keys[at];
+    lane_places[lanes++] = at;
+    if (lanes < kMd5Lanes) continue;
+    md5_lanes(lane_keys, digests);
+    for (size_t lane = 0; lane < lanes; ++lane) {
+      positions[lane_places[lane]] = place(digests[lane], lane_keys[lane], partitioner);
+    }
+    lanes = 0;
   }
-  return position;
+  if (lanes == 0) return;
+  if (lanes >= kLanesWorthwhile) {
+    for (size_t lane = lanes; lane < kMd5Lanes; ++lane) lane_keys[lane] = "";
+    md5_lanes(lane_keys, digests);
+  } else {
+    for (size_t lane = 0; lane < lanes; ++lane) digests[lane] = md5(lane_keys[lane]);
+  }
+  for (size_t lane = 0; lane < lanes; ++lane) {
+    positions[lane_places[lane]] = place(digests[lane], lane_keys[lane], partitioner);
+  }
 }
 
 }  // namespace kvorum
