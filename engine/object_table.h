@@ -137,6 +137,8 @@ class ObjectTable {
   // The ticket up to which updates are committed.
   Ticket committed() const;
   bool has_dirty() const;
+  // The store failed outside a commit (a sync): updates are refused until recover().
+  void fail();
   // After Store::reopen() succeeded: updates are taken again, dirty objects will be written.
   void recover();
   bool failed() const;

@@ -110,6 +110,8 @@ bool ObjectTable::has_dirty() const { return impl_->shared.dirty.any(); }
 
 bool ObjectTable::failed() const { return impl_->shared.failed.load(std::memory_order_acquire); }
 
+void ObjectTable::fail() { impl_->shared.failed.store(true, std::memory_order_release); }
+
 void ObjectTable::recover() {
   impl_->shared.failed.store(false, std::memory_order_release);
   if (has_dirty()) impl_->call_dirty_callback();

@@ -44,7 +44,8 @@ class EarliestDeadline {
   std::atomic<uint64_t> earliest_{0};
 };
 
-// Partitions with dirty objects, each once, and the ticket of the round that will take them.
+// Partitions with dirty objects, each once, and the ticket of the round that will take them. any()
+// is sequentially consistent: the committer decides by it whether to sleep.
 class DirtyQueue {
  public:
   // Returns the ticket; *turned_dirty where the queue was empty.
@@ -52,7 +53,7 @@ class DirtyQueue {
     const std::lock_guard guard(lock_);
     *turned_dirty = partitions_.empty();
     partitions_.push_back(partition);
-    dirty_.store(true, std::memory_order_release);
+    dirty_.store(true);
     return next_ticket_;
   }
   // Begins a round: what is pushed from now on belongs to the next.
@@ -60,10 +61,10 @@ class DirtyQueue {
     const std::lock_guard guard(lock_);
     partitions.swap(partitions_);
     partitions_.clear();
-    dirty_.store(false, std::memory_order_release);
+    dirty_.store(false);
     return next_ticket_++;
   }
-  bool any() const { return dirty_.load(std::memory_order_acquire); }
+  bool any() const { return dirty_.load(); }
 
  private:
   SpinLock lock_;

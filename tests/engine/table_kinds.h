@@ -8,14 +8,17 @@
 #include <string>
 #include <vector>
 
+#include "engine/leveldb_store.h"
 #include "engine/object_table.h"
 #include "tests/engine/map_store.h"
+#include "tests/engine/scratch_directory.h"
 #include "tests/engine/test_records.h"
 
 namespace kvorum::engine::testing {
 
-enum class TableKind { kMemory, kMapStore };
-inline const std::vector<TableKind> kTableKinds = {TableKind::kMemory, TableKind::kMapStore};
+enum class TableKind { kMemory, kMapStore, kLevelDb };
+inline const std::vector<TableKind> kTableKinds = {TableKind::kMemory, TableKind::kMapStore,
+                                                   TableKind::kLevelDb};
 
 inline std::string name_of(TableKind kind) {
   switch (kind) {
@@ -23,6 +26,8 @@ inline std::string name_of(TableKind kind) {
       return "Memory";
     case TableKind::kMapStore:
       return "MapStore";
+    case TableKind::kLevelDb:
+      return "LevelDb";
   }
   return {};
 }
@@ -36,6 +41,9 @@ class TableOnStore {
         break;
       case TableKind::kMapStore:
         store_ = std::make_unique<MapStore>();
+        break;
+      case TableKind::kLevelDb:
+        open_leveldb();
         break;
     }
     options.store = store_.get();
@@ -56,6 +64,15 @@ class TableOnStore {
   }
 
  private:
+  void open_leveldb() {
+    LevelDbOptions options;
+    options.directory = directory_.path();
+    auto opened = LevelDbStore::open(options);
+    ASSERT_TRUE(opened.ok()) << opened.status().message();
+    store_ = std::move(opened).value();
+  }
+
+  ScratchDirectory directory_;
   TestCodec codec_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<ObjectTable> table_;

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/committer.h"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace kvorum::engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr int kStoreThreads = 2;
+
+}  // namespace
+
+// The commit thread's life:
+//
+//          +--- dirty ---> round --ok--> (sync due? sync) ---+
+//   wait --+                 |                               +--> wait
+//     ^    +--- sync due ----|--------------> sync ----------+
+//     |                      | error, also of a sync
+//     +--- reopened --- failed: reopen() every reopen_retry_ms
+//
+// `asleep` is true only while the thread waits: an update pays for a wake-up only then. It and the
+// table's dirty mark are sequentially consistent, so that one of both sides sees the other.
+struct Committer::Impl {
+  Impl(ObjectTable* object_table, Store* object_store, CommitterOptions committer_options);
+  ~Impl();
+
+  static void on_dirty(void* self) { static_cast<Impl*>(self)->wake_if_asleep(); }
+  void wake_if_asleep();
+  void commit_loop();
+  bool wait_for_work();
+  bool round();
+  bool sync_is_due(bool stop) const;
+  bool sync();
+  void fail(const Status& status);
+  bool reopen();
+  void store_loop();
+
+  ObjectTable* const table;
+  Store* const store;
+  const CommitterOptions options;
+  std::atomic<uint64_t> rounds{0};
+  std::atomic<uint64_t> failures{0};
+
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::atomic<bool> asleep{false};
+  bool stopping = false;       // under mutex
+  bool unsynced = false;       // of the commit thread, as is the next
+  Clock::time_point sync_due;  // with the interval policy, while something is not synced
+
+  std::mutex store_mutex;
+  std::condition_variable store_wake;
+  std::deque<std::function<void()>> store_work;
+  bool store_stopping = false;
+  std::vector<std::thread> store_threads;
+  std::thread commit_thread;
+};
+
+Committer::Impl::Impl(ObjectTable* object_table, Store* object_store,
+                      CommitterOptions committer_options)
+    : table(object_table), store(object_store), options(std::move(committer_options)) {
+  table->set_dirty_callback(&on_dirty, this);
+  for (int i = 0; i < kStoreThreads; ++i) store_threads.emplace_back([this] { store_loop(); });
+  commit_thread = std::thread([this] { commit_loop(); });
+}
+
+Committer::Impl::~Impl() {
+  {
+    const std::lock_guard guard(store_mutex);
+    store_stopping = true;
+  }
+  store_wake.notify_all();
+  for (std::thread& thread : store_threads) thread.join();
+  {
+    const std::lock_guard guard(mutex);
+    stopping = true;
+  }
+  wake.notify_one();
+  commit_thread.join();
+  table->set_dirty_callback(nullptr, nullptr);
+}
+
+void Committer::Impl::wake_if_asleep() {
+  if (!asleep.load()) return;
+  const std::lock_guard guard(mutex);
+  wake.notify_one();
+}
+
+// Returns whether to stop.
+bool Committer::Impl::wait_for_work() {
+  std::unique_lock guard(mutex);
+  asleep.store(true);
+  const auto ready = [this] { return stopping || table->has_dirty(); };
+  if (unsynced && options.sync == SyncPolicy::kInterval) {
+    wake.wait_until(guard, sync_due, ready);
+  } else {
+    wake.wait(guard, ready);
+  }
+  asleep.store(false);
+  return stopping;
+}
+
+void Committer::Impl::commit_loop() {
+  for (bool stop = false;;) {
+    stop = wait_for_work();
+    bool good = !table->has_dirty() || round();
+    if (good && sync_is_due(stop)) good = sync();
+    if (!good) good = reopen();
+    if (stop && (!good || !table->has_dirty())) return;
+  }
+}
+
+bool Committer::Impl::round() {
+  const bool synced = options.sync == SyncPolicy::kAlways;
+  const Result<size_t> written = table->commit(synced);
+  if (!written.ok()) {
+    fail(written.status());
+    return false;
+  }
+  rounds.fetch_add(1, std::memory_order_relaxed);
+  if (!synced && !unsynced) {
+    unsynced = true;
+    sync_due = Clock::now() + std::chrono::milliseconds(options.sync_interval_ms);
+  }
+  if (options.on_round) options.on_round(table->committed(), {});
+  return true;
+}
+
+bool Committer::Impl::sync_is_due(bool stop) const {
+  if (!unsynced) return false;
+  return stop || (options.sync == SyncPolicy::kInterval && Clock::now() >= sync_due);
+}
+
+bool Committer::Impl::sync() {
+  unsynced = false;
+  const Status status = store->sync();
+  if (status.ok()) return true;
+  table->fail();
+  fail(status);
+  return false;
+}
+
+void Committer::Impl::fail(const Status& status) {
+  failures.fetch_add(1, std::memory_order_relaxed);
+  if (options.on_round) options.on_round(table->committed(), status);
+}
+
+// False where the committer is stopped first: what is dirty then is lost with the process.
+bool Committer::Impl::reopen() {
+  for (;;) {
+    if (store->reopen().ok()) {
+      table->recover();
+      return true;
+    }
+    std::unique_lock guard(mutex);
+    if (wake.wait_for(guard, std::chrono::milliseconds(options.reopen_retry_ms),
+                      [this] { return stopping; })) {
+      return false;
+    }
+  }
+}
+
+void Committer::Impl::store_loop() {
+  std::unique_lock guard(store_mutex);
+  for (;;) {
+    store_wake.wait(guard, [this] { return store_stopping || !store_work.empty(); });
+    if (store_work.empty()) return;
+    const std::function<void()> work = std::move(store_work.front());
+    store_work.pop_front();
+    guard.unlock();
+    work();
+    guard.lock();
+  }
+}
+
+Committer::Committer(ObjectTable* table, Store* store, CommitterOptions options)
+    : impl_(std::make_unique<Impl>(table, store, std::move(options))) {}
+Committer::~Committer() = default;
+
+void Committer::run_on_store_thread(std::function<void()> work) {
+  {
+    const std::lock_guard guard(impl_->store_mutex);
+    impl_->store_work.push_back(std::move(work));
+  }
+  impl_->store_wake.notify_one();
+}
+
+uint64_t Committer::rounds() const { return impl_->rounds.load(std::memory_order_relaxed); }
+uint64_t Committer::failures() const { return impl_->failures.load(std::memory_order_relaxed); }
+
+}  // namespace kvorum::engine

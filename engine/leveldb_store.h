@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Store in a LevelDB database: one directory, locked against a second process. Checksums are
+// verified on every read. After one failed write or sync everything is refused until reopen();
+// reads go on meanwhile. Made and owned by the server; threads as in store.h.
+//
+// LevelDB alone does not sync a log file that it left for a new one, so a later sync would not
+// cover its writes. The environment in the .cc keeps such files open until they are synced or gone.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/store.h"
+
+namespace leveldb {
+class Env;
+}
+
+namespace kvorum::engine {
+
+struct LevelDbOptions {
+  std::string directory;  // created where it is missing
+  size_t block_cache_bytes = 32 * 1024 * 1024;
+  size_t write_buffer_bytes = 16 * 1024 * 1024;
+  bool compress = true;
+  std::string log_file;         // LevelDB's own log; empty: none
+  leveldb::Env* env = nullptr;  // not owned; null: the system's (tests inject faults)
+};
+
+class LevelDbStore : public Store {
+ public:
+  // kUnavailable where the directory is in use, kCorruption where it is damaged.
+  static Result<std::unique_ptr<LevelDbStore>> open(const LevelDbOptions& options);
+  ~LevelDbStore() override;
+
+  Status write(const StoreBatch& batch, bool sync) override;
+  Status sync() override;
+  Status read(std::string_view key, std::string* value) const override;
+  // Damaged blocks are passed over; the kCorruption that tells of them comes at the end.
+  Status scan(std::string_view begin, std::string_view end,
+              FunctionRef<bool(std::string_view key, std::string_view value)> fn) const override;
+  // Keeps the old database, for reads, until the disk takes what opening will write.
+  Status reopen() override;
+
+ private:
+  struct Impl;
+  explicit LevelDbStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kvorum::engine
