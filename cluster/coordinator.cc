@@ -269,6 +269,24 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
   return well_formed;
 }
 
+size_t Coordinator::on_messages(MemberIndex from, std::span<const Frame> frames, Now now) {
+  const engine::ObjectTable& table = *impl_->core.parts.table;
+  constexpr size_t kBatch = 32;
+  size_t malformed = 0;
+  for (size_t begin = 0; begin < frames.size(); begin += kBatch) {
+    const auto batch = frames.subspan(begin, std::min(kBatch, frames.size() - begin));
+    KeyRef keys[kBatch];
+    size_t count = 0;
+    for (const Frame& frame : batch) {
+      if (!peek_key(frame, &keys[count])) continue;
+      table.prefetch_bucket(keys[count++]);
+    }
+    for (size_t at = 0; at < count; ++at) table.prefetch_entry(keys[at]);
+    for (const Frame& frame : batch) malformed += !on_message(from, frame, now);
+  }
+  return malformed;
+}
+
 void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
   impl_->core.health.set_linked(peer, up);
   impl_->keyspaces.on_peer(peer, up, now);

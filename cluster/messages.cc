@@ -85,6 +85,20 @@ FrameStatus parse_frame(std::string_view bytes, Frame* frame, size_t* size) {
   return FrameStatus::kFrame;
 }
 
+bool peek_key(const Frame& frame, KeyRef* key) {
+  const bool forward = frame.head.type == MessageType::kForward;
+  if (!forward && frame.head.type != MessageType::kReplicaRead &&
+      frame.head.type != MessageType::kReplicaWrite) {
+    return false;
+  }
+  ByteReader reader(frame.payload);
+  if (forward) reader.u32();  // the envelope's
+  key->position.high = reader.u64();
+  key->position.low = reader.u64();
+  key->keyspace = frame.head.keyspace;
+  return reader.ok() && key->keyspace < kKeyspacesMax;
+}
+
 void put_replica_read(std::string& batch, SlotId operation, const ReplicaRead& message) {
   uint16_t flags = 0;
   if (message.full) flags |= kReadFull;

@@ -80,6 +80,10 @@ struct Frame {
 // needed in all (at least).
 FrameStatus parse_frame(std::string_view bytes, Frame* frame, size_t* size);
 
+// The key that a frame is about, as far as a prefetch needs it: position and keyspace. False for
+// frames about no key, and for keyspaces that do not exist.
+bool peek_key(const Frame& frame, KeyRef* key);
+
 // ReplicaRead: what the asker wants back. ReplicaWrite: who the write is for.
 inline constexpr uint16_t kReadFull = 1 << 0;      // the object, not only the digest of its versions
 inline constexpr uint16_t kReadHinted = 1 << 1;    // asked as a fallback: answer from hints
