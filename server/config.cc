@@ -292,13 +292,11 @@ ConfigReport load_config(std::string_view text, std::string_view file_name,
   ConfigReport report;
   ProblemList problems(file_name);
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
-      problems.add(documents[1].Mark(),
-                   "a second document begins here; the file may have only one");
+    const std::string document(text);
+    const YAML::Node root = YAML::Load(document);
+    if (const auto second = find_second_document(document)) {
+      problems.add(*second, "something begins here after the end of the document");
     }
-    const YAML::Node root =
-        documents.empty() ? YAML::Node(YAML::NodeType::Undefined) : documents.front();
     Loader(root, overrides, &problems, &report).load();
   } catch (const YAML::Exception& error) {
     problems.add(error.mark, "YAML: " + error.msg);

@@ -102,6 +102,10 @@ class ConfigSection {
   std::map<std::string, YAML::Node, std::less<>> values_;
 };
 
+// Where something stands behind the first document of a text: a second one, or a stray comma.
+// YAML::LoadAll must not be asked: on a stray comma version 0.7 makes empty documents for ever.
+std::optional<YAML::Mark> find_second_document(const std::string& text);
+
 // "a list", "a mapping", "the text 'x'", "nothing".
 std::string describe(const YAML::Node& node);
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/rng.h"
 #include "tests/server/config_fixture.h"
 
 namespace kvorum::server {
@@ -15,6 +16,7 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
@@ -211,7 +213,12 @@ TEST(ConfigProblems, SyntaxErrorsOfYamlHaveTheirPlace) {
   EXPECT_THAT(problems_of("a: b: c\n"), ElementsAre("f.yaml:1:5: YAML: illegal map value"));
   EXPECT_THAT(problems_of("node: *nowhere\n"), ElementsAre(StartsWith("f.yaml:1:")));
   EXPECT_THAT(problems_of("log: {level: info}\n---\nlog: {level: info}\n"),
-              ElementsAre("f.yaml:3:1: a second document begins here; the file may have only one"));
+              ElementsAre("f.yaml:2:1: something begins here after the end of the document"));
+  EXPECT_THAT(problems_of("log: {level: info}}\n"),
+              ElementsAre("f.yaml:1:19: YAML: illegal flow end"));
+  EXPECT_THAT(problems_of("{node: {name: a}},\n"),
+              ElementsAre("f.yaml:1:18: something begins here after the end of the document"));
+  EXPECT_THAT(problems_of("]"), ElementsAre("f.yaml:1:1: YAML: illegal flow end"));
   EXPECT_THAT(problems_of(std::string(100000, '[')), SizeIs(1));
   EXPECT_THAT(problems_of(std::string("\x80\xff\x00{", 4)), Each(StartsWith("f.yaml:1:")));
 }
@@ -248,6 +255,51 @@ TEST(ConfigKeyspaces, SaysWhatIsWrongWithQuorumsAndDatabases) {
                   "f.yaml:7:11: keyspaces.w.db: 2 is already that of 'v'",
                   "f.yaml:8:10: keyspaces.a b: a name is 1 to 64 letters, digits, '.', '_' and "
                   "'-'"));
+}
+
+TEST(ConfigProblems, NoDamageToAFileEndsTheProcess) {
+  const std::string whole =
+      "node: {name: a, weight: 1}\n"
+      "listen: {redis: '[::1]:1', peer: 'h:2'}\n"
+      "cluster:\n  partitions: 16\n  members: &m\n    - {name: a, peer: 'h:2'}\n"
+      "    - {name: b, peer: 'h:3', data: \"x\\ty\"}\n"
+      "keyspaces: {default: {n: 3, r: 2}, x: {db: 1, conflicts: lww}}\n"
+      "engine: {memory: 64mb}\nreactors: auto\ntiming: {gossip: 1s}\n";
+  const std::string letters = "{}[]:,&*!|>'\"%#-? \n\ta0\xff";
+  Rng rng(20);
+  for (int round = 0; round < 3000; ++round) {
+    std::string text = whole;
+    for (uint64_t damage = rng.between(1, 4); damage > 0; --damage) {
+      const size_t place = rng.below(text.size());
+      switch (rng.below(3)) {
+        case 0:
+          text[place] = letters[rng.below(letters.size())];
+          break;
+        case 1:
+          text.erase(place, rng.below(8));
+          break;
+        case 2:
+          text.insert(place, 1, letters[rng.below(letters.size())]);
+          break;
+      }
+    }
+    const ConfigReport report = load_config(text, "f.yaml");
+    for (const Problem& problem : report.problems) {
+      EXPECT_GE(problem.line, 1) << text;
+      EXPECT_FALSE(problem.text.empty()) << text;
+    }
+    if (!report.ok()) continue;
+    EXPECT_EQ(make_view(report.config).ring.partitions(), report.config.cluster.partitions);
+    if (!report.choices.empty()) continue;
+    const std::string shown = show_config(report.config);
+    EXPECT_EQ(show_config(config_of(shown)), shown) << text;
+  }
+}
+
+TEST(ConfigProblems, AliasesAreFollowedEvenToThemselves) {
+  EXPECT_EQ(config_of("engine: &e {sync: never}\nlog: {level: &l warn}\n").log.level,
+            LogLevel::kWarn);
+  EXPECT_THAT(problems_of("cluster: &c {members: [*c]}\n"), Not(IsEmpty()));
 }
 
 }  // namespace
