@@ -101,7 +101,8 @@ void Coordinator::Impl::submit(const Request& request, uint64_t tag, Now now) {
   const MemberIndex coordinator = request.kind == Request::Kind::kInspect
                                       ? core.self()
                                       : forwarding.choose(request, operation.tried);
-  const uint64_t origin = edit && coordinator != core.self() ? forwarding.new_origin() : 0;
+  // Also where nothing is forwarded: records of one size are written in place.
+  const uint64_t origin = edit ? forwarding.new_origin() : 0;
   encode_forwarded(request, origin, operation.payload);
   const bool parsed =
       parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
