@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "server/commands/help.h"
+#include "server/commands/words.h"
+
+namespace kvorum::server {
+namespace {
+
+using protocol::Reply;
+
+std::string_view command_name(const SessionState& session) {
+  return session.last_command ? session.last_command->name : std::string_view("NULL");
+}
+
+std::string client_line(const SessionState& session, uint64_t now_us) {
+  return fmt::format(
+      "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 "
+      "multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 "
+      "events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}\n",
+      session.id, session.peer_address, session.local_address, session.name,
+      (now_us - session.started_us) / 1'000'000, (now_us - session.last_active_us) / 1'000'000,
+      session.no_evict ? "e" : "N", session.keyspace, command_name(session),
+      static_cast<int>(session.resp), session.library_name, session.library_version);
+}
+
+void client_id(const CommandCall& call, Plan& plan) {
+  plan.answer(Reply::integer(static_cast<int64_t>(call.session.id)));
+}
+
+void client_getname(const CommandCall& call, Plan& plan) {
+  plan.answer(call.session.name.empty() ? Reply::nil() : Reply::bulk(call.session.name));
+}
+
+void client_setname(const CommandCall& call, Plan& plan) {
+  if (!is_client_name(call.words[2])) return plan.fail(protocol::kBadClientName);
+  call.session.name = call.words[2];
+  plan.answer(Reply::ok());
+}
+
+void client_setinfo(const CommandCall& call, Plan& plan) {
+  const bool is_name = equals_ignoring_case(call.words[2], "lib-name");
+  if (!is_name && !equals_ignoring_case(call.words[2], "lib-ver")) {
+    return plan.fail_owned(fmt::format("ERR Unrecognized option '{}'", call.words[2]));
+  }
+  if (!is_client_name(call.words[3])) {
+    return plan.fail_owned(
+        fmt::format("ERR {} cannot contain spaces, newlines or special characters.",
+                    is_name ? "lib-name" : "lib-ver"));
+  }
+  (is_name ? call.session.library_name : call.session.library_version) = call.words[3];
+  plan.answer(Reply::ok());
+}
+
+void client_info(const CommandCall& call, Plan& plan) {
+  plan.answer(Reply::verbatim_owned(client_line(call.session, call.now.steady_us)));
+}
+
+bool read_type(std::string_view word, Plan& plan, bool* normal) {
+  *normal = equals_ignoring_case(word, "normal");
+  for (const char* other : {"normal", "master", "replica", "slave", "pubsub"}) {
+    if (equals_ignoring_case(word, other)) return true;
+  }
+  plan.fail_owned(fmt::format("ERR Unknown client type '{}'", word));
+  return false;
+}
+
+bool read_ids(Words words, Plan& plan, std::vector<uint64_t>* ids) {
+  for (std::string_view word : words) {
+    const std::optional<int64_t> id = protocol::parse_int64(word);
+    if (!id || *id <= 0) return plan.fail("ERR Invalid client ID"), false;
+    ids->push_back(static_cast<uint64_t>(*id));
+  }
+  return true;
+}
+
+// The sessions of the reactor that serves this connection.
+void client_list(const CommandCall& call, Plan& plan) {
+  bool normal = true;
+  std::vector<uint64_t> ids;
+  const Words options = call.words.subspan(2);
+  if (options.size() == 2 && equals_ignoring_case(options[0], "type")) {
+    if (!read_type(options[1], plan, &normal)) return;
+  } else if (options.size() > 1 && equals_ignoring_case(options[0], "id")) {
+    if (!read_ids(options.subspan(1), plan, &ids)) return;
+  } else if (!options.empty()) {
+    return plan.fail(protocol::kSyntaxError);
+  }
+  std::string text;
+  call.facts.each_session([&](const SessionState& session) {
+    const bool named = ids.empty() || std::find(ids.begin(), ids.end(), session.id) != ids.end();
+    if (normal && named) text += client_line(session, call.now.steady_us);
+  });
+  plan.answer(Reply::verbatim_owned(std::move(text)));
+}
+
+void client_reply(const CommandCall& call, Plan& plan) {
+  SessionState& session = call.session;
+  if (equals_ignoring_case(call.words[2], "on")) {
+    session.reply_mode = ReplyMode::kOn;
+    plan.answer(Reply::ok());
+  } else if (equals_ignoring_case(call.words[2], "off")) {
+    session.reply_mode = ReplyMode::kOff;
+  } else if (equals_ignoring_case(call.words[2], "skip")) {
+    if (session.reply_mode != ReplyMode::kOff) session.reply_mode = ReplyMode::kSkipNext;
+  } else {
+    plan.fail(protocol::kSyntaxError);
+  }
+}
+
+void set_switch(const CommandCall& call, bool& flag, Plan& plan) {
+  const bool on = equals_ignoring_case(call.words[2], "on");
+  if (!on && !equals_ignoring_case(call.words[2], "off")) return plan.fail(protocol::kSyntaxError);
+  flag = on;
+  plan.answer(Reply::ok());
+}
+void client_no_evict(const CommandCall& call, Plan& plan) {
+  set_switch(call, call.session.no_evict, plan);
+}
+void client_no_touch(const CommandCall& call, Plan& plan) {
+  set_switch(call, call.session.no_touch, plan);
+}
+
+constexpr uint32_t kPlain = kNoScript | kLoading | kStale;
+
+constexpr CommandRow kRows[] = {
+    {"client", -2, kContainer | kPlain, 0, 0, 0, Group::kConnection, "2.4.0", "subcommand",
+     "Commands about connections.", "O(1)", nullptr},
+    {"client|getname", 2, kPlain, 0, 0, 0, Group::kConnection, "2.6.9", "",
+     "The name of this connection.", "O(1)", client_getname},
+    {"client|help", 2, kLoading | kStale, 0, 0, 0, Group::kConnection, "5.0.0", "",
+     "Lists the subcommands.", "O(1)", subcommand_help},
+    {"client|id", 2, kPlain, 0, 0, 0, Group::kConnection, "5.0.0", "",
+     "The number of this connection, unique in the node.", "O(1)", client_id},
+    {"client|info", 2, kPlain, 0, 0, 0, Group::kConnection, "6.2.0", "",
+     "Facts about this connection.", "O(1)", client_info},
+    {"client|list", -2, kAdmin | kPlain, 0, 0, 0, Group::kConnection, "2.4.0",
+     "[TYPE normal | ID client-id [client-id ...]]",
+     "Facts about the connections that the same reactor serves.", "O(N) for N connections",
+     client_list},
+    {"client|no-evict", 3, kAdmin | kPlain, 0, 0, 0, Group::kConnection, "7.0.0", "ON | OFF",
+     "Taken for compatibility: connections are never evicted.", "O(1)", client_no_evict},
+    {"client|no-touch", 3, kPlain, 0, 0, 0, Group::kConnection, "7.2.0", "ON | OFF",
+     "Taken for compatibility.", "O(1)", client_no_touch},
+    {"client|reply", 3, kPlain, 0, 0, 0, Group::kConnection, "3.2.0", "ON | OFF | SKIP",
+     "Switches the replies of this connection on or off, or skips the next one.", "O(1)",
+     client_reply},
+    {"client|setinfo", 4, kPlain, 0, 0, 0, Group::kConnection, "7.2.0",
+     "LIB-NAME name | LIB-VER version", "Notes which library the client is.", "O(1)",
+     client_setinfo},
+    {"client|setname", 3, kPlain, 0, 0, 0, Group::kConnection, "2.6.9", "connection-name",
+     "Names this connection.", "O(1)", client_setname},
+};
+
+}  // namespace
+
+std::span<const CommandRow> client_commands() { return kRows; }
+
+}  // namespace kvorum::server

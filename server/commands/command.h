@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// A command's room: one constexpr row plus one pure handler beside it in the family's file. The row
+// is the source for routing, arity errors, COMMAND and docs/COMMANDS.md. A handler sees the words,
+// the session's state and some facts of the node, and fills a Plan; never a socket, the coordinator
+// or the engine.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/function_ref.h"
+#include "base/siphash.h"
+#include "base/time.h"
+#include "cluster/cluster_view.h"
+#include "protocol/error_texts.h"
+#include "server/commands/plan.h"
+#include "server/node_status.h"
+#include "server/session_state.h"
+
+namespace kvorum::server {
+
+using Words = std::span<const std::string_view>;
+
+// What handlers may ask of the node they run in.
+class NodeFacts {
+ public:
+  virtual ~NodeFacts() = default;
+  virtual const cluster::ClusterView& view() const = 0;
+  virtual NodeStatus status() = 0;
+  virtual uint64_t partition_digest(uint8_t keyspace, uint32_t partition) const = 0;
+  virtual uint64_t partition_records(uint8_t keyspace, uint32_t partition) const = 0;
+  // The sessions of this reactor.
+  virtual void each_session(FunctionRef<void(const SessionState&)> fn) = 0;
+  virtual const MacKey& token_key() const = 0;
+  virtual std::string_view password() const = 0;
+  virtual uint64_t value_bytes_max() const = 0;
+  virtual uint64_t random() = 0;
+};
+
+struct CommandCall {
+  Words words;
+  const CommandRow& row;
+  SessionState& session;
+  NodeFacts& facts;
+  uint64_t now_ms;  // the hybrid clock: deadlines are counted from it
+  Now now;
+};
+
+using Handler = void (*)(const CommandCall& call, Plan& plan);
+
+enum CommandFlag : uint32_t {
+  kWrite = 1u << 0,
+  kReadonly = 1u << 1,
+  kDenyOom = 1u << 2,
+  kAdmin = 1u << 3,
+  kFast = 1u << 4,
+  kNoAuth = 1u << 5,  // allowed before authentication
+  kLoading = 1u << 6,
+  kStale = 1u << 7,
+  kNoScript = 1u << 8,
+  kContainer = 1u << 9,  // has subcommands: rows named "container|subcommand"
+  kBarrier = 1u << 10,   // runs alone in its connection's pipeline
+};
+
+enum class Group : uint8_t { kString, kGeneric, kConnection, kServer, kQuorum };
+
+struct CommandRow {
+  std::string_view name;  // lower case; subcommands as "config|get"
+  int arity;              // Redis's convention: negative means "at least"; the name counts
+  uint32_t flags;
+  int first_key, last_key, key_step;
+  Group group;
+  std::string_view since;
+  std::string_view arguments;  // syntax, as in the documentation
+  std::string_view summary;
+  std::string_view complexity;
+  Handler handler;
+
+  bool is_subcommand() const { return name.find('|') != std::string_view::npos; }
+};
+
+bool equals_ignoring_case(std::string_view word, std::string_view lower_case);
+// Printable, without blanks: what CLIENT SETNAME takes.
+bool is_client_name(std::string_view name);
+
+std::span<const CommandRow> string_commands();
+std::span<const CommandRow> string_part_commands();
+std::span<const CommandRow> counter_commands();
+std::span<const CommandRow> generic_commands();
+std::span<const CommandRow> expiry_commands();
+std::span<const CommandRow> keyspace_commands();
+std::span<const CommandRow> connection_commands();
+std::span<const CommandRow> client_commands();
+std::span<const CommandRow> server_commands();
+std::span<const CommandRow> introspection_commands();
+std::span<const CommandRow> quorum_commands();
+std::span<const CommandRow> operator_commands();
+
+}  // namespace kvorum::server

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/commands/command_table.h"
+
+#include <array>
+#include <cstring>
+
+#include "base/check.h"
+#include "protocol/resp_writer.h"
+
+namespace kvorum::server {
+namespace {
+
+constexpr size_t kSlots = 512;  // a power of two, well above the number of commands
+
+// Of the first and last eight bytes, with the bit that tells capitals from small letters set in
+// all.
+size_t slot_of_name(std::string_view name) {
+  constexpr uint64_t kLowerBits = 0x2020202020202020ULL;
+  uint64_t head = 0, tail = 0;
+  if (name.size() >= sizeof(head)) {
+    std::memcpy(&head, name.data(), sizeof(head));
+    std::memcpy(&tail, name.data() + name.size() - sizeof(tail), sizeof(tail));
+  } else {
+    for (char letter : name) head = head << 8 | static_cast<unsigned char>(letter);
+  }
+  uint64_t hash = ((head | kLowerBits) * 0x9e3779b97f4a7c15ULL) ^
+                  ((tail | kLowerBits) * 0xc2b2ae3d27d4eb4fULL) ^ name.size();
+  hash *= 0x9e3779b97f4a7c15ULL;
+  return static_cast<size_t>(hash >> 55);
+}
+static_assert(kSlots == 1u << (64 - 55));
+
+class CommandIndex {
+ public:
+  CommandIndex() {
+    using Family = std::span<const CommandRow> (*)();
+    constexpr Family kFamilies[] = {
+        string_commands, string_part_commands,   counter_commands,    generic_commands,
+        expiry_commands, keyspace_commands,      connection_commands, client_commands,
+        server_commands, introspection_commands, quorum_commands,     operator_commands,
+    };
+    for (Family family : kFamilies) {
+      for (const CommandRow& row : family()) insert(row);
+    }
+  }
+
+  const CommandRow* find(std::string_view name) const {
+    for (size_t slot = slot_of_name(name); slots_[slot]; slot = (slot + 1) % kSlots) {
+      if (equals_ignoring_case(name, slots_[slot]->name)) return slots_[slot];
+    }
+    return nullptr;
+  }
+  const std::vector<const CommandRow*>& all() const { return all_; }
+
+ private:
+  void insert(const CommandRow& row) {
+    KVORUM_CHECK(all_.size() < kSlots / 2 && !find(row.name));
+    size_t slot = slot_of_name(row.name);
+    while (slots_[slot]) slot = (slot + 1) % kSlots;
+    slots_[slot] = &row;
+    all_.push_back(&row);
+  }
+
+  std::array<const CommandRow*, kSlots> slots_{};
+  std::vector<const CommandRow*> all_;
+};
+
+const CommandIndex& command_index() {
+  static const CommandIndex index;
+  return index;
+}
+
+struct FlagName {
+  CommandFlag flag;
+  std::string_view name;
+};
+// In the order in which Redis shows them.
+constexpr FlagName kFlagNames[] = {
+    {kWrite, "write"}, {kReadonly, "readonly"}, {kDenyOom, "denyoom"},
+    {kAdmin, "admin"}, {kNoScript, "noscript"}, {kLoading, "loading"},
+    {kStale, "stale"}, {kFast, "fast"},         {kNoAuth, "no_auth"},
+};
+
+}  // namespace
+
+const CommandRow* find_command(std::string_view name) {
+  const CommandRow* const row = command_index().find(name);
+  return row && !row->is_subcommand() ? row : nullptr;
+}
+
+const CommandRow* find_subcommand(const CommandRow& container, std::string_view name) {
+  std::string full(container.name);
+  full.append("|").append(name);
+  return command_index().find(full);
+}
+
+const std::vector<const CommandRow*>& all_commands() { return command_index().all(); }
+
+std::vector<const CommandRow*> subcommands_of(const CommandRow& container) {
+  std::vector<const CommandRow*> found;
+  for (const CommandRow* row : all_commands()) {
+    if (row->name.size() > container.name.size() && row->name.starts_with(container.name) &&
+        row->name[container.name.size()] == '|') {
+      found.push_back(row);
+    }
+  }
+  return found;
+}
+
+bool arity_fits(const CommandRow& row, size_t words) {
+  const size_t wanted = static_cast<size_t>(row.arity < 0 ? -row.arity : row.arity);
+  return row.arity < 0 ? words >= wanted : words == wanted;
+}
+
+std::string_view group_name(Group group) {
+  switch (group) {
+    case Group::kString:
+      return "string";
+    case Group::kGeneric:
+      return "generic";
+    case Group::kConnection:
+      return "connection";
+    case Group::kServer:
+      return "server";
+    case Group::kQuorum:
+      return "quorum";
+  }
+  return "";
+}
+
+std::vector<std::string_view> flag_names(const CommandRow& row) {
+  std::vector<std::string_view> names;
+  for (const FlagName& known : kFlagNames) {
+    if (row.flags & known.flag) names.push_back(known.name);
+  }
+  return names;
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "server/commands/command_table.h"
+
+namespace kvorum::server {
+namespace {
+
+struct Chapter {
+  Group group;
+  std::string_view title;
+};
+constexpr Chapter kChapters[] = {
+    {Group::kQuorum, "Quorums, contexts and siblings"},
+    {Group::kString, "Strings"},
+    {Group::kGeneric, "Keys"},
+    {Group::kConnection, "Connection"},
+    {Group::kServer, "Server"},
+};
+
+std::string capitals(std::string_view name) {
+  std::string text;
+  for (char letter : name) {
+    const bool small = letter >= 'a' && letter <= 'z';
+    text.push_back(letter == '|' ? ' ' : small ? static_cast<char>(letter - 32) : letter);
+  }
+  return text;
+}
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (char letter : text) {
+    if (letter == '|') out.push_back('\\');
+    out.push_back(letter);
+  }
+  return out;
+}
+
+void write_row(const CommandRow& row, std::string& text) {
+  if (row.flags & kContainer && !row.handler) return;  // its subcommands follow
+  std::string syntax = capitals(row.name);
+  if (!row.arguments.empty()) syntax.append(" ").append(escaped(row.arguments));
+  fmt::format_to(std::back_inserter(text), "| `{}` | {} | {} |\n", syntax, escaped(row.summary),
+                 escaped(row.complexity));
+}
+
+}  // namespace
+
+std::string commands_markdown() {
+  std::string text =
+      "# Commands\n\n"
+      "Made from the command table by `kvorum commands --markdown`; do not edit. Redis's commands "
+      "keep Redis's syntax, replies and error texts; the `KV.` commands are Kvorum's own. Commands "
+      "of several keys run key by key and are not atomic across them. A command that would have to "
+      "edit one of several siblings answers `-CONFLICT`.\n";
+  for (const Chapter& chapter : kChapters) {
+    fmt::format_to(std::back_inserter(text), "\n## {}\n\n| command | what it does | cost |\n",
+                   chapter.title);
+    text.append("|---|---|---|\n");
+    for (const CommandRow* row : all_commands()) {
+      if (row->group == chapter.group) write_row(*row, text);
+    }
+  }
+  text.append(
+      "\n## memcached\n\nThe text protocol on its own port, on database 0: `get` `gets` `gat` "
+      "`gats` `set` `add` `replace` `append` `prepend` `cas` `delete` `incr` `decr` `touch` "
+      "`flush_all` `version` `verbosity` `stats` `quit`, with `noreply`. `get` answers the newest "
+      "version; `gets` each sibling as an item of its own, all with one cas unique. With a "
+      "password, the first request is `set <any key> 0 0 <bytes>` with `default <password>` as its "
+      "value.\n");
+  return text;
+}
+
+}  // namespace kvorum::server

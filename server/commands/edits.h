@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The codes of the edits: how commands change values inside a key's critical section. A code
+// travels between nodes, so the list only grows at its end. Each edit stands beside its handler in
+// the family's file; its argument is encoded there by the handler and decoded by the edit.
+#pragma once
+
+#include <string>
+
+#include "base/bytes.h"
+#include "cluster/edit.h"
+
+namespace kvorum::server {
+
+enum EditNumber : cluster::EditCode {
+  kEditSet,
+  kEditSetIf,
+  kEditAppend,
+  kEditSetRange,
+  kEditIncrement,
+  kEditIncrementFloat,
+  kEditRemove,
+  kEditGetRemove,
+  kEditGetExpire,
+  kEditExpire,
+  kEditPersist,
+  kEditDeleteVersions,
+  kEditCacheAdd,
+  kEditCacheReplace,
+  kEditCacheJoin,
+  kEditCacheCas,
+  kEditCacheCount,
+  kEditCacheTouch,
+  kEditCount,  // how many there are
+};
+
+using cluster::EditInput;
+using cluster::EditOutput;
+
+EditOutput edit_set(const EditInput& input, std::string& scratch);
+EditOutput edit_set_if(const EditInput& input, std::string& scratch);
+EditOutput edit_append(const EditInput& input, std::string& scratch);
+EditOutput edit_set_range(const EditInput& input, std::string& scratch);
+EditOutput edit_increment(const EditInput& input, std::string& scratch);
+EditOutput edit_increment_float(const EditInput& input, std::string& scratch);
+EditOutput edit_remove(const EditInput& input, std::string& scratch);
+EditOutput edit_get_remove(const EditInput& input, std::string& scratch);
+EditOutput edit_get_expire(const EditInput& input, std::string& scratch);
+EditOutput edit_expire(const EditInput& input, std::string& scratch);
+EditOutput edit_persist(const EditInput& input, std::string& scratch);
+EditOutput edit_delete_versions(const EditInput& input, std::string& scratch);
+EditOutput edit_cache_add(const EditInput& input, std::string& scratch);
+EditOutput edit_cache_replace(const EditInput& input, std::string& scratch);
+EditOutput edit_cache_join(const EditInput& input, std::string& scratch);
+EditOutput edit_cache_cas(const EditInput& input, std::string& scratch);
+EditOutput edit_cache_count(const EditInput& input, std::string& scratch);
+EditOutput edit_cache_touch(const EditInput& input, std::string& scratch);
+
+// Parts that several edits are made of.
+EditOutput keep(uint8_t reply_code, int64_t reply_number = 0);
+EditOutput reject(std::string_view error);
+EditOutput store_tombstone(int64_t reply_number);
+// A new value in place of visible[0], which lends its flags and deadline where it exists.
+EditOutput store_in_place(const EditInput& input, std::string_view bytes);
+// Whether the key has several siblings; then `output` is the CONFLICT rejection.
+bool is_conflict(const EditInput& input, std::string& scratch, EditOutput* output);
+
+// The argument of kEditSet and its relatives: deadline and memcached flags, empty where both are 0.
+struct ValueOptions {
+  uint64_t deadline_ms = 0;
+  uint32_t flags = 0;
+};
+void put_value_options(std::string& argument, const ValueOptions& options);
+ValueOptions get_value_options(ByteReader& reader);
+
+}  // namespace kvorum::server

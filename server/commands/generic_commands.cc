@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/commands/edits.h"
+#include "server/commands/words.h"
+
+namespace kvorum::server {
+
+// All siblings go: the tombstone is newer than everything that R replicas knew.
+EditOutput edit_remove(const EditInput& input, std::string&) {
+  return input.visible.empty() ? keep(0, 0) : store_tombstone(1);
+}
+
+namespace {
+
+using protocol::Reply;
+
+Reply finish_number(const FinishInput& input) {
+  return Reply::integer(input.completion.reply_number);
+}
+
+void del(const CommandCall& call, Plan& plan) {
+  for (std::string_view key : call.words.subspan(1)) plan.edit(key, kEditRemove, finish_number);
+  plan.gather = Gather::kSum;
+}
+
+Reply finish_exists(const FinishInput& input) {
+  return Reply::integer(seen(input).empty() ? 0 : 1);
+}
+
+void exists(const CommandCall& call, Plan& plan) {
+  for (std::string_view key : call.words.subspan(1)) plan.read(key, finish_exists);
+  plan.gather = Gather::kSum;
+}
+
+Reply finish_type(const FinishInput& input) {
+  return Reply::simple(seen(input).empty() ? "none" : "string");
+}
+
+void type(const CommandCall& call, Plan& plan) { plan.read(call.words[1], finish_type); }
+
+constexpr CommandRow kRows[] = {
+    {"del", -2, kWrite, 1, -1, 1, Group::kGeneric, "1.0.0", "key [key ...]",
+     "Deletes keys and answers how many there were.", "O(N) for N keys", del},
+    {"exists", -2, kReadonly | kFast, 1, -1, 1, Group::kGeneric, "1.0.0", "key [key ...]",
+     "How many of the named keys exist; a key named twice counts twice.", "O(N) for N keys",
+     exists},
+    {"touch", -2, kReadonly | kFast, 1, -1, 1, Group::kGeneric, "3.2.1", "key [key ...]",
+     "How many of the named keys exist; reading them marks them as used.", "O(N) for N keys",
+     exists},
+    {"type", 2, kReadonly | kFast, 1, 1, 1, Group::kGeneric, "1.0.0", "key",
+     "The type of the value at a key: string, or none.", "O(1)", type},
+    {"unlink", -2, kWrite | kFast, 1, -1, 1, Group::kGeneric, "4.0.0", "key [key ...]",
+     "The same as DEL: memory is never freed in the way of other commands.", "O(N) for N keys",
+     del},
+};
+
+}  // namespace
+
+std::span<const CommandRow> generic_commands() { return kRows; }
+
+}  // namespace kvorum::server

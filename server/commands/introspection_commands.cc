@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "server/commands/command_table.h"
+#include "server/commands/glob.h"
+#include "server/commands/help.h"
+#include "server/commands/words.h"
+
+namespace kvorum::server {
+namespace {
+
+using protocol::Reply;
+
+Reply simple_set(const std::vector<std::string_view>& names) {
+  std::vector<Reply> items;
+  for (std::string_view name : names) items.push_back(Reply::simple(name));
+  return Reply::set(std::move(items));
+}
+
+std::vector<std::string_view> categories(const CommandRow& row) {
+  std::vector<std::string_view> names;
+  if (row.first_key > 0 && row.group == Group::kGeneric) names.push_back("@keyspace");
+  if (row.flags & kReadonly) names.push_back("@read");
+  if (row.flags & kWrite) names.push_back("@write");
+  if (row.group == Group::kString) names.push_back("@string");
+  names.push_back(row.flags & kFast ? "@fast" : "@slow");
+  if (row.flags & kAdmin) names.push_back("@admin");
+  if (row.flags & kAdmin) names.push_back("@dangerous");
+  if (row.group == Group::kConnection) names.push_back("@connection");
+  return names;
+}
+
+// The ten elements that COMMAND has had since Redis 7.
+Reply describe(const CommandRow& row) {
+  std::vector<Reply> subcommands;
+  if (row.flags & kContainer) {
+    for (const CommandRow* each : subcommands_of(row)) subcommands.push_back(describe(*each));
+  }
+  std::vector<Reply> items;
+  items.push_back(Reply::bulk(row.name));
+  items.push_back(Reply::integer(row.arity));
+  items.push_back(simple_set(flag_names(row)));
+  items.push_back(Reply::integer(row.first_key));
+  items.push_back(Reply::integer(row.last_key));
+  items.push_back(Reply::integer(row.key_step));
+  items.push_back(simple_set(categories(row)));
+  items.push_back(Reply::array({}));
+  items.push_back(Reply::array({}));
+  items.push_back(Reply::array(std::move(subcommands)));
+  return Reply::array(std::move(items));
+}
+
+void command(const CommandCall&, Plan& plan) {
+  std::vector<Reply> items;
+  for (const CommandRow* row : all_commands()) {
+    if (!row->is_subcommand()) items.push_back(describe(*row));
+  }
+  plan.answer(Reply::array(std::move(items)));
+}
+
+void command_count(const CommandCall&, Plan& plan) {
+  const auto& rows = all_commands();
+  plan.answer(Reply::integer(std::count_if(
+      rows.begin(), rows.end(), [](const CommandRow* row) { return !row->is_subcommand(); })));
+}
+
+// "config|get" names a subcommand here.
+const CommandRow* find_named(std::string_view name) {
+  const size_t bar = name.find('|');
+  const CommandRow* const row = find_command(name.substr(0, bar));
+  if (!row || bar == std::string_view::npos) return row;
+  return find_subcommand(*row, name.substr(bar + 1));
+}
+
+void command_info(const CommandCall& call, Plan& plan) {
+  if (call.words.size() == 2) return command(call, plan);
+  std::vector<Reply> items;
+  for (std::string_view name : call.words.subspan(2)) {
+    const CommandRow* const row = find_named(name);
+    items.push_back(row ? describe(*row) : Reply::nil_array());
+  }
+  plan.answer(Reply::array(std::move(items)));
+}
+
+void command_list(const CommandCall& call, Plan& plan) {
+  enum class Filter { kNone, kPattern, kCategory, kModule } filter = Filter::kNone;
+  std::string_view argument;
+  if (call.words.size() == 5 && equals_ignoring_case(call.words[2], "filterby")) {
+    argument = call.words[4];
+    if (equals_ignoring_case(call.words[3], "pattern")) filter = Filter::kPattern;
+    if (equals_ignoring_case(call.words[3], "aclcat")) filter = Filter::kCategory;
+    if (equals_ignoring_case(call.words[3], "module")) filter = Filter::kModule;
+  }
+  if (call.words.size() != 2 && filter == Filter::kNone) return plan.fail(protocol::kSyntaxError);
+  std::vector<Reply> names;
+  for (const CommandRow* row : all_commands()) {
+    bool shown = filter == Filter::kNone ? !row->is_subcommand() : false;
+    if (filter == Filter::kPattern) shown = glob_matches(argument, row->name, true);
+    if (filter == Filter::kCategory) {
+      for (std::string_view name : categories(*row)) {
+        shown |= equals_ignoring_case(argument, name.substr(1));
+      }
+    }
+    if (shown) names.push_back(Reply::bulk(row->name));
+  }
+  plan.answer(Reply::array(std::move(names)));
+}
+
+void add_field(std::vector<Reply>& fields, std::string_view name, std::string_view text) {
+  fields.push_back(Reply::bulk(name));
+  fields.push_back(Reply::bulk(text));
+}
+
+Reply document(const CommandRow& row) {
+  std::vector<Reply> fields;
+  add_field(fields, "summary", row.summary);
+  add_field(fields, "since", row.since);
+  add_field(fields, "group", group_name(row.group));
+  add_field(fields, "complexity", row.complexity);
+  if (!row.arguments.empty()) add_field(fields, "syntax", row.arguments);
+  const auto subcommands =
+      row.flags & kContainer ? subcommands_of(row) : std::vector<const CommandRow*>();
+  if (!subcommands.empty()) {
+    std::vector<Reply> entries;
+    for (const CommandRow* each : subcommands) {
+      entries.push_back(Reply::bulk(each->name));
+      entries.push_back(document(*each));
+    }
+    fields.push_back(Reply::bulk("subcommands"));
+    fields.push_back(Reply::map(std::move(entries)));
+  }
+  return Reply::map(std::move(fields));
+}
+
+void command_docs(const CommandCall& call, Plan& plan) {
+  std::vector<Reply> entries;
+  const auto add = [&](const CommandRow& row) {
+    entries.push_back(Reply::bulk(row.name));
+    entries.push_back(document(row));
+  };
+  if (call.words.size() == 2) {
+    for (const CommandRow* row : all_commands()) {
+      if (!row->is_subcommand()) add(*row);
+    }
+  }
+  for (std::string_view name : call.words.subspan(2)) {
+    if (const CommandRow* const row = find_named(name)) add(*row);
+  }
+  plan.answer(Reply::map(std::move(entries)));
+}
+
+void command_getkeys(const CommandCall& call, Plan& plan) {
+  const Words words = call.words.subspan(2);
+  const CommandRow* row = find_command(words[0]);
+  if (row && row->flags & kContainer && words.size() > 1) row = find_subcommand(*row, words[1]);
+  if (!row) return plan.fail("ERR Invalid command specified");
+  if (row->first_key == 0) return plan.fail("ERR The command has no key arguments");
+  if (!arity_fits(*row, words.size())) {
+    return plan.fail("ERR Invalid number of arguments specified for command");
+  }
+  const int count = static_cast<int>(words.size());
+  const int last = row->last_key < 0 ? count + row->last_key : row->last_key;
+  std::vector<Reply> keys;
+  for (int i = row->first_key; i <= last && i < count; i += row->key_step) {
+    keys.push_back(Reply::bulk(words[static_cast<size_t>(i)]));
+  }
+  plan.answer(Reply::array(std::move(keys)));
+}
+
+constexpr uint32_t kPlain = kLoading | kStale;
+
+constexpr CommandRow kRows[] = {
+    {"command", -1, kContainer | kPlain, 0, 0, 0, Group::kServer, "2.8.13", "",
+     "Describes every command.", "O(N) for N commands", command},
+    {"command|count", 2, kPlain, 0, 0, 0, Group::kServer, "2.8.13", "",
+     "How many commands there are.", "O(1)", command_count},
+    {"command|docs", -2, kPlain, 0, 0, 0, Group::kServer, "7.0.0", "[command-name ...]",
+     "Documentation of commands.", "O(N) for N commands", command_docs},
+    {"command|getkeys", -3, kPlain, 0, 0, 0, Group::kServer, "2.8.13", "command [arg ...]",
+     "Which arguments of a command are keys.", "O(N) for N arguments", command_getkeys},
+    {"command|help", 2, kPlain, 0, 0, 0, Group::kServer, "5.0.0", "", "Lists the subcommands.",
+     "O(1)", subcommand_help},
+    {"command|info", -2, kPlain, 0, 0, 0, Group::kServer, "2.8.13", "[command-name ...]",
+     "Describes some commands.", "O(N) for N commands", command_info},
+    {"command|list", -2, kPlain, 0, 0, 0, Group::kServer, "7.0.0",
+     "[FILTERBY MODULE name | ACLCAT category | PATTERN pattern]", "The names of commands.",
+     "O(N) for N commands", command_list},
+};
+
+}  // namespace
+
+std::span<const CommandRow> introspection_commands() { return kRows; }
+
+}  // namespace kvorum::server

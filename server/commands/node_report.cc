@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/commands/node_report.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "server/commands/command.h"
+#include "server/commands/versions.h"
+
+namespace kvorum::server {
+namespace {
+
+using Out = std::back_insert_iterator<std::string>;
+
+std::string human_bytes(uint64_t bytes) {
+  const double number = static_cast<double>(bytes);
+  if (bytes < 1024) return fmt::format("{}B", bytes);
+  if (bytes < 1024 * 1024) return fmt::format("{:.2f}K", number / 1024);
+  if (bytes < 1024ULL * 1024 * 1024) return fmt::format("{:.2f}M", number / (1024 * 1024));
+  return fmt::format("{:.2f}G", number / (1024.0 * 1024 * 1024));
+}
+
+uint64_t port_of(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return 0;
+  uint64_t port = 0;
+  for (char digit : address.substr(colon + 1)) {
+    if (digit < '0' || digit > '9') return 0;
+    port = port * 10 + static_cast<uint64_t>(digit - '0');
+  }
+  return port;
+}
+
+void server_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out,
+                 "# Server\r\nredis_version:{}\r\nkvorum_version:{}\r\nredis_mode:standalone\r\n",
+                 kRedisVersion, status.version.empty() ? kKvorumVersion : status.version);
+  fmt::format_to(out, "os:Linux\r\narch_bits:64\r\nprocess_id:{}\r\nrun_id:{}\r\ntcp_port:{}\r\n",
+                 status.pid, status.run_id, port_of(status.redis));
+  fmt::format_to(out, "uptime_in_seconds:{}\r\nuptime_in_days:{}\r\nio_threads_active:{}\r\n",
+                 status.uptime_seconds, status.uptime_seconds / 86400, status.reactors);
+  fmt::format_to(out, "node_name:{}\r\ncluster_name:{}\r\n", status.name, status.cluster_name);
+}
+
+void clients_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Clients\r\nconnected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:0\r\n",
+                 status.clients_connected, status.clients_max);
+}
+
+void memory_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Memory\r\nused_memory:{}\r\nused_memory_human:{}\r\n",
+                 status.memory_used_bytes, human_bytes(status.memory_used_bytes));
+  fmt::format_to(out, "used_memory_rss:{}\r\nused_memory_rss_human:{}\r\n",
+                 status.memory_resident_bytes, human_bytes(status.memory_resident_bytes));
+  fmt::format_to(out, "maxmemory:{}\r\nmaxmemory_human:{}\r\nmaxmemory_policy:noeviction\r\n",
+                 status.memory_max_bytes, human_bytes(status.memory_max_bytes));
+}
+
+void persistence_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Persistence\r\nloading:{}\r\nengine:{}\r\nsync:{}\r\n",
+                 status.loading ? 1 : 0, status.engine, status.sync);
+  fmt::format_to(out, "store_status:{}\r\nstore_error:{}\r\n", status.store_failed ? "err" : "ok",
+                 status.store_error);
+  fmt::format_to(out, "store_commits:{}\r\nstore_failures:{}\r\ndamaged_records:{}\r\n",
+                 status.store_commits, status.store_failures, status.damaged_records);
+}
+
+void stats_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Stats\r\ntotal_connections_received:{}\r\ntotal_commands_processed:{}\r\n",
+                 status.connections_received, status.commands_processed);
+  fmt::format_to(out, "instantaneous_ops_per_sec:{}\r\ntotal_net_input_bytes:{}\r\n",
+                 status.commands_per_second, status.net_input_bytes);
+  fmt::format_to(out, "total_net_output_bytes:{}\r\nrejected_connections:{}\r\nexpired_keys:{}\r\n",
+                 status.net_output_bytes, status.connections_rejected, status.expired_keys);
+  fmt::format_to(out, "evicted_keys:0\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\n",
+                 status.keyspace_hits, status.keyspace_misses);
+}
+
+// Every node takes writes: to Redis's clients each is a master without replicas.
+void replication_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Replication\r\nrole:master\r\nconnected_slaves:0\r\nmaster_replid:{}\r\n",
+                 status.run_id);
+}
+
+void cpu_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# CPU\r\nused_cpu_sys:{:.6f}\r\nused_cpu_user:{:.6f}\r\n",
+                 status.cpu_system_seconds, status.cpu_user_seconds);
+}
+
+void keyspace_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Keyspace\r\n");
+  for (size_t db = 0; db < status.keys.size(); ++db) {
+    if (status.keys[db] == 0) continue;
+    fmt::format_to(out, "db{}:keys={},expires=0,avg_ttl=0\r\n", db, status.keys[db]);
+  }
+}
+
+void dynamo_section(const NodeStatus& status, Out out) {
+  const cluster::CoordinatorCounters& counters = status.counters;
+  fmt::format_to(out, "# Dynamo\r\nstate:{}\r\nmembers:{}\r\npartitions:{}\r\nhints_pending:{}\r\n",
+                 status.state(), status.members.size(), status.partitions, status.hints_pending);
+  fmt::format_to(out, "transfers_active:{}\r\ncoordinated_gets:{}\r\ncoordinated_puts:{}\r\n",
+                 status.transfers_active, counters.gets, counters.puts);
+  fmt::format_to(
+      out, "forwards:{}\r\nforward_retries:{}\r\nreplica_reads:{}\r\nreplica_writes:{}\r\n",
+      counters.forwards, counters.forward_retries, counters.replica_reads, counters.replica_writes);
+  fmt::format_to(out, "read_repairs:{}\r\ndigest_mismatches:{}\r\nsecond_writes:{}\r\n",
+                 counters.read_repairs, counters.digest_mismatches, counters.second_writes);
+  fmt::format_to(out, "hints_stored:{}\r\nhints_replayed:{}\r\nno_quorum:{}\r\nuncertain:{}\r\n",
+                 counters.hints_stored, counters.hints_replayed, counters.no_quorum,
+                 counters.uncertain);
+  fmt::format_to(out, "timeouts:{}\r\nsiblings_seen:{}\r\nconcurrent_dropped:{}\r\n",
+                 counters.timeouts, counters.siblings_seen, counters.concurrent_dropped);
+  fmt::format_to(out, "clock_truncations:{}\r\nmalformed_frames:{}\r\noperations_in_flight:{}\r\n",
+                 counters.clock_truncations, counters.malformed_frames,
+                 counters.operations_in_flight);
+}
+
+struct Section {
+  std::string_view name;
+  void (*write)(const NodeStatus& status, Out out);
+};
+constexpr Section kSections[] = {
+    {"server", server_section}, {"clients", clients_section},
+    {"memory", memory_section}, {"persistence", persistence_section},
+    {"stats", stats_section},   {"replication", replication_section},
+    {"cpu", cpu_section},       {"keyspace", keyspace_section},
+    {"dynamo", dynamo_section},
+};
+
+bool wanted(const Section& section, const std::vector<std::string_view>& names) {
+  if (names.empty()) return true;
+  for (std::string_view name : names) {
+    if (equals_ignoring_case(name, section.name) || equals_ignoring_case(name, "all") ||
+        equals_ignoring_case(name, "default") || equals_ignoring_case(name, "everything")) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string node_report(const NodeStatus& status, const std::vector<std::string_view>& sections) {
+  std::string text;
+  for (const Section& section : kSections) {
+    if (!wanted(section, sections)) continue;
+    if (!text.empty()) text.append("\r\n");
+    section.write(status, std::back_inserter(text));
+  }
+  return text;
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plan is what a handler wants done: answer at once, run operations on keys and make a reply from
+// their completions, or run an operation on a whole keyspace. The dispatcher carries it out: it
+// fills in positions and quorums, splits, gathers and orders. One Plan per reactor is used again
+// and again, so that the usual command allocates nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/keyspace_operation.h"
+#include "cluster/operation.h"
+#include "protocol/reply.h"
+
+namespace kvorum::server {
+
+class NodeFacts;
+
+// What a handler leaves for its finish function, kept while operations run.
+struct Remembered {
+  int64_t number = 0;
+  int64_t second = 0;
+  std::string text;
+  std::string gathered;  // over several completions
+
+  void clear() {
+    number = second = 0;
+    text.clear();
+    gathered.clear();
+  }
+};
+
+struct FinishInput {
+  const cluster::Completion& completion;  // its outcome is kOk
+  const Remembered& remembered;
+  NodeFacts& facts;
+  uint8_t keyspace;
+  std::string_view key;  // only where the plan has keeps_key
+};
+// The reply may borrow bytes of the completion and of `remembered`: it is written at once.
+using Finish = protocol::Reply (*)(const FinishInput& input);
+
+// Of a keyspace operation: a reply, or the same request again from a cursor (KEYS, RANDOMKEY).
+struct KeyspaceStep {
+  bool again = false;
+  uint64_t cursor = 0;
+  protocol::Reply reply;
+};
+using KeyspaceFinish = KeyspaceStep (*)(const cluster::KeyspaceCompletion& completion,
+                                        Remembered& remembered);
+
+// How the replies of several operations become one. An error of any of them is the whole reply.
+enum class Gather : uint8_t {
+  kSingle,       // there is only one operation
+  kArray,        // an array of the replies, in order
+  kSum,          // the sum of integers
+  kAllOk,        // +OK
+  kConcatenate,  // one after the other, without a header (memcached)
+};
+
+struct Plan {
+  enum class Kind : uint8_t { kReply, kOperations, kKeyspace };
+  Kind kind = Kind::kReply;
+  protocol::Reply reply;  // kReply
+
+  std::vector<cluster::Request> requests;  // kOperations: without positions
+  Finish finish = nullptr;
+  Gather gather = Gather::kSingle;
+  std::string_view trailer;  // memcached: written after a reply that is no error; static text
+  bool keeps_key = false;    // finish needs the key
+  // Storage for what requests borrow. Append everything before taking views.
+  std::string argument;
+  cluster::Context context;
+
+  cluster::KeyspaceRequest keyspace_request;
+  KeyspaceFinish keyspace_finish = nullptr;
+
+  Remembered remembered;
+  bool silent = false;          // memcached's noreply
+  uint64_t flush_after_ms = 0;  // memcached: flush_all with a delay; beside a reply
+
+  void reset();
+  void answer(protocol::Reply with) {
+    kind = Kind::kReply;
+    reply = std::move(with);
+  }
+  void fail(std::string_view error) { answer(protocol::Reply::error(error)); }
+  void fail_owned(std::string error) { answer(protocol::Reply::error_owned(std::move(error))); }
+
+  cluster::Request& add(cluster::Request::Kind request_kind, std::string_view key, Finish make);
+  cluster::Request& read(std::string_view key, Finish make) {
+    return add(cluster::Request::Kind::kRead, key, make);
+  }
+  cluster::Request& edit(std::string_view key, cluster::EditCode code, Finish make) {
+    cluster::Request& request = add(cluster::Request::Kind::kEdit, key, make);
+    request.edit = code;
+    return request;
+  }
+  void whole_keyspace(cluster::KeyspaceRequest::Kind request_kind, KeyspaceFinish make);
+};
+
+inline void Plan::reset() {
+  kind = Kind::kReply;
+  reply = protocol::Reply::none();
+  requests.clear();
+  gather = Gather::kSingle;
+  trailer = {};
+  keeps_key = false;
+  argument.clear();
+  remembered.clear();
+  silent = false;
+  flush_after_ms = 0;
+}
+
+inline cluster::Request& Plan::add(cluster::Request::Kind request_kind, std::string_view key,
+                                   Finish make) {
+  kind = Kind::kOperations;
+  finish = make;
+  cluster::Request& request = requests.emplace_back();
+  request.kind = request_kind;
+  request.key.key = key;
+  return request;
+}
+
+inline void Plan::whole_keyspace(cluster::KeyspaceRequest::Kind request_kind, KeyspaceFinish make) {
+  kind = Kind::kKeyspace;
+  keyspace_request = {};
+  keyspace_request.kind = request_kind;
+  keyspace_finish = make;
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/commands/words.h"
+
+#include <limits>
+
+namespace kvorum::server {
+
+using protocol::Reply;
+
+bool equals_ignoring_case(std::string_view word, std::string_view lower_case) {
+  if (word.size() != lower_case.size()) return false;
+  for (size_t i = 0; i < word.size(); ++i) {
+    char letter = word[i];
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter + ('a' - 'A'));
+    if (letter != lower_case[i]) return false;
+  }
+  return true;
+}
+
+std::optional<ExpiryWord> expiry_option(std::string_view option) {
+  if (equals_ignoring_case(option, "ex")) return ExpiryWord{true, true, {}};
+  if (equals_ignoring_case(option, "px")) return ExpiryWord{true, false, {}};
+  if (equals_ignoring_case(option, "exat")) return ExpiryWord{false, true, {}};
+  if (equals_ignoring_case(option, "pxat")) return ExpiryWord{false, false, {}};
+  return std::nullopt;
+}
+
+bool read_deadline(const CommandCall& call, const ExpiryWord& word, Plan& plan,
+                   uint64_t* deadline_ms) {
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+  int64_t time = 0;
+  if (!read_integer(word.text, plan, &time)) return false;
+  const int64_t now_ms = static_cast<int64_t>(call.now_ms);
+  const bool too_large = (word.seconds && time > kMax / 1000) ||
+                         (word.relative && (word.seconds ? time * 1000 : time) > kMax - now_ms);
+  if (time <= 0 || too_large) {
+    plan.fail_owned(protocol::invalid_expire_time(call.row.name));
+    return false;
+  }
+  if (word.seconds) time *= 1000;
+  *deadline_ms = static_cast<uint64_t>(word.relative ? time + now_ms : time);
+  return true;
+}
+
+bool is_lww(NodeFacts& facts, uint8_t keyspace) {
+  return facts.view().keyspaces[keyspace].conflicts == cluster::ConflictPolicy::kLww;
+}
+
+Versions seen(const FinishInput& input) {
+  Versions versions = cluster::visible_versions(*input.completion.object, input.completion.now_ms);
+  if (versions.size() > 1 && is_lww(input.facts, input.keyspace)) {
+    while (versions.size() > 1) versions.pop_back();
+  }
+  return versions;
+}
+
+Reply values_reply(const Versions& versions) {
+  if (versions.empty()) return Reply::nil();
+  if (versions.size() == 1) return Reply::bulk(versions[0].bytes);
+  std::vector<Reply> items;
+  items.reserve(versions.size());
+  for (const cluster::Version& version : versions) items.push_back(Reply::bulk(version.bytes));
+  return Reply::array(std::move(items));
+}
+
+bool read_integer(std::string_view word, Plan& plan, int64_t* value) {
+  const std::optional<int64_t> parsed = protocol::parse_int64(word);
+  if (!parsed) {
+    plan.fail(protocol::kNotAnInteger);
+    return false;
+  }
+  *value = *parsed;
+  return true;
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading of arguments that several families share: integers, options that give an expiry time, and
+// what a client sees of a key that was read. Used by handlers only; pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "cluster/object.h"
+#include "protocol/number_text.h"
+#include "server/commands/command.h"
+
+namespace kvorum::server {
+
+// How a time was given: EX, PX (relative) or EXAT, PXAT (absolute).
+struct ExpiryWord {
+  bool relative = true;
+  bool seconds = true;
+  std::string_view text;
+};
+
+// The option's kind where `option` is EX, PX, EXAT or PXAT; its text is the caller's to set.
+std::optional<ExpiryWord> expiry_option(std::string_view option);
+
+// The absolute deadline in milliseconds, as SET understands it (0 and negative times are errors).
+// False with the error set in the plan.
+bool read_deadline(const CommandCall& call, const ExpiryWord& word, Plan& plan,
+                   uint64_t* deadline_ms);
+
+// What a client sees of what was read, newest first; in a last-write-wins keyspace the newest only.
+using Versions = InlineVector<cluster::Version, 1>;
+Versions seen(const FinishInput& input);
+
+// Nil, a bulk string, or the array of siblings.
+protocol::Reply values_reply(const Versions& versions);
+
+bool is_lww(NodeFacts& facts, uint8_t keyspace);
+
+// An integer argument; false with "value is not an integer or out of range" set in the plan.
+bool read_integer(std::string_view word, Plan& plan, int64_t* value);
+
+}  // namespace kvorum::server

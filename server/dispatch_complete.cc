@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a completion to the reply's place. Runs with a partition locked: it formats and returns.
+#include "server/dispatcher_impl.h"
+#include "server/outcome_reply.h"
+
+namespace kvorum::server {
+
+using cluster::Completion;
+using cluster::Outcome;
+using protocol::Reply;
+
+namespace {
+
+constexpr size_t kGatheredBytesKept = 64 * 1024;
+
+FailedOperation failure_of(const Call& call, const Completion& completion) {
+  const bool is_read = call.kind != cluster::Request::Kind::kEdit;
+  return {completion.outcome, completion.text, completion.acknowledged, completion.needed, is_read};
+}
+
+void write_for(const CallShape& call, const Reply& reply, std::string& out) {
+  if (call.dialect == Dialect::kMemcached) {
+    protocol::write_memcached(reply, out);
+  } else {
+    protocol::write_resp(reply, call.resp, out);
+  }
+}
+
+bool any_visible(const Completion& completion) {
+  for (const cluster::Version& version : completion.object->versions) {
+    if (cluster::visible(version, completion.now_ms)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void write_reply(const Reply& reply, const SessionState& session, std::string& out) {
+  if (session.dialect == Dialect::kMemcached) {
+    protocol::write_memcached(reply, out);
+  } else {
+    protocol::write_resp(reply, session.resp, out);
+  }
+}
+
+void Dispatcher::Impl::answer(ClientState& client, const Reply& reply) {
+  answer_silently(client, reply, false);
+}
+
+void Dispatcher::Impl::answer_silently(ClientState& client, const Reply& reply, bool silent) {
+  const ReplyQueue::Place place = client.replies.open();
+  if (!silent) write_reply(reply, client.session, client.replies.writer(place));
+  client.replies.close(place);
+}
+
+void Dispatcher::Impl::on_complete(uint64_t tag, const Completion& completion) {
+  Call* const call = calls.find(tag);
+  if (!call) return;
+  if (ClientState* const client = client_of(*call)) settle(*client, *call, completion);
+  if (completion.outcome == Outcome::kOk) {
+    Gathering* const gathering = gatherings.find(call->gathering);
+    const Remembered& remembered = gathering ? gathering->remembered : call->remembered;
+    const Reply reply = call->finish({completion, remembered, *this, call->keyspace, call->key});
+    gathering ? gather(*call, reply) : deliver(*call, reply);
+  } else {
+    const Reply reply = failure_reply(failure_of(*call, completion), call->dialect);
+    call->gathering != 0 ? gather(*call, reply) : deliver(*call, reply);
+  }
+  calls.release(tag);
+}
+
+// What the connection remembers of a completed operation.
+void Dispatcher::Impl::settle(ClientState& client, const Call& call, const Completion& completion) {
+  --client.operations_pending;
+  if (call.registered) client.pending.remove(call.ring_place, call.use);
+  client.session.has_last_service = true;
+  client.session.last_service = completion.service;
+  if (call.kind == cluster::Request::Kind::kRead && completion.object) {
+    ++(any_visible(completion) ? counters.hits : counters.misses);
+  }
+  if (call.causal == CausalNote::kNone || !client.causal) return;
+  const KeyRef key{call.key, {}, call.keyspace};
+  if (completion.outcome != Outcome::kOk) {
+    client.causal->forget(key);
+  } else if (call.causal == CausalNote::kRead) {
+    cluster::Context context;
+    context.vector = completion.object->vector;
+    client.causal->remember(key, context);
+  } else if (completion.context) {
+    client.causal->remember(key, *completion.context);
+  }
+}
+
+void Dispatcher::Impl::deliver(const CallShape& call, const Reply& reply) {
+  ClientState* const client = client_of(call);
+  if (!client) return;
+  if (!call.silent) {
+    std::string& out = client->replies.writer(call.place);
+    write_for(call, reply, out);
+    if (!reply.is_error()) out.append(call.trailer);
+  }
+  client->replies.close(call.place);
+  client->notify();
+}
+
+void Dispatcher::Impl::gather(const CallShape& call, const Reply& reply) {
+  Gathering& gathering = *gatherings.find(call.gathering);
+  const bool concatenates =
+      gathering.how == Gather::kArray || gathering.how == Gather::kConcatenate;
+  if (reply.is_error()) {
+    if (!gathering.failed) write_for(call, reply, gathering.error);
+    gathering.failed = true;
+  } else if (gathering.how == Gather::kSum) {
+    gathering.sum += reply.number();
+  } else if (concatenates) {
+    write_for(call, reply, gathering.replies.writer(call.gathering_place));
+  }
+  if (concatenates) gathering.replies.close(call.gathering_place);
+  if (--gathering.remaining == 0) {
+    finish_gathering(call, gathering);
+  } else if (ClientState* const client = client_of(call)) {
+    client->notify();
+  }
+}
+
+void Dispatcher::Impl::finish_gathering(const CallShape& call, Gathering& gathering) {
+  if (gathering.failed) {
+    CallShape failed = call;
+    failed.trailer = {};
+    deliver(failed, Reply::preformatted(gathering.error));
+  } else {
+    std::string header;
+    switch (gathering.how) {
+      case Gather::kSum:
+        protocol::append_integer(header, gathering.sum);
+        break;
+      case Gather::kSingle:
+      case Gather::kAllOk:
+        protocol::append_simple(header, "OK");
+        break;
+      case Gather::kArray:
+        protocol::append_array_header(header, gathering.size);
+        break;
+      case Gather::kConcatenate:
+        break;
+    }
+    if (ClientState* const client = client_of(call)) {
+      std::string& out = client->replies.writer(call.place);
+      if (!call.silent) out.append(header).append(gathering.replies.output()).append(call.trailer);
+      client->replies.close(call.place);
+      client->notify();
+    }
+  }
+  gathering.error.clear();
+  gathering.replies.output().clear();
+  if (gathering.replies.output().capacity() > kGatheredBytesKept) {
+    gathering.replies.output().shrink_to_fit();
+  }
+  gatherings.release(call.gathering);
+}
+
+void Dispatcher::Impl::on_keyspace_complete(uint64_t tag,
+                                            const cluster::KeyspaceCompletion& completion) {
+  Call* const call = calls.find(tag);
+  if (!call) return;
+  ClientState* const client = client_of(*call);
+  if (!client) return calls.release(tag);
+  KeyspaceStep step;
+  if (completion.outcome == Outcome::kOk) {
+    step = call->keyspace_finish(completion, call->remembered);
+  } else {
+    step.reply = failure_reply({completion.outcome, completion.text}, call->dialect);
+  }
+  if (step.again) {
+    continued.push_back({tag, step.cursor});
+    return;
+  }
+  client->keyspace_pending = false;
+  --client->operations_pending;
+  deliver(*call, step.reply);
+  calls.release(tag);
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a parsed request to operations of the coordinator: look up, admit, plan, place, submit.
+#include "server/commands/command_table.h"
+#include "server/commands/edits.h"
+#include "server/commands/memcached_commands.h"
+#include "server/dispatcher_impl.h"
+
+namespace kvorum::server {
+
+using protocol::Reply;
+
+namespace {
+
+constexpr std::string_view kKeyTooLong = "ERR the key is longer than 65536 bytes";
+constexpr size_t kFlushesScheduledMax = 1024;
+
+// What remains of "silence the next reply" at this command.
+bool silences(SessionState& session) {
+  const bool silent =
+      session.reply_mode == ReplyMode::kOff || session.reply_mode == ReplyMode::kSkipping;
+  if (session.reply_mode == ReplyMode::kSkipping) session.reply_mode = ReplyMode::kOn;
+  return silent;
+}
+
+}  // namespace
+
+KeyUse use_of(const cluster::Request& request) {
+  if (request.kind != cluster::Request::Kind::kEdit) return KeyUse::kRead;
+  const bool blind = !all_edits()[request.edit].needs_old && !request.has_context;
+  return blind ? KeyUse::kBlindWrite : KeyUse::kEdit;
+}
+
+void Dispatcher::Impl::look_up(const ClientState& client, Batch& parsed) {
+  const Partitioner partitioner = view().partitioner;
+  const bool resp = client.session.dialect == Dialect::kResp;
+  for (size_t i = 0; i < parsed.requests.size(); ++i) {
+    ParsedRequest& request = parsed.requests[i];
+    if (resp) {
+      const Words words = parsed.words_of(request);
+      request.row = find_command(words[0]);
+      const int first = request.row ? request.row->first_key : 0;
+      request.has_key = first > 0 && static_cast<size_t>(first) < words.size();
+      if (request.has_key) request.key.key = words[static_cast<size_t>(first)];
+    } else {
+      request.has_key = parsed.memcached[i].key_count > 0;
+      if (request.has_key) request.key.key = parsed.memcached[i].key();
+    }
+    if (!request.has_key) continue;
+    request.key.position = position_of(request.key.key, partitioner);
+    request.key.keyspace = client.session.keyspace;
+    if (parsed.requests.size() > 1) parts.table->prefetch_bucket(request.key);
+  }
+  if (parsed.requests.size() == 1) return;
+  for (const ParsedRequest& request : parsed.requests) {
+    if (request.has_key) parts.table->prefetch_entry(request.key);
+  }
+}
+
+// Redis's order of checks. False with the error in the plan.
+bool Dispatcher::Impl::admit(ClientState& client, Words words, const CommandRow** row) {
+  if (!*row) {
+    plan.fail_owned(protocol::unknown_command(words));
+    return false;
+  }
+  if ((*row)->flags & kContainer && words.size() > 1) {
+    const CommandRow* const subcommand = find_subcommand(**row, words[1]);
+    if (!subcommand) {
+      std::string container((*row)->name);
+      for (char& letter : container) {
+        if (letter >= 'a' && letter <= 'z') letter = static_cast<char>(letter - ('a' - 'A'));
+      }
+      plan.fail_owned(protocol::unknown_subcommand(words[1], container));
+      return false;
+    }
+    *row = subcommand;
+  }
+  if (!arity_fits(**row, words.size())) {
+    plan.fail_owned(protocol::wrong_number_of_arguments((*row)->name));
+    return false;
+  }
+  if (!client.session.authenticated && !((*row)->flags & kNoAuth)) {
+    plan.fail(protocol::kNoAuth);
+    return false;
+  }
+  return true;
+}
+
+bool Dispatcher::Impl::execute(ClientState& client, const ParsedRequest& request, Now now) {
+  SessionState& session = client.session;
+  const Words words = batch.words_of(request);
+  const CommandRow* row = request.row;
+  const ReplyMode mode_before = session.reply_mode;
+  if (mode_before == ReplyMode::kSkipNext) session.reply_mode = ReplyMode::kSkipping;
+  plan.reset();
+  if (admit(client, words, &row)) {
+    if (row->flags & kBarrier && client.operations_pending > 0) {
+      session.reply_mode = mode_before;
+      return false;
+    }
+    const CommandRow* const last_command = session.last_command;
+    session.last_command = row;
+    row->handler(CommandCall{words, *row, session, *this, clock_ms(now), now}, plan);
+    if (plan.kind != Plan::Kind::kReply && client.keyspace_pending) {
+      session.last_command = last_command;
+      session.reply_mode = mode_before;
+      return false;
+    }
+  }
+  session.last_active_us = now.steady_us;
+  const ReplyMode mode_planned = session.reply_mode;
+  const bool silent = silences(session);
+  if (carry_out(client, request.has_key ? &request.key : nullptr, silent, now)) {
+    ++counters.commands;
+    return true;
+  }
+  session.reply_mode = mode_planned == ReplyMode::kSkipping ? mode_before : mode_planned;
+  return false;
+}
+
+bool Dispatcher::Impl::execute_memcached(ClientState& client, size_t index, Now now) {
+  const ParsedRequest& request = batch.requests[index];
+  plan.reset();
+  plan_memcached({batch.memcached[index], client.session, *this, clock_ms(now)}, plan);
+  if (plan.kind != Plan::Kind::kReply && client.keyspace_pending) return false;
+  client.session.last_active_us = now.steady_us;
+  if (!carry_out(client, request.has_key ? &request.key : nullptr, plan.silent, now)) return false;
+  ++counters.commands;
+  return true;
+}
+
+bool Dispatcher::Impl::carry_out(ClientState& client, const KeyRef* known, bool silent, Now now) {
+  switch (plan.kind) {
+    case Plan::Kind::kReply:
+      break;
+    case Plan::Kind::kOperations:
+      if (!place_keys(client, known)) break;
+      if (must_wait(client)) return false;
+      submit_all(client, silent, now);
+      return true;
+    case Plan::Kind::kKeyspace:
+      if (client.operations_pending > 0) return false;
+      submit_keyspace(client, silent, now);
+      return true;
+  }
+  if (plan.flush_after_ms > 0 && flushes_due_us.size() < kFlushesScheduledMax) {
+    flushes_due_us.push_back(now.steady_us + plan.flush_after_ms * 1000);
+  }
+  if (client.causal && !client.session.causal) client.causal.reset();
+  answer_silently(client, plan.reply, silent);
+  return true;
+}
+
+// Positions and keyspaces of the plan's keys. False, with the error planned, for a key too long.
+bool Dispatcher::Impl::place_keys(ClientState& client, const KeyRef* known) {
+  const Partitioner partitioner = view().partitioner;
+  for (cluster::Request& request : plan.requests) {
+    KeyRef& key = request.key;
+    if (key.key.size() > kKeyBytesMax) {
+      plan.fail(kKeyTooLong);
+      return false;
+    }
+    key.keyspace = client.session.keyspace;
+    const bool same =
+        known && known->key.data() == key.key.data() && known->key.size() == key.key.size();
+    key.position = same ? known->position : position_of(key.key, partitioner);
+  }
+  return true;
+}
+
+bool Dispatcher::Impl::must_wait(const ClientState& client) const {
+  if (client.pending.size() == 0) return false;
+  for (const cluster::Request& request : plan.requests) {
+    if (client.pending.must_wait(request.key.position.high, use_of(request))) return true;
+  }
+  return false;
+}
+
+CallShape Dispatcher::Impl::shape_for(ClientState& client, bool silent) {
+  CallShape shape;
+  shape.client = client.slot;
+  shape.place = client.replies.open();
+  shape.finish = plan.finish;
+  shape.keyspace = client.session.keyspace;
+  shape.dialect = client.session.dialect;
+  shape.resp = client.session.resp;
+  shape.silent = silent;
+  shape.trailer = plan.trailer;
+  return shape;
+}
+
+void Dispatcher::Impl::submit_all(ClientState& client, bool silent, Now now) {
+  CallShape shape = shape_for(client, silent);
+  if (client.session.causal && !client.causal) client.causal = std::make_unique<CausalMemory>();
+  const bool concatenates = plan.gather == Gather::kArray || plan.gather == Gather::kConcatenate;
+  if (plan.requests.size() == 1 && plan.gather != Gather::kArray) {
+    return submit_one(client, plan.requests[0], shape, now);
+  }
+  Gathering& gathering = gatherings.acquire(&shape.gathering);
+  gathering.how = plan.gather;
+  gathering.size = gathering.remaining = plan.requests.size();
+  gathering.sum = 0;
+  gathering.failed = false;
+  std::swap(gathering.remembered, plan.remembered);
+  for (cluster::Request& request : plan.requests) {
+    if (concatenates) shape.gathering_place = gathering.replies.open();
+    submit_one(client, request, shape, now);
+  }
+}
+
+void Dispatcher::Impl::submit_one(ClientState& client, cluster::Request& request,
+                                  const CallShape& shape, Now now) {
+  const SessionState& session = client.session;
+  const uint8_t copies = view().quorum(session.keyspace).n;
+  if (request.r == 0) request.r = std::min(session.r, copies);
+  if (request.w == 0) request.w = std::min(session.w, copies);
+  request.strict_w = request.w != 0;
+
+  SlotId id = 0;
+  Call& call = calls.acquire(&id);
+  static_cast<CallShape&>(call) = shape;
+  call.kind = request.kind;
+  call.ring_place = request.key.position.high;
+  call.use = use_of(request);
+  call.causal = CausalNote::kNone;
+  call.registered = false;
+  if (shape.gathering == 0) std::swap(call.remembered, plan.remembered);
+  if (plan.keeps_key) call.key = request.key.key;
+  ++client.operations_pending;
+  if (!client.causal) {
+    coordinator.submit(request, id, now);
+  } else {
+    cluster::Context context;
+    note_causal_use(client, request, call, context);
+    coordinator.submit(request, id, now);
+  }
+  Call* const open = calls.find(id);  // it may have been completed and be another's already
+  if (!open) return;
+  open->registered = true;
+  client.pending.add(open->ring_place, open->use);
+}
+
+// A read is remembered; a plain SET replaces what was read; any other write makes it out of date.
+void Dispatcher::Impl::note_causal_use(ClientState& client, cluster::Request& request, Call& call,
+                                       cluster::Context& context) {
+  switch (request.kind) {
+    case cluster::Request::Kind::kRead:
+      call.causal = CausalNote::kRead;
+      break;
+    case cluster::Request::Kind::kEdit: {
+      const cluster::Context* const known = request.edit == kEditSet && !request.has_context
+                                                ? client.causal->find(request.key)
+                                                : nullptr;
+      if (!known) return client.causal->forget(request.key);
+      context = *known;
+      request.context = &context;
+      request.has_context = request.wants_context = true;
+      call.causal = CausalNote::kWrite;
+      call.use = KeyUse::kEdit;
+      break;
+    }
+    case cluster::Request::Kind::kLocal:
+    case cluster::Request::Kind::kInspect:
+      return;
+  }
+  call.key = request.key.key;
+}
+
+void Dispatcher::Impl::submit_keyspace(ClientState& client, bool silent, Now now) {
+  SlotId id = 0;
+  Call& call = calls.acquire(&id);
+  static_cast<CallShape&>(call) = shape_for(client, silent);
+  call.keyspace_finish = plan.keyspace_finish;
+  call.keyspace_request = plan.keyspace_request;
+  call.keyspace_request.keyspace = client.session.keyspace;
+  std::swap(call.remembered, plan.remembered);
+  client.keyspace_pending = true;
+  ++client.operations_pending;
+  coordinator.submit(call.keyspace_request, id, now);
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/dispatcher.h"
+
+#include <algorithm>
+
+#include "server/commands/command_table.h"
+#include "server/commands/edits.h"
+#include "server/dispatcher_impl.h"
+
+namespace kvorum::server {
+namespace {
+
+constexpr size_t kContinuedPerRunMax = 64;
+
+}  // namespace
+
+Dispatcher::Dispatcher(cluster::Coordinator& coordinator, const cluster::NodeParts& parts,
+                       NodeServices& services, DispatcherOptions options)
+    : impl_(std::make_unique<Impl>(coordinator, parts, services, std::move(options))) {
+  coordinator.set_sinks(impl_.get(), impl_.get());
+}
+
+Dispatcher::~Dispatcher() = default;
+
+const DispatcherCounters& Dispatcher::counters() const { return impl_->counters; }
+
+void Dispatcher::run_due(Now now) { impl_->run_due(now); }
+
+bool Dispatcher::has_work() const { return impl_->has_work(); }
+
+uint64_t Dispatcher::next_deadline_us() const {
+  uint64_t next = 0;
+  for (uint64_t due : impl_->flushes_due_us) next = next == 0 ? due : std::min(next, due);
+  return next;
+}
+
+Dispatcher::Impl::Impl(cluster::Coordinator& its_coordinator, const cluster::NodeParts& its_parts,
+                       NodeServices& its_services, DispatcherOptions its_options)
+    : coordinator(its_coordinator),
+      parts(its_parts),
+      services(its_services),
+      options(std::move(its_options)),
+      rng(parts.incarnation ^ options.first_client_id),
+      next_client_id(options.first_client_id) {}
+
+void Dispatcher::Impl::add(ClientState& client) {
+  ClientState*& entry = clients.acquire(&client.slot);
+  entry = &client;
+  client.session.id = next_client_id;
+  next_client_id += options.client_id_step;
+}
+
+void Dispatcher::Impl::remove(ClientState& client) { clients.release(client.slot); }
+
+ClientState* Dispatcher::Impl::client_of(const CallShape& call) {
+  ClientState** const found = clients.find(call.client);
+  return found ? *found : nullptr;
+}
+
+uint64_t Dispatcher::Impl::clock_ms(Now now) const {
+  return parts.clock->reading(now.wall_ms).ms();
+}
+
+uint64_t Dispatcher::Impl::partition_digest(uint8_t keyspace, uint32_t partition) const {
+  return parts.table->digest(keyspace, partition);
+}
+
+uint64_t Dispatcher::Impl::partition_records(uint8_t keyspace, uint32_t partition) const {
+  return parts.table->record_count(keyspace, partition);
+}
+
+void Dispatcher::Impl::each_session(FunctionRef<void(const SessionState&)> fn) {
+  clients.for_each([&](SlotId, ClientState* client) { fn(client->session); });
+}
+
+// A scan that goes on may finish another step within submit(), hence the bound.
+void Dispatcher::Impl::run_due(Now now) {
+  for (size_t steps = 0; !continued.empty() && steps < kContinuedPerRunMax; ++steps) {
+    const Continued next = continued.back();
+    continued.pop_back();
+    Call* const call = calls.find(next.call);
+    if (!call) continue;
+    if (!client_of(*call)) {
+      calls.release(next.call);
+      continue;
+    }
+    call->keyspace_request.cursor = next.cursor;
+    coordinator.submit(call->keyspace_request, next.call, now);
+  }
+  for (size_t i = 0; i < flushes_due_us.size();) {
+    if (flushes_due_us[i] > now.steady_us) {
+      ++i;
+      continue;
+    }
+    flushes_due_us[i] = flushes_due_us.back();
+    flushes_due_us.pop_back();
+    SlotId id = 0;
+    Call& call = calls.acquire(&id);
+    call.client = 0;
+    call.keyspace_request = {};
+    call.keyspace_request.kind = cluster::KeyspaceRequest::Kind::kFlush;
+    coordinator.submit(call.keyspace_request, id, now);
+  }
+}
+
+}  // namespace kvorum::server

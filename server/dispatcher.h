@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dispatcher of one reactor: takes parsed requests from conversations, finds their command row,
+// runs the handler, turns its plan into operations of the coordinator, and hands the replies back
+// to the conversation, in order. Pure as the coordinator is: no socket, clock or thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/siphash.h"
+#include "base/time.h"
+#include "cluster/coordinator.h"
+#include "server/node_status.h"
+
+namespace kvorum::server {
+
+class Conversation;
+
+struct DispatcherOptions {
+  std::string password;  // empty: none
+  MacKey token_key{};    // of context tokens
+  uint64_t pipeline_bytes_max = 64ULL << 20;
+  uint64_t value_bytes_max = kValueBytesMax;
+  uint64_t first_client_id = 1;  // ids of reactor i: first + k * step
+  uint64_t client_id_step = 1;
+};
+
+// Since start; read for INFO and metrics by status().
+struct DispatcherCounters {
+  uint64_t commands = 0;
+  uint64_t hits = 0, misses = 0;
+};
+
+class Dispatcher {
+ public:
+  // Becomes the coordinator's sink. All must outlive it.
+  Dispatcher(cluster::Coordinator& coordinator, const cluster::NodeParts& parts,
+             NodeServices& services, DispatcherOptions options);
+  ~Dispatcher();
+  Dispatcher(const Dispatcher&) = delete;
+
+  const DispatcherCounters& counters() const;
+
+  // What goes on without new input: KEYS over several scans, a delayed flush_all. Call run_due() at
+  // the end of a turn while has_work(), and at next_deadline_us() (0: none). May complete calls.
+  void run_due(Now now);
+  bool has_work() const;
+  uint64_t next_deadline_us() const;
+
+  struct Impl;
+  Impl& impl() { return *impl_; }  // for conversation.cc
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// The edits of all command families, in the order of their codes.
+cluster::EditTable all_edits();
+
+}  // namespace kvorum::server

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of a Dispatcher, for dispatcher.cc, dispatch_*.cc and conversation.cc alone: the pool
+// of calls (a request that waits for the coordinator), gatherings (a command of several keys), and
+// the memory that parsing and planning use again for every batch.
+#pragma once
+
+#include <vector>
+
+#include "base/rng.h"
+#include "protocol/memcached_request.h"
+#include "server/client_state.h"
+#include "server/commands/command.h"
+#include "server/dispatcher.h"
+
+namespace kvorum::server {
+
+// How an operation's outcome changes what a causal connection remembers.
+enum class CausalNote : uint8_t { kNone, kRead, kWrite };
+
+// What the operations of one command have in common.
+struct CallShape {
+  SlotId client = 0;  // none for a scheduled flush
+  ReplyQueue::Place place = 0;
+  SlotId gathering = 0;  // of a command with several operations
+  ReplyQueue::Place gathering_place = 0;
+  Finish finish = nullptr;
+  std::string_view trailer;
+  uint8_t keyspace = 0;
+  Dialect dialect{};
+  protocol::RespVersion resp{};
+  bool silent = false;
+};
+
+// One request of the coordinator, from submit() to its completion.
+struct Call : CallShape {
+  Remembered remembered;  // a gathering's calls use the gathering's
+  std::string key;        // where finish or the causal memory needs it
+  uint64_t ring_place = 0;
+  cluster::Request::Kind kind{};
+  KeyUse use{};
+  CausalNote causal{};
+  bool registered = false;  // stands in the client's pending keys
+
+  KeyspaceFinish keyspace_finish = nullptr;
+  cluster::KeyspaceRequest keyspace_request;
+};
+
+// The replies of one command's operations, until the last is there.
+struct Gathering {
+  Gather how{};
+  size_t size = 0, remaining = 0;
+  int64_t sum = 0;
+  bool failed = false;
+  std::string error;  // of the first failed operation, written
+  ReplyQueue replies;
+  Remembered remembered;
+};
+
+struct ParsedRequest {
+  size_t begin = 0;  // offset of its first byte
+  size_t first_word = 0, word_count = 0;
+  const CommandRow* row = nullptr;
+  bool has_key = false;
+  KeyRef key;  // the first one
+};
+
+struct Batch {
+  std::vector<std::string_view> words;
+  std::vector<ParsedRequest> requests;
+  std::vector<protocol::MemcachedRequest> memcached;  // one per request of that dialect
+
+  Words words_of(const ParsedRequest& request) const {
+    return Words(words).subspan(request.first_word, request.word_count);
+  }
+};
+
+struct Dispatcher::Impl final : public cluster::CompletionSink,
+                                public cluster::KeyspaceSink,
+                                public NodeFacts {
+  Impl(cluster::Coordinator& its_coordinator, const cluster::NodeParts& its_parts,
+       NodeServices& its_services, DispatcherOptions its_options);
+
+  // Connections. add() gives the session its id.
+  void add(ClientState& client);
+  void remove(ClientState& client);
+
+  // Finds rows, keys and positions of a parsed batch and prefetches what they need.
+  void look_up(const ClientState& client, Batch& parsed);
+  // Runs one request. False where it has to wait for one that is under way: nothing was done then.
+  bool execute(ClientState& client, const ParsedRequest& request, Now now);
+  bool execute_memcached(ClientState& client, size_t index, Now now);
+  // A reply without a command: protocol errors.
+  void answer(ClientState& client, const protocol::Reply& reply);
+
+  // Scans that go on, and flushes whose time has come.
+  void run_due(Now now);
+  bool has_work() const { return !continued.empty(); }
+
+  // CompletionSink, KeyspaceSink
+  void on_complete(uint64_t tag, const cluster::Completion& completion) override;
+  void on_keyspace_complete(uint64_t tag, const cluster::KeyspaceCompletion& completion) override;
+
+  // NodeFacts
+  const cluster::ClusterView& view() const override { return coordinator.view(); }
+  NodeStatus status() override { return services.status(); }
+  uint64_t partition_digest(uint8_t keyspace, uint32_t partition) const override;
+  uint64_t partition_records(uint8_t keyspace, uint32_t partition) const override;
+  void each_session(FunctionRef<void(const SessionState&)> fn) override;
+  const MacKey& token_key() const override { return options.token_key; }
+  std::string_view password() const override { return options.password; }
+  uint64_t value_bytes_max() const override { return options.value_bytes_max; }
+  uint64_t random() override { return rng.next(); }
+
+  cluster::Coordinator& coordinator;
+  const cluster::NodeParts parts;
+  NodeServices& services;
+  const DispatcherOptions options;
+  Rng rng;
+  DispatcherCounters counters;
+  uint64_t next_client_id;
+
+  SlotMap<ClientState*> clients;
+  SlotMap<Call> calls;
+  SlotMap<Gathering> gatherings;
+  Plan plan;
+  Batch batch;
+
+  struct Continued {
+    SlotId call = 0;
+    uint64_t cursor = 0;
+  };
+  std::vector<Continued> continued;
+  std::vector<uint64_t> flushes_due_us;
+
+ private:
+  bool admit(ClientState& client, Words words, const CommandRow** row);
+  uint64_t clock_ms(Now now) const;
+  bool carry_out(ClientState& client, const KeyRef* known, bool silent, Now now);
+  bool place_keys(ClientState& client, const KeyRef* known);
+  bool must_wait(const ClientState& client) const;
+  void submit_all(ClientState& client, bool silent, Now now);
+  void submit_one(ClientState& client, cluster::Request& request, const CallShape& shape, Now now);
+  CallShape shape_for(ClientState& client, bool silent);
+  void submit_keyspace(ClientState& client, bool silent, Now now);
+  void note_causal_use(ClientState& client, cluster::Request& request, Call& call,
+                       cluster::Context& context);
+
+  ClientState* client_of(const CallShape& call);
+  void settle(ClientState& client, const Call& call, const cluster::Completion& completion);
+  void deliver(const CallShape& call, const protocol::Reply& reply);
+  void gather(const CallShape& call, const protocol::Reply& reply);
+  void finish_gathering(const CallShape& call, Gathering& gathering);
+  void answer_silently(ClientState& client, const protocol::Reply& reply, bool silent);
+};
+
+KeyUse use_of(const cluster::Request& request);
+void write_reply(const protocol::Reply& reply, const SessionState& session, std::string& out);
+
+}  // namespace kvorum::server

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The replies of one connection, in the order of its requests. A request takes a place; its reply
+// is written straight into the output where nothing before it waits, else into its place, from
+// where it moves on when its turn comes. Owned by a connection.
+//
+//   head_ ............ next_          places of requests that are not answered, or not in turn
+//   [ready][open][ready][open]  --head is ready-->  output
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace kvorum::server {
+
+class ReplyQueue {
+ public:
+  using Place = uint64_t;
+
+  Place open();
+  // Where the reply of an open place is appended; then close() it. An empty reply is valid.
+  std::string& writer(Place place);
+  void close(Place place);
+
+  std::string& output() { return output_; }
+  size_t waiting() const { return static_cast<size_t>(next_ - head_); }
+  // Bytes to send and bytes that wait for replies before them.
+  size_t bytes() const { return output_.size() + waiting_bytes_; }
+
+ private:
+  // A place keeps so much memory for its next reply.
+  static constexpr size_t kKeptBytesMax = 1024;
+  static constexpr size_t kSlotsFirst = 16;
+
+  struct Slot {
+    std::string bytes;
+    bool ready = false;
+  };
+  Slot& slot(Place place) { return slots_[place & (slots_.size() - 1)]; }
+  void grow();
+
+  std::string output_;
+  std::vector<Slot> slots_;  // a power of two, none until a reply has to wait
+  Place head_ = 0, next_ = 0;
+  size_t waiting_bytes_ = 0;
+};
+
+}  // namespace kvorum::server
