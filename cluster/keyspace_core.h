@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the operations on keyspaces share: the node's parts, the view, who can be reached, where
+// answers go. Private to the keyspace machine and what it owns; lives and dies with it.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "cluster/coordinator.h"
+
+namespace kvorum::cluster {
+
+struct KeyspaceOptions {
+  uint32_t timeout_ms = 1000;
+};
+
+struct KeyspaceCore {
+  KeyspaceCore(const NodeParts& node_parts, Outbox& node_outbox, const KeyspaceOptions& limits)
+      : parts(node_parts), outbox(node_outbox), options(limits) {}
+
+  const NodeParts parts;
+  Outbox& outbox;
+  const KeyspaceOptions options;
+  std::shared_ptr<const ClusterView> view;
+  KeyspaceSink* sink = nullptr;
+  std::vector<bool> linked;  // by member
+
+  MemberIndex self() const { return view->self; }
+  NodeId self_id() const { return view->members[view->self].id; }
+  size_t members() const { return view->members.size(); }
+  bool reachable(MemberIndex member) const { return member == self() || linked[member]; }
+  // The other members that can be reached.
+  std::vector<MemberIndex> reachable_others() const {
+    std::vector<MemberIndex> others;
+    for (size_t at = 0; at < members(); ++at) {
+      const auto member = static_cast<MemberIndex>(at);
+      if (member != self() && linked[member]) others.push_back(member);
+    }
+    return others;
+  }
+
+  std::span<const MemberIndex> primaries(uint8_t keyspace, uint32_t partition) const {
+    return view->ring.preference_list(partition).first(view->quorum(keyspace).n);
+  }
+  bool is_primary(MemberIndex member, uint8_t keyspace, uint32_t partition) const {
+    const auto list = primaries(keyspace, partition);
+    return std::find(list.begin(), list.end(), member) != list.end();
+  }
+  // So many primaries hold between them every write that w of them acknowledged.
+  size_t answers_needed(uint8_t keyspace) const {
+    const EffectiveQuorum quorum = view->quorum(keyspace);
+    return quorum.n - quorum.w + 1u;
+  }
+
+  uint64_t timeout_us(const KeyspaceRequest& request) const {
+    return (request.timeout_ms ? request.timeout_ms : options.timeout_ms) * 1000ULL;
+  }
+  void fail(uint64_t tag, Outcome outcome, std::string_view text) const {
+    KeyspaceCompletion completion;
+    completion.outcome = outcome;
+    completion.text = text;
+    sink->on_keyspace_complete(tag, completion);
+  }
+};
+
+// How a member that was asked stands.
+enum class Asked : uint8_t { kWaiting, kAnswered, kFailed };
+
+// The sooner of two deadlines, where 0 is none.
+inline uint64_t sooner_of(uint64_t a, uint64_t b) {
+  if (a == 0 || b == 0) return a + b;
+  return std::min(a, b);
+}
+
+}  // namespace kvorum::cluster

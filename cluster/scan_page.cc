@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/scan_page.h"
+
+#include <algorithm>
+
+#include "cluster/keyspace_messages.h"
+#include "cluster/object_codec.h"
+
+namespace kvorum::cluster {
+namespace {
+
+class PageWriter {
+ public:
+  PageWriter(const NodeParts& parts, ScanPage* page) : parts_(parts), page_(page) {}
+
+  void operator()(const engine::ScanItem& item) {
+    ++page_->shown;
+    decode_record(item.record, *parts_.authors, record_);
+    Object& object = record_.object;
+    parts_.marks->apply(item.key.keyspace, object);
+    if (object.empty()) return;
+    bool live = false;
+    for (Version& version : object.versions) {
+      version.bytes = {};
+      live |= version.type != TypeTag::kTombstone;
+    }
+    page_->live += live;
+    stripped_.clear();
+    encode_object(object, stripped_);
+    put_scan_item(page_->items, {item.key.position.high, item.key.key, stripped_});
+  }
+
+ private:
+  const NodeParts& parts_;
+  ScanPage* page_;
+  Record record_;
+  std::string stripped_;
+};
+
+}  // namespace
+
+ScanPage read_resident_page(const NodeParts& parts, const RangeLoad& range) {
+  ScanPage page;
+  PageWriter writer(parts, &page);
+  const engine::ScanEnd end =
+      parts.table->scan(range.keyspace, range.partition, range.from, range.count_min, writer);
+  page.access = end.access;
+  page.done = end.done;
+  page.next = end.next;
+  return page;
+}
+
+ScanPage read_stored_page(const NodeParts& parts, const RangeLoad& range) {
+  ScanPage page;
+  PageWriter writer(parts, &page);
+  const Result<engine::ScanEnd> end =
+      parts.table->scan_store(range.keyspace, range.partition, range.from, range.count_min, writer);
+  if (!end.ok()) {
+    page = {};
+    page.access = engine::Access::kRefused;
+    return page;
+  }
+  page.access = end.value().access;
+  page.done = end.value().done;
+  page.next = end.value().next;
+  return page;
+}
+
+}  // namespace kvorum::cluster
