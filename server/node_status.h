@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// One snapshot of a node, from which INFO, KV.CLUSTER STATUS, /metrics, /api/v1/status and
+// `kvorum status` are all made, so that they never disagree. Made on demand by the node (server/),
+// plain values, no lock held afterwards.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/position.h"
+#include "cluster/coordinator.h"
+
+namespace kvorum::server {
+
+struct MemberStatus {
+  std::string name;
+  cluster::NodeId id = 0;
+  std::string peer, redis, memcached, admin;  // host:port, empty where unknown
+  cluster::PeerState state = cluster::PeerState::kDown;
+  bool self = false;
+  uint32_t weight = 1;
+  std::string rack, zone;
+  uint32_t partitions = 0;      // of which it is the first owner
+  uint64_t hints_pending = 0;   // kept here for it
+};
+
+struct NodeStatus {
+  std::string name, cluster_name, version, run_id;
+  cluster::NodeId id = 0;
+  uint64_t cluster_id = 0;
+  uint64_t incarnation = 0;
+  uint32_t pid = 0;
+  uint64_t uptime_seconds = 0;
+  std::string redis, memcached, peer, admin;
+  uint32_t reactors = 0;
+  uint32_t partitions = 0;
+
+  uint64_t clients_connected = 0, clients_max = 0;
+  uint64_t connections_received = 0, connections_rejected = 0;
+  uint64_t commands_processed = 0, commands_per_second = 0;
+  uint64_t net_input_bytes = 0, net_output_bytes = 0;
+  uint64_t keyspace_hits = 0, keyspace_misses = 0, expired_keys = 0;
+  uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
+  double cpu_user_seconds = 0, cpu_system_seconds = 0;
+
+  uint64_t memory_used_bytes = 0, memory_resident_bytes = 0, memory_max_bytes = 0;
+  std::string engine, sync;     // "memory" | "leveldb"; "always" | "interval" | "never"
+  bool store_failed = false;
+  std::string store_error;      // of the last failed commit
+  uint64_t store_commits = 0, store_failures = 0, damaged_records = 0;
+  bool loading = false;
+
+  std::array<uint64_t, kKeyspacesMax> keys{};  // live, held by this node
+  std::vector<MemberStatus> members;
+  bool waiting = false;         // not admitted: answers keyed commands -CLUSTERDOWN
+  uint64_t hints_pending = 0;
+  uint64_t transfers_active = 0;
+  cluster::CoordinatorCounters counters;
+
+  // settled: every member linked, no hints, no transfers; else moving (transfers) or degraded.
+  const char* state() const;
+};
+
+// The lines of KV.CLUSTER STATUS, `name:value` each, ended by CRLF like INFO's.
+std::string cluster_status_text(const NodeStatus& status);
+
+// What the commands ask of the process they run in. Implemented by server/node.h and the simulator.
+class NodeServices {
+ public:
+  virtual ~NodeServices() = default;
+  virtual NodeStatus status() = 0;
+};
+
+}  // namespace kvorum::server
