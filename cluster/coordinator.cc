@@ -340,6 +340,10 @@ void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
   }
 }
 
+void Coordinator::on_scanned(SlotId operation, const ScanPage& page, Now now) {
+  impl_->keyspaces.on_scanned(operation, page, now);
+}
+
 void Coordinator::Impl::on_timer(SlotId id, Operation& operation, Now now) {
   switch (operation.kind) {
     case Operation::Kind::kGet:

@@ -65,6 +65,8 @@ struct CoordinatorCounters {
 
 enum class PeerState : uint8_t { kUp, kSuspected, kDown };
 
+struct ScanPage;  // scan_page.h
+
 class Coordinator {
  public:
   Coordinator(const NodeParts& parts, std::shared_ptr<const ClusterView> view,
@@ -87,7 +89,8 @@ class Coordinator {
   // A round of group commit ended: everything up to `ticket` is durable, or the round failed.
   void on_committed(engine::Ticket ticket, bool ok, Now now);
   void on_loaded(SlotId operation, bool ok, Now now);
-  void on_scanned(SlotId operation, std::vector<std::string> keys_and_facts, Now now);
+  // The answer to one of Outbox::range_loads (read_stored_page()).
+  void on_scanned(SlotId operation, const ScanPage& page, Now now);
   void on_time(Now now);
   // Steady microseconds of the next on_time() that matters; 0: none.
   uint64_t next_deadline_us() const;
