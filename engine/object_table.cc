@@ -37,7 +37,7 @@ void ObjectTable::Impl::call_dirty_callback() const {
 
 // A bounded amount of work: where it was not enough, the next update goes on.
 void ObjectTable::Impl::evict() {
-  constexpr int kTablesMax = 16;
+  constexpr int kTablesMax = 4;
   const size_t count = table_count.load(std::memory_order_acquire);
   for (int i = 0; i < kTablesMax && shared.over_memory(); ++i) {
     const size_t next = eviction_hand.fetch_add(1, std::memory_order_relaxed) % count;

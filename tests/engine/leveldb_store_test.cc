@@ -179,7 +179,7 @@ TEST_F(LevelDbStoreTest, AFlippedByteIsReportedAndNeverReadAsAValue) {
   }
   ASSERT_FALSE(table.empty());
   const auto size = static_cast<int64_t>(std::filesystem::file_size(table));
-  size_t damaged = 0, refused = 0, good = 0;
+  size_t damaged = 0, good = 0;
   for (int64_t offset = 3; offset < size; offset += 1 + size / 60) {
     const auto flip = [&] {
       std::fstream file(table, std::ios::in | std::ios::out | std::ios::binary);
@@ -190,9 +190,7 @@ TEST_F(LevelDbStoreTest, AFlippedByteIsReportedAndNeverReadAsAValue) {
     };
     flip();
     auto opened = LevelDbStore::open(options());
-    if (!opened.ok()) {
-      ++refused;
-    } else {
+    if (opened.ok()) {
       store_ = std::move(opened).value();
       for (int i = 0; i < kKeys; ++i) {
         std::string found;

@@ -29,22 +29,24 @@ class MapStore : public Store {
   }
   Status sync() override { return {}; }
   Status read(std::string_view key, std::string* value) const override {
-    if (on_read) on_read();
-    const std::lock_guard guard(mutex_);
-    ++reads_;
-    const auto it = values_.find(std::string(key));
-    if (it == values_.end()) return {Code::kNotFound, "not found"};
-    *value = it->second;
-    return {};
+    Status status;
+    {
+      const std::lock_guard guard(mutex_);
+      ++reads_;
+      const auto it = values_.find(std::string(key));
+      if (it == values_.end()) {
+        status = {Code::kNotFound, "not found"};
+      } else {
+        *value = it->second;
+      }
+    }
+    if (on_read_done) on_read_done();
+    return status;
   }
   Status scan(std::string_view begin, std::string_view end,
               FunctionRef<bool(std::string_view, std::string_view)> fn) const override {
-    std::map<std::string, std::string> copy;
-    {
-      const std::lock_guard guard(mutex_);
-      copy = values_;
-    }
-    for (auto it = copy.lower_bound(std::string(begin)); it != copy.end(); ++it) {
+    const std::lock_guard guard(mutex_);
+    for (auto it = values_.lower_bound(std::string(begin)); it != values_.end(); ++it) {
       if ((!end.empty() && it->first >= end) || !fn(it->first, it->second)) break;
     }
     return {};
@@ -68,9 +70,9 @@ class MapStore : public Store {
     return writes_;
   }
 
-  // Called before a write or a read takes place, with no lock held: the moment for a race.
+  // Called before a write and after a read took place, with no lock held: the moments for a race.
   std::function<void()> on_write;
-  std::function<void()> on_read;
+  std::function<void()> on_read_done;
 
  private:
   mutable std::mutex mutex_;
