@@ -13,7 +13,7 @@ namespace kvorum::engine::testing {
 
 class MapStore : public Store {
  public:
-  Status write(const StoreBatch& batch, bool) override {
+  Status write(const StoreBatch& batch, bool sync) override {
     if (on_write) on_write();
     const std::lock_guard guard(mutex_);
     if (broken_) return {Code::kIoError, "the store is broken"};
@@ -25,9 +25,17 @@ class MapStore : public Store {
       }
     }
     ++writes_;
+    synced_writes_ += sync ? 1 : 0;
     return {};
   }
-  Status sync() override { return {}; }
+  Status sync() override {
+    if (on_sync) on_sync();
+    const std::lock_guard guard(mutex_);
+    ++syncs_;
+    if (!sync_fails_) return {};
+    sync_fails_ = false;
+    return {Code::kIoError, "the sync failed"};
+  }
   Status read(std::string_view key, std::string* value) const override {
     Status status;
     {
@@ -51,11 +59,24 @@ class MapStore : public Store {
     }
     return {};
   }
-  Status reopen() override { return {}; }
+  Status reopen() override {
+    const std::lock_guard guard(mutex_);
+    if (failing_reopens_ == 0) return {};
+    --failing_reopens_;
+    return {Code::kIoError, "the store stays closed"};
+  }
 
   void set_broken(bool broken) {
     const std::lock_guard guard(mutex_);
     broken_ = broken;
+  }
+  void fail_reopens(int count) {
+    const std::lock_guard guard(mutex_);
+    failing_reopens_ = count;
+  }
+  void fail_next_sync() {
+    const std::lock_guard guard(mutex_);
+    sync_fails_ = true;
   }
   std::map<std::string, std::string> values() const {
     const std::lock_guard guard(mutex_);
@@ -65,6 +86,14 @@ class MapStore : public Store {
     const std::lock_guard guard(mutex_);
     return reads_;
   }
+  uint64_t synced_writes() const {
+    const std::lock_guard guard(mutex_);
+    return synced_writes_;
+  }
+  uint64_t syncs() const {
+    const std::lock_guard guard(mutex_);
+    return syncs_;
+  }
   uint64_t writes() const {
     const std::lock_guard guard(mutex_);
     return writes_;
@@ -72,6 +101,7 @@ class MapStore : public Store {
 
   // Called before a write and after a read took place, with no lock held: the moments for a race.
   std::function<void()> on_write;
+  std::function<void()> on_sync;
   std::function<void()> on_read_done;
 
  private:
@@ -79,6 +109,10 @@ class MapStore : public Store {
   std::map<std::string, std::string> values_;
   mutable uint64_t reads_ = 0;
   uint64_t writes_ = 0;
+  uint64_t synced_writes_ = 0;
+  uint64_t syncs_ = 0;
+  int failing_reopens_ = 0;
+  bool sync_fails_ = false;
   bool broken_ = false;
 };
 

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/committer.h"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "tests/engine/map_store.h"
+#include "tests/engine/test_records.h"
+
+namespace kvorum::engine::testing {
+namespace {
+
+// Collects what the commit thread tells and lets the test wait for it.
+class Rounds {
+ public:
+  void operator()(Ticket committed, const Status& status) {
+    const std::lock_guard guard(mutex_);
+    committed_ = committed;
+    failures_ += status.ok() ? 0 : 1;
+    changed_.notify_all();
+  }
+  void wait_for_ticket(Ticket ticket) {
+    std::unique_lock guard(mutex_);
+    changed_.wait(guard, [&] { return committed_ >= ticket; });
+  }
+  void wait_for_failure() {
+    std::unique_lock guard(mutex_);
+    changed_.wait(guard, [&] { return failures_ > 0; });
+  }
+  int failures() {
+    const std::lock_guard guard(mutex_);
+    return failures_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Ticket committed_ = 0;
+  int failures_ = 0;
+};
+
+class CommitterTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    TableOptions options;
+    options.partition_bits = 2;
+    options.store = &store_;
+    options.codec = &codec_;
+    table_ = std::make_unique<ObjectTable>(options);
+    ASSERT_TRUE(table_->warm().ok());
+  }
+  void start(SyncPolicy sync, uint32_t sync_interval_ms = 1) {
+    CommitterOptions options;
+    options.sync = sync;
+    options.sync_interval_ms = sync_interval_ms;
+    options.reopen_retry_ms = 1;
+    options.on_round = std::ref(rounds_);
+    committer_ = std::make_unique<Committer>(table_.get(), &store_, options);
+  }
+
+  TestCodec codec_;
+  MapStore store_;
+  std::unique_ptr<ObjectTable> table_;
+  Rounds rounds_;
+  std::unique_ptr<Committer> committer_;
+};
+
+TEST_F(CommitterTest, EachUpdateIsCommittedAndToldOf) {
+  start(SyncPolicy::kNever);
+  for (int i = 0; i < 200; ++i) {
+    const UpdateResult result = put(*table_, key_ref("k"), std::to_string(i));
+    rounds_.wait_for_ticket(result.ticket);
+    EXPECT_EQ(value_of(store_.values()[store_key(key_ref("k"))]), std::to_string(i));
+  }
+  EXPECT_GE(committer_->rounds(), 200u);
+  EXPECT_EQ(committer_->failures(), 0u);
+}
+
+TEST_F(CommitterTest, UpdatesDuringARoundAreWrittenTogetherInTheNext) {
+  std::promise<void> first_write, go_on;
+  int writes = 0;
+  store_.on_write = [&] {
+    if (++writes != 1) return;
+    first_write.set_value();
+    go_on.get_future().wait();
+  };
+  start(SyncPolicy::kNever);
+  put(*table_, key_ref("first"), "v");
+  first_write.get_future().wait();
+  Ticket last = 0;
+  for (int i = 0; i < 500; ++i) last = put(*table_, key_ref("k" + std::to_string(i)), "v").ticket;
+  go_on.set_value();
+  rounds_.wait_for_ticket(last);
+  EXPECT_EQ(writes, 2);
+  EXPECT_EQ(store_.values().size(), 501u);
+}
+
+TEST_F(CommitterTest, AlwaysSyncsWithEachRoundNeverNotAtAll) {
+  start(SyncPolicy::kAlways);
+  rounds_.wait_for_ticket(put(*table_, key_ref("k"), "1").ticket);
+  EXPECT_EQ(store_.synced_writes(), 1u);
+  committer_.reset();
+  start(SyncPolicy::kNever);
+  rounds_.wait_for_ticket(put(*table_, key_ref("k"), "2").ticket);
+  EXPECT_EQ(store_.synced_writes(), 1u);
+  EXPECT_EQ(store_.syncs(), 0u);
+}
+
+TEST_F(CommitterTest, IntervalSyncsAfterwards) {
+  std::promise<void> synced;
+  store_.on_sync = [&, told = false]() mutable {
+    if (!told) synced.set_value();
+    told = true;
+  };
+  start(SyncPolicy::kInterval);
+  rounds_.wait_for_ticket(put(*table_, key_ref("k"), "1").ticket);
+  synced.get_future().wait();
+  EXPECT_EQ(store_.synced_writes(), 0u);
+}
+
+TEST_F(CommitterTest, StoppingCommitsAndSyncsWhatIsDirty) {
+  start(SyncPolicy::kInterval, 1000 * 1000);
+  for (int i = 0; i < 100; ++i) put(*table_, key_ref("k" + std::to_string(i)), "v");
+  committer_.reset();
+  EXPECT_FALSE(table_->has_dirty());
+  EXPECT_EQ(store_.values().size(), 100u);
+  EXPECT_EQ(store_.syncs(), 1u);
+}
+
+TEST_F(CommitterTest, AFailureIsToldOnceAndTheStoreReopenedUntilItWorks) {
+  start(SyncPolicy::kAlways);
+  store_.set_broken(true);
+  store_.fail_reopens(20);
+  put(*table_, key_ref("k"), "v");
+  rounds_.wait_for_failure();
+  store_.set_broken(false);
+  UpdateResult result;
+  while ((result = put(*table_, key_ref("k"), "w")).access == Access::kRefused) {
+    std::this_thread::yield();
+  }
+  rounds_.wait_for_ticket(result.ticket);
+  EXPECT_EQ(value_of(store_.values()[store_key(key_ref("k"))]), "w");
+  EXPECT_EQ(rounds_.failures(), 1);
+  EXPECT_EQ(committer_->failures(), 1u);
+  EXPECT_FALSE(table_->failed());
+}
+
+TEST_F(CommitterTest, AFailedSyncIsAFailureOfTheStore) {
+  start(SyncPolicy::kInterval);
+  store_.fail_next_sync();
+  put(*table_, key_ref("k"), "v");
+  rounds_.wait_for_failure();
+  UpdateResult result;
+  while ((result = put(*table_, key_ref("k"), "w")).access == Access::kRefused) {
+    std::this_thread::yield();
+  }
+  rounds_.wait_for_ticket(result.ticket);
+}
+
+TEST_F(CommitterTest, StoppingABrokenStoreEnds) {
+  start(SyncPolicy::kAlways);
+  store_.set_broken(true);
+  store_.fail_reopens(1000 * 1000);
+  put(*table_, key_ref("k"), "v");
+  rounds_.wait_for_failure();
+  committer_.reset();
+  EXPECT_TRUE(table_->has_dirty());
+}
+
+TEST_F(CommitterTest, StoreThreadsRunWhatIsQueued) {
+  start(SyncPolicy::kNever);
+  std::mutex mutex;
+  std::set<int> ran;
+  for (int i = 0; i < 100; ++i) {
+    committer_->run_on_store_thread([&, i] {
+      const std::lock_guard guard(mutex);
+      ran.insert(i);
+    });
+  }
+  committer_.reset();
+  EXPECT_EQ(ran.size(), 100u);
+}
+
+}  // namespace
+}  // namespace kvorum::engine::testing
