@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/accepted_link.h"
+
+#include <fmt/format.h>
+
+namespace kvorum::server {
+
+using cluster::Frame;
+using cluster::MessageType;
+
+AcceptedLink::AcceptedLink(PeerLinks& home, TcpSocket socket)
+    : PeerLink(std::move(socket), *home.parts().share), home_(home) {
+  error_code ignored;
+  address_ = this->socket().remote_endpoint(ignored).address().to_string();
+  who_ = address_;
+}
+
+uint64_t AcceptedLink::now_us() { return home_.parts().clock->now().steady_us; }
+
+void AcceptedLink::start() {
+  greeting_deadline_us_ = now_us() + kGreetingUs;
+  home_.note_deadline(greeting_deadline_us_);
+  PeerLink::start(now_us());
+}
+
+uint64_t AcceptedLink::on_time(uint64_t now) {
+  const uint64_t deadline = is_up() ? last_heard_us() + kOrphanAfterUs : greeting_deadline_us_;
+  if (now < deadline) return deadline;
+  home_.log_trouble(who_, is_up() ? "its link to this node fell silent and was closed"
+                                  : "it connected but did not complete the greeting");
+  leave();
+  return 0;
+}
+
+bool AcceptedLink::on_frame(const Frame& frame) {
+  switch (state_) {
+    case State::kAwaitingHello:
+      return on_hello(frame);
+    case State::kAwaitingProof:
+      return on_proof(frame);
+    case State::kUp:
+      return on_request(frame);
+  }
+  return false;
+}
+
+bool AcceptedLink::on_hello(const Frame& frame) {
+  if (!parse_hello(frame, &hello_)) {
+    on_closed("it sent something else than a greeting");
+    return false;
+  }
+  const PeerIdentity& self = *home_.parts().identity;
+  if (!hello_.node_name.empty()) who_ = hello_.node_name + " at " + address_;
+  welcome_.node_id = self.node_id;
+  welcome_.node_name = self.node_name;
+  welcome_.incarnation = self.incarnation;
+  welcome_.view_hash = self.view_hash;
+  welcome_.nonce = home_.fresh_nonce();
+  welcome_.refusal = refusal_of(hello_, self, *home_.parts().view);
+  if (welcome_.refusal.empty()) welcome_.proof = acceptor_proof(self.key, hello_, welcome_);
+  std::string batch;
+  put_welcome(batch, welcome_);
+  send(batch);
+  if (!welcome_.refusal.empty()) return refuse(welcome_.refusal);
+  state_ = State::kAwaitingProof;
+  return is_open();
+}
+
+bool AcceptedLink::on_proof(const Frame& frame) {
+  uint64_t proof = 0;
+  if (!parse_proof(frame, &proof)) {
+    on_closed("it sent something else than its proof");
+    return false;
+  }
+  std::string refusal;
+  if (proof != dialer_proof(home_.parts().identity->key, hello_, welcome_)) {
+    refusal = fmt::format("your cluster.secret differs from that of node {}: set the same one",
+                          home_.parts().identity->node_name);
+  } else if (index_ = home_.give_index(*this); index_ == cluster::kNoMember) {
+    refusal = "too many links to this node";
+  }
+  std::string batch;
+  put_greeting_done(batch, refusal);
+  send(batch);
+  if (!refusal.empty()) return refuse(refusal);
+  state_ = State::kUp;
+  greeted();
+  return is_open();
+}
+
+// Even types ask, odd ones answer: an answer has no business here, where nothing was asked.
+bool AcceptedLink::on_request(const Frame& frame) {
+  if (frame.head.type == MessageType::kPing) {
+    send_empty_frame(MessageType::kPong);
+  } else if (frame.head.type >= MessageType::kForward &&
+             static_cast<uint8_t>(frame.head.type) % 2 == 0) {
+    home_.hand_over(index_, frame);
+  }
+  return is_open();
+}
+
+bool AcceptedLink::refuse(std::string_view reason) {
+  ++home_.counters().refused_greetings;
+  home_.log_trouble(who_, fmt::format("it was refused, and told: {}", reason));
+  leave();
+  return false;
+}
+
+void AcceptedLink::on_closed(std::string_view why) {
+  if (is_up() || state_ != State::kAwaitingHello) {
+    log_debug("link from {}: {}", who_, why);
+  } else {
+    home_.log_trouble(who_, why);
+  }
+  ++home_.counters().broken_links;
+  leave();
+}
+
+void AcceptedLink::leave() {
+  close();
+  home_.retire(*this);
+}
+
+}  // namespace kvorum::server

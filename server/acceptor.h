@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Takes the connections of one listening socket for its reactor. When the process has no descriptor
+// left it pauses instead of spinning. Owned by the reactor; stop() before the reactor's end.
+#pragma once
+
+#include <functional>
+
+#include "server/asio.h"
+#include "server/listener.h"
+
+namespace kvorum::server {
+
+class Acceptor {
+ public:
+  static constexpr auto kPause = std::chrono::milliseconds(100);
+
+  Acceptor(asio::io_context& io, ListeningSocket socket, std::function<void(TcpSocket)> take);
+  Acceptor(const Acceptor&) = delete;
+
+  void start();
+  void stop();
+
+ private:
+  void on_accepted(const error_code& error, TcpSocket socket);
+
+  asio::io_context& io_;
+  TcpAcceptor acceptor_;
+  SteadyTimer pause_;
+  std::function<void(TcpSocket)> take_;
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/admin/metrics.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <sstream>
+#include <vector>
+
+namespace kvorum::server {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+// Gathers families; one call per metric.
+class Families {
+ public:
+  void counter(const char* name, const char* help, double value) {
+    start(name, help, MetricType::Counter);
+    add({}, value);
+  }
+  void gauge(const char* name, const char* help, double value) {
+    start(name, help, MetricType::Gauge);
+    add({}, value);
+  }
+  void start(const char* name, const char* help, MetricType type) {
+    MetricFamily& family = families_.emplace_back();
+    family.name = name;
+    family.help = help;
+    family.type = type;
+  }
+  void add(Labels labels, double value) {
+    ClientMetric& metric = families_.back().metric.emplace_back();
+    metric.label = std::move(labels);
+    if (families_.back().type == MetricType::Counter) {
+      metric.counter.value = value;
+    } else {
+      metric.gauge.value = value;
+    }
+  }
+  std::string text() const {
+    std::ostringstream out;
+    prometheus::TextSerializer().Serialize(out, families_);
+    return out.str();
+  }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+double number(uint64_t value) { return static_cast<double>(value); }
+
+void add_clients(const NodeStatus& status, Families& out) {
+  out.gauge("kvorum_clients_connected", "Client connections now.",
+            number(status.clients_connected));
+  out.counter("kvorum_connections_received_total", "Client connections accepted or rejected.",
+              number(status.connections_received));
+  out.counter("kvorum_connections_rejected_total", "Client connections over limits.clients.",
+              number(status.connections_rejected));
+  out.counter("kvorum_commands_total", "Commands of clients.", number(status.commands_processed));
+  out.counter("kvorum_keyspace_hits_total", "Reads that found a value.",
+              number(status.keyspace_hits));
+  out.counter("kvorum_keyspace_misses_total", "Reads that found none.",
+              number(status.keyspace_misses));
+  out.start("kvorum_client_bytes_total", "Bytes from and to clients.", MetricType::Counter);
+  out.add({{"direction", "in"}}, number(status.net_input_bytes));
+  out.add({{"direction", "out"}}, number(status.net_output_bytes));
+  out.start("kvorum_peer_bytes_total", "Bytes from and to other nodes.", MetricType::Counter);
+  out.add({{"direction", "in"}}, number(status.peer_bytes_in));
+  out.add({{"direction", "out"}}, number(status.peer_bytes_out));
+}
+
+void add_operations(const cluster::CoordinatorCounters& counters, Families& out) {
+  out.start("kvorum_operations_total", "Operations that this node coordinated.",
+            MetricType::Counter);
+  out.add({{"kind", "get"}}, number(counters.gets));
+  out.add({{"kind", "put"}}, number(counters.puts));
+  out.add({{"kind", "forwarded"}}, number(counters.forwards));
+  out.start("kvorum_operations_failed_total", "Operations that did not reach their quorum.",
+            MetricType::Counter);
+  out.add({{"outcome", "no_quorum"}}, number(counters.no_quorum));
+  out.add({{"outcome", "uncertain"}}, number(counters.uncertain));
+  out.gauge("kvorum_operations_in_flight", "Operations that have not ended.",
+            number(counters.operations_in_flight));
+  out.start("kvorum_replica_operations_total", "Served here for other coordinators.",
+            MetricType::Counter);
+  out.add({{"kind", "read"}}, number(counters.replica_reads));
+  out.add({{"kind", "write"}}, number(counters.replica_writes));
+  out.counter("kvorum_replica_timeouts_total", "Replicas that did not answer in time.",
+              number(counters.timeouts));
+  out.counter("kvorum_forward_retries_total", "Forwarded operations tried at another node.",
+              number(counters.forward_retries));
+  out.counter("kvorum_read_repairs_total", "Stale replicas repaired after a read.",
+              number(counters.read_repairs));
+  out.counter("kvorum_digest_mismatches_total", "Replicas whose digest differed in a read.",
+              number(counters.digest_mismatches));
+  out.counter("kvorum_second_writes_total", "Blind writes that had to cover what a replica kept.",
+              number(counters.second_writes));
+  out.counter("kvorum_siblings_seen_total", "Reads that returned more than one version.",
+              number(counters.siblings_seen));
+  out.counter("kvorum_concurrent_dropped_total", "Concurrent versions dropped by last write wins.",
+              number(counters.concurrent_dropped));
+  out.counter("kvorum_clock_truncations_total", "Entries cut from version vectors.",
+              number(counters.clock_truncations));
+  out.counter("kvorum_malformed_frames_total", "Frames of peers that could not be understood.",
+              number(counters.malformed_frames));
+}
+
+void add_cluster(const NodeStatus& status, Families& out) {
+  out.start("kvorum_hints_total", "Writes kept for unreachable owners.", MetricType::Counter);
+  out.add({{"event", "stored"}}, number(status.counters.hints_stored));
+  out.add({{"event", "replayed"}}, number(status.counters.hints_replayed));
+  out.gauge("kvorum_hints_pending", "Hints kept here.", number(status.hints_pending));
+  out.gauge("kvorum_transfers_active", "Partitions on the move.", number(status.transfers_active));
+  out.start("kvorum_member_up", "1: linked and not suspected, as this node sees it.",
+            MetricType::Gauge);
+  for (const MemberStatus& member : status.members) {
+    out.add({{"member", member.name}}, member.state == cluster::PeerState::kUp ? 1 : 0);
+  }
+  out.start("kvorum_member_partitions", "Partitions of which it is the first owner.",
+            MetricType::Gauge);
+  for (const MemberStatus& member : status.members) {
+    out.add({{"member", member.name}}, member.partitions);
+  }
+}
+
+void add_store(const NodeStatus& status, Families& out) {
+  out.start("kvorum_keys", "Live keys held by this node.", MetricType::Gauge);
+  for (size_t db = 0; db < status.keys.size(); ++db) {
+    if (db != 0 && status.keys[db] == 0) continue;
+    out.add({{"db", std::to_string(db)}}, number(status.keys[db]));
+  }
+  out.gauge("kvorum_store_failed", "1: the store refuses writes.", status.store_failed ? 1 : 0);
+  out.counter("kvorum_store_commits_total", "Rounds of group commit.",
+              number(status.store_commits));
+  out.counter("kvorum_store_failures_total", "Rounds that failed.", number(status.store_failures));
+  out.gauge("kvorum_damaged_records", "Records whose checksum did not hold.",
+            number(status.damaged_records));
+}
+
+void add_process(const NodeStatus& status, Families& out) {
+  out.start("kvorum_build", "1, with the version as a label.", MetricType::Gauge);
+  out.add({{"version", status.version}}, 1);
+  out.gauge("kvorum_uptime_seconds", "Since the process started.", number(status.uptime_seconds));
+  out.gauge("kvorum_memory_allocated_bytes", "Of the allocator.", number(status.memory_used_bytes));
+  out.gauge("process_resident_memory_bytes", "Resident memory.",
+            number(status.memory_resident_bytes));
+  out.counter("process_cpu_seconds_total", "User and system time.",
+              status.cpu_user_seconds + status.cpu_system_seconds);
+}
+
+}  // namespace
+
+std::string metrics_text(const NodeStatus& status) {
+  Families families;
+  add_process(status, families);
+  add_clients(status, families);
+  add_operations(status.counters, families);
+  add_cluster(status, families);
+  add_store(status, families);
+  return families.text();
+}
+
+}  // namespace kvorum::server

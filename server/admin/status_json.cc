@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/admin/status_json.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <charconv>
+
+namespace kvorum::server {
+namespace {
+
+namespace json = boost::json;
+
+std::string hex64(uint64_t number) { return fmt::format("{:016x}", number); }
+
+std::string document(const json::value& value) { return json::serialize(value) + "\n"; }
+
+json::object member_json(const MemberStatus& member) {
+  return {{"name", member.name},
+          {"id", hex64(member.id)},
+          {"self", member.self},
+          {"state", peer_state_text(member.state)},
+          {"peer", member.peer},
+          {"redis", member.redis},
+          {"memcached", member.memcached},
+          {"admin", member.admin},
+          {"weight", member.weight},
+          {"rack", member.rack},
+          {"zone", member.zone},
+          {"partitions", member.partitions},
+          {"hints_pending", member.hints_pending}};
+}
+
+json::object counters_json(const cluster::CoordinatorCounters& counters) {
+  return {{"gets", counters.gets},
+          {"puts", counters.puts},
+          {"forwards", counters.forwards},
+          {"forward_retries", counters.forward_retries},
+          {"replica_reads", counters.replica_reads},
+          {"replica_writes", counters.replica_writes},
+          {"read_repairs", counters.read_repairs},
+          {"digest_mismatches", counters.digest_mismatches},
+          {"second_writes", counters.second_writes},
+          {"hints_stored", counters.hints_stored},
+          {"hints_replayed", counters.hints_replayed},
+          {"no_quorum", counters.no_quorum},
+          {"uncertain", counters.uncertain},
+          {"timeouts", counters.timeouts},
+          {"siblings_seen", counters.siblings_seen},
+          {"concurrent_dropped", counters.concurrent_dropped},
+          {"clock_truncations", counters.clock_truncations},
+          {"malformed_frames", counters.malformed_frames},
+          {"operations_in_flight", counters.operations_in_flight}};
+}
+
+json::object clients_json(const NodeStatus& status) {
+  return {{"connected", status.clients_connected},
+          {"max", status.clients_max},
+          {"received", status.connections_received},
+          {"rejected", status.connections_rejected},
+          {"commands", status.commands_processed},
+          {"commands_per_second", status.commands_per_second},
+          {"hits", status.keyspace_hits},
+          {"misses", status.keyspace_misses},
+          {"bytes_in", status.net_input_bytes},
+          {"bytes_out", status.net_output_bytes}};
+}
+
+json::object store_json(const NodeStatus& status) {
+  return {{"engine", status.engine},
+          {"sync", status.sync},
+          {"failed", status.store_failed},
+          {"error", status.store_error},
+          {"commits", status.store_commits},
+          {"failures", status.store_failures},
+          {"damaged_records", status.damaged_records}};
+}
+
+json::object process_json(const NodeStatus& status) {
+  return {{"pid", status.pid},
+          {"uptime_seconds", status.uptime_seconds},
+          {"reactors", status.reactors},
+          {"cpu_user_seconds", status.cpu_user_seconds},
+          {"cpu_system_seconds", status.cpu_system_seconds},
+          {"memory_used_bytes", status.memory_used_bytes},
+          {"memory_resident_bytes", status.memory_resident_bytes},
+          {"memory_max_bytes", status.memory_max_bytes}};
+}
+
+json::array names_json(const cluster::ClusterView& view,
+                       std::span<const cluster::MemberIndex> members) {
+  json::array names;
+  for (const cluster::MemberIndex member : members) names.emplace_back(view.members[member].name);
+  return names;
+}
+
+const char* partitioner_text(Partitioner partitioner) {
+  return partitioner == Partitioner::kMd5 ? "md5" : "slots";
+}
+
+int hex_digit(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+  return -1;
+}
+
+std::string query_decoded(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool whole = text[i] == '%' && i + 2 < text.size();
+    const int high = whole ? hex_digit(text[i + 1]) : -1;
+    const int low = whole ? hex_digit(text[i + 2]) : -1;
+    if (high >= 0 && low >= 0) {
+      out.push_back(static_cast<char>(high * 16 + low));
+      i += 2;
+    } else {
+      out.push_back(text[i] == '+' ? ' ' : text[i]);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+const char* peer_state_text(cluster::PeerState state) {
+  switch (state) {
+    case cluster::PeerState::kUp:
+      return "up";
+    case cluster::PeerState::kSuspected:
+      return "suspected";
+    case cluster::PeerState::kDown:
+      return "down";
+  }
+  return "";
+}
+
+std::string status_json(const NodeStatus& status) {
+  json::array members;
+  for (const MemberStatus& member : status.members) members.push_back(member_json(member));
+  json::array keys;
+  for (const uint64_t count : status.keys) keys.push_back(count);
+  return document(json::object{{"name", status.name},
+                               {"id", hex64(status.id)},
+                               {"cluster", status.cluster_name},
+                               {"cluster_id", hex64(status.cluster_id)},
+                               {"version", status.version},
+                               {"incarnation", hex64(status.incarnation)},
+                               {"state", status.state()},
+                               {"waiting", status.waiting},
+                               {"loading", status.loading},
+                               {"redis", status.redis},
+                               {"memcached", status.memcached},
+                               {"peer", status.peer},
+                               {"admin", status.admin},
+                               {"partitions", status.partitions},
+                               {"keys", std::move(keys)},
+                               {"hints_pending", status.hints_pending},
+                               {"transfers_active", status.transfers_active},
+                               {"members", std::move(members)},
+                               {"clients", clients_json(status)},
+                               {"peer_bytes_in", status.peer_bytes_in},
+                               {"peer_bytes_out", status.peer_bytes_out},
+                               {"store", store_json(status)},
+                               {"process", process_json(status)},
+                               {"counters", counters_json(status.counters)}});
+}
+
+std::string ring_json(const cluster::ClusterView& view) {
+  std::vector<uint32_t> owned(view.members.size());
+  for (const cluster::MemberIndex owner : view.ring.owners()) ++owned[owner];
+  json::array members;
+  for (size_t i = 0; i < view.members.size(); ++i) {
+    const cluster::Member& member = view.members[i];
+    members.push_back(json::object{{"name", member.name},
+                                   {"id", hex64(member.id)},
+                                   {"weight", member.weight},
+                                   {"rack", member.rack},
+                                   {"zone", member.zone},
+                                   {"partitions", owned[i]}});
+  }
+  return document(json::object{{"cluster", view.cluster_name},
+                               {"cluster_id", hex64(view.cluster_id)},
+                               {"partitioner", partitioner_text(view.partitioner)},
+                               {"partitions", view.ring.partitions()},
+                               {"members", std::move(members)},
+                               {"owners", names_json(view, view.ring.owners())}});
+}
+
+std::string key_json(const cluster::ClusterView& view, std::string_view key, uint8_t database) {
+  const Position position = position_of(key, view.partitioner);
+  const uint32_t partition = view.ring.partition_of(position);
+  const auto list = view.ring.preference_list(partition);
+  const size_t n = std::min<size_t>(view.quorum(database).n, list.size());
+  return document(json::object{{"position", hex64(position.high) + hex64(position.low)},
+                               {"partition", partition},
+                               {"db", database},
+                               {"primaries", names_json(view, list.first(n))},
+                               {"fallbacks", names_json(view, list.subspan(n))}});
+}
+
+std::string config_json(const Config& config) {
+  return document(json::object{{"yaml", show_config(config)}});
+}
+
+std::string error_json(std::string_view text) {
+  return document(json::object{{"error", json::string_view(text.data(), text.size())}});
+}
+
+std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    const size_t equals = pair.find('=');
+    if (pair.substr(0, equals) == name && equals != std::string_view::npos) {
+      return query_decoded(pair.substr(equals + 1));
+    }
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return std::nullopt;
+}
+
+std::string query_escaped(std::string_view text) {
+  std::string out;
+  for (const char byte : text) {
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                       (byte >= '0' && byte <= '9') || byte == '-' || byte == '_' || byte == '.';
+    if (plain) {
+      out.push_back(byte);
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(byte));
+    }
+  }
+  return out;
+}
+
+std::optional<uint8_t> database_number(std::string_view text) {
+  uint32_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || rest != end || number >= kKeyspacesMax) return std::nullopt;
+  return static_cast<uint8_t>(number);
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The documents of the admin API as JSON text. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/config.h"
+#include "server/node_status.h"
+
+namespace kvorum::server {
+
+std::string status_json(const NodeStatus& status);
+// Partitions per member, and the owner of each partition.
+std::string ring_json(const cluster::ClusterView& view);
+// Position, partition and preference list of one key.
+std::string key_json(const cluster::ClusterView& view, std::string_view key, uint8_t database);
+// The effective configuration; secrets masked.
+std::string config_json(const Config& config);
+std::string error_json(std::string_view text);
+
+const char* peer_state_text(cluster::PeerState state);
+
+// The decoded value of `name` in a query string (a=1&b=%20); none where it is missing.
+std::optional<std::string> query_value(std::string_view query, std::string_view name);
+std::string query_escaped(std::string_view text);
+std::optional<uint8_t> database_number(std::string_view text);
+
+}  // namespace kvorum::server

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/cli/ask_commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <vector>
+
+#include "server/admin/http.h"
+#include "server/admin/status_json.h"
+#include "server/cli/command_line.h"
+
+namespace kvorum::server {
+namespace {
+
+namespace json = boost::json;
+
+using Row = std::vector<std::string>;
+
+Status not_understood() {
+  return Status(Code::kInvalid, "the answer is no document of this version of kvorum");
+}
+
+// The object in a document; null where it is none.
+Result<json::object> parse_object(const std::string& document) {
+  boost::system::error_code error;
+  json::value value = json::parse(document, error);
+  if (error || !value.is_object()) return not_understood();
+  return std::move(value.as_object());
+}
+
+std::string text_of(const json::object& object, std::string_view name) {
+  const json::value* const value = object.if_contains(json::string_view(name.data(), name.size()));
+  if (value == nullptr) return "";
+  if (value->is_string()) return std::string(value->as_string());
+  return json::serialize(*value);
+}
+
+const json::array& array_of(const json::object& object, std::string_view name) {
+  static const json::array kNone;
+  const json::value* const value = object.if_contains(json::string_view(name.data(), name.size()));
+  return value != nullptr && value->is_array() ? value->as_array() : kNone;
+}
+
+uint64_t sum_of(const json::array& numbers) {
+  uint64_t sum = 0;
+  for (const json::value& number : numbers) {
+    sum += number.is_int64() ? static_cast<uint64_t>(number.as_int64()) : 0;
+  }
+  return sum;
+}
+
+std::string joined(const json::array& names) {
+  std::string out;
+  for (const json::value& name : names) {
+    if (!out.empty()) out += ", ";
+    out += name.is_string() ? std::string(name.as_string()) : json::serialize(name);
+  }
+  return out.empty() ? "none" : out;
+}
+
+std::string aligned(const std::vector<Row>& rows) {
+  std::vector<size_t> widths;
+  for (const Row& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const Row& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
+}
+
+// Asks, and prints the table of the answer.
+int show(const std::string& admin_address, const std::string& target,
+         Result<std::string> (*table)(const std::string& document)) {
+  const auto endpoint = cluster::Endpoint::parse(admin_address);
+  if (!endpoint.ok()) {
+    fmt::print(stderr, "kvorum: --admin {}: {}\n", admin_address, endpoint.status().message());
+    return kExitUsage;
+  }
+  const auto answer = http_get(endpoint.value(), target);
+  if (!answer.ok()) {
+    fmt::print(stderr, "kvorum: {}; is the node running? (--admin names another)\n",
+               answer.status().message());
+    return kExitFailed;
+  }
+  const auto shown = table(answer.value().body);
+  if (answer.value().status != 200 || !shown.ok()) {
+    fmt::print(stderr, "kvorum: {} answered {}: {}\n", admin_address, answer.value().status,
+               answer.value().status != 200 ? answer.value().body : shown.status().message());
+    return kExitFailed;
+  }
+  fmt::print("{}", shown.value());
+  return kExitFine;
+}
+
+}  // namespace
+
+int show_status(const std::string& admin_address) {
+  return show(admin_address, "/api/v1/status", &status_table);
+}
+
+int show_ring(const std::string& admin_address, const std::string& key, int database) {
+  if (key.empty()) return show(admin_address, "/api/v1/ring", &ring_table);
+  return show(admin_address, fmt::format("/api/v1/ring?key={}&db={}", query_escaped(key), database),
+              &key_table);
+}
+
+Result<std::string> status_table(const std::string& status_document) {
+  const auto parsed = parse_object(status_document);
+  if (!parsed.ok()) return parsed.status();
+  const json::object& status = parsed.value();
+  std::vector<Row> rows = {{"MEMBER", "PEER", "STATE", "REDIS", "PARTITIONS", "HINTS"}};
+  for (const json::value& value : array_of(status, "members")) {
+    if (!value.is_object()) return not_understood();
+    const json::object& member = value.as_object();
+    const bool self = text_of(member, "self") == "true";
+    rows.push_back({text_of(member, "name"), text_of(member, "peer"),
+                    text_of(member, "state") + (self ? " (asked)" : ""), text_of(member, "redis"),
+                    text_of(member, "partitions"), text_of(member, "hints_pending")});
+  }
+  if (rows.size() == 1) return not_understood();
+  std::string out =
+      fmt::format("cluster {}: {}, {} members, {} partitions\n\n", text_of(status, "cluster"),
+                  text_of(status, "state"), rows.size() - 1, text_of(status, "partitions"));
+  out += aligned(rows);
+  const json::value* const store = status.if_contains("store");
+  const bool failed =
+      store != nullptr && store->is_object() && text_of(store->as_object(), "failed") == "true";
+  out += fmt::format(
+      "\nnode {} holds {} keys, {} hints, {} transfers{}\n", text_of(status, "name"),
+      sum_of(array_of(status, "keys")), text_of(status, "hints_pending"),
+      text_of(status, "transfers_active"),
+      failed ? "; its store refuses writes: " + text_of(store->as_object(), "error") : "");
+  if (text_of(status, "waiting") == "true") out += "it waits to be admitted to the cluster\n";
+  return out;
+}
+
+Result<std::string> ring_table(const std::string& ring_document) {
+  const auto parsed = parse_object(ring_document);
+  if (!parsed.ok()) return parsed.status();
+  const json::object& ring = parsed.value();
+  std::vector<Row> rows = {{"MEMBER", "PARTITIONS", "WEIGHT", "RACK", "ZONE"}};
+  for (const json::value& value : array_of(ring, "members")) {
+    if (!value.is_object()) return not_understood();
+    const json::object& member = value.as_object();
+    rows.push_back({text_of(member, "name"), text_of(member, "partitions"),
+                    text_of(member, "weight"), text_of(member, "rack"), text_of(member, "zone")});
+  }
+  if (rows.size() == 1) return not_understood();
+  return fmt::format("cluster {} ({}): {} partitions by {}\n\n", text_of(ring, "cluster"),
+                     text_of(ring, "cluster_id"), text_of(ring, "partitions"),
+                     text_of(ring, "partitioner")) +
+         aligned(rows);
+}
+
+Result<std::string> key_table(const std::string& key_document) {
+  const auto parsed = parse_object(key_document);
+  if (!parsed.ok()) return parsed.status();
+  const json::object& key = parsed.value();
+  if (!key.contains("primaries")) return not_understood();
+  return aligned({{"position", text_of(key, "position")},
+                  {"partition", text_of(key, "partition")},
+                  {"primaries", joined(array_of(key, "primaries"))},
+                  {"fallbacks", joined(array_of(key, "fallbacks"))}});
+}
+
+std::string state_of(const std::string& status_document) {
+  const auto parsed = parse_object(status_document);
+  return parsed.ok() ? text_of(parsed.value(), "state") : "";
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands that ask a running node at its admin address and print tables: `kvorum status`,
+// `kvorum ring`. The tables are pure functions of the node's JSON.
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+
+namespace kvorum::server {
+
+// The exit status.
+int show_status(const std::string& admin_address);
+int show_ring(const std::string& admin_address, const std::string& key, int database);
+
+// One line per member with name, peer address and state, then a summary.
+Result<std::string> status_table(const std::string& status_document);
+Result<std::string> ring_table(const std::string& ring_document);
+Result<std::string> key_table(const std::string& key_document);
+
+// The value of `state` in a status document: settled, moving, degraded. Empty where there is none.
+std::string state_of(const std::string& status_document);
+
+}  // namespace kvorum::server

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/cli/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "server/cli/ask_commands.h"
+#include "server/cli/config_commands.h"
+#include "server/cli/dev_command.h"
+#include "server/cli/serve_command.h"
+#include "server/commands/command_table.h"
+
+namespace kvorum::server {
+namespace {
+
+// Values that the options are parsed into, and the exit status of the subcommand that ran.
+struct Parsed {
+  ServeOptions serve;
+  DevOptions dev;
+  int base_port = 0;
+  std::string admin = "127.0.0.1:8379";
+  std::string key, file;
+  int database = 0;
+  bool markdown = false;
+  int exit_status = kExitFine;
+};
+
+void add_override(CLI::App& command, const char* option, std::optional<std::string>& value,
+                  const char* help) {
+  command.add_option_function<std::string>(
+      option, [&value](const std::string& text) { value = text; }, help);
+}
+
+void add_serve(CLI::App& app, Parsed& parsed) {
+  CLI::App& command = *app.add_subcommand(
+      "serve", "Run one node; without any option a durable one on the usual ports");
+  command.add_option("--config", parsed.serve.config_file, "The YAML file")->type_name("FILE");
+  Overrides& overrides = parsed.serve.overrides;
+  add_override(command, "--name", overrides.name, "Which member of the file this node is");
+  add_override(command, "--redis", overrides.redis, "HOST:PORT for redis clients");
+  add_override(command, "--memcached", overrides.memcached, "HOST:PORT for memcached clients");
+  add_override(command, "--peer", overrides.peer, "HOST:PORT for the other nodes");
+  add_override(command, "--admin", overrides.admin, "HOST:PORT for HTTP: API, metrics, health");
+  add_override(command, "--data", overrides.data, "Data directory");
+  add_override(command, "--engine", overrides.engine, "leveldb or memory");
+  command.callback([&parsed] { parsed.exit_status = serve(parsed.serve); });
+}
+
+void add_dev(CLI::App& app, Parsed& parsed) {
+  CLI::App& command =
+      *app.add_subcommand("dev", "Run a local cluster in one process tree; Ctrl-C stops it");
+  command.add_option("--nodes", parsed.dev.nodes, "How many")
+      ->check(CLI::Range(1, 26))
+      ->capture_default_str();
+  command.add_option("--data", parsed.dev.data_directory, "Where the nodes keep their data")
+      ->capture_default_str();
+  CLI::Option* const base =
+      command.add_option("--base-port", parsed.base_port, "Redis port of the first node")
+          ->check(CLI::Range(1, 65535));
+  command.add_option("--engine", parsed.dev.engine, "leveldb or memory")
+      ->check(CLI::IsMember({"leveldb", "memory"}))
+      ->capture_default_str();
+  command.callback([&parsed, base] {
+    if (*base) parsed.dev.base_port = parsed.base_port;
+    parsed.exit_status = run_dev(parsed.dev);
+  });
+}
+
+void add_admin(CLI::App& command, Parsed& parsed) {
+  command.add_option("--admin", parsed.admin, "Admin address of a node")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+}
+
+void add_asking(CLI::App& app, Parsed& parsed) {
+  CLI::App& status = *app.add_subcommand("status", "Show the members as a node sees them");
+  add_admin(status, parsed);
+  status.callback([&parsed] { parsed.exit_status = show_status(parsed.admin); });
+
+  CLI::App& ring = *app.add_subcommand("ring", "Show who owns how much, or where a key lives");
+  add_admin(ring, parsed);
+  ring.add_option("--key", parsed.key, "Show this key's position and preference list");
+  ring.add_option("--db", parsed.database, "Database of the key")
+      ->check(CLI::Range(0, 15))
+      ->capture_default_str();
+  ring.callback(
+      [&parsed] { parsed.exit_status = show_ring(parsed.admin, parsed.key, parsed.database); });
+}
+
+void add_config(CLI::App& app, Parsed& parsed) {
+  CLI::App& config = *app.add_subcommand("config", "Check or show a configuration");
+  config.require_subcommand(1);
+  CLI::App& check = *config.add_subcommand("check", "Name every mistake in a file");
+  check.add_option("FILE", parsed.file, "The YAML file")->required();
+  check.callback([&parsed] { parsed.exit_status = check_config(parsed.file); });
+  CLI::App& show = *config.add_subcommand("show", "Show what is in force, defaults included");
+  show.add_option("FILE", parsed.file, "The YAML file");
+  add_override(show, "--name", parsed.serve.overrides.name, "Which member of the file");
+  show.callback(
+      [&parsed] { parsed.exit_status = show_config_of(parsed.file, parsed.serve.overrides); });
+}
+
+void add_commands(CLI::App& app, Parsed& parsed) {
+  CLI::App& command = *app.add_subcommand("commands", "List the commands that clients may send");
+  command.add_flag("--markdown", parsed.markdown, "As the reference in docs/")->required();
+  command.callback([] { fmt::print("{}", commands_markdown()); });
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app("kvorum: a leaderless, always-writable key-value store", "kvorum");
+  app.set_version_flag("--version", std::string("kvorum ") + KVORUM_VERSION);
+  app.require_subcommand(1);
+  Parsed parsed;
+  add_serve(app, parsed);
+  add_dev(app, parsed);
+  add_asking(app, parsed);
+  add_config(app, parsed);
+  add_commands(app, parsed);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitFine : kExitUsage;
+  }
+  return parsed.exit_status;
+}
+
+}  // namespace kvorum::server

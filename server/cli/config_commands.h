@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// `kvorum config check FILE` and `kvorum config show [FILE]`.
+#pragma once
+
+#include <string>
+
+#include "server/config.h"
+
+namespace kvorum::server {
+
+// The exit status: kExitUsage where there is a mistake.
+int check_config(const std::string& file);
+int show_config_of(const std::string& file, const Overrides& overrides);
+
+}  // namespace kvorum::server

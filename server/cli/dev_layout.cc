@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/cli/dev_layout.h"
+
+#include <fmt/format.h>
+
+#include "server/config.h"
+
+namespace kvorum::server {
+
+std::vector<DevNode> dev_nodes(int count, int shift) {
+  std::vector<DevNode> nodes;
+  for (int i = 0; i < count; ++i) {
+    const auto port = [&](uint16_t usual) { return static_cast<int>(usual) + shift + i; };
+    if (port(kRedisPort) < 1 || port(kMemcachedPort) > 65535) return {};
+    DevNode node;
+    node.name = std::string(1, static_cast<char>('a' + i));
+    node.redis = static_cast<uint16_t>(port(kRedisPort));
+    node.memcached = static_cast<uint16_t>(port(kMemcachedPort));
+    node.peer = static_cast<uint16_t>(port(kPeerPort));
+    node.admin = static_cast<uint16_t>(port(kAdminPort));
+    nodes.push_back(node);
+  }
+  return nodes;
+}
+
+std::string dev_yaml(const DevLayout& layout) {
+  std::string out =
+      "# Written by `kvorum dev`; serves all its nodes.\ncluster:\n  name: dev\n  members:\n";
+  for (const DevNode& node : layout.nodes) {
+    out += fmt::format(
+        "    - {{name: {}, peer: \"127.0.0.1:{}\", redis: \"127.0.0.1:{}\", memcached: "
+        "\"127.0.0.1:{}\", admin: \"127.0.0.1:{}\", data: \"{}/{}\"}}\n",
+        node.name, node.peer, node.redis, node.memcached, node.admin, layout.data_directory,
+        node.name);
+  }
+  out +=
+      "keyspaces:\n"
+      "  default: {n: 3, r: 2, w: 2, conflicts: siblings}\n"
+      "  cache: {db: 2, n: 2, r: 1, w: 1, conflicts: lww}\n";
+  out += fmt::format("engine: {{type: {}}}\nreactors: {}\n", layout.engine, layout.reactors);
+  return out;
+}
+
+std::string dev_hints(const DevLayout& layout, const std::string& binary) {
+  const DevNode& first = layout.nodes.front();
+  const DevNode& last = layout.nodes.back();
+  return fmt::format(
+      "Try, in another terminal:\n"
+      "  redis-cli -p {0} SET greeting hello\n"
+      "  redis-cli -p {1} GET greeting                 # any node answers for all\n"
+      "  printf 'get greeting\\r\\nquit\\r\\n' | nc 127.0.0.1 {2}   # the same data as memcached\n"
+      "Two writers who do not know of each other leave two versions, and none is lost:\n"
+      "  redis-cli -p {0} KV.PUT cart '' book\n"
+      "  redis-cli -p {1} KV.PUT cart '' dvd\n"
+      "  redis-cli -p {0} KV.GET cart                  # a context and both; write back with it:\n"
+      "  redis-cli -p {1} KV.PUT cart <context> 'book, dvd'\n"
+      "Watch the cluster, then kill -9 a node and see that writes go on:\n"
+      "  {3} status --admin 127.0.0.1:{4}\n"
+      "Ctrl-C here stops all nodes; their data stays in {5}.\n",
+      first.redis, last.redis, last.memcached, binary, first.admin, layout.data_directory);
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The cluster that `kvorum dev` makes on this machine: names, ports, and the YAML file for all its
+// nodes. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace kvorum::server {
+
+struct DevNode {
+  std::string name;
+  uint16_t redis = 0, memcached = 0, peer = 0, admin = 0;
+
+  std::vector<uint16_t> ports() const { return {redis, memcached, peer, admin}; }
+};
+
+struct DevLayout {
+  static constexpr int kNodesMax = 26;
+
+  std::vector<DevNode> nodes;
+  std::string data_directory;
+  std::string engine = "leveldb";
+  uint32_t reactors = 1;  // of each node
+};
+
+// Node i has the usual ports + i, all shifted by the same number (`shift` may be negative). Empty
+// where a port would leave 1..65535.
+std::vector<DevNode> dev_nodes(int count, int shift);
+std::string dev_yaml(const DevLayout& layout);
+// What a person may try now.
+std::string dev_hints(const DevLayout& layout, const std::string& binary);
+
+}  // namespace kvorum::server

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/dialed_peer.h"
+
+#include <fmt/format.h>
+
+namespace kvorum::server {
+
+using cluster::Frame;
+using cluster::MessageType;
+
+// One connection to the peer: the dialer's side of the greeting, then answers.
+class DialedPeer::Link final : public PeerLink {
+ public:
+  Link(DialedPeer& peer, TcpSocket socket)
+      : PeerLink(std::move(socket), *peer.home_.parts().share), peer_(peer) {}
+
+  void start() {
+    const PeerIdentity& self = *peer_.home_.parts().identity;
+    hello_ = make_hello(self, peer_.peer_.name, peer_.home_.fresh_nonce());
+    std::string batch;
+    put_hello(batch, hello_);
+    PeerLink::start(now_us());
+    send(batch);
+  }
+  void ping() { send_empty_frame(MessageType::kPing); }
+  uint64_t heard_us() const { return last_heard_us(); }
+
+ private:
+  bool on_frame(const Frame& frame) override {
+    if (is_up()) return on_answer(frame);
+    return welcomed_ ? on_done(frame) : on_welcome(frame);
+  }
+
+  bool on_welcome(const Frame& frame) {
+    Welcome welcome;
+    if (!parse_welcome(frame, &welcome)) return fail("it does not speak the peer protocol");
+    if (!welcome.refusal.empty()) return fail("it refused this node: " + welcome.refusal);
+    const PeerIdentity& self = *peer_.home_.parts().identity;
+    if (welcome.node_id != peer_.peer_.id) {
+      return fail(fmt::format("node {} answered there: check the peer addresses in cluster.members",
+                              welcome.node_name));
+    }
+    if (welcome.proof != acceptor_proof(self.key, hello_, welcome)) {
+      return fail("its cluster.secret differs from ours: set the same one on every node");
+    }
+    if (welcome.view_hash != self.view_hash) {
+      peer_.home_.log_trouble(peer_.who() + " (configuration)",
+                              "its keyspaces, weights, racks or zones differ from ours: give every "
+                              "node the same file");
+    }
+    welcomed_ = true;
+    std::string batch;
+    put_proof(batch, dialer_proof(self.key, hello_, welcome));
+    send(batch);
+    return is_open();
+  }
+
+  bool on_done(const Frame& frame) {
+    std::string refusal;
+    if (!parse_greeting_done(frame, &refusal)) return fail("it broke off the greeting");
+    if (!refusal.empty()) return fail("it refused this node: " + refusal);
+    greeted();
+    peer_.came_up();
+    return is_open();
+  }
+
+  // Odd types answer; requests come on the link that the peer dialed.
+  bool on_answer(const Frame& frame) {
+    if (frame.head.type > MessageType::kForward && static_cast<uint8_t>(frame.head.type) % 2 == 1) {
+      peer_.home_.hand_over(peer_.member_, frame);
+    }
+    return is_open();
+  }
+
+  bool fail(std::string_view why) {
+    close();
+    peer_.lost(why);
+    return false;
+  }
+
+  void on_closed(std::string_view why) override { peer_.lost(why); }
+  uint64_t now_us() override { return peer_.now_us(); }
+
+  DialedPeer& peer_;
+  Hello hello_;
+  bool welcomed_ = false;
+};
+
+DialedPeer::DialedPeer(PeerLinks& home, cluster::MemberIndex member)
+    : home_(home),
+      member_(member),
+      peer_(home.parts().view->members[member]),
+      resolver_(*home.parts().io) {}
+
+DialedPeer::~DialedPeer() = default;
+
+uint64_t DialedPeer::now_us() const { return home_.parts().clock->now().steady_us; }
+std::string DialedPeer::who() const { return peer_.name + " at " + peer_.peer.to_text(); }
+
+void DialedPeer::dial() {
+  state_ = State::kConnecting;
+  deadline_us_ = now_us() + kConnectUs;
+  home_.note_deadline(deadline_us_);
+  ++attempt_;
+  error_code error;
+  const auto address = asio::ip::make_address(peer_.peer.host, error);
+  if (error) return resolve();
+  connect({Tcp::endpoint(address, peer_.peer.port)});
+}
+
+void DialedPeer::resolve() {
+  connecting_ = true;
+  const auto done = [this, attempt = attempt_](const error_code& error,
+                                               const Tcp::resolver::results_type& found) {
+    connecting_ = false;
+    if (attempt != attempt_ || state_ != State::kConnecting) return;
+    if (error) return lost("its host name is not known: " + error.message());
+    std::vector<Tcp::endpoint> endpoints;
+    for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+    connect(endpoints);
+  };
+  resolver_.async_resolve(peer_.peer.host, std::to_string(peer_.peer.port), done);
+}
+
+void DialedPeer::connect(const std::vector<Tcp::endpoint>& endpoints) {
+  connecting_ = true;
+  endpoints_ = endpoints;
+  socket_ = std::make_unique<TcpSocket>(home_.parts().io->get_executor());
+  asio::async_connect(*socket_, endpoints_,
+                      [this, attempt = attempt_](const error_code& error, const Tcp::endpoint&) {
+                        connecting_ = false;
+                        if (attempt == attempt_ && state_ == State::kConnecting) {
+                          on_connected(error);
+                        }
+                      });
+}
+
+void DialedPeer::on_connected(const error_code& error) {
+  if (error) return lost(error.message());
+  state_ = State::kGreeting;
+  deadline_us_ = now_us() + kConnectUs;
+  home_.note_deadline(deadline_us_);
+  link_ = std::make_unique<Link>(*this, std::move(*socket_));
+  socket_.reset();
+  link_->start();
+}
+
+void DialedPeer::came_up() {
+  state_ = State::kUp;
+  pinged_ = false;
+  deadline_us_ = now_us() + PeerLink::kPingAfterUs;
+  home_.note_deadline(deadline_us_);
+  backoff_.reset();
+  ++home_.counters().links_up;
+  home_.log_recovery(who());
+  home_.parts().coordinator->on_link(member_, true, home_.parts().clock->now());
+}
+
+void DialedPeer::lost(std::string_view why) {
+  if (state_ == State::kResting || state_ == State::kClosed) return;
+  const bool was_up = state_ == State::kUp;
+  rest();
+  home_.log_trouble(who(), was_up ? fmt::format("the link is lost: {}", why) : std::string(why));
+  if (!was_up) return;
+  --home_.counters().links_up;
+  ++home_.counters().broken_links;
+  home_.parts().coordinator->on_link(member_, false, home_.parts().clock->now());
+}
+
+void DialedPeer::rest() {
+  state_ = State::kResting;
+  ++attempt_;
+  resolver_.cancel();
+  error_code ignored;
+  if (socket_) socket_->close(ignored);
+  if (link_) {
+    link_->close();
+    closed_.push_back(std::move(link_));
+  }
+  deadline_us_ = now_us() + backoff_.next_us(home_.rng());
+  home_.note_deadline(deadline_us_);
+}
+
+void DialedPeer::send(std::string& batch) {
+  if (state_ != State::kUp) return batch.clear();
+  link_->send(batch);
+}
+
+uint64_t DialedPeer::on_time(uint64_t now) {
+  if (now < deadline_us_) return deadline_us_;
+  switch (state_) {
+    case State::kResting:
+      // A handler of the last attempt may still be on its way: then look again soon.
+      if (connecting_) {
+        deadline_us_ = now + Backoff::kFirstUs;
+      } else {
+        dial();
+      }
+      break;
+    case State::kConnecting:
+      lost("no answer to the attempt to connect");
+      break;
+    case State::kGreeting:
+      lost("no answer to the greeting");
+      break;
+    case State::kUp:
+      look_at_silence(now);
+      break;
+    case State::kClosed:
+      return 0;
+  }
+  return deadline_us_;
+}
+
+void DialedPeer::look_at_silence(uint64_t now) {
+  const uint64_t heard = link_->heard_us();
+  const uint64_t silence = now > heard ? now - heard : 0;
+  if (silence >= PeerLink::kDeadAfterUs) return lost("it has been silent for 3 s");
+  if (silence < PeerLink::kPingAfterUs) {
+    deadline_us_ = heard + PeerLink::kPingAfterUs;
+    return;
+  }
+  deadline_us_ = heard + PeerLink::kDeadAfterUs;
+  link_->ping();
+}
+
+void DialedPeer::close() {
+  if (state_ == State::kClosed) return;
+  rest();
+  state_ = State::kClosed;
+}
+
+void DialedPeer::reap() {
+  std::erase_if(closed_, [](const std::unique_ptr<Link>& link) { return link->settled(); });
+}
+
+}  // namespace kvorum::server

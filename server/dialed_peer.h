@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// A peer as this reactor dials it: connects, greets, asks, and starts again after a growing pause
+// when the link breaks. Tells the coordinator when the link comes up and when it is lost. One per
+// other member; owned by PeerLinks.
+//
+//   resting --pause over--> connecting --> greeting --> up
+//      ^--------- refused, broken, silent, too late ------'
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/backoff.h"
+#include "server/peer_link.h"
+#include "server/peer_links.h"
+
+namespace kvorum::server {
+
+class DialedPeer {
+ public:
+  static constexpr uint64_t kConnectUs = 2'000'000;
+
+  DialedPeer(PeerLinks& home, cluster::MemberIndex member);
+  ~DialedPeer();
+
+  void dial();
+  // Drops the frames unless the link is up.
+  void send(std::string& batch);
+  // Returns when to look again.
+  uint64_t on_time(uint64_t now_us);
+  void close();
+  void reap();
+  bool settled() const { return link_ == nullptr && closed_.empty() && !connecting_; }
+
+ private:
+  class Link;
+  enum class State : uint8_t { kResting, kConnecting, kGreeting, kUp, kClosed };
+
+  void resolve();
+  void connect(const std::vector<Tcp::endpoint>& endpoints);
+  void on_connected(const error_code& error);
+  void came_up();
+  // The attempt or the link is over.
+  void lost(std::string_view why);
+  void rest();
+  void look_at_silence(uint64_t now_us);
+  uint64_t now_us() const;
+  std::string who() const;
+
+  PeerLinks& home_;
+  const cluster::MemberIndex member_;
+  const cluster::Member& peer_;
+  State state_ = State::kResting;
+  uint64_t deadline_us_ = 0;
+  bool pinged_ = false;
+  uint64_t attempt_ = 0;
+  bool connecting_ = false;  // a handler of resolver or socket is in flight
+  Backoff backoff_;
+  TcpResolver resolver_;
+  std::unique_ptr<TcpSocket> socket_;
+  std::vector<Tcp::endpoint> endpoints_;
+  std::unique_ptr<Link> link_;
+  std::vector<std::unique_ptr<Link>> closed_;
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/node.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "server/logging.h"
+#include "server/node_impl.h"
+
+namespace kvorum::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::string self_name(const cluster::ClusterView& view, const Config& config) {
+  return view.is_member() ? view.members[view.self].name : config.node.name;
+}
+
+}  // namespace
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() { stop(); }
+
+const Config& Node::config() const { return impl_->config; }
+const cluster::ClusterView& Node::view() const { return *impl_->view; }
+
+Result<std::unique_ptr<Node>> Node::open(const Config& config) {
+  std::unique_ptr<Node> node(new Node(std::make_unique<Impl>(config)));
+  Impl& impl = *node->impl_;
+  if (Status status = impl.bind_listeners(); !status.ok()) return status;
+  if (Status status = impl.open_store(); !status.ok()) return status;
+  impl.start_admin(*node);
+  if (Status status = impl.open_tables(); !status.ok()) return status;
+  impl.start_reactors(*node);
+  impl.ready = true;
+  log_info("node {} of cluster {} takes clients: redis {}, memcached {}, peers {}, admin {}",
+           self_name(*impl.view, config), impl.view->cluster_name, config.listen.redis.to_text(),
+           config.listen.memcached.to_text(), config.listen.peer.to_text(),
+           config.listen.admin.to_text());
+  if (!impl.view->is_member()) {
+    log_warning("node {} is not among the members of cluster {}: it waits to be admitted",
+                config.node.name, impl.view->cluster_name);
+  }
+  return node;
+}
+
+std::string Node::unhealthy_reason() {
+  if (impl_->stopping) return "stopping";
+  if (!impl_->ready) return "starting: reading the data directory";
+  if (!impl_->view->is_member()) return "waiting to be admitted to the cluster";
+  if (impl_->table->failed()) return "the store refuses writes: " + impl_->last_store_error();
+  return {};
+}
+
+bool Node::stop() {
+  Impl& impl = *impl_;
+  if (impl.stopping.exchange(true)) return true;
+  for (const auto& reactor : impl.reactors) reactor->drain();
+  const auto until = std::chrono::steady_clock::now() + milliseconds(kDrainMs);
+  for (const auto& reactor : impl.reactors) {
+    while (!reactor->drained() && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(milliseconds(2));
+    }
+  }
+  return impl.shut_down();
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// A node: the process's tables, store, clock, reactors and admin server, put together in order and
+// taken apart in the reverse one. Made by `kvorum serve`; one per process.
+//
+//   open(): view -> listeners -> data directory -> tables, read once -> reactors, commit thread
+//   stop(): no new clients -> answers out (bounded) -> reactors end -> commit, sync -> clean-stop
+//   mark
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "server/config.h"
+#include "server/node_status.h"
+
+namespace kvorum::server {
+
+class Node final : public NodeServices {
+ public:
+  static constexpr uint64_t kDrainMs = 2000;
+
+  // Everything up to serving clients. The error is one sentence for the person who started it.
+  static Result<std::unique_ptr<Node>> open(const Config& config);
+  ~Node() override;
+  Node(const Node&) = delete;
+
+  // Any thread.
+  NodeStatus status() override;
+  // Takes requests? Else why not.
+  std::string unhealthy_reason();
+
+  const Config& config() const;
+  const cluster::ClusterView& view() const;
+
+  // Finishes what runs, commits, marks the stop as clean. False where something could not be saved.
+  bool stop();
+
+ private:
+  struct Impl;
+  explicit Node(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kvorum::server

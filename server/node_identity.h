@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a node writes down about itself in its store: to whom the data belongs, how the last session
+// ended, how far its clock had come. A session is one run of the process: it has an incarnation of
+// its own, which survives only a clean stop of a one-member cluster (a larger one would need a peer
+// that confirms it), and a clock that starts at or above every reading the session before reported.
+// Called at start and stop; in between SessionFacts is kept current.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "base/status.h"
+#include "cluster/flush_marks.h"
+#include "cluster/hybrid_clock.h"
+#include "cluster/member.h"
+#include "engine/store.h"
+
+namespace kvorum::server {
+
+// Who wants to use a data directory.
+struct StoreClaim {
+  std::string directory;
+  std::string node_name, cluster_name;
+  cluster::NodeId node_id = 0;
+  uint64_t cluster_id = 0;
+  size_t members = 1;  // of the cluster
+};
+
+struct SessionStart {
+  uint64_t incarnation = 0;
+  Hlc clock_least;
+  bool was_clean = false;   // the session before ended by a clean stop
+  std::string flush_marks;  // FlushMarks::encode()
+};
+
+// Claims the store for this node, or says to whom it belongs (kExists). Deletes the clean-stop
+// marker: from here on only end_session() makes a stop clean. `fresh_incarnation` is random.
+Result<SessionStart> begin_session(engine::Store& store, const StoreClaim& claim,
+                                   uint64_t fresh_incarnation);
+// After the last commit. Synced.
+Status end_session(engine::Store& store, uint64_t incarnation, Hlc clock);
+
+// Keeps the facts current that a session after a crash needs. Any thread.
+class SessionFacts {
+ public:
+  // How far ahead of its readings the clock is reserved: a start after a crash begins there.
+  static constexpr uint64_t kReservedMs = 500;
+
+  // `sync`: a flush mark must survive a power cut before it counts as stored.
+  SessionFacts(engine::Store* store, const cluster::HybridClock* clock, cluster::FlushMarks* marks,
+               bool sync)
+      : store_(store), clock_(clock), marks_(marks), sync_(sync) {}
+
+  // Reserves the clock further when a reading comes near the end of what is reserved.
+  Status keep_clock(uint64_t wall_ms);
+  // Writes the flush marks when they were raised, then says so to them.
+  Status keep_marks();
+
+ private:
+  engine::Store* store_;
+  const cluster::HybridClock* clock_;
+  cluster::FlushMarks* marks_;
+  bool sync_;
+  std::atomic<uint64_t> reserved_ms_{0};
+};
+
+}  // namespace kvorum::server

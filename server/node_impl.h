@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of Node: what a node consists of, in the order in which it is built (and destroyed in
+// reverse). Included by node.cc, node_start.cc and node_snapshot.cc only.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/hints.h"
+#include "cluster/object_codec.h"
+#include "engine/committer.h"
+#include "engine/object_table.h"
+#include "server/admin/http.h"
+#include "server/directory_lock.h"
+#include "server/listener.h"
+#include "server/node.h"
+#include "server/node_identity.h"
+#include "server/reactor.h"
+#include "server/serial_store.h"
+
+namespace kvorum::server {
+
+using ReactorSockets = std::vector<std::vector<ListeningSocket>>;  // by reactor
+
+struct Node::Impl {
+  explicit Impl(const Config& node_config);
+
+  Status bind_listeners();
+  Status open_store();
+  void start_admin(Node& node);
+  Status open_tables();
+  void start_reactors(Node& node);
+  bool shut_down();
+
+  void add_identity(NodeStatus* status) const;
+  void add_tables(NodeStatus* status);
+  void add_rate(uint64_t now_us, NodeStatus* status);
+
+  void on_round(engine::Ticket ticket, const Status& status);
+  void store_flush_marks();
+  void note_store_trouble(const Status& status);
+  std::string last_store_error();
+  uint64_t wall_ms() const { return TurnClock(config.clock_offset_ms).read().wall_ms; }
+
+  const Config config;
+  const std::shared_ptr<const cluster::ClusterView> view;
+  const uint64_t started_us;
+  const std::string run_id;
+  uint32_t reactor_count = 1;
+  std::atomic<bool> ready{false}, stopping{false};
+
+  ReactorSockets redis, memcached, peer;
+  std::vector<ListeningSocket> admin;
+
+  std::optional<DirectoryLock> directory_lock;
+  std::unique_ptr<SerialStore> store;
+  SessionStart session;
+
+  cluster::AuthorTable authors;
+  cluster::HybridClock clock;
+  cluster::FlushMarks marks;
+  std::unique_ptr<cluster::StoredRecordCodec> codec;
+  std::unique_ptr<engine::ObjectTable> table, hints;
+  std::unique_ptr<SessionFacts> facts;
+
+  PeerIdentity identity;
+  ClientCount clients;
+  ReactorParts parts;
+  std::vector<std::unique_ptr<Reactor>> reactors;
+  std::unique_ptr<engine::Committer> committer;
+  std::unique_ptr<HttpServer> admin_server;
+
+  std::mutex trouble_lock;
+  std::string store_error;
+
+  // Commands per second, between two looks at the counter.
+  std::mutex rate_lock;
+  uint64_t rate_at_us = 0, rate_commands = 0, rate = 0;
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// One snapshot of a node: what its reactors published, its tables, its process.
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "server/node_impl.h"
+#include "server/process_stats.h"
+
+namespace kvorum::server {
+namespace {
+
+void add_counters(const cluster::CoordinatorCounters& from, cluster::CoordinatorCounters* sum) {
+  sum->gets += from.gets;
+  sum->puts += from.puts;
+  sum->forwards += from.forwards;
+  sum->forward_retries += from.forward_retries;
+  sum->replica_reads += from.replica_reads;
+  sum->replica_writes += from.replica_writes;
+  sum->read_repairs += from.read_repairs;
+  sum->digest_mismatches += from.digest_mismatches;
+  sum->second_writes += from.second_writes;
+  sum->hints_stored += from.hints_stored;
+  sum->hints_replayed += from.hints_replayed;
+  sum->no_quorum += from.no_quorum;
+  sum->uncertain += from.uncertain;
+  sum->timeouts += from.timeouts;
+  sum->siblings_seen += from.siblings_seen;
+  sum->concurrent_dropped += from.concurrent_dropped;
+  sum->clock_truncations += from.clock_truncations;
+  sum->malformed_frames += from.malformed_frames;
+  sum->operations_in_flight += from.operations_in_flight;
+}
+
+// A peer is as healthy as the reactor that sees it worst says.
+void join_states(const std::vector<cluster::PeerState>& from,
+                 std::vector<cluster::PeerState>* worst) {
+  if (worst->size() < from.size()) worst->resize(from.size(), cluster::PeerState::kUp);
+  for (size_t i = 0; i < from.size(); ++i) (*worst)[i] = std::max((*worst)[i], from[i]);
+}
+
+std::string sync_text(engine::SyncPolicy sync) {
+  switch (sync) {
+    case engine::SyncPolicy::kAlways:
+      return "always";
+    case engine::SyncPolicy::kInterval:
+      return "interval";
+    case engine::SyncPolicy::kNever:
+      return "never";
+  }
+  return {};
+}
+
+void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeStatus* status,
+                  std::vector<cluster::PeerState>* states) {
+  for (const auto& reactor : reactors) {
+    const ReactorSnapshot snapshot = reactor->snapshot();
+    add_counters(snapshot.coordinator, &status->counters);
+    status->commands_processed += snapshot.dispatcher.commands;
+    status->keyspace_hits += snapshot.dispatcher.hits;
+    status->keyspace_misses += snapshot.dispatcher.misses;
+    status->net_input_bytes += snapshot.client_bytes_in;
+    status->net_output_bytes += snapshot.client_bytes_out;
+    status->peer_bytes_in += snapshot.peer_bytes_in;
+    status->peer_bytes_out += snapshot.peer_bytes_out;
+    join_states(snapshot.peer_states, states);
+  }
+}
+
+void add_members(const cluster::ClusterView& view, const std::vector<cluster::PeerState>& states,
+                 NodeStatus* status) {
+  for (size_t i = 0; i < view.members.size(); ++i) {
+    const cluster::Member& member = view.members[i];
+    MemberStatus& row = status->members.emplace_back();
+    row.name = member.name;
+    row.id = member.id;
+    row.peer = member.peer.to_text();
+    row.redis = member.redis.to_text();
+    row.memcached = member.memcached.to_text();
+    row.admin = member.admin.to_text();
+    row.self = i == view.self;
+    row.weight = member.weight;
+    row.rack = member.rack;
+    row.zone = member.zone;
+    row.state = row.self            ? cluster::PeerState::kUp
+                : i < states.size() ? states[i]
+                                    : cluster::PeerState::kDown;
+  }
+  for (const cluster::MemberIndex owner : view.ring.owners()) ++status->members[owner].partitions;
+}
+
+}  // namespace
+
+void Node::Impl::add_identity(NodeStatus* status) const {
+  status->name = config.node.name;
+  status->cluster_name = view->cluster_name;
+  status->version = KVORUM_VERSION;
+  status->run_id = run_id;
+  status->id = identity.node_id;
+  status->cluster_id = view->cluster_id;
+  status->incarnation = session.incarnation;
+  status->pid = static_cast<uint32_t>(getpid());
+  status->redis = config.listen.redis.to_text();
+  status->memcached = config.listen.memcached.to_text();
+  status->peer = config.listen.peer.to_text();
+  status->admin = config.listen.admin.to_text();
+  status->reactors = reactor_count;
+  status->partitions = view->ring.partitions();
+  status->clients_max = config.limits.clients;
+  status->waiting = !view->is_member();
+  status->loading = !ready;
+  status->engine = config.engine.type == EngineType::kLevelDb ? "leveldb" : "memory";
+  status->sync = store ? sync_text(config.engine.sync) : "";
+}
+
+void Node::Impl::add_tables(NodeStatus* status) {
+  status->memory_max_bytes = config.engine.memory_bytes;
+  if (!ready) return;
+  status->store_failed = table->failed();
+  status->store_error = last_store_error();
+  status->damaged_records = table->damaged_count();
+  if (committer) {
+    status->store_commits = committer->rounds();
+    status->store_failures = committer->failures();
+  }
+  const uint32_t partitions = 1u << table->partition_bits();
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    for (uint32_t partition = 0; partition < partitions; ++partition) {
+      status->keys[keyspace] += table->live_count(keyspace, partition);
+    }
+  }
+  status->hints_pending = cluster::Hints(hints.get(), &authors, view->partitioner).pending();
+}
+
+void Node::Impl::add_rate(uint64_t now_us, NodeStatus* status) {
+  const std::lock_guard lock(rate_lock);
+  constexpr uint64_t kWindowUs = 1'000'000;
+  if (now_us >= rate_at_us + kWindowUs) {
+    const uint64_t commands = status->commands_processed - rate_commands;
+    rate = rate_at_us == 0 ? 0 : commands * 1'000'000 / (now_us - rate_at_us);
+    rate_at_us = now_us;
+    rate_commands = status->commands_processed;
+  }
+  status->commands_per_second = rate;
+}
+
+NodeStatus Node::status() {
+  Impl& impl = *impl_;
+  NodeStatus status;
+  const uint64_t now_us = TurnClock(0).read().steady_us;
+  impl.add_identity(&status);
+  status.uptime_seconds = (now_us - impl.started_us) / 1'000'000;
+  impl.add_tables(&status);
+  std::vector<cluster::PeerState> states;
+  if (impl.ready) add_reactors(impl.reactors, &status, &states);
+  add_members(*impl.view, states, &status);
+  status.clients_connected = impl.clients.connected;
+  status.connections_received = impl.clients.received;
+  status.connections_rejected = impl.clients.rejected;
+  impl.add_rate(now_us, &status);
+  const ProcessStats process = process_stats();
+  status.cpu_user_seconds = process.cpu_user_seconds;
+  status.cpu_system_seconds = process.cpu_system_seconds;
+  status.memory_used_bytes = process.allocated_bytes;
+  status.memory_resident_bytes = process.resident_bytes;
+  return status;
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// Building a node up and taking it down.
+#include <fmt/format.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "cluster/founding.h"
+#include "engine/leveldb_store.h"
+#include "server/admin/admin_api.h"
+#include "server/cpu_count.h"
+#include "server/logging.h"
+#include "server/node_impl.h"
+
+namespace kvorum::server {
+namespace {
+
+constexpr int kHintPartitionBits = 6;
+
+uint64_t random_number() {
+  uint64_t number = 0;
+  while (number == 0) {
+    KVORUM_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) == 1);
+  }
+  return number;
+}
+
+// The highest reading that this node's own versions in the store carry.
+Hlc highest_own(const cluster::AuthorTable& authors, cluster::NodeId node) {
+  uint64_t highest = 0;
+  for (uint32_t i = 0; i < authors.size(); ++i) {
+    const cluster::Author& author = authors.at(static_cast<cluster::AuthorTable::Index>(i));
+    if (author.node == node) highest = std::max(highest, author.highest_hlc.load());
+  }
+  return Hlc{highest};
+}
+
+}  // namespace
+
+Node::Impl::Impl(const Config& node_config)
+    : config(node_config),
+      view(std::make_shared<cluster::ClusterView>(make_view(config))),
+      started_us(TurnClock(0).read().steady_us),
+      run_id(fmt::format("{:016x}{:016x}{:08x}", random_number(), random_number(),
+                         static_cast<uint32_t>(random_number()))),
+      reactor_count(config.reactors == 0 ? usable_cpus() : config.reactors) {
+  identity.cluster_id = view->cluster_id;
+  identity.cluster_name = view->cluster_name;
+  identity.node_name = config.node.name;
+  identity.node_id = view->is_member() ? view->members[view->self].id
+                                       : cluster::founder_id(view->cluster_id, config.node.name);
+  identity.view_hash = view->hash();
+  identity.key = derive_key("peer", config.cluster.secret, view->cluster_id);
+}
+
+Status Node::Impl::bind_listeners() {
+  struct Wanted {
+    const char* name;
+    const cluster::Endpoint* endpoint;
+    ReactorSockets* sockets;
+  };
+  ReactorSockets admin_sockets;
+  const Wanted all[] = {{"redis", &config.listen.redis, &redis},
+                        {"memcached", &config.listen.memcached, &memcached},
+                        {"peer", &config.listen.peer, &peer},
+                        {"admin", &config.listen.admin, &admin_sockets}};
+  for (const Wanted& wanted : all) {
+    if (wanted.endpoint->empty()) continue;
+    const size_t count = wanted.sockets == &admin_sockets ? 1 : reactor_count;
+    auto sockets = listen_on(wanted.name, *wanted.endpoint, count);
+    if (!sockets.ok()) return sockets.status();
+    *wanted.sockets = std::move(sockets).value();
+  }
+  if (!admin_sockets.empty()) admin = std::move(admin_sockets[0]);
+  return {};
+}
+
+Status Node::Impl::open_store() {
+  session.incarnation = random_number();
+  if (config.engine.type != EngineType::kLevelDb) return {};
+  const std::string& directory = config.node.data_directory;
+  auto lock = DirectoryLock::take(directory);
+  if (!lock.ok()) return lock.status();
+  if (Status status = lock.value().describe("node " + config.node.name); !status.ok())
+    return status;
+  directory_lock.emplace(std::move(lock).value());
+  engine::LevelDbOptions store_options;
+  store_options.directory = directory + "/objects";
+  auto opened = engine::LevelDbStore::open(store_options);
+  if (!opened.ok()) {
+    return Status(opened.status().code(), fmt::format("cannot open the store in {}: {}", directory,
+                                                      opened.status().message()));
+  }
+  store = std::make_unique<SerialStore>(std::move(opened).value());
+  StoreClaim claim;
+  claim.directory = directory;
+  claim.node_name = config.node.name;
+  claim.cluster_name = view->cluster_name;
+  claim.node_id = identity.node_id;
+  claim.cluster_id = view->cluster_id;
+  claim.members = view->members.size();
+  auto begun = begin_session(*store, claim, session.incarnation);
+  if (!begun.ok()) return begun.status();
+  session = std::move(begun).value();
+  return {};
+}
+
+void Node::Impl::start_admin(Node& node) {
+  if (admin.empty()) return;
+  admin_server = std::make_unique<HttpServer>(
+      std::move(admin), [&node](const HttpRequest& wanted) { return admin_answer(node, wanted); });
+}
+
+Status Node::Impl::open_tables() {
+  engine::TableOptions options;
+  options.partition_bits = view->ring.partition_bits();
+  options.partitioner = view->partitioner;
+  options.hash_seed = random_number();
+  options.memory_bytes_max = config.engine.memory_bytes;
+  codec = std::make_unique<cluster::StoredRecordCodec>(&authors, view->cluster_id);
+  options.store = store.get();
+  options.codec = codec.get();
+  table = std::make_unique<engine::ObjectTable>(options);
+  options.store = nullptr;
+  options.partition_bits = kHintPartitionBits;
+  options.hash_seed = random_number();
+  hints = std::make_unique<engine::ObjectTable>(options);
+
+  identity.incarnation = session.incarnation;
+  if (!session.flush_marks.empty() && !marks.merge_encoded(session.flush_marks)) {
+    return Status(Code::kCorruption, "the flush marks in the data directory are damaged");
+  }
+  marks.set_stored(marks.generation());
+  clock.raise(session.clock_least);
+  if (!store) return {};
+  const uint64_t began_us = TurnClock(0).read().steady_us;
+  if (Status status = table->warm(); !status.ok()) {
+    return Status(status.code(), fmt::format("cannot read the store in {}: {}",
+                                             config.node.data_directory, status.message()));
+  }
+  clock.raise(highest_own(authors, identity.node_id));
+  log_info("data directory {} read in {} ms{}", config.node.data_directory,
+           (TurnClock(0).read().steady_us - began_us) / 1000,
+           session.was_clean ? "" : " (the last stop was not a clean one, or there was none)");
+  if (table->damaged_count() != 0) {
+    log_error("{} damaged records were left out; they are read again from other replicas",
+              table->damaged_count());
+  }
+  facts = std::make_unique<SessionFacts>(store.get(), &clock, &marks,
+                                         config.engine.sync == engine::SyncPolicy::kAlways);
+  return facts->keep_clock(wall_ms());
+}
+
+void Node::Impl::start_reactors(Node& node) {
+  parts.config = &config;
+  parts.view = view;
+  parts.node = {table.get(), hints.get(),         &authors,        &clock, &marks,
+                all_edits(), session.incarnation, view->cluster_id};
+  parts.identity = &identity;
+  parts.token_key = derive_key("token", config.cluster.secret, view->cluster_id);
+  parts.services = &node;
+  parts.clients = &clients;
+  parts.reactors = reactor_count;
+  for (uint32_t i = 0; i < reactor_count; ++i) {
+    reactors.push_back(std::make_unique<Reactor>(parts, i, random_number()));
+    Reactor& reactor = *reactors.back();
+    const auto give = [&](ReactorSockets& sockets, auto add) {
+      if (sockets.empty()) return;
+      for (ListeningSocket& socket : sockets[i]) add(std::move(socket));
+    };
+    give(redis, [&](ListeningSocket s) { reactor.add_listener(Dialect::kResp, std::move(s)); });
+    give(memcached,
+         [&](ListeningSocket s) { reactor.add_listener(Dialect::kMemcached, std::move(s)); });
+    give(peer, [&](ListeningSocket s) { reactor.add_peer_listener(std::move(s)); });
+  }
+  if (store) {
+    engine::CommitterOptions options;
+    options.sync = config.engine.sync;
+    options.on_round = [this](engine::Ticket ticket, const Status& status) {
+      on_round(ticket, status);
+    };
+    committer = std::make_unique<engine::Committer>(table.get(), store.get(), std::move(options));
+  }
+  for (const auto& reactor : reactors) {
+    reactor->set_committer(committer.get());
+    reactor->set_store_marks([this] { store_flush_marks(); });
+    reactor->start();
+  }
+}
+
+void Node::Impl::on_round(engine::Ticket ticket, const Status& status) {
+  for (const auto& reactor : reactors) reactor->on_round(ticket, status.ok());
+  if (status.ok()) {
+    note_store_trouble(facts->keep_clock(wall_ms()));
+    note_store_trouble(facts->keep_marks());  // which an earlier failure may have left behind
+  }
+  note_store_trouble(status);
+}
+
+// A memory node forgets its objects with its marks; a durable one must remember both.
+void Node::Impl::store_flush_marks() {
+  if (!committer) return marks.set_stored(marks.generation());
+  committer->run_on_store_thread([this] {
+    note_store_trouble(facts->keep_marks());
+    for (const auto& reactor : reactors) reactor->look_at_time();
+  });
+}
+
+void Node::Impl::note_store_trouble(const Status& status) {
+  if (status.ok()) return;
+  const std::lock_guard lock(trouble_lock);
+  if (store_error != status.message()) log_error("the store failed: {}", status.message());
+  store_error = status.message();
+}
+
+std::string Node::Impl::last_store_error() {
+  const std::lock_guard lock(trouble_lock);
+  return store_error;
+}
+
+bool Node::Impl::shut_down() {
+  for (const auto& reactor : reactors) reactor->stop();
+  admin_server.reset();
+  committer.reset();  // commits and syncs
+  if (!store || !facts) return true;
+  if (table->has_dirty() || table->failed()) {
+    log_error("not everything could be written before the stop: {}", last_store_error());
+    return false;
+  }
+  note_store_trouble(facts->keep_marks());
+  const Status status = end_session(*store, session.incarnation, clock.reading(wall_ms()));
+  note_store_trouble(status);
+  return status.ok();
+}
+
+}  // namespace kvorum::server

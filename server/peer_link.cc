@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/peer_link.h"
+
+#include <fmt/format.h>
+
+namespace kvorum::server {
+
+using cluster::Frame;
+using cluster::FrameStatus;
+
+void PeerLink::start(uint64_t now_us) {
+  last_heard_us_ = now_us;
+  stream_.start();
+}
+
+void PeerLink::send(std::string& batch) {
+  if (!stream_.is_open()) return batch.clear();
+  if (!stream_.sending()) return stream_.send(batch);
+  queue_.append(batch);
+  batch.clear();
+  if (queue_.size() > kQueueBytesMax) {
+    give_up(fmt::format("it takes no bytes, {} MB are waiting", queue_.size() >> 20));
+  }
+}
+
+void PeerLink::send_empty_frame(cluster::MessageType type) {
+  cluster::FrameWriter(control_, {type}).finish();
+  send(control_);
+}
+
+void PeerLink::close() {
+  stream_.close();
+  queue_ = std::string();
+  up_ = false;
+}
+
+void PeerLink::give_up(std::string_view why) {
+  close();
+  on_closed(why);
+}
+
+size_t PeerLink::on_input(std::string_view bytes) {
+  last_heard_us_ = now_us();
+  size_t taken = 0;
+  while (stream_.is_open() && taken < bytes.size()) {
+    const std::string_view rest = bytes.substr(taken);
+    Frame frame;
+    size_t size = 0;
+    const FrameStatus status = cluster::parse_frame(rest, &frame, &size);
+    if (status == FrameStatus::kTooLong || (!up_ && size > kGreetingBytesMax)) {
+      give_up("it sent a frame that is too long");
+      break;
+    }
+    if (status == FrameStatus::kDamaged) {
+      give_up("it sent bytes that are no frame");
+      break;
+    }
+    if (status == FrameStatus::kNeedMore) {
+      wanted_ = size - rest.size();
+      break;
+    }
+    taken += size;
+    if (!on_frame(frame)) break;
+  }
+  return stream_.is_open() ? taken : bytes.size();
+}
+
+void PeerLink::on_sent() {
+  if (!queue_.empty()) stream_.send(queue_);
+}
+
+void PeerLink::on_broken(const error_code& why) { give_up(why.message()); }
+
+}  // namespace kvorum::server

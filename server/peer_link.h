@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a dialed and an accepted link have in common: frames cut from a Stream, a bounded queue of
+// bytes to send, the time of the last byte heard. Owned by PeerLinks of one reactor; after it
+// closed it stays there until settled().
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cluster/messages.h"
+#include "server/greeting.h"
+#include "server/stream.h"
+
+namespace kvorum::server {
+
+class PeerLink : public StreamOwner {
+ public:
+  // More than this waiting for a peer that takes no bytes: the link is given up.
+  static constexpr size_t kQueueBytesMax = 256 * 1024 * 1024;
+  static constexpr uint64_t kGreetingUs = 5'000'000;
+  static constexpr uint64_t kPingAfterUs = 1'000'000;     // of silence
+  static constexpr uint64_t kDeadAfterUs = 3'000'000;     // of silence, for the side that pings
+  static constexpr uint64_t kOrphanAfterUs = 10'000'000;  // for the side that is pinged
+
+  virtual ~PeerLink() = default;
+
+  bool is_open() const { return stream_.is_open(); }
+  bool settled() const { return stream_.settled(); }
+  bool is_up() const { return up_; }
+
+  // Takes the frames (leaves `batch` empty, with memory to reuse).
+  void send(std::string& batch);
+  // Closes without telling the subclass: it knows.
+  void close();
+
+ protected:
+  PeerLink(TcpSocket socket, StreamShare& share) : stream_(std::move(socket), share, *this) {}
+
+  // False: nothing more of this link is to be read (it was closed).
+  virtual bool on_frame(const cluster::Frame& frame) = 0;
+  virtual void on_closed(std::string_view why) = 0;
+  virtual uint64_t now_us() = 0;
+
+  void start(uint64_t now_us);
+  void greeted() { up_ = true; }
+  void send_empty_frame(cluster::MessageType type);
+  uint64_t last_heard_us() const { return last_heard_us_; }
+  TcpSocket& socket() { return stream_.socket(); }
+
+ private:
+  size_t on_input(std::string_view bytes) final;
+  size_t input_hint() const final { return wanted_; }
+  bool wants_input() const final { return stream_.is_open(); }
+  void on_sent() final;
+  void on_broken(const error_code& why) final;
+  void give_up(std::string_view why);
+
+  Stream stream_;
+  std::string queue_;  // waits for what stream_ still sends
+  std::string control_;
+  uint64_t last_heard_us_ = 0;
+  size_t wanted_ = 0;
+  bool up_ = false;
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/peer_links.h"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+
+#include "server/accepted_link.h"
+#include "server/dialed_peer.h"
+
+namespace kvorum::server {
+
+using cluster::MemberIndex;
+
+PeerLinks::PeerLinks(const PeerLinksParts& parts) : parts_(parts), rng_(parts.rng_seed) {}
+PeerLinks::~PeerLinks() = default;
+
+void PeerLinks::start() {
+  const cluster::ClusterView& view = *parts_.view;
+  dialed_.resize(view.members.size());
+  for (size_t i = 0; i < dialed_.size(); ++i) {
+    if (i == view.self) continue;
+    dialed_[i] = std::make_unique<DialedPeer>(*this, static_cast<MemberIndex>(i));
+    dialed_[i]->dial();
+  }
+}
+
+void PeerLinks::adopt(TcpSocket socket) {
+  const auto ungreeted =
+      std::count_if(accepted_.begin(), accepted_.end(),
+                    [](const std::unique_ptr<AcceptedLink>& link) { return !link->is_up(); });
+  if (static_cast<size_t>(ungreeted) >= kUngreetedMax) {
+    log_trouble("peer port", "too many connections that did not greet; new ones are closed");
+    return;
+  }
+  accepted_.push_back(std::make_unique<AcceptedLink>(*this, std::move(socket)));
+  accepted_.back()->start();
+}
+
+MemberIndex PeerLinks::give_index(AcceptedLink& link) {
+  if (places_.empty()) places_.resize(kLastAccepted - kFirstAccepted + 1u);
+  const uint64_t now_us = parts_.clock->now().steady_us;
+  for (size_t tries = 0; tries < places_.size(); ++tries) {
+    const size_t place = next_place_;
+    next_place_ = (next_place_ + 1) % places_.size();
+    if (places_[place].link != nullptr || now_us < places_[place].rests_until_us) continue;
+    places_[place].link = &link;
+    return static_cast<MemberIndex>(kFirstAccepted + place);
+  }
+  return cluster::kNoMember;
+}
+
+void PeerLinks::retire(AcceptedLink& link) {
+  if (link.index() != cluster::kNoMember) {
+    Place& place = places_[link.index() - kFirstAccepted];
+    place.link = nullptr;
+    place.rests_until_us = parts_.clock->now().steady_us + kIndexRestUs;
+  }
+  const auto found = std::find_if(
+      accepted_.begin(), accepted_.end(),
+      [&](const std::unique_ptr<AcceptedLink>& owned) { return owned.get() == &link; });
+  if (found == accepted_.end()) return;
+  closed_.push_back(std::move(*found));
+  *found = std::move(accepted_.back());
+  accepted_.pop_back();
+}
+
+void PeerLinks::deliver(cluster::Outbox& outbox) {
+  // A link that breaks while sending tells the coordinator, which may then write to other members:
+  // those wait in the outbox for the next round.
+  addressed_ = outbox.addressed();
+  outbox.clear_addressed();
+  for (const MemberIndex member : addressed_) {
+    std::string& batch = outbox.batch(member);
+    if (member < dialed_.size() && dialed_[member]) {
+      dialed_[member]->send(batch);
+      continue;
+    }
+    const size_t place = member - size_t{kFirstAccepted};
+    if (member >= kFirstAccepted && place < places_.size() && places_[place].link != nullptr) {
+      places_[place].link->send(batch);
+    } else {
+      batch.clear();
+    }
+  }
+}
+
+void PeerLinks::note_deadline(uint64_t deadline_us) {
+  if (next_deadline_us_ == 0 || deadline_us < next_deadline_us_) next_deadline_us_ = deadline_us;
+}
+
+void PeerLinks::on_time(uint64_t now_us) {
+  if (next_deadline_us_ == 0 || now_us < next_deadline_us_) return;
+  next_deadline_us_ = 0;
+  for (const auto& peer : dialed_) {
+    if (!peer) continue;
+    if (const uint64_t next = peer->on_time(now_us); next != 0) note_deadline(next);
+  }
+  // A link that closes leaves the list, its place is taken by the last one.
+  for (size_t i = 0; i < accepted_.size();) {
+    const uint64_t next = accepted_[i]->on_time(now_us);
+    if (next == 0) continue;
+    note_deadline(next);
+    ++i;
+  }
+}
+
+void PeerLinks::reap() {
+  for (const auto& peer : dialed_) {
+    if (peer) peer->reap();
+  }
+  std::erase_if(closed_, [](const std::unique_ptr<AcceptedLink>& link) { return link->settled(); });
+}
+
+void PeerLinks::close_all() {
+  for (const auto& peer : dialed_) {
+    if (peer) peer->close();
+  }
+  while (!accepted_.empty()) {
+    AcceptedLink& link = *accepted_.back();
+    link.close();
+    retire(link);
+  }
+}
+
+bool PeerLinks::settled() const {
+  return accepted_.empty() && closed_.empty() &&
+         std::all_of(dialed_.begin(), dialed_.end(), [](const std::unique_ptr<DialedPeer>& peer) {
+           return !peer || peer->settled();
+         });
+}
+
+Nonce PeerLinks::fresh_nonce() {
+  Nonce nonce{};
+  KVORUM_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(nonce.data()), sizeof nonce) == 1);
+  return nonce;
+}
+
+void PeerLinks::log_trouble(std::string_view who, std::string_view text) {
+  if (!parts_.logs) return log_debug("peer {}: {}", who, text);
+  const LogGates::Verdict verdict = gates_.ask(who, text, parts_.clock->now().steady_us);
+  if (!verdict.open) return;
+  if (verdict.suppressed == 0) return log_warning("peer {}: {}", who, text);
+  log_warning("peer {}: {} ({} more since the last time)", who, text, verdict.suppressed);
+}
+
+void PeerLinks::log_recovery(std::string_view who) {
+  gates_.forget(who);
+  if (parts_.logs) log_info("peer {}: linked", who);
+}
+
+void PeerLinks::hand_over(MemberIndex from, const cluster::Frame& frame) {
+  if (parts_.coordinator->on_message(from, frame, parts_.clock->now())) return;
+  log_trouble("protocol", fmt::format("a frame of type {} was malformed and dropped",
+                                      static_cast<unsigned>(frame.head.type)));
+}
+
+}  // namespace kvorum::server

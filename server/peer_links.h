@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The links of one reactor to the other nodes. The reactor dials every peer and asks its requests
+// there; what it accepts is some reactor of a peer that asks here, and is answered on the very same
+// connection, because operation ids belong to the reactor that asks. So the coordinator knows a
+// dialed link by its MemberIndex, and an accepted one by an index from kFirstAccepted up, which is
+// not given to another link for kIndexRestUs: a late answer must never reach a stranger.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/rng.h"
+#include "cluster/coordinator.h"
+#include "server/greeting.h"
+#include "server/logging.h"
+#include "server/stream.h"
+#include "server/turn_clock.h"
+
+namespace kvorum::server {
+
+class AcceptedLink;
+class DialedPeer;
+
+struct PeerCounters {
+  uint64_t links_up = 0;           // dialed and greeted
+  uint64_t refused_greetings = 0;  // by us
+  uint64_t broken_links = 0;       // damaged or too long frames, silence, resets
+};
+
+// What the links of one reactor work with. Nothing is owned.
+struct PeerLinksParts {
+  asio::io_context* io = nullptr;
+  const PeerIdentity* identity = nullptr;
+  const cluster::ClusterView* view = nullptr;
+  cluster::Coordinator* coordinator = nullptr;
+  TurnClock* clock = nullptr;
+  StreamShare* share = nullptr;
+  uint64_t rng_seed = 0;
+  bool logs = true;  // one reactor of a node does; the others see the same troubles
+};
+
+class PeerLinks {
+ public:
+  static constexpr cluster::MemberIndex kFirstAccepted = 0x4000;
+  static constexpr cluster::MemberIndex kLastAccepted = 0xbfff;
+  static constexpr uint64_t kIndexRestUs = 120'000'000;
+  static constexpr size_t kUngreetedMax = 256;
+
+  explicit PeerLinks(const PeerLinksParts& parts);
+  ~PeerLinks();
+  PeerLinks(const PeerLinks&) = delete;
+
+  // Dials every other member, and again whenever a link breaks.
+  void start();
+  void adopt(TcpSocket socket);
+  // Sends the frames of a turn: one send per link. Those to a link that is down are dropped: the
+  // coordinator was told.
+  void deliver(cluster::Outbox& outbox);
+  void on_time(uint64_t now_us);
+  uint64_t next_deadline_us() const { return next_deadline_us_; }
+  // Lets go of closed links.
+  void reap();
+  void close_all();
+  bool settled() const;
+
+  const PeerCounters& counters() const { return counters_; }
+
+  // For the links.
+  const PeerLinksParts& parts() const { return parts_; }
+  PeerCounters& counters() { return counters_; }
+  Rng& rng() { return rng_; }
+  Nonce fresh_nonce();
+  void note_deadline(uint64_t deadline_us);
+  // The index of a link that was greeted; kNoMember when there are too many.
+  cluster::MemberIndex give_index(AcceptedLink& link);
+  void retire(AcceptedLink& link);
+  void log_trouble(std::string_view who, std::string_view text);
+  void log_recovery(std::string_view who);
+  void hand_over(cluster::MemberIndex from, const cluster::Frame& frame);
+
+ private:
+  struct Place {  // of an accepted link's index
+    AcceptedLink* link = nullptr;
+    uint64_t rests_until_us = 0;
+  };
+
+  PeerLinksParts parts_;
+  Rng rng_;
+  PeerCounters counters_;
+  LogGates gates_;
+  uint64_t next_deadline_us_ = 0;
+  std::vector<std::unique_ptr<DialedPeer>> dialed_;  // by MemberIndex; null for this node
+  std::vector<std::unique_ptr<AcceptedLink>> accepted_, closed_;
+  std::vector<Place> places_;
+  size_t next_place_ = 0;
+  std::vector<cluster::MemberIndex> addressed_;  // of the turn; kept for its memory
+};
+
+}  // namespace kvorum::server

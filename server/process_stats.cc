@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/process_stats.h"
+
+#include <jemalloc/jemalloc.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace kvorum::server {
+namespace {
+
+double seconds_of(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+uint64_t allocated_now() {
+  uint64_t epoch = 1;
+  size_t size = sizeof epoch;
+  mallctl("epoch", &epoch, &size, &epoch, size);
+  size_t allocated = 0;
+  size = sizeof allocated;
+  return mallctl("stats.allocated", &allocated, &size, nullptr, 0) == 0 ? allocated : 0;
+}
+
+uint64_t resident_now() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t total = 0, resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
+
+ProcessStats process_stats() {
+  ProcessStats stats;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  stats.cpu_user_seconds = seconds_of(usage.ru_utime);
+  stats.cpu_system_seconds = seconds_of(usage.ru_stime);
+  stats.allocated_bytes = allocated_now();
+  stats.resident_bytes = resident_now();
+  return stats;
+}
+
+}  // namespace kvorum::server

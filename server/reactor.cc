@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/reactor.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "cluster/scan_page.h"
+#include "server/logging.h"
+
+namespace kvorum::server {
+namespace {
+
+cluster::CoordinatorOptions coordinator_options(const Config& config, uint32_t index) {
+  cluster::CoordinatorOptions options;
+  options.request_timeout_ms = static_cast<uint32_t>(config.limits.request_timeout_ms);
+  options.read_repair_wait_ms = static_cast<uint32_t>(config.timing.read_repair_wait_ms);
+  options.hints_interval_ms = static_cast<uint32_t>(config.timing.hints_ms);
+  options.siblings_max = config.limits.siblings;
+  options.clock_entries_max = config.limits.clock_entries_max;
+  options.replays_hints = index == 0;
+  return options;
+}
+
+DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index) {
+  DispatcherOptions options;
+  options.password = parts.config->password;
+  options.token_key = parts.token_key;
+  options.pipeline_bytes_max = parts.config->limits.pipeline_bytes;
+  options.first_client_id = index + 1;
+  options.client_id_step = parts.reactors;
+  return options;
+}
+
+SessionRules session_rules(const Config& config) {
+  return {!config.password.empty(), config.limits.clients, config.limits.pipeline_bytes};
+}
+
+}  // namespace
+
+Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
+    : parts_(parts),
+      index_(index),
+      work_(asio::make_work_guard(io_)),
+      clock_(parts.config->clock_offset_ms),
+      peer_share_(&client_share_),
+      coordinator_(parts.node, parts.view, coordinator_options(*parts.config, index), rng_seed),
+      dispatcher_(coordinator_, parts.node, *parts.services, dispatcher_options(parts, index)),
+      sessions_(dispatcher_, client_share_, clock_, *parts.clients),
+      links_({&io_, parts.identity, parts.view.get(), &coordinator_, &clock_, &peer_share_,
+              rng_seed ^ 0x6b766f72756d, index == 0}),
+      timer_(io_.get_executor()) {
+  sessions_.set_rules(session_rules(*parts.config));
+  publish();
+}
+
+Reactor::~Reactor() { stop(); }
+
+void Reactor::add_listener(Dialect dialect, ListeningSocket socket) {
+  acceptors_.push_back(std::make_unique<Acceptor>(
+      io_, std::move(socket),
+      [this, dialect](TcpSocket connection) { sessions_.adopt(std::move(connection), dialect); }));
+}
+
+void Reactor::add_peer_listener(ListeningSocket socket) {
+  acceptors_.push_back(std::make_unique<Acceptor>(
+      io_, std::move(socket),
+      [this](TcpSocket connection) { links_.adopt(std::move(connection)); }));
+}
+
+void Reactor::start() {
+  asio::post(io_, [this] {
+    for (const auto& acceptor : acceptors_) acceptor->start();
+    if (parts_.view->is_member()) links_.start();
+  });
+  thread_ = std::thread([this] { run(); });
+  pthread_setname_np(thread_.native_handle(), ("reactor-" + std::to_string(index_)).c_str());
+}
+
+void Reactor::run() {
+  while (!stopping_) run_turn();
+  close_everything();
+}
+
+void Reactor::run_turn() {
+  io_.run_one();
+  gather_inputs();
+  end_turn();
+}
+
+// Looking for more inputs costs a system call when there are none: a reactor whose turns were lone
+// ones lately looks only now and then.
+void Reactor::gather_inputs() {
+  if (lone_turns_ >= kLoneTurnsMax && turns_ % kLookEveryTurns != 0) return;
+  size_t more = 0;
+  while (more < kInputsPerTurnMax && io_.poll_one() != 0) ++more;
+  lone_turns_ = more == 0 ? lone_turns_ + 1 : 0;
+}
+
+bool Reactor::has_effects() { return !coordinator_.outbox().empty() || sessions_.has_dirty(); }
+
+void Reactor::end_turn() {
+  run_due();
+  for (size_t round = 0; round < kRoundsPerTurnMax && has_effects(); ++round) {
+    start_loads();
+    request_marks();
+    links_.deliver(coordinator_.outbox());
+    sessions_.flush();
+  }
+  if (has_effects()) asio::post(io_, [] {});  // the rest belongs to the next turn
+  sessions_.reap();
+  links_.reap();
+  if (draining_ && sessions_.size() == 0) drained_.store(true, std::memory_order_release);
+  arm_timer();
+  ++turns_;
+  publish();
+  clock_.end_turn();
+}
+
+void Reactor::run_due() {
+  const Now now = clock_.now();
+  links_.on_time(now.steady_us);
+  const uint64_t deadline = coordinator_.next_deadline_us();
+  if (deadline != 0 && deadline <= now.steady_us) coordinator_.on_time(now);
+}
+
+void Reactor::request_marks() {
+  const uint64_t generation = parts_.node.marks->generation();
+  if (generation == marks_requested_ || generation == parts_.node.marks->stored()) return;
+  marks_requested_ = generation;
+  store_marks_();
+}
+
+void Reactor::look_at_time() {
+  asio::post(io_, [this] { coordinator_.on_time(clock_.now()); });
+}
+
+// A timer that fires too early only looks again, so it is moved forward, never back: operations
+// that end in time do not touch it.
+void Reactor::arm_timer() {
+  uint64_t wanted = coordinator_.next_deadline_us();
+  const uint64_t links = links_.next_deadline_us();
+  if (wanted == 0 || (links != 0 && links < wanted)) wanted = links;
+  if (wanted == 0 || (armed_us_ != 0 && armed_us_ <= wanted)) return;
+  armed_us_ = wanted;
+  timer_.expires_at(std::chrono::steady_clock::time_point(std::chrono::microseconds(wanted)));
+  timer_.async_wait([this](const error_code& error) {
+    if (!error) armed_us_ = 0;
+  });
+}
+
+void Reactor::start_loads() {
+  cluster::Outbox& outbox = coordinator_.outbox();
+  for (cluster::Load& load : outbox.loads) start_load(std::move(load));
+  outbox.loads.clear();
+  for (const cluster::RangeLoad& load : outbox.range_loads) start_range_load(load);
+  outbox.range_loads.clear();
+}
+
+void Reactor::start_load(cluster::Load load) {
+  KVORUM_CHECK(committer_ != nullptr);
+  committer_->run_on_store_thread([this, load = std::move(load)] {
+    const bool ok = parts_.node.table->load(load.ref()).ok();
+    asio::post(io_, [this, ok, operation = load.operation] {
+      coordinator_.on_loaded(operation, ok, clock_.now());
+    });
+  });
+}
+
+void Reactor::start_range_load(const cluster::RangeLoad& load) {
+  KVORUM_CHECK(committer_ != nullptr);
+  committer_->run_on_store_thread([this, load] {
+    auto page =
+        std::make_shared<const cluster::ScanPage>(cluster::read_stored_page(parts_.node, load));
+    asio::post(io_, [this, page, operation = load.operation] {
+      coordinator_.on_scanned(operation, *page, clock_.now());
+    });
+  });
+}
+
+void Reactor::on_round(engine::Ticket ticket, bool ok) {
+  {
+    const std::lock_guard lock(round_lock_);
+    round_ticket_ = ticket;
+    round_failed_ = round_failed_ || !ok;
+    if (round_posted_) return;
+    round_posted_ = true;
+  }
+  asio::post(io_, [this] { deliver_round(); });
+}
+
+void Reactor::deliver_round() {
+  engine::Ticket ticket = 0;
+  bool failed = false;
+  {
+    const std::lock_guard lock(round_lock_);
+    ticket = round_ticket_;
+    failed = std::exchange(round_failed_, false);
+    round_posted_ = false;
+  }
+  coordinator_.on_committed(ticket, !failed, clock_.now());
+}
+
+void Reactor::drain() {
+  asio::post(io_, [this] {
+    draining_ = true;
+    for (const auto& acceptor : acceptors_) acceptor->stop();
+    sessions_.drain();
+  });
+}
+
+void Reactor::stop() {
+  if (!thread_.joinable()) return;
+  asio::post(io_, [this] { stopping_ = true; });
+  thread_.join();
+}
+
+// Handlers in flight hold memory of their streams, so each must have run before those go.
+void Reactor::close_everything() {
+  for (const auto& acceptor : acceptors_) acceptor->stop();
+  links_.close_all();
+  sessions_.close_all();
+  timer_.cancel();
+  work_.reset();
+  while (!sessions_.settled() || !links_.settled()) {
+    if (io_.run_one() == 0) break;
+    sessions_.reap();
+    links_.reap();
+  }
+}
+
+void Reactor::publish() {
+  const std::lock_guard lock(published_lock_);
+  published_.coordinator = coordinator_.counters();
+  published_.dispatcher = dispatcher_.counters();
+  published_.peers = links_.counters();
+  published_.client_bytes_in = client_share_.bytes_in;
+  published_.client_bytes_out = client_share_.bytes_out;
+  published_.peer_bytes_in = peer_share_.bytes_in;
+  published_.peer_bytes_out = peer_share_.bytes_out;
+  published_.turns = turns_;
+  published_.sessions = sessions_.size();
+  const size_t members = parts_.view->members.size();
+  if (members > kStatesPerTurnMax && turns_ % 64 != 0) return;
+  published_.peer_states.resize(members, cluster::PeerState::kUp);
+  for (size_t i = 0; i < members; ++i) {
+    if (i == parts_.view->self) continue;
+    published_.peer_states[i] = coordinator_.peer_state(static_cast<cluster::MemberIndex>(i));
+  }
+}
+
+ReactorSnapshot Reactor::snapshot() const {
+  const std::lock_guard lock(published_lock_);
+  return published_;
+}
+
+}  // namespace kvorum::server

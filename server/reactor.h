@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// A reactor: one thread with its io_context, its coordinator and dispatcher, its share of the
+// clients and its own links to the peers. It works in turns, so that a turn costs one send per
+// client and peer, however many requests it served:
+//
+//   inputs that are ready (client bytes, frames, commits, loads, the timer) --> machines
+//   end of turn: outbox to the links and the store threads, replies to the clients, one timer
+//
+// Created and ended by Node. on_round(), drain(), stop() and snapshot() are for any thread, the
+// rest for the reactor's own.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "cluster/coordinator.h"
+#include "engine/committer.h"
+#include "server/acceptor.h"
+#include "server/peer_links.h"
+#include "server/sessions.h"
+
+namespace kvorum::server {
+
+// What all reactors of a node share. Nothing is owned; all of it outlives them.
+struct ReactorParts {
+  const Config* config = nullptr;
+  std::shared_ptr<const cluster::ClusterView> view;
+  cluster::NodeParts node;
+  const PeerIdentity* identity = nullptr;
+  MacKey token_key{};
+  NodeServices* services = nullptr;
+  ClientCount* clients = nullptr;
+  uint32_t reactors = 1;
+};
+
+// Of one reactor since its start, as of its last turn.
+struct ReactorSnapshot {
+  cluster::CoordinatorCounters coordinator;
+  DispatcherCounters dispatcher;
+  PeerCounters peers;
+  uint64_t client_bytes_in = 0, client_bytes_out = 0;
+  uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
+  uint64_t turns = 0;
+  size_t sessions = 0;
+  std::vector<cluster::PeerState> peer_states;  // by MemberIndex
+};
+
+class Reactor {
+ public:
+  Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed);
+  ~Reactor();
+  Reactor(const Reactor&) = delete;
+
+  // Before start().
+  void add_listener(Dialect dialect, ListeningSocket socket);
+  void add_peer_listener(ListeningSocket socket);
+  void set_committer(engine::Committer* committer) { committer_ = committer; }
+  // Called at the end of a turn that raised a flush mark: it has to be stored.
+  void set_store_marks(std::function<void()> store_marks) { store_marks_ = std::move(store_marks); }
+  void start();
+
+  // A round of group commit ended. Many rounds before the next turn cost one wake-up.
+  void on_round(engine::Ticket ticket, bool ok);
+  // Something that the coordinator waits for, and is not told of, has happened.
+  void look_at_time();
+  // Takes no more connections or requests; drained() once every client has its answers.
+  void drain();
+  bool drained() const { return drained_.load(std::memory_order_acquire); }
+  // Ends the thread and waits for it.
+  void stop();
+  ReactorSnapshot snapshot() const;
+
+ private:
+  static constexpr size_t kInputsPerTurnMax = 256;
+  static constexpr size_t kRoundsPerTurnMax = 16;
+  static constexpr uint32_t kLoneTurnsMax = 8;  // then look for company only now and then
+  static constexpr uint64_t kLookEveryTurns = 8;
+  static constexpr size_t kStatesPerTurnMax = 16;
+
+  void run();
+  void run_turn();
+  void gather_inputs();
+  void end_turn();
+  bool has_effects();
+  void start_loads();
+  void start_load(cluster::Load load);
+  void start_range_load(const cluster::RangeLoad& load);
+  void deliver_round();
+  void run_due();
+  void request_marks();
+  void arm_timer();
+  void publish();
+  void close_everything();
+
+  const ReactorParts& parts_;
+  const uint32_t index_;
+  asio::io_context io_{1};
+  asio::executor_work_guard<Executor> work_;
+  TurnClock clock_;
+  StreamShare client_share_, peer_share_;
+  cluster::Coordinator coordinator_;
+  Dispatcher dispatcher_;
+  Sessions sessions_;
+  PeerLinks links_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  engine::Committer* committer_ = nullptr;
+  std::function<void()> store_marks_;
+  uint64_t marks_requested_ = 0;
+
+  SteadyTimer timer_;
+  uint64_t armed_us_ = 0;  // 0: not armed
+  uint64_t turns_ = 0;
+  uint32_t lone_turns_ = 0;
+  bool draining_ = false, stopping_ = false;
+  std::atomic<bool> drained_{false};
+  std::thread thread_;
+
+  std::mutex round_lock_;
+  engine::Ticket round_ticket_ = 0;
+  bool round_failed_ = false, round_posted_ = false;
+
+  mutable std::mutex published_lock_;
+  ReactorSnapshot published_;
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Store that several threads may write: the commit thread writes objects, a store thread the
+// node's own facts. Writers take turns; readers do not wait. Owned by the node.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "engine/store.h"
+
+namespace kvorum::server {
+
+class SerialStore final : public engine::Store {
+ public:
+  explicit SerialStore(std::unique_ptr<engine::Store> store) : store_(std::move(store)) {}
+
+  Status write(const engine::StoreBatch& batch, bool sync) override {
+    const std::lock_guard lock(writers_);
+    return store_->write(batch, sync);
+  }
+  Status sync() override {
+    const std::lock_guard lock(writers_);
+    return store_->sync();
+  }
+  Status reopen() override {
+    const std::lock_guard lock(writers_);
+    return store_->reopen();
+  }
+  Status read(std::string_view key, std::string* value) const override {
+    return store_->read(key, value);
+  }
+  Status scan(std::string_view begin, std::string_view end,
+              FunctionRef<bool(std::string_view key, std::string_view value)> fn) const override {
+    return store_->scan(begin, end, fn);
+  }
+
+ private:
+  std::unique_ptr<engine::Store> store_;
+  std::mutex writers_;
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// A connected socket of a reactor, for client sessions and peer links alike: waits for input, reads
+// it into a buffer that all streams of the reactor share, shows it to its owner, and keeps only
+// what the owner did not take. Sends at once what the socket accepts and waits for the rest.
+// Allocates nothing per message. Belongs to one reactor; its owner may destroy it only when
+// settled().
+//
+//   idle --start()--> waiting for input --bytes--> on_input --wants_input()--> waiting ...
+//   send(): all sent at once, or the rest waits for room: on_sent() when it is gone
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "server/asio.h"
+#include "server/byte_buffer.h"
+#include "server/handler_memory.h"
+
+namespace kvorum::server {
+
+// The read buffer that all streams of a reactor share, and the traffic of one kind of them.
+struct StreamShare {
+  static constexpr size_t kReadBytes = 256 * 1024;
+
+  StreamShare() : read_buffer(new char[kReadBytes]) {}
+  // Another kind of streams with the same buffer.
+  explicit StreamShare(const StreamShare* sharer) : read_buffer(sharer->read_buffer) {}
+
+  std::shared_ptr<char[]> read_buffer;
+  uint64_t bytes_in = 0, bytes_out = 0;
+};
+
+class StreamOwner {
+ public:
+  // All input not taken so far; returns how much of its front was taken.
+  virtual size_t on_input(std::string_view bytes) = 0;
+  // At least so many more bytes are needed to go on; sizes the buffer.
+  virtual size_t input_hint() const = 0;
+  // False: stop reading until Stream::resume().
+  virtual bool wants_input() const = 0;
+  // What waited for room has been sent.
+  virtual void on_sent() = 0;
+  // The other side closed, or the connection broke, perhaps within send(). The stream is closed
+  // already; the owner must not destroy it here but once it is settled().
+  virtual void on_broken(const error_code& why) = 0;
+
+ protected:
+  ~StreamOwner() = default;
+};
+
+class Stream {
+ public:
+  // A buffer that a large request grew is given back when it was emptied.
+  static constexpr size_t kKeptBytesMax = 64 * 1024;
+  // A claimed size is believed up to here; beyond, the buffer grows as bytes arrive.
+  static constexpr size_t kHintBelievedMax = 64 * 1024 * 1024;
+
+  // `share` and `owner` outlive it. The socket is connected.
+  Stream(TcpSocket socket, StreamShare& share, StreamOwner& owner);
+  Stream(const Stream&) = delete;
+
+  void start();
+  // Input may be taken again: shows what is kept, then reads on.
+  void resume();
+  bool has_kept_input() const { return !kept_.empty(); }
+
+  // Takes the bytes (leaves `bytes` empty, with memory to reuse). Only if !sending().
+  void send(std::string& bytes);
+  bool sending() const { return !unsent_.empty(); }
+  size_t unsent_bytes() const { return unsent_.size() - unsent_offset_; }
+
+  void close();
+  bool is_open() const { return open_; }
+  bool waits_to_read() const { return waits_to_read_; }
+  bool settled() const { return !open_ && !waits_to_read_ && !waits_to_write_; }
+
+  TcpSocket& socket() { return socket_; }
+
+ private:
+  struct ReadWait;
+  struct WriteWait;
+
+  void wait_to_read();
+  void wait_to_write();
+  void on_readable(const error_code& error);
+  void on_writable(const error_code& error);
+  void read_once();
+  void show_kept();
+  bool push();
+  void broke(const error_code& error);
+
+  TcpSocket socket_;
+  StreamShare& share_;
+  StreamOwner& owner_;
+  ByteBuffer kept_;
+  std::string unsent_;
+  size_t unsent_offset_ = 0;
+  bool open_ = true;
+  bool waits_to_read_ = false, waits_to_write_ = false;
+  HandlerMemory read_memory_, write_memory_;
+};
+
+}  // namespace kvorum::server
