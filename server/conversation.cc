@@ -114,7 +114,7 @@ void Conversation::Impl::fail(std::string_view error) {
   if (error.empty()) return;
   if (client.session.dialect == Dialect::kMemcached)
     return home.answer(client, Reply::error(error));
-  home.answer(client, Reply::error_owned(std::string("ERR Protocol error: ").append(error)));
+  home.answer(client, Reply::error_owned(std::string("ERR ").append(error)));
 }
 
 void Conversation::Impl::refuse() {
