@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cluster/coordinator.h"
 #include "cluster/keyspace_messages.h"
 #include "cluster/object_codec.h"
 

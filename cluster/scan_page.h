@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <string>
 
-#include "cluster/coordinator.h"
 #include "cluster/outbox.h"
+#include "engine/object_table.h"
 
 namespace kvorum::cluster {
+
+struct NodeParts;
 
 struct ScanPage {
   engine::Access access = engine::Access::kDone;  // kRefused: the store could not be read
