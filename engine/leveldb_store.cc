@@ -255,11 +255,11 @@ Status LevelDbStore::write(const StoreBatch& batch, bool sync) {
 Status LevelDbStore::sync() {
   const std::shared_lock guard(impl_->mutex);
   if (impl_->failed || !impl_->db) return impl_->refused();
-  leveldb::Status status = impl_->env.sync_kept();
   leveldb::WriteOptions how;
   how.sync = true;
   leveldb::WriteBatch nothing;
-  if (status.ok()) status = impl_->db->Write(how, &nothing);
+  leveldb::Status status = impl_->db->Write(how, &nothing);
+  if (status.ok()) status = impl_->env.sync_kept();  // last: the write may have left a log
   return status.ok() ? Status() : impl_->fail(status);
 }
 

@@ -29,6 +29,11 @@ void FaultEnv::fail_writes(bool on) {
   writes_fail_ = on;
 }
 
+void FaultEnv::fail_tables(bool on) {
+  const std::lock_guard guard(mutex_);
+  tables_fail_ = on;
+}
+
 void FaultEnv::fail_syncs(bool on) {
   const std::lock_guard guard(mutex_);
   syncs_fail_ = on;
@@ -85,7 +90,8 @@ leveldb::Status FaultEnv::RenameFile(const std::string& from, const std::string&
 leveldb::Status FaultEnv::append(const std::string& name, leveldb::WritableFile& file,
                                  const leveldb::Slice& bytes) {
   const std::lock_guard guard(mutex_);
-  if (writes_fail_) return leveldb::Status::IOError(name, "injected write error");
+  if (writes_fail_ || (tables_fail_ && name.ends_with(".ldb")))
+    return leveldb::Status::IOError(name, "injected write error");
   const uint64_t fits = std::min<uint64_t>(bytes.size(), bytes_left_);
   if (bytes_left_ != ~uint64_t{0}) bytes_left_ -= fits;
   const leveldb::Status status = file.Append({bytes.data(), static_cast<size_t>(fits)});

@@ -18,6 +18,7 @@ class FaultEnv : public leveldb::EnvWrapper {
   FaultEnv() : EnvWrapper(leveldb::Env::Default()) {}
 
   void fail_writes(bool on);
+  void fail_tables(bool on);  // writes of table files only: logs stay the only copy
   void fail_syncs(bool on);
   // How many more bytes can be written; appending more writes what fits and fails. ~0: no limit.
   void set_bytes_left(uint64_t bytes);
@@ -43,6 +44,7 @@ class FaultEnv : public leveldb::EnvWrapper {
   mutable std::mutex mutex_;
   std::map<std::string, Sizes> sizes_;
   bool writes_fail_ = false;
+  bool tables_fail_ = false;
   bool syncs_fail_ = false;
   uint64_t bytes_left_ = ~uint64_t{0};
   uint64_t syncs_ = 0;

@@ -119,6 +119,27 @@ TEST_F(LevelDbStoreTest, SyncCoversLogsThatWereLeft) {
   EXPECT_EQ(count(), 30u);
 }
 
+// ... also where the log is left by the very write that syncs.
+TEST_F(LevelDbStoreTest, SyncCoversALogThatItLeavesItself) {
+  const std::string value(1000, 'v');
+  for (int keys = 40; keys < 80; ++keys) {
+    store_.reset();
+    std::filesystem::remove_all(options().directory);
+    open();
+    env_.fail_tables(true);
+    int taken = 0;
+    while (taken < keys && put("k" + std::to_string(taken), value).ok()) ++taken;
+    const bool synced = store_->sync().ok();
+    store_.reset();
+    env_.fail_tables(false);
+    env_.drop_unsynced();
+    open();
+    if (synced) {
+      ASSERT_EQ(count(), static_cast<size_t>(taken)) << keys;
+    }
+  }
+}
+
 TEST_F(LevelDbStoreTest, AfterAFailedWriteNothingIsTakenUntilReopened) {
   open();
   ASSERT_TRUE(put("before", "1").ok());
