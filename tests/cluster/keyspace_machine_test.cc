@@ -435,6 +435,7 @@ TEST(KeyspaceFlush, SparesWhatANodeWritesAfterItSaidItsClock) {
     KeyspaceCluster cluster;
     cluster.node(1).ahead_ms = -5000;
     cluster.write(1, "before", {0, 1, 2});
+    cluster.pass_ms(10);
     const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush});
     for (int frame = 0; frame < moment; ++frame) cluster.deliver_one();
     const bool said = cluster.taken(1, MessageType::kFlushClocks) > 0;
@@ -454,16 +455,46 @@ TEST(KeyspaceFlush, SparesWhatANodeWritesAfterItSaidItsClock) {
 }
 
 TEST(KeyspaceFlush, CoversDotsThatRanAheadOfTheirNodesClock) {
+  for (const uint32_t members : {1U, 3U}) {
+    KeyspaceCluster cluster({.members = members});
+    const size_t author = members - 1;
+    Version version = cluster.mint(author);
+    version.dot.hlc = Hlc{version.dot.hlc.value + (1ULL << 30)};
+    Object object;
+    update(object, {}, version);
+    cluster.store(cluster.primaries("ahead"), "ahead", object);
+    EXPECT_EQ(cluster.flush(0).outcome, Outcome::kOk);
+    EXPECT_THAT(cluster.scan_all(0), IsEmpty());
+    cluster.write(author, "later", cluster.primaries("later"));
+    EXPECT_THAT(cluster.scan_all(0), UnorderedElementsAre("later"));
+  }
+}
+
+TEST(KeyspaceFlush, ANodeMintsAboveWhatTheMarkSaysOfIt) {
   KeyspaceCluster cluster;
   Version version = cluster.mint(1);
-  version.dot.hlc = Hlc{version.dot.hlc.value + (1ULL << 30)};  // own entry + 1, far ahead
+  version.dot.hlc = Hlc{version.dot.hlc.value + (1ULL << 30)};
   Object object;
   update(object, {}, version);
-  cluster.store({0, 1, 2}, "ahead", object);
+  cluster.store({0, 2}, "lost by its author", object);
   EXPECT_EQ(cluster.flush(0).outcome, Outcome::kOk);
-  EXPECT_THAT(cluster.scan_all(0), IsEmpty());
   cluster.write(1, "later", {0, 1, 2});
   EXPECT_THAT(cluster.scan_all(0), UnorderedElementsAre("later"));
+}
+
+// In the same millisecond, on every node, and on a clock that was not read since.
+TEST(KeyspaceFlush, SparesWhatIsWrittenNext) {
+  for (size_t author = 0; author < 3; ++author) {
+    KeyspaceCluster cluster;
+    cluster.write(author, "before", {0, 1, 2});
+    cluster.pass_ms(10);
+    const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush});
+    cluster.run();
+    cluster.write(author, "next", {0, 1, 2});
+    EXPECT_EQ(cluster.await(0, tag).outcome, Outcome::kOk);
+    cluster.settle();
+    EXPECT_THAT(cluster.scan_all(0), UnorderedElementsAre("next"));
+  }
 }
 
 TEST(KeyspaceFlush, CoversAuthorsThatAreAwayAndIncarnationsThatEnded) {
@@ -506,6 +537,16 @@ TEST(KeyspaceFlush, ASilentMemberMakesItUncertainButItIsDoneElsewhere) {
   cluster.settle();
   EXPECT_THAT(cluster.scan_all(1), IsEmpty());
   EXPECT_TRUE(cluster.node(2).marks.any(0));  // its link carried the mark
+}
+
+TEST(KeyspaceFlush, AMemberThatDidNotSayItsClockInTimeMakesItUncertain) {
+  KeyspaceCluster cluster;
+  cluster.node(2).silent = true;
+  const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush});
+  cluster.run();
+  cluster.write(2, "unheard", {0, 1, 2});
+  cluster.node(2).silent = false;  // it acknowledges the mark that follows
+  EXPECT_EQ(cluster.await(0, tag).outcome, Outcome::kUncertain);
 }
 
 TEST(KeyspaceFlush, IsAcknowledgedOnlyWhenEveryNodeStoredTheMark) {
@@ -561,6 +602,18 @@ TEST(KeyspaceMachine, SweepsInBoundedTurns) {
   }
   EXPECT_GE(turns, 4);
   EXPECT_FALSE(cluster.advance());  // and then it rests
+}
+
+TEST(KeyspaceMachine, ShowsAndCountsNothingThatIsFlushedButNotSweptYet) {
+  KeyspaceCluster cluster({.members = 2, .n = 2, .r = 1, .w = 2});
+  Rng rng(12);
+  fill(cluster, 20'000, rng);
+  EXPECT_EQ(cluster.flush(0).outcome, Outcome::kOk);
+  ASSERT_FALSE(cluster.node(1).marks.swept(0));
+  EXPECT_THAT(cluster.scan_all(1, 1000), IsEmpty());
+  ASSERT_FALSE(cluster.node(1).marks.swept(0));
+  EXPECT_EQ(cluster.count(0).count, 0U);
+  EXPECT_TRUE(cluster.node(1).marks.swept(0));
 }
 
 TEST(KeyspaceMachine, ANodeThatIsNoMemberRefuses) {
