@@ -97,11 +97,14 @@ void Reactor::gather_inputs() {
   lone_turns_ = more == 0 ? lone_turns_ + 1 : 0;
 }
 
-bool Reactor::has_effects() { return !coordinator_.outbox().empty() || sessions_.has_dirty(); }
+bool Reactor::has_effects() {
+  return !coordinator_.outbox().empty() || sessions_.has_dirty() || dispatcher_.has_work();
+}
 
 void Reactor::end_turn() {
   run_due();
   for (size_t round = 0; round < kRoundsPerTurnMax && has_effects(); ++round) {
+    if (dispatcher_.has_work()) dispatcher_.run_due(clock_.now());
     start_loads();
     request_marks();
     links_.deliver(coordinator_.outbox());
@@ -122,6 +125,8 @@ void Reactor::run_due() {
   links_.on_time(now.steady_us);
   const uint64_t deadline = coordinator_.next_deadline_us();
   if (deadline != 0 && deadline <= now.steady_us) coordinator_.on_time(now);
+  const uint64_t scheduled = dispatcher_.next_deadline_us();
+  if (scheduled != 0 && scheduled <= now.steady_us) dispatcher_.run_due(now);
 }
 
 void Reactor::request_marks() {
@@ -141,6 +146,8 @@ void Reactor::arm_timer() {
   uint64_t wanted = coordinator_.next_deadline_us();
   const uint64_t links = links_.next_deadline_us();
   if (wanted == 0 || (links != 0 && links < wanted)) wanted = links;
+  const uint64_t scheduled = dispatcher_.next_deadline_us();
+  if (wanted == 0 || (scheduled != 0 && scheduled < wanted)) wanted = scheduled;
   if (wanted == 0 || (armed_us_ != 0 && armed_us_ <= wanted)) return;
   armed_us_ = wanted;
   timer_.expires_at(std::chrono::steady_clock::time_point(std::chrono::microseconds(wanted)));

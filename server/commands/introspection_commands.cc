@@ -77,7 +77,7 @@ void command_info(const CommandCall& call, Plan& plan) {
   std::vector<Reply> items;
   for (std::string_view name : call.words.subspan(2)) {
     const CommandRow* const row = find_named(name);
-    items.push_back(row ? describe(*row) : Reply::nil_array());
+    items.push_back(row ? describe(*row) : Reply::nil());
   }
   plan.answer(Reply::array(std::move(items)));
 }

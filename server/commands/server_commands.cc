@@ -65,12 +65,14 @@ const Parameter* find_parameter(std::string_view name) {
   return nullptr;
 }
 
+// A name that is no pattern is answered as it was written.
 void config_get(const CommandCall& call, Plan& plan) {
   std::vector<Reply> fields;
   for (const Parameter& parameter : kParameters) {
     for (std::string_view pattern : call.words.subspan(2)) {
       if (!glob_matches(pattern, parameter.name, /*ignore_case=*/true)) continue;
-      fields.push_back(Reply::bulk(parameter.name));
+      const bool is_name = pattern.find_first_of("[*?\\") == std::string_view::npos;
+      fields.push_back(Reply::bulk(is_name ? pattern : parameter.name));
       fields.push_back(Reply::bulk_owned(parameter.value(call.facts)));
       break;
     }

@@ -172,7 +172,7 @@ std::string TestClient::take() {
 
 std::string TestClient::line(std::string_view bytes) {
   std::string out = send(bytes);
-  for (int step = 0; step < 400; ++step) {
+  for (int step = 0; step < 4000; ++step) {
     home_.settle();
     out += take();
     feed();
