@@ -132,7 +132,10 @@ void CommandCluster::pass_ms(uint64_t ms) {
   for (uint64_t passed = 0; passed < ms; passed += 10) {
     now_.steady_us += 10'000;
     now_.wall_ms += 10;
-    for (const auto& node : nodes) node->coordinator.on_time(now_);
+    for (const auto& node : nodes) {
+      node->coordinator.on_time(now_);
+      node->dispatcher.run_due(now_);
+    }
     settle();
   }
 }
