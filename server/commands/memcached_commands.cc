@@ -18,6 +18,7 @@ using protocol::Reply;
 
 constexpr int64_t kRelativeSecondsMax = 60 * 60 * 24 * 30;
 constexpr uint64_t kPastMs = 1;
+constexpr std::string_view kBadLogin = "CLIENT_ERROR bad authentication token format";
 constexpr std::string_view kEnd = "END\r\n";
 
 Reply finish_cache_store(const FinishInput& input) {
@@ -114,7 +115,7 @@ void plan_gat(const MemcachedCall& call, Plan& plan) {
     request.argument = plan.argument;
     request.wants_context = with_cas;
   }
-  if (plan.requests.empty()) return plan.fail(protocol::kMemcachedError);
+  if (plan.requests.empty()) return plan.answer(Reply::line("END"));
   if (plan.requests.size() > 1) plan.gather = Gather::kConcatenate;
   plan.keeps_key = true;
   plan.trailer = kEnd;
@@ -189,7 +190,8 @@ void plan_login(const MemcachedCall& call, Plan& plan) {
   }
   const std::string_view value = call.request.value;
   const size_t blank = value.find(' ');
-  const bool right = blank != value.npos && value.substr(0, blank) == kDefaultUser &&
+  if (blank == value.npos) return plan.fail(kBadLogin);
+  const bool right = value.substr(0, blank) == kDefaultUser &&
                      same_password(value.substr(blank + 1), call.facts.password());
   if (!right) return plan.fail("CLIENT_ERROR authentication failure");
   call.session.authenticated = true;
@@ -282,8 +284,9 @@ void plan_memcached(const MemcachedCall& call, Plan& plan) {
   plan.silent = call.request.noreply;
   if (!call.session.authenticated && call.request.command != MemcachedCommand::kQuit) {
     plan.silent = false;
-    return call.request.error.empty() ? plan_login(call, plan)
-                                      : plan.fail(protocol::kMemcachedUnauthenticated);
+    if (call.request.error.empty()) return plan_login(call, plan);
+    const bool is_set = call.request.command == MemcachedCommand::kSet;
+    return plan.fail(is_set ? kBadLogin : protocol::kMemcachedUnauthenticated);
   }
   if (!call.request.error.empty()) return plan_malformed(call, plan);
   plan_command(call, plan);
