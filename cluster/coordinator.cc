@@ -270,22 +270,17 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
   return well_formed;
 }
 
-size_t Coordinator::on_messages(MemberIndex from, std::span<const Frame> frames, Now now) {
+void Coordinator::prefetch(std::span<const Frame> frames) const {
   const engine::ObjectTable& table = *impl_->core.parts.table;
   constexpr size_t kBatch = 32;
-  size_t malformed = 0;
-  for (size_t begin = 0; begin < frames.size(); begin += kBatch) {
-    const auto batch = frames.subspan(begin, std::min(kBatch, frames.size() - begin));
-    KeyRef keys[kBatch];
+  KeyRef keys[kBatch];
+  for (size_t at = 0; at < frames.size();) {
     size_t count = 0;
-    for (const Frame& frame : batch) {
-      if (!peek_key(frame, &keys[count])) continue;
-      table.prefetch_bucket(keys[count++]);
+    for (; at < frames.size() && count < kBatch; ++at) {
+      if (peek_key(frames[at], &keys[count])) table.prefetch_bucket(keys[count++]);
     }
-    for (size_t at = 0; at < count; ++at) table.prefetch_entry(keys[at]);
-    for (const Frame& frame : batch) malformed += !on_message(from, frame, now);
+    for (size_t key = 0; key < count; ++key) table.prefetch_entry(keys[key]);
   }
-  return malformed;
 }
 
 void Coordinator::on_link(MemberIndex peer, bool up, Now now) {

@@ -81,9 +81,9 @@ class Coordinator {
 
   // A frame from a peer, its greeting done. A malformed one is counted and dropped; false then.
   bool on_message(MemberIndex from, const Frame& frame, Now now);
-  // The same for all frames that one read of a link brought: their objects are prefetched first.
-  // Returns how many were malformed.
-  size_t on_messages(MemberIndex from, std::span<const Frame> frames, Now now);
+  // Starts fetching what these frames will need into the caches: for the frames that one read of a
+  // link brought, before each goes to on_message().
+  void prefetch(std::span<const Frame> frames) const;
   // The link to a peer came up (both greetings done) or broke.
   void on_link(MemberIndex peer, bool up, Now now);
   // A round of group commit ended: everything up to `ticket` is durable, or the round failed.

@@ -32,6 +32,10 @@ uint64_t AcceptedLink::on_time(uint64_t now) {
   return 0;
 }
 
+void AcceptedLink::before_frames(std::span<const Frame> frames) {
+  home_.parts().coordinator->prefetch(frames);
+}
+
 bool AcceptedLink::on_frame(const Frame& frame) {
   switch (state_) {
     case State::kAwaitingHello:

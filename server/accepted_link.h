@@ -23,6 +23,7 @@ class AcceptedLink final : public PeerLink {
  private:
   enum class State : uint8_t { kAwaitingHello, kAwaitingProof, kUp };
 
+  void before_frames(std::span<const cluster::Frame> frames) override;
   bool on_frame(const cluster::Frame& frame) override;
   void on_closed(std::string_view why) override;
   uint64_t now_us() override;

@@ -3,6 +3,7 @@
 #include "server/commands/command_table.h"
 #include "server/commands/edits.h"
 #include "server/commands/memcached_commands.h"
+#include "server/conversation.h"
 #include "server/dispatcher_impl.h"
 
 namespace kvorum::server {
@@ -30,27 +31,39 @@ KeyUse use_of(const cluster::Request& request) {
   return blind ? KeyUse::kBlindWrite : KeyUse::kEdit;
 }
 
-void Dispatcher::Impl::look_up(const ClientState& client, Batch& parsed) {
-  const Partitioner partitioner = view().partitioner;
-  const bool resp = client.session.dialect == Dialect::kResp;
-  for (size_t i = 0; i < parsed.requests.size(); ++i) {
-    ParsedRequest& request = parsed.requests[i];
-    if (resp) {
-      const Words words = parsed.words_of(request);
-      request.row = find_command(words[0]);
-      const int first = request.row ? request.row->first_key : 0;
-      request.has_key = first > 0 && static_cast<size_t>(first) < words.size();
-      if (request.has_key) request.key.key = words[static_cast<size_t>(first)];
-    } else {
-      request.has_key = parsed.memcached[i].key_count > 0;
-      if (request.has_key) request.key.key = parsed.memcached[i].key();
-    }
-    if (!request.has_key) continue;
-    request.key.position = position_of(request.key.key, partitioner);
-    request.key.keyspace = client.session.keyspace;
-    if (parsed.requests.size() > 1) parts.table->prefetch_bucket(request.key);
+void Dispatcher::Impl::find_key(const ClientState& client, Batch& parsed, size_t index) {
+  ParsedRequest& request = parsed.requests[index];
+  if (client.session.dialect == Dialect::kMemcached) {
+    request.has_key = parsed.memcached[index].key_count > 0;
+    if (request.has_key) request.key.key = parsed.memcached[index].key();
+    return;
   }
-  if (parsed.requests.size() == 1) return;
+  const Words words = parsed.words_of(request);
+  request.row = find_command(words[0]);
+  const int first = request.row ? request.row->first_key : 0;
+  request.has_key = first > 0 && static_cast<size_t>(first) < words.size();
+  if (request.has_key) request.key.key = words[static_cast<size_t>(first)];
+}
+
+// The first key of each request: all are hashed together, and their objects are on their way into
+// the caches before the first request runs.
+void Dispatcher::Impl::look_up(const ClientState& client, Batch& parsed) {
+  std::string_view keys[Conversation::kPipelineBatch];
+  Position positions[Conversation::kPipelineBatch];
+  size_t count = 0;
+  for (size_t i = 0; i < parsed.requests.size(); ++i) {
+    find_key(client, parsed, i);
+    if (parsed.requests[i].has_key) keys[count++] = parsed.requests[i].key.key;
+  }
+  positions_of(std::span(keys, count), view().partitioner, positions);
+  const Position* next = positions;
+  for (ParsedRequest& request : parsed.requests) {
+    if (!request.has_key) continue;
+    request.key.position = *next++;
+    request.key.keyspace = client.session.keyspace;
+    if (count > 1) parts.table->prefetch_bucket(request.key);
+  }
+  if (count <= 1) return;
   for (const ParsedRequest& request : parsed.requests) {
     if (request.has_key) parts.table->prefetch_entry(request.key);
   }

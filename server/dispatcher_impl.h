@@ -85,6 +85,7 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   void remove(ClientState& client);
 
   // Finds rows, keys and positions of a parsed batch and prefetches what they need.
+  void find_key(const ClientState& client, Batch& parsed, size_t index);
   void look_up(const ClientState& client, Batch& parsed);
   // Runs one request. False where it has to wait for one that is under way: nothing was done then.
   bool execute(ClientState& client, const ParsedRequest& request, Now now);

@@ -39,28 +39,42 @@ void PeerLink::give_up(std::string_view why) {
   on_closed(why);
 }
 
+size_t PeerLink::cut_frame(std::string_view rest, Frame* frame) {
+  size_t size = 0;
+  const FrameStatus status = cluster::parse_frame(rest, frame, &size);
+  if (status == FrameStatus::kTooLong || (!up_ && size > kGreetingBytesMax)) {
+    give_up("it sent a frame that is too long");
+    return 0;
+  }
+  if (status == FrameStatus::kDamaged) {
+    give_up("it sent bytes that are no frame");
+    return 0;
+  }
+  if (status == FrameStatus::kNeedMore) {
+    wanted_ = size - rest.size();
+    return 0;
+  }
+  return size;
+}
+
 size_t PeerLink::on_input(std::string_view bytes) {
   last_heard_us_ = now_us();
   size_t taken = 0;
-  while (stream_.is_open() && taken < bytes.size()) {
-    const std::string_view rest = bytes.substr(taken);
-    Frame frame;
-    size_t size = 0;
-    const FrameStatus status = cluster::parse_frame(rest, &frame, &size);
-    if (status == FrameStatus::kTooLong || (!up_ && size > kGreetingBytesMax)) {
-      give_up("it sent a frame that is too long");
-      break;
+  while (stream_.is_open()) {
+    Frame frames[kFramesPerBatch];
+    size_t count = 0;
+    const size_t frames_max = up_ ? kFramesPerBatch : 1;  // a greeting decides how to go on
+    while (count < frames_max && taken < bytes.size()) {
+      const size_t size = cut_frame(bytes.substr(taken), &frames[count]);
+      if (size == 0) break;
+      taken += size;
+      ++count;
     }
-    if (status == FrameStatus::kDamaged) {
-      give_up("it sent bytes that are no frame");
-      break;
+    if (count == 0) break;
+    if (up_) before_frames(std::span(frames, count));
+    for (size_t at = 0; at < count && stream_.is_open(); ++at) {
+      if (!on_frame(frames[at])) break;
     }
-    if (status == FrameStatus::kNeedMore) {
-      wanted_ = size - rest.size();
-      break;
-    }
-    taken += size;
-    if (!on_frame(frame)) break;
   }
   return stream_.is_open() ? taken : bytes.size();
 }

@@ -4,6 +4,7 @@
 // closed it stays there until settled().
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,7 @@ class PeerLink : public StreamOwner {
  public:
   // More than this waiting for a peer that takes no bytes: the link is given up.
   static constexpr size_t kQueueBytesMax = 256 * 1024 * 1024;
+  static constexpr size_t kFramesPerBatch = 64;
   static constexpr uint64_t kGreetingUs = 5'000'000;
   static constexpr uint64_t kPingAfterUs = 1'000'000;     // of silence
   static constexpr uint64_t kDeadAfterUs = 3'000'000;     // of silence, for the side that pings
@@ -36,6 +38,8 @@ class PeerLink : public StreamOwner {
  protected:
   PeerLink(TcpSocket socket, StreamShare& share) : stream_(std::move(socket), share, *this) {}
 
+  // All frames of one read, before each goes to on_frame(). Only while the link is up.
+  virtual void before_frames(std::span<const cluster::Frame>) {}
   // False: nothing more of this link is to be read (it was closed).
   virtual bool on_frame(const cluster::Frame& frame) = 0;
   virtual void on_closed(std::string_view why) = 0;
@@ -53,6 +57,8 @@ class PeerLink : public StreamOwner {
   bool wants_input() const final { return stream_.is_open(); }
   void on_sent() final;
   void on_broken(const error_code& why) final;
+  // Cuts one frame off `rest`; nothing (size 0) where it is not complete or the link was given up.
+  size_t cut_frame(std::string_view rest, cluster::Frame* frame);
   void give_up(std::string_view why);
 
   Stream stream_;

@@ -117,7 +117,8 @@ void check_node(Choices choices) {
     head.operation = (uint64_t{1} << 32) | (choices.byte() & 3);
     const size_t size = std::min<size_t>(choices.byte(), choices.rest().size());
     const Frame frame{head, choices.rest().substr(0, size)};
-    node.coordinator->on_messages(1, std::span(&frame, 1), node.now);
+    node.coordinator->prefetch(std::span(&frame, 1));
+    node.coordinator->on_message(1, frame, node.now);
     for (size_t taken = 0; taken < size; ++taken) choices.byte();
   }
   node.now.steady_us += 3'000'000;
