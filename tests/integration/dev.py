@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`kvorum dev` as a person uses it: start, try what it prints, kill a node, Ctrl-C, start again.
+dev.py [path/to/kvorum]; ends with `N passed, N failed`."""
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+from node_processes import Checks, Resp, run, until
+
+BINARY = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum')
+REDIS_PORT, OTHER_PORTS = 6379, (11211, 7379, 8379)
+checks = Checks()
+
+
+class Dev:
+    def __init__(self, folder, *options):
+        self.process = subprocess.Popen(
+            [BINARY, 'dev', '--data', os.path.join(folder, 'dev')] + list(options),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            text=True,
+        )
+        self.said = ''
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()  # its children end with it
+        self.process.wait()
+        self.reader.join()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.said += line
+
+    def says(self, pattern, seconds=30):
+        return until(lambda: re.search(pattern, self.said), seconds)
+
+    def end(self, number):
+        self.process.send_signal(number)
+        return self.process.wait(15)
+
+
+def children_of(pid):
+    with open('/proc/%d/task/%d/children' % (pid, pid), encoding='ascii') as file:
+        return [int(child) for child in file.read().split()]
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        try:
+            probe.bind(('127.0.0.1', port))
+            return True
+        except OSError:
+            return False
+
+
+def free_base():
+    """A redis port such that all ports of three nodes are free, below those of outgoing connections."""
+    for base in random.sample(range(12000, 26000), 1000):
+        starts = [base] + [base - REDIS_PORT + usual for usual in OTHER_PORTS]
+        if all(is_free(start + i) for start in starts for i in range(3)):
+            return base
+    raise RuntimeError('no free block of ports')
+
+
+def first_run(folder, base):
+    with Dev(folder, '--base-port', str(base)) as dev:
+        checks.that('dev settles', dev.says('The cluster is settled'), dev.said)
+        commands = ('redis-cli -p %d SET' % base, 'KV.GET', 'status --admin', 'Ctrl-C')
+        checks.that('it says what to try', all(word in dev.said for word in commands), dev.said)
+        with Resp(base) as a, Resp(base + 2) as c:
+            checks.that('its nodes are one cluster', a('SET', 'k', 'v') == b'OK' and c('GET', 'k') == b'v')
+        again = run(BINARY, 'dev', '--data', os.path.join(folder, 'dev'))
+        checks.that('a second run: status 1', again.returncode == 1, again.stderr)
+        named = str(dev.process.pid) in again.stderr and str(base) in again.stderr
+        checks.that('it names the process and the ports', named, again.stderr)
+        children = children_of(dev.process.pid)
+        checks.that('a process per node', len(children) == 3, children)
+        os.kill(children[1], signal.SIGKILL)
+        checks.that('a node that died is reported', dev.says('Node b was killed by signal 9', 5), dev.said)
+        with Resp(base) as a:
+            checks.that('the others go on', a('SET', 'after', 'w') == b'OK')
+        checks.that('SIGINT: status 0', dev.end(signal.SIGINT) == 0, dev.said)
+        gone = [pid for pid in children if not os.path.exists('/proc/%d' % pid)]
+        checks.that('no process is left', gone == children, gone)
+
+
+def second_run(folder, base):
+    with Dev(folder) as dev:
+        checks.that('it starts again at the same ports', dev.says('ports %d-' % base), dev.said)
+        with Resp(base + 1) as b:
+            got = b('MGET', 'k', 'after')
+            checks.that('the data is there, also at the node that died', got == [b'v', b'w'], got)
+        children = children_of(dev.process.pid)
+        checks.that('SIGTERM: status 0', dev.end(signal.SIGTERM) == 0, dev.said)
+        checks.that('no process is left', not any(os.path.exists('/proc/%d' % pid) for pid in children))
+        other = run(BINARY, 'dev', '--data', os.path.join(folder, 'dev'), '--nodes', '5')
+        checks.that('another number of nodes is refused', other.returncode == 1, other.stderr)
+        checks.that('with the choices', '3 nodes' in other.stderr and '--data' in other.stderr, other.stderr)
+
+
+def parent_killed(folder, base):
+    with Dev(folder, '--engine', 'memory', '--nodes', '1', '--base-port', str(base)) as dev:
+        checks.that('one memory node', dev.says('The cluster is settled'), dev.said)
+        children = children_of(dev.process.pid)
+        dev.end(signal.SIGKILL)
+        ended = until(lambda: not any(os.path.exists('/proc/%d' % pid) for pid in children), 5)
+        checks.that('children end with their parent', ended)
+
+
+def main():
+    base = free_base()
+    for scenario, folder in ((first_run, 'x'), (second_run, 'x'), (parent_killed, 'y')):
+        path = os.path.join(TOP, folder)
+        os.makedirs(path, exist_ok=True)
+        checks.attempt(scenario.__name__.replace('_', ' '), scenario, path, base)
+    return checks.summary()
+
+
+if __name__ == '__main__':
+    TOP = tempfile.mkdtemp(prefix='kvorum-dev-')
+    try:
+        sys.exit(main())
+    finally:
+        shutil.rmtree(TOP, ignore_errors=True)

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""For the integration tests: real processes on free loopback ports, a small RESP client, and the
+counting of checks. A module without tests of its own."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+KINDS = ('redis', 'memcached', 'peer', 'admin')
+
+
+class Checks:
+    """Counts; every script ends with summary()."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def that(self, name, condition, detail=''):
+        if condition:
+            self.passed += 1
+        else:
+            self.failed += 1
+        shown = '' if condition else '   got: %.600r' % (detail,)
+        print('%s  %s%s' % ('ok  ' if condition else 'FAIL', name, shown), flush=True)
+        return bool(condition)
+
+    def attempt(self, name, function, *arguments):
+        """A scenario that cannot be played is a failed check."""
+        try:
+            function(*arguments)
+        except Exception as error:  # pylint: disable=broad-except
+            self.that(name, False, '%s: %s' % (type(error).__name__, error))
+
+    def summary(self):
+        print('%d passed, %d failed' % (self.passed, self.failed))
+        return 1 if self.failed or not self.passed else 0
+
+
+def free_ports(count):
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for one in held:
+            one.bind(('127.0.0.1', 0))
+        return [one.getsockname()[1] for one in held]
+    finally:
+        for one in held:
+            one.close()
+
+
+class RespError(Exception):
+    pass
+
+
+class Resp:
+    def __init__(self, port, timeout=5):
+        self.socket = socket.create_connection(('127.0.0.1', port), timeout)
+        self.file = self.socket.makefile('rb')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.socket.close()
+
+    @staticmethod
+    def encode(*words):
+        words = [w if isinstance(w, bytes) else str(w).encode() for w in words]
+        parts = [b'*%d\r\n' % len(words)]
+        parts += [b'$%d\r\n%s\r\n' % (len(word), word) for word in words]
+        return b''.join(parts)
+
+    def __call__(self, *words):
+        self.socket.sendall(self.encode(*words))
+        return self.read()
+
+    def read(self):
+        line = self.file.readline()
+        if not line.endswith(b'\r\n'):
+            raise RespError('connection closed')
+        kind, rest = line[:1], line[1:-2]
+        if kind == b'+':
+            return rest
+        if kind == b'-':
+            return RespError(rest.decode())
+        if kind == b':':
+            return int(rest)
+        if kind == b'$':
+            return None if int(rest) < 0 else self.file.read(int(rest) + 2)[:-2]
+        if kind == b'*':
+            return None if int(rest) < 0 else [self.read() for _ in range(int(rest))]
+        raise RespError('unexpected reply %r' % line)
+
+
+class Cluster:
+    """Nodes of one YAML file. `extra` are lines of the file; `cluster` the keys of its cluster."""
+
+    def __init__(self, binary, names, extra='', cluster='name: test\n  partitions: 16'):
+        self.binary = os.path.abspath(binary)
+        self.names = list(names)
+        self.folder = tempfile.mkdtemp(prefix='kvorum-test-')
+        ports = free_ports(len(names) * len(KINDS))
+        self.ports = {
+            name: dict(zip(KINDS, ports[i * len(KINDS) :])) for i, name in enumerate(names)
+        }
+        self.processes = {}
+        self.config = self.write_config('cluster.yaml', extra, cluster)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def port(self, name, kind='redis'):
+        return self.ports[name][kind]
+
+    def write_config(self, file_name, extra, cluster):
+        members = []
+        for name in self.names:
+            fields = ['%s: 127.0.0.1:%d' % (kind, self.ports[name][kind]) for kind in KINDS]
+            fields.append('data: %s' % os.path.join(self.folder, name))
+            members.append('    - {name: %s, %s}' % (name, ', '.join(fields)))
+        path = os.path.join(self.folder, file_name)
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write('cluster:\n  %s\n  members:\n%s\n' % (cluster, '\n'.join(members)))
+            file.write('timing: {hints: 200ms}\n%s\n' % extra)
+        return path
+
+    def start(self, *names, config=None, options=()):
+        for name in names or self.names:
+            with open(self.log_path(name), 'ab') as log:
+                command = [self.binary, 'serve', '--config', config or self.config]
+                self.processes[name] = subprocess.Popen(
+                    command + ['--name', name] + list(options),
+                    stdout=log,
+                    stderr=log,
+                    cwd=self.folder,
+                )
+        return self
+
+    def log_path(self, name):
+        return os.path.join(self.folder, name + '.log')
+
+    def log(self, name):
+        with open(self.log_path(name), encoding='utf-8', errors='replace') as file:
+            return file.read()
+
+    def wait_log(self, name, pattern, seconds=10):
+        return until(lambda: re.search(pattern, self.log(name)), seconds)
+
+    def resp(self, name, timeout=5):
+        return Resp(self.port(name), timeout)
+
+    def is_settled(self, name):
+        try:
+            with self.resp(name, 1) as client:
+                return b'state:settled' in client('KV.CLUSTER', 'STATUS')
+        except (OSError, RespError, TypeError):
+            return False
+
+    def wait_settled(self, *names, seconds=20):
+        names = names or self.names
+        return until(lambda: all(self.is_settled(name) for name in names), seconds)
+
+    def send(self, name, number):
+        self.processes[name].send_signal(number)
+
+    def end(self, name, number=signal.SIGTERM, seconds=10):
+        """Sends the signal and returns the exit status; None where the process goes on."""
+        self.send(name, number)
+        try:
+            return self.processes[name].wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def resident_bytes(self, name):
+        with open('/proc/%d/statm' % self.processes[name].pid, encoding='ascii') as file:
+            return int(file.read().split()[1]) * os.sysconf('SC_PAGESIZE')
+
+
+def until(condition, seconds):
+    """Looks again and again; the last result, which is true unless the time is up."""
+    end = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result or time.monotonic() > end:
+            return result
+        time.sleep(0.02)
+
+
+def run(*command, seconds=20):
+    return subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
