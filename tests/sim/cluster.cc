@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/cluster.h"
+
+#include <fmt/format.h>
+
+namespace kvorum::sim {
+namespace {
+
+constexpr uint64_t kRetryUs = 100'000;
+constexpr uint64_t kLinkingUs = 60'000'000;
+constexpr int64_t kLeapMs = 24 * 3600 * 1000;
+
+cluster::Founding found(const Swarm& swarm) {
+  cluster::Founding founding;
+  founding.cluster_name = "simulated";
+  founding.partitions = swarm.partitions;
+  founding.keyspaces = swarm.keyspaces;
+  for (size_t node = 0; node < swarm.nodes.size(); ++node) {
+    cluster::Member member;
+    member.name = std::string(1, static_cast<char>('a' + node));
+    member.peer = {"127.0.0.1", static_cast<uint16_t>(7000 + node)};
+    founding.members.push_back(member);
+  }
+  return founding;
+}
+
+}  // namespace
+
+Cluster::Cluster(const Swarm& its_swarm, std::FILE* trace_out)
+    : swarm(its_swarm),
+      trace(trace_out),
+      network(queue, trace, {its_swarm.nodes.size(), its_swarm.reactors}, its_swarm.seed + 17),
+      founding(found(its_swarm)) {
+  Rng rng(swarm.seed * 31 + 7);
+  network.set_weather(swarm.network);
+  const World world{queue, trace, network, swarm, founding};
+  for (size_t node = 0; node < swarm.nodes.size(); ++node) {
+    nodes.push_back(std::make_unique<SimNode>(world, node, rng.next()));
+  }
+}
+
+Cluster::~Cluster() = default;
+
+void Cluster::start() {
+  for (size_t node = 0; node < nodes.size(); ++node) start_node(node);
+  if (!run_until(kLinkingUs, [this] { return network.all_linked(); })) {
+    violation("the nodes did not link up");
+  }
+}
+
+bool Cluster::allows(size_t node, Death how) const {
+  if (swarm.nodes[node].may_lose) return true;
+  if (!swarm.durable) return false;
+  if (how == Death::kPower) return swarm.sync == engine::SyncPolicy::kAlways;
+  return how != Death::kWipe;
+}
+
+void Cluster::kill(size_t node, Death how) {
+  if (!nodes[node]->alive()) return;
+  const bool power_loses = swarm.sync != engine::SyncPolicy::kAlways;
+  const bool lost = !swarm.durable || how == Death::kWipe || (how == Death::kPower && power_loses);
+  damage.add(node, queue.now_us(), lost);
+  nodes[node]->die(how);
+}
+
+void Cluster::start_node(size_t node) {
+  if (nodes[node]->alive() || nodes[node]->start()) return;
+  queue.after(kRetryUs, [this, node] { start_node(node); });
+}
+
+void Cluster::cut(size_t a, size_t b, bool noticed) {
+  network.cut(a, b, noticed);
+  network.cut(b, a, noticed);
+}
+
+void Cluster::isolate(size_t node, bool noticed) {
+  for (size_t other = 0; other < nodes.size(); ++other) {
+    if (other != node) cut(node, other, noticed);
+  }
+}
+
+void Cluster::heal() {
+  network.set_weather({});
+  network.heal();
+  for (size_t node = 0; node < nodes.size(); ++node) {
+    nodes[node]->disk().set_broken(false);
+    nodes[node]->pause_until(queue.now_us());
+    start_node(node);
+  }
+}
+
+void Cluster::leap_clocks() {
+  for (const auto& node : nodes) node->move_clock(kLeapMs);
+}
+
+uint64_t Cluster::hints_pending() const {
+  uint64_t sum = 0;
+  for (const auto& node : nodes) sum += node->alive() ? node->hints_pending() : 0;
+  return sum;
+}
+
+uint64_t Cluster::operations_in_flight() const {
+  uint64_t sum = 0;
+  for (const auto& node : nodes) sum += node->alive() ? node->operations_in_flight() : 0;
+  return sum;
+}
+
+size_t Cluster::node_for(const std::string& key, size_t place) const {
+  const cluster::ClusterView& view = nodes[0]->view();
+  const Position position = position_of(key, view.partitioner);
+  return view.ring.preference_list(partition_of(position, view.ring.partition_bits()))[place];
+}
+
+bool Cluster::converged(uint8_t db, std::string* trouble) const {
+  const cluster::ClusterView& view = nodes[0]->view();
+  for (uint32_t partition = 0; partition < swarm.partitions; ++partition) {
+    const auto primaries = view.ring.preference_list(partition).first(primaries_of(db));
+    for (const cluster::MemberIndex member : primaries) {
+      const uint64_t first = nodes[primaries[0]]->digest(db, partition);
+      const uint64_t digest = nodes[member]->digest(db, partition);
+      if (digest == first) continue;
+      *trouble = fmt::format("db {} partition {}: {} has digest {:016x}, {} has {:016x}", db,
+                             partition, node_name(primaries[0]), first, node_name(member), digest);
+      return false;
+    }
+  }
+  return true;
+}
+
+std::vector<std::string> Cluster::own_values(size_t node, uint8_t db,
+                                             const std::string& key) const {
+  std::vector<std::string> values;
+  const cluster::Object& object = nodes[node]->own_object(db, key);
+  for (const cluster::Version& version : cluster::visible_versions(object, nodes[node]->clock_ms())) {
+    values.emplace_back(version.bytes);
+  }
+  return values;
+}
+
+void Cluster::violation(std::string text) {
+  trace.note(queue.now_us(), {"VIOLATION", 0, 0, text});
+  if (violations.size() < kViolationsMax) violations.push_back(std::move(text));
+}
+
+}  // namespace kvorum::sim

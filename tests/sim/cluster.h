@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole cluster in virtual time: event queue, trace, network and nodes, with what faults and
+// scenarios do to them. Everything follows from the swarm configuration and its seed.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/sim/damage.h"
+#include "tests/sim/sim_node.h"
+
+namespace kvorum::sim {
+
+class Cluster {
+ public:
+  explicit Cluster(const Swarm& its_swarm, std::FILE* trace_out = nullptr);
+  ~Cluster();
+
+  // All nodes up and linked.
+  void start();
+  void kill(size_t node, Death how);
+  // Starts it, again and again until its disk lets it.
+  void start_node(size_t node);
+  // A node that must not lose anything dies by kill or clean stop only, unless it syncs always.
+  bool allows(size_t node, Death how) const;
+
+  // Both directions.
+  void cut(size_t a, size_t b, bool noticed = true);
+  void isolate(size_t node, bool noticed = true);
+  void heal_network() { network.heal(); }
+  // Ends every fault: the network is fast and whole, disks work, all nodes come up. Clocks stay apart.
+  void heal();
+  // Wall clocks leap past every deadline that a client may have set.
+  void leap_clocks();
+
+  // Lets time pass until `done` says so; false where it did not within the limit.
+  template <class Done>
+  bool run_until(uint64_t limit_us, Done done) {
+    const uint64_t end_us = queue.now_us() + limit_us;
+    while (!done()) {
+      if (queue.now_us() >= end_us) return false;
+      queue.run_for(kStepUs);
+    }
+    return true;
+  }
+
+  uint64_t hints_pending() const;
+  uint64_t operations_in_flight() const;
+  std::string node_name(size_t node) const { return founding.members[node].name; }
+  // Nodes by their place in the preference list of a key.
+  size_t node_for(const std::string& key, size_t place) const;
+  size_t primaries_of(uint8_t db) const { return nodes[0]->view().quorum(db).n; }
+  // Compares what the primaries hold; says in `trouble` what differs.
+  bool converged(uint8_t db, std::string* trouble) const;
+  // The visible values of a node's own copy, newest first.
+  std::vector<std::string> own_values(size_t node, uint8_t db, const std::string& key) const;
+
+  void violation(std::string text);
+
+  const Swarm swarm;
+  EventQueue queue;
+  Trace trace;
+  Network network;
+  const cluster::Founding founding;
+  DamageLog damage;
+  std::vector<std::unique_ptr<SimNode>> nodes;
+  std::vector<std::string> violations;
+
+ private:
+  static constexpr uint64_t kStepUs = 20'000;
+  static constexpr size_t kViolationsMax = 20;
+};
+
+}  // namespace kvorum::sim

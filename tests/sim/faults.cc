@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/faults.h"
+
+namespace kvorum::sim {
+namespace {
+
+constexpr uint64_t kMs = 1000;
+constexpr int64_t kJumpMaxMs = 60'000;
+
+}  // namespace
+
+void Faults::every(uint64_t mean_us, std::function<void()> strike) {
+  if (mean_us == 0) return;
+  cluster_.queue.after(rng_.between(mean_us / 4, 2 * mean_us), [this, mean_us, strike] {
+    if (stopped_) return;
+    strike();
+    every(mean_us, strike);
+  });
+}
+
+void Faults::start() {
+  const FaultRates& rates = cluster_.swarm.faults;
+  every(rates.partition_us, [this] { partition(); });
+  every(rates.death_us, [this] { death(); });
+  every(rates.pause_us, [this] { pause(); });
+  every(rates.disk_us, [this] { break_disk(); });
+  every(rates.clock_us, [this] { move_clock(); });
+}
+
+// Halves, one node alone, a bridge (two sides that only one node connects), one direction of one
+// link, or a single link.
+void Faults::partition() {
+  const size_t count = cluster_.nodes.size();
+  if (count < 2) return;
+  const bool noticed = rng_.chance(0.6);
+  const size_t one = rng_.below(count);
+  const size_t other = (one + 1 + rng_.below(count - 1)) % count;
+  switch (rng_.below(5)) {
+    case 0:
+    case 1: {
+      const bool bridge = count > 2 && rng_.chance(0.3);
+      std::vector<bool> side(count);
+      for (size_t node = 0; node < count; ++node) side[node] = rng_.chance(0.5);
+      for (size_t a = 0; a < count; ++a) {
+        for (size_t b = a + 1; b < count; ++b) {
+          const bool through = bridge && (a == one || b == one);
+          if (side[a] != side[b] && !through) cluster_.cut(a, b, noticed);
+        }
+      }
+      break;
+    }
+    case 2:
+      cluster_.isolate(one, noticed);
+      break;
+    case 3:
+      cluster_.network.cut(one, other, noticed);
+      break;
+    default:
+      cluster_.cut(one, other, noticed);
+  }
+  cluster_.queue.after(rng_.between(100 * kMs, 8000 * kMs), [this] { cluster_.heal_network(); });
+}
+
+void Faults::death() {
+  const size_t node = rng_.below(cluster_.nodes.size());
+  const auto how = static_cast<Death>(rng_.below(4));
+  if (!cluster_.nodes[node]->alive() || !cluster_.allows(node, how)) return;
+  cluster_.kill(node, how);
+  cluster_.queue.after(rng_.between(10 * kMs, 6000 * kMs), [this, node] {
+    cluster_.start_node(node);
+  });
+}
+
+void Faults::pause() {
+  const size_t node = rng_.below(cluster_.nodes.size());
+  cluster_.nodes[node]->pause_until(cluster_.queue.now_us() + rng_.between(50 * kMs, 3000 * kMs));
+}
+
+void Faults::break_disk() {
+  const size_t node = rng_.below(cluster_.nodes.size());
+  cluster_.nodes[node]->disk().set_broken(true);
+  cluster_.queue.after(rng_.between(1 * kMs, 3000 * kMs), [this, node] {
+    cluster_.nodes[node]->disk().set_broken(false);
+  });
+}
+
+void Faults::move_clock() {
+  const size_t node = rng_.below(cluster_.nodes.size());
+  const auto jump_ms = static_cast<int64_t>(rng_.below(2 * kJumpMaxMs)) - kJumpMaxMs;
+  cluster_.nodes[node]->move_clock(jump_ms);
+}
+
+}  // namespace kvorum::sim

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The faults of a run's safety phase: each kind strikes at random times with the mean interval that
+// the swarm drew, lasts a while and ends. One thread; seeded.
+#pragma once
+
+#include "tests/sim/cluster.h"
+
+namespace kvorum::sim {
+
+class Faults {
+ public:
+  Faults(Cluster& cluster, uint64_t seed) : cluster_(cluster), rng_(seed) {}
+
+  void start();
+  void stop() { stopped_ = true; }
+
+ private:
+  void every(uint64_t mean_us, std::function<void()> strike);
+  void partition();
+  void death();
+  void pause();
+  void break_disk();
+  void move_clock();
+
+  Cluster& cluster_;
+  Rng rng_;
+  bool stopped_ = false;
+};
+
+}  // namespace kvorum::sim

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tests/sim/faults.h"
+#include "tests/sim/workloads.h"
+
+namespace kvorum::sim {
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000;
+constexpr uint64_t kQuietUs = 30 * kSecond;   // for clients to get their answers
+constexpr uint64_t kHealUs = 60 * kSecond;    // for links, hints and operations
+constexpr uint64_t kRepairUs = 2 * kSecond;   // for read repair after the last read
+
+class Run {
+ public:
+  Run(uint64_t seed, std::FILE* trace_out)
+      : cluster_(draw_swarm(seed), trace_out), faults_(cluster_, seed + 3), seed_(seed) {}
+
+  RunResult run();
+
+ private:
+  void add_workloads();
+  template <class Kind>
+  void add(const std::string& name, uint8_t db);
+  void safety_phase();
+  void liveness_phase();
+  bool wait_for(const char* what, uint64_t limit_us, bool (Run::*done)() const);
+  bool clients_idle() const;
+  bool settled() const;
+  FinalState read_all();
+  void check_digests();
+  void check_enumeration(const FinalState& state);
+
+  Cluster cluster_;
+  Faults faults_;
+  const uint64_t seed_;
+  std::vector<std::unique_ptr<Workload>> workloads_;
+};
+
+template <class Kind>
+void Run::add(const std::string& name, uint8_t db) {
+  auto workload = std::make_unique<Kind>(cluster_, name, db);
+  workload->add_clients(cluster_.swarm.clients_per_workload, seed_ * 101 + workloads_.size());
+  workloads_.push_back(std::move(workload));
+}
+
+void Run::add_workloads() {
+  Rng rng(seed_ + 5);
+  const auto any_db = [&] { return static_cast<uint8_t>(rng.below(3)); };
+  add<SetWorkload>("set", rng.chance(0.7) ? kSiblingsDb : kStrictDb);
+  if (rng.chance(0.8)) add<UniqueWorkload>("unique", any_db());
+  if (rng.chance(0.6)) add<OverwriteWorkload>("overwrite", any_db());
+  if (rng.chance(0.6)) add<CounterWorkload>("counter", rng.chance(0.3) ? kSiblingsDb : kStrictDb);
+  if (rng.chance(0.6)) add<DeleteWorkload>("mortal", any_db());
+}
+
+void Run::safety_phase() {
+  cluster_.start();
+  for (const auto& workload : workloads_) workload->start();
+  faults_.start();
+  cluster_.queue.run_for(cluster_.swarm.duration_us);
+  faults_.stop();
+  for (const auto& workload : workloads_) workload->stop();
+}
+
+bool Run::clients_idle() const {
+  return std::all_of(workloads_.begin(), workloads_.end(),
+                     [](const std::unique_ptr<Workload>& workload) { return workload->idle(); });
+}
+
+bool Run::settled() const {
+  const bool alive = std::all_of(cluster_.nodes.begin(), cluster_.nodes.end(),
+                                 [](const auto& node) { return node->alive(); });
+  return alive && cluster_.network.all_linked() && cluster_.hints_pending() == 0 &&
+         cluster_.operations_in_flight() == 0;
+}
+
+bool Run::wait_for(const char* what, uint64_t limit_us, bool (Run::*done)() const) {
+  if (cluster_.run_until(limit_us, [this, done] { return (this->*done)(); })) return true;
+  cluster_.violation(fmt::format("after healing: {} not within {} s ({} hints, {} operations)", what,
+                                 limit_us / kSecond, cluster_.hints_pending(),
+                                 cluster_.operations_in_flight()));
+  return false;
+}
+
+FinalState Run::read_all() {
+  FinalState state;
+  for (const auto& workload : workloads_) {
+    for (const KeyName& name : workload->keys()) {
+      Client reader(cluster_, {name.db, 1.0, {}}, seed_ + state.size());
+      const RespReply reply = reader.run({"KV.GET", name.key});
+      std::vector<std::string>& values = state[name];
+      if (reply.items.size() != 2) {
+        cluster_.violation(fmt::format("after healing: {} cannot be read: {}", name.key, reply.text));
+        continue;
+      }
+      for (const RespReply& value : reply.items[1].items) values.push_back(value.text);
+    }
+  }
+  return state;
+}
+
+void Run::check_digests() {
+  for (const uint8_t db : {kSiblingsDb, kLwwDb, kStrictDb}) {
+    std::string trouble;
+    if (!cluster_.converged(db, &trouble)) {
+      cluster_.violation("replicas differ after every key was read: " + trouble);
+    }
+  }
+}
+
+// KEYS covers the cluster: exactly the keys that have a value.
+void Run::check_enumeration(const FinalState& state) {
+  for (const uint8_t db : {kSiblingsDb, kLwwDb, kStrictDb}) {
+    std::vector<std::string> expected;
+    for (const auto& [name, values] : state) {
+      if (name.db == db && !values.empty()) expected.push_back(name.key);
+    }
+    Client reader(cluster_, {db, 1.0, {}}, seed_);
+    const RespReply reply = reader.run({"KEYS", "*"});
+    std::vector<std::string> found;
+    for (const RespReply& item : reply.items) found.push_back(item.text);
+    std::sort(found.begin(), found.end());
+    std::sort(expected.begin(), expected.end());
+    if (found == expected) continue;
+    cluster_.violation(fmt::format("KEYS of db {} gave {} keys ({}), there are {}", db, found.size(),
+                                   reply.text, expected.size()));
+  }
+}
+
+void Run::liveness_phase() {
+  cluster_.heal();
+  if (!wait_for("the clients have their answers", kQuietUs, &Run::clients_idle)) return;
+  if (!wait_for("the cluster settled", kHealUs, &Run::settled)) return;
+  read_all();
+  cluster_.queue.run_for(kRepairUs);
+  check_digests();
+  cluster_.leap_clocks();
+  cluster_.queue.run_for(kRepairUs);
+  const FinalState state = read_all();
+  for (const auto& workload : workloads_) workload->check(state);
+  check_enumeration(state);
+  cluster_.queue.run_for(kRepairUs);
+  check_digests();
+  wait_for("nothing left behind", kHealUs, &Run::settled);
+}
+
+RunResult Run::run() {
+  add_workloads();
+  safety_phase();
+  liveness_phase();
+  RunResult result;
+  result.violations = cluster_.violations;
+  result.trace_hash = cluster_.trace.hash();
+  result.virtual_us = cluster_.queue.now_us();
+  for (const auto& workload : workloads_) result.operations += workload->operations();
+  result.swarm = cluster_.swarm.describe();
+  return result;
+}
+
+}  // namespace
+
+RunResult run_seed(uint64_t seed, std::FILE* trace_out) { return Run(seed, trace_out).run(); }
+
+RunResult run_seed_twice(uint64_t seed) {
+  RunResult first = run_seed(seed);
+  const RunResult second = run_seed(seed);
+  if (first.trace_hash != second.trace_hash) {
+    first.violations.push_back("two runs of this seed gave different traces");
+  }
+  first.virtual_us += second.virtual_us;
+  return first;
+}
+
+}  // namespace kvorum::sim

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// A node: the real coordinators, dispatchers, conversations, ObjectTable and session facts, with
+// simulated clocks, disk, commit rounds and links in the place of server/'s. Lives through many
+// sessions: a death drops all machines and keeps the disk, a start begins a session as server/node.h
+// does. Owned by a Cluster; one thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "cluster/founding.h"
+#include "cluster/hints.h"
+#include "server/conversation.h"
+#include "server/dispatcher.h"
+#include "server/node_identity.h"
+#include "tests/sim/network.h"
+#include "tests/sim/sim_store.h"
+
+namespace kvorum::sim {
+
+enum class Death : uint8_t {
+  kKill,   // the process ends; what was written stays, synced or not
+  kPower,  // what was not synced may be lost
+  kWipe,   // and the disk is empty afterwards
+  kClean,  // everything is committed, synced and marked as a clean stop
+};
+
+// What a node is made in. Outlives it.
+struct World {
+  EventQueue& queue;
+  Trace& trace;
+  Network& network;
+  const Swarm& swarm;
+  const cluster::Founding& founding;
+};
+
+// The far end of a client connection.
+class ClientEnd {
+ public:
+  virtual ~ClientEnd() = default;
+  virtual void on_bytes(std::string_view bytes) = 0;
+  virtual void on_closed() = 0;
+};
+
+class SimNode final : public Peer, public server::NodeServices {
+ public:
+  SimNode(const World& world, size_t index, uint64_t seed);
+  ~SimNode() override;
+
+  // False where the disk does not let a session begin: try again later.
+  bool start();
+  void die(Death how);
+  bool alive() const { return !reactors_.empty(); }
+  // No input is looked at until then (SIGSTOP, a long collection elsewhere on the machine).
+  void pause_until(uint64_t time_us) { paused_until_us_ = time_us; }
+  uint64_t paused_until_us() const { return paused_until_us_; }
+  void move_clock(int64_t by_ms) { skew_ms_ += by_ms; }
+  // The next session takes up the incarnation of the last, whatever happened: a planted bug.
+  void plant_keeping_incarnation() { keeps_incarnation_ = true; }
+  SimDisk& disk() { return disk_; }
+
+  // A client's connection; 0 is never an id. Its far end hears of nothing once it is gone.
+  uint64_t connect(size_t reactor, std::weak_ptr<ClientEnd> end);
+  void disconnect(uint64_t connection);
+  void receive(uint64_t connection, std::string_view bytes);
+
+  // Peer
+  void on_frame(size_t reactor, cluster::MemberIndex from, std::string_view frame) override;
+  void on_link(size_t reactor, cluster::MemberIndex peer, bool up) override;
+  // NodeServices
+  server::NodeStatus status() override;
+
+  // For checkers.
+  const cluster::ClusterView& view() const { return *view_; }
+  uint64_t hints_pending() const;
+  uint64_t operations_in_flight() const;
+  cluster::CoordinatorCounters counters() const;  // of all reactors
+  uint64_t clock_ms() const { return clock_->reading(now().wall_ms).ms(); }
+  uint64_t digest(uint8_t db, uint32_t partition) const { return table_->digest(db, partition); }
+  // This node's own copy, brought into memory first. The bytes live until the next call.
+  const cluster::Object& own_object(uint8_t db, const std::string& key);
+
+ private:
+  struct ReactorState;
+  struct Connection;
+
+  Now now() const;
+  bool begin_session();
+  void open_tables();
+  void start_reactors();
+  void after_input(size_t reactor);
+  void flush_effects(size_t reactor);
+  void start_loads(size_t reactor);
+  void flush_clients(size_t reactor);
+  void store_marks();
+  void arm_timer(size_t reactor);
+  void on_timer(size_t reactor);
+  void schedule_commit();
+  void commit();
+  void sync();
+  void tell_round(bool ok);
+  void reopen_later();
+  // Runs `input` now, or when the pause is over; never in another session than this one.
+  void when_awake(std::function<void()> input);
+  void later(uint64_t delay_us, std::function<void()> input);
+
+  const World world_;
+  const size_t index_;
+  Rng rng_;
+  SimDisk disk_;
+  cluster::CoordinatorOptions options_;
+  std::shared_ptr<const cluster::ClusterView> view_;
+  int64_t skew_ms_ = 0;
+  uint64_t paused_until_us_ = 0;
+  bool keeps_incarnation_ = false;
+  uint64_t incarnation_ = 0;
+  uint64_t session_ = 0;  // counts starts and deaths
+  uint64_t steady_offset_us_ = 0;
+  uint64_t next_connection_ = 1;
+
+  // Of a session.
+  std::unique_ptr<SimStore> store_;
+  std::unique_ptr<cluster::AuthorTable> authors_;
+  std::unique_ptr<cluster::HybridClock> clock_;
+  std::unique_ptr<cluster::FlushMarks> marks_;
+  std::unique_ptr<cluster::StoredRecordCodec> codec_;
+  std::unique_ptr<engine::ObjectTable> table_, hints_;
+  std::unique_ptr<server::SessionFacts> facts_;
+  cluster::NodeParts parts_;
+  std::vector<std::unique_ptr<ReactorState>> reactors_;
+  std::map<uint64_t, std::unique_ptr<Connection>> connections_;
+  bool commit_scheduled_ = false, sync_scheduled_ = false;
+  uint64_t marks_requested_ = 0;
+  std::string inspected_bytes_;
+  cluster::Object inspected_;
+};
+
+}  // namespace kvorum::sim

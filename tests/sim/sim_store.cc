@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/sim_store.h"
+
+namespace kvorum::sim {
+namespace {
+
+Status broken() { return {Code::kIoError, "the simulated disk is broken"}; }
+
+}  // namespace
+
+void SimDisk::write(const engine::StoreBatch& batch) {
+  Before before;
+  for (const engine::StoreBatch::Change& change : batch.changes) {
+    const auto found = values_.find(change.key);
+    before.emplace_back(change.key, found == values_.end() ? std::nullopt
+                                                           : std::optional(found->second));
+    if (change.erase) {
+      values_.erase(change.key);
+    } else {
+      values_[change.key] = change.value;
+    }
+  }
+  unsynced_.push_back(std::move(before));
+}
+
+size_t SimDisk::lose_power() {
+  const size_t kept = unsynced_.empty() ? 0 : rng_.below(unsynced_.size() + 1);
+  const size_t lost = unsynced_.size() - kept;
+  while (unsynced_.size() > kept) {
+    Before& before = unsynced_.back();
+    for (auto change = before.rbegin(); change != before.rend(); ++change) {
+      if (change->second) {
+        values_[change->first] = *change->second;
+      } else {
+        values_.erase(change->first);
+      }
+    }
+    unsynced_.pop_back();
+  }
+  unsynced_.clear();
+  return lost;
+}
+
+void SimDisk::wipe() {
+  values_.clear();
+  unsynced_.clear();
+}
+
+// A write that fails may have reached the log all the same: then it is found after the reopening.
+Status SimStore::write(const engine::StoreBatch& batch, bool sync) {
+  if (failed_) return broken();
+  if (disk_->broken()) {
+    failed_ = true;
+    if (disk_->rng().chance(0.5)) disk_->write(batch);
+    return broken();
+  }
+  disk_->write(batch);
+  if (sync) disk_->sync();
+  return {};
+}
+
+Status SimStore::sync() {
+  if (failed_ || disk_->broken()) {
+    failed_ = true;
+    return broken();
+  }
+  disk_->sync();
+  return {};
+}
+
+Status SimStore::read(std::string_view key, std::string* value) const {
+  if (disk_->broken()) return broken();
+  const auto found = disk_->values().find(key);
+  if (found == disk_->values().end()) return {Code::kNotFound, "not found"};
+  *value = found->second;
+  return {};
+}
+
+Status SimStore::scan(std::string_view begin, std::string_view end,
+                      FunctionRef<bool(std::string_view, std::string_view)> fn) const {
+  if (disk_->broken()) return broken();
+  for (auto at = disk_->values().lower_bound(begin); at != disk_->values().end(); ++at) {
+    if (!end.empty() && at->first >= end) break;
+    if (!fn(at->first, at->second)) break;
+  }
+  return {};
+}
+
+Status SimStore::reopen() {
+  if (disk_->broken()) return broken();
+  failed_ = false;
+  return {};
+}
+
+}  // namespace kvorum::sim

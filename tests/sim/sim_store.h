@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// A disk that outlives its node, and the engine::Store on it. Written batches survive the death of
+// the process; the tail that was not synced may be lost with the power, from its end. Writes and
+// reads fail while the disk is broken; as the contract of Store says, a store takes nothing after a
+// failed write until it was reopened. Owned by a SimNode; one thread.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "engine/store.h"
+
+namespace kvorum::sim {
+
+class SimDisk {
+ public:
+  explicit SimDisk(uint64_t seed) : rng_(seed) {}
+
+  void write(const engine::StoreBatch& batch);
+  void sync() { unsynced_.clear(); }
+  // The power fails: some of the batches that were not synced are gone, newest first. Returns how
+  // many.
+  size_t lose_power();
+  void wipe();
+  void set_broken(bool broken) { broken_ = broken; }
+
+  bool broken() const { return broken_; }
+  size_t unsynced_batches() const { return unsynced_.size(); }
+  const std::map<std::string, std::string, std::less<>>& values() const { return values_; }
+  Rng& rng() { return rng_; }
+
+ private:
+  // What undoes a batch: the keys it touched, as they were.
+  using Before = std::vector<std::pair<std::string, std::optional<std::string>>>;
+
+  std::map<std::string, std::string, std::less<>> values_;
+  std::deque<Before> unsynced_;
+  bool broken_ = false;
+  Rng rng_;
+};
+
+class SimStore final : public engine::Store {
+ public:
+  explicit SimStore(SimDisk* disk) : disk_(disk) {}
+
+  Status write(const engine::StoreBatch& batch, bool sync) override;
+  Status sync() override;
+  Status read(std::string_view key, std::string* value) const override;
+  Status scan(std::string_view begin, std::string_view end,
+              FunctionRef<bool(std::string_view key, std::string_view value)> fn) const override;
+  Status reopen() override;
+
+ private:
+  SimDisk* disk_;
+  bool failed_ = false;
+};
+
+}  // namespace kvorum::sim

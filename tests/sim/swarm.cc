@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/swarm.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/rng.h"
+#include "cluster/founding.h"
+
+namespace kvorum::sim {
+namespace {
+
+using engine::SyncPolicy;
+
+constexpr uint64_t kMs = 1000;
+constexpr uint64_t kSecond = 1'000'000;
+constexpr uint64_t kSmallMemoryBytes = 96 * 1024;
+
+template <class T>
+T pick(Rng& rng, std::initializer_list<T> choices) {
+  return choices.begin()[rng.below(choices.size())];
+}
+
+void draw_quorums(Rng& rng, Swarm& swarm) {
+  cluster::KeyspacePolicy policy = swarm.keyspaces[0];
+  policy.n = static_cast<uint8_t>(rng.chance(0.7) ? 3 : rng.between(1, 5));
+  policy.r = static_cast<uint8_t>(rng.chance(0.7) ? policy.n / 2 + 1 : rng.between(1, policy.n));
+  policy.w = static_cast<uint8_t>(rng.chance(0.7) ? policy.n / 2 + 1 : rng.between(1, policy.n));
+  if (rng.chance(0.2)) policy.writes_when_short = cluster::WritesWhenShort::kReject;
+  if (rng.chance(0.2)) policy.reads_when_short = cluster::ReadsWhenShort::kServe;
+  for (uint8_t db = 0; db < kKeyspacesMax; ++db) {
+    swarm.keyspaces[db] = policy;
+    swarm.keyspaces[db].db = db;
+  }
+  swarm.keyspaces[kLwwDb].conflicts = cluster::ConflictPolicy::kLww;
+  cluster::KeyspacePolicy& strict = swarm.keyspaces[kStrictDb];
+  strict.sloppy = false;
+  strict.w = static_cast<uint8_t>(strict.n / 2 + 1);
+  strict.r = static_cast<uint8_t>(strict.n - strict.w + 1);
+}
+
+void draw_clocks(Rng& rng, Swarm& swarm) {
+  const int kind = static_cast<int>(rng.below(3));
+  for (NodePlan& node : swarm.nodes) {
+    if (kind == 0) continue;
+    const int64_t most_ms = kind == 1 ? 300 : 300'000;
+    node.skew_ms = static_cast<int64_t>(rng.below(2 * static_cast<uint64_t>(most_ms))) - most_ms;
+    node.drift_ppm = static_cast<int64_t>(rng.below(2000)) - 1000;
+  }
+}
+
+void draw_network(Rng& rng, Swarm& swarm) {
+  NetworkWeather& network = swarm.network;
+  network.delay_min_us = pick<uint64_t>(rng, {50, 200, 1000});
+  network.delay_spread_us = pick<uint64_t>(rng, {100, 1000, 10'000});
+  if (swarm.calm) return;
+  network.delay_spread_us = pick<uint64_t>(rng, {200, 2000, 20'000, 100'000});
+  if (rng.chance(0.4)) network.late = pick(rng, {0.001, 0.01, 0.05});
+  if (rng.chance(0.4)) network.loss = pick(rng, {0.001, 0.01, 0.1});
+  if (rng.chance(0.3)) network.duplication = pick(rng, {0.001, 0.01, 0.1});
+  network.reorders = rng.chance(0.3);
+  network.holds_back = rng.chance(0.5);
+}
+
+void draw_disk(Rng& rng, Swarm& swarm) {
+  swarm.durable = rng.chance(0.7);
+  swarm.sync = pick(rng, {SyncPolicy::kAlways, SyncPolicy::kInterval, SyncPolicy::kNever});
+  if (swarm.durable && rng.chance(0.3)) swarm.memory_bytes = kSmallMemoryBytes;
+  swarm.disk.commit_delay_us = pick<uint64_t>(rng, {50, 500, 5000});
+  swarm.disk.load_delay_us = pick<uint64_t>(rng, {50, 500, 5000});
+}
+
+void draw_faults(Rng& rng, Swarm& swarm) {
+  const auto maybe = [&](double chance, uint64_t low, uint64_t high) {
+    return rng.chance(chance) ? rng.between(low, high) : 0;
+  };
+  FaultRates& faults = swarm.faults;
+  faults.partition_us = maybe(0.7, kSecond, 8 * kSecond);
+  faults.death_us = maybe(0.6, 2 * kSecond, 10 * kSecond);
+  faults.pause_us = maybe(0.3, 2 * kSecond, 10 * kSecond);
+  faults.disk_us = swarm.durable ? maybe(0.3, 2 * kSecond, 10 * kSecond) : 0;
+  faults.clock_us = maybe(0.3, 2 * kSecond, 10 * kSecond);
+  const size_t losing = pick<size_t>(rng, {0, 0, 0, 1, 1, 1, 2});
+  for (size_t i = 0; i < losing; ++i) swarm.nodes[rng.below(swarm.nodes.size())].may_lose = true;
+}
+
+void draw_limits(Rng& rng, Swarm& swarm) {
+  swarm.options.request_timeout_ms = pick<uint32_t>(rng, {400, 1000, 2000});
+  swarm.options.read_repair_wait_ms = pick<uint32_t>(rng, {50, 100, 300});
+  swarm.options.hints_interval_ms = pick<uint32_t>(rng, {200, 1000, 5000});
+  swarm.options.clock_entries_max = !swarm.calm && rng.chance(0.15) ? 3 : 10;
+}
+
+}  // namespace
+
+Swarm draw_swarm(uint64_t seed) {
+  Rng rng(seed * 0x9e3779b97f4a7c15ULL + 1);
+  Swarm swarm;
+  swarm.seed = seed;
+  swarm.keyspaces = cluster::Founding::default_keyspaces();
+  swarm.calm = rng.chance(0.2);
+  swarm.nodes.resize(rng.chance(0.6) ? rng.between(3, 5) : rng.between(1, 5));
+  swarm.reactors = rng.between(1, 2);
+  swarm.partitions = pick<uint32_t>(rng, {8, 16, 64});
+  draw_quorums(rng, swarm);
+  draw_clocks(rng, swarm);
+  draw_network(rng, swarm);
+  draw_disk(rng, swarm);
+  if (!swarm.calm) draw_faults(rng, swarm);
+  draw_limits(rng, swarm);
+  swarm.duration_us = rng.between(6, 20) * kSecond;
+  swarm.think_us = pick<uint64_t>(rng, {5, 30, 100}) * kMs;
+  swarm.clients_per_workload = rng.between(1, 3);
+  swarm.keys_per_workload = rng.between(1, 5);
+  swarm.sticky = pick(rng, {0.0, 0.5, 0.9, 1.0});
+  return swarm;
+}
+
+Swarm plain_swarm(size_t nodes) {
+  Swarm swarm;
+  swarm.seed = 1;
+  swarm.nodes.resize(nodes);
+  swarm.keyspaces = cluster::Founding::default_keyspaces();
+  swarm.keyspaces[kLwwDb].conflicts = cluster::ConflictPolicy::kLww;
+  swarm.keyspaces[kStrictDb].sloppy = false;
+  swarm.options.hints_interval_ms = 500;
+  return swarm;
+}
+
+std::string Swarm::describe() const {
+  const cluster::KeyspacePolicy& policy = keyspaces[kSiblingsDb];
+  const char* const syncs[] = {"always", "interval", "never"};
+  std::string text = fmt::format(
+      "{} {} nodes x {} reactors, {}/{}/{}, {}{}", calm ? "calm:" : "faulty:", nodes.size(),
+      reactors, policy.n, policy.r, policy.w,
+      durable ? std::string("durable, sync ") + syncs[static_cast<int>(sync)] : "memory",
+      memory_bytes ? ", little memory" : "");
+  text += fmt::format(", delay {}+{} us", network.delay_min_us, network.delay_spread_us);
+  if (network.loss > 0) text += fmt::format(", loss {}", network.loss);
+  if (network.duplication > 0) text += fmt::format(", duplication {}", network.duplication);
+  if (network.reorders) text += ", reordering";
+  if (!network.holds_back) text += ", cuts lose frames";
+  const auto rate = [&](const char* name, uint64_t mean_us) {
+    if (mean_us) text += fmt::format(", {} every {} ms", name, mean_us / kMs);
+  };
+  rate("partition", faults.partition_us);
+  rate("death", faults.death_us);
+  rate("pause", faults.pause_us);
+  rate("disk error", faults.disk_us);
+  rate("clock jump", faults.clock_us);
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i].may_lose) text += fmt::format(", {} may lose", static_cast<char>('a' + i));
+  }
+  return text;
+}
+
+}  // namespace kvorum::sim

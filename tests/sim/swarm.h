@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run is made of: the cluster, its quorums, engines and clocks, the weather of network and
+// disks, how often which fault strikes, what the clients do. All of it is drawn from one seed, so
+// that seeds differ in kind and not only in timing ("swarm testing"). Plain values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cluster/coordinator.h"
+#include "cluster/keyspace_policy.h"
+#include "engine/committer.h"
+
+namespace kvorum::sim {
+
+// The keyspaces of every run.
+inline constexpr uint8_t kSiblingsDb = 0;  // sloppy quorums, conflicts: siblings
+inline constexpr uint8_t kLwwDb = 1;       // the same, conflicts: lww
+inline constexpr uint8_t kStrictDb = 2;    // only primaries count, quorums overlap
+
+struct NetworkWeather {
+  uint64_t delay_min_us = 100;
+  uint64_t delay_spread_us = 400;
+  double late = 0;          // chance of a frame that takes many times as long
+  double loss = 0;
+  double duplication = 0;
+  bool reorders = false;    // frames overtake each other, as no TCP connection lets them
+  bool holds_back = true;   // during a silent cut frames wait, as TCP's do, instead of being lost
+};
+
+struct DiskWeather {
+  uint64_t commit_delay_us = 300;
+  uint64_t load_delay_us = 200;
+};
+
+// Mean times between faults of a kind, 0: never.
+struct FaultRates {
+  uint64_t partition_us = 0;
+  uint64_t death_us = 0;
+  uint64_t pause_us = 0;
+  uint64_t disk_us = 0;
+  uint64_t clock_us = 0;
+  uint64_t flush_us = 0;
+};
+
+struct NodePlan {
+  int64_t skew_ms = 0;
+  int64_t drift_ppm = 0;
+  bool may_lose = false;  // may die in ways that lose what it acknowledged
+};
+
+struct Swarm {
+  uint64_t seed = 0;
+  bool calm = true;  // no fault at all: the strictest promises hold
+  std::vector<NodePlan> nodes;
+  size_t reactors = 1;
+  uint32_t partitions = 16;
+  bool durable = false;  // a store beneath the table, else memory
+  engine::SyncPolicy sync = engine::SyncPolicy::kAlways;
+  uint64_t memory_bytes = 0;
+  std::array<cluster::KeyspacePolicy, kKeyspacesMax> keyspaces;
+  cluster::CoordinatorOptions options;
+  NetworkWeather network;
+  DiskWeather disk;
+  FaultRates faults;
+  uint64_t duration_us = 0;  // of the safety phase
+  uint64_t think_us = 0;     // mean pause of a client between two requests
+  size_t clients_per_workload = 2;
+  size_t keys_per_workload = 3;
+  double sticky = 0.9;  // chance that a client stays at its node from request to request
+
+  std::string describe() const;
+};
+
+Swarm draw_swarm(uint64_t seed);
+
+// A cluster without faults, for scenarios: three nodes or more, 3/2/2.
+Swarm plain_swarm(size_t nodes);
+
+}  // namespace kvorum::sim

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/workload.h"
+
+#include <algorithm>
+
+namespace kvorum::sim {
+
+Workload::Workload(Cluster& cluster, std::string name, uint8_t db)
+    : cluster_(cluster), name_(std::move(name)), db_(db) {}
+
+void Workload::add_clients(size_t count, uint64_t seed) {
+  Rng rng(seed);
+  for (size_t i = 0; i < count; ++i) {
+    const Client::Habits habits{db_, cluster_.swarm.sticky, {}};
+    clients_.push_back(std::make_unique<Client>(cluster_, habits, rng.next()));
+  }
+}
+
+void Workload::start() {
+  for (size_t i = 0; i < clients_.size(); ++i) next(i);
+}
+
+void Workload::next(size_t index) {
+  const uint64_t pause_us = clients_[index]->rng().below(2 * cluster_.swarm.think_us + 1);
+  cluster_.queue.after(pause_us, [this, index] {
+    if (stopping_) return;
+    ++operations_;
+    step(index);
+  });
+}
+
+bool Workload::idle() const {
+  return std::none_of(clients_.begin(), clients_.end(),
+                      [](const std::unique_ptr<Client>& one) { return one->busy(); });
+}
+
+const cluster::EffectiveQuorum Workload::quorum() const {
+  return cluster_.nodes[0]->view().quorum(db_);
+}
+
+bool Workload::is_strict() const {
+  const cluster::EffectiveQuorum q = quorum();
+  return cluster_.swarm.calm && 2 * q.w > q.n && q.r + q.w > q.n;
+}
+
+Fate Workload::fate_of(const RespReply* reply) {
+  if (!reply || reply->is_error("UNCERTAIN")) return Fate::kMaybe;
+  if (!reply->is_error()) return Fate::kStored;
+  for (const char* refusal : {"NOQUORUM", "TOOMANYSIBLINGS", "CONFLICT", "MISCONF"}) {
+    if (reply->is_error(refusal)) return Fate::kNever;
+  }
+  violation("unexpected error: " + reply->text);
+  return Fate::kMaybe;
+}
+
+void Workload::ask_copies(size_t index, std::function<void(const Copies&, bool)> then) {
+  client(index).follow_up({"KV.LASTOP"}, [moved = std::move(then)](const RespReply* reply) {
+    Copies copies{0, 1};  // at least one replica has acknowledged it
+    if (!reply || reply->field("replicas") < 1) return moved(copies, true);
+    copies = {reply->field("primaries"), reply->field("fallbacks")};
+    moved(copies, reply->field("hops") != 0);
+  });
+}
+
+std::string join_words(const std::vector<std::string>& words, char separator) {
+  std::string text;
+  for (const std::string& word : words) {
+    if (!text.empty()) text += separator;
+    text += word;
+  }
+  return text;
+}
+
+}  // namespace kvorum::sim

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "tests/sim/workloads.h"
+
+namespace kvorum::sim {
+
+void DeleteWorkload::step(size_t index) {
+  Rng& rng = client(index).rng();
+  const size_t number = lives_.size();
+  Life& life = lives_.emplace_back();
+  life.key = fmt::format("{}:{}", name_, number);
+  life.way = static_cast<Way>(rng.below(3));
+  std::vector<std::string> words{"SET", life.key, fmt::format("mortal-{}", number)};
+  if (life.way == Way::kBornWithDeadline) {
+    life.judged = true;
+    words.insert(words.end(), {"PX", fmt::format("{}", rng.between(1, 20'000))});
+  }
+  client(index).call(words, [this, index, number](const RespReply* reply) {
+    if (fate_of(reply) != Fate::kStored || lives_[number].way == Way::kBornWithDeadline) {
+      return next(index);
+    }
+    ask_copies(index, [this, index, number](const Copies&, bool forwarded) {
+      if (forwarded) return next(index);
+      cluster_.queue.after(client(index).rng().below(2 * cluster_.swarm.think_us + 1),
+                           [this, index, number] { end_life(index, number); });
+    });
+  });
+}
+
+void DeleteWorkload::end_life(size_t index, size_t number) {
+  lives_[number].began_us = now_us();
+  lives_[number].way == Way::kContext ? delete_with_context(index, number) : expire(index, number);
+}
+
+void DeleteWorkload::delete_with_context(size_t index, size_t number) {
+  const std::string& key = lives_[number].key;
+  client(index).call({"KV.GET", key}, [this, index, number](const RespReply* reply) {
+    if (!reply || reply->items.size() != 2 || reply->items[1].items.empty()) {
+      (void)fate_of(reply);
+      return next(index);
+    }
+    client(index).follow_up(
+        {"KV.DEL", lives_[number].key, reply->items[0].text},
+        [this, index, number](const RespReply* deleted) { note_end(index, number, deleted); });
+  });
+}
+
+void DeleteWorkload::expire(size_t index, size_t number) {
+  client(index).call({"PEXPIRE", lives_[number].key, "5000"},
+                     [this, index, number](const RespReply* reply) {
+                       if (reply && !reply->is_error() && reply->number == 0) return next(index);
+                       note_end(index, number, reply);
+                     });
+}
+
+void DeleteWorkload::note_end(size_t index, size_t number, const RespReply* reply) {
+  if (fate_of(reply) != Fate::kStored) return next(index);
+  ask_copies(index, [this, index, number](const Copies& copies, bool) {
+    lives_[number].copies = copies;
+    lives_[number].judged = true;
+    next(index);
+  });
+}
+
+std::vector<KeyName> DeleteWorkload::keys() const {
+  std::vector<KeyName> names;
+  for (const Life& life : lives_) names.push_back({db_, life.key});
+  return names;
+}
+
+void DeleteWorkload::check(const FinalState& state) {
+  for (const Life& life : lives_) {
+    const std::vector<std::string>& values = state.at({db_, life.key});
+    if (!life.judged || values.empty()) continue;
+    if (life.way == Way::kBornWithDeadline) {
+      violation(fmt::format("{} is there although its deadline is long past", life.key));
+    } else if (cluster_.damage.must_survive(life.copies, life.began_us)) {
+      violation(fmt::format("{} was {} and is back: {}", life.key,
+                            life.way == Way::kContext ? "deleted" : "given a deadline",
+                            join_words(values, ' ')));
+    }
+  }
+}
+
+}  // namespace kvorum::sim
