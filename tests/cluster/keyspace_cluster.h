@@ -329,4 +329,28 @@ class KeyspaceCluster {
   std::map<std::pair<size_t, MessageType>, uint64_t> taken_;
 };
 
+inline std::string key_number(uint64_t number) { return "key:" + std::to_string(number); }
+
+// Any w of a key's primaries, as after a write with one of them unreachable.
+inline std::vector<size_t> some_primaries(const KeyspaceCluster& cluster, std::string_view key,
+                                          Rng& rng) {
+  std::vector<size_t> holders = cluster.primaries(key);
+  const size_t w = cluster.view().quorum(0).w;
+  while (holders.size() > w) {
+    holders.erase(holders.begin() + static_cast<std::ptrdiff_t>(rng.below(holders.size())));
+  }
+  return holders;
+}
+
+inline std::set<std::string> fill(KeyspaceCluster& cluster, uint64_t keys, Rng& rng) {
+  std::set<std::string> written;
+  for (uint64_t number = 0; number < keys; ++number) {
+    const std::string key = key_number(number);
+    const std::vector<size_t> holders = some_primaries(cluster, key, rng);
+    cluster.write(holders[0], key, holders);
+    written.insert(key);
+  }
+  return written;
+}
+
 }  // namespace kvorum::cluster::fixtures
