@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/bucket_index.h"
 
-#include <cstdlib>
-
 #include "base/check.h"
 #include "engine/long_bucket.h"
 #include "engine/slot_word.h"
 
 namespace kvorum::engine {
 
-BucketIndex::BucketIndex(uint64_t hash_seed) : hash_seed_(hash_seed) {
+BucketIndex::BucketIndex(PageSource* source, uint64_t hash_seed)
+    : source_(source), hash_seed_(hash_seed) {
   levels_.push_back(std::make_unique<Level>(kSegmentLog));
   add_segment(*levels_.back(), 0);
   lower_.store(levels_.back().get(), std::memory_order_release);
@@ -21,7 +20,7 @@ BucketIndex::~BucketIndex() {
     if (is_long(line->get(0))) leave_long(line);
     place = bucket_end(static_cast<uint32_t>(place));
   }
-  for (Line* segment : segments_) std::free(segment);
+  for (Line* segment : segments_) source_->give_back(segment);
 }
 
 Entry* BucketIndex::find(const KeyPlace& at) const {

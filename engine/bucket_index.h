@@ -7,7 +7,7 @@
 //
 // Buckets stand in place order. The index grows by one bucket at a time: bucket s of the lower
 // level becomes buckets 2s and 2s+1 of the upper one, so no operation pays for a rehash and the
-// load is always the same. Levels are arrays of 4 KiB segments.
+// load is always the same. Levels are arrays of segments of 2 KiB.
 //
 // Positions are not keyed, so an adversary can aim many keys at one bucket. Past kLinesMax lines a
 // bucket becomes a LongBucket: a tree by (place, seeded hash of the key). Its entries do not count
@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "engine/entry.h"
+#include "engine/page_source.h"
 
 namespace kvorum::engine {
 
@@ -37,8 +38,10 @@ struct KeyPlace {
 class BucketIndex {
  public:
   static constexpr uint64_t kPlacesEnd = uint64_t{1} << 32;
+  static constexpr size_t kSegmentBytes = 2048;
 
-  explicit BucketIndex(uint64_t hash_seed);
+  // The source gives pages of kSegmentBytes and outlives the index.
+  BucketIndex(PageSource* source, uint64_t hash_seed);
   ~BucketIndex();  // the entries are the caller's
   BucketIndex(const BucketIndex&) = delete;
   BucketIndex& operator=(const BucketIndex&) = delete;
@@ -67,7 +70,7 @@ class BucketIndex {
 
  private:
   static constexpr size_t kSlots = 8;
-  static constexpr int kSegmentLog = 6;  // lines per segment: 4 KiB
+  static constexpr int kSegmentLog = 5;  // lines per segment
   static constexpr int kBitsMax = 28;
   static constexpr size_t kLoad = 5;  // entries per bucket
   static constexpr int kLinesMax = 4;
@@ -80,6 +83,7 @@ class BucketIndex {
     uint64_t get(size_t slot) const { return slots[slot].load(std::memory_order_relaxed); }
     void set(size_t slot, uint64_t word) { slots[slot].store(word, std::memory_order_relaxed); }
   };
+  static_assert(sizeof(Line) << kSegmentLog == kSegmentBytes);
   struct Level {
     explicit Level(int bits_of_level);
     Line* line(uint64_t bucket) const;
@@ -108,6 +112,7 @@ class BucketIndex {
   Line* new_segment();
   Line* new_line();
 
+  PageSource* const source_;
   const uint64_t hash_seed_;
   std::atomic<Level*> lower_{nullptr};
   std::atomic<Level*> upper_{nullptr};

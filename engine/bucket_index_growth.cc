@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a BucketIndex finds its lines and grows by one bucket at a time.
-#include <cstdlib>
-#include <cstring>
 #include <new>
 
-#include "base/check.h"
 #include "engine/bucket_index.h"
 #include "engine/long_bucket.h"
 #include "engine/slot_word.h"
@@ -153,13 +150,10 @@ void BucketIndex::add_segment(Level& level, uint64_t bucket) {
 }
 
 BucketIndex::Line* BucketIndex::new_segment() {
-  constexpr size_t kBytes = sizeof(Line) << kSegmentLog;
-  void* memory = std::aligned_alloc(kBytes, kBytes);
-  KVORUM_CHECK(memory != nullptr);
-  Line* lines = static_cast<Line*>(memory);
+  Line* lines = static_cast<Line*>(source_->take());
   for (size_t i = 0; i < size_t{1} << kSegmentLog; ++i) new (lines + i) Line;
   segments_.push_back(lines);
-  memory_bytes_ += kBytes;
+  memory_bytes_ += kSegmentBytes;
   return lines;
 }
 

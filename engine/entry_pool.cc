@@ -3,13 +3,13 @@
 
 #include <bit>
 #include <cstdlib>
+#include <new>
 
 #include "base/check.h"
 
 namespace kvorum::engine {
 namespace {
 
-constexpr size_t kPageBytes = 4096;
 constexpr int kLargeStepsLog = 2;  // steps per power of two above kSmallBytesMax
 
 }  // namespace
@@ -17,10 +17,8 @@ constexpr int kLargeStepsLog = 2;  // steps per power of two above kSmallBytesMa
 struct EntryPool::Page {
   Page* next = nullptr;
   Page* previous = nullptr;
-  Page* all_next = nullptr;
-  Page* all_previous = nullptr;
-  void* free_block = nullptr;  // each free block holds the address of the next
-  uint32_t fresh_offset = 0;   // blocks from here on were never used
+  void* free_block = nullptr;            // each free block holds the address of the next
+  uint32_t fresh_offset = sizeof(Page);  // blocks from here on were never used
   uint32_t used = 0;
 
   bool full(size_t size) const { return free_block == nullptr && fresh_offset + size > kPageBytes; }
@@ -29,13 +27,7 @@ struct EntryPool::Page {
   }
 };
 
-EntryPool::~EntryPool() {
-  while (all_ != nullptr) {
-    Page* page = all_;
-    all_ = page->all_next;
-    std::free(page);
-  }
-}
+EntryPool::~EntryPool() { KVORUM_CHECK(used_bytes_ == 0); }
 
 size_t EntryPool::class_bytes(size_t bytes) {
   if (bytes <= kSmallBytesMax) return (bytes + kStepBytes - 1) & ~(kStepBytes - 1);
@@ -79,19 +71,11 @@ void EntryPool::release(void* block, size_t bytes) {
   page->free_block = block;
   if (--page->used > 0) return;
   unlink(list, page);
-  (page->all_previous != nullptr ? page->all_previous->all_next : all_) = page->all_next;
-  if (page->all_next != nullptr) page->all_next->all_previous = page->all_previous;
-  std::free(page);
+  source_->give_back(page);
 }
 
 EntryPool::Page* EntryPool::add_page(size_t size) {
-  void* memory = std::aligned_alloc(kPageBytes, kPageBytes);
-  KVORUM_CHECK(memory != nullptr);
-  Page* page = new (memory) Page;
-  page->fresh_offset = sizeof(Page);
-  page->all_next = all_;
-  if (all_ != nullptr) all_->all_previous = page;
-  all_ = page;
+  Page* page = new (source_->take()) Page;
   link(lists_[size / kStepBytes - 1], page);
   return page;
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory for the entries of one partition, under its lock. Small sizes come in steps of 8 bytes
-// from pages of 4 KiB (a general allocator steps by 32 above 128, which costs a tenth of a usual
-// object); a page goes back when its last entry went. Larger sizes come from the allocator, in
+// from pages (a general allocator steps by 32 above 128, which costs a tenth of a usual object); a
+// page goes back to its source when its last entry went. Larger sizes come from the allocator, in
 // its own steps of a quarter of a power of two.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+
+#include "engine/page_source.h"
 
 namespace kvorum::engine {
 
@@ -16,8 +18,11 @@ class EntryPool {
   static constexpr size_t kStepBytes = 8;
   static constexpr size_t kSmallBytesMax = 256;
 
-  EntryPool() = default;
-  ~EntryPool();  // gives back the pages; large blocks must have been released
+  static constexpr size_t kPageBytes = 8192;
+
+  // The source gives pages of kPageBytes and outlives the pool.
+  explicit EntryPool(PageSource* source) : source_(source) {}
+  ~EntryPool();  // everything must have been released
   EntryPool(const EntryPool&) = delete;
   EntryPool& operator=(const EntryPool&) = delete;
 
@@ -41,8 +46,8 @@ class EntryPool {
   static void link(PageList& list, Page* page);
   static void unlink(PageList& list, Page* page);
 
+  PageSource* const source_;
   std::array<PageList, kSmallBytesMax / kStepBytes> lists_{};
-  Page* all_ = nullptr;
   uint64_t used_bytes_ = 0;
 };
 

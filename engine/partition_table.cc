@@ -19,7 +19,8 @@ PartitionTable::PartitionTable(TableShared* shared, uint8_t keyspace, uint32_t p
     : shared_(shared),
       partition_(partition),
       keyspace_(keyspace),
-      index_(shared->options.hash_seed) {
+      index_(&shared->index_pages, shared->options.hash_seed),
+      pool_(&shared->entry_pages) {
   publish();
 }
 

@@ -6,9 +6,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include "base/spin_lock.h"
+#include "engine/bucket_index.h"
+#include "engine/entry_pool.h"
 #include "engine/object_table.h"
 
 namespace kvorum::engine {
@@ -84,6 +87,8 @@ struct TableShared {
   }
 
   const TableOptions options;
+  PageSource entry_pages{EntryPool::kPageBytes};
+  PageSource index_pages{BucketIndex::kSegmentBytes};
   alignas(64) std::atomic<int64_t> memory_bytes{0};
   alignas(64) EarliestDeadline deadlines;
   DirtyQueue dirty;
