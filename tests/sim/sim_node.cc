@@ -70,7 +70,9 @@ uint64_t SimNode::connect(size_t reactor, std::weak_ptr<ClientEnd> end) {
 void SimNode::disconnect(uint64_t connection) { connections_.erase(connection); }
 
 void SimNode::receive(uint64_t id, std::string_view bytes) {
-  Connection& connection = *connections_.at(id);
+  const auto open = connections_.find(id);
+  if (open == connections_.end()) return;  // the reset is on its way to the client
+  Connection& connection = *open->second;
   const uint64_t now_us = world_.queue.now_us();
   connection.last_in_us =
       std::max(connection.last_in_us, now_us + kClientDelayUs + rng_.below(kClientDelayUs));
