@@ -354,7 +354,7 @@ void Coordinator::Impl::on_timer(SlotId id, Operation& operation, Now now) {
       inspections.on_timer(id, operation, now);
       break;
     case Operation::Kind::kHintReplay:
-      hint_replay.on_timer(id, operation);
+      hint_replay.on_timer(id, operation, now);
       break;
     case Operation::Kind::kReplicaFrame:
       break;

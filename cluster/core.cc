@@ -23,6 +23,31 @@ void count_answers(const Operation& operation, ServiceRecord& service) {
   service.fallbacks = clamp_u8(fallbacks);
 }
 
+// An edit that an earlier coordinator may have run, or whose first of two writes is out already.
+bool may_be_stored(const Operation& operation) {
+  if (operation.request().kind != Request::Kind::kEdit) return false;
+  const size_t asked_now = operation.kind == Operation::Kind::kForward ? 1 : 0;
+  return operation.second_write_done || operation.tried.size() > asked_now;
+}
+
+// The outcomes that promise that nothing was written.
+bool is_refusal(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kNoQuorum:
+    case Outcome::kTooManySiblings:
+    case Outcome::kStoreFailed:
+    case Outcome::kOutOfMemory:
+    case Outcome::kClusterDown:
+      return true;
+    case Outcome::kOk:
+    case Outcome::kRejected:
+    case Outcome::kUncertain:
+    case Outcome::kNotOwner:
+      break;
+  }
+  return false;
+}
+
 }  // namespace
 
 void Operation::begin(Kind new_kind, Now now) {
@@ -138,9 +163,11 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
     engine::RecordChange change;
     decode_record(bytes, *parts.authors, record);
     const uint64_t old_digest = leaf_digest(key, record.object, parts.digest_seed);
-    const bool flushed =
-        parts.marks->any(key.keyspace) && parts.marks->apply(key.keyspace, record.object);
-    if (!fn(record) && !flushed) return change;
+    const bool marked = parts.marks->any(key.keyspace);
+    bool changed = marked && parts.marks->apply(key.keyspace, record.object);
+    changed |= fn(record);
+    if (!changed) return change;
+    if (marked) parts.marks->apply(key.keyspace, record.object);  // also what fn merged in
 
     describe_record(record.object, &change);
     change.frees = !change.live;
@@ -162,16 +189,19 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
   return parts.table->update(key, change_record);
 }
 
-Dot Core::mint(Record& own, Now now) {
+Dot Core::mint(Record& own, const VersionVector& covered, bool lww, Now now) {
   Dot dot;
   dot.actor = {self_id(), parts.incarnation, own.own_birth};
   const VectorEntry* entry = own.own_birth.value ? own.object.vector.find(dot.actor) : nullptr;
   dot.hlc = parts.clock->tick(now.wall_ms);
+  if (lww) {
+    for (const VectorEntry& known : own.object.vector) dot.hlc = std::max(dot.hlc, known.hlc.next());
+    for (const VectorEntry& known : covered) dot.hlc = std::max(dot.hlc, known.hlc.next());
+  }
   if (!entry) {
     dot.actor.birth = own.own_birth = dot.hlc;
   } else if (dot.hlc <= entry->hlc) {
     dot.hlc = entry->hlc.next();
-    parts.clock->raise(dot.hlc);
   }
   return dot;
 }
@@ -196,6 +226,9 @@ void Core::await_own_vote(engine::Ticket ticket, SlotId id) {
 void Core::complete(Operation& operation, Completion& completion, Now now) {
   if (operation.answered_client) return;
   operation.answered_client = true;
+  if (is_refusal(completion.outcome) && may_be_stored(operation)) {
+    completion.outcome = Outcome::kUncertain;
+  }
   ServiceRecord& service = completion.service;
   if (operation.kind != Operation::Kind::kForward) {
     service.coordinator = self_id();

@@ -39,7 +39,8 @@ void HintReplay::on_time(Now now) {
 
 void HintReplay::send(const HintKey& hint, const Object& object, Now now) {
   const MemberIndex target = core_.view->find_id(hint.target);
-  if (target == kNoMember || !core_.health.healthy(target)) return;
+  // A suspected target may have no other traffic that would find it well again: a hint is its probe.
+  if (target == kNoMember || !core_.health.reachable(target, now.steady_us, core_.rng)) return;
   SlotId id;
   Operation& operation = core_.operations.acquire(&id);
   operation.begin(Operation::Kind::kHintReplay, now);
@@ -65,7 +66,11 @@ void HintReplay::on_reply(SlotId id, Operation& operation, const ReplicaWriteRep
   finish(id);
 }
 
-void HintReplay::on_timer(SlotId id, Operation&) { finish(id); }
+void HintReplay::on_timer(SlotId id, Operation& operation, Now now) {
+  const MemberIndex target = core_.view->find_id(operation.tag);
+  if (target != kNoMember) core_.health.timed_out(target, now.steady_us);
+  finish(id);
+}
 
 void HintReplay::finish(SlotId id) {
   --in_flight_;

@@ -17,7 +17,7 @@ class HintReplay {
   void on_link_up(Now now);
   void on_time(Now now);
   void on_reply(SlotId id, Operation& operation, const ReplicaWriteReply& reply);
-  void on_timer(SlotId id, Operation& operation);
+  void on_timer(SlotId id, Operation& operation, Now now);
   uint64_t next_deadline_us() const { return due_us_; }
 
  private:
