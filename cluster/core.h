@@ -164,8 +164,10 @@ class Core {
   bool read_hints(const KeyRef& key, Object* object, std::string* storage);
   // Changes the own copy under its lock: fn edits the record and says whether to store it.
   engine::UpdateResult update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn);
-  // A new dot of this node for the record; notes the birth where it is a first one.
-  Dot mint(Record& record, Now now);
+  // A new dot of this node for the record; notes the birth where it is a first one. In a keyspace of
+  // the last write its HLC is above everything in `covered`: a node whose clock is slow must not
+  // make an overwrite that is older than what it overwrites.
+  Dot mint(Record& record, const VersionVector& covered, bool lww, Now now);
   // The clock follows what others minted.
   void observe(const Object& object, Now now);
 

@@ -182,7 +182,8 @@ PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record,
     grown = !object.vector.covers_all(read.vector);
     object = merge(object, read);
   }
-  if (core_.lww(operation.keyspace)) core_.counters.concurrent_dropped += keep_newest(object);
+  const bool lww = core_.lww(operation.keyspace);
+  if (lww) core_.counters.concurrent_dropped += keep_newest(object);
   const EditOutput edit = run_edit(request, object, now);
   keep_reply(operation, edit);
   operation.was_stored = edit.verdict == Verdict::kStore;
@@ -196,9 +197,9 @@ PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record,
     context.vector.join(operation.uncovered);
   }
   Version version = make_version(operation, edit, object, core_.clock_ms(now));
-  version.dot = operation.dot = core_.mint(record, now);
+  version.dot = operation.dot = core_.mint(record, context.vector, lww, now);
   update(object, context, version);
-  if (core_.lww(operation.keyspace)) core_.counters.concurrent_dropped += keep_newest(object);
+  if (lww) core_.counters.concurrent_dropped += keep_newest(object);
   if (object.versions.size() > core_.options.siblings_max) return Applied::kTooManySiblings;
   core_.counters.clock_truncations += truncate_vector(object, core_.options.clock_entries_max);
   if (request.wants_context) operation.new_context = context_after_put(context, version.dot);
