@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/bucket_index.h"
 
+#include <bit>
+
 #include "base/check.h"
 #include "engine/long_bucket.h"
 #include "engine/slot_word.h"
@@ -23,17 +25,17 @@ BucketIndex::~BucketIndex() {
   for (Line* segment : segments_) source_->give_back(segment);
 }
 
+// All tags of a line are compared before one is looked at: where it matches is not predictable.
 Entry* BucketIndex::find(const KeyPlace& at) const {
   const Line* line = line_of(at.place);
   if (is_long(line->get(0))) [[unlikely]] {
     return to_long(line->get(0))->find(at.place, at.key, hash_seed_);
   }
   for (;;) {
-    for (size_t slot = 0; slot < kSlots; ++slot) {
-      const uint64_t word = line->get(slot);
-      if (tag_of(word) != at.tag || !is_entry(word)) continue;
-      Entry* entry = to_entry(word);
-      if (entry->key() == at.key) return entry;
+    unsigned matches = line->matches(at.tag);
+    for (; matches != 0; matches &= matches - 1) {
+      const uint64_t word = line->get(static_cast<size_t>(std::countr_zero(matches)));
+      if (is_entry(word) && to_entry(word)->key_is(at.key)) return to_entry(word);
     }
     const uint64_t last = line->get(kSlots - 1);
     if (!is_link(last)) return nullptr;
@@ -182,37 +184,33 @@ uint64_t BucketIndex::collect_bucket(uint32_t place, size_t count_min,
   }
 }
 
-void BucketIndex::prefetch_bucket(uint32_t place) const {
+const BucketIndex::Line* BucketIndex::line_of_unlocked(uint32_t place) const {
   const Level* level = lower_.load(std::memory_order_acquire);
   uint64_t bucket = place >> (32 - level->bits);
   if (bucket < split_.load(std::memory_order_relaxed)) {
     level = upper_.load(std::memory_order_acquire);
-    if (level == nullptr) return;
+    if (level == nullptr) return nullptr;
     bucket = place >> (32 - level->bits);
   }
-  const Line* line = level->line(bucket);
+  return level->line(bucket);
+}
+
+void BucketIndex::prefetch_bucket(uint32_t place) const {
+  const Line* line = line_of_unlocked(place);
   if (line != nullptr) __builtin_prefetch(line);
 }
 
 void BucketIndex::prefetch_entry(uint32_t place, uint16_t tag) const {
-  const Level* level = lower_.load(std::memory_order_acquire);
-  uint64_t bucket = place >> (32 - level->bits);
-  if (bucket < split_.load(std::memory_order_relaxed)) {
-    level = upper_.load(std::memory_order_acquire);
-    if (level == nullptr) return;
-    bucket = place >> (32 - level->bits);
-  }
-  const Line* line = level->line(bucket);
+  const Line* line = line_of_unlocked(place);
   if (line == nullptr) return;
-  for (size_t slot = 0; slot < kSlots; ++slot) {
-    const uint64_t word = line->get(slot);
-    if (tag_of(word) == tag && is_entry(word)) {
-      const char* entry = reinterpret_cast<const char*>(to_entry(word));
-      __builtin_prefetch(entry);
-      __builtin_prefetch(entry + 64);
-      __builtin_prefetch(entry + 128);
-    }
-  }
+  const unsigned matches = line->matches(tag);
+  if (matches == 0) return;
+  const uint64_t word = line->get(static_cast<size_t>(std::countr_zero(matches)));
+  if (!is_entry(word)) return;
+  const char* entry = reinterpret_cast<const char*>(to_entry(word));
+  __builtin_prefetch(entry);
+  __builtin_prefetch(entry + 64);
+  __builtin_prefetch(entry + 128);
 }
 
 }  // namespace kvorum::engine

@@ -23,6 +23,7 @@
 
 #include "engine/entry.h"
 #include "engine/page_source.h"
+#include "engine/slot_word.h"
 
 namespace kvorum::engine {
 
@@ -82,19 +83,38 @@ class BucketIndex {
     std::array<std::atomic<uint64_t>, kSlots> slots{};
     uint64_t get(size_t slot) const { return slots[slot].load(std::memory_order_relaxed); }
     void set(size_t slot, uint64_t word) { slots[slot].store(word, std::memory_order_relaxed); }
+    // One bit for each slot whose tag is this one.
+    unsigned matches(uint16_t tag) const {
+      const auto match = [&](size_t slot) {
+        return static_cast<unsigned>(tag_of(get(slot)) == tag) << slot;
+      };
+      return match(0) | match(1) | match(2) | match(3) | match(4) | match(5) | match(6) | match(7);
+    }
   };
   static_assert(sizeof(Line) << kSegmentLog == kSegmentBytes);
   struct Level {
     explicit Level(int bits_of_level);
-    Line* line(uint64_t bucket) const;
+    Line* line(uint64_t bucket) const {
+      Line* segment = segments[bucket >> kSegmentLog].load(std::memory_order_acquire);
+      return segment == nullptr ? nullptr : segment + (bucket & ((1 << kSegmentLog) - 1));
+    }
     uint64_t width() const { return kPlacesEnd >> bits; }  // of a bucket, in places
     int bits;
     std::vector<std::atomic<Line*>> segments;
   };
 
+  const Line* line_of_unlocked(uint32_t place) const;
   // Of the lock's holder.
-  const Level& level_of(uint32_t place) const;
-  Line* line_of(uint32_t place) const;
+  const Level& level_of(uint32_t place) const {
+    const Level* lower = lower_.load(std::memory_order_relaxed);
+    const uint64_t bucket = place >> (32 - lower->bits);
+    if (bucket >= split_.load(std::memory_order_relaxed)) return *lower;
+    return *upper_.load(std::memory_order_relaxed);
+  }
+  Line* line_of(uint32_t place) const {
+    const Level& level = level_of(place);
+    return level.line(place >> (32 - level.bits));
+  }
   uint64_t bucket_end(uint32_t place) const;
   void insert_word(Line* line, const Entry* entry, uint64_t word);
   void erase_from_lines(Line* first, const Entry* entry);

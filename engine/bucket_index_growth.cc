@@ -11,23 +11,6 @@ namespace kvorum::engine {
 BucketIndex::Level::Level(int bits_of_level)
     : bits(bits_of_level), segments(size_t{1} << (bits_of_level - kSegmentLog)) {}
 
-BucketIndex::Line* BucketIndex::Level::line(uint64_t bucket) const {
-  Line* segment = segments[bucket >> kSegmentLog].load(std::memory_order_acquire);
-  return segment == nullptr ? nullptr : segment + (bucket & ((1 << kSegmentLog) - 1));
-}
-
-const BucketIndex::Level& BucketIndex::level_of(uint32_t place) const {
-  const Level* lower = lower_.load(std::memory_order_relaxed);
-  const uint64_t bucket = place >> (32 - lower->bits);
-  if (bucket >= split_.load(std::memory_order_relaxed)) return *lower;
-  return *upper_.load(std::memory_order_relaxed);
-}
-
-BucketIndex::Line* BucketIndex::line_of(uint32_t place) const {
-  const Level& level = level_of(place);
-  return level.line(place >> (32 - level.bits));
-}
-
 uint64_t BucketIndex::bucket_end(uint32_t place) const {
   const uint64_t width = level_of(place).width();
   return (place / width + 1) * width;

@@ -107,8 +107,9 @@ class ObjectTable {
   Result<ScanEnd> scan_store(uint8_t keyspace, uint32_t partition, Position from, size_t count_min,
                              FunctionRef<void(const ScanItem&)> fn) const;
 
-  // Shows the records whose deadline has come, at most count_max, and applies what fn wants.
-  // Returns how many were shown.
+  // Shows the records whose deadline has come, at most count_max, and applies what fn wants; with
+  // kKeep the record stays and the change's deadline_ms is its next one. Returns how many were
+  // shown.
   size_t expire(uint64_t now_ms, size_t count_max,
                 FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn);
   // The earliest deadline known, 0 where there is none. May be early, never late.
@@ -127,9 +128,11 @@ class ObjectTable {
 
   // With a store only.
   // Reads every object once at start: counts, digests, and as many objects as memory holds.
-  // Damaged records are counted in damaged_count() and left out.
+  // Damaged records are counted in damaged_count() and left out. To be called before anything else:
+  // until it returned ok, nothing is known to be absent and the counts are wrong.
   Status warm();
-  // Brings one object into the table. Blocks on I/O; concurrent loads of one key are safe.
+  // Brings one object into the table, or the mark that there is none. Blocks on I/O; concurrent
+  // loads of one key are safe. kCorruption where the object is damaged: it stays not resident.
   Status load(const KeyRef& key);
   // One round of group commit: takes the dirty objects as they are, writes one batch, publishes the
   // ticket. Called by one thread (Committer, or the simulator). Returns the number of objects.
@@ -143,7 +146,8 @@ class ObjectTable {
   void recover();
   bool failed() const;
   uint64_t damaged_count() const;
-  // Called (from the updating thread, no lock held) when the table turns from clean to dirty.
+  // Called (from the updating thread, no lock held) when the table turns from clean to dirty. Set
+  // while nobody updates.
   void set_dirty_callback(void (*fn)(void*), void* argument);
 
  private:

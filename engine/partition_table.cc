@@ -36,11 +36,6 @@ PartitionTable::~PartitionTable() {
   }
 }
 
-KeyPlace PartitionTable::place_of(const KeyRef& key) const {
-  const uint64_t high = key.position.high << shared_->options.partition_bits;
-  return {key.key, static_cast<uint32_t>(high >> 32), static_cast<uint16_t>(key.position.high)};
-}
-
 uint64_t PartitionTable::position_of_place(uint64_t place) const {
   const int bits = shared_->options.partition_bits;
   const uint64_t first = bits == 0 ? 0 : uint64_t{partition_} << (64 - bits);

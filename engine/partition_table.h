@@ -34,7 +34,10 @@ class PartitionTable {
   SpinLock& lock() const { return lock_; }
 
   // Any thread, without the lock.
-  KeyPlace place_of(const KeyRef& key) const;
+  KeyPlace place_of(const KeyRef& key) const {
+    const uint64_t high = key.position.high << shared_->options.partition_bits;
+    return {key.key, static_cast<uint32_t>(high >> 32), static_cast<uint16_t>(key.position.high)};
+  }
   // The least position.high of a place (not of kPlacesEnd).
   uint64_t position_of_place(uint64_t place) const;
   // In positions; meaningless for the only partition of a ring.
