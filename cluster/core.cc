@@ -158,6 +158,7 @@ bool Core::read_hints(const KeyRef& key, Object* object, std::string* storage) {
 }
 
 engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn) {
+  bool nameless = false;  // the table of authors is full: nothing is stored
   const auto change_record = [&](std::string_view bytes) {
     using Action = engine::RecordChange::Action;
     engine::RecordChange change;
@@ -178,15 +179,16 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
       change.digest_change = old_digest;
       return change;
     }
-    if (!encode_record(record, *parts.authors, record_head, &change.body)) {
-      return engine::RecordChange{};
-    }
+    nameless = !encode_record(record, *parts.authors, record_head, &change.body);
+    if (nameless) return engine::RecordChange{};
     change.action = Action::kStore;
     change.head = record_head;
     change.digest_change = old_digest ^ leaf_digest(key, record.object, parts.digest_seed);
     return change;
   };
-  return parts.table->update(key, change_record);
+  engine::UpdateResult result = parts.table->update(key, change_record);
+  if (nameless) result.access = engine::Access::kFull;
+  return result;
 }
 
 Dot Core::mint(Record& own, const VersionVector& covered, bool lww, Now now) {
