@@ -7,6 +7,12 @@
 
 #include <fstream>
 
+// Freed memory goes back to the system on a thread of its own, not inside somebody's request.
+// jemalloc looks for this name.
+extern "C" {
+const char* malloc_conf = "background_thread:true";
+}
+
 namespace kvorum::server {
 namespace {
 

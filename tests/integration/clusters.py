@@ -67,7 +67,8 @@ def closes(connection, seconds):
 
 
 def garbage_on_every_port():
-    with Cluster(BINARY, 'abc') as cluster:
+    # 8 MB values to three nodes of a busy machine take their time.
+    with Cluster(BINARY, 'abc', 'limits: {request_timeout: 10s}') as cluster:
         cluster.start()
         checks.that('three nodes settle', cluster.wait_settled())
         writer = Writer(cluster, 'a', 'g')

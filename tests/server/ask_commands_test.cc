@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/cli/ask_commands.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/admin/status_json.h"
+
+namespace kvorum::server {
+namespace {
+
+using testing::ContainsRegex;
+using testing::HasSubstr;
+
+TEST(AskCommandsTest, AMemberStandsOnALineWithNameAddressAndState) {
+  NodeStatus status;
+  status.name = "a";
+  status.cluster_name = "demo";
+  for (const char* const name : {"a", "bb"}) {
+    MemberStatus& member = status.members.emplace_back();
+    member.name = name;
+    member.peer = "127.0.0.1:7379";
+    member.self = member.name == "a";
+    member.state = member.self ? cluster::PeerState::kUp : cluster::PeerState::kDown;
+  }
+  const auto table = status_table(status_json(status));
+  ASSERT_TRUE(table.ok());
+  EXPECT_THAT(table.value(), HasSubstr("cluster demo: "));
+  EXPECT_THAT(table.value(), ContainsRegex("\na +127.0.0.1:7379 +up \\(asked\\)"));
+  EXPECT_THAT(table.value(), ContainsRegex("\nbb +127.0.0.1:7379 +down"));
+  EXPECT_EQ(state_of(status_json(status)), status.state());
+}
+
+TEST(AskCommandsTest, AStoreThatFailedIsShown) {
+  NodeStatus status;
+  status.members.emplace_back().name = "a";
+  status.store_failed = true;
+  status.store_error = "disk full";
+  const auto table = status_table(status_json(status));
+  ASSERT_TRUE(table.ok());
+  EXPECT_THAT(table.value(), HasSubstr("refuses writes: disk full"));
+}
+
+TEST(AskCommandsTest, WhatIsNoSuchDocumentIsAnErrorNotATable) {
+  for (const char* const text : {"", "x", "[]", "{}", "{\"members\":[1]}", "{\"members\":{}}"}) {
+    EXPECT_FALSE(status_table(text).ok()) << text;
+    EXPECT_FALSE(ring_table(text).ok()) << text;
+    EXPECT_FALSE(key_table(text).ok()) << text;
+    EXPECT_EQ(state_of(text), "") << text;
+  }
+}
+
+TEST(AskCommandsTest, AnAddressThatIsNoneIsWrongUsage) { EXPECT_EQ(show_status("nonsense"), 2); }
+
+}  // namespace
+}  // namespace kvorum::server

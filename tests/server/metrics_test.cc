@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/admin/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <sstream>
+
+namespace kvorum::server {
+namespace {
+
+using testing::HasSubstr;
+
+NodeStatus some_status() {
+  NodeStatus status;
+  status.version = "1.2.3";
+  status.clients_connected = 7;
+  status.counters.gets = 41;
+  status.keys[0] = 5;
+  status.keys[3] = 6;
+  for (const char* const name : {"a", "b"}) {
+    MemberStatus& member = status.members.emplace_back();
+    member.name = name;
+    member.state = name[0] == 'a' ? cluster::PeerState::kUp : cluster::PeerState::kSuspected;
+  }
+  return status;
+}
+
+TEST(MetricsTest, ValuesStandUnderTheirNames) {
+  const std::string text = metrics_text(some_status());
+  EXPECT_THAT(text, HasSubstr("kvorum_clients_connected 7"));
+  EXPECT_THAT(text, HasSubstr("kvorum_operations_total{kind=\"get\"} 41"));
+  EXPECT_THAT(text, HasSubstr("kvorum_member_up{member=\"a\"} 1"));
+  EXPECT_THAT(text, HasSubstr("kvorum_member_up{member=\"b\"} 0"));
+  EXPECT_THAT(text, HasSubstr("kvorum_keys{db=\"0\"} 5"));
+  EXPECT_THAT(text, HasSubstr("kvorum_keys{db=\"3\"} 6"));
+  EXPECT_THAT(text, HasSubstr("kvorum_build{version=\"1.2.3\"} 1"));
+}
+
+TEST(MetricsTest, EachFamilyIsDescribedOnceAndCountersEndInTotal) {
+  std::istringstream lines(metrics_text(some_status()));
+  std::set<std::string> seen;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string hash, kind, name, type;
+    if (!(words >> hash >> kind >> name >> type) || kind != "TYPE") continue;
+    EXPECT_TRUE(seen.insert(name).second) << name;
+    EXPECT_EQ(type == "counter", name.ends_with("_total")) << name;
+  }
+  EXPECT_GT(seen.size(), 25u);
+}
+
+}  // namespace
+}  // namespace kvorum::server

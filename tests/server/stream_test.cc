@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/stream.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/write.hpp>
+#include <optional>
+
+namespace kvorum::server {
+namespace {
+
+// A connected pair on the loopback: the stream's side and ours.
+struct Pair {
+  explicit Pair(asio::io_context& io) : theirs(io.get_executor()), ours(io.get_executor()) {
+    TcpAcceptor acceptor(io.get_executor(), Tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+    ours.connect(acceptor.local_endpoint());
+    theirs = acceptor.accept();
+    ours.non_blocking(true);
+  }
+  TcpSocket theirs, ours;
+};
+
+class StreamTest : public testing::Test, public StreamOwner {
+ protected:
+  size_t on_input(std::string_view bytes) override {
+    const size_t taken = std::min(bytes.size(), takes_max);
+    received.append(bytes.substr(0, taken));
+    left = bytes.size() - taken;
+    return taken;
+  }
+  size_t input_hint() const override { return hint; }
+  bool wants_input() const override { return wants; }
+  void on_sent() override { ++sent; }
+  void on_broken(const error_code& why) override { broken = why; }
+
+  void write(const std::string& bytes) { asio::write(pair.ours, asio::buffer(bytes)); }
+  // Until nothing is ready: everything happens on the loopback at once.
+  void run() {
+    io.restart();
+    while (io.run_one_for(std::chrono::milliseconds(50)) != 0) {
+    }
+  }
+  std::string read_available() {
+    std::string out(1 << 20, '\0');
+    error_code error;
+    out.resize(pair.ours.read_some(asio::buffer(out), error));
+    return out;
+  }
+
+  asio::io_context io;
+  Pair pair{io};
+  StreamShare share;
+  Stream stream{std::move(pair.theirs), share, *this};
+  std::string received;
+  size_t takes_max = SIZE_MAX, left = 0, hint = 0;
+  bool wants = true;
+  int sent = 0;
+  std::optional<error_code> broken;
+
+  ~StreamTest() override {
+    stream.close();
+    run();
+    EXPECT_TRUE(stream.settled());
+  }
+};
+
+TEST_F(StreamTest, BytesArriveInOrder) {
+  stream.start();
+  write("hello ");
+  run();
+  write("world");
+  run();
+  EXPECT_EQ(received, "hello world");
+  EXPECT_EQ(share.bytes_in, 11u);
+}
+
+TEST_F(StreamTest, WhatIsNotTakenIsShownAgainWithWhatFollows) {
+  stream.start();
+  takes_max = 2;
+  write("abcdef");
+  run();
+  EXPECT_EQ(received, "ab");
+  EXPECT_TRUE(stream.has_kept_input());
+  takes_max = SIZE_MAX;
+  write("gh");
+  run();
+  EXPECT_EQ(received, "abcdefgh");
+  EXPECT_FALSE(stream.has_kept_input());
+}
+
+TEST_F(StreamTest, AnOwnerThatWantsNoInputIsNotReadFor) {
+  stream.start();
+  wants = false;
+  takes_max = 1;
+  write("abc");
+  run();
+  write("def");
+  run();
+  EXPECT_EQ(received, "a");
+  EXPECT_EQ(left, 2u);
+  EXPECT_FALSE(stream.waits_to_read());
+  wants = true;
+  takes_max = SIZE_MAX;
+  stream.resume();
+  run();
+  EXPECT_EQ(received, "abcdef");
+}
+
+TEST_F(StreamTest, ALargeRequestIsGatheredWhole) {
+  stream.start();
+  takes_max = 0;
+  hint = 3'000'000;
+  const std::string large(3'000'000, 'x');
+  size_t written = 0;
+  while (written < large.size()) {
+    error_code error;
+    written +=
+        pair.ours.write_some(asio::buffer(large.data() + written, large.size() - written), error);
+    io.restart();
+    io.poll();
+  }
+  takes_max = SIZE_MAX;
+  write("!");
+  run();
+  EXPECT_EQ(received, large + "!");
+}
+
+TEST_F(StreamTest, SendingTakesTheBytesAndReusesTheMemory) {
+  stream.start();
+  std::string out = "reply";
+  stream.send(out);
+  EXPECT_TRUE(out.empty());
+  EXPECT_FALSE(stream.sending());
+  EXPECT_EQ(read_available(), "reply");
+  EXPECT_EQ(sent, 0);
+}
+
+TEST_F(StreamTest, WhatTheSocketDoesNotTakeFollowsWhenThereIsRoom) {
+  stream.start();
+  const std::string large(20'000'000, 'y');
+  std::string out = large;
+  stream.send(out);
+  EXPECT_TRUE(stream.sending());
+  EXPECT_GT(stream.unsent_bytes(), 0u);
+  std::string got;
+  while (got.size() < large.size()) {
+    got += read_available();
+    io.restart();
+    io.poll();
+  }
+  EXPECT_EQ(got, large);
+  EXPECT_EQ(sent, 1);
+  EXPECT_FALSE(stream.sending());
+}
+
+TEST_F(StreamTest, TheOtherSidesCloseIsTold) {
+  stream.start();
+  pair.ours.close();
+  run();
+  ASSERT_TRUE(broken.has_value());
+  EXPECT_EQ(*broken, asio::error::eof);
+  EXPECT_TRUE(stream.settled());
+}
+
+TEST_F(StreamTest, ABrokenConnectionIsToldWhileSending) {
+  stream.start();
+  pair.ours.set_option(asio::socket_base::linger(true, 0));
+  pair.ours.close();
+  std::string out = "into the void";
+  stream.send(out);
+  run();
+  EXPECT_TRUE(broken.has_value());
+  EXPECT_FALSE(stream.is_open());
+}
+
+TEST_F(StreamTest, ClosingIsNotToldAndSettles) {
+  stream.start();
+  stream.close();
+  EXPECT_FALSE(stream.settled());
+  run();
+  EXPECT_TRUE(stream.settled());
+  EXPECT_FALSE(broken.has_value());
+}
+
+}  // namespace
+}  // namespace kvorum::server
