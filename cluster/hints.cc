@@ -90,7 +90,7 @@ void Hints::walk(uint32_t* partition, Position* from, size_t count_min,
       decode_record(item.record, *authors_, record);
       fn(parse_table_key(item.key, partitioner_), record.object);
     };
-    const engine::ScanEnd end = table_->scan(0, *partition, *from, count_min - shown, show);
+    const engine::ScanEnd end = table_->scan({0, *partition, *from, count_min - shown}, show);
     if (!end.done) {
       *from = end.next;
       return;

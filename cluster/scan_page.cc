@@ -44,7 +44,7 @@ ScanPage read_resident_page(const NodeParts& parts, const RangeLoad& range) {
   ScanPage page;
   PageWriter writer(parts, &page);
   const engine::ScanEnd end =
-      parts.table->scan(range.keyspace, range.partition, range.from, range.count_min, writer);
+      parts.table->scan({range.keyspace, range.partition, range.from, range.count_min}, writer);
   page.access = end.access;
   page.done = end.done;
   page.next = end.next;
@@ -54,8 +54,8 @@ ScanPage read_resident_page(const NodeParts& parts, const RangeLoad& range) {
 ScanPage read_stored_page(const NodeParts& parts, const RangeLoad& range) {
   ScanPage page;
   PageWriter writer(parts, &page);
-  const Result<engine::ScanEnd> end =
-      parts.table->scan_store(range.keyspace, range.partition, range.from, range.count_min, writer);
+  const Result<engine::ScanEnd> end = parts.table->scan_store(
+      {range.keyspace, range.partition, range.from, range.count_min}, writer);
   if (!end.ok()) {
     page = {};
     page.access = engine::Access::kRefused;

@@ -74,6 +74,15 @@ struct TableOptions {
   const RecordCodec* codec = nullptr;  // not owned; needed with a store
 };
 
+// A stretch of a partition: from a position (inclusive) until at least count_min objects were
+// shown.
+struct ScanRange {
+  uint8_t keyspace = 0;
+  uint32_t partition = 0;
+  Position from;
+  size_t count_min = 0;
+};
+
 struct ScanItem {
   KeyRef key;               // borrowed during the call
   std::string_view record;  // borrowed during the call
@@ -98,14 +107,12 @@ class ObjectTable {
   void prefetch_bucket(const KeyRef& key) const;
   void prefetch_entry(const KeyRef& key) const;
 
-  // Shows objects in position order from `from` (inclusive), whole buckets at a time (ties of a
+  // Shows the objects of a range in position order, whole buckets at a time (ties of a
   // position are never split), at least until `count_min` were shown or the partition's end.
   // kNotResident where the partition is not complete: then call scan_store() on a store thread.
-  ScanEnd scan(uint8_t keyspace, uint32_t partition, Position from, size_t count_min,
-               FunctionRef<void(const ScanItem&)> fn) const;
+  ScanEnd scan(const ScanRange& range, FunctionRef<void(const ScanItem&)> fn) const;
   // The same, reading the store where needed. Blocks on I/O.
-  Result<ScanEnd> scan_store(uint8_t keyspace, uint32_t partition, Position from, size_t count_min,
-                             FunctionRef<void(const ScanItem&)> fn) const;
+  Result<ScanEnd> scan_store(const ScanRange& range, FunctionRef<void(const ScanItem&)> fn) const;
 
   // Shows the records whose deadline has come, at most count_max, and applies what fn wants; with
   // kKeep the record stays and the change's deadline_ms is its next one. Returns how many were

@@ -42,27 +42,26 @@ uint64_t first_place(const PartitionTable& table, Position from, uint32_t partit
 
 }  // namespace
 
-ScanEnd ObjectTable::scan(uint8_t keyspace, uint32_t partition, Position from, size_t count_min,
-                          FunctionRef<void(const ScanItem&)> fn) const {
-  PartitionTable* table = impl_->find(keyspace, partition);
+ScanEnd ObjectTable::scan(const ScanRange& range, FunctionRef<void(const ScanItem&)> fn) const {
+  PartitionTable* table = impl_->find(range.keyspace, range.partition);
   if (table == nullptr) {
     return {impl_->absent_is_known() ? Access::kDone : Access::kNotResident, true, {}};
   }
   std::vector<Entry*> entries;
   std::vector<Shown> shown;
   size_t count = 0;
-  uint64_t place = first_place(*table, from, partition, partition_bits());
+  uint64_t place = first_place(*table, range.from, range.partition, partition_bits());
   while (place < BucketIndex::kPlacesEnd) {
     const std::lock_guard guard(table->lock());
     const bool complete = table->complete();
-    if (count > 0 && (count >= count_min || !complete)) {
+    if (count > 0 && (count >= range.count_min || !complete)) {
       return {Access::kDone, false, {table->position_of_place(place), 0}};
     }
-    if (!complete) return {Access::kNotResident, false, from};
+    if (!complete) return {Access::kNotResident, false, range.from};
     entries.clear();
     place =
         table->index().collect_bucket(static_cast<uint32_t>(place), kLongBucketStretch, entries);
-    sort_shown(*table, entries, from.high, shown);
+    sort_shown(*table, entries, range.from.high, shown);
     for (const Shown& item : shown) fn({item.key, item.entry->record()});
     count += shown.size();
   }

@@ -83,10 +83,7 @@ Status ObjectTable::load(const KeyRef& key) {
 // A stretch of a partition as the store has it, corrected by what the table has.
 struct ObjectTable::Impl::StoreScan {
   PartitionTable& table;
-  uint8_t keyspace;
-  uint32_t partition;
-  uint64_t from;
-  size_t count_min;
+  ScanRange range;
   // By position and key; no record where it was erased.
   std::map<std::pair<uint64_t, std::string>, std::optional<std::string>> records;
   std::optional<uint64_t> next;  // the position after the stretch, if not the partition's end
@@ -96,14 +93,15 @@ struct ObjectTable::Impl::StoreScan {
 };
 
 Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
-  const bool last = partition + 1 == uint32_t{1} << impl.shared.options.partition_bits;
+  const bool last = range.partition + 1 == uint32_t{1} << impl.shared.options.partition_bits;
   const std::string end =
-      last ? std::string(1, static_cast<char>(keyspace + 1))
-           : store_bound(keyspace, table.position_of_place(0) + table.partition_width());
+      last ? std::string(1, static_cast<char>(range.keyspace + 1))
+           : store_bound(range.keyspace, table.position_of_place(0) + table.partition_width());
   std::string record;
   uint64_t position = 0;
   return impl.shared.options.store->scan(
-      store_bound(keyspace, from), end, [&](std::string_view bytes, std::string_view value) {
+      store_bound(range.keyspace, range.from.high), end,
+      [&](std::string_view bytes, std::string_view value) {
         KeyRef key;
         RecordChange facts;
         record.clear();
@@ -111,7 +109,8 @@ Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
             !impl.shared.options.codec->from_portable(key, value, record, &facts)) {
           return true;  // warm() has counted it
         }
-        if (records.size() >= count_min && !records.empty() && key.position.high != position) {
+        if (records.size() >= range.count_min && !records.empty() &&
+            key.position.high != position) {
           next = key.position.high;
           return false;
         }
@@ -123,13 +122,13 @@ Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
 
 void ObjectTable::Impl::StoreScan::overlay() {
   std::vector<Entry*> entries;
-  uint64_t place = table.place_of({{}, {from, 0}, keyspace}).place;
+  uint64_t place = table.place_of({{}, {range.from.high, 0}, range.keyspace}).place;
   while (place < BucketIndex::kPlacesEnd && (!next || table.position_of_place(place) < *next)) {
     entries.clear();
     place = table.index().collect_bucket(static_cast<uint32_t>(place), kLongBucketStretch, entries);
     for (const Entry* entry : entries) {
       const KeyRef key = table.key_of(*entry);
-      if (key.position.high < from || (next && key.position.high >= *next)) continue;
+      if (key.position.high < range.from.high || (next && key.position.high >= *next)) continue;
       std::optional<std::string>& record = records[{key.position.high, std::string(key.key)}];
       record.reset();
       if (!entry->has(Entry::kAbsent)) record = entry->record();
@@ -151,23 +150,23 @@ Result<bool> ObjectTable::Impl::scan_stretch(StoreScan& scan) {
   return true;
 }
 
-Result<ScanEnd> ObjectTable::scan_store(uint8_t keyspace, uint32_t partition, Position from,
-                                        size_t count_min,
+Result<ScanEnd> ObjectTable::scan_store(const ScanRange& range,
                                         FunctionRef<void(const ScanItem&)> fn) const {
-  PartitionTable& table = impl_->get(keyspace, partition);
-  if (partition_of(from, partition_bits()) > partition) return ScanEnd{};
-  from.high = std::max(from.high, table.position_of_place(0));
+  PartitionTable& table = impl_->get(range.keyspace, range.partition);
+  if (partition_of(range.from, partition_bits()) > range.partition) return ScanEnd{};
+  ScanRange rest = range;
+  rest.from.high = std::max(range.from.high, table.position_of_place(0));
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    const ScanEnd resident = scan(keyspace, partition, from, count_min, fn);
+    const ScanEnd resident = scan(rest, fn);
     if (resident.access == Access::kDone) return resident;
-    Impl::StoreScan stretch{table, keyspace, partition, from.high, count_min, {}, {}};
+    Impl::StoreScan stretch{table, rest, {}, {}};
     const Result<bool> taken = impl_->scan_stretch(stretch);
     if (!taken.ok()) return taken.status();
     if (!taken.value()) continue;
     for (const auto& [place, record] : stretch.records) {
       if (!record) continue;
       const Position position = position_of(place.second, impl_->shared.options.partitioner);
-      fn({{place.second, position, keyspace}, *record});
+      fn({{place.second, position, range.keyspace}, *record});
     }
     return ScanEnd{Access::kDone, !stretch.next, {stretch.next.value_or(0), 0}};
   }

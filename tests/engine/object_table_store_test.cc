@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an ObjectTable does because there is a store beneath it: tickets, loading, eviction,
-// failure.
+// An ObjectTable as the cache of a store: warming, loading, evicting, scanning through.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,172 +7,19 @@
 #include <set>
 
 #include "base/rng.h"
-#include "engine/object_table.h"
-#include "tests/engine/map_store.h"
-#include "tests/engine/test_records.h"
+#include "tests/engine/store_fixture.h"
 
 namespace kvorum::engine::testing {
 namespace {
 
-class ObjectTableStoreTest : public ::testing::Test {
- protected:
-  // A table over what the store holds now, as after a restart.
-  void start(uint64_t memory_bytes_max = 0, int partition_bits = 2) {
-    TableOptions options;
-    options.partition_bits = partition_bits;
-    options.memory_bytes_max = memory_bytes_max;
-    options.store = &store_;
-    options.codec = &codec_;
-    table_ = std::make_unique<ObjectTable>(options);
-    ASSERT_TRUE(table_->warm().ok());
-  }
-  void commit() { ASSERT_TRUE(table_->commit(true).ok()); }
-  Access access_of(const KeyRef& key) {
-    Access access;
-    get(*table_, key, &access);
-    return access;
-  }
-  // Reads as a client does: loading where that is needed.
-  std::optional<std::string> get_loading(const KeyRef& key) {
-    for (int attempt = 0; attempt < 10; ++attempt) {
-      Access access;
-      const auto value = get(*table_, key, &access);
-      if (access == Access::kDone) return value;
-      EXPECT_TRUE(table_->load(key).ok());
-    }
-    ADD_FAILURE() << "not to be loaded: " << key.key;
-    return {};
-  }
-  UpdateResult put_loading(const KeyRef& key, std::string_view value) {
-    UpdateResult result = put(*table_, key, value);
-    for (int attempt = 0; attempt < 10 && result.access == Access::kNotResident; ++attempt) {
-      EXPECT_TRUE(table_->load(key).ok());
-      result = put(*table_, key, value);
-    }
-    EXPECT_EQ(result.access, Access::kDone);
-    return result;
-  }
-  // Writes many clean objects through a small table, so that others are evicted.
-  void crowd_out(const std::string& prefix, int count) {
-    for (int i = 0; i < count; ++i) {
-      const std::string name = prefix + std::to_string(i);
-      put_loading(key_ref(name), std::string(200, 'c'));
-      if (i % 50 == 49) commit();
-    }
-    commit();
-  }
-  std::string stored(const KeyRef& key) {
-    const auto values = store_.values();
-    const auto it = values.find(store_key(key));
-    return it == values.end() ? "none" : std::string(value_of(it->second));
-  }
-
-  TestCodec codec_;
-  MapStore store_;
-  std::unique_ptr<ObjectTable> table_;
-};
-
-constexpr uint64_t kSmallMemory = 400 * 1024;
-
-TEST_F(ObjectTableStoreTest, ATicketIsCompleteOnceItsRoundIsWritten) {
-  start();
-  EXPECT_FALSE(table_->has_dirty());
-  const Ticket ticket = put(*table_, key_ref("k"), "v").ticket;
-  EXPECT_GT(ticket, table_->committed());
-  EXPECT_TRUE(table_->has_dirty());
-  EXPECT_EQ(stored(key_ref("k")), "none");
-  EXPECT_EQ(table_->commit(true).value(), 1u);
-  EXPECT_GE(table_->committed(), ticket);
-  EXPECT_FALSE(table_->has_dirty());
-  EXPECT_EQ(stored(key_ref("k")), "v");
-  EXPECT_EQ(table_->commit(true).value(), 0u);
-}
-
-TEST_F(ObjectTableStoreTest, UpdatesOfOneObjectInOneRoundAreWrittenOnce) {
-  start();
-  const Ticket first = put(*table_, key_ref("hot"), "1").ticket;
-  Ticket last = 0;
-  for (int i = 0; i < 1000; ++i) last = put(*table_, key_ref("hot"), std::to_string(i)).ticket;
-  EXPECT_EQ(first, last);
-  EXPECT_EQ(table_->commit(false).value(), 1u);
-  EXPECT_EQ(store_.writes(), 1u);
-  EXPECT_EQ(stored(key_ref("hot")), "999");
-}
-
-TEST_F(ObjectTableStoreTest, AnUpdateDuringTheWriteBelongsToTheNextRound) {
-  start();
-  const Ticket first = put(*table_, key_ref("k"), "old").ticket;
-  Ticket during = 0, kept = 0;
-  store_.on_write = [&] {
-    kept = table_->update(key_ref("k"), [](std::string_view) { return RecordChange{}; }).ticket;
-    during = put(*table_, key_ref("k"), "new").ticket;
-  };
-  commit();
-  store_.on_write = nullptr;
-  EXPECT_EQ(table_->committed(), first);
-  EXPECT_EQ(kept, first);  // who finds the object as it is waits until that is written
-  EXPECT_GT(during, first);
-  EXPECT_EQ(stored(key_ref("k")), "old");
-  EXPECT_TRUE(table_->has_dirty());
-  commit();
-  EXPECT_GE(table_->committed(), during);
-  EXPECT_EQ(stored(key_ref("k")), "new");
-}
-
-TEST_F(ObjectTableStoreTest, KeepingADirtyObjectWaitsForItAndACleanOneDoesNot) {
-  start();
-  const auto keep = [&] {
-    return table_->update(key_ref("k"), [](std::string_view) { return RecordChange{}; }).ticket;
-  };
-  EXPECT_EQ(keep(), 0u);
-  const Ticket ticket = put(*table_, key_ref("k"), "v").ticket;
-  EXPECT_EQ(keep(), ticket);
-  commit();
-  EXPECT_EQ(keep(), 0u);
-  const Ticket erased = erase(*table_, key_ref("k")).ticket;
-  EXPECT_EQ(keep(), erased);
-  EXPECT_EQ(erase(*table_, key_ref("k")).ticket, erased);
-}
-
-TEST_F(ObjectTableStoreTest, AnErasedObjectIsErasedInTheStore) {
-  start();
-  put(*table_, key_ref("k"), "v");
-  commit();
-  const uint64_t before = table_->memory_bytes();
-  erase(*table_, key_ref("k"));
-  EXPECT_EQ(stored(key_ref("k")), "v");
-  commit();
-  EXPECT_EQ(stored(key_ref("k")), "none");
-  EXPECT_LT(table_->memory_bytes(), before);
-  put(*table_, key_ref("short"), "lived");
-  erase(*table_, key_ref("short"));
-  commit();
-  EXPECT_TRUE(store_.values().empty());
-  put(*table_, key_ref("k"), "again");
-  commit();
-  EXPECT_EQ(stored(key_ref("k")), "again");
-}
-
-TEST_F(ObjectTableStoreTest, ABigRoundIsWrittenInSeveralBatches) {
-  start();
-  const std::string large(1024 * 1024, 'x');
-  Ticket last = 0;
-  for (int i = 0; i < 40; ++i) last = put(*table_, key_ref("k" + std::to_string(i)), large).ticket;
-  std::vector<Ticket> committed_before;
-  store_.on_write = [&] { committed_before.push_back(table_->committed()); };
-  EXPECT_EQ(table_->commit(true).value(), 40u);
-  EXPECT_GE(committed_before.size(), 3u);
-  for (const Ticket ticket : committed_before) EXPECT_LT(ticket, last);
-  EXPECT_GE(table_->committed(), last);
-  EXPECT_EQ(store_.values().size(), 40u);
-}
+using ObjectTableStoreTest = StoreFixture;
 
 TEST_F(ObjectTableStoreTest, WarmingBringsBackObjectsCountsDigestsAndDeadlines) {
   start();
   std::map<uint32_t, uint64_t> digests;
   for (int i = 0; i < 500; ++i) put(*table_, key_ref("k" + std::to_string(i)), "v");
-  put(*table_, key_ref("tombstone"), "", false);
-  put(*table_, key_ref("mortal"), "v", true, 5000);
+  put_tombstone(*table_, key_ref("tombstone"));
+  put_until(*table_, key_ref("mortal"), "v", 5000);
   put(*table_, key_ref("other", 9), "v");
   for (uint32_t p = 0; p < 4; ++p) digests[p] = table_->digest(0, p);
   commit();
@@ -202,7 +48,7 @@ TEST_F(ObjectTableStoreTest, BeforeItIsWarmNothingIsKnownToBeAbsent) {
   Access access;
   get(cold, key_ref("k"), &access);
   EXPECT_EQ(access, Access::kNotResident);
-  EXPECT_EQ(cold.scan(0, 0, {}, 1, [](const ScanItem&) {}).access, Access::kNotResident);
+  EXPECT_EQ(cold.scan({0, 0, {}, 1}, [](const ScanItem&) {}).access, Access::kNotResident);
 }
 
 TEST_F(ObjectTableStoreTest, DamagedRecordsAreCountedAndLeftOut) {
@@ -375,7 +221,7 @@ TEST_F(ObjectTableStoreTest, ScanningThroughTheStoreShowsWhatIsThereNow) {
     const std::string added = "new" + std::to_string(i);
     put_loading(key_ref(added), expected[added] = "added");
   }
-  EXPECT_EQ(table_->scan(0, 0, {}, 10, [](const ScanItem&) {}).access, Access::kNotResident);
+  EXPECT_EQ(table_->scan({0, 0, {}, 10}, [](const ScanItem&) {}).access, Access::kNotResident);
   for (const size_t count_min : {size_t{0}, size_t{1}, size_t{37}, size_t{100000}}) {
     std::map<std::string, std::string> shown;
     std::vector<uint64_t> positions;
@@ -383,7 +229,7 @@ TEST_F(ObjectTableStoreTest, ScanningThroughTheStoreShowsWhatIsThereNow) {
       Position from;
       for (;;) {
         const Result<ScanEnd> end =
-            table_->scan_store(0, partition, from, count_min, [&](const ScanItem& item) {
+            table_->scan_store({0, partition, from, count_min}, [&](const ScanItem& item) {
               EXPECT_TRUE(shown.emplace(item.key.key, value_of(item.record)).second);
               EXPECT_EQ(item.key.position, position_of(item.key.key));
               positions.push_back(item.key.position.high);
@@ -397,71 +243,6 @@ TEST_F(ObjectTableStoreTest, ScanningThroughTheStoreShowsWhatIsThereNow) {
     EXPECT_EQ(shown, expected);
     EXPECT_TRUE(std::is_sorted(positions.begin(), positions.end()));
   }
-}
-
-TEST_F(ObjectTableStoreTest, AFailedCommitRefusesUpdatesAndKeepsWhatIsDirty) {
-  start();
-  put(*table_, key_ref("a"), "old");
-  commit();
-  put(*table_, key_ref("a"), "new");
-  put(*table_, key_ref("b"), "new");
-  const Ticket ticket = erase(*table_, key_ref("none")).ticket;
-  EXPECT_EQ(ticket, 0u);
-  store_.set_broken(true);
-  const Ticket before = table_->committed();
-  EXPECT_EQ(table_->commit(true).status().code(), Code::kIoError);
-  EXPECT_TRUE(table_->failed());
-  EXPECT_EQ(table_->committed(), before);
-  EXPECT_TRUE(table_->has_dirty());
-  EXPECT_EQ(put(*table_, key_ref("c"), "refused").access, Access::kRefused);
-  EXPECT_EQ(table_->commit(true).status().code(), Code::kUnavailable);
-  EXPECT_EQ(get(*table_, key_ref("a")), "new");
-  EXPECT_EQ(get(*table_, key_ref("c")), std::nullopt);
-  store_.set_broken(false);
-  table_->recover();
-  EXPECT_FALSE(table_->failed());
-  EXPECT_EQ(table_->commit(true).value(), 2u);
-  EXPECT_EQ(stored(key_ref("a")), "new");
-  EXPECT_EQ(stored(key_ref("b")), "new");
-  EXPECT_EQ(put(*table_, key_ref("c"), "taken").access, Access::kDone);
-}
-
-// The failure comes in the middle of a round of several batches, with updates in between.
-TEST_F(ObjectTableStoreTest, ARoundThatFailsHalfWayIsWrittenWholeLater) {
-  start();
-  std::map<std::string, std::string> expected;
-  for (int i = 0; i < 40; ++i) {
-    const std::string name = "k" + std::to_string(i);
-    put(*table_, key_ref(name), expected[name] = std::string(1024 * 1024, 'x'));
-  }
-  int writes = 0;
-  store_.on_write = [&] {
-    if (++writes != 2) return;
-    store_.set_broken(true);
-    for (int i = 0; i < 40; i += 2) {
-      const std::string name = "k" + std::to_string(i);
-      put(*table_, key_ref(name), expected[name] = "changed meanwhile");
-    }
-  };
-  EXPECT_FALSE(table_->commit(true).ok());
-  EXPECT_EQ(writes, 2);
-  store_.on_write = nullptr;
-  store_.set_broken(false);
-  table_->recover();
-  commit();
-  EXPECT_FALSE(table_->has_dirty());
-  for (const auto& [name, value] : expected) EXPECT_EQ(stored(key_ref(name)), value);
-}
-
-TEST_F(ObjectTableStoreTest, TheDirtyCallbackTellsOfTheFirstUpdateOnly) {
-  start();
-  int calls = 0;
-  table_->set_dirty_callback([](void* counter) { ++*static_cast<int*>(counter); }, &calls);
-  for (int i = 0; i < 100; ++i) put(*table_, key_ref("k" + std::to_string(i)), "v");
-  EXPECT_EQ(calls, 1);
-  commit();
-  erase(*table_, key_ref("k1"));
-  EXPECT_EQ(calls, 2);
 }
 
 // Random operations, commits, failures and restarts with a table that holds a tenth of the objects.
@@ -509,33 +290,6 @@ TEST_F(ObjectTableStoreTest, EqualsAModelWhileObjectsComeAndGo) {
   for (const auto& [name, value] : model) digest_of_model ^= digest_of(name, make_record(value));
   EXPECT_EQ(records, model.size());
   EXPECT_EQ(digest, digest_of_model);
-}
-
-TEST(MemoryLimitTest, AFullMemoryEngineRefusesGrowthAndTakesWhatFrees) {
-  TableOptions options;
-  options.partition_bits = 1;
-  options.memory_bytes_max = 300 * 1024;
-  ObjectTable table(options);
-  int stored = 0;
-  while (put(table, key_ref("k" + std::to_string(stored)), std::string(500, 'v')).access ==
-         Access::kDone) {
-    ASSERT_LT(++stored, 10000);
-  }
-  EXPECT_GT(stored, 300);
-  EXPECT_EQ(put(table, key_ref("k0"), std::string(5000, 'v')).access, Access::kFull);
-  EXPECT_EQ(get(table, key_ref("k0")), std::string(500, 'v'));
-  EXPECT_EQ(put(table, key_ref("k0"), std::string(500, 'w')).access, Access::kDone);
-  EXPECT_EQ(table.record_count(0, 0) + table.record_count(0, 1), static_cast<uint64_t>(stored));
-  const auto repair = [](std::string_view) {
-    RecordChange change;
-    change.action = RecordChange::Action::kStore;
-    change.frees = true;
-    change.body = "repaired, although it grows";
-    return change;
-  };
-  EXPECT_EQ(table.update(key_ref("repaired"), repair).access, Access::kDone);
-  for (int i = 0; i < 20; ++i) erase(table, key_ref("k" + std::to_string(i)));
-  EXPECT_EQ(put(table, key_ref("fits"), std::string(500, 'v')).access, Access::kDone);
 }
 
 }  // namespace

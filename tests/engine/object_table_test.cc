@@ -37,11 +37,12 @@ Listed list(const ObjectTable& table, uint8_t keyspace, uint32_t partition, size
   Listed listed;
   Position from;
   for (;;) {
-    const ScanEnd end = table.scan(keyspace, partition, from, count_min, [&](const ScanItem& item) {
-      listed.keys.emplace_back(item.key.key);
-      listed.positions.push_back(item.key.position.high);
-      listed.values.emplace(item.key.key, value_of(item.record));
-    });
+    const ScanEnd end =
+        table.scan({keyspace, partition, from, count_min}, [&](const ScanItem& item) {
+          listed.keys.emplace_back(item.key.key);
+          listed.positions.push_back(item.key.position.high);
+          listed.values.emplace(item.key.key, value_of(item.record));
+        });
     EXPECT_EQ(end.access, Access::kDone);
     if (end.done || end.access != Access::kDone) return listed;
     EXPECT_GT(end.next, from);
@@ -174,13 +175,13 @@ TEST_P(ObjectTableTest, CountsAndDigestsFollowTheObjects) {
   EXPECT_EQ(live_count_of(table, 0), 0u);
   put(table, key_ref("a"), "1");
   put(table, key_ref("b"), "2");
-  put(table, key_ref("tombstone"), "", false);
+  put_tombstone(table, key_ref("tombstone"));
   EXPECT_EQ(live_count_of(table, 0), 2u);
   EXPECT_EQ(record_count_of(table, 0), 3u);
   EXPECT_EQ(digest_of_all(table, 0), digest_of("a", make_record("1")) ^
                                          digest_of("b", make_record("2")) ^
                                          digest_of("tombstone", make_record("", false)));
-  put(table, key_ref("a"), "", false);
+  put_tombstone(table, key_ref("a"));
   EXPECT_EQ(live_count_of(table, 0), 1u);
   erase(table, key_ref("a"));
   erase(table, key_ref("tombstone"));
@@ -255,7 +256,7 @@ TEST_P(ObjectTableTest, ScanBeginsAtAnyPositionInclusive) {
   const size_t middle = all.keys.size() / 2;
   std::vector<std::string> shown;
   const ScanEnd end =
-      table.scan(0, 1, {all.positions[middle], 99}, 1000, [&](const ScanItem& item) {
+      table.scan({0, 1, {all.positions[middle], 99}, 1000}, [&](const ScanItem& item) {
         shown.emplace_back(item.key.key);
         EXPECT_EQ(item.key.position, position_of(item.key.key));
       });
@@ -263,7 +264,8 @@ TEST_P(ObjectTableTest, ScanBeginsAtAnyPositionInclusive) {
   EXPECT_THAT(shown, ::testing::ElementsAreArray(all.keys.begin() + static_cast<long>(middle),
                                                  all.keys.end()));
   // From a position of another partition: all of it, or nothing.
-  EXPECT_TRUE(table.scan(0, 0, {all.positions[0], 0}, 1000, [](const ScanItem&) { FAIL(); }).done);
+  EXPECT_TRUE(
+      table.scan({0, 0, {all.positions[0], 0}, 1000}, [](const ScanItem&) { FAIL(); }).done);
 }
 
 // What is there from the first to the last moment of a scan is shown, however the index grows.
@@ -276,7 +278,7 @@ TEST_P(ObjectTableTest, ScanIsCompleteWhileTheTableGrows) {
   Position from;
   int added = 0;
   for (;;) {
-    const ScanEnd end = table.scan(0, 0, from, 100, [&](const ScanItem& item) {
+    const ScanEnd end = table.scan({0, 0, from, 100}, [&](const ScanItem& item) {
       if (item.key.key.substr(0, 3) == "old") shown.emplace(item.key.key);
     });
     for (int i = 0; i < 200; ++i) put(table, key_ref("new" + std::to_string(added++)), "v");
@@ -337,9 +339,9 @@ RecordChange keep_until(uint64_t deadline_ms) {
 TEST_P(ObjectTableTest, ExpireShowsWhatIsDueOnce) {
   ObjectTable& table = make().table();
   EXPECT_EQ(table.next_deadline_ms(), 0u);
-  put(table, key_ref("late"), "v", true, 3000);
-  put(table, key_ref("early"), "v", true, 1000);
-  put(table, key_ref("middle"), "v", true, 2000);
+  put_until(table, key_ref("late"), "v", 3000);
+  put_until(table, key_ref("early"), "v", 1000);
+  put_until(table, key_ref("middle"), "v", 2000);
   put(table, key_ref("never"), "v");
   EXPECT_EQ(table.next_deadline_ms(), 1000u);
   std::vector<std::string> shown;
@@ -363,14 +365,14 @@ TEST_P(ObjectTableTest, ExpireShowsWhatIsDueOnce) {
 
 TEST_P(ObjectTableTest, ExpireFollowsDeadlinesThatMove) {
   ObjectTable& table = make().table();
-  put(table, key_ref("extended"), "v", true, 1000);
-  put(table, key_ref("extended"), "v", true, 5000);
-  put(table, key_ref("persisted"), "v", true, 1000);
+  put_until(table, key_ref("extended"), "v", 1000);
+  put_until(table, key_ref("extended"), "v", 5000);
+  put_until(table, key_ref("persisted"), "v", 1000);
   put(table, key_ref("persisted"), "v");
-  put(table, key_ref("erased"), "v", true, 1000);
+  put_until(table, key_ref("erased"), "v", 1000);
   erase(table, key_ref("erased"));
-  put(table, key_ref("shortened"), "v", true, 9000);
-  put(table, key_ref("shortened"), "v", true, 2000);
+  put_until(table, key_ref("shortened"), "v", 9000);
+  put_until(table, key_ref("shortened"), "v", 2000);
   std::vector<std::string> shown;
   const auto show = [&](const KeyRef& key, std::string_view) {
     shown.emplace_back(key.key);
@@ -385,7 +387,7 @@ TEST_P(ObjectTableTest, ExpireFollowsDeadlinesThatMove) {
 
 TEST_P(ObjectTableTest, ExpireIsBoundedAndGoesOn) {
   ObjectTable& table = make().table();
-  for (int i = 0; i < 1000; ++i) put(table, key_ref("k" + std::to_string(i)), "v", true, 10);
+  for (int i = 0; i < 1000; ++i) put_until(table, key_ref("k" + std::to_string(i)), "v", 10);
   size_t shown = 0;
   const auto kill = [&](const KeyRef&, std::string_view) {
     ++shown;
@@ -404,7 +406,7 @@ TEST_P(ObjectTableTest, ExpireIsBoundedAndGoesOn) {
 
 TEST_P(ObjectTableTest, AKeptRecordIsShownAgainAtItsNewDeadline) {
   ObjectTable& table = make().table();
-  put(table, key_ref("k"), "v", true, 100);
+  put_until(table, key_ref("k"), "v", 100);
   const auto postpone = [](const KeyRef&, std::string_view) { return keep_until(500); };
   EXPECT_EQ(table.expire(100, 10, postpone), 1u);
   EXPECT_EQ(table.next_deadline_ms(), 500u);
@@ -419,15 +421,15 @@ TEST_P(ObjectTableTest, StaleDeadlinesDoNotPileUp) {
   TableOptions options;
   options.partition_bits = 0;
   ObjectTable& table = make(options).table();
-  put(table, key_ref("other"), "v", true, 777777);
+  put_until(table, key_ref("other"), "v", 777777);
   put(table, key_ref("k"), "v");
   for (int i = 0; i < 100; ++i) {  // brings the lists of dirty objects and the like to their size
-    put(table, key_ref("k"), "v", true, 1000000);
+    put_until(table, key_ref("k"), "v", 1000000);
     put(table, key_ref("k"), "v");
   }
   const uint64_t before = table.memory_bytes();
   for (uint64_t i = 0; i < 100000; ++i) {
-    put(table, key_ref("k"), "v", true, 1000000 - i);
+    put_until(table, key_ref("k"), "v", 1000000 - i);
     put(table, key_ref("k"), "v");
   }
   EXPECT_LT(table.memory_bytes(), before + 8192);

@@ -138,7 +138,7 @@ void run_workers(ObjectTable* table, Committer* committer) {
       Position from;
       uint64_t last = 0;
       for (ScanEnd end{Access::kDone, false, {}}; !end.done && end.access == Access::kDone;) {
-        end = table->scan(0, partition, from, 20, [&](const ScanItem& item) {
+        end = table->scan({0, partition, from, 20}, [&](const ScanItem& item) {
           EXPECT_GE(item.key.position.high, last);
           last = item.key.position.high;
         });
@@ -170,9 +170,9 @@ void run_workers(ObjectTable* table, Committer* committer) {
         counted += std::stoull(std::string(value_of(item.record)));
       }
     };
-    ScanEnd end = table->scan(0, partition, {}, 1000 * 1000, count);
+    ScanEnd end = table->scan({0, partition, {}, 1000 * 1000}, count);
     if (end.access == Access::kNotResident) {
-      const Result<ScanEnd> stored = table->scan_store(0, partition, {}, 1000 * 1000, count);
+      const Result<ScanEnd> stored = table->scan_store({0, partition, {}, 1000 * 1000}, count);
       ASSERT_TRUE(stored.ok());
       end = stored.value();
     }

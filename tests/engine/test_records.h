@@ -47,20 +47,29 @@ class TestCodec : public RecordCodec {
   }
 };
 
-// Sets a key's value as a client of the table would.
-inline UpdateResult put(ObjectTable& table, const KeyRef& key, std::string_view value,
-                        bool live = true, uint64_t deadline_ms = 0) {
-  const std::string head = record_head(live, deadline_ms);
+// Stores a whole record as a client of the table would.
+inline UpdateResult put_record(ObjectTable& table, const KeyRef& key, const std::string& record,
+                               uint64_t deadline_ms) {
   return table.update(key, [&](std::string_view old) {
     RecordChange change;
     change.action = RecordChange::Action::kStore;
-    change.live = live;
-    change.head = head;
-    change.body = value;
+    change.live = record[0] != 0;
+    change.head = std::string_view(record).substr(0, 9);
+    change.body = value_of(record);
     change.deadline_ms = deadline_ms;
-    change.digest_change = digest_of(key.key, old) ^ digest_of(key.key, head + std::string(value));
+    change.digest_change = digest_of(key.key, old) ^ digest_of(key.key, record);
     return change;
   });
+}
+inline UpdateResult put(ObjectTable& table, const KeyRef& key, std::string_view value) {
+  return put_record(table, key, make_record(value), 0);
+}
+inline UpdateResult put_until(ObjectTable& table, const KeyRef& key, std::string_view value,
+                              uint64_t deadline_ms) {
+  return put_record(table, key, make_record(value, true, deadline_ms), deadline_ms);
+}
+inline UpdateResult put_tombstone(ObjectTable& table, const KeyRef& key) {
+  return put_record(table, key, make_record("", false), 0);
 }
 
 inline UpdateResult erase(ObjectTable& table, const KeyRef& key) {
