@@ -8,11 +8,31 @@
 
 #include "base/slot_map.h"
 #include "server/causal_memory.h"
+#include "server/commands/plan.h"
 #include "server/pending_keys.h"
 #include "server/reply_queue.h"
 #include "server/session_state.h"
 
 namespace kvorum::server {
+
+// What the operations of one command have in common.
+struct CallShape {
+  SlotId client = 0;  // none for a scheduled flush
+  ReplyQueue::Place place = 0;
+  SlotId gathering = 0;  // of a command with several operations
+  ReplyQueue::Place gathering_place = 0;
+  Finish finish = nullptr;
+  std::string_view trailer;
+  uint8_t keyspace = 0;
+  Dialect dialect{};
+  protocol::RespVersion resp{};
+  bool silent = false;
+};
+
+// A command whose operations were not all sent: those from `first` on follow.
+struct Unsent : CallShape {
+  size_t first = 0;
+};
 
 struct ClientState {
   SessionState session;
@@ -23,6 +43,7 @@ struct ClientState {
 
   size_t operations_pending = 0;  // sent to the coordinator, not answered
   bool keyspace_pending = false;  // SCAN, FLUSHALL ...: nothing else with keys runs beside it
+  Unsent unsent;                  // its gathering is 0 where there is none
   bool stalled = false;           // the next request waits for one that is under way
 
   bool consuming = false;  // inside consume(): its caller looks at the output anyway

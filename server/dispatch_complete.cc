@@ -12,6 +12,7 @@ using protocol::Reply;
 namespace {
 
 constexpr size_t kGatheredBytesKept = 64 * 1024;
+constexpr size_t kGatheredOperationsKept = 1024;
 
 FailedOperation failure_of(const Call& call, const Completion& completion) {
   const bool is_read = call.kind != cluster::Request::Kind::kEdit;
@@ -118,9 +119,13 @@ void Dispatcher::Impl::gather(const CallShape& call, const Reply& reply) {
   if (concatenates) gathering.replies.close(call.gathering_place);
   if (--gathering.remaining == 0) {
     finish_gathering(call, gathering);
-  } else if (ClientState* const client = client_of(call)) {
-    client->notify();
+    return;
   }
+  ClientState* const client = client_of(call);
+  if (!client) return;
+  // The rest of this command is parsed again for every piece: only go on with a large one.
+  const bool small = client->unsent.gathering != 0 && client->operations_pending > kOperationsMax / 2;
+  if (!small) client->notify();
 }
 
 void Dispatcher::Impl::finish_gathering(const CallShape& call, Gathering& gathering) {
@@ -151,12 +156,16 @@ void Dispatcher::Impl::finish_gathering(const CallShape& call, Gathering& gather
       client->notify();
     }
   }
+  release_gathering(call.gathering, gathering);
+}
+
+void Dispatcher::Impl::release_gathering(SlotId id, Gathering& gathering) {
   gathering.error.clear();
   gathering.replies.output().clear();
-  if (gathering.replies.output().capacity() > kGatheredBytesKept) {
-    gathering.replies.output().shrink_to_fit();
-  }
-  gatherings.release(call.gathering);
+  const bool is_large = gathering.size > kGatheredOperationsKept ||
+                        gathering.replies.output().capacity() > kGatheredBytesKept;
+  if (is_large) gathering.replies = ReplyQueue();
+  gatherings.release(id);
 }
 
 void Dispatcher::Impl::on_keyspace_complete(uint64_t tag,

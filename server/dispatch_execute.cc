@@ -146,10 +146,10 @@ bool Dispatcher::Impl::carry_out(ClientState& client, const KeyRef* known, bool 
     case Plan::Kind::kReply:
       break;
     case Plan::Kind::kOperations:
+      if (client.unsent.gathering != 0) return submit_rest(client, now);
       if (!place_keys(client, known)) break;
       if (must_wait(client)) return false;
-      submit_all(client, silent, now);
-      return true;
+      return submit_all(client, silent, now);
     case Plan::Kind::kKeyspace:
       if (client.operations_pending > 0) return false;
       submit_keyspace(client, silent, now);
@@ -163,19 +163,21 @@ bool Dispatcher::Impl::carry_out(ClientState& client, const KeyRef* known, bool 
   return true;
 }
 
+void Dispatcher::Impl::place_key(const ClientState& client, const KeyRef* known, KeyRef& key) {
+  key.keyspace = client.session.keyspace;
+  const bool same =
+      known && known->key.data() == key.key.data() && known->key.size() == key.key.size();
+  key.position = same ? known->position : position_of(key.key, view().partitioner);
+}
+
 // Positions and keyspaces of the plan's keys. False, with the error planned, for a key too long.
 bool Dispatcher::Impl::place_keys(ClientState& client, const KeyRef* known) {
-  const Partitioner partitioner = view().partitioner;
   for (cluster::Request& request : plan.requests) {
-    KeyRef& key = request.key;
-    if (key.key.size() > kKeyBytesMax) {
+    if (request.key.key.size() > kKeyBytesMax) {
       plan.fail(kKeyTooLong);
       return false;
     }
-    key.keyspace = client.session.keyspace;
-    const bool same =
-        known && known->key.data() == key.key.data() && known->key.size() == key.key.size();
-    key.position = same ? known->position : position_of(key.key, partitioner);
+    place_key(client, known, request.key);
   }
   return true;
 }
@@ -201,23 +203,45 @@ CallShape Dispatcher::Impl::shape_for(ClientState& client, bool silent) {
   return shape;
 }
 
-void Dispatcher::Impl::submit_all(ClientState& client, bool silent, Now now) {
+bool Dispatcher::Impl::submit_all(ClientState& client, bool silent, Now now) {
   CallShape shape = shape_for(client, silent);
   if (client.session.causal && !client.causal) client.causal = std::make_unique<CausalMemory>();
-  const bool concatenates = plan.gather == Gather::kArray || plan.gather == Gather::kConcatenate;
   if (plan.requests.size() == 1 && plan.gather != Gather::kArray) {
-    return submit_one(client, plan.requests[0], shape, now);
+    submit_one(client, plan.requests[0], shape, now);
+    return true;
   }
   Gathering& gathering = gatherings.acquire(&shape.gathering);
   gathering.how = plan.gather;
   gathering.size = gathering.remaining = plan.requests.size();
   gathering.sum = 0;
   gathering.failed = false;
-  std::swap(gathering.remembered, plan.remembered);
-  for (cluster::Request& request : plan.requests) {
-    if (concatenates) shape.gathering_place = gathering.replies.open();
-    submit_one(client, request, shape, now);
+  gathering.remembered.take(plan.remembered);
+  return submit_from(client, shape, 0, now);
+}
+
+// The rest of a command that had more operations than may be open at a time: it was parsed and
+// planned again.
+bool Dispatcher::Impl::submit_rest(ClientState& client, Now now) {
+  const Unsent unsent = std::exchange(client.unsent, Unsent());
+  for (size_t i = unsent.first; i < plan.requests.size(); ++i) {
+    place_key(client, nullptr, plan.requests[i].key);
   }
+  return submit_from(client, unsent, unsent.first, now);
+}
+
+bool Dispatcher::Impl::submit_from(ClientState& client, CallShape shape, size_t first, Now now) {
+  Gathering& gathering = *gatherings.find(shape.gathering);
+  const bool concatenates =
+      gathering.how == Gather::kArray || gathering.how == Gather::kConcatenate;
+  for (size_t i = first; i < plan.requests.size(); ++i) {
+    if (client.operations_pending >= kOperationsMax) {
+      client.unsent = Unsent{shape, i};
+      return false;
+    }
+    if (concatenates) shape.gathering_place = gathering.replies.open();
+    submit_one(client, plan.requests[i], shape, now);
+  }
+  return true;
 }
 
 void Dispatcher::Impl::submit_one(ClientState& client, cluster::Request& request,
@@ -236,7 +260,7 @@ void Dispatcher::Impl::submit_one(ClientState& client, cluster::Request& request
   call.use = use_of(request);
   call.causal = CausalNote::kNone;
   call.registered = false;
-  if (shape.gathering == 0) std::swap(call.remembered, plan.remembered);
+  if (shape.gathering == 0) call.remembered.take(plan.remembered);
   if (plan.keeps_key) call.key = request.key.key;
   ++client.operations_pending;
   if (!client.causal) {
@@ -285,7 +309,7 @@ void Dispatcher::Impl::submit_keyspace(ClientState& client, bool silent, Now now
   call.keyspace_finish = plan.keyspace_finish;
   call.keyspace_request = plan.keyspace_request;
   call.keyspace_request.keyspace = client.session.keyspace;
-  std::swap(call.remembered, plan.remembered);
+  call.remembered.take(plan.remembered);
   client.keyspace_pending = true;
   ++client.operations_pending;
   coordinator.submit(call.keyspace_request, id, now);

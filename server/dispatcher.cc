@@ -50,7 +50,13 @@ void Dispatcher::Impl::add(ClientState& client) {
   next_client_id += options.client_id_step;
 }
 
-void Dispatcher::Impl::remove(ClientState& client) { clients.release(client.slot); }
+void Dispatcher::Impl::remove(ClientState& client) {
+  clients.release(client.slot);
+  Gathering* const gathering = gatherings.find(client.unsent.gathering);
+  if (!gathering) return;
+  gathering->remaining -= gathering->size - client.unsent.first;
+  if (gathering->remaining == 0) release_gathering(client.unsent.gathering, *gathering);
+}
 
 ClientState* Dispatcher::Impl::client_of(const CallShape& call) {
   ClientState** const found = clients.find(call.client);

@@ -14,22 +14,11 @@
 
 namespace kvorum::server {
 
+// Operations that one connection may have open: the rest of a command with more keys waits.
+inline constexpr size_t kOperationsMax = 8192;
+
 // How an operation's outcome changes what a causal connection remembers.
 enum class CausalNote : uint8_t { kNone, kRead, kWrite };
-
-// What the operations of one command have in common.
-struct CallShape {
-  SlotId client = 0;  // none for a scheduled flush
-  ReplyQueue::Place place = 0;
-  SlotId gathering = 0;  // of a command with several operations
-  ReplyQueue::Place gathering_place = 0;
-  Finish finish = nullptr;
-  std::string_view trailer;
-  uint8_t keyspace = 0;
-  Dialect dialect{};
-  protocol::RespVersion resp{};
-  bool silent = false;
-};
 
 // One request of the coordinator, from submit() to its completion.
 struct Call : CallShape {
@@ -139,7 +128,10 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   bool carry_out(ClientState& client, const KeyRef* known, bool silent, Now now);
   bool place_keys(ClientState& client, const KeyRef* known);
   bool must_wait(const ClientState& client) const;
-  void submit_all(ClientState& client, bool silent, Now now);
+  void place_key(const ClientState& client, const KeyRef* known, KeyRef& key);
+  bool submit_all(ClientState& client, bool silent, Now now);
+  bool submit_rest(ClientState& client, Now now);
+  bool submit_from(ClientState& client, CallShape shape, size_t first, Now now);
   void submit_one(ClientState& client, cluster::Request& request, const CallShape& shape, Now now);
   CallShape shape_for(ClientState& client, bool silent);
   void submit_keyspace(ClientState& client, bool silent, Now now);
@@ -151,6 +143,7 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   void deliver(const CallShape& call, const protocol::Reply& reply);
   void gather(const CallShape& call, const protocol::Reply& reply);
   void finish_gathering(const CallShape& call, Gathering& gathering);
+  void release_gathering(SlotId id, Gathering& gathering);
   void answer_silently(ClientState& client, const protocol::Reply& reply, bool silent);
 };
 

@@ -25,6 +25,14 @@ struct Remembered {
   std::string text;
   std::string gathered;  // over several completions
 
+  // Takes over what a plan holds; the usual command left nothing.
+  void take(Remembered& other) {
+    number = other.number;
+    second = other.second;
+    gathered.clear();
+    text.clear();
+    if (!other.text.empty()) text.swap(other.text);
+  }
   void clear() {
     number = second = 0;
     text.clear();
@@ -81,6 +89,9 @@ struct Plan {
   bool silent = false;          // memcached's noreply
   uint64_t flush_after_ms = 0;  // memcached: flush_all with a delay; beside a reply
 
+  // Requests of more keys than this are not kept in memory for the next plan.
+  static constexpr size_t kRequestsKeptMax = 16384;
+
   void reset();
   void answer(protocol::Reply with) {
     kind = Kind::kReply;
@@ -105,6 +116,7 @@ inline void Plan::reset() {
   kind = Kind::kReply;
   reply = protocol::Reply::none();
   requests.clear();
+  if (requests.capacity() > kRequestsKeptMax) requests.shrink_to_fit();
   gather = Gather::kSingle;
   trailer = {};
   keeps_key = false;

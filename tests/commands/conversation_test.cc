@@ -131,6 +131,39 @@ TEST(Conversation, ADeadConnectionsRepliesGoNowhere) {
   EXPECT_EQ(other.say("GET", "k"), "$1\r\nv\r\n");
 }
 
+std::vector<std::string> many_keys(const char* command, size_t count) {
+  std::vector<std::string> words = {command};
+  for (size_t i = 0; i < count; ++i) words.push_back("k" + std::to_string(i % 15'000));
+  return words;
+}
+
+TEST(Conversation, ACommandOfVeryManyKeysIsSentInPieces) {
+  CommandCluster cluster(3);
+  TestClient client(cluster, 0);
+  std::vector<std::string> stores = {"MSET"};
+  for (int i = 0; i < 15'000; ++i) {
+    stores.push_back("k" + std::to_string(i));
+    stores.push_back("v");
+  }
+  EXPECT_EQ(client.send(TestClient::resp(stores)), "");
+  EXPECT_TRUE(client.conversation().blocked());
+  EXPECT_EQ(client.line("PING\r\n"), "+OK\r\n+PONG\r\n");
+  EXPECT_EQ(client.line(TestClient::resp(many_keys("EXISTS", 20'000))), ":20000\r\n");
+  std::string values = "*20000\r\n";
+  for (int i = 0; i < 20'000; ++i) values += "$1\r\nv\r\n";
+  EXPECT_EQ(client.line(TestClient::resp(many_keys("MGET", 20'000))), values);
+  EXPECT_EQ(client.line(TestClient::resp(many_keys("DEL", 20'000))), ":15000\r\n");
+}
+
+TEST(Conversation, AClientMayLeaveInTheMiddleOfSuchACommand) {
+  CommandCluster cluster(3);
+  TestClient client(cluster, 0), other(cluster, 0);
+  client.send(TestClient::resp(many_keys("MGET", 20'000)));
+  client.hang_up();
+  cluster.settle();
+  EXPECT_EQ(other.line(TestClient::resp(many_keys("EXISTS", 20'000))), ":0\r\n");
+}
+
 TEST(Conversation, QuitAnswersWhatWasBeforeItAndReadsNoMore) {
   CommandCluster cluster(3);
   TestClient client(cluster, 0);

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/reply_queue.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+
+namespace kvorum::server {
+namespace {
+
+TEST(ReplyQueue, TheFirstReplyGoesStraightOut) {
+  ReplyQueue queue;
+  const auto place = queue.open();
+  EXPECT_EQ(&queue.writer(place), &queue.output());
+  queue.writer(place).append("a");
+  queue.close(place);
+  EXPECT_EQ(queue.output(), "a");
+  EXPECT_EQ(queue.waiting(), 0u);
+}
+
+TEST(ReplyQueue, LaterRepliesWaitForTheirTurn) {
+  ReplyQueue queue;
+  const auto first = queue.open(), second = queue.open(), third = queue.open();
+  queue.writer(third).append("c");
+  queue.close(third);
+  queue.close(second);  // an empty reply
+  EXPECT_EQ(queue.output(), "");
+  EXPECT_EQ(queue.waiting(), 3u);
+  EXPECT_EQ(queue.bytes(), 1u);
+  queue.writer(first).append("a");
+  queue.close(first);
+  EXPECT_EQ(queue.output(), "ac");
+  EXPECT_EQ(queue.waiting(), 0u);
+}
+
+RC_GTEST_PROP(ReplyQueue, AnyOrderOfAnswersGivesTheOrderOfRequests, ()) {
+  ReplyQueue queue;
+  std::string wanted;
+  std::vector<ReplyQueue::Place> open;
+  int number = 0;
+  const auto steps = *rc::gen::arbitrary<std::vector<uint16_t>>();
+  const auto answer = [&](size_t which) {
+    queue.writer(open[which]).append(std::to_string(open[which])).append(",");
+    queue.close(open[which]);
+    open.erase(open.begin() + static_cast<std::ptrdiff_t>(which));
+  };
+  for (const uint16_t step : steps) {
+    if (step % 3 != 0 || open.empty()) {
+      open.push_back(queue.open());
+      wanted += std::to_string(number++) + ",";
+    } else {
+      answer(step % open.size());
+    }
+  }
+  while (!open.empty()) answer(open.size() / 2);
+  RC_ASSERT(queue.output() == wanted);
+  RC_ASSERT(queue.waiting() == 0u);
+  RC_ASSERT(queue.bytes() == wanted.size());
+}
+
+}  // namespace
+}  // namespace kvorum::server
