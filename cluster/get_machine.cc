@@ -214,6 +214,7 @@ void GetMachine::answer(Operation& operation, Now now) {
 // hand-off work.
 void GetMachine::repair_and_release(SlotId id, Operation& operation, Now now) {
   const KeyRef& key = operation.request().key;
+  bool evicted = false;
   for (const Target& target : operation.targets) {
     if (target.state != State::kAnswered || target.stands_for != kNoMember) continue;
     if (target.digest == operation.object_digest) continue;
@@ -227,12 +228,15 @@ void GetMachine::repair_and_release(SlotId id, Operation& operation, Now now) {
     Object merged;
     if (!decode_object(operation.object, merged)) continue;
     core_.observe(merged, now);
-    core_.update_own(key, [&](Record& record) {
+    const engine::UpdateResult result = core_.update_own(key, [&](Record& record) {
       record.object = merge(record.object, merged);
       if (core_.lww(key.keyspace)) keep_newest(record.object);
       return true;
     });
+    // Evicted since it answered: loaded, and the read runs once more, for the repair alone.
+    evicted = result.access == engine::Access::kNotResident && now.steady_us < operation.deadline_us;
   }
+  if (evicted) return core_.load(id, operation, key);
   core_.release(id);
 }
 

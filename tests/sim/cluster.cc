@@ -24,6 +24,15 @@ cluster::Founding found(const Swarm& swarm) {
   return founding;
 }
 
+std::string describe(const cluster::Object& object) {
+  std::string text;
+  for (const cluster::Version& version : object.versions) {
+    text += fmt::format("{}@{:x} {} ", version.dot.actor.node % 1000, version.dot.hlc.value,
+                        version.type == cluster::TypeTag::kTombstone ? "gone" : version.bytes);
+  }
+  return text;
+}
+
 }  // namespace
 
 Cluster::Cluster(const Swarm& its_swarm, std::FILE* trace_out)
@@ -111,7 +120,21 @@ size_t Cluster::node_for(const std::string& key, size_t place) const {
   return view.ring.preference_list(partition_of(position, view.ring.partition_bits()))[place];
 }
 
-bool Cluster::converged(uint8_t db, std::string* trouble) const {
+bool Cluster::same_versions(uint8_t db, const std::string& key, std::string* trouble) const {
+  const size_t first = node_for(key, 0);
+  const uint64_t digest = cluster::versions_digest(nodes[first]->own_object(db, key));
+  for (size_t place = 1; place < primaries_of(db); ++place) {
+    const size_t node = node_for(key, place);
+    if (cluster::versions_digest(nodes[node]->own_object(db, key)) == digest) continue;
+    *trouble = fmt::format("{} of db {}: {} has [{}], {} has [{}]", key, db, node_name(first),
+                           describe(nodes[first]->own_object(db, key)), node_name(node),
+                           describe(nodes[node]->own_object(db, key)));
+    return false;
+  }
+  return true;
+}
+
+bool Cluster::same_digests(uint8_t db, std::string* trouble) const {
   const cluster::ClusterView& view = nodes[0]->view();
   for (uint32_t partition = 0; partition < swarm.partitions; ++partition) {
     const auto primaries = view.ring.preference_list(partition).first(primaries_of(db));

@@ -51,8 +51,10 @@ class Cluster {
   // Nodes by their place in the preference list of a key.
   size_t node_for(const std::string& key, size_t place) const;
   size_t primaries_of(uint8_t db) const { return nodes[0]->view().quorum(db).n; }
-  // Compares what the primaries hold; says in `trouble` what differs.
-  bool converged(uint8_t db, std::string* trouble) const;
+  // Compares what the primaries hold of a key, or the digests of their partitions; says in `trouble`
+  // what differs.
+  bool same_versions(uint8_t db, const std::string& key, std::string* trouble) const;
+  bool same_digests(uint8_t db, std::string* trouble) const;
   // The visible values of a node's own copy, newest first.
   std::vector<std::string> own_values(size_t node, uint8_t db, const std::string& key) const;
 

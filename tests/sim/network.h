@@ -55,6 +55,8 @@ class Network {
   // One direction. `noticed`: links over it break soon, else only after a silence.
   void cut(size_t from, size_t to, bool noticed);
   void heal();
+  // Every link breaks once; its dialer forgets what it thought of the peer, and dials again.
+  void reset_links();
   bool is_cut(size_t from, size_t to) const { return cut_[from * shape_.nodes + to]; }
   // Every dialed link between living nodes is up.
   bool all_linked() const;

@@ -11,10 +11,11 @@ Workload::Workload(Cluster& cluster, std::string name, uint8_t db)
 void Workload::add_clients(size_t count, uint64_t seed) {
   Rng rng(seed);
   for (size_t i = 0; i < count; ++i) {
-    const Client::Habits habits{db_, cluster_.swarm.sticky, {}};
-    clients_.push_back(std::make_unique<Client>(cluster_, habits, rng.next()));
+    clients_.push_back(std::make_unique<Client>(cluster_, habits(i), rng.next()));
   }
 }
+
+Client::Habits Workload::habits(size_t) const { return {db_, cluster_.swarm.sticky, {}}; }
 
 void Workload::start() {
   for (size_t i = 0; i < clients_.size(); ++i) next(i);
@@ -46,19 +47,22 @@ bool Workload::is_strict() const {
 Fate Workload::fate_of(const RespReply* reply) {
   if (!reply || reply->is_error("UNCERTAIN")) return Fate::kMaybe;
   if (!reply->is_error()) return Fate::kStored;
+  // A request that the network doubled may have been run and refused.
+  const Fate refused = cluster_.swarm.network.duplication > 0 ? Fate::kMaybe : Fate::kNever;
   for (const char* refusal : {"NOQUORUM", "TOOMANYSIBLINGS", "CONFLICT", "MISCONF"}) {
-    if (reply->is_error(refusal)) return Fate::kNever;
+    if (reply->is_error(refusal)) return refused;
   }
   violation("unexpected error: " + reply->text);
   return Fate::kMaybe;
 }
 
-void Workload::ask_copies(size_t index, std::function<void(const Copies&, bool)> then) {
+void Workload::ask_copies(size_t index, std::function<void(const Copies&)> then) {
   client(index).follow_up({"KV.LASTOP"}, [moved = std::move(then)](const RespReply* reply) {
     Copies copies{0, 1};  // at least one replica has acknowledged it
-    if (!reply || reply->field("replicas") < 1) return moved(copies, true);
-    copies = {reply->field("primaries"), reply->field("fallbacks")};
-    moved(copies, reply->field("hops") != 0);
+    if (reply && reply->field("replicas") > 0) {
+      copies = {reply->field("primaries"), reply->field("fallbacks")};
+    }
+    moved(copies);
   });
 }
 

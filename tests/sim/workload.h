@@ -44,6 +44,7 @@ class Workload {
   virtual void check(const FinalState& state) = 0;
 
  protected:
+  virtual Client::Habits habits(size_t client) const;
   // Begins the next operation of a client; its end calls next().
   virtual void step(size_t client) = 0;
   void next(size_t client);
@@ -53,7 +54,7 @@ class Workload {
   Fate fate_of(const RespReply* reply);
   // After an acknowledged write on the same connection: on how many nodes it is. `then` is always
   // called.
-  void ask_copies(size_t client, std::function<void(const Copies&, bool forwarded)> then);
+  void ask_copies(size_t client, std::function<void(const Copies&)> then);
   void violation(const std::string& text) { cluster_.violation(name_ + ": " + text); }
   uint64_t now_us() const { return cluster_.queue.now_us(); }
   const cluster::EffectiveQuorum quorum() const;

@@ -5,11 +5,24 @@
 
 namespace kvorum::sim {
 
+// Each client has a node of its own, the first primary of all its keys.
+Client::Habits DeleteWorkload::habits(size_t index) const {
+  return {db_, 1.0, index % cluster_.nodes.size()};
+}
+
+std::string DeleteWorkload::new_key(size_t index) const {
+  for (size_t salt = 0;; ++salt) {
+    std::string key = fmt::format("{}:{}:{}", name_, lives_.size(), salt);
+    if (cluster_.node_for(key, 0) == index % cluster_.nodes.size()) return key;
+  }
+}
+
 void DeleteWorkload::step(size_t index) {
   Rng& rng = client(index).rng();
   const size_t number = lives_.size();
+  std::string key = new_key(index);
   Life& life = lives_.emplace_back();
-  life.key = fmt::format("{}:{}", name_, number);
+  life.key = std::move(key);
   life.way = static_cast<Way>(rng.below(3));
   std::vector<std::string> words{"SET", life.key, fmt::format("mortal-{}", number)};
   if (life.way == Way::kBornWithDeadline) {
@@ -20,11 +33,8 @@ void DeleteWorkload::step(size_t index) {
     if (fate_of(reply) != Fate::kStored || lives_[number].way == Way::kBornWithDeadline) {
       return next(index);
     }
-    ask_copies(index, [this, index, number](const Copies&, bool forwarded) {
-      if (forwarded) return next(index);
-      cluster_.queue.after(client(index).rng().below(2 * cluster_.swarm.think_us + 1),
-                           [this, index, number] { end_life(index, number); });
-    });
+    cluster_.queue.after(client(index).rng().below(2 * cluster_.swarm.think_us + 1),
+                         [this, index, number] { end_life(index, number); });
   });
 }
 
@@ -56,7 +66,7 @@ void DeleteWorkload::expire(size_t index, size_t number) {
 
 void DeleteWorkload::note_end(size_t index, size_t number, const RespReply* reply) {
   if (fate_of(reply) != Fate::kStored) return next(index);
-  ask_copies(index, [this, index, number](const Copies& copies, bool) {
+  ask_copies(index, [this, index, number](const Copies& copies) {
     lives_[number].copies = copies;
     lives_[number].judged = true;
     next(index);

@@ -51,7 +51,7 @@ void SetWorkload::add(size_t index, const std::string& key, const RespReply& rea
                           [this, index, number](const RespReply* reply) {
                             additions_[number].fate = fate_of(reply);
                             if (additions_[number].fate != Fate::kStored) return next(index);
-                            ask_copies(index, [this, index, number](const Copies& copies, bool) {
+                            ask_copies(index, [this, index, number](const Copies& copies) {
                               additions_[number].copies = copies;
                               next(index);
                             });

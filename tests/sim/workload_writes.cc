@@ -16,7 +16,7 @@ void UniqueWorkload::step(size_t index) {
                      [this, index, number](const RespReply* reply) {
                        writes_[number].fate = fate_of(reply);
                        if (writes_[number].fate != Fate::kStored) return next(index);
-                       ask_copies(index, [this, index, number](const Copies& copies, bool) {
+                       ask_copies(index, [this, index, number](const Copies& copies) {
                          writes_[number].copies = copies;
                          next(index);
                        });
@@ -64,7 +64,7 @@ void OverwriteWorkload::write(size_t index, const std::string& key) {
     if (fate != Fate::kNever) history.possible.insert(value);
     if (fate != Fate::kStored) return next(index);
     history.last = value;
-    ask_copies(index, [=, this](const Copies& copies, bool) {
+    ask_copies(index, [=, this](const Copies& copies) {
       histories_[key].acknowledged.push_back({copies, began_us});
       next(index);
     });

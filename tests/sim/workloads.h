@@ -102,9 +102,8 @@ class CounterWorkload final : public Workload {
 
 // Keys written once and then deleted under the context that was read, or given a deadline. Demands:
 // once the deletion was acknowledged, and must survive, the value is gone for good; every deadline
-// holds once it lies in the past of all clocks. A write that was forwarded may have been run twice
-// (at a node that was slow, and at another), so only values that their first node stored itself are
-// judged by their deletion.
+// holds once it lies in the past of all clocks. A write that is forwarded may be run twice, and late
+// (at a node that was slow, and at another), so each client asks the first primary of its keys.
 class DeleteWorkload final : public Workload {
  public:
   using Workload::Workload;
@@ -120,7 +119,9 @@ class DeleteWorkload final : public Workload {
     uint64_t began_us = 0;
     Copies copies;
   };
+  Client::Habits habits(size_t client) const override;
   void step(size_t client) override;
+  std::string new_key(size_t client) const;
   void end_life(size_t client, size_t life);
   void delete_with_context(size_t client, size_t life);
   void expire(size_t client, size_t life);
