@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A cluster in one process without sockets, with dispatchers in front: what a client's bytes do, down
-// to the tables and back. Frames between nodes move, and time passes, only when a test says so.
+// A cluster in one process without sockets, with dispatchers in front: what a client's bytes do,
+// down to the tables and back. Frames between nodes move, and time passes, only when a test says
+// so.
 #pragma once
 
 #include <functional>

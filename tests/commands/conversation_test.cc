@@ -8,10 +8,11 @@
 namespace kvorum::server {
 namespace {
 
-const std::string kPipeline =
-    TestClient::resp({"SET", "a", "1"}) + TestClient::resp({"INCR", "a"}) + "PING\r\n" +
-    TestClient::resp({"MGET", "a", "absent"}) + TestClient::resp({"NOSUCH", "x"}) +
-    "set b 'quoted word'\r\n" + TestClient::resp({"GET", "b"}) + TestClient::resp({"DEL", "a", "b"});
+const std::string kPipeline = TestClient::resp({"SET", "a", "1"}) +
+                              TestClient::resp({"INCR", "a"}) + "PING\r\n" +
+                              TestClient::resp({"MGET", "a", "absent"}) +
+                              TestClient::resp({"NOSUCH", "x"}) + "set b 'quoted word'\r\n" +
+                              TestClient::resp({"GET", "b"}) + TestClient::resp({"DEL", "a", "b"});
 const std::string kReplies =
     "+OK\r\n:2\r\n+PONG\r\n*2\r\n$1\r\n2\r\n$-1\r\n-ERR unknown command 'NOSUCH', with args "
     "beginning with: 'x' \r\n+OK\r\n$11\r\nquoted word\r\n:2\r\n";

@@ -63,8 +63,8 @@ TEST_P(Memcached, SiblingsHaveOneCas) {
   redis.say("KV.PUT", "k", "", "two");
   EXPECT_EQ(m.line("get k\r\n"), "VALUE k 0 3\r\ntwo\r\nEND\r\n");
   const std::string unique = cas_of("k");
-  EXPECT_EQ(m.line("gets k\r\n"), "VALUE k 0 3 " + unique + "\r\ntwo\r\nVALUE k 0 3 " + unique +
-                                      "\r\none\r\nEND\r\n");
+  EXPECT_EQ(m.line("gets k\r\n"),
+            "VALUE k 0 3 " + unique + "\r\ntwo\r\nVALUE k 0 3 " + unique + "\r\none\r\nEND\r\n");
   EXPECT_EQ(m.line("append k 0 0 1\r\nx\r\n"),
             "SERVER_ERROR conflict 2 siblings; read with KV.GET, write back with KV.PUT\r\n");
   EXPECT_EQ(m.line("cas k 0 0 4 " + unique + "\r\nboth\r\n"), "STORED\r\n");

@@ -55,8 +55,7 @@ TEST_F(Quorum, PutsWithoutContextAreSiblings) {
 TEST_F(Quorum, EditsOfOneOfSeveralSiblingsConflict) {
   a.say("KV.PUT", "k", "", "1");
   a.say("KV.PUT", "k", "", "2");
-  const std::string conflict =
-      "-CONFLICT 2 siblings; read with KV.GET, write back with KV.PUT\r\n";
+  const std::string conflict = "-CONFLICT 2 siblings; read with KV.GET, write back with KV.PUT\r\n";
   EXPECT_EQ(b.say("APPEND", "k", "x"), conflict);
   EXPECT_EQ(b.say("INCR", "k"), conflict);
   EXPECT_EQ(b.say("SETRANGE", "k", "0", "x"), conflict);
@@ -229,7 +228,8 @@ TEST_F(Quorum, ACausalConnectionWritesWhatItRead) {
 TEST_F(Quorum, CausalWritesInOnePipeline) {
   a.say("KV.CAUSAL", "ON");
   b.say("SET", "k", "1");
-  const std::string pipeline = TestClient::resp({"GET", "k"}) + TestClient::resp({"SET", "k", "2"}) +
+  const std::string pipeline = TestClient::resp({"GET", "k"}) +
+                               TestClient::resp({"SET", "k", "2"}) +
                                TestClient::resp({"SET", "k", "3"}) + TestClient::resp({"GET", "k"});
   EXPECT_EQ(a.line(pipeline), "$1\r\n1\r\n+OK\r\n+OK\r\n$1\r\n3\r\n");
 }

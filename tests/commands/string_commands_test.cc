@@ -46,8 +46,7 @@ TEST_F(Strings, WrongOptionsOfSet) {
             "-ERR invalid expire time in 'set' command\r\n");
   EXPECT_EQ(client.say("SET", "k", "1", "EX", "9223372036854775807"),
             "-ERR invalid expire time in 'set' command\r\n");
-  EXPECT_EQ(client.say("SETEX", "k", "-1", "1"),
-            "-ERR invalid expire time in 'setex' command\r\n");
+  EXPECT_EQ(client.say("SETEX", "k", "-1", "1"), "-ERR invalid expire time in 'setex' command\r\n");
   EXPECT_EQ(client.say("SET", "k"), "-ERR wrong number of arguments for 'set' command\r\n");
   EXPECT_EQ(client.say("GET", "k"), "$-1\r\n");
 }
@@ -102,8 +101,7 @@ TEST_F(Strings, ValueBefore) {
   EXPECT_EQ(client.say("TTL", "k"), ":-1\r\n");
   EXPECT_EQ(client.say("GETEX", "k"), "$1\r\n2\r\n");
   EXPECT_EQ(client.say("GETEX", "absent", "EX", "0"), "$-1\r\n");
-  EXPECT_EQ(client.say("GETEX", "k", "EX", "0"),
-            "-ERR invalid expire time in 'getex' command\r\n");
+  EXPECT_EQ(client.say("GETEX", "k", "EX", "0"), "-ERR invalid expire time in 'getex' command\r\n");
   EXPECT_EQ(client.say("GETEX", "k", "EX", "1", "PERSIST"), "-ERR syntax error\r\n");
   EXPECT_EQ(client.say("GETDEL", "k"), "$1\r\n2\r\n");
   EXPECT_EQ(client.say("GETDEL", "k"), "$-1\r\n");
@@ -118,8 +116,7 @@ TEST_F(Strings, Counters) {
   EXPECT_EQ(client.say("INCRBY", "n", "x"), "-ERR value is not an integer or out of range\r\n");
   EXPECT_EQ(client.say("SET", "n", "9223372036854775807"), "+OK\r\n");
   EXPECT_EQ(client.say("INCR", "n"), "-ERR increment or decrement would overflow\r\n");
-  EXPECT_EQ(client.say("DECRBY", "n", "-9223372036854775808"),
-            "-ERR decrement would overflow\r\n");
+  EXPECT_EQ(client.say("DECRBY", "n", "-9223372036854775808"), "-ERR decrement would overflow\r\n");
   EXPECT_EQ(client.say("SET", "n", "text"), "+OK\r\n");
   EXPECT_EQ(client.say("INCR", "n"), "-ERR value is not an integer or out of range\r\n");
   EXPECT_EQ(client.say("INCRBYFLOAT", "f", "10.5"), "$4\r\n10.5\r\n");
