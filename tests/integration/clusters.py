@@ -86,7 +86,11 @@ def garbage_on_every_port():
         checks.that('every connection with garbage is ended', ended == 40, ended)
         until(lambda: len(writer.acknowledged) > 300, 10)
         writer.finish()
-        checks.that('writes went on', len(writer.acknowledged) > 300 and not writer.refused, writer.refused[:3])
+        checks.that(
+            'writes went on',
+            len(writer.acknowledged) > 300 and not writer.refused,
+            writer.refused[:3],
+        )
         checks.that('none is lost', writer.missing_at('b') == [])
         checks.that('all settled still', cluster.wait_settled(seconds=1))
         warnings = cluster.log('b').count('it sent')
@@ -102,7 +106,9 @@ def large_values(cluster):
     with cluster.resp('a', 20) as one, cluster.resp('c', 20) as other:
         replies = [one('SET', 'big%d' % i, value) for i in range(6)]
         checks.that('8 MB values through any node', replies == [b'OK'] * 6, replies)
-        checks.that('and back from another', all(other('GET', 'big%d' % i) == value for i in range(6)))
+        checks.that(
+            'and back from another', all(other('GET', 'big%d' % i) == value for i in range(6))
+        )
 
 
 def half_open(cluster):
@@ -125,7 +131,9 @@ def half_open(cluster):
 def greetings_refused():
     with Cluster(BINARY, 'abc', cluster='name: one\n  secret: s1\n  partitions: 16') as cluster:
         name = cluster.write_config('name.yaml', '', 'name: two\n  secret: s1\n  partitions: 16')
-        secret = cluster.write_config('secret.yaml', '', 'name: one\n  secret: s2\n  partitions: 16')
+        secret = cluster.write_config(
+            'secret.yaml', '', 'name: one\n  secret: s2\n  partitions: 16'
+        )
         cluster.start('a').start('b', config=name).start('c', config=secret)
         said = cluster.wait_log('a', "b at .*cluster 'two'.*cluster.name")
         checks.that('a wrong cluster name is named, with the remedy', said, cluster.log('a'))
@@ -135,7 +143,9 @@ def greetings_refused():
         checks.that('a wrong secret is named, with the remedy', said, cluster.log('a'))
         with cluster.resp('a') as client:
             reply = client('SET', 'k', 'v')
-            checks.that('strangers hold no copies', client('KV.LASTOP') is not None and reply == b'OK')
+            checks.that(
+                'strangers hold no copies', client('KV.LASTOP') is not None and reply == b'OK'
+            )
         time_to_repeat = until(lambda: cluster.log('a').count("'two'") > 4, 2)
         checks.that('the same trouble is not logged again and again', not time_to_repeat)
         codes = [cluster.end(one) for one in 'abc']
@@ -169,7 +179,9 @@ def node_killed():
         checks.that('no write was refused', not writer.refused, writer.refused[:3])
         checks.that('none waited beyond its deadline', writer.slowest < 1.5, writer.slowest)
         lost = writer.missing_at('b')
-        checks.that('the node that was away has all of %d' % len(writer.acknowledged), not lost, lost[:5])
+        checks.that(
+            'the node that was away has all of %d' % len(writer.acknowledged), not lost, lost[:5]
+        )
 
 
 def state_of(cluster, asked, member):

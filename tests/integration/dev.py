@@ -68,7 +68,7 @@ def is_free(port):
 
 
 def free_base():
-    """A redis port such that all ports of three nodes are free, below those of outgoing connections."""
+    """Such that all ports of three nodes are free; below those of outgoing connections."""
     for base in random.sample(range(12000, 26000), 1000):
         starts = [base] + [base - REDIS_PORT + usual for usual in OTHER_PORTS]
         if all(is_free(start + i) for start in starts for i in range(3)):
@@ -82,7 +82,9 @@ def first_run(folder, base):
         commands = ('redis-cli -p %d SET' % base, 'KV.GET', 'status --admin', 'Ctrl-C')
         checks.that('it says what to try', all(word in dev.said for word in commands), dev.said)
         with Resp(base) as a, Resp(base + 2) as c:
-            checks.that('its nodes are one cluster', a('SET', 'k', 'v') == b'OK' and c('GET', 'k') == b'v')
+            checks.that(
+                'its nodes are one cluster', a('SET', 'k', 'v') == b'OK' and c('GET', 'k') == b'v'
+            )
         again = run(BINARY, 'dev', '--data', os.path.join(folder, 'dev'))
         checks.that('a second run: status 1', again.returncode == 1, again.stderr)
         named = str(dev.process.pid) in again.stderr and str(base) in again.stderr
@@ -90,7 +92,9 @@ def first_run(folder, base):
         children = children_of(dev.process.pid)
         checks.that('a process per node', len(children) == 3, children)
         os.kill(children[1], signal.SIGKILL)
-        checks.that('a node that died is reported', dev.says('Node b was killed by signal 9', 5), dev.said)
+        checks.that(
+            'a node that died is reported', dev.says('Node b was killed by signal 9', 5), dev.said
+        )
         with Resp(base) as a:
             checks.that('the others go on', a('SET', 'after', 'w') == b'OK')
         checks.that('SIGINT: status 0', dev.end(signal.SIGINT) == 0, dev.said)
@@ -106,10 +110,14 @@ def second_run(folder, base):
             checks.that('the data is there, also at the node that died', got == [b'v', b'w'], got)
         children = children_of(dev.process.pid)
         checks.that('SIGTERM: status 0', dev.end(signal.SIGTERM) == 0, dev.said)
-        checks.that('no process is left', not any(os.path.exists('/proc/%d' % pid) for pid in children))
+        checks.that(
+            'no process is left', not any(os.path.exists('/proc/%d' % pid) for pid in children)
+        )
         other = run(BINARY, 'dev', '--data', os.path.join(folder, 'dev'), '--nodes', '5')
         checks.that('another number of nodes is refused', other.returncode == 1, other.stderr)
-        checks.that('with the choices', '3 nodes' in other.stderr and '--data' in other.stderr, other.stderr)
+        checks.that(
+            'with the choices', '3 nodes' in other.stderr and '--data' in other.stderr, other.stderr
+        )
 
 
 def parent_killed(folder, base):

@@ -77,7 +77,9 @@ def stops_cleanly():
             counted = int(client('GET', 'n'))
             checks.that('what was answered before the stop is there', counted >= answered, counted)
             checks.that('and the rest', client('GET', 'k') == b'v')
-        checks.that('the stop was a clean one', 'not a clean' not in cluster.log('a').split('stopped')[1])
+        checks.that(
+            'the stop was a clean one', 'not a clean' not in cluster.log('a').split('stopped')[1]
+        )
         status = cluster.end('a', signal.SIGINT)
         checks.that('SIGINT ends with status 0', status == 0, status)
 
@@ -135,7 +137,9 @@ def data_directory_of_another():
         in_use = run(*arguments)
         checks.that('a data directory in use: status 1', in_use.returncode == 1)
         pid = str(cluster.processes['b'].pid)
-        checks.that('its holder is named', pid in in_use.stderr and 'node b' in in_use.stderr, in_use.stderr)
+        checks.that(
+            'its holder is named', pid in in_use.stderr and 'node b' in in_use.stderr, in_use.stderr
+        )
         cluster.end('b')
         belongs = run(*arguments)
         checks.that('a data directory of another node: status 1', belongs.returncode == 1)
@@ -150,7 +154,9 @@ def configuration_with_mistakes():
     with Cluster(BINARY, 'a') as cluster:
         path = os.path.join(cluster.folder, 'bad.yaml')
         with open(path, 'w', encoding='utf-8') as file:
-            file.write('node: {nam: a}\nlimits: {clients: many}\nkeyspaces:\n  default: {n: 3, r: 9}\n')
+            file.write(
+                'node: {nam: a}\nlimits: {clients: many}\nkeyspaces:\n  default: {n: 3, r: 9}\n'
+            )
         for command in (('serve', '--config', path), ('config', 'check', path)):
             done = run(BINARY, *command)
             checks.that('%s: status 2' % command[0], done.returncode == 2, done.returncode)
@@ -167,7 +173,9 @@ def configuration_with_mistakes():
         checks.that('several members, no name: status 2', done.returncode == 2, done.stderr)
         checks.that('the choices are named', 'a' in done.stderr and 'b' in done.stderr, done.stderr)
         shown = run(BINARY, 'config', 'show', cluster.config, '--name', 'b')
-        checks.that('config show', shown.returncode == 0 and 'partitions: 16' in shown.stdout, shown)
+        checks.that(
+            'config show', shown.returncode == 0 and 'partitions: 16' in shown.stdout, shown
+        )
 
 
 def rude_clients():
@@ -226,7 +234,9 @@ def large_values():
             checks.that('8 MB out', client('GET', 'big') == value)
             client.socket.sendall(b'*2\r\n$3\r\nGET\r\n$536870913\r\n')
             said = client.read()
-            checks.that('a length beyond the limit is refused', is_error(said, 'ERR Protocol'), said)
+            checks.that(
+                'a length beyond the limit is refused', is_error(said, 'ERR Protocol'), said
+            )
         # A claimed length costs nothing before the bytes come.
         before = cluster.resident_bytes('a')
         claims = [cluster.resp('a') for _ in range(50)]
@@ -247,7 +257,8 @@ def slow_reader():
             client('SET', 'big', value)
             before = cluster.resident_bytes('a')
             # Far more than fits on its way: the sender blocks once the node stops reading.
-            requests = (client.encode('GET', 'big') + client.encode('SET', 'k', value[:100000])) * 300
+            requests = client.encode('GET', 'big') + client.encode('SET', 'k', value[:100000])
+            requests *= 300
             sender = threading.Thread(target=client.socket.sendall, args=(requests,))
             sender.start()
             highest = 0
@@ -283,7 +294,9 @@ def admin_api():
         cluster.wait_log('a', 'takes clients')
         checks.that('/healthz', http(cluster, '/healthz') == (200, 'ok\n'))
         status = json.loads(http(cluster, '/api/v1/status')[1])
-        checks.that('/api/v1/status', status['name'] == 'a' and status['state'] == 'settled', status)
+        checks.that(
+            '/api/v1/status', status['name'] == 'a' and status['state'] == 'settled', status
+        )
         ring = json.loads(http(cluster, '/api/v1/ring')[1])
         checks.that('/api/v1/ring', ring['owners'] == ['a'] * 16, ring)
         key = json.loads(http(cluster, '/api/v1/ring?key=a%20b&db=3')[1])
@@ -313,7 +326,9 @@ def logs_as_json():
     with Cluster(BINARY, 'a', 'log: {format: json}') as cluster:
         cluster.start().wait_settled()
         lines = [json.loads(line) for line in cluster.log('a').splitlines()]
-        checks.that('every line of the log is JSON', lines and all('message' in one for one in lines))
+        checks.that(
+            'every line of the log is JSON', lines and all('message' in one for one in lines)
+        )
 
 
 def main():
