@@ -5,7 +5,7 @@
 // simulator and the tests drive it directly. Belongs to one reactor; not thread-safe.
 //
 //   input -> parse up to kPipelineBatch requests -> prefetch their keys -> execute each
-//         -> reply at once when nothing before it waits, else into its place in the queue -> output()
+//         -> reply at once when nothing before it waits, else in its place of the queue -> output()
 #pragma once
 
 #include <cstdint>
@@ -48,7 +48,8 @@ class Conversation {
 
   // Replies to send; the caller takes from the front or swaps it out.
   std::string& output();
-  // Too many replies wait, or too much output: consume() again after output was sent or on wake().
+  // Too many replies wait, or too much output, or the next request waits for one before it (of the
+  // same key): consume() again after output was sent or on wake().
   bool blocked() const;
   // Close once output() was sent and no reply waits (QUIT, protocol error).
   bool closing() const;

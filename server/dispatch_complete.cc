@@ -124,8 +124,8 @@ void Dispatcher::Impl::gather(const CallShape& call, const Reply& reply) {
   ClientState* const client = client_of(call);
   if (!client) return;
   // The rest of this command is parsed again for every piece: only go on with a large one.
-  const bool small = client->unsent.gathering != 0 && client->operations_pending > kOperationsMax / 2;
-  if (!small) client->notify();
+  const bool is_sending = client->unsent.gathering != 0;
+  if (!is_sending || client->operations_pending <= kOperationsMax / 2) client->notify();
 }
 
 void Dispatcher::Impl::finish_gathering(const CallShape& call, Gathering& gathering) {

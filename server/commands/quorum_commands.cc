@@ -47,24 +47,28 @@ struct KvOptions {
   uint64_t deadline_ms = 0;
 };
 
-// The options behind `first`; which of them a command takes is named by `allowed`, in small
-// letters.
-bool read_kv_options(const CommandCall& call, size_t first, std::string_view allowed, Plan& plan,
+// Where a command's options begin, and which it takes besides TIMEOUT.
+struct KvGrammar {
+  size_t first;
+  bool r = false, w = false, expiry = false;
+};
+
+bool read_kv_options(const CommandCall& call, const KvGrammar& grammar, Plan& plan,
                      KvOptions* options) {
   const Words words = call.words;
-  for (size_t i = first; i < words.size(); i += 2) {
+  for (size_t i = grammar.first; i < words.size(); i += 2) {
     if (i + 1 == words.size()) return plan.fail(protocol::kSyntaxError), false;
     const std::string_view value = words[i + 1];
     std::optional<ExpiryWord> expiry = expiry_option(words[i]);
-    if (allowed.find('r') != allowed.npos && equals_ignoring_case(words[i], "r")) {
+    if (grammar.r && equals_ignoring_case(words[i], "r")) {
       if (!read_quorum(call, "R", value, plan)) return false;
       options->r = static_cast<uint8_t>(plan.remembered.number);
-    } else if (allowed.find('w') != allowed.npos && equals_ignoring_case(words[i], "w")) {
+    } else if (grammar.w && equals_ignoring_case(words[i], "w")) {
       if (!read_quorum(call, "W", value, plan)) return false;
       options->w = static_cast<uint8_t>(plan.remembered.number);
     } else if (equals_ignoring_case(words[i], "timeout")) {
       if (!read_timeout(value, plan, &options->timeout_ms)) return false;
-    } else if (expiry && allowed.find('e') != allowed.npos && options->deadline_ms == 0) {
+    } else if (expiry && grammar.expiry && options->deadline_ms == 0) {
       expiry->text = value;
       if (!read_deadline(call, *expiry, plan, &options->deadline_ms)) return false;
     } else {
@@ -92,7 +96,7 @@ Reply finish_kv_get(const FinishInput& input) {
 
 void kv_get(const CommandCall& call, Plan& plan) {
   KvOptions options;
-  if (!read_kv_options(call, 2, "r", plan, &options)) return;
+  if (!read_kv_options(call, {.first = 2, .r = true}, plan, &options)) return;
   cluster::Request& request = plan.read(call.words[1], finish_kv_get);
   request.r = options.r;
   request.timeout_ms = options.timeout_ms;
@@ -122,7 +126,7 @@ cluster::Request* plan_kv_write(const CommandCall& call, cluster::EditCode code,
 
 void kv_put(const CommandCall& call, Plan& plan) {
   KvOptions options;
-  if (!read_kv_options(call, 4, "we", plan, &options)) return;
+  if (!read_kv_options(call, {.first = 4, .w = true, .expiry = true}, plan, &options)) return;
   cluster::Request* const request = plan_kv_write(call, kEditSet, plan);
   if (!request) return;
   put_value_options(plan.argument, {options.deadline_ms, 0});
@@ -135,7 +139,7 @@ void kv_put(const CommandCall& call, Plan& plan) {
 // Without a context there is nothing that it could remove: nothing is stored.
 void kv_del(const CommandCall& call, Plan& plan) {
   KvOptions options;
-  if (!read_kv_options(call, 3, "w", plan, &options)) return;
+  if (!read_kv_options(call, {.first = 3, .w = true}, plan, &options)) return;
   if (call.words[2].empty()) return plan.answer(Reply::bulk(""));
   cluster::Request* const request = plan_kv_write(call, kEditDeleteVersions, plan);
   if (!request) return;
