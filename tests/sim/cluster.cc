@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint64_t kRetryUs = 100'000;
 constexpr uint64_t kLinkingUs = 60'000'000;
+constexpr uint32_t kUsualClockEntries = 10;
 constexpr int64_t kLeapMs = 24 * 3600 * 1000;
 
 cluster::Founding found(const Swarm& swarm) {
@@ -93,7 +94,6 @@ void Cluster::heal() {
   network.heal();
   for (size_t node = 0; node < nodes.size(); ++node) {
     nodes[node]->disk().set_broken(false);
-    nodes[node]->pause_until(queue.now_us());
     start_node(node);
   }
 }
@@ -106,6 +106,13 @@ uint64_t Cluster::hints_pending() const {
   uint64_t sum = 0;
   for (const auto& node : nodes) sum += node->alive() ? node->hints_pending() : 0;
   return sum;
+}
+
+bool Cluster::truncated_clocks() const {
+  for (const auto& node : nodes) {
+    if (node->counters().clock_truncations > 0) return true;
+  }
+  return swarm.options.clock_entries_max < kUsualClockEntries;
 }
 
 uint64_t Cluster::operations_in_flight() const {

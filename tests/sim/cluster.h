@@ -47,6 +47,8 @@ class Cluster {
 
   uint64_t hints_pending() const;
   uint64_t operations_in_flight() const;
+  // Vectors were cut (paper 4.4), so that equal versions may stand beside unequal vectors.
+  bool truncated_clocks() const;
   std::string node_name(size_t node) const { return founding.members[node].name; }
   // Nodes by their place in the preference list of a key.
   size_t node_for(const std::string& key, size_t place) const;

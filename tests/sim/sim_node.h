@@ -54,8 +54,10 @@ class SimNode final : public Peer, public server::NodeServices {
   void die(Death how);
   bool alive() const { return !reactors_.empty(); }
   // No input is looked at until then (SIGSTOP, a long collection elsewhere on the machine).
-  void pause_until(uint64_t time_us) { paused_until_us_ = time_us; }
-  uint64_t paused_until_us() const { return paused_until_us_; }
+  // A pause is never moved: what waits for its end would change places with what comes later.
+  void pause_until(uint64_t time_us) {
+    if (paused_until_us_ <= world_.queue.now_us()) paused_until_us_ = time_us;
+  }
   void move_clock(int64_t by_ms) { skew_ms_ += by_ms; }
   // The next session takes up the incarnation of the last, whatever happened: a planted bug.
   void plant_keeping_incarnation() { keeps_incarnation_ = true; }
@@ -75,6 +77,8 @@ class SimNode final : public Peer, public server::NodeServices {
   // For checkers.
   const cluster::ClusterView& view() const { return *view_; }
   uint64_t hints_pending() const;
+  // `for b: key` each, and whether this node thinks b is up.
+  std::string describe_hints() const;
   uint64_t operations_in_flight() const;
   cluster::CoordinatorCounters counters() const;  // of all reactors
   uint64_t clock_ms() const { return clock_->reading(now().wall_ms).ms(); }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sessions of a node: start, death, commit rounds, and what checkers look at.
+#include <fmt/format.h>
+
 #include "cluster/object_codec.h"
 #include "tests/sim/sim_node.h"
 #include "tests/sim/sim_node_parts.h"
@@ -219,6 +221,23 @@ server::NodeStatus SimNode::status() {
 
 uint64_t SimNode::hints_pending() const {
   return cluster::Hints(hints_.get(), authors_.get(), view_->partitioner).pending();
+}
+
+std::string SimNode::describe_hints() const {
+  constexpr const char* kStates[] = {"up", "suspected", "down"};
+  std::string text;
+  const auto show = [&](const cluster::HintKey& hint, const cluster::Object&) {
+    const cluster::MemberIndex target = view_->find_id(hint.target);
+    const auto state = reactors_[0]->coordinator.peer_state(target);
+    text += fmt::format("{} for {} ({}): {}; ", view_->members[index_].name,
+                        view_->members[target].name, kStates[static_cast<size_t>(state)],
+                        hint.key.key);
+  };
+  uint32_t partition = 0;
+  Position from;
+  const cluster::Hints hints(hints_.get(), authors_.get(), view_->partitioner);
+  while (partition < hints.partitions()) hints.walk(&partition, &from, 1, show);
+  return text;
 }
 
 uint64_t SimNode::operations_in_flight() const { return counters().operations_in_flight; }

@@ -140,6 +140,7 @@ std::string Swarm::describe() const {
   if (network.loss > 0) text += fmt::format(", loss {}", network.loss);
   if (network.duplication > 0) text += fmt::format(", duplication {}", network.duplication);
   if (network.reorders) text += ", reordering";
+  if (options.clock_entries_max < 10) text += ", short clocks";
   if (!network.holds_back) text += ", cuts lose frames";
   const auto rate = [&](const char* name, uint64_t mean_us) {
     if (mean_us) text += fmt::format(", {} every {} ms", name, mean_us / kMs);
