@@ -22,11 +22,13 @@ std::string failure_text(const FailedOperation& failure) {
     case Outcome::kRejected:
       return std::string(failure.text);
     case Outcome::kNoQuorum:
+      if (failure.needed == 0) return fmt::format("NOQUORUM {}", failure.text);
       return with_detail(
           fmt::format("NOQUORUM {} of {} replicas {}", failure.acknowledged, failure.needed,
                       failure.is_read ? "answered" : "can be reached, nothing was written"),
           failure.text);
     case Outcome::kUncertain:
+      if (failure.needed == 0) return fmt::format("UNCERTAIN {}", failure.text);
       return fmt::format("UNCERTAIN {} of {} replicas acknowledged; the write may appear later",
                          failure.acknowledged, failure.needed);
     case Outcome::kTooManySiblings:

@@ -103,6 +103,7 @@ bool Reactor::has_effects() {
 
 void Reactor::end_turn() {
   run_due();
+  request_marks();  // a mark that a peer sent has no other effect than this
   for (size_t round = 0; round < kRoundsPerTurnMax && has_effects(); ++round) {
     if (dispatcher_.has_work()) dispatcher_.run_due(clock_.now());
     start_loads();
