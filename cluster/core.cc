@@ -195,13 +195,19 @@ Dot Core::mint(Record& own, const VersionVector& covered, bool lww, Now now) {
   Dot dot;
   dot.actor = {self_id(), parts.incarnation, own.own_birth};
   const VectorEntry* entry = own.own_birth.value ? own.object.vector.find(dot.actor) : nullptr;
-  dot.hlc = parts.clock->tick(now.wall_ms);
+  const Hlc tick = parts.clock->tick(now.wall_ms);
+  dot.hlc = tick;
   if (lww) {
     for (const VectorEntry& known : own.object.vector) dot.hlc = std::max(dot.hlc, known.hlc.next());
     for (const VectorEntry& known : covered) dot.hlc = std::max(dot.hlc, known.hlc.next());
   }
   if (!entry) {
-    dot.actor.birth = own.own_birth = dot.hlc;
+#ifdef KVORUM_PLANTED_BUG_NO_BIRTHS
+    dot.actor.birth = own.own_birth = Hlc{1};
+#else
+    // Not dot.hlc: raised above the clock, it could come up once more after the key was forgotten.
+    dot.actor.birth = own.own_birth = tick;
+#endif
   } else if (dot.hlc <= entry->hlc) {
     dot.hlc = entry->hlc.next();
   }

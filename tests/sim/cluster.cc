@@ -161,7 +161,8 @@ std::vector<std::string> Cluster::own_values(size_t node, uint8_t db,
                                              const std::string& key) const {
   std::vector<std::string> values;
   const cluster::Object& object = nodes[node]->own_object(db, key);
-  for (const cluster::Version& version : cluster::visible_versions(object, nodes[node]->clock_ms())) {
+  for (const cluster::Version& version :
+       cluster::visible_versions(object, nodes[node]->clock_ms())) {
     values.emplace_back(version.bytes);
   }
   return values;

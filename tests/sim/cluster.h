@@ -29,7 +29,8 @@ class Cluster {
   void cut(size_t a, size_t b, bool noticed = true);
   void isolate(size_t node, bool noticed = true);
   void heal_network() { network.heal(); }
-  // Ends every fault: the network is fast and whole, disks work, all nodes come up. Clocks stay apart.
+  // Ends every fault: the network is fast and whole, disks work, all nodes come up. Clocks stay
+  // apart.
   void heal();
   // Wall clocks leap past every deadline that a client may have set.
   void leap_clocks();
@@ -53,8 +54,8 @@ class Cluster {
   // Nodes by their place in the preference list of a key.
   size_t node_for(const std::string& key, size_t place) const;
   size_t primaries_of(uint8_t db) const { return nodes[0]->view().quorum(db).n; }
-  // Compares what the primaries hold of a key, or the digests of their partitions; says in `trouble`
-  // what differs.
+  // Compares what the primaries hold of a key, or the digests of their partitions; says in
+  // `trouble` what differs.
   bool same_versions(uint8_t db, const std::string& key, std::string* trouble) const;
   bool same_digests(uint8_t db, std::string* trouble) const;
   // The visible values of a node's own copy, newest first.

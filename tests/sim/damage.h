@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What may be demanded after deaths. A write that was acknowledged had its copies on so many distinct
-// nodes, each a place of the preference list of its own: primaries, and fallbacks with a hint (hints
-// live in memory as yet: any death of their holder loses them). A copy is lost when its holder, or
-// after the hand-off the primary it was for, dies in a way that loses what it acknowledged; a node is
-// primary or fallback of a key and never both, so each node that lost anything since the write began
-// costs it at most one copy. A write with more copies than that must survive. Writes acknowledged by
-// fewer nodes than W (writes_when_short: hint) have a promise of so many copies only.
+// What may be demanded after deaths. A write that was acknowledged had its copies on so many
+// distinct nodes, each a place of the preference list of its own: primaries, and fallbacks with a
+// hint (hints live in memory as yet: any death of their holder loses them). A copy is lost when its
+// holder, or after the hand-off the primary it was for, dies in a way that loses what it
+// acknowledged; a node is primary or fallback of a key and never both, so each node that lost
+// anything since the write began costs it at most one copy. A write with more copies than that must
+// survive. Writes acknowledged by fewer nodes than W (writes_when_short: hint) have a promise of so
+// many copies only.
 #pragma once
 
 #include <cstdint>

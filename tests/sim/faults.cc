@@ -66,9 +66,8 @@ void Faults::death() {
   const auto how = static_cast<Death>(rng_.below(4));
   if (!cluster_.nodes[node]->alive() || !cluster_.allows(node, how)) return;
   cluster_.kill(node, how);
-  cluster_.queue.after(rng_.between(10 * kMs, 6000 * kMs), [this, node] {
-    cluster_.start_node(node);
-  });
+  cluster_.queue.after(rng_.between(10 * kMs, 6000 * kMs),
+                       [this, node] { cluster_.start_node(node); });
 }
 
 void Faults::pause() {
@@ -79,9 +78,8 @@ void Faults::pause() {
 void Faults::break_disk() {
   const size_t node = rng_.below(cluster_.nodes.size());
   cluster_.nodes[node]->disk().set_broken(true);
-  cluster_.queue.after(rng_.between(1 * kMs, 3000 * kMs), [this, node] {
-    cluster_.nodes[node]->disk().set_broken(false);
-  });
+  cluster_.queue.after(rng_.between(1 * kMs, 3000 * kMs),
+                       [this, node] { cluster_.nodes[node]->disk().set_broken(false); });
 }
 
 void Faults::move_clock() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// kvorum-sim: simulated clusters under seeded faults (docs/DEVELOPING.md). A line for each seed that
-// fails, with the command that runs it again, and a summary. Exit status 1 where any failed.
+// kvorum-sim: simulated clusters under seeded faults (docs/DEVELOPING.md). A line for each seed
+// that fails, with the command that runs it again, and a summary. Exit status 1 where any failed.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tests/sim/run.h"
+#include "tests/sim/scenarios.h"
 
 namespace kvorum::sim {
 namespace {
@@ -19,6 +20,8 @@ struct Options {
   uint64_t first_seed = 1;
   uint64_t jobs = 0;
   bool trace = false;
+  bool scenarios = false;
+  bool keeps_incarnation = false;
 };
 
 struct Totals {
@@ -52,17 +55,19 @@ int run_many(const Options& options) {
   const auto began = std::chrono::steady_clock::now();
   Totals totals;
   std::vector<std::thread> threads;
-  const uint64_t jobs = options.jobs ? options.jobs : std::max(1u, std::thread::hardware_concurrency());
+  const uint64_t jobs =
+      options.jobs ? options.jobs : std::max(1u, std::thread::hardware_concurrency());
   for (uint64_t i = 0; i < jobs; ++i) {
     threads.emplace_back([&] { work(options, totals); });
   }
   for (std::thread& thread : threads) thread.join();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   const double hours = static_cast<double>(totals.virtual_us) / 3.6e9;
-  fmt::print("{} passed, {} failed; {} operations, {:.2f} simulated hours in {:.1f} s "
-             "({:.1f} simulated hours per minute)\n",
-             options.seeds - totals.failed, totals.failed.load(), totals.operations.load(), hours,
-             took.count(), hours / took.count() * 60);
+  fmt::print(
+      "{} passed, {} failed; {} operations, {:.2f} simulated hours in {:.1f} s "
+      "({:.1f} simulated hours per minute)\n",
+      options.seeds - totals.failed, totals.failed.load(), totals.operations.load(), hours,
+      took.count(), hours / took.count() * 60);
   return totals.failed == 0 ? 0 : 1;
 }
 
@@ -77,6 +82,20 @@ int run_one(const Options& options) {
   return 1;
 }
 
+int run_scenarios(const Options& options) {
+  size_t failed = 0;
+  const Planted planted =
+      options.keeps_incarnation ? Planted::kKeepsIncarnation : Planted::kNothing;
+  for (const Scenario& scenario : scenarios()) {
+    const Troubles troubles = scenario.run(planted);
+    failed += !troubles.empty();
+    fmt::print("{}: {}\n", scenario.name, troubles.empty() ? "well" : "FAILED");
+    for (const std::string& trouble : troubles) fmt::print("  {}\n", trouble);
+  }
+  fmt::print("{} passed, {} failed\n", scenarios().size() - failed, failed);
+  return failed == 0 ? 0 : 1;
+}
+
 }  // namespace
 }  // namespace kvorum::sim
 
@@ -89,7 +108,11 @@ int main(int argc, char** argv) {
   app.add_option("--jobs", options.jobs, "threads; by default one for each CPU");
   const CLI::Option* const single = app.add_option("--seed", seed, "this seed alone");
   app.add_flag("--trace", options.trace, "with --seed: every event, as text");
+  app.add_flag("--scenarios", options.scenarios, "the named scenarios instead of seeds");
+  app.add_flag("--keep-incarnation", options.keeps_incarnation,
+               "with --scenarios: a planted bug, nodes restart as who they were");
   CLI11_PARSE(app, argc, argv);
+  if (options.scenarios) return kvorum::sim::run_scenarios(options);
   if (single->count() == 0) return kvorum::sim::run_many(options);
   options.first_seed = seed;
   return kvorum::sim::run_one(options);

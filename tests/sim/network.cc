@@ -168,8 +168,8 @@ void Network::reset_links() {
 
 bool Network::all_linked() const {
   for (const Link& link : links_) {
-    const bool wanted = link.dialer != link.acceptor && hosts_[link.dialer].peer &&
-                        hosts_[link.acceptor].peer;
+    const bool wanted =
+        link.dialer != link.acceptor && hosts_[link.dialer].peer && hosts_[link.acceptor].peer;
     if (wanted && !link.up) return false;
   }
   return true;

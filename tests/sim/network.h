@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The network between nodes as server/ uses it: each reactor dials every peer, lands at some reactor
-// there, asks on that link and is answered on it. The dialing coordinator knows a link by its
-// MemberIndex, the accepting one by an index from kFirstAccepted up that is not given twice in a
-// session. Frames travel one by one through the weather (delay, loss, duplication, reordering) and
-// through cuts; a cut is noticed soon (the links break) or after a silence (as with a dead switch).
-// One thread; all chances come from its own seeded generator.
+// The network between nodes as server/ uses it: each reactor dials every peer, lands at some
+// reactor there, asks on that link and is answered on it. The dialing coordinator knows a link by
+// its MemberIndex, the accepting one by an index from kFirstAccepted up that is not given twice in
+// a session. Frames travel one by one through the weather (delay, loss, duplication, reordering)
+// and through cuts; a cut is noticed soon (the links break) or after a silence (as with a dead
+// switch). One thread; all chances come from its own seeded generator.
 //
 //   down --dial, greeted--> up --cut noticed, node died--> down (dialer told, dials again)
 #pragma once
@@ -45,7 +45,8 @@ class Network {
   void join(size_t node, Peer* peer);
   void leave(size_t node, bool quietly);
 
-  // Where a frame batch of a coordinator's outbox goes: a member's index, or one of an accepted link.
+  // Where a frame batch of a coordinator's outbox goes: a member's index, or one of an accepted
+  // link.
   struct Sender {
     size_t node = 0;
     size_t reactor = 0;

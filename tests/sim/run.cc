@@ -12,9 +12,9 @@ namespace kvorum::sim {
 namespace {
 
 constexpr uint64_t kSecond = 1'000'000;
-constexpr uint64_t kQuietUs = 30 * kSecond;   // for clients to get their answers
-constexpr uint64_t kHealUs = 60 * kSecond;    // for links, hints and operations
-constexpr uint64_t kRepairUs = 2 * kSecond;   // for read repair after the last read
+constexpr uint64_t kQuietUs = 30 * kSecond;  // for clients to get their answers
+constexpr uint64_t kHealUs = 60 * kSecond;   // for links, hints and operations
+constexpr uint64_t kRepairUs = 2 * kSecond;  // for read repair after the last read
 
 class Run {
  public:
@@ -97,7 +97,8 @@ FinalState Run::read_all() {
       const RespReply reply = reader.run({"KV.GET", name.key});
       std::vector<std::string>& values = state[name];
       if (reply.items.size() != 2) {
-        cluster_.violation(fmt::format("after healing: {} cannot be read: {}", name.key, reply.text));
+        cluster_.violation(
+            fmt::format("after healing: {} cannot be read: {}", name.key, reply.text));
         continue;
       }
       for (const RespReply& value : reply.items[1].items) values.push_back(value.text);
@@ -137,8 +138,8 @@ void Run::check_enumeration(const FinalState& state) {
     std::sort(found.begin(), found.end());
     std::sort(expected.begin(), expected.end());
     if (found == expected) continue;
-    cluster_.violation(fmt::format("KEYS of db {} gave {} keys ({}), there are {}", db, found.size(),
-                                   reply.text, expected.size()));
+    cluster_.violation(fmt::format("KEYS of db {} gave {} keys ({}), there are {}", db,
+                                   found.size(), reply.text, expected.size()));
   }
 }
 

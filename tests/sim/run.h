@@ -2,8 +2,8 @@
 // One run of one seed: the cluster it draws under its faults and workloads (the safety phase), then
 // everything healed (the liveness phase) and judged. What the liveness phase demands, in bounded
 // virtual time: links up, no operation left in any pool, no hint left, and once every key was read
-// once (read repair; there is no anti-entropy yet) equal digests at all primaries. Then deadlines pass,
-// the final state is read, and the workloads check it.
+// once (read repair; there is no anti-entropy yet) equal digests at all primaries. Then deadlines
+// pass, the final state is read, and the workloads check it.
 #pragma once
 
 #include <cstdint>

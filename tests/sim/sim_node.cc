@@ -108,8 +108,9 @@ void SimNode::flush_clients(size_t reactor) {
     std::string bytes;
     bytes.swap(conversation.output());
     if (bytes.empty()) continue;
-    const uint64_t arrival_us = std::max(
-        connection->last_out_us, world_.queue.now_us() + kClientDelayUs + rng_.below(kClientDelayUs));
+    const uint64_t arrival_us =
+        std::max(connection->last_out_us,
+                 world_.queue.now_us() + kClientDelayUs + rng_.below(kClientDelayUs));
     connection->last_out_us = arrival_us;
     world_.queue.at(arrival_us, [end = connection->end, moved = std::move(bytes)] {
       if (const std::shared_ptr<ClientEnd> there = end.lock()) there->on_bytes(moved);
@@ -132,11 +133,12 @@ void SimNode::flush_effects(size_t reactor) {
 void SimNode::start_loads(size_t reactor) {
   cluster::Outbox& outbox = reactors_[reactor]->coordinator.outbox();
   for (cluster::Load& wanted : outbox.loads) {
-    later(rng_.below(world_.swarm.disk.load_delay_us + 1), [this, reactor, load = std::move(wanted)] {
-      const bool ok = table_->load(load.ref()).ok();
-      reactors_[reactor]->coordinator.on_loaded(load.operation, ok, now());
-      after_input(reactor);
-    });
+    later(rng_.below(world_.swarm.disk.load_delay_us + 1),
+          [this, reactor, load = std::move(wanted)] {
+            const bool ok = table_->load(load.ref()).ok();
+            reactors_[reactor]->coordinator.on_loaded(load.operation, ok, now());
+            after_input(reactor);
+          });
   }
   outbox.loads.clear();
   for (const cluster::RangeLoad& range : outbox.range_loads) {

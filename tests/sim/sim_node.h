@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A node: the real coordinators, dispatchers, conversations, ObjectTable and session facts, with
 // simulated clocks, disk, commit rounds and links in the place of server/'s. Lives through many
-// sessions: a death drops all machines and keeps the disk, a start begins a session as server/node.h
-// does. Owned by a Cluster; one thread.
+// sessions: a death drops all machines and keeps the disk, a start begins a session as
+// server/node.h does. Owned by a Cluster; one thread.
 #pragma once
 
 #include <functional>

@@ -45,9 +45,10 @@ SimNode::~SimNode() = default;
 
 Now SimNode::now() const {
   const uint64_t now_us = world_.queue.now_us();
-  const auto drifted_us = static_cast<int64_t>(now_us) / 1'000'000 *
-                          world_.swarm.nodes[index_].drift_ppm;
-  const int64_t wall_ms = static_cast<int64_t>(kEpochMs + now_us / 1000) + drifted_us / 1000 + skew_ms_;
+  const auto drifted_us =
+      static_cast<int64_t>(now_us) / 1'000'000 * world_.swarm.nodes[index_].drift_ppm;
+  const int64_t wall_ms =
+      static_cast<int64_t>(kEpochMs + now_us / 1000) + drifted_us / 1000 + skew_ms_;
   return Now{now_us + steady_offset_us_, static_cast<uint64_t>(wall_ms)};
 }
 
@@ -59,7 +60,7 @@ bool SimNode::begin_session() {
   if (world_.swarm.durable) {
     store_ = std::make_unique<SimStore>(&disk_);
     const cluster::Member& member = view_->members[view_->self];
-    const server::StoreClaim claim{"simulated", member.name,        view_->cluster_name,
+    const server::StoreClaim claim{"simulated", member.name,       view_->cluster_name,
                                    member.id,   view_->cluster_id, view_->members.size()};
     auto begun = server::begin_session(*store_, claim, fresh);
     if (!begun.ok()) return false;
@@ -88,8 +89,8 @@ void SimNode::open_tables() {
 }
 
 void SimNode::start_reactors() {
-  parts_ = {table_.get(),        hints_.get(),  authors_.get(), clock_.get(), marks_.get(),
-            server::all_edits(), incarnation_, view_->cluster_id};
+  parts_ = {table_.get(), hints_.get(),        authors_.get(), clock_.get(),
+            marks_.get(), server::all_edits(), incarnation_,   view_->cluster_id};
   for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
     cluster::CoordinatorOptions options = options_;
     options.replays_hints = reactor == 0;
@@ -116,8 +117,8 @@ bool SimNode::start() {
     facts_ = std::make_unique<server::SessionFacts>(store_.get(), clock_.get(), marks_.get(),
                                                     world_.swarm.sync == SyncPolicy::kAlways);
     if (!facts_->keep_clock(now().wall_ms).ok()) return false;
-    table_->set_dirty_callback(
-        [](void* self) { static_cast<SimNode*>(self)->schedule_commit(); }, this);
+    table_->set_dirty_callback([](void* self) { static_cast<SimNode*>(self)->schedule_commit(); },
+                               this);
   }
   commit_scheduled_ = sync_scheduled_ = false;
   start_reactors();
@@ -130,8 +131,9 @@ bool SimNode::start() {
 void SimNode::die(Death how) {
   KVORUM_CHECK(alive());
   if (how == Death::kClean && store_ && !table_->failed() && table_->commit(true).ok()) {
-    const bool ended = facts_->keep_marks().ok() &&
-                       server::end_session(*store_, incarnation_, clock_->reading(now().wall_ms)).ok();
+    const bool ended =
+        facts_->keep_marks().ok() &&
+        server::end_session(*store_, incarnation_, clock_->reading(now().wall_ms)).ok();
     if (!ended) how = Death::kKill;
   }
   world_.trace.note(world_.queue.now_us(), {"death", index_, static_cast<uint64_t>(how)});
@@ -213,8 +215,9 @@ server::NodeStatus SimNode::status() {
     row.name = view_->members[i].name;
     row.id = view_->members[i].id;
     row.self = i == index_;
-    row.state = row.self ? cluster::PeerState::kUp
-                         : reactors_[0]->coordinator.peer_state(static_cast<cluster::MemberIndex>(i));
+    row.state = row.self
+                    ? cluster::PeerState::kUp
+                    : reactors_[0]->coordinator.peer_state(static_cast<cluster::MemberIndex>(i));
   }
   return status;
 }
@@ -229,9 +232,9 @@ std::string SimNode::describe_hints() const {
   const auto show = [&](const cluster::HintKey& hint, const cluster::Object&) {
     const cluster::MemberIndex target = view_->find_id(hint.target);
     const auto state = reactors_[0]->coordinator.peer_state(target);
-    text += fmt::format("{} for {} ({}): {}; ", view_->members[index_].name,
-                        view_->members[target].name, kStates[static_cast<size_t>(state)],
-                        hint.key.key);
+    text +=
+        fmt::format("{} for {} ({}): {}; ", view_->members[index_].name,
+                    view_->members[target].name, kStates[static_cast<size_t>(state)], hint.key.key);
   };
   uint32_t partition = 0;
   Position from;

@@ -12,8 +12,8 @@ void SimDisk::write(const engine::StoreBatch& batch) {
   Before before;
   for (const engine::StoreBatch::Change& change : batch.changes) {
     const auto found = values_.find(change.key);
-    before.emplace_back(change.key, found == values_.end() ? std::nullopt
-                                                           : std::optional(found->second));
+    before.emplace_back(change.key,
+                        found == values_.end() ? std::nullopt : std::optional(found->second));
     if (change.erase) {
       values_.erase(change.key);
     } else {
@@ -24,7 +24,7 @@ void SimDisk::write(const engine::StoreBatch& batch) {
 }
 
 size_t SimDisk::lose_power() {
-  const size_t kept = unsynced_.empty() ? 0 : rng_.below(unsynced_.size() + 1);
+  const size_t kept = keeps_some_ ? rng_.below(unsynced_.size() + 1) : 0;
   const size_t lost = unsynced_.size() - kept;
   while (unsynced_.size() > kept) {
     Before& before = unsynced_.back();

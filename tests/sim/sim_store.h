@@ -27,6 +27,8 @@ class SimDisk {
   size_t lose_power();
   void wipe();
   void set_broken(bool broken) { broken_ = broken; }
+  // With false a power cut loses all that was not synced, instead of some.
+  void set_keeps_some(bool keeps_some) { keeps_some_ = keeps_some; }
 
   bool broken() const { return broken_; }
   size_t unsynced_batches() const { return unsynced_.size(); }
@@ -40,6 +42,7 @@ class SimDisk {
   std::map<std::string, std::string, std::less<>> values_;
   std::deque<Before> unsynced_;
   bool broken_ = false;
+  bool keeps_some_ = true;
   Rng rng_;
 };
 

@@ -23,11 +23,11 @@ inline constexpr uint8_t kStrictDb = 2;    // only primaries count, quorums over
 struct NetworkWeather {
   uint64_t delay_min_us = 100;
   uint64_t delay_spread_us = 400;
-  double late = 0;          // chance of a frame that takes many times as long
+  double late = 0;  // chance of a frame that takes many times as long
   double loss = 0;
   double duplication = 0;
-  bool reorders = false;    // frames overtake each other, as no TCP connection lets them
-  bool holds_back = true;   // during a silent cut frames wait, as TCP's do, instead of being lost
+  bool reorders = false;   // frames overtake each other, as no TCP connection lets them
+  bool holds_back = true;  // during a silent cut frames wait, as TCP's do, instead of being lost
 };
 
 struct DiskWeather {

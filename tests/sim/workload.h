@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What clients do in a run, and what must be true of it afterwards. A workload has clients that work
-// one operation at a time until stopped, remembers what they tried and what they were answered, and
-// judges the final state. Its subclasses are in workloads.h.
+// What clients do in a run, and what must be true of it afterwards. A workload has clients that
+// work one operation at a time until stopped, remembers what they tried and what they were
+// answered, and judges the final state. Its subclasses are in workloads.h.
 #pragma once
 
 #include <map>

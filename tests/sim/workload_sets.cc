@@ -85,8 +85,8 @@ void SetWorkload::check(const FinalState& state) {
     const std::vector<std::string>& values = state.at({db_, addition.key});
     for (const std::string& known : addition.known) {
       if (std::find(values.begin(), values.end(), known) == values.end()) continue;
-      violation(fmt::format("{}: a value is there that the context of an acknowledged write covered",
-                            addition.key));
+      violation(fmt::format(
+          "{}: a value is there that the context of an acknowledged write covered", addition.key));
     }
   }
   for (const auto& [key, elements] : present) {

@@ -42,8 +42,8 @@ void UniqueWorkload::check(const FinalState& state) {
       violation(fmt::format("refused key {} is there", write.key));
     }
     if (values.size() > 1 || (values.size() == 1 && values[0] != write.value)) {
-      violation(fmt::format("key {} reads [{}], written was {}", write.key,
-                            join_words(values, ' '), write.value));
+      violation(fmt::format("key {} reads [{}], written was {}", write.key, join_words(values, ' '),
+                            write.value));
     }
   }
 }
@@ -82,8 +82,8 @@ void OverwriteWorkload::read(size_t index, const std::string& key) {
           violation(fmt::format("read of {} gave {}, never written or refused", key, value));
         }
       }
-      const bool exact = values.empty() ? history.last.empty()
-                                        : values.size() == 1 && values[0] == history.last;
+      const bool exact =
+          values.empty() ? history.last.empty() : values.size() == 1 && values[0] == history.last;
       if (is_strict() && !exact) {
         violation(fmt::format("read of {} gave [{}], last written was {}", key,
                               join_words(values, ' '), history.last));
@@ -109,9 +109,8 @@ void OverwriteWorkload::check(const FinalState& state) {
       violation(fmt::format("{} is {}, which was never written, or refused", key, value));
     }
     const bool must_exist = std::any_of(
-        history.acknowledged.begin(), history.acknowledged.end(), [&](const auto& write) {
-          return cluster_.damage.must_survive(write.first, write.second);
-        });
+        history.acknowledged.begin(), history.acknowledged.end(),
+        [&](const auto& write) { return cluster_.damage.must_survive(write.first, write.second); });
     if (must_exist && values.empty()) violation(key + " was acknowledged and is gone");
     if (is_strict() && (values.size() != 1 || values[0] != history.last)) {
       violation(fmt::format("{} is [{}], last written was {}", key, join_words(values, ' '),

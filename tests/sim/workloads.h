@@ -54,10 +54,10 @@ class UniqueWorkload final : public Workload {
   std::vector<Write> writes_;
 };
 
-// Blind SETs of a few keys, each written by one client only. Demands: what is read is something that
-// was written and not refused; after an acknowledged write that must survive there is something.
-// Without faults and with overlapping quorums: every read, and the final one, gives exactly the last
-// write (so a blind write covers what came before it).
+// Blind SETs of a few keys, each written by one client only. Demands: what is read is something
+// that was written and not refused; after an acknowledged write that must survive there is
+// something. Without faults and with overlapping quorums: every read, and the final one, gives
+// exactly the last write (so a blind write covers what came before it).
 class OverwriteWorkload final : public Workload {
  public:
   using Workload::Workload;
@@ -102,8 +102,9 @@ class CounterWorkload final : public Workload {
 
 // Keys written once and then deleted under the context that was read, or given a deadline. Demands:
 // once the deletion was acknowledged, and must survive, the value is gone for good; every deadline
-// holds once it lies in the past of all clocks. A write that is forwarded may be run twice, and late
-// (at a node that was slow, and at another), so each client asks the first primary of its keys.
+// holds once it lies in the past of all clocks. A write that is forwarded may be run twice, and
+// late (at a node that was slow, and at another), so each client asks the first primary of its
+// keys.
 class DeleteWorkload final : public Workload {
  public:
   using Workload::Workload;
