@@ -67,7 +67,6 @@ void BucketIndex::insert_word(Line* line, const Entry* entry, uint64_t word) {
   size_t slot = 0;
   while (last->get(slot) != 0) ++slot;
   last->set(slot, word);
-  ++in_lines_;
 }
 
 std::atomic<uint64_t>* BucketIndex::find_slot(Line* line, const Entry* entry) const {
@@ -120,7 +119,6 @@ void BucketIndex::erase_from_lines(Line* first, const Entry* entry) {
   while (last->get(end) == 0) --end;
   gap->store(last->get(end), std::memory_order_relaxed);
   last->set(end, 0);
-  --in_lines_;
   if (end > 0 || before == nullptr) return;
   before->set(kSlots - 1, 0);
   free_lines_.push_back(last);

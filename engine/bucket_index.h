@@ -138,7 +138,6 @@ class BucketIndex {
   std::atomic<Level*> upper_{nullptr};
   std::atomic<uint64_t> split_{0};  // buckets of the lower level before this one have moved
   size_t size_ = 0;
-  size_t in_lines_ = 0;  // entries that do not stand in long buckets
   size_t long_buckets_ = 0;
   size_t memory_bytes_ = 0;
   // Levels and segments stay allocated while the index lives, for the prefetches that may be on

@@ -21,8 +21,11 @@ size_t BucketIndex::bucket_count() const {
          split_.load(std::memory_order_relaxed);
 }
 
+// Entries of long buckets count too: keys that arrive in ring order (a store being read at start) make
+// one long bucket after the other, which dissolve as the index grows to its size. Keys aimed at one
+// place cannot make it grow by more than as many others would.
 void BucketIndex::grow() {
-  if (in_lines_ > kLoad * bucket_count() && lower_.load()->bits < kBitsMax) split_one();
+  if (size_ > kLoad * bucket_count() && lower_.load()->bits < kBitsMax) split_one();
 }
 
 void BucketIndex::split_one() {
@@ -108,7 +111,6 @@ size_t BucketIndex::take_words(Line* line, std::array<uint64_t, kChainEntriesMax
     }
     if (next != nullptr) free_lines_.push_back(next);
   }
-  in_lines_ -= count;
   return count;
 }
 
