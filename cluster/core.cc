@@ -14,9 +14,9 @@ uint8_t clamp_u8(size_t count) { return static_cast<uint8_t>(std::min<size_t>(co
 void count_answers(const Operation& operation, ServiceRecord& service) {
   size_t primaries = 0;
   size_t fallbacks = 0;
-  for (const Target& target : operation.targets) {
-    if (target.state != Target::State::kAnswered) continue;
-    ++(target.stands_for == kNoMember ? primaries : fallbacks);
+  for (size_t at = 0; at < operation.targets.size(); ++at) {
+    if (!is_vote(operation.targets, at)) continue;
+    ++(operation.targets[at].stands_for == kNoMember ? primaries : fallbacks);
   }
   service.answered = clamp_u8(primaries + fallbacks);
   service.primaries = clamp_u8(primaries);
@@ -49,6 +49,18 @@ bool is_refusal(Outcome outcome) {
 }
 
 }  // namespace
+
+bool is_vote(const Targets& targets, size_t at) {
+  const auto place = [](const Target& target) {
+    return target.stands_for == kNoMember ? target.member : target.stands_for;
+  };
+  if (targets[at].state != Target::State::kAnswered) return false;
+  for (size_t earlier = 0; earlier < at; ++earlier) {
+    const bool answered = targets[earlier].state == Target::State::kAnswered;
+    if (answered && place(targets[earlier]) == place(targets[at])) return false;
+  }
+  return true;
+}
 
 void Operation::begin(Kind new_kind, Now now) {
   kind = new_kind;

@@ -34,6 +34,10 @@ struct Target {
 
 using Targets = InlineVector<Target, 4>;
 
+// An answer that counts: the first of its place. A slow primary and the fallback that took its place
+// are one copy in the end, since the hint goes to that primary.
+bool is_vote(const Targets& targets, size_t at);
+
 // One request in flight, as its coordinator or its forwarder sees it. Pooled: begin() resets it.
 struct Operation {
   enum class Kind : uint8_t { kGet, kPut, kForward, kInspect, kReplicaFrame, kHintReplay };

@@ -354,9 +354,9 @@ void PutMachine::on_own_commit(SlotId id, Operation& operation, bool ok, Now now
 void PutMachine::advance(SlotId id, Operation& operation, Now now) {
   size_t votes = 0;
   size_t open = 0;
-  for (const Target& target : operation.targets) {
-    votes += target.state == State::kAnswered;
-    open += target.state == State::kWaiting;
+  for (size_t at = 0; at < operation.targets.size(); ++at) {
+    votes += is_vote(operation.targets, at);
+    open += operation.targets[at].state == State::kWaiting;
   }
   if (operation.phase == Operation::Phase::kWriting) {
     if (votes >= operation.needed) {
