@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a parsed request to operations of the coordinator: look up, admit, plan, place, submit.
+#include <algorithm>
+
 #include "server/commands/command_table.h"
 #include "server/commands/edits.h"
 #include "server/commands/memcached_commands.h"
@@ -14,6 +16,17 @@ namespace {
 
 constexpr std::string_view kKeyTooLong = "ERR the key is longer than 65536 bytes";
 constexpr size_t kFlushesScheduledMax = 1024;
+
+// A browser that a web page made talk to this port: as in Redis nothing is answered, and nothing
+// behind it in its request is run.
+bool is_web_request(std::string_view word) {
+  const auto is = [word](std::string_view lower) {
+    return word.size() == lower.size() &&
+           std::equal(word.begin(), word.end(), lower.begin(),
+                      [](char a, char b) { return (a | 0x20) == (b | 0x20); });
+  };
+  return is("post") || is("host:");
+}
 
 // What remains of "silence the next reply" at this command.
 bool silences(SessionState& session) {
@@ -71,6 +84,11 @@ void Dispatcher::Impl::look_up(const ClientState& client, Batch& parsed) {
 
 // Redis's order of checks. False with the error in the plan.
 bool Dispatcher::Impl::admit(ClientState& client, Words words, const CommandRow** row) {
+  if (!*row && is_web_request(words[0])) {
+    client.session.closing = true;
+    plan.answer(Reply::none());
+    return false;
+  }
   if (!*row) {
     plan.fail_owned(protocol::unknown_command(words));
     return false;

@@ -38,6 +38,7 @@ struct Node::Impl {
 
   void add_identity(NodeStatus* status) const;
   void add_tables(NodeStatus* status);
+  void add_hints(NodeStatus* status);
   void add_rate(uint64_t now_us, NodeStatus* status);
 
   void on_round(engine::Ticket ticket, const Status& status);

@@ -30,6 +30,7 @@ void add_counters(const cluster::CoordinatorCounters& from, cluster::Coordinator
   sum->clock_truncations += from.clock_truncations;
   sum->malformed_frames += from.malformed_frames;
   sum->operations_in_flight += from.operations_in_flight;
+  sum->expired += from.expired;
 }
 
 // A peer is as healthy as the reactor that sees it worst says.
@@ -61,6 +62,7 @@ void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeSta
     status->keyspace_misses += snapshot.dispatcher.misses;
     status->net_input_bytes += snapshot.client_bytes_in;
     status->net_output_bytes += snapshot.client_bytes_out;
+    status->expired_keys += snapshot.coordinator.expired;
     status->peer_bytes_in += snapshot.peer_bytes_in;
     status->peer_bytes_out += snapshot.peer_bytes_out;
     join_states(snapshot.peer_states, states);
@@ -129,7 +131,22 @@ void Node::Impl::add_tables(NodeStatus* status) {
       status->keys[keyspace] += table->live_count(keyspace, partition);
     }
   }
-  status->hints_pending = cluster::Hints(hints.get(), &authors, view->partitioner).pending();
+}
+
+// By the member that they wait for; of very many hints only the first are told apart.
+void Node::Impl::add_hints(NodeStatus* status) {
+  constexpr size_t kLookedAtMax = 100'000;
+  const cluster::Hints kept(hints.get(), &authors, view->partitioner);
+  status->hints_pending = kept.pending();
+  if (status->hints_pending == 0) return;
+  uint32_t partition = 0;
+  Position from;
+  kept.walk(&partition, &from, kLookedAtMax,
+            [&](const cluster::HintKey& hint, const cluster::Object&) {
+              for (MemberStatus& member : status->members) {
+                if (member.id == hint.target) ++member.hints_pending;
+              }
+            });
 }
 
 void Node::Impl::add_rate(uint64_t now_us, NodeStatus* status) {
@@ -154,6 +171,7 @@ NodeStatus Node::status() {
   std::vector<cluster::PeerState> states;
   if (impl.ready) add_reactors(impl.reactors, &status, &states);
   add_members(*impl.view, states, &status);
+  if (impl.ready) impl.add_hints(&status);
   status.clients_connected = impl.clients.connected;
   status.connections_received = impl.clients.received;
   status.connections_rejected = impl.clients.rejected;

@@ -173,6 +173,17 @@ TEST(Conversation, QuitAnswersWhatWasBeforeItAndReadsNoMore) {
   EXPECT_TRUE(client.conversation().closing());
 }
 
+TEST(Conversation, WhatABrowserSendsIsNotRun) {
+  for (const char* first : {"POST / HTTP/1.1\r\nX: y\r\n\r\n", "Host: kvorum\r\n"}) {
+    CommandCluster cluster(1);
+    TestClient client(cluster, 0);
+    EXPECT_EQ(client.send(std::string(first) + "SET k v\r\n"), "");
+    EXPECT_TRUE(client.conversation().closing());
+    TestClient other(cluster, 0);
+    EXPECT_EQ(other.send(TestClient::resp({"EXISTS", "k"})), ":0\r\n");
+  }
+}
+
 TEST(Conversation, ProtocolErrorsEndTheConnection) {
   CommandCluster cluster(1);
   TestClient client(cluster, 0);
