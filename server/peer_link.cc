@@ -79,6 +79,9 @@ size_t PeerLink::on_input(std::string_view bytes) {
   return stream_.is_open() ? taken : bytes.size();
 }
 
+// Behind many megabytes an answer takes its time, but a peer that takes them is alive.
+void PeerLink::on_room() { last_heard_us_ = now_us(); }
+
 void PeerLink::on_sent() {
   if (!queue_.empty()) stream_.send(queue_);
 }

@@ -55,6 +55,7 @@ class PeerLink : public StreamOwner {
   size_t on_input(std::string_view bytes) final;
   size_t input_hint() const final { return wanted_; }
   bool wants_input() const final { return stream_.is_open(); }
+  void on_room() final;
   void on_sent() final;
   void on_broken(const error_code& why) final;
   // Cuts one frame off `rest`; nothing (size 0) where it is not complete or the link was given up.

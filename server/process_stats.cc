@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/process_stats.h"
 
-#include <jemalloc/jemalloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <fstream>
 
+#ifdef KVORUM_WITH_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#endif
+
+#ifdef KVORUM_WITH_JEMALLOC
 // Freed memory goes back to the system on a thread of its own, not inside somebody's request.
 // jemalloc looks for this name.
 extern "C" {
 const char* malloc_conf = "background_thread:true";
 }
+#endif
 
 namespace kvorum::server {
 namespace {
@@ -20,6 +25,7 @@ double seconds_of(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
+#ifdef KVORUM_WITH_JEMALLOC
 uint64_t allocated_now() {
   uint64_t epoch = 1;
   size_t size = sizeof epoch;
@@ -28,6 +34,9 @@ uint64_t allocated_now() {
   size = sizeof allocated;
   return mallctl("stats.allocated", &allocated, &size, nullptr, 0) == 0 ? allocated : 0;
 }
+#else
+uint64_t allocated_now() { return 0; }  // a sanitizer's allocator does not say
+#endif
 
 uint64_t resident_now() {
   std::ifstream file("/proc/self/statm");

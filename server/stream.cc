@@ -128,6 +128,7 @@ void Stream::on_writable(const error_code& error) {
   waits_to_write_ = false;
   if (!open_) return;
   if (error) return broke(error);
+  owner_.on_room();
   if (!push()) return wait_to_write();
   if (open_) owner_.on_sent();
 }

@@ -39,6 +39,8 @@ class StreamOwner {
   virtual size_t input_hint() const = 0;
   // False: stop reading until Stream::resume().
   virtual bool wants_input() const = 0;
+  // A socket that was full took more: the other side reads.
+  virtual void on_room() {}
   // What waited for room has been sent.
   virtual void on_sent() = 0;
   // The other side closed, or the connection broke, perhaps within send(). The stream is closed
