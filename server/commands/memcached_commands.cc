@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/commands/memcached_commands.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "protocol/memcached_line.h"
@@ -180,7 +182,13 @@ void plan_stats(const MemcachedCall& call, Plan& plan) {
   if (call.request.words.size() == 1) {
     return plan.answer(Reply::preformatted_owned(stats_text(call.facts.status())));
   }
-  plan.answer(Reply::line(call.request.words[1] == "reset" ? "RESET" : "END"));
+  // What memcached tells of its slabs and lists there is nothing to tell of here.
+  constexpr std::string_view kEmptyGroups[] = {"settings", "items", "sizes", "slabs", "conns"};
+  const std::string_view group = call.request.words[1];
+  if (group == "reset") return plan.answer(Reply::line("RESET"));
+  const bool empty = std::find(std::begin(kEmptyGroups), std::end(kEmptyGroups), group) !=
+                     std::end(kEmptyGroups);
+  plan.answer(Reply::line(empty ? "END" : "ERROR"));
 }
 
 // memcached's ASCII authentication: the first request is a set whose value is "user password".

@@ -137,6 +137,7 @@ TEST_P(Memcached, OtherCommands) {
   EXPECT_EQ(m.line("verbosity 1\r\n"), "OK\r\n");
   EXPECT_THAT(m.line("stats\r\n"), StartsWith("STAT pid "));
   EXPECT_EQ(m.line("stats settings\r\n"), "END\r\n");
+  EXPECT_EQ(m.line("stats noreply\r\n"), "ERROR\r\n");
   EXPECT_EQ(m.line("mn\r\n"), "MN\r\n");
   EXPECT_EQ(m.line("nosuch\r\n"), "ERROR\r\n");
   EXPECT_EQ(m.line("get " + std::string(251, 'k') + "\r\n"),

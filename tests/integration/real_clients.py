@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Stock clients against three real nodes: redis-cli (RESP2 and RESP3), redis-benchmark, redis-py,
+hiredis, memccapable and pymemcache. real_clients.py [path/to/kvorum]; ends with `N passed, N failed`."""
+import os
+import re
+import subprocess
+import sys
+
+from node_processes import Checks, Cluster, run
+
+BINARY = sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum'
+SYSTEM_PYTHON = '/usr/bin/python3'  # which has Debian's client modules
+checks = Checks()
+
+REDIS_PY = """
+import redis, sys
+a = redis.Redis(port=int(sys.argv[1])); c = redis.Redis(port=int(sys.argv[2]), decode_responses=True)
+assert a.set('py', 'x', ex=100) and c.get('py') == 'x' and 0 < c.ttl('py') <= 100
+assert a.set('py', 'y', nx=True) is None and a.delete('py', 'absent') == 1
+with c.pipeline(transaction=False) as pipe:
+    for i in range(1000): pipe.set('py:%d' % i, i)
+    assert all(pipe.execute())
+assert sorted(int(k.split(b':')[1]) for k in a.scan_iter('py:*', count=100)) == list(range(1000))
+assert c.mget('py:1', 'nothing', 'py:999') == ['1', None, '999']
+assert [a.incr('n') for _ in range(5)] == [1, 2, 3, 4, 5]
+a.execute_command('KV.PUT', 'two', '', '1'); a.execute_command('KV.PUT', 'two', '', '2')
+assert sorted(c.execute_command('GET', 'two')) == ['1', '2']
+
+try:
+    a.lpush('py:1', 'x')
+    raise SystemExit('LPUSH was taken')
+except redis.ResponseError as error:
+    assert 'unknown command' in str(error)
+print('fine')
+"""
+
+PYMEMCACHE = """
+import sys
+from pymemcache.client.base import Client
+a = Client(('127.0.0.1', int(sys.argv[1]))); b = Client(('127.0.0.1', int(sys.argv[2])))
+assert a.set('m', b'1', noreply=False) and b.get('m') == b'1'
+assert b.add('m', b'2', noreply=False) is False and b.replace('m', b'2', noreply=False) is True
+value, cas = a.gets('m')
+assert value == b'2' and b.cas('m', b'3', cas) is True and a.cas('m', b'4', cas) is False
+assert a.incr('m', 4) == 7 and b.decr('m', 100) == 0
+assert a.append('m', b'x', noreply=False) and b.prepend('m', b'y', noreply=False) and a.get('m') == b'y0x'
+a.set_many({'k%d' % i: b'v%d' % i for i in range(200)}, noreply=False)
+assert b.get_many(['k%d' % i for i in range(200)]) == {'k%d' % i: b'v%d' % i for i in range(200)}
+assert b.touch('m', 100, noreply=False) and b.delete('m', noreply=False) and a.get('m') is None
+print('fine')
+"""
+
+HIREDIS = r"""
+#include <hiredis/hiredis.h>
+#include <stdlib.h>
+#include <string.h>
+int main(int count, char** words) {
+  redisContext* context = redisConnect("127.0.0.1", atoi(words[1]));
+  if (count < 2 || !context || context->err) return 1;
+  for (int i = 0; i < 1000; ++i) redisAppendCommand(context, "SET h:%d %b", i, &i, sizeof i);
+  for (int i = 0; i < 1000; ++i) {
+    redisReply* reply;
+    if (redisGetReply(context, (void**)&reply) || reply->type != REDIS_REPLY_STATUS) return 2;
+    freeReplyObject(reply);
+  }
+  for (int i = 0; i < 1000; ++i) {
+    redisReply* reply = redisCommand(context, "GET h:%d", i);
+    if (!reply || reply->len != sizeof i || memcmp(reply->str, &i, sizeof i)) return 3;
+    freeReplyObject(reply);
+  }
+  redisFree(context);
+  return 0;
+}
+"""
+
+
+def said(result):
+    return result.stdout + result.stderr
+
+
+def redis_cli(cluster):
+    for version in ((), ('-3',)):
+        port = str(cluster.port('a'))
+        label = 'redis-cli %s' % (version[0] if version else '-2')
+        out = run('redis-cli', '-p', port, *version, 'SET', 'cli', 'value')
+        checks.that(label + ': SET', out.stdout.strip() == 'OK', said(out))
+        other = str(cluster.port('c'))
+        out = run('redis-cli', '-p', other, *version, 'GET', 'cli')
+        checks.that(label + ': GET at another node', out.stdout.strip() == 'value', said(out))
+        out = run('redis-cli', '-p', other, *version, '--no-raw', 'KV.QUORUM')
+        checks.that(label + ': KV.QUORUM', '"R"' in out.stdout, said(out))
+        out = run('redis-cli', '-p', other, *version, '--scan', '--pattern', 'cl*')
+        checks.that(label + ': --scan', out.stdout.split() == ['cli'], said(out))
+    out = run('redis-cli', '-p', str(cluster.port('b')), '--pipe', '--pipe-timeout', '5', seconds=30)
+    checks.that('redis-cli --pipe ends', 'errors: 0' in said(out), said(out))
+
+
+def redis_benchmark(cluster):
+    command = ['redis-benchmark', '-p', str(cluster.port('b')), '-n', '20000', '-P', '16', '-q']
+    out = run(*command, '-r', '10000', '-t', 'set,get,incr,mset', seconds=60)
+    lines = re.findall(r'(\w+)[^\r\n]*: [\d.]+ requests per second', said(out))
+    checks.that('redis-benchmark', out.returncode == 0 and {'SET', 'GET', 'INCR'} <= set(lines), said(out))
+
+
+def python_clients(cluster):
+    out = run(SYSTEM_PYTHON, '-c', REDIS_PY, str(cluster.port('a')), str(cluster.port('c')), seconds=60)
+    checks.that('redis-py', out.stdout.strip() == 'fine', said(out))
+    ports = [str(cluster.port(name, 'memcached')) for name in 'ab']
+    out = run(SYSTEM_PYTHON, '-c', PYMEMCACHE, *ports, seconds=60)
+    checks.that('pymemcache', out.stdout.strip() == 'fine', said(out))
+
+
+def hiredis(cluster):
+    source = os.path.join(cluster.folder, 'client.c')
+    with open(source, 'w', encoding='ascii') as file:
+        file.write(HIREDIS)
+    program = os.path.join(cluster.folder, 'client')
+    out = run('cc', '-Wall', '-o', program, source, '-lhiredis', seconds=60)
+    checks.that('hiredis: the client compiles', out.returncode == 0, said(out))
+    out = run(program, str(cluster.port('c')), seconds=60)
+    checks.that('hiredis: a pipeline of 1000 SETs and 1000 GETs', out.returncode == 0, out.returncode)
+
+
+def memccapable(cluster):
+    command = ['memccapable', '-h', '127.0.0.1', '-p', str(cluster.port('a', 'memcached')), '-a']
+    try:
+        out = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    except subprocess.TimeoutExpired as late:
+        checks.that('memccapable ends', False, late)
+        return
+    for name, verdict in re.findall(r'^(ascii [^\[\n]*?)\s*\[(\w+)\]', said(out), re.MULTILINE):
+        checks.that('memccapable: ' + name, verdict == 'pass', said(out))
+    checks.that('memccapable ran its suite', said(out).count('[pass]') >= 20, said(out))
+
+
+def main():
+    with Cluster(BINARY, 'abc', 'engine: {type: memory}') as cluster:
+        cluster.start()
+        checks.that('three nodes settle', cluster.wait_settled(), cluster.log('a'))
+        for name, scenario in (
+            ('redis-cli', redis_cli),
+            ('redis-benchmark', redis_benchmark),
+            ('python clients', python_clients),
+            ('hiredis', hiredis),
+            ('memccapable', memccapable),
+        ):
+            checks.attempt(name, scenario, cluster)
+    return checks.summary()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
