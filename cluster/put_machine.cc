@@ -85,15 +85,15 @@ void PutMachine::await_commit(Now now, engine::Ticket ticket) {
   operation.phase = Operation::Phase::kWriting;
   operation.tag = lone_.tag;
   operation.keyspace = lone_.keyspace;
-  encode_forwarded(lone_.request(), 0, operation.payload);
-  parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
-  operation.deadline_us = now.steady_us + core_.timeout_ms(operation.request()) * 1000ULL;
+  // Of the request only what the answer needs: its bytes are not kept.
+  operation.forwarded.request = {};
+  operation.forwarded.request.kind = Request::Kind::kEdit;
+  operation.forwarded.request.wants_context = lone_.request().wants_context;
   operation.needed = 1;
   operation.own_vote_open = true;
   operation.ticket = ticket;
   operation.was_stored = lone_.was_stored;
-  operation.new_context = lone_.new_context;
-  operation.dot = lone_.dot;
+  if (lone_.request().wants_context) operation.new_context = lone_.new_context;
   operation.reply_storage = lone_.reply_storage;
   operation.edit = lone_.edit;
   operation.edit.reply_bytes = operation.reply_storage;

@@ -90,6 +90,7 @@ Ticket PartitionTable::mark_dirty(Entry* entry, bool* turned_dirty) {
 void PartitionTable::begin_round(Ticket ticket) {
   KVORUM_CHECK(taken_.empty() && queued_);
   taken_.swap(dirty_);
+  for (const uint32_t place : taken_) index_.prefetch_bucket(place);
   taken_ticket_ = ticket;
   odd_ = !odd_;
   queued_ = false;
