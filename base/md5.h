@@ -12,7 +12,8 @@ namespace kvorum {
 // The 16 digest bytes in the order of the RFC.
 std::array<uint8_t, 16> md5(std::string_view bytes);
 
-// kMd5Lanes messages of at most kMd5LaneBytesMax bytes at once, for about the price of one and a half.
+// kMd5Lanes messages of at most kMd5LaneBytesMax bytes at once, for about the price of one and a
+// half.
 inline constexpr size_t kMd5Lanes = 8;
 inline constexpr size_t kMd5LaneBytesMax = 55;
 void md5_lanes(const std::string_view* messages, std::array<uint8_t, 16>* digests);

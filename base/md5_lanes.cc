@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// MD5 of eight short messages side by side, one per lane of a vector register: MD5 is one long chain
-// of dependent steps, so a core that hashes one key at a time is mostly waiting. GCC's generic
-// vectors; with AVX2 a register holds all eight lanes, without it the compiler uses two.
-#include "base/md5.h"
-
+// MD5 of eight short messages side by side, one per lane of a vector register: MD5 is one long
+// chain of dependent steps, so a core that hashes one key at a time is mostly waiting. GCC's
+// generic vectors; with AVX2 a register holds all eight lanes, without it the compiler uses two.
 #include <cstring>
 
+#include "base/md5.h"
 #include "base/md5_steps.h"
 
 namespace kvorum {

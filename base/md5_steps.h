@@ -33,20 +33,20 @@ inline constexpr uint32_t kMd5Sines[64] = {
   a = b + ((a << SHIFT) | (a >> (32 - SHIFT)));
 
 // Four steps of one round from step N on; the round takes its words at (FIRST + n * STRIDE) mod 16.
-#define KVORUM_MD5_FOUR(F, S0, S1, S2, S3, FIRST, STRIDE, BASE, N, W)                               \
-  KVORUM_MD5_STEP(F, a, b, c, d, S0, W[(FIRST + (N + 0) * STRIDE) & 15], kMd5Sines[BASE + N + 0])   \
-  KVORUM_MD5_STEP(F, d, a, b, c, S1, W[(FIRST + (N + 1) * STRIDE) & 15], kMd5Sines[BASE + N + 1])   \
-  KVORUM_MD5_STEP(F, c, d, a, b, S2, W[(FIRST + (N + 2) * STRIDE) & 15], kMd5Sines[BASE + N + 2])   \
+#define KVORUM_MD5_FOUR(F, S0, S1, S2, S3, FIRST, STRIDE, BASE, N, W)                             \
+  KVORUM_MD5_STEP(F, a, b, c, d, S0, W[(FIRST + (N + 0) * STRIDE) & 15], kMd5Sines[BASE + N + 0]) \
+  KVORUM_MD5_STEP(F, d, a, b, c, S1, W[(FIRST + (N + 1) * STRIDE) & 15], kMd5Sines[BASE + N + 1]) \
+  KVORUM_MD5_STEP(F, c, d, a, b, S2, W[(FIRST + (N + 2) * STRIDE) & 15], kMd5Sines[BASE + N + 2]) \
   KVORUM_MD5_STEP(F, b, c, d, a, S3, W[(FIRST + (N + 3) * STRIDE) & 15], kMd5Sines[BASE + N + 3])
 
-#define KVORUM_MD5_ROUND(F, S0, S1, S2, S3, FIRST, STRIDE, BASE, W)      \
-  KVORUM_MD5_FOUR(F, S0, S1, S2, S3, FIRST, STRIDE, BASE, 0, W)          \
-  KVORUM_MD5_FOUR(F, S0, S1, S2, S3, FIRST, STRIDE, BASE, 4, W)          \
-  KVORUM_MD5_FOUR(F, S0, S1, S2, S3, FIRST, STRIDE, BASE, 8, W)          \
+#define KVORUM_MD5_ROUND(F, S0, S1, S2, S3, FIRST, STRIDE, BASE, W) \
+  KVORUM_MD5_FOUR(F, S0, S1, S2, S3, FIRST, STRIDE, BASE, 0, W)     \
+  KVORUM_MD5_FOUR(F, S0, S1, S2, S3, FIRST, STRIDE, BASE, 4, W)     \
+  KVORUM_MD5_FOUR(F, S0, S1, S2, S3, FIRST, STRIDE, BASE, 8, W)     \
   KVORUM_MD5_FOUR(F, S0, S1, S2, S3, FIRST, STRIDE, BASE, 12, W)
 
-#define KVORUM_MD5_ALL_STEPS(W)                         \
-  KVORUM_MD5_ROUND(F, 7, 12, 17, 22, 0, 1, 0, W)        \
-  KVORUM_MD5_ROUND(G, 5, 9, 14, 20, 1, 5, 16, W)        \
-  KVORUM_MD5_ROUND(H, 4, 11, 16, 23, 5, 3, 32, W)       \
+#define KVORUM_MD5_ALL_STEPS(W)                   \
+  KVORUM_MD5_ROUND(F, 7, 12, 17, 22, 0, 1, 0, W)  \
+  KVORUM_MD5_ROUND(G, 5, 9, 14, 20, 1, 5, 16, W)  \
+  KVORUM_MD5_ROUND(H, 4, 11, 16, 23, 5, 3, 32, W) \
   KVORUM_MD5_ROUND(I, 6, 10, 15, 21, 0, 7, 48, W)

@@ -29,7 +29,10 @@ class AuthorTable {
 
   // Nothing is ever removed; past kAuthorsMax the node refuses what it cannot name (false).
   bool intern(uint64_t node, uint64_t incarnation, Index* index);
-  const Author& at(Index index) const { return (*chunks_[index >> kChunkBits].load(std::memory_order_acquire))[index & (kChunkSize - 1)]; }
+  const Author& at(Index index) const {
+    return (
+        *chunks_[index >> kChunkBits].load(std::memory_order_acquire))[index & (kChunkSize - 1)];
+  }
   void saw(Index index, Hlc hlc);
   uint32_t size() const { return size_.load(std::memory_order_acquire); }
 

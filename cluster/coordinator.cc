@@ -104,8 +104,7 @@ void Coordinator::Impl::submit(const Request& request, uint64_t tag, Now now) {
   // Also where nothing is forwarded: records of one size are written in place.
   const uint64_t origin = edit ? forwarding.new_origin() : 0;
   encode_forwarded(request, origin, operation.payload);
-  const bool parsed =
-      parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
+  const bool parsed = parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
   KVORUM_CHECK(parsed);
   operation.forwarded.request.timeout_ms = request.timeout_ms;
   run_at(coordinator, id, operation, now);
@@ -193,7 +192,8 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
   }
   // A fallback that sees a healthy primary passes the request on, but not round in circles.
   MemberIndex coordinator = core.self();
-  if (envelope.hops < Forwarding::kHopsMax && !core.is_primary(core.self(), operation.request().key)) {
+  if (envelope.hops < Forwarding::kHopsMax &&
+      !core.is_primary(core.self(), operation.request().key)) {
     coordinator = forwarding.choose(operation.request(), operation.tried);
   }
   run_at(coordinator, id, operation, now);
@@ -215,7 +215,7 @@ bool Coordinator::Impl::on_read_reply(MemberIndex from, const Frame& frame, Now 
       puts.after_read(id, *operation, gets.on_reply(id, *operation, from, reply), now);
       break;
     case Operation::Kind::kInspect:
-      inspections.on_reply(id, *operation, from, reply, now);
+      inspections.on_reply(id, *operation, {from, reply}, now);
       break;
     case Operation::Kind::kForward:
     case Operation::Kind::kReplicaFrame:
@@ -233,7 +233,7 @@ bool Coordinator::Impl::on_write_reply(MemberIndex from, const Frame& frame, Now
   if (!operation) return true;
   core.health.answered(from);
   if (operation->kind == Operation::Kind::kPut) {
-    puts.on_reply(id, *operation, from, reply, now);
+    puts.on_reply(id, *operation, {from, reply}, now);
   } else if (operation->kind == Operation::Kind::kHintReplay) {
     hint_replay.on_reply(id, *operation, reply);
   }

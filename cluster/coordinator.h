@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The coordinator: runs client requests against the replicas of their keys, and serves as a replica
 // for other coordinators. A pure state machine: inputs with `now` come in, effects go to the Outbox
-// and the sinks; no clock, socket, thread or random device. One per reactor; not thread-safe. What a
-// node's coordinators share stands in NodeParts. Paper 4.5 (execution), 4.6 (hinted handoff).
+// and the sinks; no clock, socket, thread or random device. One per reactor; not thread-safe. What
+// a node's coordinators share stands in NodeParts. Paper 4.5 (execution), 4.6 (hinted handoff).
 //
 //   submit -> route --self--> get or put machine (get_machine.cc, put_machine.cc) -> completion
 //                \--other--> forwarded, answered or retried elsewhere (forwarding.cc)
@@ -52,7 +52,8 @@ struct CoordinatorOptions {
   bool replays_hints = true;  // one coordinator of a node does
 };
 
-// Since start; read by another thread for metrics, hence atomic there (server copies them per turn).
+// Since start; read by another thread for metrics, hence atomic there (server copies them per
+// turn).
 struct CoordinatorCounters {
   uint64_t gets = 0, puts = 0, forwards = 0, forward_retries = 0;
   uint64_t replica_reads = 0, replica_writes = 0;

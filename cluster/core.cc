@@ -138,9 +138,8 @@ MemberIndex Core::spare_fallback(const KeyRef& key, const Targets& targets) {
   if (!view->keyspaces[key.keyspace].sloppy) return kNoMember;
   const auto list = preference_list(key);
   for (size_t at = view->quorum(key.keyspace).n; at < list.size(); ++at) {
-    const bool asked = std::any_of(targets.begin(), targets.end(), [&](const Target& target) {
-      return target.member == list[at];
-    });
+    const bool asked = std::any_of(targets.begin(), targets.end(),
+                                   [&](const Target& target) { return target.member == list[at]; });
     if (!asked && list[at] != self() && health.healthy(list[at])) return list[at];
   }
   return kNoMember;
@@ -210,7 +209,8 @@ Dot Core::mint(Record& own, const VersionVector& covered, bool lww, Now now) {
   const Hlc tick = parts.clock->tick(now.wall_ms);
   dot.hlc = tick;
   if (lww) {
-    for (const VectorEntry& known : own.object.vector) dot.hlc = std::max(dot.hlc, known.hlc.next());
+    for (const VectorEntry& known : own.object.vector)
+      dot.hlc = std::max(dot.hlc, known.hlc.next());
     for (const VectorEntry& known : covered) dot.hlc = std::max(dot.hlc, known.hlc.next());
   }
   if (!entry) {

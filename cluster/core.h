@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the machines of one coordinator share: the node's parts, the view, the pool of operations, the
-// peers' health, timers, the outbox. Private to cluster/: only coordinator.cc and the machines it
-// owns include it. Not thread-safe; a coordinator belongs to one reactor.
+// What the machines of one coordinator share: the node's parts, the view, the pool of operations,
+// the peers' health, timers, the outbox. Private to cluster/: only coordinator.cc and the machines
+// it owns include it. Not thread-safe; a coordinator belongs to one reactor.
 #pragma once
 
 #include <deque>
@@ -28,24 +28,24 @@ struct Target {
   MemberIndex member = kNoMember;
   MemberIndex stands_for = kNoMember;  // the primary whose place a fallback takes
   State state = State::kWaiting;
-  bool replaced = false;               // silent for a quarter of the deadline: another was asked too
-  uint64_t digest = 0;                 // versions_digest() of its answer to a read
+  bool replaced = false;  // silent for a quarter of the deadline: another was asked too
+  uint64_t digest = 0;    // versions_digest() of its answer to a read
 };
 
 using Targets = InlineVector<Target, 4>;
 
-// An answer that counts: the first of its place. A slow primary and the fallback that took its place
-// are one copy in the end, since the hint goes to that primary.
+// An answer that counts: the first of its place. A slow primary and the fallback that took its
+// place are one copy in the end, since the hint goes to that primary.
 bool is_vote(const Targets& targets, size_t at);
 
 // One request in flight, as its coordinator or its forwarder sees it. Pooled: begin() resets it.
 struct Operation {
   enum class Kind : uint8_t { kGet, kPut, kForward, kInspect, kReplicaFrame, kHintReplay };
   enum class Phase : uint8_t {
-    kLoading,    // waits for an object from the store, then starts again
-    kReading,    // get: until R counted; put: its read before the edit
-    kWriting,    // put: until W acknowledged
-    kSettling,   // answered; stragglers are still awaited, for read repair or for hints
+    kLoading,   // waits for an object from the store, then starts again
+    kReading,   // get: until R counted; put: its read before the edit
+    kWriting,   // put: until W acknowledged
+    kSettling,  // answered; stragglers are still awaited, for read repair or for hints
   };
   Kind kind;
   Phase phase;
@@ -59,51 +59,58 @@ struct Operation {
   uint64_t started_us;
   uint64_t deadline_us;
   uint8_t hops;
-  uint8_t needed;             // R or W
+  uint8_t needed;  // R or W
   bool quarter_passed;
   bool answered_client;
 
-  std::string payload;        // encode_forwarded(); for kReplicaFrame the frame's payload
+  std::string payload;  // encode_forwarded(); for kReplicaFrame the frame's payload
   uint8_t keyspace;
-  ForwardedRequest forwarded; // views into payload
-  FrameHead frame;            // kReplicaFrame
+  ForwardedRequest forwarded;  // views into payload
+  FrameHead frame;             // kReplicaFrame
 
   Targets targets;
   InlineVector<MemberIndex, 4> dead;  // put: primaries that nobody stands for
-  std::string object;         // reads: portable form of what is merged so far
+  std::string object;                 // reads: portable form of what is merged so far
   uint64_t object_digest;
   NodeId fastest;
 
   // Put.
-  engine::Ticket ticket;      // of the own vote
-  bool own_vote_open;         // the own copy awaits its commit
+  engine::Ticket ticket;  // of the own vote
+  bool own_vote_open;     // the own copy awaits its commit
   bool blind;
   bool second_write_done;
   bool was_stored;
-  VersionVector uncovered;    // what replicas kept that a blind write did not cover
+  VersionVector uncovered;  // what replicas kept that a blind write did not cover
   Dot dot;
   Context new_context;
-  EditOutput edit;            // reply fields; bytes moved to reply_storage
+  EditOutput edit;  // reply fields; bytes moved to reply_storage
   std::string reply_storage;
   uint8_t hints_left;
 
   // Forward.
   InlineVector<MemberIndex, 4> tried;
 
-  std::vector<ReplicaFacts> replicas;      // kInspect
-  std::deque<std::string> replica_objects; // their bytes
+  std::vector<ReplicaFacts> replicas;       // kInspect
+  std::deque<std::string> replica_objects;  // their bytes
 
   const Request& request() const { return forwarded.request; }
   void begin(Kind new_kind, Now now);
 };
 
+// What a replica said, with who said it.
+template <class Reply>
+struct Answered {
+  MemberIndex from;
+  const Reply& reply;
+};
+
 // A replica's answer, or an own vote, that waits for its commit.
 struct AwaitedCommit {
   engine::Ticket ticket = 0;
-  SlotId operation = 0;        // own vote of this operation; else an answer:
+  SlotId operation = 0;  // own vote of this operation; else an answer:
   MemberIndex reply_to = kNoMember;
   SlotId reply_operation = 0;
-  ReplicaWriteReply reply;     // its vector stands in vector_bytes
+  ReplicaWriteReply reply;  // its vector stands in vector_bytes
   std::string vector_bytes;
 };
 
@@ -161,15 +168,15 @@ class Core {
   // A fallback that is not among the targets yet, or kNoMember.
   MemberIndex spare_fallback(const KeyRef& key, const Targets& targets);
 
-  // Reads this node's copy (primary or not) with flush marks applied. fn gets the record, empty where
-  // there is none.
+  // Reads this node's copy (primary or not) with flush marks applied. fn gets the record, empty
+  // where there is none.
   engine::Access read_own(const KeyRef& key, FunctionRef<void(Record& record)> fn);
   // All hints kept here for the key, merged. False where there is none.
   bool read_hints(const KeyRef& key, Object* object, std::string* storage);
   // Changes the own copy under its lock: fn edits the record and says whether to store it.
   engine::UpdateResult update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn);
-  // A new dot of this node for the record; notes the birth where it is a first one. In a keyspace of
-  // the last write its HLC is above everything in `covered`: a node whose clock is slow must not
+  // A new dot of this node for the record; notes the birth where it is a first one. In a keyspace
+  // of the last write its HLC is above everything in `covered`: a node whose clock is slow must not
   // make an overwrite that is older than what it overwrites.
   Dot mint(Record& record, const VersionVector& covered, bool lww, Now now);
   // The clock follows what others minted.

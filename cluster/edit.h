@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Edits: how a command changes a value, as pure functions handed in by the command families. The
-// coordinator knows only their row number, which travels in forwarded requests, so that an edit runs
-// where the key's writes are serialised, inside its critical section. Every node of a cluster has
-// the same table (the protocol version of the links stands for it).
+// coordinator knows only their row number, which travels in forwarded requests, so that an edit
+// runs where the key's writes are serialised, inside its critical section. Every node of a cluster
+// has the same table (the protocol version of the links stands for it).
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@ namespace kvorum::cluster {
 
 struct EditInput {
   const KeyRef& key;
-  const Object& object;                         // the coordinator's, merged with R replicas' if needs_old
-  const InlineVector<Version, 1>& visible;      // what a client would see of it, newest first
-  uint64_t now_ms;                              // hybrid clock
-  std::string_view argument;                    // the edit's own encoding of its options
+  const Object& object;  // the coordinator's, merged with R replicas' if needs_old
+  const InlineVector<Version, 1>& visible;  // what a client would see of it, newest first
+  uint64_t now_ms;                          // hybrid clock
+  std::string_view argument;                // the edit's own encoding of its options
   std::string_view value;
 };
 

@@ -59,8 +59,8 @@ bool Forwarding::may_try_again(const Operation& operation) const {
 }
 
 void Forwarding::try_next(SlotId id, Operation& operation, Now now) {
-  const MemberIndex next = may_try_again(operation) ? choose(operation.request(), operation.tried)
-                                                    : kNoMember;
+  const MemberIndex next =
+      may_try_again(operation) ? choose(operation.request(), operation.tried) : kNoMember;
   if (next == kNoMember) {
     give_up(id, operation, now);
     return;
@@ -85,8 +85,7 @@ void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
     core_.health.timed_out(operation.tried.back(), now.steady_us);
     ++core_.counters.timeouts;
   }
-  if (may_try_again(operation) &&
-      choose(operation.request(), operation.tried) != kNoMember) {
+  if (may_try_again(operation) && choose(operation.request(), operation.tried) != kNoMember) {
     try_next(id, operation, now);
     return;
   }

@@ -97,10 +97,10 @@ void GetMachine::ask(SlotId id, const Operation& operation, const Target& target
 
 bool GetMachine::known_digest(const Operation& operation, uint64_t digest) const {
   if (digest == 0 || digest == operation.object_digest) return true;
-  return std::any_of(
-      operation.targets.begin(), operation.targets.end(), [digest](const Target& target) {
-        return target.state == State::kAnswered && target.digest == digest;
-      });
+  return std::any_of(operation.targets.begin(), operation.targets.end(),
+                     [digest](const Target& target) {
+                       return target.state == State::kAnswered && target.digest == digest;
+                     });
 }
 
 // Merges a full answer in. False where its object is ill-formed.
@@ -172,9 +172,9 @@ void GetMachine::advance(SlotId id, Operation& operation, Progress progress, Now
   }
   if (operation.phase != Operation::Phase::kReading || progress == Progress::kWaiting) return;
   if (progress == Progress::kFailed) {
-    const bool serve = core_.view->keyspaces[operation.keyspace].reads_when_short ==
-                           ReadsWhenShort::kServe &&
-                       !operation.object.empty();
+    const bool serve =
+        core_.view->keyspaces[operation.keyspace].reads_when_short == ReadsWhenShort::kServe &&
+        !operation.object.empty();
     if (!serve) {
       core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
       core_.release(id);
@@ -203,8 +203,7 @@ void GetMachine::answer(Operation& operation, Now now) {
   completion.object = &object;
   completion.fastest = operation.fastest;
   for (const Target& target : operation.targets) {
-    const bool stale =
-        target.state == State::kAnswered && target.digest != operation.object_digest;
+    const bool stale = target.state == State::kAnswered && target.digest != operation.object_digest;
     completion.service.repairs = static_cast<uint8_t>(completion.service.repairs + stale);
   }
   core_.complete(operation, completion, now);
@@ -234,7 +233,8 @@ void GetMachine::repair_and_release(SlotId id, Operation& operation, Now now) {
       return true;
     });
     // Evicted since it answered: loaded, and the read runs once more, for the repair alone.
-    evicted = result.access == engine::Access::kNotResident && now.steady_us < operation.deadline_us;
+    evicted =
+        result.access == engine::Access::kNotResident && now.steady_us < operation.deadline_us;
   }
   if (evicted) return core_.load(id, operation, key);
   core_.release(id);
@@ -243,8 +243,7 @@ void GetMachine::repair_and_release(SlotId id, Operation& operation, Now now) {
 // A silent replica's place is taken by the next fallback, which answers from its hints.
 void GetMachine::ask_stand_in(SlotId id, Operation& operation, size_t silent) {
   operation.targets[silent].replaced = true;
-  const MemberIndex stand_in =
-      core_.spare_fallback(operation.request().key, operation.targets);
+  const MemberIndex stand_in = core_.spare_fallback(operation.request().key, operation.targets);
   if (stand_in == kNoMember) return;
   const Target& absent = operation.targets[silent];
   const MemberIndex place = absent.stands_for == kNoMember ? absent.member : absent.stands_for;

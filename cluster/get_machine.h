@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// get (paper 4.5): asks the N healthiest nodes of the preference list, the object from the closest and
-// digests of versions from the others, fetches what differs, merges, answers at R, and afterwards
-// repairs the primaries that turned out stale. Private to cluster/; owned by the coordinator.
+// get (paper 4.5): asks the N healthiest nodes of the preference list, the object from the closest
+// and digests of versions from the others, fetches what differs, merges, answers at R, and
+// afterwards repairs the primaries that turned out stale. Private to cluster/; owned by the
+// coordinator.
 //
 //   start --object not resident--> kLoading --loaded--> start
 //     |

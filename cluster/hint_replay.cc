@@ -39,7 +39,8 @@ void HintReplay::on_time(Now now) {
 
 void HintReplay::send(const HintKey& hint, const Object& object, Now now) {
   const MemberIndex target = core_.view->find_id(hint.target);
-  // A suspected target may have no other traffic that would find it well again: a hint is its probe.
+  // A suspected target may have no other traffic that would find it well again: a hint is its
+  // probe.
   if (target == kNoMember || !core_.health.reachable(target, now.steady_us, core_.rng)) return;
   SlotId id;
   Operation& operation = core_.operations.acquire(&id);

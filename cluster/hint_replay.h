@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hinted hand-off (paper 4.6): hints are scanned periodically and written to the primary they are for
-// as soon as it can be reached. A hint goes only once its target acknowledged all of it. Bounded in
-// flight; one coordinator of a node does it. Private to cluster/; owned by the coordinator.
+// Hinted hand-off (paper 4.6): hints are scanned periodically and written to the primary they are
+// for as soon as it can be reached. A hint goes only once its target acknowledged all of it.
+// Bounded in flight; one coordinator of a node does it. Private to cluster/; owned by the
+// coordinator.
 #pragma once
 
 #include "cluster/core.h"

@@ -44,8 +44,7 @@ bool Hints::update(const HintKey& hint, FunctionRef<bool(Record& record)> fn) {
     change.live = true;
     return change;
   };
-  const engine::UpdateResult result =
-      table_->update(table_ref(name), change_record);
+  const engine::UpdateResult result = table_->update(table_ref(name), change_record);
   return result.access == engine::Access::kDone;
 }
 

@@ -33,8 +33,8 @@ class Hints {
   // Removes the hint if its object still has exactly this vector: the target has all of it.
   void remove_delivered(const HintKey& hint, const VersionVector& delivered);
 
-  // Shows hints from a place in ring order, at least count_min unless the end came first; sets `from`
-  // to where to go on, `partition` to partitions() at the end.
+  // Shows hints from a place in ring order, at least count_min unless the end came first; sets
+  // `from` to where to go on, `partition` to partitions() at the end.
   void walk(uint32_t* partition, Position* from, size_t count_min,
             FunctionRef<void(const HintKey& hint, const Object& object)> fn) const;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The hybrid logical clock of a node (Kulkarni et al.): never goes back, stays near wall time, and is
-// above every remote reading that it accepted. Shared by the node's reactors. A remote reading more
-// than kAheadMaxMs before our wall clock is counted and does not move it: causality never depends on
-// synchronised clocks, so one node with a wrong clock must not drag the others along.
+// The hybrid logical clock of a node (Kulkarni et al.): never goes back, stays near wall time, and
+// is above every remote reading that it accepted. Shared by the node's reactors. A remote reading
+// more than kAheadMaxMs before our wall clock is counted and does not move it: causality never
+// depends on synchronised clocks, so one node with a wrong clock must not drag the others along.
 #pragma once
 
 #include <atomic>

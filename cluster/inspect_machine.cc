@@ -16,8 +16,8 @@ void InspectMachine::start(SlotId id, Operation& operation, Now now) {
     operation.targets.push_back(Target{.member = member});
     if (member == core_.self()) {
       std::string bytes;
-      const engine::Access access = core_.read_own(
-          key, [&](Record& record) { encode_object(record.object, bytes); });
+      const engine::Access access =
+          core_.read_own(key, [&](Record& record) { encode_object(record.object, bytes); });
       if (access == engine::Access::kNotResident) {
         operation.targets.clear();
         operation.replicas.clear();
@@ -43,28 +43,27 @@ void InspectMachine::add(Operation& operation, size_t row, std::string_view obje
   operation.replica_objects.emplace_back(object);
   ReplicaFacts& facts = operation.replicas[row];
   facts.answered = decode_object(operation.replica_objects.back(), facts.object);
-  operation.targets[row].state =
-      facts.answered ? Target::State::kAnswered : Target::State::kFailed;
+  operation.targets[row].state = facts.answered ? Target::State::kAnswered : Target::State::kFailed;
 }
 
 bool InspectMachine::complete(const Operation& operation) {
-  return std::none_of(operation.targets.begin(), operation.targets.end(), [](const Target& target) {
-    return target.state == Target::State::kWaiting;
-  });
+  return std::none_of(operation.targets.begin(), operation.targets.end(),
+                      [](const Target& target) { return target.state == Target::State::kWaiting; });
 }
 
-void InspectMachine::on_reply(SlotId id, Operation& operation, MemberIndex from,
-                              const ReplicaReadReply& reply, Now now) {
+void InspectMachine::on_reply(SlotId id, Operation& operation,
+                              const Answered<ReplicaReadReply>& answer, Now now) {
   for (size_t row = 0; row < operation.targets.size(); ++row) {
     Target& target = operation.targets[row];
-    if (target.member != from || target.state != Target::State::kWaiting) continue;
-    if (reply.verdict == ReplicaVerdict::kRefused) {
+    if (target.member != answer.from || target.state != Target::State::kWaiting) continue;
+    if (answer.reply.verdict == ReplicaVerdict::kRefused) {
       target.state = Target::State::kFailed;
     } else {
-      add(operation, row, reply.verdict == ReplicaVerdict::kOk ? reply.object : std::string_view());
+      add(operation, row,
+          answer.reply.verdict == ReplicaVerdict::kOk ? answer.reply.object : std::string_view());
     }
   }
-  if (complete(operation)) answer(id, operation, now);
+  if (complete(operation)) this->answer(id, operation, now);
 }
 
 void InspectMachine::answer(SlotId id, Operation& operation, Now now) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// KV.INSPECT: what each primary of a key holds, side by side, for people. Asks all N for their whole
-// object and answers when all did, or a quarter of the deadline later with what is there. Private to
-// cluster/; owned by the coordinator.
+// KV.INSPECT: what each primary of a key holds, side by side, for people. Asks all N for their
+// whole object and answers when all did, or a quarter of the deadline later with what is there.
+// Private to cluster/; owned by the coordinator.
 #pragma once
 
 #include "cluster/core.h"
@@ -13,8 +13,7 @@ class InspectMachine {
   explicit InspectMachine(Core& core) : core_(core) {}
 
   void start(SlotId id, Operation& operation, Now now);
-  void on_reply(SlotId id, Operation& operation, MemberIndex from, const ReplicaReadReply& reply,
-                Now now);
+  void on_reply(SlotId id, Operation& operation, const Answered<ReplicaReadReply>& answer, Now now);
   void on_timer(SlotId id, Operation& operation, Now now) { answer(id, operation, now); }
 
  private:

@@ -19,16 +19,16 @@ struct KeyspaceRequest {
   // kScan: a cursor is Position::high of the next key to show (it begins with the partition's
   // number), so it is valid at any node; 0 starts, and 0 as an answer means the end.
   uint64_t cursor = 0;
-  uint32_t count = 10;         // at least so many keys, if there are; ties are never split
-  uint32_t timeout_ms = 0;     // 0: limits.request_timeout
+  uint32_t count = 10;      // at least so many keys, if there are; ties are never split
+  uint32_t timeout_ms = 0;  // 0: limits.request_timeout
 };
 
 struct KeyspaceCompletion {
   Outcome outcome = Outcome::kOk;
-  std::string_view text;            // of the error
-  std::vector<std::string> keys;    // kScan: keys with a visible value
-  uint64_t cursor = 0;              // kScan
-  uint64_t count = 0;               // kCount
+  std::string_view text;          // of the error
+  std::vector<std::string> keys;  // kScan: keys with a visible value
+  uint64_t cursor = 0;            // kScan
+  uint64_t count = 0;             // kCount
 };
 
 // Told exactly once per submitted KeyspaceRequest.

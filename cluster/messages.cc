@@ -61,7 +61,8 @@ void FrameWriter::finish() {
   const size_t size = batch_.size() - start_;
   KVORUM_CHECK(size <= kFrameBytesMax);
   const uint32_t length = static_cast<uint32_t>(size - kFrameLengthBytes);
-  const uint32_t checksum = checksum32({batch_.data() + start_ + kChecksummedFrom, size - kChecksummedFrom});
+  const uint32_t checksum =
+      checksum32({batch_.data() + start_ + kChecksummedFrom, size - kChecksummedFrom});
   std::memcpy(batch_.data() + start_, &length, 4);
   std::memcpy(batch_.data() + start_ + 4, &checksum, 4);
 }
@@ -116,8 +117,7 @@ bool parse_replica_read(const Frame& frame, ReplicaRead* message) {
   return reader.ok() && reader.done() && valid_key(message->key);
 }
 
-void put_replica_read_reply(std::string& batch, SlotId operation,
-                            const ReplicaReadReply& message) {
+void put_replica_read_reply(std::string& batch, SlotId operation, const ReplicaReadReply& message) {
   const uint16_t flags = message.full ? kReadFull : 0;
   FrameWriter frame(batch, {MessageType::kReplicaReadReply, 0, flags, operation});
   put_u8(batch, static_cast<uint8_t>(message.verdict));

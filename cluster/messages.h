@@ -28,11 +28,11 @@ inline constexpr size_t kFrameHeadBytes = 4 + 4 + 1 + 1 + 2 + 8;
 inline constexpr uint64_t kFrameBytesMax = kValueBytesMax + 16 * 1024 * 1024;
 
 enum class MessageType : uint8_t {
-  kHello = 1,      // link level: greeting, its answer, keep-alive (server/ handles these four)
+  kHello = 1,  // link level: greeting, its answer, keep-alive (server/ handles these four)
   kWelcome = 2,
   kPing = 3,
   kPong = 4,
-  kForward = 8,    // a client's request, for the node that coordinates it
+  kForward = 8,  // a client's request, for the node that coordinates it
   kForwardReply = 9,
   kReplicaRead = 10,
   kReplicaReadReply = 11,
@@ -76,8 +76,8 @@ struct Frame {
   std::string_view payload;
 };
 
-// Takes the first frame of `bytes`. With kFrame, `size` is what it occupied; with kNeedMore, what is
-// needed in all (at least).
+// Takes the first frame of `bytes`. With kFrame, `size` is what it occupied; with kNeedMore, what
+// is needed in all (at least).
 FrameStatus parse_frame(std::string_view bytes, Frame* frame, size_t* size);
 
 // The key that a frame is about, as far as a prefetch needs it: position and keyspace. False for
@@ -85,12 +85,12 @@ FrameStatus parse_frame(std::string_view bytes, Frame* frame, size_t* size);
 bool peek_key(const Frame& frame, KeyRef* key);
 
 // ReplicaRead: what the asker wants back. ReplicaWrite: who the write is for.
-inline constexpr uint16_t kReadFull = 1 << 0;      // the object, not only the digest of its versions
-inline constexpr uint16_t kReadHinted = 1 << 1;    // asked as a fallback: answer from hints
-inline constexpr uint16_t kWriteBlind = 1 << 0;    // tell me what you keep that this did not cover
-inline constexpr uint16_t kWriteHinted = 1 << 1;   // keep it as a hint for the member in the payload
-inline constexpr uint16_t kWriteRepair = 1 << 2;   // read repair or hint replay: no client waits
-inline constexpr uint16_t kWriteSecond = 1 << 3;   // the second write of a blind one; echoed
+inline constexpr uint16_t kReadFull = 1 << 0;     // the object, not only the digest of its versions
+inline constexpr uint16_t kReadHinted = 1 << 1;   // asked as a fallback: answer from hints
+inline constexpr uint16_t kWriteBlind = 1 << 0;   // tell me what you keep that this did not cover
+inline constexpr uint16_t kWriteHinted = 1 << 1;  // keep it as a hint for the member in the payload
+inline constexpr uint16_t kWriteRepair = 1 << 2;  // read repair or hint replay: no client waits
+inline constexpr uint16_t kWriteSecond = 1 << 3;  // the second write of a blind one; echoed
 
 // What a replica says to a write or a read.
 enum class ReplicaVerdict : uint8_t {
@@ -112,8 +112,8 @@ bool parse_replica_read(const Frame& frame, ReplicaRead* message);
 struct ReplicaReadReply {
   ReplicaVerdict verdict = ReplicaVerdict::kOk;
   bool full = false;
-  uint64_t digest = 0;             // versions_digest()
-  std::string_view object;         // portable form, where full
+  uint64_t digest = 0;      // versions_digest()
+  std::string_view object;  // portable form, where full
 };
 void put_replica_read_reply(std::string& batch, SlotId operation, const ReplicaReadReply& message);
 bool parse_replica_read_reply(const Frame& frame, ReplicaReadReply* message);
@@ -123,8 +123,8 @@ struct ReplicaWrite {
   bool blind = false;
   bool repair = false;
   bool second = false;
-  NodeId hint_for = 0;             // 0: the receiver is a primary
-  std::string_view object;         // portable form
+  NodeId hint_for = 0;      // 0: the receiver is a primary
+  std::string_view object;  // portable form
 };
 void put_replica_write(std::string& batch, SlotId operation, const ReplicaWrite& message);
 // The same with the object given apart, appended without a copy in between.
@@ -135,15 +135,16 @@ bool parse_replica_write(const Frame& frame, ReplicaWrite* message);
 struct ReplicaWriteReply {
   ReplicaVerdict verdict = ReplicaVerdict::kOk;
   bool second = false;
-  std::string_view vector;         // encode_context() of the uncovered object's vector
+  std::string_view vector;  // encode_context() of the uncovered object's vector
 };
-void put_replica_write_reply(std::string& batch, SlotId operation, const ReplicaWriteReply& message);
+void put_replica_write_reply(std::string& batch, SlotId operation,
+                             const ReplicaWriteReply& message);
 bool parse_replica_write_reply(const Frame& frame, ReplicaWriteReply* message);
 
 // A client's request, travelling: Request with what the asking node fixed for all its retries.
 struct ForwardedRequest {
   Request request;
-  Context context;          // request.context points here after parsing
+  Context context;  // request.context points here after parsing
   uint64_t origin = 0;
 };
 // The payload alone: kept by the asking node for retries, and by a coordinator while it waits.

@@ -8,8 +8,8 @@
 namespace kvorum::cluster {
 namespace {
 
-// Keeps of `from` what `other` either holds too or never heard of, and appends it to `out`. A version
-// that one side already emptied because its deadline passed is empty in the merged object.
+// Keeps of `from` what `other` either holds too or never heard of, and appends it to `out`. A
+// version that one side already emptied because its deadline passed is empty in the merged object.
 void keep_unseen(const Object& from, const Object& other, InlineVector<Version, 1>& out) {
   for (const Version& version : from.versions) {
     const Version* twin = other.find(version.dot);

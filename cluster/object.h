@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The version algebra: what is stored per key and how two copies become one. An Object is a dotted
-// version vector set: a version vector (actor -> highest HLC) plus the versions that nothing covers,
-// each with its own dot. update(), merge() and the vector as context are the whole algebra; merge is
-// commutative, associative and idempotent (tests/cluster/object_test.cc). Pure values: the bytes of
-// versions are borrowed from a record, a frame or a request and live as long as those.
+// version vector set: a version vector (actor -> highest HLC) plus the versions that nothing
+// covers, each with its own dot. update(), merge() and the vector as context are the whole algebra;
+// merge is commutative, associative and idempotent (tests/cluster/object_test.cc). Pure values: the
+// bytes of versions are borrowed from a record, a frame or a request and live as long as those.
 // Sources: paper 4.4; Preguica et al., "Dotted Version Vectors"; docs/CONSISTENCY.md.
 #pragma once
 
@@ -81,8 +81,9 @@ struct Object {
   const Version* find(const Dot& dot) const;
 };
 
-// What a client knows (docs/CONSISTENCY.md): everything its vector covers, and single dots beyond it
-// that cover only themselves ("detached": the dot of a put, whose writer never saw its siblings).
+// What a client knows (docs/CONSISTENCY.md): everything its vector covers, and single dots beyond
+// it that cover only themselves ("detached": the dot of a put, whose writer never saw its
+// siblings).
 struct Context {
   VersionVector vector;
   InlineVector<Dot, 2> detached;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a coordinator is asked to do and what it answers: the border between cluster/ and the command
-// handlers. Bytes in a Request are borrowed during submit(); bytes in a Completion during the call.
+// What a coordinator is asked to do and what it answers: the border between cluster/ and the
+// command handlers. Bytes in a Request are borrowed during submit(); bytes in a Completion during
+// the call.
 #pragma once
 
 #include <cstdint>
@@ -28,37 +29,37 @@ struct Request {
   EditCode edit = 0;
   std::string_view argument;
   std::string_view value;
-  bool has_context = false;   // else an edit overwrites what its coordinator knows
+  bool has_context = false;          // else an edit overwrites what its coordinator knows
   const Context* context = nullptr;  // with has_context; borrowed during submit()
-  NodeId preferred = 0;       // coordinator named by the context token
+  NodeId preferred = 0;              // coordinator named by the context token
 
-  uint8_t r = 0, w = 0;       // 0: the keyspace's
-  bool strict_w = false;      // w was asked for explicitly: never softened to hints
-  uint32_t timeout_ms = 0;    // 0: limits.request_timeout
-  bool wants_context = false; // fill Completion::context for an edit
+  uint8_t r = 0, w = 0;        // 0: the keyspace's
+  bool strict_w = false;       // w was asked for explicitly: never softened to hints
+  uint32_t timeout_ms = 0;     // 0: limits.request_timeout
+  bool wants_context = false;  // fill Completion::context for an edit
 };
 
 enum class Outcome : uint8_t {
   kOk,
-  kRejected,       // by the edit: text is the error
-  kNoQuorum,       // nothing was written anywhere, or too few answered a read
-  kUncertain,      // some replicas may have it: it may appear later
+  kRejected,   // by the edit: text is the error
+  kNoQuorum,   // nothing was written anywhere, or too few answered a read
+  kUncertain,  // some replicas may have it: it may appear later
   kTooManySiblings,
-  kNotOwner,       // kLocal on a node that is no primary of the key
-  kStoreFailed,    // this node's disk refuses writes
+  kNotOwner,     // kLocal on a node that is no primary of the key
+  kStoreFailed,  // this node's disk refuses writes
   kOutOfMemory,
-  kClusterDown,    // not a member, or starting
+  kClusterDown,  // not a member, or starting
 };
 
 // How an operation was served, for KV.LASTOP and metrics.
 struct ServiceRecord {
   NodeId coordinator = 0;
-  uint8_t answered = 0;    // replicas whose answer counted
-  uint8_t primaries = 0;   // of them
+  uint8_t answered = 0;   // replicas whose answer counted
+  uint8_t primaries = 0;  // of them
   uint8_t fallbacks = 0;
-  uint8_t hints = 0;       // left for primaries that could not be reached
-  uint8_t repairs = 0;     // replicas found stale
-  uint8_t hops = 0;        // 1: forwarded
+  uint8_t hints = 0;    // left for primaries that could not be reached
+  uint8_t repairs = 0;  // replicas found stale
+  uint8_t hops = 0;     // 1: forwarded
   uint32_t micros = 0;
 };
 
@@ -70,16 +71,16 @@ struct ReplicaFacts {  // one row of KV.INSPECT
 
 struct Completion {
   Outcome outcome = Outcome::kOk;
-  std::string_view text;         // of the error, without a code word, where it is not kOk
+  std::string_view text;           // of the error, without a code word, where it is not kOk
   const Object* object = nullptr;  // kRead, kLocal: what was read (never null then)
-  uint64_t now_ms = 0;           // hybrid clock at the answer, for visibility of versions
-  uint8_t reply_code = 0;        // kEdit: as the edit said
+  uint64_t now_ms = 0;             // hybrid clock at the answer, for visibility of versions
+  uint8_t reply_code = 0;          // kEdit: as the edit said
   int64_t reply_number = 0;
   bool has_reply_bytes = false;
   std::string_view reply_bytes;
-  bool stored = false;           // kEdit: a new version was written
-  const Context* context = nullptr;  // kEdit with wants_context
-  NodeId fastest = 0;            // kRead: who answered first, for the token
+  bool stored = false;                   // kEdit: a new version was written
+  const Context* context = nullptr;      // kEdit with wants_context
+  NodeId fastest = 0;                    // kRead: who answered first, for the token
   uint8_t acknowledged = 0, needed = 0;  // for the text of kNoQuorum, kUncertain
   ServiceRecord service;
   const std::vector<ReplicaFacts>* replicas = nullptr;  // kInspect

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Local failure detection (paper 4.8.3): B is down for this coordinator when B does not answer it.
 // A peer is reachable while its link is up and it has not missed kTimeoutsMax answers in a row; a
-// suspected one gets a request again every now and then (half-open, jittered), and one answer clears
-// it. Nothing is told to other nodes and no outage changes the membership.
+// suspected one gets a request again every now and then (half-open, jittered), and one answer
+// clears it. Nothing is told to other nodes and no outage changes the membership.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ class PeerHealth {
   // A new view: members keep their state by index, new ones start down. `self` is always reachable.
   void resize(size_t members, MemberIndex self);
 
-  // May be asked now. For a suspected peer true once per retry interval: the caller's request is the
-  // probe.
+  // May be asked now. For a suspected peer true once per retry interval: the caller's request is
+  // the probe.
   bool reachable(MemberIndex peer, uint64_t now_us, Rng& rng);
   // The same without spending the probe.
   bool healthy(MemberIndex peer) const {

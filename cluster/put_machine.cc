@@ -115,16 +115,16 @@ bool PutMachine::must_read(const Operation& operation) {
   return lacks;
 }
 
-// Chooses the replicas, before anything is touched: false where W can neither be met nor softened to
-// as many copies as nodes are alive (the missing ones are kept as hints).
+// Chooses the replicas, before anything is touched: false where W can neither be met nor softened
+// to as many copies as nodes are alive (the missing ones are kept as hints).
 bool PutMachine::plan(Operation& operation, Now now) {
   const Request& request = operation.request();
   const KeyspacePolicy& policy = core_.view->keyspaces[operation.keyspace];
   core_.choose_targets(request.key, now, &operation.targets, &operation.dead);
   const size_t alive = operation.targets.size();
   const uint8_t w = request.w ? request.w : core_.view->quorum(operation.keyspace).w;
-  const bool soft = policy.sloppy && !request.strict_w &&
-                    policy.writes_when_short == WritesWhenShort::kHint;
+  const bool soft =
+      policy.sloppy && !request.strict_w && policy.writes_when_short == WritesWhenShort::kHint;
   operation.needed = alive < w && soft ? static_cast<uint8_t>(alive) : w;
   return alive >= operation.needed && take_own_place(operation);
 }
@@ -206,7 +206,8 @@ PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record,
   return Applied::kStored;
 }
 
-// Stores in the own copy, or where this node is a fallback in the hint for the primary it stands for.
+// Stores in the own copy, or where this node is a fallback in the hint for the primary it stands
+// for.
 engine::UpdateResult PutMachine::store_own(Operation& operation, Now now, Applied* applied) {
   const KeyRef& key = operation.request().key;
   const auto change = [&](Record& record) {
@@ -235,7 +236,7 @@ void PutMachine::write(SlotId id, Operation& operation, Now now) {
     return;
   }
   if (result.access != engine::Access::kDone || applied == Applied::kTooManySiblings) {
-    const Outcome outcome = applied == Applied::kTooManySiblings ? Outcome::kTooManySiblings
+    const Outcome outcome = applied == Applied::kTooManySiblings     ? Outcome::kTooManySiblings
                             : result.access == engine::Access::kFull ? Outcome::kOutOfMemory
                                                                      : Outcome::kStoreFailed;
     core_.complete_failed(operation, outcome, {}, now);
@@ -304,10 +305,8 @@ void PutMachine::replace(SlotId id, Operation& operation, size_t silent) {
   Target& target = operation.targets[silent];
   if (target.replaced || target.member == core_.self()) return;
   target.replaced = true;
-  const MemberIndex place =
-      target.stands_for == kNoMember ? target.member : target.stands_for;
-  const MemberIndex stand_in =
-      core_.spare_fallback(operation.request().key, operation.targets);
+  const MemberIndex place = target.stands_for == kNoMember ? target.member : target.stands_for;
+  const MemberIndex stand_in = core_.spare_fallback(operation.request().key, operation.targets);
   if (stand_in == kNoMember) {
     leave_hint(operation, place);
     return;
@@ -321,20 +320,21 @@ void PutMachine::replace(SlotId id, Operation& operation, size_t silent) {
   put_replica_write(core_.outbox.frames(stand_in), id, message);
 }
 
-void PutMachine::on_reply(SlotId id, Operation& operation, MemberIndex from,
-                          const ReplicaWriteReply& reply, Now now) {
-  if (reply.second != operation.second_write_done) return;  // of the write before
+void PutMachine::on_reply(SlotId id, Operation& operation,
+                          const Answered<ReplicaWriteReply>& answer, Now now) {
+  if (answer.reply.second != operation.second_write_done) return;  // of the write before
   for (size_t at = 0; at < operation.targets.size(); ++at) {
     Target& target = operation.targets[at];
-    if (target.member != from || target.state != State::kWaiting) continue;
-    if (reply.verdict == ReplicaVerdict::kRefused) {
+    if (target.member != answer.from || target.state != State::kWaiting) continue;
+    if (answer.reply.verdict == ReplicaVerdict::kRefused) {
       target.state = State::kFailed;
       replace(id, operation, at);
       break;
     }
     target.state = State::kAnswered;
     Context kept;
-    if (reply.verdict == ReplicaVerdict::kUncovered && decode_context(reply.vector, kept)) {
+    if (answer.reply.verdict == ReplicaVerdict::kUncovered &&
+        decode_context(answer.reply.vector, kept)) {
       operation.uncovered.join(kept.vector);
     }
     break;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// put (paper 4.5, 4.6): runs an edit in the key's critical section under a new dot, sends the merged
-// object to the other healthiest nodes of the preference list, succeeds at W. Private to cluster/;
-// owned by the coordinator.
+// put (paper 4.5, 4.6): runs an edit in the key's critical section under a new dot, sends the
+// merged object to the other healthiest nodes of the preference list, succeeds at W. Private to
+// cluster/; owned by the coordinator.
 //
 //   start --must read first--> kReading (get_machine.h) --R--> write
 //     |                            +--too few: -NOQUORUM (old-value commands), else write
@@ -29,7 +29,7 @@ class PutMachine {
 
   void start(SlotId id, Operation& operation, Now now);
   void after_read(SlotId id, Operation& operation, GetMachine::Progress progress, Now now);
-  void on_reply(SlotId id, Operation& operation, MemberIndex from, const ReplicaWriteReply& reply,
+  void on_reply(SlotId id, Operation& operation, const Answered<ReplicaWriteReply>& answer,
                 Now now);
   void on_own_commit(SlotId id, Operation& operation, bool ok, Now now);
   void on_timer(SlotId id, Operation& operation, Now now);

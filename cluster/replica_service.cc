@@ -128,7 +128,8 @@ void ReplicaService::wait_for_object(MemberIndex from, const Frame& frame, const
 
 void ReplicaService::refuse(MemberIndex from, const FrameHead& head) {
   if (head.type == MessageType::kReplicaRead) {
-    const ReplicaReadReply reply{.verdict = ReplicaVerdict::kRefused, .full = false, .digest = 0, .object = {}};
+    const ReplicaReadReply reply{
+        .verdict = ReplicaVerdict::kRefused, .full = false, .digest = 0, .object = {}};
     put_replica_read_reply(core_.outbox.frames(from), head.operation, reply);
     return;
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deadlines of operations. Nearly all of them are a few constant durations from now, so each duration
-// has a lane in arrival order: adding and taking cost a few nanoseconds. Entries of operations that
-// ended are never removed: their generation-tagged id finds nothing when they come up.
+// Deadlines of operations. Nearly all of them are a few constant durations from now, so each
+// duration has a lane in arrival order: adding and taking cost a few nanoseconds. Entries of
+// operations that ended are never removed: their generation-tagged id finds nothing when they come
+// up.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ class TimerQueue {
   void add(uint64_t now_us, uint64_t delay_us, SlotId id) {
     const uint64_t due_us = now_us + delay_us;
     for (Lane& lane : lanes_) {
-      if (lane.delay_us == delay_us && (lane.entries.empty() || lane.entries.back().due_us <= due_us)) {
+      if (lane.delay_us == delay_us &&
+          (lane.entries.empty() || lane.entries.back().due_us <= due_us)) {
         lane.entries.push_back({due_us, id});
         return;
       }

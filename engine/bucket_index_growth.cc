@@ -21,9 +21,9 @@ size_t BucketIndex::bucket_count() const {
          split_.load(std::memory_order_relaxed);
 }
 
-// Entries of long buckets count too: keys that arrive in ring order (a store being read at start) make
-// one long bucket after the other, which dissolve as the index grows to its size. Keys aimed at one
-// place cannot make it grow by more than as many others would.
+// Entries of long buckets count too: keys that arrive in ring order (a store being read at start)
+// make one long bucket after the other, which dissolve as the index grows to its size. Keys aimed
+// at one place cannot make it grow by more than as many others would.
 void BucketIndex::grow() {
   if (size_ > kLoad * bucket_count() && lower_.load()->bits < kBitsMax) split_one();
 }

@@ -44,9 +44,10 @@ Result<std::unique_ptr<Node>> Node::open(const Config& config) {
     for (const cluster::Member& member : impl.view->members) {
       names.append(names.empty() ? "" : ", ").append(member.name);
     }
-    log_warning("node {} is not among the members of cluster {} ({}): it waits to be admitted and takes "
-                "no keys; if the name is a mistake, stop it and start it with --name",
-                config.node.name, impl.view->cluster_name, names);
+    log_warning(
+        "node {} is not among the members of cluster {} ({}): it waits to be admitted and takes "
+        "no keys; if the name is a mistake, stop it and start it with --name",
+        config.node.name, impl.view->cluster_name, names);
   }
   return node;
 }

@@ -78,7 +78,7 @@ TEST(InlineVector, MovesLeaveAnEmptyVectorThatWorks) {
     Numbers moved(std::move(source));
     EXPECT_EQ(moved.size(), static_cast<size_t>(size));
     EXPECT_TRUE(source.empty());  // NOLINT: the state after a move is part of the contract
-    source.push_back(5);  // NOLINT: likewise
+    source.push_back(5);          // NOLINT: likewise
     EXPECT_THAT(list(source), ElementsAre(5));
     source = std::move(moved);
     EXPECT_EQ(source.size(), static_cast<size_t>(size));

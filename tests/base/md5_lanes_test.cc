@@ -21,7 +21,8 @@ TEST(Md5Lanes, EachLaneIsTheDigestOfItsMessageAtEveryLength) {
     std::array<uint8_t, 16> digests[kMd5Lanes];
     md5_lanes(messages, digests);
     for (size_t lane = 0; lane < kMd5Lanes; ++lane) {
-      EXPECT_EQ(digests[lane], md5(texts[lane])) << "lane " << lane << ", size " << texts[lane].size();
+      EXPECT_EQ(digests[lane], md5(texts[lane]))
+          << "lane " << lane << ", size " << texts[lane].size();
     }
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The coordinator's behaviour as a client and an operator would describe it, without faults in time:
-// quorums, forwarding, blind writes, siblings, hints, suspicion. Random faults: tests/sim.
+// The coordinator's behaviour as a client and an operator would describe it, without faults in
+// time: quorums, forwarding, blind writes, siblings, hints, suspicion. Random faults: tests/sim.
 #include "cluster/coordinator.h"
 
 #include <gmock/gmock.h>
@@ -225,14 +225,14 @@ TEST(Coordinator, ABlindWriteCoversWhatAHealedReplicaKept) {
 }
 
 TEST(Coordinator, LastWriteWinsKeepsOne) {
-  TestCluster cluster(3, [](Founding& founding) {
-    founding.keyspaces[0].conflicts = ConflictPolicy::kLww;
-  });
+  TestCluster cluster(
+      3, [](Founding& founding) { founding.keyspaces[0].conflicts = ConflictPolicy::kLww; });
   cluster.put(0, "k", Context{}, "1");
   cluster.pass_ms(10);
   cluster.put(1, "k", Context{}, "2");
   EXPECT_THAT(cluster.get(2, "k").values, ElementsAre("2"));
-  EXPECT_GE(cluster.nodes[cluster.node_for("k", 0)]->coordinator->counters().concurrent_dropped, 1u);
+  EXPECT_GE(cluster.nodes[cluster.node_for("k", 0)]->coordinator->counters().concurrent_dropped,
+            1u);
 }
 
 TEST(Coordinator, InspectShowsEveryReplicaAndLocalOnlyTheOwnCopy) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One test per claim of the Dynamo paper, named by its section, and the worked examples that go with
-// it. Driven over whole coordinators; the random counterpart is tests/sim.
+// One test per claim of the Dynamo paper, named by its section, and the worked examples that go
+// with it. Driven over whole coordinators; the random counterpart is tests/sim.
 #include <gmock/gmock.h>
 
 #include "tests/cluster/test_cluster.h"
@@ -12,17 +12,22 @@ using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
 
 // Puts at a chosen coordinator: its context names it as the fastest of the read before.
-Answer put_at(TestCluster& cluster, size_t node, const std::string& key, const Context& context,
-              const std::string& value) {
+struct Put {
+  std::string key;
+  const Context& context;
+  std::string value;
+};
+
+Answer put_at(TestCluster& cluster, size_t node, const Put& put) {
   Request request;
   request.kind = Request::Kind::kEdit;
   request.edit = test_edits::kSet;
-  request.value = value;
+  request.value = put.value;
   request.has_context = true;
-  request.context = &context;
+  request.context = &put.context;
   request.wants_context = true;
   request.preferred = cluster.view->members[node].id;
-  return cluster.run(node, request, key);
+  return cluster.run(node, request, put.key);
 }
 
 TEST(Paper, Section44EvolutionOfAnObject) {
@@ -30,24 +35,24 @@ TEST(Paper, Section44EvolutionOfAnObject) {
   const size_t sx = cluster.node_for("k", 0);
   const size_t sy = cluster.node_for("k", 1);
   const size_t sz = cluster.node_for("k", 2);
-  put_at(cluster, sx, "k", Context{}, "D1");
+  put_at(cluster, sx, {"k", Context{}, "D1"});
   const Answer d1 = cluster.get(sx, "k");
-  put_at(cluster, sx, "k", d1.context, "D2");
+  put_at(cluster, sx, {"k", d1.context, "D2"});
   const Answer d2 = cluster.get(sx, "k");
   EXPECT_THAT(d2.values, ElementsAre("D2"));
   EXPECT_EQ(d2.context.vector.size(), 1u);
 
   // Sy and Sz each handle a write with D2's context, cut off from each other.
   cluster.cut(sy, sz);
-  put_at(cluster, sy, "k", d2.context, "D3");
-  put_at(cluster, sz, "k", d2.context, "D4");
+  put_at(cluster, sy, {"k", d2.context, "D3"});
+  put_at(cluster, sz, {"k", d2.context, "D4"});
   cluster.heal_all();
   cluster.pass_ms(100);
   const Answer both = cluster.get(sx, "k");
   EXPECT_THAT(both.values, UnorderedElementsAre("D3", "D4"));
   EXPECT_EQ(both.context.vector.size(), 3u) << "[Sx, Sy, Sz]";
 
-  put_at(cluster, sx, "k", both.context, "D5");
+  put_at(cluster, sx, {"k", both.context, "D5"});
   cluster.settle();
   for (const size_t node : {sx, sy, sz}) {
     EXPECT_THAT(cluster.own_values(node, "k"), ElementsAre("D5"));
@@ -86,13 +91,13 @@ TEST(Paper, Section44AnAddToTheCartIsNeverLost) {
   const size_t a = cluster.node_for("cart", 0);
   const size_t b = cluster.node_for("cart", 1);
   cluster.isolate(b);
-  put_at(cluster, a, "cart", Context{}, "book");
-  put_at(cluster, b, "cart", Context{}, "dvd");
+  put_at(cluster, a, {"cart", Context{}, "book"});
+  put_at(cluster, b, {"cart", Context{}, "dvd"});
   cluster.heal_all();
   cluster.pass_ms(200);
   const Answer both = cluster.get(a, "cart");
   EXPECT_THAT(both.values, UnorderedElementsAre("book", "dvd"));
-  put_at(cluster, b, "cart", both.context, "book,dvd");
+  put_at(cluster, b, {"cart", both.context, "book,dvd"});
   for (size_t node = 0; node < 3; ++node) {
     EXPECT_THAT(cluster.own_values(node, "cart"), ElementsAre("book,dvd"));
   }
@@ -152,7 +157,7 @@ TEST(Paper, Section6TheContextNamesTheFastestAnswerAndThePutGoesThere) {
   cluster.set(reader, "k", "v");
   const Answer read = cluster.get(reader, "k");
   EXPECT_EQ(read.fastest, cluster.view->members[reader].id) << "its own copy answered first";
-  const Answer written = put_at(cluster, reader, "k", read.context, "w");
+  const Answer written = put_at(cluster, reader, {"k", read.context, "w"});
   EXPECT_EQ(written.service.coordinator, read.fastest);
   EXPECT_THAT(cluster.get(reader, "k").values, ElementsAre("w")) << "read your writes";
 }

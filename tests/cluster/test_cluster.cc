@@ -128,7 +128,8 @@ KeyRef TestCluster::ref(const std::string& key, uint8_t keyspace_number) const {
 }
 
 Now TestCluster::now_of(size_t node) const {
-  return Now{steady_us, static_cast<uint64_t>(static_cast<int64_t>(wall_ms) + nodes[node]->skew_ms)};
+  return Now{steady_us,
+             static_cast<uint64_t>(static_cast<int64_t>(wall_ms) + nodes[node]->skew_ms)};
 }
 
 size_t TestCluster::node_for(const std::string& key, size_t place) const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A cluster in one process without sockets: coordinators over memory tables, wired by their outboxes.
-// Links can be cut; time moves only when a test says so. Driven by the coordinator and paper tests.
+// A cluster in one process without sockets: coordinators over memory tables, wired by their
+// outboxes. Links can be cut; time moves only when a test says so. Driven by the coordinator and
+// paper tests.
 #pragma once
 
 #include <functional>
