@@ -7,7 +7,12 @@
 namespace kvorum::sim {
 namespace {
 
+// Sanitizers make a run many times slower.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint64_t kSeeds = 8;
+#else
 constexpr uint64_t kSeeds = 40;
+#endif
 
 TEST(Seeds, NothingIsLostOrInventedAndEverythingConverges) {
   uint64_t operations = 0;
