@@ -12,49 +12,63 @@ void HintReplay::on_link_up(Now now) {
   if (core_.options.replays_hints) due_us_ = now.steady_us + kSoonUs;
 }
 
+// One batch at a time: what is in flight is not sent again, and a slow target is not buried.
 void HintReplay::on_time(Now now) {
   if (!core_.options.replays_hints) return;
   if (due_us_ == 0) due_us_ = now.steady_us + core_.options.hints_interval_ms * 1000ULL;
   if (now.steady_us < due_us_) return;
-  if (in_flight_ < kInFlightMax) {
-    // Gathered first: sending may not touch the table that is being walked.
-    std::vector<std::pair<std::string, std::string>> found;
-    std::vector<HintKey> keys;
-    core_.hints.walk(&partition_, &from_, kInFlightMax - in_flight_,
-                     [&](const HintKey& hint, const Object& object) {
-                       found.emplace_back(hint.key.key, std::string());
-                       encode_object(object, found.back().second);
-                       keys.push_back(hint);
-                     });
-    for (size_t at = 0; at < keys.size(); ++at) {
-      keys[at].key.key = found[at].first;
-      Object object;
-      if (decode_object(found[at].second, object)) send(keys[at], object, now);
-    }
-  }
-  const bool end = partition_ >= core_.hints.partitions();
-  if (end) partition_ = 0;
-  due_us_ = now.steady_us + (end ? core_.options.hints_interval_ms * 1000ULL : kSoonUs);
+  due_us_ = now.steady_us + kSoonUs;
+  if (in_flight_ > 0) return;
+  for (Found& hint : gather()) send(hint, now);
+  if (partition_ < core_.hints.partitions()) return;
+  partition_ = 0;
+  from_ = {};
+  const bool again = postponed_;
+  postponed_ = false;
+  if (!again) due_us_ = now.steady_us + core_.options.hints_interval_ms * 1000ULL;
 }
 
-void HintReplay::send(const HintKey& hint, const Object& object, Now now) {
-  const MemberIndex target = core_.view->find_id(hint.target);
+// The next hints, copied out: sending may not touch the table that is being walked. What is too
+// much for one batch is found again in the next pass.
+std::vector<HintReplay::Found> HintReplay::gather() {
+  std::vector<Found> found;
+  size_t bytes = 0;
+  core_.hints.walk(&partition_, &from_, kInFlightMax,
+                   [&](const HintKey& hint, const Object& object) {
+                     const MemberIndex target = core_.view->find_id(hint.target);
+                     if (target == kNoMember || !core_.health.linked(target)) return;
+                     if (bytes > kBatchBytesMax) {
+                       postponed_ = true;
+                       return;
+                     }
+                     Found& one = found.emplace_back();
+                     one.target = target;
+                     one.key = hint.key.key;
+                     one.position = hint.key.position;
+                     one.keyspace = hint.key.keyspace;
+                     encode_object(object, one.object);
+                     bytes += one.object.size();
+                   });
+  return found;
+}
+
+void HintReplay::send(Found& hint, Now now) {
   // A suspected target may have no other traffic that would find it well again: a hint is its
   // probe.
-  if (target == kNoMember || !core_.health.reachable(target, now.steady_us, core_.rng)) return;
+  if (!core_.health.reachable(hint.target, now.steady_us, core_.rng)) return;
   SlotId id;
   Operation& operation = core_.operations.acquire(&id);
   operation.begin(Operation::Kind::kHintReplay, now);
   ++in_flight_;
-  operation.keyspace = hint.key.keyspace;
-  operation.tag = hint.target;
+  operation.keyspace = hint.keyspace;
+  operation.tag = core_.id_of(hint.target);
   Request request;
-  request.key = hint.key;
+  request.key = KeyRef{hint.key, hint.position, hint.keyspace};
   encode_forwarded(request, 0, operation.payload);
   parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
-  encode_object(object, operation.object);
-  const ReplicaWrite message{.key = hint.key, .repair = true, .object = operation.object};
-  put_replica_write(core_.outbox.frames(target), id, message);
+  operation.object.swap(hint.object);
+  const ReplicaWrite message{.key = request.key, .repair = true, .object = operation.object};
+  put_replica_write(core_.outbox.frames(hint.target), id, message);
   core_.timers.add(now.steady_us, core_.options.request_timeout_ms * 1000ULL, id);
 }
 
@@ -74,8 +88,8 @@ void HintReplay::on_timer(SlotId id, Operation& operation, Now now) {
 }
 
 void HintReplay::finish(SlotId id) {
-  --in_flight_;
   core_.release(id);
+  if (--in_flight_ == 0 && (partition_ > 0 || from_ != Position{} || postponed_)) due_us_ = 1;
 }
 
 }  // namespace kvorum::cluster

@@ -11,7 +11,8 @@ namespace kvorum::cluster {
 
 class HintReplay {
  public:
-  static constexpr size_t kInFlightMax = 64;
+  static constexpr size_t kInFlightMax = 256;
+  static constexpr size_t kBatchBytesMax = 4 * 1024 * 1024;
 
   explicit HintReplay(Core& core) : core_(core) {}
 
@@ -22,7 +23,15 @@ class HintReplay {
   uint64_t next_deadline_us() const { return due_us_; }
 
  private:
-  void send(const HintKey& hint, const Object& object, Now now);
+  struct Found {
+    MemberIndex target;
+    std::string key;
+    Position position;
+    uint8_t keyspace;
+    std::string object;  // portable form
+  };
+  std::vector<Found> gather();
+  void send(Found& hint, Now now);
   void finish(SlotId id);
 
   Core& core_;
@@ -30,6 +39,7 @@ class HintReplay {
   uint32_t partition_ = 0;
   Position from_;
   size_t in_flight_ = 0;
+  bool postponed_ = false;  // this pass left hints out for their size
 };
 
 }  // namespace kvorum::cluster

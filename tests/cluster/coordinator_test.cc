@@ -150,6 +150,22 @@ TEST(Coordinator, AnAliveNodeAloneStillTakesWritesButNotStrictOnes) {
   EXPECT_THAT(cluster.get(1, "k").values, ElementsAre("v"));
 }
 
+TEST(Coordinator, AHintInFlightIsNotSentAgainUntilItsTargetHadTimeToAnswer) {
+  TestCluster cluster(3);
+  const size_t dead = cluster.node_for("k", 0);
+  const size_t keeper = cluster.node_for("k", 1);
+  cluster.isolate(dead);
+  for (int n = 0; n < 20; ++n) cluster.set(keeper, "k", std::to_string(n));
+  cluster.cut(keeper, dead, true);
+  cluster.nodes[keeper]->coordinator->on_link(static_cast<MemberIndex>(dead), true,
+                                              cluster.now_of(keeper));
+  cluster.pass_ms(900);
+  EXPECT_EQ(cluster.frames_lost, 1u);
+  cluster.heal_all();
+  cluster.pass_ms(1500);
+  EXPECT_EQ(pending_hints(*cluster.nodes[keeper]), 0u);
+}
+
 TEST(Coordinator, AllPrimariesDownAndFallbacksCarryOn) {
   TestCluster cluster(5);
   const std::vector<size_t> primaries = {cluster.node_for("k", 0), cluster.node_for("k", 1),

@@ -220,13 +220,17 @@ bool TestCluster::deliver_once() {
       std::string bytes;
       bytes.swap(outbox.batch(to));
       moved = true;
-      if (cut_.contains({std::min<size_t>(from, to), std::max<size_t>(from, to)})) continue;
+      const bool lost = cut_.contains({std::min<size_t>(from, to), std::max<size_t>(from, to)});
       std::string_view rest = bytes;
       Frame frame;
       size_t size = 0;
       while (parse_frame(rest, &frame, &size) == FrameStatus::kFrame) {
-        nodes[to]->coordinator->on_message(static_cast<MemberIndex>(from), frame, now_of(to));
         rest.remove_prefix(size);
+        if (lost) {
+          ++frames_lost;
+          continue;
+        }
+        nodes[to]->coordinator->on_message(static_cast<MemberIndex>(from), frame, now_of(to));
       }
     }
   }

@@ -92,6 +92,7 @@ class TestCluster {
   std::vector<std::unique_ptr<TestNode>> nodes;
   std::shared_ptr<const ClusterView> view;  // of node 0
   uint8_t keyspace = 0;
+  size_t frames_lost = 0;  // on cut links
   uint64_t steady_us = 1'000'000;
   uint64_t wall_ms = 1'700'000'000'000;
 
