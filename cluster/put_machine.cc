@@ -363,10 +363,12 @@ void PutMachine::advance(SlotId id, Operation& operation, Now now) {
       if (operation.blind && !operation.uncovered.empty() && !operation.second_write_done) {
         operation.second_write_done = true;
         ++core_.counters.second_writes;
+        const Targets first_write = operation.targets;
         if (plan(operation, now)) {
           write(id, operation, now);
           return;
         }
+        operation.targets = first_write;  // whose stragglers are still awaited
       }
       answer(id, operation, Outcome::kOk, now);
       operation.phase = Operation::Phase::kSettling;
