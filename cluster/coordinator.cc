@@ -45,6 +45,7 @@ struct Coordinator::Impl final : Starter {
   void answer_local(const Request& request, uint64_t tag, Now now);
   void refuse(const Request& request, uint64_t tag, Outcome outcome);
   void run_at(MemberIndex coordinator, SlotId id, Operation& operation, Now now) override;
+  void own_request(Operation& operation);
   void start(SlotId id, Operation& operation, Now now);
   bool on_forward(MemberIndex from, const Frame& frame, Now now);
   bool on_read_reply(MemberIndex from, const Frame& frame, Now now);
@@ -102,12 +103,20 @@ void Coordinator::Impl::submit(const Request& request, uint64_t tag, Now now) {
                                       ? core.self()
                                       : forwarding.choose(request, operation.tried);
   // Also where nothing is forwarded: records of one size are written in place.
-  const uint64_t origin = edit ? forwarding.new_origin() : 0;
-  encode_forwarded(request, origin, operation.payload);
+  operation.forwarded.origin = edit ? forwarding.new_origin() : 0;
+  operation.forwarded.request = request;
+  run_at(coordinator, id, operation, now);
+  // What goes on after this call needs bytes of its own; by now the value is stored.
+  Operation* const unfinished = core.operations.find(id);
+  if (unfinished && unfinished->payload.empty()) own_request(*unfinished);
+}
+
+void Coordinator::Impl::own_request(Operation& operation) {
+  const uint32_t timeout_ms = operation.request().timeout_ms;
+  encode_forwarded(operation.request(), operation.forwarded.origin, operation.payload);
   const bool parsed = parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
   KVORUM_CHECK(parsed);
-  operation.forwarded.request.timeout_ms = request.timeout_ms;
-  run_at(coordinator, id, operation, now);
+  operation.forwarded.request.timeout_ms = timeout_ms;
 }
 
 void Coordinator::Impl::run_at(MemberIndex coordinator, SlotId id, Operation& operation, Now now) {
@@ -116,6 +125,7 @@ void Coordinator::Impl::run_at(MemberIndex coordinator, SlotId id, Operation& op
     return;
   }
   operation.kind = Operation::Kind::kForward;
+  if (operation.payload.empty()) own_request(operation);
   forwarding.send(id, operation, coordinator, now);
 }
 

@@ -9,6 +9,7 @@
 //   on_message -> replica.cc serves reads and writes; replies go back to their operation
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -41,6 +42,13 @@ struct NodeParts {
   EditTable edits;
   uint64_t incarnation = 0;
   uint64_t digest_seed = 0;
+  // Where it is set, the incarnation may change while the node runs: after a failed write of its
+  // store, which may forget what was counted under the one before.
+  const std::atomic<uint64_t>* renewed_incarnation = nullptr;
+
+  uint64_t current_incarnation() const {
+    return renewed_incarnation ? renewed_incarnation->load(std::memory_order_acquire) : incarnation;
+  }
 };
 
 struct CoordinatorOptions {

@@ -204,7 +204,7 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
 
 Dot Core::mint(Record& own, const VersionVector& covered, bool lww, Now now) {
   Dot dot;
-  dot.actor = {self_id(), parts.incarnation, own.own_birth};
+  dot.actor = {self_id(), parts.current_incarnation(), own.own_birth};
   const VectorEntry* entry = own.own_birth.value ? own.object.vector.find(dot.actor) : nullptr;
   const Hlc tick = parts.clock->tick(now.wall_ms);
   dot.hlc = tick;

@@ -38,14 +38,14 @@ FlushMark FlushOperations::own_clocks(Now now) {
   for (uint32_t index = 0; index < known; ++index) {
     const Author& author = authors.at(static_cast<AuthorTable::Index>(index));
     const Hlc highest{author.highest_hlc.load(std::memory_order_relaxed)};
-    if (author.node == core_.self_id() && author.incarnation == core_.parts.incarnation) {
+    if (author.node == core_.self_id() && author.incarnation == core_.parts.current_incarnation()) {
       core_.parts.clock->raise(highest);
     } else if (highest.value != 0 && author.node != 0) {
       clocks.push_back({author.node, author.incarnation, highest});
     }
   }
   const Hlc clock = core_.parts.clock->tick(now.wall_ms);
-  clocks.push_back({core_.self_id(), core_.parts.incarnation, clock});
+  clocks.push_back({core_.self_id(), core_.parts.current_incarnation(), clock});
   return clocks;
 }
 
@@ -121,7 +121,7 @@ void FlushOperations::begin_marking(SlotId id, Flush& flush, Now now) {
 }
 
 bool FlushOperations::on_mark(MemberIndex from, SlotId operation, std::string_view marks, Now now) {
-  FlushMarkEntry own{core_.self_id(), core_.parts.incarnation, {}};
+  FlushMarkEntry own{core_.self_id(), core_.parts.current_incarnation(), {}};
   if (!core_.parts.marks->merge_encoded(marks, &own)) return false;
   core_.parts.clock->raise(own.hlc);  // what this node writes from now on is not covered
   if (operation == 0) return true;

@@ -60,6 +60,7 @@ struct Node::Impl {
   std::optional<DirectoryLock> directory_lock;
   std::unique_ptr<SerialStore> store;
   SessionStart session;
+  std::atomic<uint64_t> incarnation{0};  // of the session, until its store fails
 
   cluster::AuthorTable authors;
   cluster::HybridClock clock;

@@ -100,7 +100,7 @@ void Node::Impl::add_identity(NodeStatus* status) const {
   status->run_id = run_id;
   status->id = identity.node_id;
   status->cluster_id = view->cluster_id;
-  status->incarnation = session.incarnation;
+  status->incarnation = incarnation;
   status->pid = static_cast<uint32_t>(getpid());
   status->redis = config.listen.redis.to_text();
   status->memcached = config.listen.memcached.to_text();

@@ -158,6 +158,8 @@ void Node::Impl::start_reactors(Node& node) {
   parts.view = view;
   parts.node = {table.get(), hints.get(),         &authors,        &clock, &marks,
                 all_edits(), session.incarnation, view->cluster_id};
+  incarnation = session.incarnation;
+  parts.node.renewed_incarnation = &incarnation;
   parts.identity = &identity;
   parts.token_key = derive_key("token", config.cluster.secret, view->cluster_id);
   parts.services = &node;
@@ -196,6 +198,8 @@ void Node::Impl::on_round(engine::Ticket ticket, const Status& status) {
     note_store_trouble(facts->keep_clock(wall_ms()));
     note_store_trouble(facts->keep_marks());  // which an earlier failure may have left behind
   }
+  // What a failed store forgets may have been counted under this incarnation: it is not used again.
+  if (!status.ok()) incarnation = random_number();
   note_store_trouble(status);
 }
 
@@ -230,7 +234,7 @@ bool Node::Impl::shut_down() {
     return false;
   }
   note_store_trouble(facts->keep_marks());
-  const Status status = end_session(*store, session.incarnation, clock.reading(wall_ms()));
+  const Status status = end_session(*store, incarnation, clock.reading(wall_ms()));
   note_store_trouble(status);
   return status.ok();
 }

@@ -240,6 +240,19 @@ TEST(Coordinator, ABlindWriteCoversWhatAHealedReplicaKept) {
   EXPECT_GE(cluster.nodes[first]->coordinator->counters().second_writes, 1u);
 }
 
+TEST(Coordinator, AfterAFailedWriteOfItsStoreANodeMintsUnderANewIncarnation) {
+  TestCluster cluster(1);
+  cluster.set(0, "k", "1");
+  cluster.set(0, "k", "2");
+  EXPECT_EQ(cluster.get(0, "k").context.vector.size(), 1u);
+  cluster.nodes[0]->renewed_incarnation = 999;
+  cluster.set(0, "k", "3");
+  const Answer answer = cluster.get(0, "k");
+  EXPECT_THAT(answer.values, ElementsAre("3"));
+  ASSERT_EQ(answer.context.vector.size(), 2u);
+  EXPECT_EQ(answer.context.vector.begin()[1].actor.incarnation, 999u);
+}
+
 TEST(Coordinator, LastWriteWinsKeepsOne) {
   TestCluster cluster(
       3, [](Founding& founding) { founding.keyspaces[0].conflicts = ConflictPolicy::kLww; });

@@ -61,7 +61,8 @@ EditTable test_edits::table() { return kRows; }
 TestNode::TestNode(const ClusterView&, uint64_t session)
     : table(std::make_unique<engine::ObjectTable>(table_options())),
       hints(std::make_unique<engine::ObjectTable>(table_options())),
-      incarnation(session) {}
+      incarnation(session),
+      renewed_incarnation(session) {}
 
 NodeParts TestNode::parts() {
   NodeParts parts;
@@ -72,6 +73,7 @@ NodeParts TestNode::parts() {
   parts.marks = &marks;
   parts.edits = test_edits::table();
   parts.incarnation = incarnation;
+  parts.renewed_incarnation = &renewed_incarnation;
   return parts;
 }
 

@@ -4,6 +4,7 @@
 // paper tests.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -54,6 +55,7 @@ struct TestNode : CompletionSink, KeyspaceSink {
   std::unique_ptr<engine::ObjectTable> hints;
   std::unique_ptr<Coordinator> coordinator;
   uint64_t incarnation;
+  std::atomic<uint64_t> renewed_incarnation;
   int64_t skew_ms = 0;
   std::map<uint64_t, Answer> answers;
   std::map<uint64_t, KeyspaceCompletion> keyspace_answers;
