@@ -99,6 +99,10 @@ void PutMachine::await_commit(Now now, engine::Ticket ticket) {
   operation.edit.reply_bytes = operation.reply_storage;
   operation.targets.push_back(Target{.member = core_.self()});
   core_.await_own_vote(ticket, id);
+  // A disk that hangs must not hang the client.
+  const uint64_t timeout_us = core_.timeout_ms(lone_.request()) * 1000ULL;
+  operation.deadline_us = now.steady_us + timeout_us;
+  core_.timers.add(now.steady_us, timeout_us, id);
 }
 
 bool PutMachine::must_read(const Operation& operation) {

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/cluster/test_cluster.h"
+#include "tests/engine/map_store.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -251,6 +252,27 @@ TEST(Coordinator, AfterAFailedWriteOfItsStoreANodeMintsUnderANewIncarnation) {
   EXPECT_THAT(answer.values, ElementsAre("3"));
   ASSERT_EQ(answer.context.vector.size(), 2u);
   EXPECT_EQ(answer.context.vector.begin()[1].actor.incarnation, 999u);
+}
+
+TEST(Coordinator, AWriteWhoseCommitNeverComesIsUncertainAtItsDeadline) {
+  TestCluster cluster(1);
+  TestNode& node = *cluster.nodes[0];
+  engine::testing::MapStore store;
+  const StoredRecordCodec codec(&node.authors, 0);
+  engine::TableOptions options;
+  options.partition_bits = 4;
+  options.store = &store;
+  options.codec = &codec;
+  node.table = std::make_unique<engine::ObjectTable>(options);
+  ASSERT_TRUE(node.table->warm().ok());
+  node.start(cluster.view, {});
+  EXPECT_EQ(cluster.set(0, "k", "v").outcome, Outcome::kUncertain);
+  ASSERT_TRUE(node.table->commit(true).ok());
+  node.coordinator->on_committed(node.table->committed(), true, cluster.now_of(0));
+  EXPECT_EQ(node.coordinator->counters().operations_in_flight, 0u);
+  EXPECT_THAT(cluster.get(0, "k").values, ElementsAre("v"));
+  node.coordinator.reset();
+  node.table.reset();
 }
 
 TEST(Coordinator, LastWriteWinsKeepsOne) {
