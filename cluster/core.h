@@ -81,7 +81,6 @@ struct Operation {
   bool second_write_done;
   bool was_stored;
   VersionVector uncovered;  // what replicas kept that a blind write did not cover
-  Dot dot;
   Context new_context;
   EditOutput edit;  // reply fields; bytes moved to reply_storage
   std::string reply_storage;

@@ -59,7 +59,6 @@ Progress GetMachine::begin_reading(SlotId id, Operation& operation, uint8_t r, N
     ask(id, operation, target, !have_object);
     have_object = true;
   }
-  operation.quarter_passed = false;
   const Progress first = progress(operation);
   if (first == Progress::kWaiting || operation.targets.size() > 1) {
     core_.timers.add(now.steady_us, core_.timeout_ms(operation.request()) * 250, id);

@@ -5,7 +5,6 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "cluster/object_codec.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -140,14 +139,6 @@ void put_replica_write(std::string& batch, SlotId operation, const ReplicaWrite&
   FrameWriter frame(batch, write_head(operation, message));
   put_write_front(batch, message);
   batch.append(message.object);
-  frame.finish();
-}
-
-void put_replica_write_object(std::string& batch, SlotId operation, const ReplicaWrite& message,
-                              const Object& object) {
-  FrameWriter frame(batch, write_head(operation, message));
-  put_write_front(batch, message);
-  encode_object(object, batch);
   frame.finish();
 }
 

@@ -127,9 +127,6 @@ struct ReplicaWrite {
   std::string_view object;  // portable form
 };
 void put_replica_write(std::string& batch, SlotId operation, const ReplicaWrite& message);
-// The same with the object given apart, appended without a copy in between.
-void put_replica_write_object(std::string& batch, SlotId operation, const ReplicaWrite& message,
-                              const Object& object);
 bool parse_replica_write(const Frame& frame, ReplicaWrite* message);
 
 struct ReplicaWriteReply {

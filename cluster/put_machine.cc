@@ -201,7 +201,7 @@ PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record,
     context.vector.join(operation.uncovered);
   }
   Version version = make_version(operation, edit, object, core_.clock_ms(now));
-  version.dot = operation.dot = core_.mint(record, context.vector, lww, now);
+  version.dot = core_.mint(record, context.vector, lww, now);
   update(object, context, version);
   if (lww) core_.counters.concurrent_dropped += keep_newest(object);
   if (object.versions.size() > core_.options.siblings_max) return Applied::kTooManySiblings;
@@ -259,7 +259,6 @@ void PutMachine::write(SlotId id, Operation& operation, Now now) {
   send_to_targets(id, operation);
   for (const MemberIndex place : operation.dead) leave_hint(operation, place);
   if (operation.targets.size() > 1) {
-    operation.quarter_passed = false;
     core_.timers.add(now.steady_us, core_.timeout_ms(operation.request()) * 250ULL, id);
   }
   advance(id, operation, now);
