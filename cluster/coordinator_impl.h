@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machines of one coordinator side by side. Private to cluster/: only the coordinator*.cc files
+// include it.
+#pragma once
+
+#include "cluster/coordinator.h"
+#include "cluster/core.h"
+#include "cluster/forwarding.h"
+#include "cluster/get_machine.h"
+#include "cluster/hint_replay.h"
+#include "cluster/inspect_machine.h"
+#include "cluster/keyspace_machine.h"
+#include "cluster/put_machine.h"
+#include "cluster/replica_service.h"
+
+namespace kvorum::cluster {
+
+struct Coordinator::Impl final : Starter {
+  Impl(const NodeParts& parts, std::shared_ptr<const ClusterView> view,
+       const CoordinatorOptions& options, uint64_t rng_seed)
+      : core(parts, std::move(view), options, rng_seed),
+        gets(core),
+        puts(core, gets),
+        inspections(core),
+        forwarding(core),
+        replicas(core),
+        hint_replay(core),
+        keyspaces(parts, core.outbox, {.timeout_ms = options.request_timeout_ms}) {
+    core.starter = this;
+    keyspaces.publish(core.view);
+  }
+
+  void submit(const Request& request, uint64_t tag, Now now);
+  void answer_local(const Request& request, uint64_t tag, Now now);
+  void refuse(const Request& request, uint64_t tag, Outcome outcome);
+  void run_at(MemberIndex coordinator, SlotId id, Operation& operation, Now now) override;
+  void own_request(Operation& operation);
+  void start(SlotId id, Operation& operation, Now now);
+  bool on_forward(MemberIndex from, const Frame& frame, Now now);
+  bool on_read_reply(MemberIndex from, const Frame& frame, Now now);
+  bool on_write_reply(MemberIndex from, const Frame& frame, Now now);
+  void on_link_down(MemberIndex peer, Now now);
+  void on_timer(SlotId id, Operation& operation, Now now);
+  void expire(Now now);
+
+  Core core;
+  GetMachine gets;
+  PutMachine puts;
+  InspectMachine inspections;
+  Forwarding forwarding;
+  ReplicaService replicas;
+  HintReplay hint_replay;
+  KeyspaceMachine keyspaces;
+  uint64_t expiry_due_us = 0;
+  Now last_now;
+};
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// What comes in from peers, links and the store: each input finds its operation and its machine.
+#include "cluster/coordinator_impl.h"
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr uint8_t kFirstKeyspaceMessage = static_cast<uint8_t>(MessageType::kScan);
+
+}  // namespace
+
+bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now) {
+  ForwardEnvelope envelope;
+  std::string_view payload;
+  if (!parse_forward_envelope(frame, &envelope, &payload)) return false;
+  SlotId id;
+  Operation& operation = core.operations.acquire(&id);
+  operation.begin(Operation::Kind::kGet, now);
+  operation.remote = true;
+  operation.reply_to = from;
+  operation.reply_operation = frame.head.operation;
+  operation.keyspace = envelope.keyspace;
+  operation.hops = envelope.hops;
+  operation.deadline_us = now.steady_us + envelope.remaining_ms * 1000ULL;
+  operation.payload.assign(payload);
+  if (!parse_forwarded(envelope.keyspace, operation.payload, &operation.forwarded)) {
+    core.release(id);
+    return false;
+  }
+  if (!core.view->is_member() || forwarding.seen_before(operation.forwarded)) {
+    core.release(id);
+    return true;
+  }
+  // A fallback that sees a healthy primary passes the request on, but not round in circles.
+  MemberIndex coordinator = core.self();
+  if (envelope.hops < Forwarding::kHopsMax &&
+      !core.is_primary(core.self(), operation.request().key)) {
+    coordinator = forwarding.choose(operation.request(), operation.tried);
+  }
+  run_at(coordinator, id, operation, now);
+  return true;
+}
+
+bool Coordinator::Impl::on_read_reply(MemberIndex from, const Frame& frame, Now now) {
+  ReplicaReadReply reply;
+  if (!parse_replica_read_reply(frame, &reply)) return false;
+  const SlotId id = frame.head.operation;
+  Operation* operation = core.operations.find(id);
+  if (!operation) return true;  // too late
+  core.health.answered(from);
+  switch (operation->kind) {
+    case Operation::Kind::kGet:
+      gets.advance(id, *operation, gets.on_reply(id, *operation, from, reply), now);
+      break;
+    case Operation::Kind::kPut:
+      puts.after_read(id, *operation, gets.on_reply(id, *operation, from, reply), now);
+      break;
+    case Operation::Kind::kInspect:
+      inspections.on_reply(id, *operation, {from, reply}, now);
+      break;
+    case Operation::Kind::kForward:
+    case Operation::Kind::kReplicaFrame:
+    case Operation::Kind::kHintReplay:
+      break;
+  }
+  return true;
+}
+
+bool Coordinator::Impl::on_write_reply(MemberIndex from, const Frame& frame, Now now) {
+  ReplicaWriteReply reply;
+  if (!parse_replica_write_reply(frame, &reply)) return false;
+  const SlotId id = frame.head.operation;
+  Operation* operation = core.operations.find(id);
+  if (!operation) return true;
+  core.health.answered(from);
+  if (operation->kind == Operation::Kind::kPut) {
+    puts.on_reply(id, *operation, {from, reply}, now);
+  } else if (operation->kind == Operation::Kind::kHintReplay) {
+    hint_replay.on_reply(id, *operation, reply);
+  }
+  return true;
+}
+
+bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
+  Impl& impl = *impl_;
+  bool well_formed = true;
+  switch (frame.head.type) {
+    case MessageType::kForward:
+      well_formed = impl.on_forward(from, frame, now);
+      break;
+    case MessageType::kForwardReply:
+      well_formed = impl.forwarding.on_reply(frame, now);
+      break;
+    case MessageType::kReplicaRead:
+      well_formed = impl.replicas.on_read(from, frame);
+      break;
+    case MessageType::kReplicaReadReply:
+      well_formed = impl.on_read_reply(from, frame, now);
+      break;
+    case MessageType::kReplicaWrite:
+      well_formed = impl.replicas.on_write(from, frame, now);
+      break;
+    case MessageType::kReplicaWriteReply:
+      well_formed = impl.on_write_reply(from, frame, now);
+      break;
+    default:
+      well_formed = static_cast<uint8_t>(frame.head.type) >= kFirstKeyspaceMessage &&
+                    impl.keyspaces.on_message(from, frame, now);
+  }
+  if (!well_formed) ++impl.core.counters.malformed_frames;
+  return well_formed;
+}
+
+void Coordinator::prefetch(std::span<const Frame> frames) const {
+  const engine::ObjectTable& table = *impl_->core.parts.table;
+  constexpr size_t kBatch = 32;
+  KeyRef keys[kBatch];
+  for (size_t at = 0; at < frames.size();) {
+    size_t count = 0;
+    for (; at < frames.size() && count < kBatch; ++at) {
+      if (peek_key(frames[at], &keys[count])) table.prefetch_bucket(keys[count++]);
+    }
+    for (size_t key = 0; key < count; ++key) table.prefetch_entry(keys[key]);
+  }
+}
+
+void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
+  impl_->core.health.set_linked(peer, up);
+  impl_->keyspaces.on_peer(peer, up, now);
+  if (up) {
+    impl_->hint_replay.on_link_up(now);
+  } else {
+    impl_->on_link_down(peer, now);
+  }
+}
+
+void Coordinator::Impl::on_link_down(MemberIndex peer, Now now) {
+  core.operations.for_each([&](SlotId id, Operation& operation) {
+    switch (operation.kind) {
+      case Operation::Kind::kGet:
+        gets.advance(id, operation, gets.on_link_down(id, operation, peer), now);
+        break;
+      case Operation::Kind::kPut:
+        puts.on_link_down(id, operation, peer, now);
+        break;
+      case Operation::Kind::kForward:
+        if (operation.tried.back() == peer) forwarding.on_link_down(id, operation, now);
+        break;
+      case Operation::Kind::kInspect:
+      case Operation::Kind::kReplicaFrame:
+      case Operation::Kind::kHintReplay:
+        break;  // their timer ends them
+    }
+  });
+}
+
+void Coordinator::on_committed(engine::Ticket ticket, bool ok, Now now) {
+  Impl& impl = *impl_;
+  impl.replicas.on_committed(ticket, ok, [&](SlotId id, bool committed) {
+    Operation* operation = impl.core.operations.find(id);
+    if (operation) impl.puts.on_own_commit(id, *operation, committed, now);
+  });
+}
+
+void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
+  Impl& impl = *impl_;
+  Operation* operation = impl.core.operations.find(id);
+  if (!operation || operation->phase != Operation::Phase::kLoading) return;
+  if (operation->kind == Operation::Kind::kReplicaFrame) {
+    impl.replicas.on_loaded(id, *operation, ok, now);
+  } else if (!ok) {
+    impl.core.complete_failed(*operation, Outcome::kStoreFailed, {}, now);
+    impl.core.release(id);
+  } else {
+    impl.start(id, *operation, now);
+  }
+}
+
+void Coordinator::on_scanned(SlotId operation, const ScanPage& page, Now now) {
+  impl_->keyspaces.on_scanned(operation, page, now);
+}
+
+}  // namespace kvorum::cluster

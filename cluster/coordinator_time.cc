@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a coordinator does as time passes: timers of operations, expiry, the next deadline.
+#include <algorithm>
+
+#include "cluster/coordinator_impl.h"
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr size_t kExpiredPerTurn = 200;
+constexpr uint64_t kExpiryIntervalUs = 100'000;
+
+uint64_t sooner(uint64_t a, uint64_t b) {
+  if (a == 0 || b == 0) return a + b;
+  return std::min(a, b);
+}
+
+}  // namespace
+
+void Coordinator::Impl::on_timer(SlotId id, Operation& operation, Now now) {
+  switch (operation.kind) {
+    case Operation::Kind::kGet:
+      gets.on_timer(id, operation, now);
+      break;
+    case Operation::Kind::kPut:
+      puts.on_timer(id, operation, now);
+      break;
+    case Operation::Kind::kForward:
+      forwarding.on_timer(id, operation, now);
+      break;
+    case Operation::Kind::kInspect:
+      inspections.on_timer(id, operation, now);
+      break;
+    case Operation::Kind::kHintReplay:
+      hint_replay.on_timer(id, operation, now);
+      break;
+    case Operation::Kind::kReplicaFrame:
+      break;
+  }
+}
+
+// An expired version is emptied under its own dot: neither dot nor digest change, so that replicas
+// which notice at different times stay equal.
+void Coordinator::Impl::expire(Now now) {
+  const uint64_t now_ms = core.clock_ms(now);
+  const uint64_t next_ms = core.parts.table->next_deadline_ms();
+  if (next_ms == 0 || next_ms > now_ms || now.steady_us < expiry_due_us) return;
+  std::string head;
+  const bool alone = core.view->members.size() == 1;
+  const size_t shown = core.parts.table->expire(
+      now_ms, kExpiredPerTurn, [&](const KeyRef& key, std::string_view bytes) {
+        engine::RecordChange change;
+        decode_record(bytes, *core.parts.authors, core.record);
+        Object& object = core.record.object;
+        const uint64_t digest = leaf_digest(key, object, core.parts.digest_seed);
+        for (Version& version : object.versions) {
+          if (version.type == TypeTag::kTombstone || visible(version, now_ms)) continue;
+          version.type = TypeTag::kTombstone;
+          version.bytes = {};
+          ++core.counters.expired;
+        }
+        describe_record(object, &change);
+        change.frees = true;
+        if (alone && !change.live) {
+          change.action = engine::RecordChange::Action::kErase;
+          change.digest_change = digest;
+        } else if (encode_record(core.record, *core.parts.authors, head, &change.body)) {
+          change.action = engine::RecordChange::Action::kStore;
+          change.head = head;
+        }
+        return change;
+      });
+  expiry_due_us = shown < kExpiredPerTurn ? now.steady_us + kExpiryIntervalUs : now.steady_us;
+}
+
+void Coordinator::on_time(Now now) {
+  Impl& impl = *impl_;
+  impl.last_now = now;
+  while (const std::optional<SlotId> id = impl.core.timers.take_due(now.steady_us)) {
+    Operation* operation = impl.core.operations.find(*id);
+    if (operation) impl.on_timer(*id, *operation, now);
+  }
+  impl.hint_replay.on_time(now);
+  impl.keyspaces.on_time(now);
+  if (impl.core.options.replays_hints) impl.expire(now);
+}
+
+uint64_t Coordinator::next_deadline_us() const {
+  const Impl& impl = *impl_;
+  uint64_t next = sooner(impl.core.timers.next_due_us(), impl.hint_replay.next_deadline_us());
+  next = sooner(next, impl.keyspaces.next_deadline_us());
+  const uint64_t expiry_ms = impl.core.parts.table->next_deadline_ms();
+  if (expiry_ms != 0 && impl.core.options.replays_hints) {
+    const uint64_t clock_ms = impl.core.clock_ms(impl.last_now);
+    const uint64_t wait_us = expiry_ms > clock_ms ? (expiry_ms - clock_ms) * 1000 : 0;
+    next = sooner(next, std::max(impl.last_now.steady_us + wait_us, impl.expiry_due_us));
+  }
+  return next;
+}
+
+}  // namespace kvorum::cluster
