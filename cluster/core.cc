@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "cluster/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -195,6 +196,7 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
     change.action = Action::kStore;
     change.head = record_head;
     change.digest_change = old_digest ^ leaf_digest(key, record.object, parts.digest_seed);
+    if (planted(PlantedBug::kStaleTree) && !change.live) change.digest_change = 0;
     return change;
   };
   engine::UpdateResult result = parts.table->update(key, change_record);
@@ -214,12 +216,11 @@ Dot Core::mint(Record& own, const VersionVector& covered, bool lww, Now now) {
     for (const VectorEntry& known : covered) dot.hlc = std::max(dot.hlc, known.hlc.next());
   }
   if (!entry) {
-#ifdef KVORUM_PLANTED_BUG_NO_BIRTHS
-    dot.actor.birth = own.own_birth = Hlc{1};
-#else
     // Not dot.hlc: raised above the clock, it could come up once more after the key was forgotten.
     dot.actor.birth = own.own_birth = tick;
-#endif
+    if (planted(PlantedBug::kNoBirths) || planted(PlantedBug::kReuseCounter)) {
+      dot.actor.birth = own.own_birth = Hlc{1};
+    }
   } else if (dot.hlc <= entry->hlc) {
     dot.hlc = entry->hlc.next();
   }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "cluster/planted_bug.h"
+
 namespace kvorum::cluster {
 
 MemberIndex Forwarding::choose(const Request& request,
@@ -54,7 +56,7 @@ bool Forwarding::on_reply(const Frame& frame, Now now) {
 
 bool Forwarding::may_try_again(const Operation& operation) const {
   const Request& request = operation.request();
-  if (request.kind != Request::Kind::kEdit) return true;
+  if (request.kind != Request::Kind::kEdit || planted(PlantedBug::kRetryTwice)) return true;
   return request.edit < core_.parts.edits.size() && core_.parts.edits[request.edit].idempotent;
 }
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "cluster/planted_bug.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -211,6 +213,7 @@ void GetMachine::answer(Operation& operation, Now now) {
 // Read repair: primaries only. A fallback gets nothing: reads during an outage must not make
 // hand-off work.
 void GetMachine::repair_and_release(SlotId id, Operation& operation, Now now) {
+  if (planted(PlantedBug::kSkipReadRepair)) return core_.release(id);
   const KeyRef& key = operation.request().key;
   bool evicted = false;
   for (const Target& target : operation.targets) {

@@ -2,6 +2,7 @@
 #include "cluster/hints.h"
 
 #include "base/bytes.h"
+#include "cluster/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -49,6 +50,7 @@ bool Hints::update(const HintKey& hint, FunctionRef<bool(Record& record)> fn) {
 }
 
 bool Hints::store(const HintKey& hint, const Object& object) {
+  if (planted(PlantedBug::kDropHints)) return true;
   return update(hint, [&](Record& record) {
     record.object = merge(record.object, object);
     return true;

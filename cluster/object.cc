@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "cluster/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -102,9 +103,7 @@ bool Context::covers(const Dot& dot) const {
 void update(Object& object, const Context& context, const Version& version) {
   InlineVector<Version, 1> kept;
   for (const Version& old : object.versions) {
-#ifndef KVORUM_PLANTED_BUG_FORGET_CONTEXT
-    if (context.covers(old.dot)) continue;
-#endif
+    if (context.covers(old.dot) && !planted(PlantedBug::kForgetContext)) continue;
     kept.push_back(old);
   }
   insert_version(kept, version);
@@ -124,6 +123,9 @@ Object merge(const Object& a, const Object& b) {
   merged.versions = std::move(kept_a);
   for (const Version& version : kept_b) {
     if (!merged.find(version.dot)) insert_version(merged.versions, version);
+  }
+  if (planted(PlantedBug::kForgetSibling) && merged.versions.size() > 1) {
+    merged.versions.erase_at(merged.versions.size() - 1);
   }
   return merged;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // kvorum-sim: simulated clusters under seeded faults (docs/DEVELOPING.md). A line for each seed
-// that fails, with the command that runs it again, and a summary. Exit status 1 where any failed.
+// that fails, with the command that runs it again, and a summary. Exit status 1 where any failed;
+// with --planted where a planted bug was not caught.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "tests/sim/planted.h"
 #include "tests/sim/run.h"
 #include "tests/sim/scenarios.h"
 
@@ -19,9 +21,11 @@ struct Options {
   uint64_t seeds = 200;
   uint64_t first_seed = 1;
   uint64_t jobs = 0;
+  bool once = false;
   bool trace = false;
   bool scenarios = false;
-  bool keeps_incarnation = false;
+  bool planted = false;
+  std::string plant;
 };
 
 struct Totals {
@@ -36,12 +40,22 @@ void report(uint64_t seed, const RunResult& result) {
   std::fflush(stdout);
 }
 
-void work(const Options& options, Totals& totals) {
+// Runs `work` on each thread until all have returned.
+template <class Work>
+void on_all_jobs(const Options& options, Work work) {
+  const uint64_t jobs =
+      options.jobs ? options.jobs : std::max(1u, std::thread::hardware_concurrency());
+  std::vector<std::thread> threads;
+  for (uint64_t i = 0; i < jobs; ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+}
+
+void run_seeds(const Options& options, Totals& totals) {
   for (;;) {
     const uint64_t number = totals.next.fetch_add(1);
     if (number >= options.seeds) return;
     const uint64_t seed = options.first_seed + number;
-    const RunResult result = run_seed_twice(seed);
+    const RunResult result = options.once ? run_seed(seed) : run_seed_twice(seed);
     totals.virtual_us += result.virtual_us;
     totals.operations += result.operations;
     if (result.violations.empty()) continue;
@@ -54,21 +68,58 @@ void work(const Options& options, Totals& totals) {
 int run_many(const Options& options) {
   const auto began = std::chrono::steady_clock::now();
   Totals totals;
-  std::vector<std::thread> threads;
-  const uint64_t jobs =
-      options.jobs ? options.jobs : std::max(1u, std::thread::hardware_concurrency());
-  for (uint64_t i = 0; i < jobs; ++i) {
-    threads.emplace_back([&] { work(options, totals); });
-  }
-  for (std::thread& thread : threads) thread.join();
+  on_all_jobs(options, [&] { run_seeds(options, totals); });
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   const double hours = static_cast<double>(totals.virtual_us) / 3.6e9;
-  fmt::print(
-      "{} passed, {} failed; {} operations, {:.2f} simulated hours in {:.1f} s "
-      "({:.1f} simulated hours per minute)\n",
-      options.seeds - totals.failed, totals.failed.load(), totals.operations.load(), hours,
-      took.count(), hours / took.count() * 60);
+  fmt::print("{} operations, {:.2f} simulated hours in {:.1f} s: {:.1f} simulated hours a minute\n",
+             totals.operations.load(), hours, took.count(), hours / took.count() * 60);
+  fmt::print("{} passed, {} failed\n", options.seeds - totals.failed, totals.failed.load());
   return totals.failed == 0 ? 0 : 1;
+}
+
+// The least seed that finds the planted bug, with what it found.
+struct Catch {
+  uint64_t seed = 0;  // 0: none did
+  std::string violation;
+};
+
+Catch catch_planted(const Options& options) {
+  Catch first;
+  std::atomic<uint64_t> next{0}, stop_at{options.seeds};
+  std::mutex lock;
+  on_all_jobs(options, [&] {
+    for (;;) {
+      const uint64_t number = next.fetch_add(1);
+      if (number >= stop_at) return;
+      const uint64_t seed = options.first_seed + number;
+      const RunResult result = run_seed(seed);
+      if (result.violations.empty()) continue;
+      const std::lock_guard guard(lock);
+      if (number >= stop_at) continue;
+      stop_at = number;
+      first = {seed, result.violations[0]};
+    }
+  });
+  return first;
+}
+
+int run_planted(const Options& options) {
+  size_t caught = 0, missed = 0;
+  for (const PlantedBugRow& row : planted_bugs()) {
+    if (!row.by_seeds) continue;
+    const Planting planting(row.bug);
+    const Catch found = catch_planted(options);
+    ++(found.seed ? caught : missed);
+    if (found.seed) {
+      fmt::print("{} ({}): caught by seed {}: {}\n", row.name, row.what, found.seed,
+                 found.violation);
+    } else {
+      fmt::print("{} ({}): NOT caught by {} seeds\n", row.name, row.what, options.seeds);
+    }
+    std::fflush(stdout);
+  }
+  fmt::print("{} passed, {} failed\n", caught, missed);
+  return missed == 0 ? 0 : 1;
 }
 
 int run_one(const Options& options) {
@@ -82,12 +133,10 @@ int run_one(const Options& options) {
   return 1;
 }
 
-int run_scenarios(const Options& options) {
+int run_scenarios() {
   size_t failed = 0;
-  const Planted planted =
-      options.keeps_incarnation ? Planted::kKeepsIncarnation : Planted::kNothing;
   for (const Scenario& scenario : scenarios()) {
-    const Troubles troubles = scenario.run(planted);
+    const Troubles troubles = scenario.run();
     failed += !troubles.empty();
     fmt::print("{}: {}\n", scenario.name, troubles.empty() ? "well" : "FAILED");
     for (const std::string& trouble : troubles) fmt::print("  {}\n", trouble);
@@ -96,24 +145,33 @@ int run_scenarios(const Options& options) {
   return failed == 0 ? 0 : 1;
 }
 
+int run(const Options& options, bool single) {
+  if (options.planted) return run_planted(options);
+  plant(planted_bug_named(options.plant));
+  if (options.scenarios) return run_scenarios();
+  return single ? run_one(options) : run_many(options);
+}
+
 }  // namespace
 }  // namespace kvorum::sim
 
 int main(int argc, char** argv) {
   kvorum::sim::Options options;
   uint64_t seed = 0;
+  std::vector<std::string> names;
+  for (const auto& row : kvorum::sim::planted_bugs()) names.emplace_back(row.name);
   CLI::App app("simulated clusters under seeded faults");
   app.add_option("--seeds", options.seeds, "how many seeds to run, each twice");
   app.add_option("--seed-start", options.first_seed, "the first of them");
   app.add_option("--jobs", options.jobs, "threads; by default one for each CPU");
+  app.add_flag("--once", options.once, "run each seed once: traces are not compared");
   const CLI::Option* const single = app.add_option("--seed", seed, "this seed alone");
   app.add_flag("--trace", options.trace, "with --seed: every event, as text");
   app.add_flag("--scenarios", options.scenarios, "the named scenarios instead of seeds");
-  app.add_flag("--keep-incarnation", options.keeps_incarnation,
-               "with --scenarios: a planted bug, nodes restart as who they were");
+  app.add_option("--plant", options.plant, "a bug for the seeds or scenarios to catch")
+      ->check(CLI::IsMember(names));
+  app.add_flag("--planted", options.planted, "each bug in turn, until a seed catches it");
   CLI11_PARSE(app, argc, argv);
-  if (options.scenarios) return kvorum::sim::run_scenarios(options);
-  if (single->count() == 0) return kvorum::sim::run_many(options);
-  options.first_seed = seed;
-  return kvorum::sim::run_one(options);
+  if (single->count() > 0) options.first_seed = seed;
+  return kvorum::sim::run(options, single->count() > 0);
 }

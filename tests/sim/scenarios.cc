@@ -16,12 +16,7 @@ constexpr const char* kKey = "k";
 
 class Story {
  public:
-  Story(const Swarm& swarm, Planted planted) : cluster_(swarm) {
-    for (const auto& node : cluster_.nodes) {
-      if (planted == Planted::kKeepsIncarnation) node->plant_keeping_incarnation();
-    }
-    cluster_.start();
-  }
+  explicit Story(const Swarm& swarm) : cluster_(swarm) { cluster_.start(); }
 
   size_t place(size_t at) const { return cluster_.node_for(kKey, at); }
   Cluster& cluster() { return cluster_; }
@@ -86,8 +81,8 @@ Swarm durable_swarm(size_t nodes) {
 
 }  // namespace
 
-Troubles forgetful_fallback(Planted planted) {
-  Story story(plain_swarm(4), planted);
+Troubles forgetful_fallback() {
+  Story story(plain_swarm(4));
   const size_t fallback = story.place(3);
   story.isolate(fallback);
   story.set(fallback, "first");
@@ -100,8 +95,8 @@ Troubles forgetful_fallback(Planted planted) {
   return story.troubles();
 }
 
-Troubles wiped_node(Planted planted) {
-  Story story(durable_swarm(3), planted);
+Troubles wiped_node() {
+  Story story(durable_swarm(3));
   const size_t primary = story.place(0);
   story.set(primary, "before");
   story.pass(kSecond);
@@ -112,8 +107,8 @@ Troubles wiped_node(Planted planted) {
   return story.troubles();
 }
 
-Troubles unsynced_crash(Planted planted) {
-  Story story(durable_swarm(3), planted);
+Troubles unsynced_crash() {
+  Story story(durable_swarm(3));
   const size_t primary = story.place(0);
   story.set(primary, "synced");
   story.pass(3 * kSecond);

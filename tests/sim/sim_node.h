@@ -59,8 +59,6 @@ class SimNode final : public Peer, public server::NodeServices {
     if (paused_until_us_ <= world_.queue.now_us()) paused_until_us_ = time_us;
   }
   void move_clock(int64_t by_ms) { skew_ms_ += by_ms; }
-  // The next session takes up the incarnation of the last, whatever happened: a planted bug.
-  void plant_keeping_incarnation() { keeps_incarnation_ = true; }
   SimDisk& disk() { return disk_; }
 
   // A client's connection; 0 is never an id. Its far end hears of nothing once it is gone.
@@ -118,7 +116,6 @@ class SimNode final : public Peer, public server::NodeServices {
   std::shared_ptr<const cluster::ClusterView> view_;
   int64_t skew_ms_ = 0;
   uint64_t paused_until_us_ = 0;
-  bool keeps_incarnation_ = false;
   uint64_t incarnation_ = 0;
   uint64_t session_ = 0;  // counts starts and deaths
   uint64_t steady_offset_us_ = 0;

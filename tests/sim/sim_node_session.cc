@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cluster/object_codec.h"
+#include "tests/sim/planted.h"
 #include "tests/sim/sim_node.h"
 #include "tests/sim/sim_node_parts.h"
 
@@ -54,7 +55,9 @@ Now SimNode::now() const {
 
 bool SimNode::begin_session() {
   uint64_t fresh = rng_.next() | 1;
-  if (keeps_incarnation_ && incarnation_ != 0) fresh = incarnation_;
+  const bool planted_keep = planted_bug() == cluster::PlantedBug::kKeepIncarnation ||
+                            planted_bug() == cluster::PlantedBug::kReuseCounter;
+  if (planted_keep && incarnation_ != 0) fresh = incarnation_;
   server::SessionStart session;
   session.incarnation = fresh;
   if (world_.swarm.durable) {

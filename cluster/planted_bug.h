@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bugs for the simulator to catch (docs/DEVELOPING.md): it compiles the sources that ask for them
+// once more, with KVORUM_PLANTED_BUGS, and plants one at run time (kvorum-sim --plant NAME). In
+// everything else planted() is a constant, and the compiler leaves nothing of the hooks. Asked from
+// .cc files alone.
+#pragma once
+
+#include <cstdint>
+
+namespace kvorum::cluster {
+
+enum class PlantedBug : uint8_t {
+  kNone,
+  kForgetContext,     // an update keeps the versions that its context covers
+  kNoBirths,          // an actor is (node, incarnation) alone
+  kKeepIncarnation,   // a node restarts as who it was, whatever it lost
+  kReuseCounter,      // both: a wiped node counts on where others have heard it already
+  kDropHints,         // a hint is acknowledged and not kept
+  kSkipReadRepair,    // a stale replica that answered a read stays stale
+  kForgetSibling,     // a merge keeps one version less than it should
+  kRetryTwice,        // an edit that must not run twice is given to another coordinator
+  kAcknowledgeEarly,  // a put is answered at its first vote
+  kStaleTree,         // a delete leaves the digest of its partition as it was
+};
+
+#ifdef KVORUM_PLANTED_BUGS
+bool planted(PlantedBug bug);  // in tests/sim/planted.cc
+#else
+static constexpr bool planted(PlantedBug) { return false; }
+#endif
+
+}  // namespace kvorum::cluster

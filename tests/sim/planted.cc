@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#define KVORUM_PLANTED_BUGS  // the declaration that this file defines
+#include "tests/sim/planted.h"
+
+#include <atomic>
+
+namespace kvorum {
+namespace {
+
+using cluster::PlantedBug;
+
+std::atomic<PlantedBug> the_bug{PlantedBug::kNone};
+
+constexpr sim::PlantedBugRow kRows[] = {
+    {PlantedBug::kDropHints, "drop-hints", "a hint is acknowledged and not kept", true},
+    {PlantedBug::kSkipReadRepair, "skip-read-repair", "stale replicas stay as they are", true},
+    {PlantedBug::kReuseCounter, "reuse-counter", "a wiped node goes on as who it was", true},
+    {PlantedBug::kForgetSibling, "forget-sibling", "a merge keeps a version too few", true},
+    {PlantedBug::kRetryTwice, "retry-twice", "an INCR is retried elsewhere", true},
+    {PlantedBug::kAcknowledgeEarly, "acknowledge-early", "a put is answered before W", true},
+    {PlantedBug::kStaleTree, "stale-tree", "a delete is missing in the digests", true},
+    {PlantedBug::kForgetContext, "forget-context", "an update keeps what it covers", true},
+    {PlantedBug::kNoBirths, "no-births", "an actor is (node, incarnation) alone", false},
+    {PlantedBug::kKeepIncarnation, "keep-incarnation", "nodes restart as who they were", false},
+};
+
+}  // namespace
+
+bool cluster::planted(PlantedBug bug) { return the_bug.load(std::memory_order_relaxed) == bug; }
+
+std::span<const sim::PlantedBugRow> sim::planted_bugs() { return kRows; }
+
+PlantedBug sim::planted_bug_named(std::string_view name) {
+  for (const PlantedBugRow& row : kRows) {
+    if (row.name == name) return row.bug;
+  }
+  return PlantedBug::kNone;
+}
+
+PlantedBug sim::planted_bug() { return the_bug; }
+void sim::plant(PlantedBug bug) { the_bug = bug; }
+
+}  // namespace kvorum

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bug that this process has planted in its clusters, and the bugs' names. Set before any run
+// begins, by main or by a test; read by all runs.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "cluster/planted_bug.h"
+
+namespace kvorum::sim {
+
+struct PlantedBugRow {
+  cluster::PlantedBug bug;
+  std::string_view name;
+  std::string_view what;
+  bool by_seeds;  // random seeds must catch it; else a scenario does
+};
+
+std::span<const PlantedBugRow> planted_bugs();
+// kNone for a name that no bug has.
+cluster::PlantedBug planted_bug_named(std::string_view name);
+
+cluster::PlantedBug planted_bug();
+void plant(cluster::PlantedBug bug);
+
+// A bug while this lives.
+class Planting {
+ public:
+  explicit Planting(cluster::PlantedBug bug) { plant(bug); }
+  ~Planting() { plant(cluster::PlantedBug::kNone); }
+  Planting(const Planting&) = delete;
+};
+
+}  // namespace kvorum::sim
