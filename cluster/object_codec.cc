@@ -216,6 +216,12 @@ bool decode_object(std::string_view bytes, Object& object) {
   return true;
 }
 
+uint64_t StoredRecordCodec::digest(const KeyRef& key, std::string_view record) const {
+  Record decoded;
+  decode_record(record, *authors_, decoded);
+  return leaf_digest(key, decoded.object, digest_seed_);
+}
+
 void StoredRecordCodec::to_portable(std::string_view record, std::string& out) const {
   Record decoded;
   decode_record(record, *authors_, decoded);

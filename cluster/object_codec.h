@@ -42,6 +42,7 @@ class StoredRecordCodec : public engine::RecordCodec {
   StoredRecordCodec(AuthorTable* authors, uint64_t digest_seed)
       : authors_(authors), digest_seed_(digest_seed) {}
 
+  uint64_t digest(const KeyRef& key, std::string_view record) const override;
   void to_portable(std::string_view record, std::string& out) const override;
   bool from_portable(const KeyRef& key, std::string_view portable, std::string& record,
                      engine::RecordChange* facts) const override;

@@ -57,6 +57,8 @@ struct UpdateResult {
 class RecordCodec {
  public:
   virtual ~RecordCodec() = default;
+  // As `digest_change` of the update that stored it.
+  virtual uint64_t digest(const KeyRef& key, std::string_view record) const = 0;
   virtual void to_portable(std::string_view record, std::string& out) const = 0;
   // False where the bytes are damaged. `facts` gets live, deadline_ms and the digest (in
   // digest_change).
@@ -67,11 +69,13 @@ class RecordCodec {
 struct TableOptions {
   int partition_bits = 8;
   Partitioner partitioner =
-      Partitioner::kMd5;               // positions of keys found in the store are recomputed
-  uint64_t hash_seed = 0;              // of long buckets; random per process
-  uint64_t memory_bytes_max = 0;       // 0: no limit
-  Store* store = nullptr;              // not owned; null: memory engine
-  const RecordCodec* codec = nullptr;  // not owned; needed with a store
+      Partitioner::kMd5;          // positions of keys found in the store are recomputed
+  uint64_t hash_seed = 0;         // of long buckets; random per process
+  uint64_t memory_bytes_max = 0;  // 0: no limit
+  Store* store = nullptr;         // not owned; null: memory engine
+  // Not owned. Needed with a store; without it hash trees stay at their root alone. Keys that it
+  // is shown for digest() have no position.
+  const RecordCodec* codec = nullptr;
 };
 
 // A stretch of a partition: from a position (inclusive) until at least count_min objects were
@@ -81,6 +85,24 @@ struct ScanRange {
   uint32_t partition = 0;
   Position from;
   size_t count_min = 0;
+  uint64_t end = 0;  // of position.high, exclusive; 0: the partition's end
+};
+
+// How far building a partition's hash tree anew has come.
+enum class TreeBuild : uint8_t {
+  kGoesOn,
+  kDone,
+  kMismatch,     // done; the tree before had not followed the objects
+  kNotResident,  // the store has to be read
+};
+
+// Nodes of a hash tree: those of one level, from an index on.
+struct TreeRange {
+  uint8_t keyspace = 0;
+  uint32_t partition = 0;
+  int level = 0;
+  uint64_t first = 0;
+  uint64_t count = 1;
 };
 
 struct ScanItem {
@@ -128,6 +150,17 @@ class ObjectTable {
              FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn);
 
   uint64_t digest(uint8_t keyspace, uint32_t partition) const;
+  // The partition's hash tree (hash_tree.h), whose root the digest is. Leaves are equal stretches
+  // of the partition's positions, a power of two of them: 2^depth.
+  int tree_depth(uint8_t keyspace, uint32_t partition) const;
+  // Appends the nodes of a range. False where the tree is not as deep now.
+  bool tree_nodes(const TreeRange& range, std::vector<uint64_t>& out) const;
+  // The number of objects asks for more leaves, or fewer.
+  bool tree_outgrown(uint8_t keyspace, uint32_t partition) const;
+  // One stretch of building the tree anew from the objects, to resize it or to check it. One thread
+  // at a time per partition; requests go on. The second one blocks on I/O.
+  TreeBuild build_tree(uint8_t keyspace, uint32_t partition);
+  Result<TreeBuild> build_tree_from_store(uint8_t keyspace, uint32_t partition);
   uint64_t live_count(uint8_t keyspace, uint32_t partition) const;
   uint64_t record_count(uint8_t keyspace, uint32_t partition) const;
   uint64_t memory_bytes() const;

@@ -52,6 +52,7 @@ ScanEnd ObjectTable::scan(const ScanRange& range, FunctionRef<void(const ScanIte
   size_t count = 0;
   uint64_t place = first_place(*table, range.from, range.partition, partition_bits());
   while (place < BucketIndex::kPlacesEnd) {
+    if (range.end != 0 && table->position_of_place(place) >= range.end) break;
     const std::lock_guard guard(table->lock());
     const bool complete = table->complete();
     if (count > 0 && (count >= range.count_min || !complete)) {
@@ -62,6 +63,9 @@ ScanEnd ObjectTable::scan(const ScanRange& range, FunctionRef<void(const ScanIte
     place =
         table->index().collect_bucket(static_cast<uint32_t>(place), kLongBucketStretch, entries);
     sort_shown(*table, entries, range.from.high, shown);
+    if (range.end != 0) {
+      std::erase_if(shown, [&](const Shown& item) { return item.key.position.high >= range.end; });
+    }
     for (const Shown& item : shown) fn({item.key, item.entry->record()});
     count += shown.size();
   }

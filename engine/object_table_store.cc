@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kAttemptsMax = 100;  // each lost to an eviction in the partition at that moment
 constexpr size_t kLongBucketStretch = 64;
+constexpr size_t kTreeStretch = 256;  // objects read for a tree at a time
 
 std::string store_bound(uint8_t keyspace, uint64_t position_high) {
   return store_key({{}, {position_high, 0}, keyspace});
@@ -23,10 +24,42 @@ Status busy() { return {Code::kUnavailable, "the partition is being evicted too 
 
 }  // namespace
 
+namespace {
+
+// The digests of the partition that warm() is reading, so that its tree has its leaves at once. A
+// partition with more objects than this gets them later, by build_tree().
+class TreePlanting {
+ public:
+  void see(PartitionTable* table, uint32_t place, uint64_t digest) {
+    if (table != table_) plant();
+    table_ = table;
+    if (++count_ <= kCountMax) digests_.emplace_back(place, digest);
+  }
+  void plant() {
+    if (table_ != nullptr && count_ <= kCountMax) {
+      const std::lock_guard guard(table_->lock());
+      table_->tree_frontier();
+      table_->build_tree(digests_, HashTree::kPlacesEnd);
+    }
+    digests_.clear();
+    count_ = 0;
+  }
+
+ private:
+  static constexpr size_t kCountMax = 4'000'000;
+
+  PartitionTable* table_ = nullptr;
+  size_t count_ = 0;
+  std::vector<std::pair<uint32_t, uint64_t>> digests_;
+};
+
+}  // namespace
+
 Status ObjectTable::warm() {
   KVORUM_CHECK(impl_->shared.options.store != nullptr);
   const TableOptions& options = impl_->shared.options;
   std::string record;
+  TreePlanting planting;
   const auto visit = [&](std::string_view bytes, std::string_view value) {
     KeyRef key;
     RecordChange facts;
@@ -39,11 +72,13 @@ Status ObjectTable::warm() {
       return true;
     }
     PartitionTable& table = impl_->get(key);
+    planting.see(&table, table.place_of(key).place, facts.digest_change);
     const std::lock_guard guard(table.lock());
     table.warm(key, record, facts, !impl_->shared.over_memory());
     return true;
   };
   Status status = options.store->scan({}, std::string(1, kFactPrefix), visit);
+  planting.plant();
   if (status.ok()) impl_->shared.warmed.store(true, std::memory_order_release);
   return status;
 }
@@ -94,9 +129,11 @@ struct ObjectTable::Impl::StoreScan {
 
 Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
   const bool last = range.partition + 1 == uint32_t{1} << impl.shared.options.partition_bits;
-  const std::string end =
-      last ? std::string(1, static_cast<char>(range.keyspace + 1))
-           : store_bound(range.keyspace, table.position_of_place(0) + table.partition_width());
+  std::string end = store_bound(range.keyspace, range.end);
+  if (range.end == 0) {
+    end = last ? std::string(1, static_cast<char>(range.keyspace + 1))
+               : store_bound(range.keyspace, table.position_of_place(0) + table.partition_width());
+  }
   std::string record;
   uint64_t position = 0;
   return impl.shared.options.store->scan(
@@ -123,12 +160,13 @@ Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
 void ObjectTable::Impl::StoreScan::overlay() {
   std::vector<Entry*> entries;
   uint64_t place = table.place_of({{}, {range.from.high, 0}, range.keyspace}).place;
-  while (place < BucketIndex::kPlacesEnd && (!next || table.position_of_place(place) < *next)) {
+  const uint64_t end = next ? *next : range.end;  // 0: the partition's
+  while (place < BucketIndex::kPlacesEnd && (end == 0 || table.position_of_place(place) < end)) {
     entries.clear();
     place = table.index().collect_bucket(static_cast<uint32_t>(place), kLongBucketStretch, entries);
     for (const Entry* entry : entries) {
       const KeyRef key = table.key_of(*entry);
-      if (key.position.high < range.from.high || (next && key.position.high >= *next)) continue;
+      if (key.position.high < range.from.high || (end != 0 && key.position.high >= end)) continue;
       std::optional<std::string>& record = records[{key.position.high, std::string(key.key)}];
       record.reset();
       if (!entry->has(Entry::kAbsent)) record = entry->record();
@@ -169,6 +207,42 @@ Result<ScanEnd> ObjectTable::scan_store(const ScanRange& range,
       fn({{place.second, position, range.keyspace}, *record});
     }
     return ScanEnd{Access::kDone, !stretch.next, {stretch.next.value_or(0), 0}};
+  }
+  return busy();
+}
+
+// The stretch ends where a place does: ties of a place are never split.
+Result<TreeBuild> ObjectTable::build_tree_from_store(uint8_t keyspace, uint32_t partition) {
+  PartitionTable& table = impl_->get(keyspace, partition);
+  size_t count_min = kTreeStretch;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    uint64_t departures, frontier;
+    {
+      const std::lock_guard guard(table.lock());
+      departures = table.departures();
+      frontier = table.tree_frontier();
+    }
+    const Position from{table.position_of_place(frontier), 0};
+    Impl::StoreScan stretch{table, {keyspace, partition, from, count_min}, {}, {}};
+    if (Status status = stretch.read_store(*impl_); !status.ok()) return status;
+    const std::lock_guard guard(table.lock());
+    if (departures != table.departures()) continue;
+    uint64_t end = HashTree::kPlacesEnd;
+    if (stretch.next) {
+      end = table.place_of({{}, {*stretch.next, 0}, keyspace}).place;
+      count_min *= 2;
+      if (end == frontier) continue;
+      stretch.next = table.position_of_place(end);
+    }
+    stretch.overlay();
+    std::vector<std::pair<uint32_t, uint64_t>> digests;
+    for (const auto& [place, record] : stretch.records) {
+      if (!record || (stretch.next && place.first >= *stretch.next)) continue;
+      const KeyRef key{place.second, {place.first, 0}, keyspace};
+      digests.emplace_back(table.place_of(key).place,
+                           impl_->shared.options.codec->digest(key, *record));
+    }
+    return table.build_tree(digests, end);
   }
   return busy();
 }

@@ -71,7 +71,7 @@ bool PartitionTable::complete() const {
 
 uint64_t PartitionTable::memory_bytes() const {
   return pool_.used_bytes() + index_.memory_bytes() + expiry_.memory_bytes() +
-         (dirty_.capacity() + taken_.capacity()) * sizeof(uint32_t);
+         (dirty_.capacity() + taken_.capacity()) * sizeof(uint32_t) + tree_.memory_bytes();
 }
 
 void PartitionTable::publish() {
@@ -89,7 +89,7 @@ PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
       if (entry != nullptr) outcome.result.ticket = pending_ticket(*entry);
       return outcome;
     case RecordChange::Action::kErase:
-      digest_ ^= change.digest_change;
+      tree_.fold(at.place, change.digest_change);
       if (entry == nullptr) return outcome;
       if (entry->has(Entry::kAbsent)) {
         outcome.result.ticket = pending_ticket(*entry);
@@ -113,7 +113,7 @@ PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
         return outcome;
       }
       count(entry, change);
-      digest_ ^= change.digest_change;
+      tree_.fold(at.place, change.digest_change);
       entry = write_record(at, entry, change);
       if (has_store()) outcome.result.ticket = mark_dirty(entry, &outcome.turned_dirty);
       break;

@@ -16,12 +16,14 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/spin_lock.h"
 #include "engine/bucket_index.h"
 #include "engine/entry_pool.h"
 #include "engine/expiry_heap.h"
+#include "engine/hash_tree.h"
 #include "engine/table_shared.h"
 
 namespace kvorum::engine {
@@ -67,9 +69,21 @@ class PartitionTable {
   Outcome apply_swept(Entry* entry, const RecordChange& wanted);
 
   const BucketIndex& index() const { return index_; }
-  uint64_t digest() const { return digest_; }
+  uint64_t digest() const { return tree_.root(); }
+  const HashTree& tree() const { return tree_; }
   uint64_t live_count() const { return live_count_; }
   uint64_t record_count() const { return record_count_; }
+
+  // partition_table_tree.cc: building the hash tree anew, from the objects.
+  // The number of objects asks for another depth.
+  bool tree_outgrown() const;
+  // One stretch of what is resident. kNotResident where this is not all there is.
+  TreeBuild build_tree();
+  // One stretch, read elsewhere: records by place from the frontier to `end`.
+  TreeBuild build_tree(const std::vector<std::pair<uint32_t, uint64_t>>& digests, uint64_t end);
+  uint64_t tree_frontier();
+  void abandon_tree_build() { tree_.abandon_build(); }
+  uint64_t digest_of(const Entry& entry) const;
 
   // partition_table_store.cc: with a store only.
   // Counts an object found in the store by warm(); `record` is installed where `resident`.
@@ -101,6 +115,7 @@ class PartitionTable {
   void count(const Entry* entry, const RecordChange& change);
   void push_deadline(uint64_t deadline_ms, uint32_t place);
   void compact_deadlines();
+  TreeBuild advance_tree(uint64_t end);
   // The ticket of the round that will write, or is writing, this entry's present state.
   Ticket pending_ticket(const Entry& entry) const;
   Ticket mark_dirty(Entry* entry, bool* turned_dirty);
@@ -117,7 +132,7 @@ class PartitionTable {
   ExpiryHeap expiry_;
   size_t deadline_count_ = 0;  // entries with kDeadline
   std::atomic<uint64_t> earliest_{0};
-  uint64_t digest_ = 0;
+  HashTree tree_;
   uint64_t live_count_ = 0;
   uint64_t record_count_ = 0;    // objects that exist, resident or not
   uint64_t resident_count_ = 0;  // entries with a record

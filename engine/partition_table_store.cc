@@ -17,7 +17,7 @@ void PartitionTable::warm(const KeyRef& key, std::string_view record, const Reco
                           bool resident) {
   ++record_count_;
   live_count_ += static_cast<uint64_t>(facts.live);
-  digest_ ^= facts.digest_change;
+  tree_.fold(place_of(key).place, facts.digest_change);
   if (!resident) return;
   ++resident_count_;
   RecordChange change = facts;

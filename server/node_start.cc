@@ -124,6 +124,7 @@ Status Node::Impl::open_tables() {
   options.codec = codec.get();
   table = std::make_unique<engine::ObjectTable>(options);
   options.store = nullptr;
+  options.codec = nullptr;
   options.partition_bits = kHintPartitionBits;
   options.hash_seed = random_number();
   hints = std::make_unique<engine::ObjectTable>(options);

@@ -47,7 +47,7 @@ class TableOnStore {
         break;
     }
     options.store = store_.get();
-    options.codec = store_ ? &codec_ : nullptr;
+    options.codec = &codec_;
     table_ = std::make_unique<ObjectTable>(options);
     if (store_) {
       EXPECT_TRUE(table_->warm().ok());

@@ -35,6 +35,9 @@ inline uint64_t digest_of(std::string_view key, std::string_view record) {
 
 class TestCodec : public RecordCodec {
  public:
+  uint64_t digest(const KeyRef& key, std::string_view record) const override {
+    return digest_of(key.key, record);
+  }
   void to_portable(std::string_view record, std::string& out) const override { out.append(record); }
   bool from_portable(const KeyRef& key, std::string_view portable, std::string& record,
                      RecordChange* facts) const override {

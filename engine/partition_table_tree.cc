@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of PartitionTable that builds its hash tree from the objects: to make it finer or
+// coarser and to check it. The tree in use serves on until the other one is ready.
+#include "engine/partition_table.h"
+
+namespace kvorum::engine {
+namespace {
+
+constexpr size_t kObjectsUnderLockMax = 128;
+constexpr size_t kLongBucketStretch = 64;
+constexpr int kShrinkLevels = 3;  // a tree this much too deep is built anew
+
+}  // namespace
+
+uint64_t PartitionTable::digest_of(const Entry& entry) const {
+  return shared_->options.codec->digest({entry.key(), {}, keyspace_}, entry.record());
+}
+
+bool PartitionTable::tree_outgrown() const {
+  if (shared_->options.codec == nullptr) return false;
+  const int wanted = HashTree::depth_for(record_count_);
+  return wanted > tree_.depth() || wanted + kShrinkLevels <= tree_.depth();
+}
+
+uint64_t PartitionTable::tree_frontier() {
+  if (!tree_.building()) tree_.begin_build(HashTree::depth_for(record_count_));
+  return tree_.frontier();
+}
+
+TreeBuild PartitionTable::build_tree() {
+  if (shared_->options.codec == nullptr) return TreeBuild::kDone;
+  if (!complete()) return TreeBuild::kNotResident;
+  uint64_t place = tree_frontier();
+  for (size_t count = 0; count < kObjectsUnderLockMax && place < HashTree::kPlacesEnd;) {
+    found_.clear();
+    place = index_.collect_bucket(static_cast<uint32_t>(place), kLongBucketStretch, found_);
+    for (const Entry* entry : found_) {
+      if (!entry->has(Entry::kAbsent)) tree_.add(entry->place(), digest_of(*entry));
+    }
+    count += found_.size() + 1;
+  }
+  return advance_tree(place);
+}
+
+TreeBuild PartitionTable::build_tree(const std::vector<std::pair<uint32_t, uint64_t>>& digests,
+                                     uint64_t end) {
+  for (const auto& [place, digest] : digests) tree_.add(place, digest);
+  return advance_tree(end);
+}
+
+TreeBuild PartitionTable::advance_tree(uint64_t end) {
+  tree_.advance(end);
+  const bool done = end >= HashTree::kPlacesEnd;
+  const bool agreed = !done || tree_.finish_build();
+  publish();
+  if (!done) return TreeBuild::kGoesOn;
+  return agreed ? TreeBuild::kDone : TreeBuild::kMismatch;
+}
+
+}  // namespace kvorum::engine
