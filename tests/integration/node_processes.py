@@ -2,6 +2,7 @@
 """For the integration tests: real processes on free loopback ports, a small RESP client, and the
 counting of checks. A module without tests of its own."""
 import os
+import random
 import re
 import shutil
 import signal
@@ -41,10 +42,19 @@ class Checks:
 
 
 def free_ports(count):
-    held = [socket.socket() for _ in range(count)]
+    """Below those that the kernel gives to outgoing connections, so that none of these takes the
+    port of a node that is down for a while."""
+    held = []
     try:
-        for one in held:
-            one.bind(('127.0.0.1', 0))
+        for port in random.sample(range(12000, 32000), 2000):
+            if len(held) == count:
+                break
+            one = socket.socket()
+            try:
+                one.bind(('127.0.0.1', port))
+                held.append(one)
+            except OSError:
+                one.close()
         return [one.getsockname()[1] for one in held]
     finally:
         for one in held:
@@ -56,8 +66,8 @@ class RespError(Exception):
 
 
 class Resp:
-    def __init__(self, port, timeout=5):
-        self.socket = socket.create_connection(('127.0.0.1', port), timeout)
+    def __init__(self, port, timeout=5, host='127.0.0.1'):
+        self.socket = socket.create_connection((host, port), timeout)
         self.file = self.socket.makefile('rb')
 
     def __enter__(self):
@@ -96,18 +106,34 @@ class Resp:
         raise RespError('unexpected reply %r' % line)
 
 
+class Loopback:
+    """Where the nodes of a cluster listen, and with what their commands begin."""
+
+    def host(self, _name):
+        return '127.0.0.1'
+
+    def launcher(self, _name):
+        return []
+
+
 class Cluster:
     """Nodes of one YAML file. `extra` are lines of the file; `cluster` the keys of its cluster."""
 
-    def __init__(self, binary, names, extra='', cluster='name: test\n  partitions: 16'):
+    timing = 'hints: 200ms'
+
+    def __init__(
+        self, binary, names, extra='', cluster='name: test\n  partitions: 16', network=Loopback()
+    ):
         self.binary = os.path.abspath(binary)
         self.names = list(names)
+        self.network = network
         self.folder = tempfile.mkdtemp(prefix='kvorum-test-')
         ports = free_ports(len(names) * len(KINDS))
         self.ports = {
             name: dict(zip(KINDS, ports[i * len(KINDS) :])) for i, name in enumerate(names)
         }
         self.processes = {}
+        self.keep = False  # the folder, once all is over
         self.config = self.write_config('cluster.yaml', extra, cluster)
 
     def __enter__(self):
@@ -118,27 +144,32 @@ class Cluster:
             if process.poll() is None:
                 process.kill()
             process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def port(self, name, kind='redis'):
         return self.ports[name][kind]
 
+    def address(self, name, kind):
+        return '%s:%d' % (self.network.host(name), self.port(name, kind))
+
     def write_config(self, file_name, extra, cluster):
         members = []
         for name in self.names:
-            fields = ['%s: 127.0.0.1:%d' % (kind, self.ports[name][kind]) for kind in KINDS]
+            fields = ['%s: %s' % (kind, self.address(name, kind)) for kind in KINDS]
             fields.append('data: %s' % os.path.join(self.folder, name))
             members.append('    - {name: %s, %s}' % (name, ', '.join(fields)))
         path = os.path.join(self.folder, file_name)
         with open(path, 'w', encoding='utf-8') as file:
             file.write('cluster:\n  %s\n  members:\n%s\n' % (cluster, '\n'.join(members)))
-            file.write('timing: {hints: 200ms}\n%s\n' % extra)
+            file.write('timing: {%s}\n%s\n' % (self.timing, extra))
         return path
 
     def start(self, *names, config=None, options=()):
         for name in names or self.names:
             with open(self.log_path(name), 'ab') as log:
-                command = [self.binary, 'serve', '--config', config or self.config]
+                command = self.network.launcher(name)
+                command += [self.binary, 'serve', '--config', config or self.config]
                 self.processes[name] = subprocess.Popen(
                     command + ['--name', name] + list(options),
                     stdout=log,
@@ -158,7 +189,7 @@ class Cluster:
         return until(lambda: re.search(pattern, self.log(name)), seconds)
 
     def resp(self, name, timeout=5):
-        return Resp(self.port(name), timeout)
+        return Resp(self.port(name), timeout, self.network.host(name))
 
     def is_settled(self, name):
         try:

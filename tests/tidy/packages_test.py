@@ -56,6 +56,7 @@ PROGRAMS = {
     'ninja': 'ninja-build',
     'g++': 'g++',
     'python3': 'python3',
+    'ip': 'iproute2',
 }
 MODULES = {'redis': 'python3-redis', 'pymemcache': 'python3-pymemcache', 'yaml': 'python3-yaml'}
 # In every Debian: essential packages, or what they depend on.
@@ -70,6 +71,9 @@ ALWAYS_THERE = {
     'kill',
     'timeout',
     'apt-get',
+    'unshare',
+    'nsenter',
+    'setpriv',
 }
 # Looked for, used where present, skipped with a notice where not: not installed by us.
 OPTIONAL = {'perf', 'buildah', 'docker', 'podman', 'docker-compose', 'shellcheck', 'sudo'}

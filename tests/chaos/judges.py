@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verdict on each workload: its journal against the copies that the primaries hold in the end.
+Pure. `copies`: key -> {node: [value as bytes, ...]}, of primaries only."""
+import collections
+
+from payloads import elements_of, value_of
+
+SHOWN_MAX = 5
+
+
+class Verdict:
+    """Counts that are shown, and violations of what the servers promise."""
+
+    def __init__(self, name):
+        self.name, self.counts, self.violations = name, {}, []
+
+    def violated(self, what, found):
+        """`found`: the offending keys or elements; none is no violation."""
+        self.counts[what] = len(found)
+        if found:
+            shown = ', '.join(str(one) for one in sorted(found)[:SHOWN_MAX])
+            self.violations.append('%s: %d %s: %s' % (self.name, len(found), what, shown))
+
+    def line(self):
+        return '%s: %s' % (self.name, ', '.join('%d %s' % (n, w) for w, n in self.counts.items()))
+
+
+def judge_sets(journal, copies):
+    verdict = Verdict('sets')
+    attempted, acknowledged = journal['attempted'], journal['acknowledged']
+    verdict.counts['acknowledged elements'] = sum(map(len, acknowledged.values()))
+    verdict.counts['sets'] = len(attempted)
+    lost, missing, invented = set(), set(), set()
+    for key, tried in attempted.items():
+        held = {node: elements_of(values) for node, values in copies[key].items()}
+        anywhere = set().union(*held.values())
+        for element in acknowledged.get(key, ()):
+            if element not in anywhere:
+                lost.add('%s %s' % (key, element))
+            elif any(element not in elements for elements in held.values()):
+                missing.add('%s %s' % (key, element))
+        invented |= {'%s %s' % (key, element) for element in anywhere - tried}
+    verdict.violated('lost', lost)
+    verdict.violated('not at every primary', missing)
+    verdict.violated('invented', invented)
+    return verdict
+
+
+def judge_unique(journal, copies):
+    verdict = Verdict('unique keys')
+    deleted = journal['deleted']
+    wanted = journal['acknowledged'] - deleted - journal['maybe_deleted']
+    verdict.counts['acknowledged'] = len(journal['acknowledged'])
+    verdict.counts['uncertain'] = len(journal['uncertain'])
+    verdict.counts['deleted'] = len(deleted)
+    groups = collections.defaultdict(set)
+    for key in journal['acknowledged'] | journal['uncertain']:
+        held = list(copies[key].values())
+        if key in deleted and any(held):
+            groups['resurrected'].add(key)
+        elif key in wanted and not any(held):
+            groups['lost'].add(key)
+        elif key in wanted and not all(held):
+            groups['not at every primary'].add(key)
+        if any(value != value_of(key).encode() for values in held for value in values):
+            groups['invented'].add(key)
+        if any(len(values) > 1 for values in held):
+            groups['doubled'].add(key)
+    for what in ('lost', 'not at every primary', 'resurrected', 'invented', 'doubled'):
+        verdict.violated(what, groups[what])
+    return verdict
+
+
+def judge_counters(journal, copies):
+    """An increment that answered v stands in a version whose value is at least v; concurrent ones
+    that answered the same v stand in as many siblings. And no version counts more than was sent."""
+    verdict = Verdict('counters')
+    answers, uncertain = journal['answers'], journal['uncertain']
+    verdict.counts['acknowledged increments'] = sum(map(len, answers.values()))
+    verdict.counts['uncertain'] = sum(uncertain.values())
+    verdict.counts['counters'] = len(answers)
+    verdict.counts['left with siblings'] = len(journal['forked'])
+    groups = collections.defaultdict(set)
+    for key in set(answers) | set(uncertain):
+        sent = len(answers.get(key, ())) + uncertain.get(key, 0)
+        held = [sorted(map(int, values)) for values in copies[key].values()]
+        # The fullest copy: all hold the same once converged, and that they do is checked apart.
+        best = max(held, key=lambda values: (len(values), values), default=[])
+        if uncounted(answers.get(key, ()), best):
+            groups['lost'].add('%s %s %s' % (key, uncounted(answers[key], best), held))
+        elif any(values != best for values in held):
+            groups['not at every primary'].add('%s %s' % (key, held))
+        if any(value > sent for value in best):
+            groups['counted too far'].add('%s %s of %d' % (key, best, sent))
+    for what in ('lost', 'not at every primary', 'counted too far'):
+        verdict.violated(what, groups[what])
+    return verdict
+
+
+def uncounted(answers, siblings):
+    """The answers of increments that no sibling can contain."""
+    return [
+        answer
+        for answer, times in sorted(collections.Counter(answers).items())
+        if times > sum(value >= answer for value in siblings)
+    ]
+
+
+def judge(results, copies):
+    """`results`: workload name -> journal."""
+    return [
+        judge_sets(results['sets'], copies),
+        judge_unique(results['unique keys'], copies),
+        judge_counters(results['counters'], copies),
+    ]
+
+
+def keys_of(results):
+    unique = results['unique keys']
+    counters = results['counters']
+    return sorted(
+        set(results['sets']['attempted'])
+        | unique['acknowledged']
+        | unique['uncertain']
+        | set(counters['answers'])
+        | set(counters['uncertain'])
+    )

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the clients do: sets of elements, keys that are written once and some deleted, counters. A
+workload keeps a journal of what it tried and what was acknowledged; judges.py compares it with what
+the nodes hold in the end. The clients of a workload are threads that share it."""
+import threading
+
+from clients import MemcachedClient, RedisClient
+from payloads import elements_of, set_of, value_of
+from samples import State
+
+SETS, SET_ELEMENTS_MAX = 24, 60
+COUNTERS = 12
+DELETE_SHARE = 0.2
+DELETE_BACKLOG = 50  # keys that are old enough to be deleted
+
+
+class Workload:
+    name = ''
+    kinds_of_clients = (RedisClient,) * 3
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def step(self, client, rng):
+        raise NotImplementedError
+
+    def journal(self):
+        """Plain data."""
+        raise NotImplementedError
+
+
+class SetWorkload(Workload):
+    """Reads a set with its context, writes the union with one more element: what Dynamo's cart
+    does. Siblings are merged by the next who reads them."""
+
+    name = 'sets'
+
+    def __init__(self):
+        super().__init__()
+        self.generations = [0] * SETS
+        self.attempted, self.acknowledged = {}, {}
+        self.count = 0
+
+    def step(self, client, rng):
+        number = rng.randrange(SETS)
+        with self.lock:
+            generation = self.generations[number]
+            self.count += 1
+            element = 'e%d' % self.count
+        key = 'set:%d:%d' % (number, generation)
+        read = client.request('KV.GET', key)
+        if read is None or read.state != State.ANSWERED:
+            return
+        context, values = read.reply
+        elements = elements_of(values) | {element}
+        with self.lock:
+            self.attempted.setdefault(key, set()).add(element)
+        written = client.request('KV.PUT', key, context, set_of(elements))
+        with self.lock:
+            if written is not None and written.state == State.ANSWERED:
+                self.acknowledged.setdefault(key, set()).add(element)
+            if len(elements) >= SET_ELEMENTS_MAX and self.generations[number] == generation:
+                self.generations[number] += 1
+
+    def journal(self):
+        return {'attempted': self.attempted, 'acknowledged': self.acknowledged}
+
+
+class UniqueWorkload(Workload):
+    """Writes each key once, through both protocols; deletes some that were acknowledged."""
+
+    name = 'unique keys'
+    kinds_of_clients = (RedisClient, RedisClient, MemcachedClient)
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+        self.acknowledged, self.uncertain, self.backlog = set(), set(), []
+        self.deleted, self.maybe_deleted = set(), set()
+
+    def step(self, client, rng):
+        if isinstance(client, RedisClient) and rng.random() < DELETE_SHARE:
+            self.delete(client, rng)
+        with self.lock:
+            self.count += 1
+            key = 'unique:%d' % self.count
+        outcome = client.request('SET', key, value_of(key))
+        with self.lock:
+            if outcome is None or outcome.state == State.REFUSED:
+                return
+            if outcome.state == State.ANSWERED:
+                self.acknowledged.add(key)
+                self.backlog.append(key)
+            else:
+                self.uncertain.add(key)
+
+    def delete(self, client, rng):
+        with self.lock:
+            if len(self.backlog) < DELETE_BACKLOG:
+                return
+            key = self.backlog.pop(rng.randrange(len(self.backlog)))
+        outcome = client.request('DEL', key)
+        with self.lock:
+            if outcome is None or outcome.state == State.REFUSED:
+                return
+            # A delete that found nothing deleted nothing: the key has to stay.
+            if outcome.state != State.ANSWERED:
+                self.maybe_deleted.add(key)
+            elif outcome.reply == 1:
+                self.deleted.add(key)
+
+    def journal(self):
+        return {
+            'acknowledged': self.acknowledged,
+            'uncertain': self.uncertain,
+            'deleted': self.deleted,
+            'maybe_deleted': self.maybe_deleted,
+        }
+
+
+class CounterWorkload(Workload):
+    """Counts with INCR. Where a cut made siblings of a counter, INCR answers CONFLICT: the counter
+    is left as it is, and another takes its place."""
+
+    name = 'counters'
+
+    def __init__(self):
+        super().__init__()
+        self.generations = [0] * COUNTERS
+        self.answers, self.uncertain, self.forked = {}, {}, set()
+
+    def step(self, client, rng):
+        number = rng.randrange(COUNTERS)
+        with self.lock:
+            generation = self.generations[number]
+        key = 'counter:%d:%d' % (number, generation)
+        outcome = client.request('INCR', key)
+        if outcome is None:
+            return
+        with self.lock:
+            if outcome.state == State.ANSWERED:
+                self.answers.setdefault(key, []).append(outcome.reply)
+            elif outcome.state == State.UNCERTAIN:
+                self.uncertain[key] = self.uncertain.get(key, 0) + 1
+            elif outcome.state == State.CONFLICT:
+                self.forked.add(key)
+                if self.generations[number] == generation:
+                    self.generations[number] += 1
+
+    def journal(self):
+        return {'answers': self.answers, 'uncertain': self.uncertain, 'forked': self.forked}
+
+
+WORKLOADS = (SetWorkload, UniqueWorkload, CounterWorkload)
