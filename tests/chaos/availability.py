@@ -43,6 +43,16 @@ def most_frequent(details):
     return sorted(times.items(), key=lambda pair: -pair[1])[:DETAILS_MAX]
 
 
+def history(samples, key):
+    """A line for each request of the key, in order."""
+    mine = sorted((one for one in samples if one.words[1] == key), key=lambda one: one.began)
+    return [
+        '%.3f-%.3f  %s %s by %s at node %d: %s %s'
+        % (one.began, one.ended, *one.words, one.client, one.node, one.state.name, one.detail)
+        for one in mine
+    ]
+
+
 def summary(samples, begin, end):
     """What a row of the table shows."""
     mine = between(samples, begin, end)
@@ -59,5 +69,9 @@ def summary(samples, begin, end):
             name: 1000 * percentile(latencies, share)
             for name, share in (('p50', 0.5), ('p99', 0.99), ('p99.9', 0.999))
         },
-        'error_details': most_frequent(one.detail for one in mine if is_error(one)),
+        'error_details': most_frequent(
+            '%s at node %d: %s' % (one.words[0], one.node, one.detail)
+            for one in mine
+            if is_error(one)
+        ),
     }

@@ -130,10 +130,18 @@ class Run:
         journals = {name: journal for name, (journal, _) in results.items()}
         samples = [sample for _, mine in results.values() for sample in mine]
         verdicts = judges.judge(journals, copies_of(nodes, judges.keys_of(journals)))
+        suspects = {
+            key: availability.history(samples, key) + [str(nodes.inspect('a', key))]
+            for key in sorted({key for verdict in verdicts for key in verdict.suspects})
+        }
         wrong = {name: status for name, status in nodes.end_all().items() if status != 0}
         if wrong:
             self.troubles.append('ended by SIGTERM with other than 0: %s' % wrong)
         report = self.report(plan, samples, verdicts)
+        report['suspects'] = suspects
+        report['stretches'] = [
+            (one.begin, one.end, one.text) for one in plan.stretches
+        ]
         nodes.keep = not report['kept']
         return report
 
@@ -216,6 +224,8 @@ def main():
         return 130
     lines = [''] + table(report['rows']) + [machine(), ''] + report['lines']
     print('\n'.join(lines), file=out)
+    for key, lines in report.get('suspects', {}).items():
+        print('\n%s\n  ' % key + '\n  '.join(lines), file=out)
     if settings.json:
         text = json.dumps(report, indent=1, default=str)
         if settings.json == '-':

@@ -65,18 +65,19 @@ class FailoverClient:
         if not self.find_node():
             return None
         began = time.monotonic()
-        asked, detail, reply = self.at, '', None
+        asked, reply = self.at, None
         try:
             state, reply = State.ANSWERED, self.perform(words)
+            detail = str(reply) if isinstance(reply, (int, bool)) else ''
         except (redis.ConnectionError, redis.TimeoutError, OSError) as lost:
             state, detail = State.UNCERTAIN, type(lost).__name__
             self.go_to((self.at + 1) % len(self.addresses))
         except (redis.ResponseError, memcached_errors.MemcacheError) as error:
             detail = text_of(error)
             state = state_of(detail)
-        if detail:
-            detail = '%s at node %d: %s' % (words[0], asked, detail)
-        self.samples.append(Sample(self.title, began, time.monotonic(), state, detail))
+        self.samples.append(
+            Sample(self.title, began, time.monotonic(), state, words[:2], asked, detail)
+        )
         return Outcome(state, reply)
 
 

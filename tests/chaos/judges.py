@@ -13,12 +13,15 @@ class Verdict:
 
     def __init__(self, name):
         self.name, self.counts, self.violations = name, {}, []
+        self.suspects = []  # some of the keys that violations are about
 
     def violated(self, what, found):
-        """`found`: the offending keys or elements; none is no violation."""
+        """`found`: texts that begin with the offending key; none is no violation."""
         self.counts[what] = len(found)
         if found:
-            shown = ', '.join(str(one) for one in sorted(found)[:SHOWN_MAX])
+            some = sorted(found)[:SHOWN_MAX]
+            self.suspects += [one.split(' ')[0] for one in some]
+            shown = ', '.join(some)
             self.violations.append('%s: %d %s: %s' % (self.name, len(found), what, shown))
 
     def line(self):

@@ -73,6 +73,11 @@ class Nodes(Cluster):
             raise RespError('KV.DIGEST at %s: %s' % (name, rows))
         return {(keyspace, partition): root for keyspace, partition, root in rows}
 
+    def inspect(self, name, key):
+        """What each replica holds of the key, as the node asked sees it."""
+        with self.resp(name) as client:
+            return client('KV.INSPECT', key)
+
     def local_copies(self, name, keys):
         """For each key the list of the values of the node's own copy; None where it is no
         primary."""

@@ -28,7 +28,9 @@ class Sample(NamedTuple):
     began: float
     ended: float
     state: State
-    detail: str = ''  # of an error
+    words: tuple = ('GET', 'key')  # command and key
+    node: int = 0  # that was asked
+    detail: str = ''  # of an error, else of the answer
 
 
 def is_error(sample):
