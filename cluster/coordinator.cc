@@ -125,7 +125,8 @@ PeerState Coordinator::peer_state(MemberIndex peer) const {
 }
 
 const CoordinatorCounters& Coordinator::counters() const {
-  impl_->core.counters.operations_in_flight = impl_->core.operations.used();
+  impl_->core.counters.operations_in_flight =
+      impl_->core.operations.used() + impl_->puts.waiting_for_commit();
   return impl_->core.counters;
 }
 

@@ -156,6 +156,7 @@ void Coordinator::Impl::on_link_down(MemberIndex peer, Now now) {
 
 void Coordinator::on_committed(engine::Ticket ticket, bool ok, Now now) {
   Impl& impl = *impl_;
+  impl.puts.on_committed(ticket, ok, now);
   impl.replicas.on_committed(ticket, ok, [&](SlotId id, bool committed) {
     Operation* operation = impl.core.operations.find(id);
     if (operation) impl.puts.on_own_commit(id, *operation, committed, now);

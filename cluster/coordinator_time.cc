@@ -80,6 +80,7 @@ void Coordinator::on_time(Now now) {
     Operation* operation = impl.core.operations.find(*id);
     if (operation) impl.on_timer(*id, *operation, now);
   }
+  impl.puts.on_time(now);
   impl.hint_replay.on_time(now);
   impl.keyspaces.on_time(now);
   if (impl.core.options.replays_hints) impl.expire(now);
@@ -88,6 +89,7 @@ void Coordinator::on_time(Now now) {
 uint64_t Coordinator::next_deadline_us() const {
   const Impl& impl = *impl_;
   uint64_t next = sooner(impl.core.timers.next_due_us(), impl.hint_replay.next_deadline_us());
+  next = sooner(next, impl.puts.next_deadline_us());
   next = sooner(next, impl.keyspaces.next_deadline_us());
   const uint64_t expiry_ms = impl.core.parts.table->next_deadline_ms();
   if (expiry_ms != 0 && impl.core.options.replays_hints) {

@@ -186,6 +186,27 @@ bool well_formed(const Object& object) {
   return true;
 }
 
+// The usual record without a stop at the object: only the author is spelt out, and a birth that is
+// the dot's left out.
+bool inline_to_portable(std::string_view record, const AuthorTable& authors, std::string& out) {
+  constexpr size_t kHead = 2 + KnownAuthors::kBytes + 2 * sizeof(uint64_t);
+  if (record.size() < kHead || (static_cast<uint8_t>(record[0]) & kGeneral)) return false;
+  ByteReader reader(record);
+  const uint8_t form = reader.u8();
+  const uint8_t type = reader.u8();
+  const Author& author = authors.at(reader.u16());
+  const uint64_t hlc = reader.u64();
+  const uint64_t birth = reader.u64();
+  put_u8(out, birth == hlc ? form | kBorn : form);
+  put_u8(out, type);
+  put_u64(out, author.node);
+  put_u64(out, author.incarnation);
+  put_u64(out, hlc);
+  if (birth != hlc) put_u64(out, birth);
+  out.append(reader.rest());
+  return true;
+}
+
 }  // namespace
 
 bool encode_record(const Record& record, AuthorTable& authors, std::string& head,
@@ -223,6 +244,7 @@ uint64_t StoredRecordCodec::digest(const KeyRef& key, std::string_view record) c
 }
 
 void StoredRecordCodec::to_portable(std::string_view record, std::string& out) const {
+  if (inline_to_portable(record, *authors_, out)) return;
   Record decoded;
   decode_record(record, *authors_, decoded);
   PortableAuthors names;

@@ -46,66 +46,6 @@ Version PutMachine::make_version(const Operation& operation, const EditOutput& e
   return version;
 }
 
-bool PutMachine::write_at_once(const Request& request, uint64_t tag, Now now) {
-  if (core_.view->quorum(request.key.keyspace).n != 1) return false;
-  if (!core_.is_primary(core_.self(), request.key)) return false;
-  Operation& lone = lone_;
-  lone.begin(Operation::Kind::kPut, now);
-  lone.keyspace = request.key.keyspace;
-  lone.forwarded.request = request;
-  lone.forwarded.origin = 0;
-  Applied applied = Applied::kNothingToStore;
-  const auto change = [&](Record& record) {
-    applied = apply_edit(lone, record, now);
-    return applied == Applied::kStored;
-  };
-  const engine::UpdateResult result = core_.update_own(request.key, change);
-  lone.tag = tag;
-  if (result.access == engine::Access::kNotResident) return false;
-  lone.needed = 1;
-  lone.targets.push_back(Target{.member = core_.self(), .state = State::kAnswered});
-  if (result.access == engine::Access::kRefused) {
-    core_.complete_failed(lone, Outcome::kStoreFailed, {}, now);
-  } else if (result.access == engine::Access::kFull) {
-    core_.complete_failed(lone, Outcome::kOutOfMemory, {}, now);
-  } else if (applied == Applied::kTooManySiblings) {
-    core_.complete_failed(lone, Outcome::kTooManySiblings, {}, now);
-  } else if (applied == Applied::kStored && result.ticket > core_.parts.table->committed()) {
-    await_commit(now, result.ticket);
-  } else {
-    answer(0, lone, Outcome::kOk, now);
-  }
-  return true;
-}
-
-// The lone replica's write is in the table; the answer waits for its commit.
-void PutMachine::await_commit(Now now, engine::Ticket ticket) {
-  SlotId id;
-  Operation& operation = core_.operations.acquire(&id);
-  operation.begin(Operation::Kind::kPut, now);
-  operation.phase = Operation::Phase::kWriting;
-  operation.tag = lone_.tag;
-  operation.keyspace = lone_.keyspace;
-  // Of the request only what the answer needs: its bytes are not kept.
-  operation.forwarded.request = {};
-  operation.forwarded.request.kind = Request::Kind::kEdit;
-  operation.forwarded.request.wants_context = lone_.request().wants_context;
-  operation.needed = 1;
-  operation.own_vote_open = true;
-  operation.ticket = ticket;
-  operation.was_stored = lone_.was_stored;
-  if (lone_.request().wants_context) operation.new_context = lone_.new_context;
-  operation.reply_storage = lone_.reply_storage;
-  operation.edit = lone_.edit;
-  operation.edit.reply_bytes = operation.reply_storage;
-  operation.targets.push_back(Target{.member = core_.self()});
-  core_.await_own_vote(ticket, id);
-  // A disk that hangs must not hang the client.
-  const uint64_t timeout_us = core_.timeout_ms(lone_.request()) * 1000ULL;
-  operation.deadline_us = now.steady_us + timeout_us;
-  core_.timers.add(now.steady_us, timeout_us, id);
-}
-
 bool PutMachine::must_read(const Operation& operation) {
   const Request& request = operation.request();
   const EditRow& row = core_.parts.edits[request.edit];

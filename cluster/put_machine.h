@@ -16,6 +16,7 @@
 #pragma once
 
 #include "cluster/get_machine.h"
+#include "cluster/lone_commits.h"
 
 namespace kvorum::cluster {
 
@@ -31,6 +32,11 @@ class PutMachine {
   void after_read(SlotId id, Operation& operation, GetMachine::Progress progress, Now now);
   void on_reply(SlotId id, Operation& operation, const Answered<ReplicaWriteReply>& answer,
                 Now now);
+  // A round of commits ended: answers what write_at_once() left waiting.
+  void on_committed(engine::Ticket ticket, bool ok, Now now);
+  void on_time(Now now);
+  uint64_t next_deadline_us() const;
+  size_t waiting_for_commit() const { return lone_commits_.size(); }
   void on_own_commit(SlotId id, Operation& operation, bool ok, Now now);
   void on_timer(SlotId id, Operation& operation, Now now);
   void on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now);
@@ -42,6 +48,8 @@ class PutMachine {
   bool plan(Operation& operation, Now now);
   bool take_own_place(Operation& operation);
   void await_commit(Now now, engine::Ticket ticket);
+  void await_commit_as_operation(Now now, engine::Ticket ticket);
+  void answer_lone(Outcome outcome, Now now);
   void write(SlotId id, Operation& operation, Now now);
   engine::UpdateResult store_own(Operation& operation, Now now, Applied* applied);
   Applied apply_edit(Operation& operation, Record& record, Now now);
@@ -58,6 +66,7 @@ class PutMachine {
   Core& core_;
   GetMachine& reads_;
   Operation lone_;  // reused by write_at_once()
+  LoneCommits lone_commits_;
 };
 
 }  // namespace kvorum::cluster

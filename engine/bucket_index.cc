@@ -156,6 +156,19 @@ void BucketIndex::collect_place(uint32_t place, std::vector<Entry*>& out) const 
   });
 }
 
+void BucketIndex::collect_tagged(uint32_t place, uint16_t tag, std::vector<Entry*>& out) const {
+  const Line* line = line_of(place);
+  if (is_long(line->get(0))) return collect_place(place, out);
+  for (;;) {
+    for (unsigned matches = line->matches(tag); matches != 0; matches &= matches - 1) {
+      const uint64_t word = line->get(static_cast<size_t>(std::countr_zero(matches)));
+      if (is_entry(word) && to_entry(word)->place() == place) out.push_back(to_entry(word));
+    }
+    if (!is_link(line->get(kSlots - 1))) return;
+    line = to_line<Line>(line->get(kSlots - 1));
+  }
+}
+
 uint64_t BucketIndex::collect_bucket(uint32_t place, size_t count_min,
                                      std::vector<Entry*>& out) const {
   const uint64_t end = bucket_end(place);

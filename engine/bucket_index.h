@@ -55,6 +55,8 @@ class BucketIndex {
 
   // Appends the entries whose place is exactly this one.
   void collect_place(uint32_t place, std::vector<Entry*>& out) const;
+  // Those of them that have this tag too: looks at no other entry.
+  void collect_tagged(uint32_t place, uint16_t tag, std::vector<Entry*>& out) const;
   // Appends the entries from this place on to the end of its bucket (of a long bucket, at least
   // count_min and never a part of those with an equal place), in no order. Returns the first place
   // not looked at, kPlacesEnd after the last bucket.

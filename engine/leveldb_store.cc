@@ -19,7 +19,9 @@ namespace kvorum::engine {
 namespace {
 
 constexpr int kBloomBitsPerKey = 10;
+constexpr size_t kTableBytes = 8 * 1024 * 1024;  // fewer files to make, name and remove
 constexpr uint64_t kProbeChunkBytes = 64 * 1024;
+constexpr size_t kKeptBatchBytes = 32 * 1024 * 1024;
 
 Status to_status(const leveldb::Status& status) {
   if (status.ok()) return {};
@@ -150,6 +152,7 @@ struct LevelDbStore::Impl {
   mutable std::shared_mutex mutex;  // shared: the database is used; alone: it is replaced
   std::unique_ptr<leveldb::DB> db;  // null after a reopen() that failed half way
   std::atomic<bool> failed{false};
+  leveldb::WriteBatch changes;  // of the one writer, empty between writes; keeps its memory
 };
 
 LevelDbStore::Impl::Impl(const LevelDbOptions& store_options)
@@ -172,6 +175,7 @@ Status LevelDbStore::Impl::open() {
   settings.block_cache = cache.get();
   settings.filter_policy = filter.get();
   settings.write_buffer_size = options.write_buffer_bytes;
+  settings.max_file_size = kTableBytes;
   settings.compression = options.compress ? leveldb::kSnappyCompression : leveldb::kNoCompression;
   leveldb::DB* opened = nullptr;
   const leveldb::Status status = leveldb::DB::Open(settings, options.directory, &opened);
@@ -238,17 +242,20 @@ Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open(const LevelDbOptions& o
 Status LevelDbStore::write(const StoreBatch& batch, bool sync) {
   const std::shared_lock guard(impl_->mutex);
   if (impl_->failed || !impl_->db) return impl_->refused();
-  leveldb::WriteBatch changes;
-  for (const StoreBatch::Change& change : batch.changes) {
+  leveldb::WriteBatch& changes = impl_->changes;
+  for (size_t at = 0; at < batch.size(); ++at) {
+    const StoreBatch::Change change = batch[at];
     if (change.erase) {
-      changes.Delete(change.key);
+      changes.Delete(slice(change.key));
     } else {
-      changes.Put(change.key, change.value);
+      changes.Put(slice(change.key), slice(change.value));
     }
   }
   leveldb::WriteOptions how;
   how.sync = sync;
   const leveldb::Status status = impl_->db->Write(how, &changes);
+  changes.Clear();
+  if (batch.bytes() > kKeptBatchBytes) changes = {};
   return status.ok() ? Status() : impl_->fail(status);
 }
 

@@ -23,7 +23,7 @@ namespace kvorum::engine {
 struct LevelDbOptions {
   std::string directory;  // created where it is missing
   size_t block_cache_bytes = 32 * 1024 * 1024;
-  size_t write_buffer_bytes = 16 * 1024 * 1024;
+  size_t write_buffer_bytes = 32 * 1024 * 1024;
   bool compress = false;        // Snappy costs a tenth of the CPU of a write
   std::string log_file;         // LevelDB's own log; empty: none
   leveldb::Env* env = nullptr;  // not owned; null: the system's (tests inject faults)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Group commit: one round takes the partitions that are dirty, encodes their objects as they are
 // and writes them in batches of bounded size. The round's ticket is published after the last one.
+#include <algorithm>
+
 #include "base/check.h"
 #include "engine/object_table.h"
 #include "engine/object_table_impl.h"
@@ -8,7 +10,8 @@
 namespace kvorum::engine {
 namespace {
 
-constexpr uint64_t kBatchBytesMax = 16 * 1024 * 1024;
+constexpr size_t kBatchBytesMax = 16 * 1024 * 1024;
+constexpr size_t kBegunTogether = 32;
 
 }  // namespace
 
@@ -16,9 +19,8 @@ struct ObjectTable::Impl::Round {
   bool sync = false;
   Ticket ticket = 0;
   std::vector<PartitionTable*> partitions;
-  size_t begun = 0;  // partitions whose dirty list was taken
-  StoreBatch batch;
-  uint64_t batch_bytes = 0;
+  size_t begun = 0;    // partitions whose dirty list was taken
+  size_t encoded = 0;  // of them, those that are done
   size_t written = 0;
 };
 
@@ -29,11 +31,13 @@ void ObjectTable::Impl::begin_batch() {
 }
 
 Status ObjectTable::Impl::write_batch(Round& round) {
-  if (round.batch.changes.empty()) return {};
-  Status status = shared.options.store->write(round.batch, round.sync);
+  if (batch.empty()) return {};
+  fill_positions(batch, shared.options.partitioner);
+  Status status = shared.options.store->write(batch, round.sync);
   if (!status.ok()) return status;
   shared.batch_in_flight.store(TableShared::kNoBatch, std::memory_order_relaxed);
-  for (const StoreBatch::Change& change : round.batch.changes) {
+  for (size_t at = 0; at < batch.size(); ++at) {
+    const StoreBatch::Change change = batch[at];
     if (!change.erase) continue;
     KeyRef key;
     KVORUM_CHECK(parse_store_key(change.key, &key));
@@ -41,26 +45,35 @@ Status ObjectTable::Impl::write_batch(Round& round) {
     const std::lock_guard guard(table.lock());
     table.forget_erased(key);
   }
-  round.written += round.batch.changes.size();
-  round.batch.changes.clear();
-  round.batch_bytes = 0;
+  round.written += batch.size();
+  batch.clear();
   begin_batch();
   return {};
 }
 
+// Takes the dirty lists of a few partitions at a time: what they point at is on its way into the
+// caches while the others are taken.
+void ObjectTable::Impl::begin_partitions(Round& round) {
+  const size_t first = round.begun;
+  const size_t end = std::min(round.partitions.size(), first + kBegunTogether);
+  for (; round.begun < end; ++round.begun) {
+    const std::lock_guard guard(round.partitions[round.begun]->lock());
+    round.partitions[round.begun]->begin_round(round.ticket);
+  }
+  for (size_t at = first; at < end; ++at) {
+    const std::lock_guard guard(round.partitions[at]->lock());
+    round.partitions[at]->prefetch_taken();
+  }
+}
+
 // Encodes a partition, a bounded stretch under the lock at a time; writes batches that got full.
 Status ObjectTable::Impl::write_partition(Round& round, PartitionTable& table) {
-  {
-    const std::lock_guard guard(table.lock());
-    table.begin_round(round.ticket);
-    ++round.begun;
-  }
   for (bool more = true; more;) {
     {
       const std::lock_guard guard(table.lock());
-      more = table.encode_some(round.batch, &round.batch_bytes);
+      more = table.encode_some(batch);
     }
-    if (round.batch_bytes < kBatchBytesMax) continue;
+    if (batch.bytes() < kBatchBytesMax) continue;
     Status status = write_batch(round);
     if (!status.ok()) return status;
   }
@@ -70,13 +83,14 @@ Status ObjectTable::Impl::write_partition(Round& round, PartitionTable& table) {
 // What the failed batch and the rest of the round held is dirty again before it may be evicted.
 void ObjectTable::Impl::fail_round(Round& round) {
   shared.failed.store(true, std::memory_order_release);
-  for (const StoreBatch::Change& change : round.batch.changes) {
+  for (size_t at = 0; at < batch.size(); ++at) {
     KeyRef key;
-    KVORUM_CHECK(parse_store_key(change.key, &key));
+    KVORUM_CHECK(parse_store_key(batch[at].key, &key));
     PartitionTable& table = get(key);
     const std::lock_guard guard(table.lock());
     table.redirty(key);
   }
+  batch.clear();
   for (size_t i = 0; i < round.partitions.size(); ++i) {
     PartitionTable& table = *round.partitions[i];
     const std::lock_guard guard(table.lock());
@@ -93,8 +107,9 @@ Result<size_t> ObjectTable::commit(bool sync) {
   round.ticket = impl_->shared.dirty.take(round.partitions);
   impl_->begin_batch();
   Status status;
-  while (round.begun < round.partitions.size() && status.ok()) {
-    status = impl_->write_partition(round, *round.partitions[round.begun]);
+  for (; round.encoded < round.partitions.size() && status.ok(); ++round.encoded) {
+    if (round.encoded == round.begun) impl_->begin_partitions(round);
+    status = impl_->write_partition(round, *round.partitions[round.encoded]);
   }
   if (status.ok()) status = impl_->write_batch(round);
   if (!status.ok()) impl_->fail_round(round);

@@ -60,6 +60,7 @@ struct ObjectTable::Impl {
   // object_table_commit.cc
   struct Round;
   void begin_batch();
+  void begin_partitions(Round& round);
   Status write_batch(Round& round);
   Status write_partition(Round& round, PartitionTable& table);
   void fail_round(Round& round);
@@ -73,7 +74,8 @@ struct ObjectTable::Impl {
   std::atomic<size_t> eviction_hand{0};
   std::atomic<Ticket> committed{0};
   std::atomic<uint64_t> damaged{0};
-  uint32_t batch_number = 0;  // of the committing thread
+  uint32_t batch_number = 0;  // of the committing thread, as is the next
+  StoreBatch batch;           // empty between rounds
   void (*dirty_callback)(void*) = nullptr;
   void* dirty_argument = nullptr;
 };

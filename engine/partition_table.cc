@@ -46,6 +46,12 @@ KeyRef PartitionTable::key_of(const Entry& entry) const {
   return {entry.key(), position_of(entry.key(), shared_->options.partitioner), keyspace_};
 }
 
+// The tag serves new entries and dirty lists; only those of a store are worth the hashing here.
+KeyPlace PartitionTable::place_of(Entry* entry) const {
+  if (has_store()) return place_of(key_of(*entry));
+  return {entry->key(), entry->place(), 0};
+}
+
 void PartitionTable::prefetch_bucket(const KeyRef& key) const {
   __builtin_prefetch(this, 1);
   index_.prefetch_bucket(place_of(key).place);
@@ -71,7 +77,7 @@ bool PartitionTable::complete() const {
 
 uint64_t PartitionTable::memory_bytes() const {
   return pool_.used_bytes() + index_.memory_bytes() + expiry_.memory_bytes() +
-         (dirty_.capacity() + taken_.capacity()) * sizeof(uint32_t) + tree_.memory_bytes();
+         (dirty_.capacity() + taken_.capacity()) * sizeof(DirtyPlace) + tree_.memory_bytes();
 }
 
 void PartitionTable::publish() {
@@ -99,7 +105,7 @@ PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
       if (has_store()) {
         entry = write_record(at, entry, {});
         entry->set(Entry::kAbsent);
-        outcome.result.ticket = mark_dirty(entry, &outcome.turned_dirty);
+        outcome.result.ticket = mark_dirty(entry, at.tag, &outcome.turned_dirty);
       } else {
         remove(entry);
       }
@@ -115,7 +121,7 @@ PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
       count(entry, change);
       tree_.fold(at.place, change.digest_change);
       entry = write_record(at, entry, change);
-      if (has_store()) outcome.result.ticket = mark_dirty(entry, &outcome.turned_dirty);
+      if (has_store()) outcome.result.ticket = mark_dirty(entry, at.tag, &outcome.turned_dirty);
       break;
     }
   }
@@ -223,7 +229,7 @@ bool PartitionTable::take_due(uint64_t now_ms, std::vector<Entry*>& due) {
 }
 
 PartitionTable::Outcome PartitionTable::apply_expired(Entry* entry, const RecordChange& wanted) {
-  const KeyPlace at{entry->key(), entry->place(), 0};
+  const KeyPlace at = place_of(entry);
   RecordChange change = wanted;
   change.frees = true;
   // Its item is gone: a deadline that stays or moves away needs a new one.
@@ -242,7 +248,7 @@ PartitionTable::Outcome PartitionTable::apply_expired(Entry* entry, const Record
 PartitionTable::Outcome PartitionTable::apply_swept(Entry* entry, const RecordChange& wanted) {
   RecordChange change = wanted;
   change.frees = true;
-  return apply({entry->key(), entry->place(), 0}, entry, change);
+  return apply(place_of(entry), entry, change);
 }
 
 }  // namespace kvorum::engine

@@ -58,7 +58,7 @@ class PartitionTable {
     UpdateResult result;
     bool turned_dirty = false;  // call the dirty callback after the lock was given back
   };
-  // `at.key` may be the entry's own; its tag is needed only for a new entry.
+  // `at.key` may be the entry's own.
   Outcome apply(const KeyPlace& at, Entry* entry, const RecordChange& change);
 
   // Takes what is due first off the heap: usually one object, more if they share a place; false if
@@ -95,9 +95,12 @@ class PartitionTable {
   // Evicts what was not used since the hand came by, over a few buckets.
   void evict_some();
 
-  // Begins this partition's part of a round; then encode_some() until it says that nothing is left.
+  // Begins this partition's part of a round: buckets are on their way into the caches then, and
+  // entries after prefetch_taken(). Then encode_some() until it says that nothing is left; the
+  // positions in its keys are left open.
   void begin_round(Ticket ticket);
-  bool encode_some(StoreBatch& batch, uint64_t* batch_bytes);
+  void prefetch_taken() const;
+  bool encode_some(StoreBatch& batch);
   // After the write: forgets the mark of an erased object.
   void forget_erased(const KeyRef& key);
   // After a failed write: what was encoded, and what waits in the taken list, is dirty again.
@@ -118,7 +121,8 @@ class PartitionTable {
   TreeBuild advance_tree(uint64_t end);
   // The ticket of the round that will write, or is writing, this entry's present state.
   Ticket pending_ticket(const Entry& entry) const;
-  Ticket mark_dirty(Entry* entry, bool* turned_dirty);
+  Ticket mark_dirty(Entry* entry, uint16_t tag, bool* turned_dirty);
+  KeyPlace place_of(Entry* entry) const;
   bool in_flight(const Entry& entry) const;
 
   mutable SpinLock lock_;
@@ -139,8 +143,12 @@ class PartitionTable {
   int64_t published_bytes_ = 0;
 
   // By place: a moved entry needs no change here, and equal places only cost a second look.
-  std::vector<uint32_t> dirty_;
-  std::vector<uint32_t> taken_;
+  struct DirtyPlace {
+    uint32_t place;
+    uint16_t tag;
+  };
+  std::vector<DirtyPlace> dirty_;
+  std::vector<DirtyPlace> taken_;
   Ticket dirty_ticket_ = 0;
   Ticket taken_ticket_ = 0;
   uint64_t departures_ = 0;

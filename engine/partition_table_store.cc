@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of PartitionTable that only a table with a store needs: dirty lists, eviction, loading.
+#include <algorithm>
+
 #include "base/check.h"
 #include "engine/partition_table.h"
 
@@ -75,11 +77,11 @@ Ticket PartitionTable::pending_ticket(const Entry& entry) const {
   return in_flight(entry) ? taken_ticket_ : 0;
 }
 
-Ticket PartitionTable::mark_dirty(Entry* entry, bool* turned_dirty) {
+Ticket PartitionTable::mark_dirty(Entry* entry, uint16_t tag, bool* turned_dirty) {
   if (entry->has(Entry::kDirty)) return pending_ticket(*entry);
   entry->set(Entry::kDirty);
   entry->set(Entry::kDirtyOdd, odd_);
-  dirty_.push_back(entry->place());
+  dirty_.push_back({entry->place(), tag});
   if (!queued_) {
     queued_ = true;
     dirty_ticket_ = shared_->dirty.push(this, turned_dirty);
@@ -90,27 +92,34 @@ Ticket PartitionTable::mark_dirty(Entry* entry, bool* turned_dirty) {
 void PartitionTable::begin_round(Ticket ticket) {
   KVORUM_CHECK(taken_.empty() && queued_);
   taken_.swap(dirty_);
-  for (const uint32_t place : taken_) index_.prefetch_bucket(place);
+  for (const DirtyPlace& dirty : taken_) index_.prefetch_bucket(dirty.place);
   taken_ticket_ = ticket;
   odd_ = !odd_;
   queued_ = false;
 }
 
-bool PartitionTable::encode_some(StoreBatch& batch, uint64_t* batch_bytes) {
-  const uint64_t bytes_before = *batch_bytes;
+void PartitionTable::prefetch_taken() const {
+  const size_t count = std::min(taken_.size(), kEncodedUnderLockMax);
+  for (size_t at = taken_.size() - count; at < taken_.size(); ++at) {
+    index_.prefetch_entry(taken_[at].place, taken_[at].tag);
+  }
+}
+
+bool PartitionTable::encode_some(StoreBatch& batch) {
+  const size_t bytes_before = batch.bytes();
   const uint32_t batch_number = shared_->batch_in_flight.load(std::memory_order_relaxed);
   for (size_t count = 0; count < kEncodedUnderLockMax && !taken_.empty(); ++count) {
-    if (*batch_bytes - bytes_before > kEncodedBytesUnderLockMax) break;
+    if (batch.bytes() - bytes_before > kEncodedBytesUnderLockMax) break;
     found_.clear();
-    index_.collect_place(taken_.back(), found_);
+    index_.collect_tagged(taken_.back().place, taken_.back().tag, found_);
     taken_.pop_back();
     for (Entry* entry : found_) {
       if (!entry->has(Entry::kDirty) || entry->has(Entry::kDirtyOdd) == odd_) continue;
-      StoreBatch::Change& change = batch.changes.emplace_back();
-      change.key = store_key(key_of(*entry));
-      change.erase = entry->has(Entry::kAbsent);
-      if (!change.erase) shared_->options.codec->to_portable(entry->record(), change.value);
-      *batch_bytes += change.key.size() + change.value.size();
+      const bool erase = entry->has(Entry::kAbsent);
+      batch.begin_change(erase);
+      append_open_store_key(batch.buffer(), keyspace_, entry->key());
+      batch.end_key();
+      if (!erase) shared_->options.codec->to_portable(entry->record(), batch.buffer());
       entry->set(Entry::kDirty, false);
       entry->set_writing(batch_number);
     }
@@ -128,23 +137,24 @@ void PartitionTable::forget_erased(const KeyRef& key) {
 }
 
 void PartitionTable::redirty(const KeyRef& key) {
-  Entry* entry = index_.find(place_of(key));
+  const KeyPlace at = place_of(key);
+  Entry* entry = index_.find(at);
   KVORUM_CHECK(entry != nullptr);  // it was in flight, so it was not evicted
   bool turned_dirty = false;       // the store failed: recover() will tell
-  mark_dirty(entry, &turned_dirty);
+  mark_dirty(entry, at.tag, &turned_dirty);
 }
 
 void PartitionTable::redirty_taken() {
   bool turned_dirty = false;
-  std::vector<uint32_t> places;
+  std::vector<DirtyPlace> places;
   places.swap(taken_);
-  for (const uint32_t place : places) {
+  for (const DirtyPlace& dirty : places) {
     found_.clear();
-    index_.collect_place(place, found_);
+    index_.collect_tagged(dirty.place, dirty.tag, found_);
     for (Entry* entry : found_) {
       if (!entry->has(Entry::kDirty) || entry->has(Entry::kDirtyOdd) == odd_) continue;
       entry->set(Entry::kDirty, false);
-      mark_dirty(entry, &turned_dirty);
+      mark_dirty(entry, dirty.tag, &turned_dirty);
     }
   }
 }

@@ -19,14 +19,39 @@ namespace kvorum::engine {
 
 inline constexpr char kFactPrefix = '\xff';
 
-// Puts and deletes that reach the disk together or not at all.
-struct StoreBatch {
+// Puts and deletes that reach the disk together or not at all. Their bytes stand in one buffer,
+// whose memory is kept for the next batch.
+class StoreBatch {
+ public:
   struct Change {
-    std::string key;
-    std::string value;  // empty and ignored where `erase`
+    std::string_view key;
+    std::string_view value;  // empty where `erase`
     bool erase = false;
   };
-  std::vector<Change> changes;
+
+  void put(std::string_view key, std::string_view value);
+  void erase(std::string_view key);
+  // The same in parts: the key, then the value of a put, are appended to buffer().
+  std::string& buffer() { return bytes_; }
+  void begin_change(bool erase) { items_.push_back({bytes_.size(), 0, erase}); }
+  void end_key() { items_.back().value_at = bytes_.size(); }
+
+  size_t size() const { return items_.size(); }
+  bool empty() const { return items_.empty(); }
+  size_t bytes() const { return bytes_.size(); }
+  Change operator[](size_t at) const;
+  // For what was left open in a key.
+  char* key_bytes(size_t at) { return bytes_.data() + items_[at].key_at; }
+  void clear();
+
+ private:
+  struct Item {
+    size_t key_at;
+    size_t value_at;
+    bool erase;
+  };
+  std::string bytes_;
+  std::vector<Item> items_;
 };
 
 class Store {
@@ -48,6 +73,9 @@ class Store {
 };
 
 std::string store_key(const KeyRef& key);
+// Appends the key of an object whose position is filled in later, by fill_positions().
+void append_open_store_key(std::string& out, uint8_t keyspace, std::string_view key);
+void fill_positions(StoreBatch& batch, Partitioner partitioner);
 // Nothing where the bytes are no object key. The position's low half is not stored: it is zero.
 bool parse_store_key(std::string_view bytes, KeyRef* key);
 

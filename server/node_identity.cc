@@ -18,8 +18,8 @@ std::string fact_key(std::string_view name) {
   return key;
 }
 
-void add_put(engine::StoreBatch& batch, std::string_view name, std::string value) {
-  batch.changes.push_back({fact_key(name), std::move(value), false});
+void add_put(engine::StoreBatch& batch, std::string_view name, std::string_view value) {
+  batch.put(fact_key(name), value);
 }
 
 // The fact's bytes, empty where there is none.
@@ -100,7 +100,7 @@ Result<SessionStart> begin_session(engine::Store& store, const StoreClaim& claim
 
   engine::StoreBatch batch;
   add_put(batch, "identity", encode_identity(claim));
-  batch.changes.push_back({fact_key("clean-stop"), {}, true});
+  batch.erase(fact_key("clean-stop"));
   if (Status status = store.write(batch, true); !status.ok()) return status;
   return start;
 }
@@ -111,8 +111,8 @@ Status end_session(engine::Store& store, uint64_t incarnation, Hlc clock) {
   put_u64(marker, clock.value);
   put_u64(reading, clock.value);
   engine::StoreBatch batch;
-  add_put(batch, "clean-stop", std::move(marker));
-  add_put(batch, "clock", std::move(reading));
+  add_put(batch, "clean-stop", marker);
+  add_put(batch, "clock", reading);
   return store.write(batch, true);
 }
 
@@ -122,7 +122,7 @@ Status SessionFacts::keep_clock(uint64_t wall_ms) {
   engine::StoreBatch batch;
   std::string value;
   put_u64(value, Hlc::from_ms(reading_ms + kReservedMs).value);
-  add_put(batch, "clock", std::move(value));
+  add_put(batch, "clock", value);
   const Status status = store_->write(batch, false);
   if (status.ok()) reserved_ms_.store(reading_ms + kReservedMs, std::memory_order_relaxed);
   return status;
@@ -134,7 +134,7 @@ Status SessionFacts::keep_marks() {
   std::string bytes;
   marks_->encode(bytes);
   engine::StoreBatch batch;
-  add_put(batch, "flush-marks", std::move(bytes));
+  add_put(batch, "flush-marks", bytes);
   const Status status = store_->write(batch, sync_);
   if (status.ok()) marks_->set_stored(generation);
   return status;

@@ -37,7 +37,7 @@ class UnreadStore : public testing::Test, public KeyspaceSink {
       const std::string key = "key:" + std::to_string(number);
       std::string bytes;
       encode_object(object, bytes);
-      batch.changes.push_back({engine::store_key({key, position_of(key), 0}), bytes, false});
+      batch.put(engine::store_key({key, position_of(key), 0}), bytes);
       written.insert(key);
     }
     EXPECT_TRUE(store.write(batch, true).ok());

@@ -35,7 +35,7 @@ class LevelDbStoreTest : public ::testing::Test {
   }
   Status put(const std::string& key, const std::string& value, bool sync = false) {
     StoreBatch batch;
-    batch.changes.push_back({key, value, false});
+    batch.put(key, value);
     return store_->write(batch, sync);
   }
   std::string get(const std::string& key) {
@@ -58,9 +58,13 @@ class LevelDbStoreTest : public ::testing::Test {
 TEST_F(LevelDbStoreTest, BatchesAreReadAndScannedInKeyOrder) {
   open();
   StoreBatch batch;
-  batch.changes = {{"b", "2", false}, {"a", "1", false}, {"c", "3", false}, {"d", "4", false}};
+  batch.put("b", "2");
+  batch.put("a", "1");
+  batch.put("c", "3");
+  batch.put("d", "4");
   ASSERT_TRUE(store_->write(batch, false).ok());
-  batch.changes = {{"c", "", true}};
+  batch.clear();
+  batch.erase("c");
   ASSERT_TRUE(store_->write(batch, true).ok());
   std::string value;
   EXPECT_EQ(get("a"), "1");

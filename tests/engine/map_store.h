@@ -17,11 +17,12 @@ class MapStore : public Store {
     if (on_write) on_write();
     const std::lock_guard guard(mutex_);
     if (broken_) return {Code::kIoError, "the store is broken"};
-    for (const StoreBatch::Change& change : batch.changes) {
+    for (size_t at = 0; at < batch.size(); ++at) {
+      const StoreBatch::Change change = batch[at];
       if (change.erase) {
-        values_.erase(change.key);
+        values_.erase(std::string(change.key));
       } else {
-        values_[change.key] = change.value;
+        values_[std::string(change.key)] = change.value;
       }
     }
     ++writes_;

@@ -53,13 +53,13 @@ TEST_F(ObjectTableStoreTest, BeforeItIsWarmNothingIsKnownToBeAbsent) {
 
 TEST_F(ObjectTableStoreTest, DamagedRecordsAreCountedAndLeftOut) {
   StoreBatch batch;
-  batch.changes.push_back({store_key(key_ref("good")), make_record("v"), false});
-  batch.changes.push_back({store_key(key_ref("short record")), "xy", false});
+  batch.put(store_key(key_ref("good")), make_record("v"));
+  batch.put(store_key(key_ref("short record")), "xy");
   KeyRef misplaced = key_ref("misplaced");
   misplaced.position.high ^= 1;
-  batch.changes.push_back({store_key(misplaced), make_record("v"), false});
-  batch.changes.push_back({"?", "not an object's key", false});
-  batch.changes.push_back({std::string(1, kFactPrefix) + "identity", "a fact", false});
+  batch.put(store_key(misplaced), make_record("v"));
+  batch.put("?", "not an object's key");
+  batch.put(std::string(1, kFactPrefix) + "identity", "a fact");
   ASSERT_TRUE(store_.write(batch, true).ok());
   start();
   EXPECT_EQ(table_->damaged_count(), 3u);

@@ -10,14 +10,15 @@ Status broken() { return {Code::kIoError, "the simulated disk is broken"}; }
 
 void SimDisk::write(const engine::StoreBatch& batch) {
   Before before;
-  for (const engine::StoreBatch::Change& change : batch.changes) {
-    const auto found = values_.find(change.key);
-    before.emplace_back(change.key,
-                        found == values_.end() ? std::nullopt : std::optional(found->second));
+  for (size_t at = 0; at < batch.size(); ++at) {
+    const engine::StoreBatch::Change change = batch[at];
+    const std::string key(change.key);
+    const auto found = values_.find(key);
+    before.emplace_back(key, found == values_.end() ? std::nullopt : std::optional(found->second));
     if (change.erase) {
-      values_.erase(change.key);
+      values_.erase(key);
     } else {
-      values_[change.key] = change.value;
+      values_[key] = change.value;
     }
   }
   unsynced_.push_back(std::move(before));
