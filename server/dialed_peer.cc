@@ -159,6 +159,7 @@ void DialedPeer::came_up() {
 void DialedPeer::lost(std::string_view why) {
   if (state_ == State::kResting || state_ == State::kClosed) return;
   const bool was_up = state_ == State::kUp;
+  if (link_) link_->abort();
   rest();
   home_.log_trouble(who(), was_up ? fmt::format("the link is lost: {}", why) : std::string(why));
   if (!was_up) return;

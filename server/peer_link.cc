@@ -34,8 +34,13 @@ void PeerLink::close() {
   up_ = false;
 }
 
-void PeerLink::give_up(std::string_view why) {
+void PeerLink::abort() {
+  stream_.abort();
   close();
+}
+
+void PeerLink::give_up(std::string_view why) {
+  abort();
   on_closed(why);
 }
 

@@ -32,8 +32,10 @@ class PeerLink : public StreamOwner {
 
   // Takes the frames (leaves `batch` empty, with memory to reuse).
   void send(std::string& batch);
-  // Closes without telling the subclass: it knows.
+  // Both close without telling the subclass: it knows. An aborted link also takes back what its
+  // peer did not receive: a request must not be executed long after it was asked of another node.
   void close();
+  void abort();
 
  protected:
   PeerLink(TcpSocket socket, StreamShare& share) : stream_(std::move(socket), share, *this) {}

@@ -138,6 +138,12 @@ void Stream::broke(const error_code& error) {
   owner_.on_broken(error);
 }
 
+void Stream::abort() {
+  error_code ignored;
+  if (open_) socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  close();
+}
+
 void Stream::close() {
   if (!open_) return;
   open_ = false;

@@ -73,6 +73,8 @@ class Stream {
   size_t unsent_bytes() const { return unsent_.size() - unsent_offset_; }
 
   void close();
+  // Closes, and takes back what the other side has not received: the kernel would go on sending it.
+  void abort();
   bool is_open() const { return open_; }
   bool waits_to_read() const { return waits_to_read_; }
   bool settled() const { return !open_ && !waits_to_read_ && !waits_to_write_; }

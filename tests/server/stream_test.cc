@@ -182,5 +182,20 @@ TEST_F(StreamTest, ClosingIsNotToldAndSettles) {
   EXPECT_FALSE(broken.has_value());
 }
 
+// How the other side sees the end of a stream that still had much to send.
+TEST_F(StreamTest, AbortTakesBackWhatWasNotReceived) {
+  stream.start();
+  std::string bytes(16 << 20, 'x');
+  stream.send(bytes);
+  EXPECT_TRUE(stream.sending());
+  stream.abort();
+  error_code end;
+  while (!end) {
+    std::string out(1 << 20, '\0');
+    pair.ours.read_some(asio::buffer(out), end);
+  }
+  EXPECT_EQ(end, asio::error::connection_reset);
+}
+
 }  // namespace
 }  // namespace kvorum::server
