@@ -8,28 +8,17 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
-import tempfile
 import time
 
-HOST = '127.0.0.1'
+from node_processes import ServerPair
+
 QUIET_SECONDS = 0.15  # a reply that should not be there would have come by then
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind((HOST, 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 class Peer:
     def __init__(self, port):
-        self.sock = socket.create_connection((HOST, port), 5)
+        self.sock = socket.create_connection(('127.0.0.1', port), 5)
         self.rest = b''
 
     def ask(self, raw):
@@ -170,58 +159,20 @@ class Differential:
             self.judge(raw, *answers)
 
 
-class Servers:
-    def __init__(self, binary, work, password=''):
-        self.binary, self.work, self.password = binary, work, password
-
-    def __enter__(self):
-        ports = free_ports(5)
-        self.ours, self.theirs = ports[0], ports[1]
-        place = os.path.join(self.work, 'p' if self.password else 'n')
-        os.makedirs(place)
-        config, users = os.path.join(place, 'node.yaml'), os.path.join(place, 'users')
-        with open(config, 'w', encoding='utf-8') as file:
-            file.write('node: {name: a, data: %s/data}\n' % place)
-            addresses = zip(('memcached', 'redis', 'peer', 'admin'), [ports[0]] + ports[2:])
-            listen = ', '.join('%s: %s:%d' % (kind, HOST, port) for kind, port in addresses)
-            file.write('listen: {%s}\n' % listen)
-            file.write('engine: {type: memory}\npassword: "%s"\n' % self.password)
-        memcached = ['memcached', '-l', HOST, '-p', str(self.theirs), '-U', '0', '-I', '4m']
-        if os.getuid() == 0:
-            memcached += ['-u', 'root']
-        if self.password:
-            with open(users, 'w', encoding='utf-8') as file:
-                file.write('default:%s\n' % self.password)
-            memcached += ['-Y', users]
-        log = open(os.path.join(place, 'log'), 'wb')
-        kvorum = [self.binary, 'serve', '--config', config]
-        self.processes = [
-            subprocess.Popen(kvorum, stdout=log, stderr=log),
-            subprocess.Popen(memcached, stdout=log, stderr=log),
-        ]
-        for port in (self.ours, self.theirs):
-            self.wait(port, os.path.join(place, 'log'))
-        return self
-
-    def wait(self, port, log):
-        for _ in range(200):
-            try:
-                Peer(port).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        print(open(log, encoding='utf-8', errors='replace').read())
-        raise SystemExit('a server does not answer on port %d' % port)
-
-    def __exit__(self, *_):
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            process.wait(20)
+def memcached(port, folder, password):
+    command = ['memcached', '-l', '127.0.0.1', '-p', str(port), '-U', '0', '-I', '4m']
+    if os.getuid() == 0:
+        command += ['-u', 'root']
+    if password:
+        users = os.path.join(folder, 'users')
+        with open(users, 'w', encoding='utf-8') as file:
+            file.write('default:%s\n' % password)
+        command += ['-Y', users]
+    return command
 
 
-def with_password(binary, work):
-    with Servers(binary, work, 'secret') as servers:
+def with_password(binary):
+    with ServerPair(binary, 'memcached', memcached, 'secret') as servers:
         test = Differential(servers.ours, servers.theirs)
         for raws in PASSWORD_REQUESTS:
             answers = []
@@ -249,18 +200,14 @@ def main():
         print('skipped: memcached is not installed')
         print('0 passed, 0 failed')
         return 0
-    binary = os.path.abspath(sys.argv[1])
-    work = tempfile.mkdtemp(prefix='kvorum-memcached-')
-    try:
-        with Servers(binary, work) as servers:
-            test = Differential(servers.ours, servers.theirs)
-            test.steps(1 << 20)
-            test.steps(5000)
-            test.cas()
-            test.closing()
-        secret = with_password(binary, work)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    binary = sys.argv[1]
+    with ServerPair(binary, 'memcached', memcached) as servers:
+        test = Differential(servers.ours, servers.theirs)
+        test.steps(1 << 20)
+        test.steps(5000)
+        test.cas()
+        test.closing()
+    secret = with_password(binary)
     passed, failed = test.passed + secret.passed, test.failed + secret.failed
     print('%d passed, %d failed' % (passed, failed))
     return 1 if failed or not passed else 0

@@ -218,6 +218,38 @@ class Cluster:
             return int(file.read().split()[1]) * os.sysconf('SC_PAGESIZE')
 
 
+class ServerPair(Cluster):
+    """A lone node and the server whose replies it has to give, on free ports: `ours`, `theirs`.
+    `other(port, folder, password)` is the command of that server; `kind` the node's port."""
+
+    def __init__(self, binary, kind, other, password=''):
+        super().__init__(binary, 'a', 'engine: {type: memory}\npassword: "%s"' % password)
+        self.ours, self.theirs = self.port('a', kind), free_ports(1)[0]
+        self.command = other(self.theirs, self.folder, password)
+
+    def __enter__(self):
+        self.start()
+        with open(self.log_path('other'), 'ab') as log:
+            self.processes['other'] = subprocess.Popen(self.command, stdout=log, stderr=log)
+        for name, port in (('a', self.ours), ('other', self.theirs)):
+            if not until(lambda: self.has_ended(name) or accepts(port), 20) or self.has_ended(name):
+                said = self.log(name)
+                self.__exit__()
+                raise RuntimeError('%s does not answer on port %d:\n%s' % (name, port, said))
+        return self
+
+    def has_ended(self, name):
+        return self.processes[name].poll() is not None
+
+
+def accepts(port):
+    try:
+        socket.create_connection(('127.0.0.1', port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
 def until(condition, seconds):
     """Looks again and again; the last result, which is true unless the time is up."""
     end = time.monotonic() + seconds

@@ -10,29 +10,16 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
-import tempfile
-import time
 
-HOST = '127.0.0.1'
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind((HOST, 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+from node_processes import ServerPair
 
 
 class Peer:
     """A connection that hands back the raw bytes of whole replies."""
 
     def __init__(self, port):
-        self.sock = socket.create_connection((HOST, port), 5)
+        self.sock = socket.create_connection(('127.0.0.1', port), 5)
         self.file = self.sock.makefile('rb')
 
     def send(self, raw):
@@ -223,9 +210,9 @@ class Differential:
         self.judge('raw %r' % sent[:60], *answers, same_shape if sent in RAW_SHAPE else None)
 
 
-def with_password(binary, work):
+def with_password(binary):
     """NOAUTH and AUTH against a second pair of servers."""
-    with Servers(binary, work, password='secret') as servers:
+    with ServerPair(binary, 'redis', redis_server, 'secret') as servers:
         test = Differential(servers.ours, servers.theirs)
         ours, theirs = Peer(servers.ours), Peer(servers.theirs)
         for command in PASSWORD_COMMANDS:
@@ -241,51 +228,10 @@ def with_password(binary, work):
         return test
 
 
-class Servers:
-    def __init__(self, binary, work, password=''):
-        self.binary, self.work, self.password = binary, work, password
-
-    def __enter__(self):
-        ports = free_ports(5)
-        self.ours, self.theirs = ports[0], ports[1]
-        place = os.path.join(self.work, 'p' if self.password else 'n')
-        os.makedirs(place)
-        config = os.path.join(place, 'node.yaml')
-        with open(config, 'w', encoding='utf-8') as file:
-            file.write('node: {name: a, data: %s/data}\n' % place)
-            addresses = zip(('redis', 'memcached', 'peer', 'admin'), [ports[0]] + ports[2:])
-            listen = ', '.join('%s: %s:%d' % (kind, HOST, port) for kind, port in addresses)
-            file.write('listen: {%s}\n' % listen)
-            file.write('engine: {type: memory}\npassword: "%s"\n' % self.password)
-        log = open(os.path.join(place, 'log'), 'wb')
-        redis = ['redis-server', '--port', str(ports[1]), '--bind', HOST, '--dir', place]
-        redis += ['--save', '', '--appendonly', 'no']
-        if self.password:
-            redis += ['--requirepass', self.password]
-        kvorum = [self.binary, 'serve', '--config', config]
-        self.processes = [
-            subprocess.Popen(kvorum, stdout=log, stderr=log),
-            subprocess.Popen(redis, stdout=log, stderr=log),
-        ]
-        for port in (self.ours, self.theirs):
-            self.wait(port, os.path.join(place, 'log'))
-        return self
-
-    def wait(self, port, log):
-        for _ in range(200):
-            try:
-                Peer(port).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        print(open(log, encoding='utf-8', errors='replace').read())
-        raise SystemExit('a server does not answer on port %d' % port)
-
-    def __exit__(self, *_):
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            process.wait(20)
+def redis_server(port, folder, password):
+    command = ['redis-server', '--port', str(port), '--bind', '127.0.0.1', '--dir', folder]
+    command += ['--save', '', '--appendonly', 'no']
+    return command + (['--requirepass', password] if password else [])
 
 
 def main():
@@ -295,21 +241,17 @@ def main():
         print('skipped: redis-server is not installed')
         print('0 passed, 0 failed')
         return 0
-    binary = os.path.abspath(sys.argv[1])
-    work = tempfile.mkdtemp(prefix='kvorum-redis-')
+    binary = sys.argv[1]
     families = read_families()
-    try:
-        with Servers(binary, work) as servers:
-            test = Differential(servers.ours, servers.theirs)
-            for (title, commands), version in itertools.product(families.items(), (2, 3)):
-                test.run(title, commands, version)
-            for title, chunk in itertools.product(('strings', 'counters', 'keys'), (7, 100000)):
-                test.pipeline(title, families[title], chunk)
-            for sent, replies in RAW:
-                test.raw(sent, replies)
-        secret = with_password(binary, work)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with ServerPair(binary, 'redis', redis_server) as servers:
+        test = Differential(servers.ours, servers.theirs)
+        for (title, commands), version in itertools.product(families.items(), (2, 3)):
+            test.run(title, commands, version)
+        for title, chunk in itertools.product(('strings', 'counters', 'keys'), (7, 100000)):
+            test.pipeline(title, families[title], chunk)
+        for sent, replies in RAW:
+            test.raw(sent, replies)
+    secret = with_password(binary)
     passed, failed = test.passed + secret.passed, test.failed + secret.failed
     print('%d passed, %d failed' % (passed, failed))
     return 1 if failed or not passed else 0
