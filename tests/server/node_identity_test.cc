@@ -61,8 +61,9 @@ TEST(NodeIdentityTest, AStoreOfAnotherFoundingIsRefused) {
 TEST(NodeIdentityTest, ADamagedIdentityIsNotOverwritten) {
   MapStore store;
   begin(store, claim_of("a"), 1);
-  ASSERT_TRUE(
-      store.write({{{std::string(1, engine::kFactPrefix) + "identity", "?", false}}}, true).ok());
+  engine::StoreBatch damaged;
+  damaged.put(std::string(1, engine::kFactPrefix) + "identity", "?");
+  ASSERT_TRUE(store.write(damaged, true).ok());
   const auto refused = begin_session(store, claim_of("a"), 2);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.status().code(), Code::kCorruption);
