@@ -133,24 +133,47 @@ HttpServer::~HttpServer() {
   impl_->thread.join();
 }
 
+namespace {
+
+// Why there is no answer, and what to do about it.
+Status no_answer(const cluster::Endpoint& endpoint, const error_code& error, bool connected) {
+  const std::string address = endpoint.to_text();
+  const auto unavailable = [](const std::string& text) { return Status(Code::kUnavailable, text); };
+  if (!connected) {
+    return unavailable(fmt::format(
+        "cannot reach the admin address {}: {}; is the node running? (--admin names another)",
+        address, error.message()));
+  }
+  if (error == beast::error::timeout) {
+    return unavailable(fmt::format(
+        "{} took the connection but did not answer within {} s: the node is stopped or hangs; look "
+        "at its process and its log, or ask another with --admin",
+        address, kClientPatience.count()));
+  }
+  return unavailable(
+      fmt::format("what listens at {} does not answer HTTP ({}): is it a redis, memcached or peer "
+                  "port? --admin wants the admin port, 8379 unless configured otherwise",
+                  address, error.message()));
+}
+
+}  // namespace
+
 Result<HttpAnswer> http_get(const cluster::Endpoint& endpoint, const std::string& target) {
-  const auto failed = [&](const error_code& error) {
-    return Status(Code::kUnavailable, fmt::format("cannot reach the admin address {}: {}",
-                                                  endpoint.to_text(), error.message()));
-  };
   asio::io_context io;
   error_code error;
+  bool connected = false;
   Tcp::resolver resolver(io);
   const auto found = resolver.resolve(endpoint.host, std::to_string(endpoint.port), error);
-  if (error) return failed(error);
+  if (error) return no_answer(endpoint, error, connected);
   beast::tcp_stream stream(io);
   beast::flat_buffer buffer;
   http::request<http::empty_body> request{http::verb::get, target, 11};
   request.set(http::field::host, endpoint.to_text());
   http::response<http::string_body> response;
   stream.expires_after(kClientPatience);
-  stream.async_connect(found, [&](const error_code& connected, const Tcp::endpoint&) {
-    error = connected;
+  stream.async_connect(found, [&](const error_code& refused, const Tcp::endpoint&) {
+    error = refused;
+    connected = !error;
     if (error) return;
     http::async_write(stream, request, [&](const error_code& sent, size_t) {
       error = sent;
@@ -160,7 +183,7 @@ Result<HttpAnswer> http_get(const cluster::Endpoint& endpoint, const std::string
     });
   });
   io.run();
-  if (error) return failed(error);
+  if (error) return no_answer(endpoint, error, connected);
   HttpAnswer answer;
   answer.status = response.result_int();
   answer.content_type = std::string(response[http::field::content_type]);

@@ -87,8 +87,7 @@ int show(const std::string& admin_address, const std::string& target,
   }
   const auto answer = http_get(endpoint.value(), target);
   if (!answer.ok()) {
-    fmt::print(stderr, "kvorum: {}; is the node running? (--admin names another)\n",
-               answer.status().message());
+    fmt::print(stderr, "kvorum: {}\n", answer.status().message());
     return kExitFailed;
   }
   const auto shown = table(answer.value().body);

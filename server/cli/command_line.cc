@@ -10,6 +10,7 @@
 #include "server/cli/config_commands.h"
 #include "server/cli/dev_command.h"
 #include "server/cli/serve_command.h"
+#include "server/cli/usage.h"
 #include "server/commands/command_table.h"
 
 namespace kvorum::server {
@@ -104,8 +105,9 @@ void add_config(CLI::App& app, Parsed& parsed) {
 
 void add_commands(CLI::App& app, Parsed& parsed) {
   CLI::App& command = *app.add_subcommand("commands", "List the commands that clients may send");
-  command.add_flag("--markdown", parsed.markdown, "As the reference in docs/")->required();
-  command.callback([] { fmt::print("{}", commands_markdown()); });
+  command.add_flag("--markdown", parsed.markdown, "As the reference in docs/");
+  command.callback(
+      [&parsed] { fmt::print("{}", parsed.markdown ? commands_markdown() : commands_text()); });
 }
 
 }  // namespace
@@ -120,6 +122,17 @@ int run_command_line(int argc, char** argv) {
   add_asking(app, parsed);
   add_config(app, parsed);
   add_commands(app, parsed);
+  app.failure_message(
+      [](const CLI::App* failed, const CLI::Error& error) { return usage_text(*failed, error); });
+  const std::string first = argc > 1 ? argv[1] : "";
+  if (first == "help") {
+    fmt::print("{}", app.help());
+    return kExitFine;
+  }
+  if (const auto unknown = unknown_command_text(app, first)) {
+    fmt::print(stderr, "{}", *unknown);
+    return kExitUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -69,6 +69,14 @@ Result<std::vector<DevNode>> choose_ports(const DevOptions& options) {
                     fmt::format("port {} is in use; choose another --base-port", busy));
     }
   }
+  if (options.base_port) {
+    return Status(
+        Code::kInvalid,
+        fmt::format("--base-port {}: memcached's ports, which lie {} above redis's, would "
+                    "pass 65535; choose one up to {}",
+                    *options.base_port, kMemcachedPort - kRedisPort,
+                    dev_base_port_max(options.nodes)));
+  }
   return Status(Code::kInvalid, "no block of free ports; choose one with --base-port");
 }
 
@@ -109,6 +117,14 @@ Status write_file(const std::string& path, const std::string& content) {
   file << content;
   file.close();
   return file ? Status() : Status(Code::kIoError, "cannot write " + path);
+}
+
+std::string own_path() {
+  std::error_code error;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return "kvorum";
+  const auto relative = std::filesystem::proximate(path, error);
+  return error || relative.string().starts_with("../..") ? path.string() : relative.string();
 }
 
 // The running cluster of a `kvorum dev`.
@@ -162,6 +178,11 @@ class DevCluster {
     }
   }
 
+  std::vector<int> pids() const {
+    std::vector<int> found;
+    for (const ChildProcess& child : children_) found.push_back(child.pid);
+    return found;
+  }
   bool stop_wanted() const { return stop_wanted_; }
   size_t running() const {
     return static_cast<size_t>(
@@ -199,6 +220,10 @@ class DevCluster {
       if (stopping_ && status == 0) continue;
       say(fmt::format("Node {} {}; the others go on. Its log: {}\n", child.name, end_text(status),
                       log_of(child.name)));
+      if (!stopping_) {
+        say(fmt::format("  to start it again: {}\n",
+                        dev_restart_command(layout_, own_path(), child.name)));
+      }
     }
   }
 
@@ -208,14 +233,6 @@ class DevCluster {
   std::vector<ChildProcess> children_;
   bool stop_wanted_ = false, stopping_ = false;
 };
-
-std::string own_path() {
-  std::error_code error;
-  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return "kvorum";
-  const auto relative = std::filesystem::proximate(path, error);
-  return error || relative.string().starts_with("../..") ? path.string() : relative.string();
-}
 
 int run_cluster(const DevLayout& layout, const std::string& config_file) {
   DevCluster cluster(layout, config_file);
@@ -227,10 +244,11 @@ int run_cluster(const DevLayout& layout, const std::string& config_file) {
     settled = cluster.wait_settled();
   }
   if (settled) {
-    say(fmt::format("The cluster is settled: redis ports {}-{}, memcached {}-{}.\n\n{}",
+    say(fmt::format("The cluster is settled: redis ports {}-{}, memcached {}-{}.\n{}\n{}",
                     layout.nodes.front().redis, layout.nodes.back().redis,
                     layout.nodes.front().memcached, layout.nodes.back().memcached,
-                    dev_hints(layout, own_path())));
+                    dev_node_lines(layout, cluster.pids()),
+                    dev_hints(layout, own_path(), cluster.pids())));
     cluster.wait_for_signal();
   }
   const bool stopped_by_signal = cluster.stop_wanted();

@@ -41,7 +41,26 @@ std::string dev_yaml(const DevLayout& layout) {
   return out;
 }
 
-std::string dev_hints(const DevLayout& layout, const std::string& binary) {
+int dev_base_port_max(int count) { return 65535 - (kMemcachedPort - kRedisPort) - (count - 1); }
+
+std::string dev_node_lines(const DevLayout& layout, const std::vector<int>& pids) {
+  std::string out;
+  for (size_t i = 0; i < layout.nodes.size() && i < pids.size(); ++i) {
+    const DevNode& node = layout.nodes[i];
+    out += fmt::format("  node {}: process {}, redis {}, memcached {}, admin {}\n", node.name,
+                       pids[i], node.redis, node.memcached, node.admin);
+  }
+  return out;
+}
+
+std::string dev_restart_command(const DevLayout& layout, const std::string& binary,
+                                const std::string& name) {
+  return fmt::format("{} serve --config {}/cluster.yaml --name {}", binary, layout.data_directory,
+                     name);
+}
+
+std::string dev_hints(const DevLayout& layout, const std::string& binary,
+                      const std::vector<int>& pids) {
   const DevNode& first = layout.nodes.front();
   const DevNode& last = layout.nodes.back();
   return fmt::format(
@@ -54,10 +73,13 @@ std::string dev_hints(const DevLayout& layout, const std::string& binary) {
       "  redis-cli -p {1} KV.PUT cart '' dvd\n"
       "  redis-cli -p {0} KV.GET cart                  # a context and both; write back with it:\n"
       "  redis-cli -p {1} KV.PUT cart <context> 'book, dvd'\n"
-      "Watch the cluster, then kill -9 a node and see that writes go on:\n"
+      "Let a node fail, see that writes go on, and bring it back (from this directory):\n"
       "  {3} status --admin 127.0.0.1:{4}\n"
-      "Ctrl-C here stops all nodes; their data stays in {5}.\n",
-      first.redis, last.redis, last.memcached, binary, first.admin, layout.data_directory);
+      "  kill -9 {6}                                # or -STOP, and later -CONT\n"
+      "  {7}\n"
+      "Ctrl-C here stops all nodes that it started; their data stays in {5}.\n",
+      first.redis, last.redis, last.memcached, binary, first.admin, layout.data_directory,
+      pids.back(), dev_restart_command(layout, binary, last.name));
 }
 
 }  // namespace kvorum::server

@@ -29,7 +29,15 @@ struct DevLayout {
 // where a port would leave 1..65535.
 std::vector<DevNode> dev_nodes(int count, int shift);
 std::string dev_yaml(const DevLayout& layout);
+// The highest --base-port for so many nodes.
+int dev_base_port_max(int count);
+// A line for each node, `pids` in their order.
+std::string dev_node_lines(const DevLayout& layout, const std::vector<int>& pids);
+// How to start a node of a running `kvorum dev` again, in another terminal.
+std::string dev_restart_command(const DevLayout& layout, const std::string& binary,
+                                const std::string& name);
 // What a person may try now.
-std::string dev_hints(const DevLayout& layout, const std::string& binary);
+std::string dev_hints(const DevLayout& layout, const std::string& binary,
+                      const std::vector<int>& pids);
 
 }  // namespace kvorum::server

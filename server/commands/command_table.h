@@ -24,6 +24,8 @@ std::string_view group_name(Group group);
 // The flags as COMMAND shows them.
 std::vector<std::string_view> flag_names(const CommandRow& row);
 
+// A line per command, for `kvorum commands`.
+std::string commands_text();
 // docs/COMMANDS.md, made from the rows.
 std::string commands_markdown();
 

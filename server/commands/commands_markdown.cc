@@ -48,6 +48,15 @@ void write_row(const CommandRow& row, std::string& text) {
 
 }  // namespace
 
+std::string commands_text() {
+  std::string text;
+  for (const CommandRow* row : all_commands()) {
+    if (row->flags & kContainer && !row->handler) continue;
+    fmt::format_to(std::back_inserter(text), "{:<18} {}\n", capitals(row->name), row->summary);
+  }
+  return text;
+}
+
 std::string commands_markdown() {
   std::string text =
       "# Commands\n\n"

@@ -79,6 +79,9 @@ def free_base():
 def first_run(folder, base):
     with Dev(folder, '--base-port', str(base)) as dev:
         checks.that('dev settles', dev.says('The cluster is settled'), dev.said)
+        printed = re.findall(r'node \w: process (\d+)', dev.said)
+        children = children_of(dev.process.pid)
+        checks.that('it names the processes', printed == [str(one) for one in children], dev.said)
         commands = ('redis-cli -p %d SET' % base, 'KV.GET', 'status --admin', 'Ctrl-C')
         checks.that('it says what to try', all(word in dev.said for word in commands), dev.said)
         with Resp(base) as a, Resp(base + 2) as c:
@@ -89,7 +92,6 @@ def first_run(folder, base):
         checks.that('a second run: status 1', again.returncode == 1, again.stderr)
         named = str(dev.process.pid) in again.stderr and str(base) in again.stderr
         checks.that('it names the process and the ports', named, again.stderr)
-        children = children_of(dev.process.pid)
         checks.that('a process per node', len(children) == 3, children)
         os.kill(children[1], signal.SIGKILL)
         checks.that(
@@ -97,9 +99,32 @@ def first_run(folder, base):
         )
         with Resp(base) as a:
             checks.that('the others go on', a('SET', 'after', 'w') == b'OK')
+        start_again(folder, dev, base + 1)
         checks.that('SIGINT: status 0', dev.end(signal.SIGINT) == 0, dev.said)
         gone = [pid for pid in children if not os.path.exists('/proc/%d' % pid)]
         checks.that('no process is left', gone == children, gone)
+
+
+def start_again(folder, dev, port):
+    """As the report of a node that died says."""
+    command = re.search(r'to start it again: (.*)', dev.said)
+    if not checks.that('it says how to start the node again', command, dev.said):
+        return
+    with open(os.path.join(folder, 'again.log'), 'wb') as log:
+        again = subprocess.Popen(command.group(1).split(), cwd=folder, stdout=log, stderr=log)
+    try:
+        checks.that('and so it is', until(lambda: answers(port, 'after', b'w'), 10))
+    finally:
+        again.terminate()
+        checks.that('it ends with status 0', again.wait(15) == 0)
+
+
+def answers(port, key, value):
+    try:
+        with Resp(port) as client:
+            return client('GET', key) == value
+    except OSError:
+        return False
 
 
 def second_run(folder, base):

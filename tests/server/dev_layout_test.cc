@@ -53,9 +53,21 @@ TEST(DevLayoutTest, TheHintsNameTheRealPorts) {
   DevLayout layout;
   layout.nodes = dev_nodes(3, 100);
   layout.data_directory = "d";
-  const std::string hints = dev_hints(layout, "kvorum");
+  const std::string hints = dev_hints(layout, "kvorum", {11, 12, 13});
   EXPECT_THAT(hints, testing::HasSubstr("redis-cli -p 6479 KV.PUT"));
   EXPECT_THAT(hints, testing::HasSubstr("status --admin 127.0.0.1:8479"));
+  EXPECT_THAT(hints, testing::HasSubstr("kill -9 13 "));
+  EXPECT_THAT(hints, testing::HasSubstr("kvorum serve --config d/cluster.yaml --name c\n"));
+  EXPECT_THAT(dev_node_lines(layout, {11, 12, 13}),
+              testing::HasSubstr("node b: process 12, redis 6480, memcached 11312, admin 8480\n"));
+}
+
+TEST(DevLayoutTest, TheHighestBasePort) {
+  for (const int count : {1, 3}) {
+    const int most = dev_base_port_max(count) - kRedisPort;
+    EXPECT_FALSE(dev_nodes(count, most).empty());
+    EXPECT_TRUE(dev_nodes(count, most + 1).empty());
+  }
 }
 
 }  // namespace
