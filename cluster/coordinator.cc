@@ -124,6 +124,11 @@ PeerState Coordinator::peer_state(MemberIndex peer) const {
   return health.linked(peer) ? PeerState::kSuspected : PeerState::kDown;
 }
 
+Backlog Coordinator::backlog() const {
+  return {impl_->core.operations.used(), impl_->keyspaces.open_operations(),
+          impl_->core.awaited_commits.size(), impl_->core.timers.size()};
+}
+
 const CoordinatorCounters& Coordinator::counters() const {
   impl_->core.counters.operations_in_flight =
       impl_->core.operations.used() + impl_->puts.waiting_for_commit();

@@ -72,6 +72,16 @@ struct CoordinatorCounters {
   uint64_t malformed_frames = 0, operations_in_flight = 0, expired = 0;
 };
 
+// What is under way in a coordinator: all zero once it was left alone for some seconds.
+struct Backlog {
+  size_t operations = 0;           // of the pool
+  size_t keyspace_operations = 0;  // SCAN, DBSIZE, FLUSH: asked and served
+  size_t awaited_commits = 0;
+  size_t timers = 0;
+
+  size_t total() const { return operations + keyspace_operations + awaited_commits + timers; }
+};
+
 enum class PeerState : uint8_t { kUp, kSuspected, kDown };
 
 struct ScanPage;  // scan_page.h
@@ -108,6 +118,7 @@ class Coordinator {
   const ClusterView& view() const;
   PeerState peer_state(MemberIndex peer) const;
   const CoordinatorCounters& counters() const;
+  Backlog backlog() const;
 
  private:
   struct Impl;

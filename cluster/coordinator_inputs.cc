@@ -53,6 +53,8 @@ bool Coordinator::Impl::on_read_reply(MemberIndex from, const Frame& frame, Now 
       gets.advance(id, *operation, gets.on_reply(id, *operation, from, reply), now);
       break;
     case Operation::Kind::kPut:
+      // One that comes after the read was over must not pass for a vote of the write.
+      if (operation->phase != Operation::Phase::kReading) break;
       puts.after_read(id, *operation, gets.on_reply(id, *operation, from, reply), now);
       break;
     case Operation::Kind::kInspect:

@@ -147,11 +147,16 @@ MemberIndex Core::spare_fallback(const KeyRef& key, const Targets& targets) {
 }
 
 engine::Access Core::read_own(const KeyRef& key, FunctionRef<void(Record& record)> fn) {
-  return parts.table->read(key, [&](std::string_view bytes) {
+  bool covered = false;
+  const engine::Access access = parts.table->read(key, [&](std::string_view bytes) {
     decode_record(bytes, *parts.authors, record);
-    if (parts.marks->any(key.keyspace)) parts.marks->apply(key.keyspace, record.object);
+    if (parts.marks->any(key.keyspace)) covered = parts.marks->apply(key.keyspace, record.object);
     fn(record);
   });
+  // The sweep of the mark passes over what is not in memory: without this a replica that had it
+  // there and one that had not would differ in their digests for good.
+  if (covered) update_own(key, [](Record&) { return false; });
+  return access;
 }
 
 bool Core::read_hints(const KeyRef& key, Object* object, std::string* storage) {
@@ -265,7 +270,7 @@ void Core::complete(Operation& operation, Completion& completion, Now now) {
   if (operation.remote) {
     put_forward_reply(outbox.frames(operation.reply_to), operation.reply_operation, completion);
   } else if (completions) {
-    service.hops = operation.kind == Operation::Kind::kForward ? 1 : 0;
+    service.hops = clamp_u8(operation.tried.size());
     completions->on_complete(operation.tag, completion);
   }
 }

@@ -24,6 +24,7 @@ class CountOperations {
   void on_peer_down(MemberIndex peer, Now now);
   void on_time(Now now);
   uint64_t next_deadline_us();
+  size_t open() const { return counts_.used(); }
 
  private:
   struct Count {

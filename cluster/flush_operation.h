@@ -35,6 +35,7 @@ class FlushOperations {
   void on_peer_down(MemberIndex peer, Now now);
   void on_time(Now now);
   uint64_t next_deadline_us();
+  size_t open() const { return flushes_.used() + unstored_.size(); }
 
  private:
   enum class Phase : uint8_t { kClocks, kMarking };

@@ -39,7 +39,8 @@ bool Hints::update(const HintKey& hint, FunctionRef<bool(Record& record)> fn) {
     Record record;
     decode_record(bytes, *authors_, record);
     engine::RecordChange change;
-    if (!fn(record) || !encode_record(record, *authors_, head, &change.body)) return change;
+    if (!fn(record) || planted(PlantedBug::kDropHints)) return change;
+    if (!encode_record(record, *authors_, head, &change.body)) return change;
     change.action = engine::RecordChange::Action::kStore;
     change.head = head;
     change.live = true;
@@ -50,7 +51,6 @@ bool Hints::update(const HintKey& hint, FunctionRef<bool(Record& record)> fn) {
 }
 
 bool Hints::store(const HintKey& hint, const Object& object) {
-  if (planted(PlantedBug::kDropHints)) return true;
   return update(hint, [&](Record& record) {
     record.object = merge(record.object, object);
     return true;

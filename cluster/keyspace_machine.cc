@@ -41,6 +41,11 @@ KeyspaceMachine::KeyspaceMachine(const NodeParts& parts, Outbox& outbox,
 
 KeyspaceMachine::~KeyspaceMachine() = default;
 
+size_t KeyspaceMachine::open_operations() const {
+  return impl_->scans.open() + impl_->scan_server.open() + impl_->counts.open() +
+         impl_->flushes.open();
+}
+
 void KeyspaceMachine::set_sink(KeyspaceSink* sink) { impl_->core.sink = sink; }
 
 void KeyspaceMachine::publish(std::shared_ptr<const ClusterView> view) {

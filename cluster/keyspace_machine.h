@@ -36,6 +36,8 @@ class KeyspaceMachine {
   void on_time(Now now);
   // Steady microseconds of the next on_time() that matters; 0: none.
   uint64_t next_deadline_us() const;
+  // Asked here and served for others, and marks of others that are not stored yet.
+  size_t open_operations() const;
 
  private:
   struct Impl;

@@ -59,7 +59,7 @@ struct ServiceRecord {
   uint8_t fallbacks = 0;
   uint8_t hints = 0;    // left for primaries that could not be reached
   uint8_t repairs = 0;  // replicas found stale
-  uint8_t hops = 0;     // 1: forwarded
+  uint8_t hops = 0;     // other nodes that were asked to coordinate; above 1: it was retried
   uint32_t micros = 0;
 };
 

@@ -34,6 +34,7 @@ class ScanOperations {
   void on_peer_down(MemberIndex peer, Now now);
   void on_time(Now now);
   uint64_t next_deadline_us();
+  size_t open() const { return scans_.used(); }
 
  private:
   struct Answer {

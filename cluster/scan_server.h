@@ -35,6 +35,7 @@ class ScanServer {
   std::optional<Ready> serve(const ScanQuestion& question, MemberIndex asker, SlotId operation);
   // A page that was waited for. The answer, unless another page is needed.
   std::optional<Ready> on_scanned(SlotId id, const ScanPage& page);
+  size_t open() const { return servings_.used(); }
 
  private:
   struct Serving {

@@ -40,6 +40,12 @@ class TimerQueue {
     return std::nullopt;
   }
 
+  size_t size() const {
+    size_t sum = 0;
+    for (const Lane& lane : lanes_) sum += lane.entries.size();
+    return sum;
+  }
+
   uint64_t next_due_us() const {
     uint64_t next = 0;
     for (const Lane& lane : lanes_) {

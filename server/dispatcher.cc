@@ -24,6 +24,8 @@ Dispatcher::~Dispatcher() = default;
 
 const DispatcherCounters& Dispatcher::counters() const { return impl_->counters; }
 
+size_t Dispatcher::open_calls() const { return impl_->calls.used() + impl_->gatherings.used(); }
+
 void Dispatcher::run_due(Now now) { impl_->run_due(now); }
 
 bool Dispatcher::has_work() const { return impl_->has_work(); }

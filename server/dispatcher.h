@@ -41,6 +41,8 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
 
   const DispatcherCounters& counters() const;
+  // Requests that wait for the coordinator.
+  size_t open_calls() const;
 
   // What goes on without new input: KEYS over several scans, a delayed flush_all. Call run_due() at
   // the end of a turn while has_work(), and at next_deadline_us() (0: none). May complete calls.

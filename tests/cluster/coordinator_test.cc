@@ -305,6 +305,42 @@ TEST(Coordinator, TooManySiblingsAreRefusedAndNothingIsLost) {
   EXPECT_EQ(cluster.get(1, "k").values.size(), 100u);
 }
 
+// The read before an edit is over at R; what the last replica says to it arrives during the write.
+TEST(Coordinator, AReadReplyThatComesLateIsNoVoteOfTheWrite) {
+  TestCluster cluster(3);
+  const size_t asked = cluster.node_for("k", 0);
+  TestNode& node = *cluster.nodes[asked];
+  Request request;
+  request.kind = Request::Kind::kEdit;
+  request.edit = test_edits::kIncrement;
+  request.key = cluster.ref("k");
+  node.coordinator->submit(request, 77, cluster.now_of(asked));
+  std::vector<std::pair<MemberIndex, SlotId>> questions;
+  for (const MemberIndex peer : node.coordinator->outbox().addressed()) {
+    Frame frame;
+    size_t size = 0;
+    const std::string& batch = node.coordinator->outbox().batch(peer);
+    ASSERT_EQ(parse_frame(batch, &frame, &size), FrameStatus::kFrame);
+    ASSERT_EQ(frame.head.type, MessageType::kReplicaRead);
+    questions.emplace_back(peer, frame.head.operation);
+  }
+  ASSERT_EQ(questions.size(), 2u);
+  for (const auto& [peer, operation] : questions) {
+    std::string batch;
+    ReplicaReadReply absent;
+    absent.verdict = ReplicaVerdict::kAbsent;
+    put_replica_read_reply(batch, operation, absent);
+    Frame frame;
+    size_t size = 0;
+    ASSERT_EQ(parse_frame(batch, &frame, &size), FrameStatus::kFrame);
+    node.coordinator->on_message(peer, frame, cluster.now_of(asked));
+  }
+  node.coordinator->on_link(questions[0].first, false, cluster.now_of(asked));
+  EXPECT_TRUE(node.answers.empty()) << "no replica but its own has the write";
+  node.coordinator->on_link(questions[1].first, false, cluster.now_of(asked));
+  EXPECT_EQ(node.answers.at(77).outcome, Outcome::kUncertain);
+}
+
 TEST(Coordinator, MalformedFramesAreCountedAndHarmless) {
   TestCluster cluster(3);
   Coordinator& machine = *cluster.nodes[0]->coordinator;

@@ -43,7 +43,7 @@ Cluster::Cluster(const Swarm& its_swarm, std::FILE* trace_out)
       founding(found(its_swarm)) {
   Rng rng(swarm.seed * 31 + 7);
   network.set_weather(swarm.network);
-  const World world{queue, trace, network, swarm, founding};
+  const World world{queue, trace, network, swarm, founding, violations};
   for (size_t node = 0; node < swarm.nodes.size(); ++node) {
     nodes.push_back(std::make_unique<SimNode>(world, node, rng.next()));
   }
@@ -94,6 +94,7 @@ void Cluster::heal() {
   network.heal();
   for (size_t node = 0; node < nodes.size(); ++node) {
     nodes[node]->disk().set_broken(false);
+    nodes[node]->disk().set_error_chance(0);
     start_node(node);
   }
 }
@@ -115,10 +116,10 @@ bool Cluster::truncated_clocks() const {
   return swarm.options.clock_entries_max < kUsualClockEntries;
 }
 
-uint64_t Cluster::operations_in_flight() const {
-  uint64_t sum = 0;
-  for (const auto& node : nodes) sum += node->alive() ? node->operations_in_flight() : 0;
-  return sum;
+std::string Cluster::describe_backlog() const {
+  std::string text;
+  for (const auto& node : nodes) text += node->alive() ? node->describe_backlog() : "";
+  return text;
 }
 
 size_t Cluster::node_for(const std::string& key, size_t place) const {

@@ -19,6 +19,9 @@ namespace kvorum::sim {
 struct Copies {
   int64_t primaries = 0;
   int64_t fallbacks = 0;
+  // Coordinated by the node that the client asked: run once, so it has one dot. A request that is
+  // forwarded may be run by two coordinators.
+  bool ran_once = false;
 };
 
 class DamageLog {
@@ -28,6 +31,11 @@ class DamageLog {
   }
 
   bool must_survive(const Copies& copies, uint64_t began_us) const {
+    return survivors(copies, began_us) > 0;
+  }
+
+  // The least number of copies that are left.
+  int64_t survivors(const Copies& copies, uint64_t began_us) const {
     std::set<size_t> lost_all, lost_hints;
     for (const Entry& death : deaths_) {
       if (death.time_us < began_us) continue;
@@ -36,7 +44,7 @@ class DamageLog {
     for (const size_t node : lost_all) lost_hints.erase(node);
     const auto whole = static_cast<int64_t>(lost_all.size());
     const auto hints = std::min(copies.fallbacks, static_cast<int64_t>(lost_hints.size()));
-    return copies.primaries + copies.fallbacks > whole + hints;
+    return copies.primaries + copies.fallbacks - whole - hints;
   }
 
   bool lost_objects() const {

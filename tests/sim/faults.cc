@@ -27,15 +27,15 @@ void Faults::start() {
   every(rates.clock_us, [this] { move_clock(); });
 }
 
-// Halves, one node alone, a bridge (two sides that only one node connects), one direction of one
-// link, or a single link.
+// Halves, one node alone, a bridge (two sides that only one node connects), a ring (each hears its
+// neighbours only), a node that is not heard, one direction of one link, or a single link.
 void Faults::partition() {
   const size_t count = cluster_.nodes.size();
   if (count < 2) return;
   const bool noticed = rng_.chance(0.6);
   const size_t one = rng_.below(count);
   const size_t other = (one + 1 + rng_.below(count - 1)) % count;
-  switch (rng_.below(5)) {
+  switch (rng_.below(7)) {
     case 0:
     case 1: {
       const bool bridge = count > 2 && rng_.chance(0.3);
@@ -54,6 +54,18 @@ void Faults::partition() {
       break;
     case 3:
       cluster_.network.cut(one, other, noticed);
+      break;
+    case 4:
+      for (size_t a = 0; a < count; ++a) {
+        for (size_t b = a + 2; b < count; ++b) {
+          if (a != 0 || b != count - 1) cluster_.cut(a, b, noticed);
+        }
+      }
+      break;
+    case 5:
+      for (size_t b = 0; b < count; ++b) {
+        if (b != one) cluster_.network.cut(one, b, noticed);
+      }
       break;
     default:
       cluster_.cut(one, other, noticed);

@@ -119,6 +119,7 @@ void Network::break_link(size_t at, uint64_t notice_us) {
   Link& link = links_[at];
   if (!link.up) return;
   link.up = false;
+  ++disturbances_;
   ++link.generation;
   drop_accepted(link);
   if (!hosts_[link.dialer].peer) return;
@@ -135,6 +136,7 @@ void Network::break_link(size_t at, uint64_t notice_us) {
 
 void Network::cut(size_t from, size_t to, bool noticed) {
   cut_[from * shape_.nodes + to] = true;
+  ++disturbances_;
   const uint64_t after_us =
       noticed ? rng_.below(kNoticedUs) : rng_.between(kSilenceMinUs, kSilenceMaxUs);
   for (size_t at = 0; at < links_.size(); ++at) {

@@ -59,6 +59,9 @@ class Network {
   // Every link breaks once; its dialer forgets what it thought of the peer, and dials again.
   void reset_links();
   bool is_cut(size_t from, size_t to) const { return cut_[from * shape_.nodes + to]; }
+  // Counts cuts, broken links and deaths: what was reachable before and after, with no more of them
+  // in between, was so all the time.
+  uint64_t disturbances() const { return disturbances_; }
   // Every dialed link between living nodes is up.
   bool all_linked() const;
 
@@ -105,6 +108,7 @@ class Network {
   std::vector<Host> hosts_;
   std::vector<Link> links_;
   std::vector<bool> cut_;
+  uint64_t disturbances_ = 0;
   std::map<std::pair<size_t, cluster::MemberIndex>, size_t> accepted_;  // (host, index) -> link
 };
 

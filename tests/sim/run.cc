@@ -57,6 +57,7 @@ void Run::add_workloads() {
   if (rng.chance(0.6)) add<OverwriteWorkload>("overwrite", any_db());
   if (rng.chance(0.6)) add<CounterWorkload>("counter", rng.chance(0.3) ? kSiblingsDb : kStrictDb);
   if (rng.chance(0.6)) add<DeleteWorkload>("mortal", any_db());
+  if (rng.chance(0.5)) add<FlushWorkload>("flushed", kFlushDb);
 }
 
 void Run::safety_phase() {
@@ -77,15 +78,15 @@ bool Run::settled() const {
   const bool alive = std::all_of(cluster_.nodes.begin(), cluster_.nodes.end(),
                                  [](const auto& node) { return node->alive(); });
   return alive && cluster_.network.all_linked() && cluster_.hints_pending() == 0 &&
-         cluster_.operations_in_flight() == 0;
+         cluster_.describe_backlog().empty();
 }
 
 bool Run::wait_for(const char* what, uint64_t limit_us, bool (Run::*done)() const) {
   if (cluster_.run_until(limit_us, [this, done] { return (this->*done)(); })) return true;
   std::string hints;
   for (const auto& node : cluster_.nodes) hints += node->alive() ? node->describe_hints() : "";
-  cluster_.violation(fmt::format("after healing: {} not within {} s ({} operations, hints: {})",
-                                 what, limit_us / kSecond, cluster_.operations_in_flight(), hints));
+  cluster_.violation(fmt::format("after healing: {} not within {} s ({}hints: {})", what,
+                                 limit_us / kSecond, cluster_.describe_backlog(), hints));
   return false;
 }
 
@@ -118,7 +119,7 @@ void Run::check_convergence() {
     }
   }
   if (!same) return;
-  for (const uint8_t db : {kSiblingsDb, kLwwDb, kStrictDb}) {
+  for (const uint8_t db : kDbs) {
     if (cluster_.same_digests(db, &trouble)) continue;
     cluster_.violation("equal versions, different digests: " + trouble);
   }
@@ -126,7 +127,7 @@ void Run::check_convergence() {
 
 // KEYS covers the cluster: exactly the keys that have a value.
 void Run::check_enumeration(const FinalState& state) {
-  for (const uint8_t db : {kSiblingsDb, kLwwDb, kStrictDb}) {
+  for (const uint8_t db : kDbs) {
     std::vector<std::string> expected;
     for (const auto& [name, values] : state) {
       if (name.db == db && !values.empty()) expected.push_back(name.key);

@@ -35,7 +35,7 @@ class Story {
     cluster_.heal();
     const bool settled = cluster_.run_until(60 * kSecond, [this] {
       return cluster_.network.all_linked() && cluster_.hints_pending() == 0 &&
-             cluster_.operations_in_flight() == 0;
+             cluster_.describe_backlog().empty();
     });
     if (!settled) say("the cluster did not settle: " + cluster_.nodes[0]->describe_hints());
   }

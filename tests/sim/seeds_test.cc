@@ -9,9 +9,9 @@ namespace {
 
 // Sanitizers make a run many times slower.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kSeeds = 8;
+constexpr uint64_t kSeeds = 4;
 #else
-constexpr uint64_t kSeeds = 40;
+constexpr uint64_t kSeeds = 20;
 #endif
 
 TEST(Seeds, NothingIsLostOrInventedAndEverythingConverges) {

@@ -2,6 +2,8 @@
 // Inputs of a node and what follows from them.
 #include "tests/sim/sim_node.h"
 
+#include <fmt/format.h>
+
 #include "cluster/scan_page.h"
 #include "tests/sim/sim_node_parts.h"
 
@@ -95,7 +97,19 @@ void SimNode::after_input(size_t reactor) {
     flush_effects(reactor);
   }
   store_marks();
+  check_clock();
   arm_timer(reactor);
+}
+
+// Within a session the hybrid clock never goes back.
+void SimNode::check_clock() {
+  const Hlc reading = clock_->reading(0);
+  if (reading < highest_reading_) {
+    world_.violations.push_back(fmt::format("the clock of {} went back from {:x} to {:x}",
+                                            view_->members[index_].name, highest_reading_.value,
+                                            reading.value));
+  }
+  highest_reading_ = reading;
 }
 
 void SimNode::flush_clients(size_t reactor) {
@@ -132,9 +146,11 @@ void SimNode::flush_effects(size_t reactor) {
 
 void SimNode::start_loads(size_t reactor) {
   cluster::Outbox& outbox = reactors_[reactor]->coordinator.outbox();
+  loads_open_ += outbox.loads.size() + outbox.range_loads.size();
   for (cluster::Load& wanted : outbox.loads) {
     later(rng_.below(world_.swarm.disk.load_delay_us + 1),
           [this, reactor, load = std::move(wanted)] {
+            --loads_open_;
             const bool ok = table_->load(load.ref()).ok();
             reactors_[reactor]->coordinator.on_loaded(load.operation, ok, now());
             after_input(reactor);
@@ -143,6 +159,7 @@ void SimNode::start_loads(size_t reactor) {
   outbox.loads.clear();
   for (const cluster::RangeLoad& range : outbox.range_loads) {
     later(rng_.below(world_.swarm.disk.load_delay_us + 1), [this, reactor, range] {
+      --loads_open_;
       const cluster::ScanPage page = cluster::read_stored_page(parts_, range);
       reactors_[reactor]->coordinator.on_scanned(range.operation, page, now());
       after_input(reactor);

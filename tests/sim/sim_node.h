@@ -5,6 +5,7 @@
 // server/node.h does. Owned by a Cluster; one thread.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -20,6 +21,9 @@
 
 namespace kvorum::sim {
 
+// Of context tokens, at all nodes.
+inline constexpr MacKey kTokenKey{1, 2};
+
 enum class Death : uint8_t {
   kKill,   // the process ends; what was written stays, synced or not
   kPower,  // what was not synced may be lost
@@ -34,6 +38,7 @@ struct World {
   Network& network;
   const Swarm& swarm;
   const cluster::Founding& founding;
+  std::vector<std::string>& violations;  // what a node finds wrong with itself
 };
 
 // The far end of a client connection.
@@ -77,12 +82,18 @@ class SimNode final : public Peer, public server::NodeServices {
   uint64_t hints_pending() const;
   // `for b: key` each, and whether this node thinks b is up.
   std::string describe_hints() const;
-  uint64_t operations_in_flight() const;
+  // What is under way: operations, waiting calls, commits and loads, timers. Empty where nothing
+  // is.
+  std::string describe_backlog() const;
   cluster::CoordinatorCounters counters() const;  // of all reactors
   uint64_t clock_ms() const { return clock_->reading(now().wall_ms).ms(); }
   uint64_t digest(uint8_t db, uint32_t partition) const { return table_->digest(db, partition); }
   // This node's own copy, brought into memory first. The bytes live until the next call.
   const cluster::Object& own_object(uint8_t db, const std::string& key);
+  uint64_t leaf(uint8_t db, const std::string& key);  // of own_object(), for its partition's digest
+  size_t records(uint8_t db, uint32_t partition) const {
+    return table_->record_count(db, partition);
+  }
 
  private:
   struct ReactorState;
@@ -97,11 +108,13 @@ class SimNode final : public Peer, public server::NodeServices {
   void start_loads(size_t reactor);
   void flush_clients(size_t reactor);
   void store_marks();
+  void check_clock();
   void arm_timer(size_t reactor);
   void on_timer(size_t reactor);
   void schedule_commit();
   void commit();
   void sync();
+  void renew_incarnation();
   void tell_round(bool ok);
   void reopen_later();
   // Runs `input` now, or when the pause is over; never in another session than this one.
@@ -117,6 +130,8 @@ class SimNode final : public Peer, public server::NodeServices {
   int64_t skew_ms_ = 0;
   uint64_t paused_until_us_ = 0;
   uint64_t incarnation_ = 0;
+  std::atomic<uint64_t> renewed_incarnation_{0};
+  Hlc highest_reading_;   // of all sessions
   uint64_t session_ = 0;  // counts starts and deaths
   uint64_t steady_offset_us_ = 0;
   uint64_t next_connection_ = 1;
@@ -133,6 +148,7 @@ class SimNode final : public Peer, public server::NodeServices {
   std::vector<std::unique_ptr<ReactorState>> reactors_;
   std::map<uint64_t, std::unique_ptr<Connection>> connections_;
   bool commit_scheduled_ = false, sync_scheduled_ = false;
+  size_t loads_open_ = 0;
   uint64_t marks_requested_ = 0;
   std::string inspected_bytes_;
   cluster::Object inspected_;

@@ -40,7 +40,9 @@ SimNode::SimNode(const World& world, size_t index, uint64_t seed)
       options_(world.swarm.options),
       view_(std::make_shared<const cluster::ClusterView>(
           cluster::found_view(world.founding, world.founding.members[index].name))),
-      skew_ms_(world.swarm.nodes[index].skew_ms) {}
+      skew_ms_(world.swarm.nodes[index].skew_ms) {
+  disk_.set_error_chance(world.swarm.disk.error);
+}
 
 SimNode::~SimNode() = default;
 
@@ -92,14 +94,17 @@ void SimNode::open_tables() {
 }
 
 void SimNode::start_reactors() {
-  parts_ = {table_.get(), hints_.get(),        authors_.get(), clock_.get(),
-            marks_.get(), server::all_edits(), incarnation_,   view_->cluster_id};
+  parts_ = {table_.get(), hints_.get(),      authors_.get(),
+            clock_.get(), marks_.get(),      server::all_edits(),
+            incarnation_, view_->cluster_id, &renewed_incarnation_};
+  renewed_incarnation_ = incarnation_;
   for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
     cluster::CoordinatorOptions options = options_;
     options.replays_hints = reactor == 0;
     reactors_.push_back(std::make_unique<ReactorState>(parts_, view_, options, rng_.next()));
     server::DispatcherOptions dispatching;
-    dispatching.token_key = {1, 2};
+    dispatching.token_key = kTokenKey;
+    dispatching.pipeline_bytes_max = world_.swarm.pipeline_bytes_max;
     dispatching.first_client_id = reactor + 1;
     dispatching.client_id_step = world_.swarm.reactors;
     reactors_.back()->dispatcher = std::make_unique<server::Dispatcher>(
@@ -124,6 +129,8 @@ bool SimNode::start() {
                                this);
   }
   commit_scheduled_ = sync_scheduled_ = false;
+  loads_open_ = 0;
+  highest_reading_ = {};
   start_reactors();
   world_.trace.note(world_.queue.now_us(), {"start", index_, incarnation_});
   world_.network.join(index_, this);
@@ -178,14 +185,19 @@ void SimNode::commit() {
     (void)facts_->keep_clock(now().wall_ms);
     (void)facts_->keep_marks();
   }
+  if (!ok) renew_incarnation();
   tell_round(ok);
   if (!ok) reopen_later();
 }
+
+// What a failed store forgets may have been counted under the incarnation, as in server/node.h.
+void SimNode::renew_incarnation() { renewed_incarnation_ = rng_.next() | 1; }
 
 void SimNode::sync() {
   sync_scheduled_ = false;
   if (table_->failed() || store_->sync().ok()) return;
   table_->fail();
+  renew_incarnation();
   tell_round(false);
   reopen_later();
 }
@@ -246,7 +258,24 @@ std::string SimNode::describe_hints() const {
   return text;
 }
 
-uint64_t SimNode::operations_in_flight() const { return counters().operations_in_flight; }
+std::string SimNode::describe_backlog() const {
+  cluster::Backlog sum;
+  size_t calls = 0;
+  for (const auto& reactor : reactors_) {
+    const cluster::Backlog one = reactor->coordinator.backlog();
+    sum.operations += one.operations;
+    sum.keyspace_operations += one.keyspace_operations;
+    sum.awaited_commits += one.awaited_commits;
+    sum.timers += one.timers;
+    calls += reactor->dispatcher->open_calls();
+  }
+  const bool dirty = store_ && table_->has_dirty();
+  if (sum.total() + calls + loads_open_ == 0 && !dirty) return {};
+  return fmt::format(
+      "{}: {} operations, {} of keyspaces, {} awaited commits, {} timers, {} calls, {} loads{}; ",
+      view_->members[index_].name, sum.operations, sum.keyspace_operations, sum.awaited_commits,
+      sum.timers, calls, loads_open_, dirty ? ", not all committed" : "");
+}
 
 cluster::CoordinatorCounters SimNode::counters() const {
   cluster::CoordinatorCounters sum;
@@ -276,6 +305,11 @@ const cluster::Object& SimNode::own_object(uint8_t db, const std::string& key) {
   KVORUM_CHECK(access == engine::Access::kDone);
   KVORUM_CHECK(cluster::decode_object(inspected_bytes_, inspected_));
   return inspected_;
+}
+
+uint64_t SimNode::leaf(uint8_t db, const std::string& key) {
+  const KeyRef ref{key, position_of(key, view_->partitioner), db};
+  return cluster::leaf_digest(ref, own_object(db, key), parts_.digest_seed);
 }
 
 }  // namespace kvorum::sim

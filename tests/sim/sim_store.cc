@@ -50,7 +50,7 @@ void SimDisk::wipe() {
 // A write that fails may have reached the log all the same: then it is found after the reopening.
 Status SimStore::write(const engine::StoreBatch& batch, bool sync) {
   if (failed_) return broken();
-  if (disk_->broken()) {
+  if (disk_->fails_now()) {
     failed_ = true;
     if (disk_->rng().chance(0.5)) disk_->write(batch);
     return broken();
@@ -61,7 +61,7 @@ Status SimStore::write(const engine::StoreBatch& batch, bool sync) {
 }
 
 Status SimStore::sync() {
-  if (failed_ || disk_->broken()) {
+  if (failed_ || disk_->fails_now()) {
     failed_ = true;
     return broken();
   }
@@ -70,7 +70,7 @@ Status SimStore::sync() {
 }
 
 Status SimStore::read(std::string_view key, std::string* value) const {
-  if (disk_->broken()) return broken();
+  if (disk_->fails_now()) return broken();
   const auto found = disk_->values().find(key);
   if (found == disk_->values().end()) return {Code::kNotFound, "not found"};
   *value = found->second;

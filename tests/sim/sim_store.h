@@ -30,7 +30,11 @@ class SimDisk {
   // With false a power cut loses all that was not synced, instead of some.
   void set_keeps_some(bool keeps_some) { keeps_some_ = keeps_some; }
 
+  // Of a write, sync or read that fails once.
+  void set_error_chance(double chance) { error_chance_ = chance; }
+
   bool broken() const { return broken_; }
+  bool fails_now() { return broken_ || (error_chance_ > 0 && rng_.chance(error_chance_)); }
   size_t unsynced_batches() const { return unsynced_.size(); }
   const std::map<std::string, std::string, std::less<>>& values() const { return values_; }
   Rng& rng() { return rng_; }
@@ -42,6 +46,7 @@ class SimDisk {
   std::map<std::string, std::string, std::less<>> values_;
   std::deque<Before> unsynced_;
   bool broken_ = false;
+  double error_chance_ = 0;
   bool keeps_some_ = true;
   Rng rng_;
 };

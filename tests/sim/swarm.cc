@@ -16,6 +16,7 @@ using engine::SyncPolicy;
 constexpr uint64_t kMs = 1000;
 constexpr uint64_t kSecond = 1'000'000;
 constexpr uint64_t kSmallMemoryBytes = 96 * 1024;
+constexpr uint64_t kSmallPipelineBytes = 64;
 
 template <class T>
 T pick(Rng& rng, std::initializer_list<T> choices) {
@@ -80,6 +81,7 @@ void draw_faults(Rng& rng, Swarm& swarm) {
   faults.death_us = maybe(0.6, 2 * kSecond, 10 * kSecond);
   faults.pause_us = maybe(0.3, 2 * kSecond, 10 * kSecond);
   faults.disk_us = swarm.durable ? maybe(0.3, 2 * kSecond, 10 * kSecond) : 0;
+  if (swarm.durable && rng.chance(0.15)) swarm.disk.error = pick(rng, {0.0005, 0.005});
   faults.clock_us = maybe(0.3, 2 * kSecond, 10 * kSecond);
   const size_t losing = pick<size_t>(rng, {0, 0, 0, 1, 1, 1, 2});
   for (size_t i = 0; i < losing; ++i) swarm.nodes[rng.below(swarm.nodes.size())].may_lose = true;
@@ -90,6 +92,8 @@ void draw_limits(Rng& rng, Swarm& swarm) {
   swarm.options.read_repair_wait_ms = pick<uint32_t>(rng, {50, 100, 300});
   swarm.options.hints_interval_ms = pick<uint32_t>(rng, {200, 1000, 5000});
   swarm.options.clock_entries_max = !swarm.calm && rng.chance(0.15) ? 3 : 10;
+  if (rng.chance(0.15)) swarm.options.siblings_max = 3;
+  if (rng.chance(0.15)) swarm.pipeline_bytes_max = kSmallPipelineBytes;
 }
 
 }  // namespace
@@ -100,7 +104,7 @@ Swarm draw_swarm(uint64_t seed) {
   swarm.seed = seed;
   swarm.keyspaces = cluster::Founding::default_keyspaces();
   swarm.calm = rng.chance(0.2);
-  swarm.nodes.resize(rng.chance(0.6) ? rng.between(3, 5) : rng.between(1, 5));
+  swarm.nodes.resize(rng.chance(0.6) ? rng.between(3, 5) : rng.between(1, 7));
   swarm.reactors = rng.between(1, 2);
   swarm.partitions = pick<uint32_t>(rng, {8, 16, 64});
   draw_quorums(rng, swarm);
@@ -141,6 +145,9 @@ std::string Swarm::describe() const {
   if (network.duplication > 0) text += fmt::format(", duplication {}", network.duplication);
   if (network.reorders) text += ", reordering";
   if (options.clock_entries_max < 10) text += ", short clocks";
+  if (options.siblings_max < 100) text += ", few siblings";
+  if (pipeline_bytes_max < 1024) text += ", short pipelines";
+  if (disk.error > 0) text += fmt::format(", disk errors {}", disk.error);
   if (!network.holds_back) text += ", cuts lose frames";
   const auto rate = [&](const char* name, uint64_t mean_us) {
     if (mean_us) text += fmt::format(", {} every {} ms", name, mean_us / kMs);

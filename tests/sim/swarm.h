@@ -19,6 +19,8 @@ namespace kvorum::sim {
 inline constexpr uint8_t kSiblingsDb = 0;  // sloppy quorums, conflicts: siblings
 inline constexpr uint8_t kLwwDb = 1;       // the same, conflicts: lww
 inline constexpr uint8_t kStrictDb = 2;    // only primaries count, quorums overlap
+inline constexpr uint8_t kFlushDb = 3;     // as the first; FLUSHDB strikes here
+inline constexpr uint8_t kDbs[] = {kSiblingsDb, kLwwDb, kStrictDb, kFlushDb};
 
 struct NetworkWeather {
   uint64_t delay_min_us = 100;
@@ -33,6 +35,7 @@ struct NetworkWeather {
 struct DiskWeather {
   uint64_t commit_delay_us = 300;
   uint64_t load_delay_us = 200;
+  double error = 0;  // chance of a write, sync or read that fails once
 };
 
 // Mean times between faults of a kind, 0: never.
@@ -60,6 +63,7 @@ struct Swarm {
   bool durable = false;  // a store beneath the table, else memory
   engine::SyncPolicy sync = engine::SyncPolicy::kAlways;
   uint64_t memory_bytes = 0;
+  uint64_t pipeline_bytes_max = 64ULL << 20;
   std::array<cluster::KeyspacePolicy, kKeyspacesMax> keyspaces;
   cluster::CoordinatorOptions options;
   NetworkWeather network;

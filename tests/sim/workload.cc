@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/workload.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace kvorum::sim {
@@ -35,6 +37,13 @@ bool Workload::idle() const {
                       [](const std::unique_ptr<Client>& one) { return one->busy(); });
 }
 
+std::string Workload::key_led_by(size_t node, size_t number) const {
+  for (size_t salt = 0;; ++salt) {
+    std::string key = fmt::format("{}:{}:{}", name_, number, salt);
+    if (cluster_.node_for(key, 0) == node) return key;
+  }
+}
+
 const cluster::EffectiveQuorum Workload::quorum() const {
   return cluster_.nodes[0]->view().quorum(db_);
 }
@@ -56,14 +65,33 @@ Fate Workload::fate_of(const RespReply* reply) {
   return Fate::kMaybe;
 }
 
-void Workload::ask_copies(size_t index, std::function<void(const Copies&)> then) {
-  client(index).follow_up({"KV.LASTOP"}, [moved = std::move(then)](const RespReply* reply) {
+bool Workload::reads_primaries() const {
+  const cluster::KeyspacePolicy& policy = cluster_.swarm.keyspaces[db_];
+  return !policy.sloppy && policy.reads_when_short == cluster::ReadsWhenShort::kFail;
+}
+
+bool Workload::must_be_read(const Copies& copies, uint64_t began_us) const {
+  return reads_primaries() && cluster_.damage.survivors(copies, began_us) + quorum().r > quorum().n;
+}
+
+void Workload::ask_copies(size_t index, uint8_t w, std::function<void(const Copies&)> then) {
+  const cluster::KeyspacePolicy& policy = cluster_.swarm.keyspaces[db_];
+  const bool soft =
+      w == 0 && policy.sloppy && policy.writes_when_short == cluster::WritesWhenShort::kHint;
+  const int64_t promised = soft ? 1 : w != 0 ? w : quorum().w;
+  const auto judge = [this, promised, moved = std::move(then)](const RespReply* reply) {
     Copies copies{0, 1};  // at least one replica has acknowledged it
     if (reply && reply->field("replicas") > 0) {
-      copies = {reply->field("primaries"), reply->field("fallbacks")};
+      copies = {reply->field("primaries"), reply->field("fallbacks"), reply->field("hops") == 0};
+      if (copies.primaries + copies.fallbacks < promised) {
+        violation(
+            fmt::format("a write was acknowledged with {} primaries and {} fallbacks, W is {}",
+                        copies.primaries, copies.fallbacks, promised));
+      }
     }
     moved(copies);
-  });
+  };
+  client(index).follow_up({"KV.LASTOP"}, judge);
 }
 
 std::string join_words(const std::vector<std::string>& words, char separator) {

@@ -53,13 +53,23 @@ class Workload {
   // Also reports replies that no healthy server gives.
   Fate fate_of(const RespReply* reply);
   // After an acknowledged write on the same connection: on how many nodes it is. `then` is always
-  // called.
-  void ask_copies(size_t client, std::function<void(const Copies&)> then);
+  // called. Fewer than the write was promised are a violation: the W that it asked for (0: the
+  // keyspace's, which may be softened to hints).
+  void ask_copies(size_t client, uint8_t w, std::function<void(const Copies&)> then);
+  void ask_copies(size_t client, std::function<void(const Copies&)> then) {
+    ask_copies(client, 0, std::move(then));
+  }
   void violation(const std::string& text) { cluster_.violation(name_ + ": " + text); }
   uint64_t now_us() const { return cluster_.queue.now_us(); }
   const cluster::EffectiveQuorum quorum() const;
+  // A key of this number whose first primary is that node.
+  std::string key_led_by(size_t node, size_t number) const;
   // No fault in this run, and any two write quorums, and a read and a write quorum, overlap.
   bool is_strict() const;
+  // Only primaries count, and a read has R of them or fails.
+  bool reads_primaries() const;
+  // So many copies that every read quorum of primaries has one of them.
+  bool must_be_read(const Copies& copies, uint64_t began_us) const;
 
   Cluster& cluster_;
   const std::string name_;

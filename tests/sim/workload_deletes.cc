@@ -10,20 +10,13 @@ Client::Habits DeleteWorkload::habits(size_t index) const {
   return {db_, 1.0, index % cluster_.nodes.size()};
 }
 
-std::string DeleteWorkload::new_key(size_t index) const {
-  for (size_t salt = 0;; ++salt) {
-    std::string key = fmt::format("{}:{}:{}", name_, lives_.size(), salt);
-    if (cluster_.node_for(key, 0) == index % cluster_.nodes.size()) return key;
-  }
-}
-
 void DeleteWorkload::step(size_t index) {
   Rng& rng = client(index).rng();
   const size_t number = lives_.size();
-  std::string key = new_key(index);
+  std::string key = key_led_by(index % cluster_.nodes.size(), number);
   Life& life = lives_.emplace_back();
   life.key = std::move(key);
-  life.way = static_cast<Way>(rng.below(3));
+  life.way = static_cast<Way>(rng.below(4));
   std::vector<std::string> words{"SET", life.key, fmt::format("mortal-{}", number)};
   if (life.way == Way::kBornWithDeadline) {
     life.judged = true;
@@ -40,7 +33,16 @@ void DeleteWorkload::step(size_t index) {
 
 void DeleteWorkload::end_life(size_t index, size_t number) {
   lives_[number].began_us = now_us();
-  lives_[number].way == Way::kContext ? delete_with_context(index, number) : expire(index, number);
+  const std::string& key = lives_[number].key;
+  switch (lives_[number].way) {
+    case Way::kContext:
+      return delete_with_context(index, number);
+    case Way::kDel:
+      return end_by(index, number, {"DEL", key});
+    case Way::kExpire:
+    case Way::kBornWithDeadline:
+      return end_by(index, number, {"PEXPIRE", key, "5000"});
+  }
 }
 
 void DeleteWorkload::delete_with_context(size_t index, size_t number) {
@@ -56,12 +58,12 @@ void DeleteWorkload::delete_with_context(size_t index, size_t number) {
   });
 }
 
-void DeleteWorkload::expire(size_t index, size_t number) {
-  client(index).call({"PEXPIRE", lives_[number].key, "5000"},
-                     [this, index, number](const RespReply* reply) {
-                       if (reply && !reply->is_error() && reply->number == 0) return next(index);
-                       note_end(index, number, reply);
-                     });
+// Where it finds nothing, nothing ends.
+void DeleteWorkload::end_by(size_t index, size_t number, std::vector<std::string> words) {
+  client(index).call(std::move(words), [this, index, number](const RespReply* reply) {
+    if (reply && !reply->is_error() && reply->number == 0) return next(index);
+    note_end(index, number, reply);
+  });
 }
 
 void DeleteWorkload::note_end(size_t index, size_t number, const RespReply* reply) {
@@ -87,7 +89,7 @@ void DeleteWorkload::check(const FinalState& state) {
       violation(fmt::format("{} is there although its deadline is long past", life.key));
     } else if (cluster_.damage.must_survive(life.copies, life.began_us)) {
       violation(fmt::format("{} was {} and is back: {}", life.key,
-                            life.way == Way::kContext ? "deleted" : "given a deadline",
+                            life.way == Way::kExpire ? "given a deadline" : "deleted",
                             join_words(values, ' ')));
     }
   }

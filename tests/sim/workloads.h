@@ -5,15 +5,18 @@
 #include <optional>
 #include <set>
 
+#include "tests/sim/causality.h"
 #include "tests/sim/workload.h"
 
 namespace kvorum::sim {
 
 // Sets kept as siblings (paper 4.4, the cart): read versions and context, write the union and one
-// element more under the context. Demands: an element whose write was acknowledged and must survive
-// the run's deaths (damage.h) is in one of the final siblings; no element appears that nobody added
-// or whose write was refused. Without faults also: a value that an acknowledged write's context
-// covered is gone.
+// element more under the context; now and then under none, which makes a sibling, and with a W of
+// its own. Demands: an element whose write was acknowledged and must survive the run's deaths
+// (damage.h) is in one of the final siblings, and where quorums of primaries overlap in every read
+// that began after; no element appears that nobody added or whose write was refused; siblings are
+// concurrent; what a client wrote is known to the contexts that it reads afterwards; a dot names
+// one write. Without faults also: a value that an acknowledged write's context covered is gone.
 class SetWorkload final : public Workload {
  public:
   using Workload::Workload;
@@ -22,16 +25,30 @@ class SetWorkload final : public Workload {
 
  private:
   struct Addition {
-    std::string key, element;
+    std::string key, element, value;
     uint64_t began_us = 0;
+    uint64_t ended_us = 0;  // 0: not acknowledged
     Fate fate = Fate::kMaybe;
     Copies copies;
     std::vector<std::string> known;  // the values that its context covered
   };
+  // What a client wrote last under a key.
+  struct Written {
+    size_t addition = 0;
+    cluster::Context context;
+  };
   void step(size_t client) override;
-  void add(size_t client, const std::string& key, const RespReply& read);
+  // Under the context of what was read, or under none.
+  void add(size_t client, const std::string& key, const RespReply* read);
+  void note_put(size_t client, size_t addition, uint8_t w, const RespReply* reply);
+  void note_stored(size_t client, size_t addition, const std::string& token);
+  void check_read(size_t client, const std::string& key, uint64_t began_us, const RespReply& read);
+  void check_context(size_t client, const std::string& key, const std::string& token);
 
   std::vector<Addition> additions_;
+  std::map<std::string, CausalHistory> histories_;
+  std::map<std::pair<size_t, std::string>, Written> written_;  // by client and key
+  std::set<std::pair<std::string, std::string>> dots_;         // by key: each was minted once
 };
 
 // Blind SETs of keys that are written once, with a value of their own. Demands: an acknowledged one
@@ -100,7 +117,8 @@ class CounterWorkload final : public Workload {
   std::map<std::string, Counter> counters_;
 };
 
-// Keys written once and then deleted under the context that was read, or given a deadline. Demands:
+// Keys written once and then deleted, under the context that was read or by what the coordinator
+// reads, or given a deadline. Demands:
 // once the deletion was acknowledged, and must survive, the value is gone for good; every deadline
 // holds once it lies in the past of all clocks. A write that is forwarded may be run twice, and
 // late (at a node that was slow, and at another), so each client asks the first primary of its
@@ -112,7 +130,7 @@ class DeleteWorkload final : public Workload {
   void check(const FinalState& state) override;
 
  private:
-  enum class Way : uint8_t { kContext, kExpire, kBornWithDeadline };
+  enum class Way : uint8_t { kContext, kDel, kExpire, kBornWithDeadline };
   struct Life {
     std::string key;
     Way way{};
@@ -122,13 +140,42 @@ class DeleteWorkload final : public Workload {
   };
   Client::Habits habits(size_t client) const override;
   void step(size_t client) override;
-  std::string new_key(size_t client) const;
   void end_life(size_t client, size_t life);
   void delete_with_context(size_t client, size_t life);
-  void expire(size_t client, size_t life);
+  void end_by(size_t client, size_t life, std::vector<std::string> words);
   void note_end(size_t client, size_t life, const RespReply* reply);
 
   std::vector<Life> lives_;
+};
+
+// Keys written once, and now and then FLUSHDB, in a keyspace of its own. Demands: what was
+// acknowledged before a flush that every node answered stays away, whatever the clocks say; what
+// was written after all flushes had ended is there. As above, each client asks first primaries.
+class FlushWorkload final : public Workload {
+ public:
+  using Workload::Workload;
+  std::vector<KeyName> keys() const override;
+  void check(const FinalState& state) override;
+
+ private:
+  struct Write {
+    std::string key;
+    uint64_t began_us = 0, ended_us = 0;
+    Fate fate = Fate::kMaybe;
+    Copies copies;
+  };
+  struct Flush {
+    uint64_t began_us = 0, ended_us = UINT64_MAX;
+    bool covers_all = false;
+  };
+  Client::Habits habits(size_t client) const override;
+  void step(size_t client) override;
+  void write(size_t client);
+  void flush(size_t client);
+  bool all_reachable() const;
+
+  std::vector<Write> writes_;
+  std::vector<Flush> flushes_;
 };
 
 }  // namespace kvorum::sim
