@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace kvorum::server {
 
 using cluster::Frame;
@@ -15,16 +17,18 @@ AcceptedLink::AcceptedLink(PeerLinks& home, TcpSocket socket)
   who_ = address_;
 }
 
-uint64_t AcceptedLink::now_us() { return home_.parts().clock->now().steady_us; }
+TurnClock& AcceptedLink::clock() { return *home_.parts().clock; }
 
 void AcceptedLink::start() {
-  greeting_deadline_us_ = now_us() + kGreetingUs;
+  const uint64_t now_us = clock().now().steady_us;
+  greeting_deadline_us_ = now_us + kGreetingUs;
   home_.note_deadline(greeting_deadline_us_);
-  PeerLink::start(now_us());
+  PeerLink::start(now_us);
 }
 
 uint64_t AcceptedLink::on_time(uint64_t now) {
-  const uint64_t deadline = is_up() ? last_heard_us() + kOrphanAfterUs : greeting_deadline_us_;
+  const uint64_t heard = std::max(last_heard_us(), clock().woke_us());
+  const uint64_t deadline = is_up() ? heard + kOrphanAfterUs : greeting_deadline_us_;
   if (now < deadline) return deadline;
   home_.log_trouble(who_, is_up() ? "its link to this node fell silent and was closed"
                                   : "it connected but did not complete the greeting");
@@ -98,9 +102,19 @@ bool AcceptedLink::on_request(const Frame& frame) {
     send_empty_frame(MessageType::kPong);
   } else if (frame.head.type >= MessageType::kForward &&
              static_cast<uint8_t>(frame.head.type) % 2 == 0) {
-    home_.hand_over(index_, frame);
+    if (!is_over(frame)) home_.hand_over(index_, frame);
   }
   return is_open();
+}
+
+// A request that lay here while this process stood still was given to another coordinator long ago,
+// perhaps: executed now, it would stand beside what was written, or deleted, since.
+bool AcceptedLink::is_over(const Frame& frame) {
+  if (!waited_through_pause() || frame.head.type != MessageType::kForward) return false;
+  cluster::ForwardEnvelope envelope;
+  std::string_view payload;
+  return cluster::parse_forward_envelope(frame, &envelope, &payload) &&
+         envelope.remaining_ms * 1000ULL <= clock().paused_us();
 }
 
 bool AcceptedLink::refuse(std::string_view reason) {

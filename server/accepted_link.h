@@ -26,7 +26,8 @@ class AcceptedLink final : public PeerLink {
   void before_frames(std::span<const cluster::Frame> frames) override;
   bool on_frame(const cluster::Frame& frame) override;
   void on_closed(std::string_view why) override;
-  uint64_t now_us() override;
+  bool is_over(const cluster::Frame& frame);
+  TurnClock& clock() override;
 
   bool on_hello(const cluster::Frame& frame);
   bool on_proof(const cluster::Frame& frame);

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace kvorum::server {
 
 using cluster::Frame;
@@ -19,7 +21,7 @@ class DialedPeer::Link final : public PeerLink {
     hello_ = make_hello(self, peer_.peer_.name, peer_.home_.fresh_nonce());
     std::string batch;
     put_hello(batch, hello_);
-    PeerLink::start(now_us());
+    PeerLink::start(peer_.now_us());
     send(batch);
   }
   void ping() { send_empty_frame(MessageType::kPing); }
@@ -79,7 +81,7 @@ class DialedPeer::Link final : public PeerLink {
   }
 
   void on_closed(std::string_view why) override { peer_.lost(why); }
-  uint64_t now_us() override { return peer_.now_us(); }
+  TurnClock& clock() override { return *peer_.home_.parts().clock; }
 
   DialedPeer& peer_;
   Hello hello_;
@@ -214,7 +216,7 @@ uint64_t DialedPeer::on_time(uint64_t now) {
 }
 
 void DialedPeer::look_at_silence(uint64_t now) {
-  const uint64_t heard = link_->heard_us();
+  const uint64_t heard = std::max(link_->heard_us(), home_.parts().clock->woke_us());
   const uint64_t silence = now > heard ? now - heard : 0;
   if (silence >= PeerLink::kDeadAfterUs) return lost("it has been silent for 3 s");
   if (silence < PeerLink::kPingAfterUs) {

@@ -63,7 +63,13 @@ size_t PeerLink::cut_frame(std::string_view rest, Frame* frame) {
 }
 
 size_t PeerLink::on_input(std::string_view bytes) {
-  last_heard_us_ = now_us();
+  const uint64_t now_us = clock().now().steady_us;
+  // A full buffer: the socket held more than that.
+  const bool had_more = waited_ && bytes.size() >= StreamShare::kReadBytes;
+  const uint64_t woke_us = clock().woke_us();
+  const bool first = last_heard_us_ < woke_us && now_us < woke_us + kPingAfterUs;
+  waited_ = up_ && (first || had_more);
+  last_heard_us_ = now_us;
   size_t taken = 0;
   while (stream_.is_open()) {
     Frame frames[kFramesPerBatch];
@@ -85,7 +91,7 @@ size_t PeerLink::on_input(std::string_view bytes) {
 }
 
 // Behind many megabytes an answer takes its time, but a peer that takes them is alive.
-void PeerLink::on_room() { last_heard_us_ = now_us(); }
+void PeerLink::on_room() { last_heard_us_ = clock().now().steady_us; }
 
 void PeerLink::on_sent() {
   if (!queue_.empty()) stream_.send(queue_);

@@ -11,6 +11,7 @@
 #include "cluster/messages.h"
 #include "server/greeting.h"
 #include "server/stream.h"
+#include "server/turn_clock.h"
 
 namespace kvorum::server {
 
@@ -45,12 +46,14 @@ class PeerLink : public StreamOwner {
   // False: nothing more of this link is to be read (it was closed).
   virtual bool on_frame(const cluster::Frame& frame) = 0;
   virtual void on_closed(std::string_view why) = 0;
-  virtual uint64_t now_us() = 0;
+  virtual TurnClock& clock() = 0;
 
   void start(uint64_t now_us);
   void greeted() { up_ = true; }
   void send_empty_frame(cluster::MessageType type);
   uint64_t last_heard_us() const { return last_heard_us_; }
+  // The frames that are read now may have waited through the process's last pause.
+  bool waited_through_pause() const { return waited_; }
   TcpSocket& socket() { return stream_.socket(); }
 
  private:
@@ -70,6 +73,7 @@ class PeerLink : public StreamOwner {
   uint64_t last_heard_us_ = 0;
   size_t wanted_ = 0;
   bool up_ = false;
+  bool waited_ = false;
 };
 
 }  // namespace kvorum::server

@@ -91,10 +91,20 @@ void Reactor::run_turn() {
 // Looking for more inputs costs a system call when there are none: a reactor whose turns were lone
 // ones lately looks only now and then.
 void Reactor::gather_inputs() {
+  if (clock_.just_woke()) return gather_after_pause();
   if (lone_turns_ >= kLoneTurnsMax && turns_ % kLookEveryTurns != 0) return;
   size_t more = 0;
   while (more < kInputsPerTurnMax && io_.poll_one() != 0) ++more;
   lone_turns_ = more == 0 ? lone_turns_ + 1 : 0;
+}
+
+// What came before and during a pause answers operations that would otherwise be timed out now.
+void Reactor::gather_after_pause() {
+  if (index_ == 0 && clock_.paused_us() >= kPauseToldUs) {
+    log_warning("this process stood still for {} ms", clock_.paused_us() / 1000);
+  }
+  for (size_t inputs = 0; inputs < kInputsAfterPauseMax && io_.poll_one() != 0; ++inputs) {
+  }
 }
 
 bool Reactor::has_effects() {
@@ -118,7 +128,7 @@ void Reactor::end_turn() {
   arm_timer();
   ++turns_;
   publish();
-  clock_.end_turn();
+  clock_.end_turn(armed_us_);
 }
 
 void Reactor::run_due() {

@@ -76,6 +76,8 @@ class Reactor {
 
  private:
   static constexpr size_t kInputsPerTurnMax = 256;
+  static constexpr size_t kInputsAfterPauseMax = 16 * 1024;
+  static constexpr uint64_t kPauseToldUs = 1'000'000;
   static constexpr size_t kRoundsPerTurnMax = 16;
   static constexpr uint32_t kLoneTurnsMax = 8;  // then look for company only now and then
   static constexpr uint64_t kLookEveryTurns = 8;
@@ -84,6 +86,7 @@ class Reactor {
   void run();
   void run_turn();
   void gather_inputs();
+  void gather_after_pause();
   void end_turn();
   bool has_effects();
   void start_loads();

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A short ./x chaos on loopback ports: five nodes, one of them killed. Nothing may be lost or
+"""A short ./x chaos on loopback ports: five nodes, one killed, one stopped. Nothing may be lost or
 brought back; availability is judged with room for a busy machine.
 chaos_smoke.py [path/to/kvorum]; ends with `N passed, N failed`."""
 import json
@@ -13,7 +13,7 @@ from node_processes import Checks
 BINARY = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum')
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SYSTEM_PYTHON = '/usr/bin/python3'  # which has Debian's client modules
-OPTIONS = ['--network', 'loopback', '--phases', 'kill', '--seconds', '9', '--json']
+OPTIONS = ['--network', 'loopback', '--phases', 'kill,stop', '--seconds', '14', '--json']
 SECONDS_MAX = 180
 ERROR_RATE_MAX, GAP_SECONDS_MAX, REQUESTS_MIN = 0.02, 4, 200
 checks = Checks()
@@ -44,6 +44,8 @@ def judge(report):
         what = '%s, %s: ' % (row['phase'], 'fault' if row['during'] else 'healed')
         checks.that(what + 'requests', row['requests'] > REQUESTS_MIN, row['requests'])
         checks.that(what + 'few errors', row['error_rate'] < ERROR_RATE_MAX, row)
+        refused = [one for one in row['error_details'] if 'NOQUORUM' in one[0]]
+        checks.that(what + 'a quorum is always found', not refused, refused)
         gap = row['longest_gap_seconds']
         checks.that(what + 'no client waits long', gap < GAP_SECONDS_MAX, row)
     wanted = [p for p in report['promises'] if 'clean' in p['text'] or 'roots' in p['text']]
