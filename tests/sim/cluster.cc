@@ -122,10 +122,18 @@ std::string Cluster::describe_backlog() const {
   return text;
 }
 
-size_t Cluster::node_for(const std::string& key, size_t place) const {
+uint32_t Cluster::partition_of_key(const std::string& key) const {
   const cluster::ClusterView& view = nodes[0]->view();
-  const Position position = position_of(key, view.partitioner);
-  return view.ring.preference_list(partition_of(position, view.ring.partition_bits()))[place];
+  return partition_of(position_of(key, view.partitioner), view.ring.partition_bits());
+}
+
+std::span<const cluster::MemberIndex> Cluster::primaries_of_partition(uint8_t db,
+                                                                      uint32_t partition) const {
+  return nodes[0]->view().ring.preference_list(partition).first(primaries_of(db));
+}
+
+size_t Cluster::node_for(const std::string& key, size_t place) const {
+  return nodes[0]->view().ring.preference_list(partition_of_key(key))[place];
 }
 
 bool Cluster::same_versions(uint8_t db, const std::string& key, std::string* trouble) const {
@@ -143,9 +151,8 @@ bool Cluster::same_versions(uint8_t db, const std::string& key, std::string* tro
 }
 
 bool Cluster::same_digests(uint8_t db, std::string* trouble) const {
-  const cluster::ClusterView& view = nodes[0]->view();
   for (uint32_t partition = 0; partition < swarm.partitions; ++partition) {
-    const auto primaries = view.ring.preference_list(partition).first(primaries_of(db));
+    const auto primaries = primaries_of_partition(db, partition);
     for (const cluster::MemberIndex member : primaries) {
       const uint64_t first = nodes[primaries[0]]->digest(db, partition);
       const uint64_t digest = nodes[member]->digest(db, partition);

@@ -54,6 +54,9 @@ class Cluster {
   std::string node_name(size_t node) const { return founding.members[node].name; }
   // Nodes by their place in the preference list of a key.
   size_t node_for(const std::string& key, size_t place) const;
+  uint32_t partition_of_key(const std::string& key) const;
+  std::span<const cluster::MemberIndex> primaries_of_partition(uint8_t db,
+                                                               uint32_t partition) const;
   size_t primaries_of(uint8_t db) const { return nodes[0]->view().quorum(db).n; }
   // Compares what the primaries hold of a key, or the digests of their partitions; says in
   // `trouble` what differs.

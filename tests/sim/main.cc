@@ -7,12 +7,14 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <mutex>
+#include <sstream>
 #include <thread>
 
 #include "tests/sim/planted.h"
 #include "tests/sim/run.h"
-#include "tests/sim/scenarios.h"
+#include "tests/sim/story.h"
 
 namespace kvorum::sim {
 namespace {
@@ -23,9 +25,8 @@ struct Options {
   uint64_t jobs = 0;
   bool once = false;
   bool trace = false;
-  bool scenarios = false;
   bool planted = false;
-  std::string plant;
+  std::string plant, story;
 };
 
 struct Totals {
@@ -133,22 +134,20 @@ int run_one(const Options& options) {
   return 1;
 }
 
-int run_scenarios() {
-  size_t failed = 0;
-  for (const Scenario& scenario : scenarios()) {
-    const Troubles troubles = scenario.run();
-    failed += !troubles.empty();
-    fmt::print("{}: {}\n", scenario.name, troubles.empty() ? "well" : "FAILED");
-    for (const std::string& trouble : troubles) fmt::print("  {}\n", trouble);
-  }
-  fmt::print("{} passed, {} failed\n", scenarios().size() - failed, failed);
-  return failed == 0 ? 0 : 1;
+int run_story(const Options& options) {
+  std::ifstream in(options.story);
+  std::stringstream text;
+  text << in.rdbuf();
+  const std::vector<std::string> troubles = play(text.str());
+  for (const std::string& trouble : troubles) fmt::print("{}\n", trouble);
+  fmt::print("{} passed, {} failed\n", troubles.empty() ? 1 : 0, troubles.empty() ? 0 : 1);
+  return troubles.empty() ? 0 : 1;
 }
 
 int run(const Options& options, bool single) {
   if (options.planted) return run_planted(options);
   plant(planted_bug_named(options.plant));
-  if (options.scenarios) return run_scenarios();
+  if (!options.story.empty()) return run_story(options);
   return single ? run_one(options) : run_many(options);
 }
 
@@ -167,8 +166,9 @@ int main(int argc, char** argv) {
   app.add_flag("--once", options.once, "run each seed once: traces are not compared");
   const CLI::Option* const single = app.add_option("--seed", seed, "this seed alone");
   app.add_flag("--trace", options.trace, "with --seed: every event, as text");
-  app.add_flag("--scenarios", options.scenarios, "the named scenarios instead of seeds");
-  app.add_option("--plant", options.plant, "a bug for the seeds or scenarios to catch")
+  app.add_option("--story", options.story, "a file of tests/sim/stories instead of seeds")
+      ->check(CLI::ExistingFile);
+  app.add_option("--plant", options.plant, "a bug for the seeds or the story to catch")
       ->check(CLI::IsMember(names));
   app.add_flag("--planted", options.planted, "each bug in turn, until a seed catches it");
   CLI11_PARSE(app, argc, argv);

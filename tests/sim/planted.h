@@ -14,7 +14,7 @@ struct PlantedBugRow {
   cluster::PlantedBug bug;
   std::string_view name;
   std::string_view what;
-  bool by_seeds;  // random seeds must catch it; else a scenario does
+  bool by_seeds;  // random seeds must catch it; else a story does
 };
 
 std::span<const PlantedBugRow> planted_bugs();

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "tests/sim/faults.h"
 #include "tests/sim/workloads.h"
@@ -34,6 +35,7 @@ class Run {
   bool settled() const;
   FinalState read_all();
   void check_convergence();
+  void check_digests_from_objects();
   void check_enumeration(const FinalState& state);
 
   Cluster cluster_;
@@ -125,6 +127,32 @@ void Run::check_convergence() {
   }
 }
 
+// The digests, which every write changes a little, against the objects themselves: of one partition
+// in each keyspace.
+void Run::check_digests_from_objects() {
+  const auto partition = static_cast<uint32_t>(seed_ % cluster_.swarm.partitions);
+  std::set<KeyName> names;
+  for (const auto& workload : workloads_) {
+    for (const KeyName& name : workload->keys()) {
+      if (cluster_.partition_of_key(name.key) == partition) names.insert(name);
+    }
+  }
+  for (const uint8_t db : kDbs) {
+    for (const size_t node : cluster_.primaries_of_partition(db, partition)) {
+      uint64_t digest = 0;
+      for (const KeyName& name : names) {
+        if (name.db == db) digest ^= cluster_.nodes[node]->leaf(db, name.key);
+      }
+      if (digest == cluster_.nodes[node]->digest(db, partition)) continue;
+      cluster_.violation(
+          fmt::format("db {} partition {} of {}: its objects give the digest {:016x}, "
+                      "it says {:016x}",
+                      db, partition, cluster_.node_name(node), digest,
+                      cluster_.nodes[node]->digest(db, partition)));
+    }
+  }
+}
+
 // KEYS covers the cluster: exactly the keys that have a value.
 void Run::check_enumeration(const FinalState& state) {
   for (const uint8_t db : kDbs) {
@@ -166,6 +194,7 @@ void Run::liveness_phase() {
   check_enumeration(state);
   cluster_.queue.run_for(kRepairUs);
   check_convergence();
+  check_digests_from_objects();
   wait_for("nothing left behind", kHealUs, &Run::settled);
 }
 
