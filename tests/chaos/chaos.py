@@ -87,7 +87,7 @@ class Run:
             with Nodes(self.settings.binary, names, network, self.settings.timing) as nodes:
                 try:
                     return self.with_nodes(nodes, network)
-                except BaseException:
+                except Exception:
                     nodes.keep = True
                     raise
                 finally:
@@ -209,8 +209,8 @@ def table(rows):
 
 def main():
     settings = parse_arguments(sys.argv[1:])
-    # Ended like by Ctrl-C, so that everything is cleaned up.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)  # raises KeyboardInterrupt
     out = sys.stderr if settings.json == '-' else sys.stdout
     began = time.monotonic()
 
