@@ -6,7 +6,7 @@ import math
 
 from samples import is_error
 
-DETAILS_MAX = 4
+DETAILS_MAX, HISTORY_MAX = 4, 20
 
 
 def between(samples, begin, end):
@@ -44,12 +44,12 @@ def most_frequent(details):
 
 
 def history(samples, key):
-    """A line for each request of the key, in order."""
+    """A line for each of the last requests of the key, in order."""
     mine = sorted((one for one in samples if one.words[1] == key), key=lambda one: one.began)
     return [
         '%.3f-%.3f  %s %s by %s at node %d: %s %s'
         % (one.began, one.ended, *one.words, one.client, one.node, one.state.name, one.detail)
-        for one in mine
+        for one in mine[-HISTORY_MAX:]
     ]
 
 
