@@ -17,7 +17,7 @@ class Nodes(Cluster):
     def __init__(self, binary, names, network, timing):
         self.timing = timing
         extra = (
-            'password: %s\nreactors: 1\nengine: {type: leveldb, sync: interval}\n'
+            'password: %s\nreactors: 2\nengine: {type: leveldb, sync: interval}\n'
             'keyspaces:\n  default: {n: %d, r: 2, w: 2, conflicts: siblings}' % (PASSWORD, REPLICAS)
         )
         super().__init__(binary, names, extra, 'name: chaos\n  secret: chaos', network)
