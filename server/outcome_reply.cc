@@ -16,19 +16,28 @@ std::string with_detail(std::string text, std::string_view detail) {
   return text;
 }
 
+// Of an operation that another node coordinated, or should have.
+constexpr std::string_view kNobodyAnswered = "no node that holds the key answered in time";
+constexpr std::string_view kNotReported =
+    "the node that was to coordinate the write did not report in time; the write may appear later";
+
+std::string without_count(std::string_view code, std::string_view text, std::string_view instead) {
+  return fmt::format("{} {}", code, text.empty() ? instead : text);
+}
+
 std::string failure_text(const FailedOperation& failure) {
   switch (failure.outcome) {
     case Outcome::kOk:
     case Outcome::kRejected:
       return std::string(failure.text);
     case Outcome::kNoQuorum:
-      if (failure.needed == 0) return fmt::format("NOQUORUM {}", failure.text);
+      if (failure.needed == 0) return without_count("NOQUORUM", failure.text, kNobodyAnswered);
       return with_detail(
           fmt::format("NOQUORUM {} of {} replicas {}", failure.acknowledged, failure.needed,
                       failure.is_read ? "answered" : "can be reached, nothing was written"),
           failure.text);
     case Outcome::kUncertain:
-      if (failure.needed == 0) return fmt::format("UNCERTAIN {}", failure.text);
+      if (failure.needed == 0) return without_count("UNCERTAIN", failure.text, kNotReported);
       return fmt::format("UNCERTAIN {} of {} replicas acknowledged; the write may appear later",
                          failure.acknowledged, failure.needed);
     case Outcome::kTooManySiblings:

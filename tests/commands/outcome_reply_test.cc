@@ -26,6 +26,12 @@ TEST(OutcomeReply, NamesWhatHappened) {
             "-NOQUORUM 1 of 2 replicas can be reached, nothing was written: b is down\r\n");
   EXPECT_EQ(resp({Outcome::kUncertain, "", 1, 2}),
             "-UNCERTAIN 1 of 2 replicas acknowledged; the write may appear later\r\n");
+  EXPECT_EQ(
+      resp({Outcome::kUncertain, ""}),
+      "-UNCERTAIN the node that was to coordinate the write did not report in time; the write "
+      "may appear later\r\n");
+  EXPECT_EQ(resp({Outcome::kNoQuorum, "", 0, 0, true}),
+            "-NOQUORUM no node that holds the key answered in time\r\n");
   EXPECT_EQ(resp({Outcome::kNotOwner, ""}), "-NOTOWNER this node is no primary of the key\r\n");
   EXPECT_EQ(resp({Outcome::kOutOfMemory, ""}),
             "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
