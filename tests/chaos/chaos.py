@@ -129,7 +129,9 @@ class Run:
     def judge(self, nodes, plan, results):
         journals = {name: journal for name, (journal, _) in results.items()}
         samples = [sample for _, mine in results.values() for sample in mine]
-        verdicts = judges.judge(journals, copies_of(nodes, judges.keys_of(journals)))
+        copies = copies_of(nodes, judges.keys_of(journals))
+        merged = nodes.merged(judges.still_held(journals['unique keys'], copies))
+        verdicts = judges.judge(journals, copies, merged)
         suspects = {
             key: availability.history(samples, key) + [str(nodes.inspect('a', key))]
             for key in sorted({key for verdict in verdicts for key in verdict.suspects})

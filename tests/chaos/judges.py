@@ -49,7 +49,13 @@ def judge_sets(journal, copies):
     return verdict
 
 
-def judge_unique(journal, copies):
+def still_held(journal, copies):
+    """Deleted keys that some primary still shows: it missed the delete, or the key came back."""
+    return [key for key in sorted(journal['deleted']) if any(copies[key].values())]
+
+
+def judge_unique(journal, copies, merged):
+    """`merged`: of the keys of still_held(), what a read of all replicas shows."""
     verdict = Verdict('unique keys')
     deleted = journal['deleted']
     wanted = journal['acknowledged'] - deleted - journal['maybe_deleted']
@@ -60,7 +66,7 @@ def judge_unique(journal, copies):
     for key in journal['acknowledged'] | journal['uncertain']:
         held = list(copies[key].values())
         if key in deleted and any(held):
-            groups['resurrected'].add(key)
+            groups['resurrected' if merged.get(key, True) else 'delete missed'].add(key)
         elif key in wanted and not any(held):
             groups['lost'].add(key)
         elif key in wanted and not all(held):
@@ -69,7 +75,8 @@ def judge_unique(journal, copies):
             groups['invented'].add(key)
         if any(len(values) > 1 for values in held):
             groups['doubled'].add(key)
-    for what in ('lost', 'not at every primary', 'resurrected', 'invented', 'doubled'):
+    kinds = ('lost', 'not at every primary', 'resurrected', 'delete missed', 'invented', 'doubled')
+    for what in kinds:
         verdict.violated(what, groups[what])
     return verdict
 
@@ -109,11 +116,11 @@ def uncounted(answers, siblings):
     ]
 
 
-def judge(results, copies):
+def judge(results, copies, merged):
     """`results`: workload name -> journal."""
     return [
         judge_sets(results['sets'], copies),
-        judge_unique(results['unique keys'], copies),
+        judge_unique(results['unique keys'], copies, merged),
         judge_counters(results['counters'], copies),
     ]
 

@@ -56,10 +56,11 @@ class Sets(unittest.TestCase):
 class UniqueKeys(unittest.TestCase):
     NAMES = ('lost', 'not at every primary', 'resurrected', 'invented', 'doubled')
 
-    def judge(self, copies, **journal):
+    def judge(self, copies, merged=None, **journal):
         whole = {name: set() for name in ('uncertain', 'deleted', 'maybe_deleted')}
         whole = {'acknowledged': {'k'}, **whole, **journal}
-        return counts_of(judges.judge_unique(whole, {'k': copies}), *self.NAMES)
+        verdict = judges.judge_unique(whole, {'k': copies}, {} if merged is None else merged)
+        return counts_of(verdict, *self.NAMES)
 
     def test_there(self):
         self.assertEqual(self.judge(everywhere(value_of('k'))), [0, 0, 0, 0, 0])
@@ -78,6 +79,16 @@ class UniqueKeys(unittest.TestCase):
         one_has_it = {**everywhere(), 'b': [value_of('k').encode()]}
         self.assertEqual(self.judge(one_has_it, deleted={'k'}), [0, 0, 1, 0, 0])
         self.assertEqual(self.judge(one_has_it, maybe_deleted={'k'}), [0, 0, 0, 0, 0])
+
+    def test_a_primary_missed_the_delete(self):
+        journal = {'acknowledged': {'k'}, 'uncertain': set(), 'deleted': {'k'}}
+        journal['maybe_deleted'] = set()
+        copies = {'k': {**everywhere(), 'b': [value_of('k').encode()]}}
+        self.assertEqual(judges.still_held(journal, copies), ['k'])
+        verdict = judges.judge_unique(journal, copies, {'k': []})
+        self.assertEqual(counts_of(verdict, 'resurrected', 'delete missed'), [0, 1])
+        self.assertTrue(verdict.violations)
+        self.assertEqual(judges.still_held(journal, {'k': everywhere()}), [])
 
     def test_invented_and_doubled(self):
         self.assertEqual(self.judge(everywhere('other')), [0, 0, 0, 1, 0])

@@ -73,6 +73,12 @@ class Nodes(Cluster):
             raise RespError('KV.DIGEST at %s: %s' % (name, rows))
         return {(keyspace, partition): root for keyspace, partition, root in rows}
 
+    def merged(self, keys):
+        """For each key the values that a read of all replicas shows."""
+        with self.resp(self.names[0]) as client:
+            replies = {key: client('KV.GET', key, 'R', REPLICAS) for key in keys}
+        return {key: reply[1] for key, reply in replies.items() if isinstance(reply, list)}
+
     def inspect(self, name, key):
         """What each replica holds of the key, as the node asked sees it."""
         with self.resp(name) as client:

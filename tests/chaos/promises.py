@@ -21,18 +21,18 @@ def of_kill(stretch, samples):
     begin, graced = stretch.begin, stretch.begin + GRACE_SECONDS
     if stretch.fault == 'kill':
         rate = error_rate(between(samples, begin, graced))
-        text = 'one of five killed: errors <= %g %% in the first %g s' % (
+        text = 'one node killed: errors <= %g %% in the first %g s' % (
             100 * GRACE_ERROR_RATE_MAX,
             GRACE_SECONDS,
         )
         yield Promise(text, rate <= GRACE_ERROR_RATE_MAX, '%.3f %%' % (100 * rate))
         gap, who = longest_gap(samples, begin, stretch.end)
-        text = 'one of five killed: longest gap of a client <= %g s' % GAP_SECONDS_MAX
+        text = 'one node killed: longest gap of a client <= %g s' % GAP_SECONDS_MAX
         yield Promise(text, gap <= GAP_SECONDS_MAX, '%.2f s (%s)' % (gap, who))
-    count = 'one' if stretch.fault == 'kill' else 'two'
+    count = 'one node' if stretch.fault == 'kill' else 'two nodes'
     if stretch.end > graced:
         late = sum(map(is_error, between(samples, graced, stretch.end)))
-        text = '%s of five killed: no errors after %g s' % (count, GRACE_SECONDS)
+        text = '%s killed: no errors after %g s' % (count, GRACE_SECONDS)
         yield Promise(text, late == 0, '%d errors' % late)
 
 

@@ -103,11 +103,10 @@ class UniqueWorkload(Workload):
         with self.lock:
             if outcome is None or outcome.state == State.REFUSED:
                 return
-            # A delete that found nothing deleted nothing: the key has to stay.
-            if outcome.state != State.ANSWERED:
-                self.maybe_deleted.add(key)
-            elif outcome.reply == 1:
-                self.deleted.add(key)
+            # One that a second coordinator repeats finds nothing, and answers 0, where the first
+            # had deleted and could not say so.
+            answered = outcome.state == State.ANSWERED and outcome.reply == 1
+            (self.deleted if answered else self.maybe_deleted).add(key)
 
     def journal(self):
         return {
