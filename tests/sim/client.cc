@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "tests/sim/memcached_reply.h"
+
 namespace kvorum::sim {
 namespace {
 
@@ -48,8 +50,10 @@ bool Client::connect() {
   if (living.empty()) return false;
   node_ = living[rng_.below(living.size())];
   port_ = std::make_shared<Port>(this);
-  connection_ = cluster_.nodes[node_]->connect(rng_.below(cluster_.swarm.reactors), port_);
-  replies_to_skip_ = 1;
+  const auto dialect = habits_.memcached ? server::Dialect::kMemcached : server::Dialect::kResp;
+  connection_ = cluster_.nodes[node_]->connect(rng_.below(cluster_.swarm.reactors), port_, dialect);
+  replies_to_skip_ = habits_.memcached ? 0 : 1;
+  if (habits_.memcached) return true;
   cluster_.nodes[node_]->receive(connection_,
                                  encode_command({"SELECT", std::to_string(habits_.db)}));
   return true;
@@ -58,7 +62,7 @@ bool Client::connect() {
 void Client::call(std::vector<std::string> words, Done done) {
   KVORUM_CHECK(!busy());
   done_ = std::move(done);
-  command_ = encode_command(words);
+  command_ = habits_.memcached ? words[0] : encode_command(words);
   ++calls_;
   if (connection_ != 0 && !rng_.chance(habits_.sticky)) disconnect();
   send();
@@ -67,7 +71,7 @@ void Client::call(std::vector<std::string> words, Done done) {
 void Client::follow_up(std::vector<std::string> words, Done done) {
   if (connection_ == 0) return done(nullptr);
   done_ = std::move(done);
-  command_ = encode_command(words);
+  command_ = habits_.memcached ? words[0] : encode_command(words);
   ++calls_;
   send();
 }
@@ -104,10 +108,11 @@ void Client::on_bytes(std::string_view bytes) {
   input_ += bytes;
   for (;;) {
     RespReply reply;
-    const size_t size = input_.empty() ? 0 : parse_reply(input_, &reply);
+    const auto parse = habits_.memcached ? parse_memcached_reply : parse_reply;
+    const size_t size = input_.empty() ? 0 : parse(input_, &reply);
     if (size == 0) return;
     if (size == kNoReply) {
-      cluster_.violation("what a node sent is no RESP reply: " + input_);
+      cluster_.violation("what a node sent is no reply: " + input_);
       disconnect();
       if (busy()) finish(nullptr);
       return;

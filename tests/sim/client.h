@@ -23,6 +23,7 @@ class Client {
     uint8_t db = 0;
     double sticky = 1.0;         // chance to stay at the node for the next command
     std::optional<size_t> node;  // only this one
+    bool memcached = false;      // a call is one word then, the request's bytes
   };
   Client(Cluster& cluster, const Habits& habits, uint64_t seed);
   ~Client();

@@ -59,6 +59,7 @@ void Run::add_workloads() {
   if (rng.chance(0.6)) add<OverwriteWorkload>("overwrite", any_db());
   if (rng.chance(0.6)) add<CounterWorkload>("counter", rng.chance(0.3) ? kSiblingsDb : kStrictDb);
   if (rng.chance(0.6)) add<DeleteWorkload>("mortal", any_db());
+  if (rng.chance(0.4)) add<CasWorkload>("cas", kSiblingsDb);
   if (rng.chance(0.5)) add<FlushWorkload>("flushed", kFlushDb);
 }
 

@@ -29,6 +29,7 @@ TEST(Seeds, NothingIsLostOrInventedAndEverythingConverges) {
 // As the draws stood then; they are as good as any other seed when those change.
 TEST(Seeds, ThatOnceFoundABug) {
   const uint64_t found[] = {
+      73,    // a flush passed over what a replica had on its disk only
       42,    // read repair passed over an own copy that was evicted
       263,   // hints for a suspected target that no request probed
       3239,  // an operation stayed for ever when its second write could not be planned

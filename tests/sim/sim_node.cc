@@ -56,13 +56,14 @@ void SimNode::on_link(size_t reactor, MemberIndex peer, bool up) {
   });
 }
 
-uint64_t SimNode::connect(size_t reactor, std::weak_ptr<ClientEnd> end) {
+uint64_t SimNode::connect(size_t reactor, std::weak_ptr<ClientEnd> end, server::Dialect dialect) {
   const uint64_t id = next_connection_++;
   auto connection = std::make_unique<Connection>();
   connection->reactor = reactor;
   connection->end = std::move(end);
   server::ConversationOptions options;
   options.authenticated = true;
+  options.dialect = dialect;
   connection->conversation =
       std::make_unique<server::Conversation>(*reactors_[reactor]->dispatcher, options);
   connections_[id] = std::move(connection);

@@ -67,7 +67,8 @@ class SimNode final : public Peer, public server::NodeServices {
   SimDisk& disk() { return disk_; }
 
   // A client's connection; 0 is never an id. Its far end hears of nothing once it is gone.
-  uint64_t connect(size_t reactor, std::weak_ptr<ClientEnd> end);
+  uint64_t connect(size_t reactor, std::weak_ptr<ClientEnd> end,
+                   server::Dialect dialect = server::Dialect::kResp);
   void disconnect(uint64_t connection);
   void receive(uint64_t connection, std::string_view bytes);
 

@@ -5,7 +5,8 @@
 //
 //   nodes 4 durable interval      first line: how many; `memory` (default), or `durable` and when
 //   to
-//                                 sync; then `n 3`, `r 2`, `w 2`, `reactors 2`, `hints 500` (ms)
+//                                 sync; then `n 3`, `r 2`, `w 2`, `reactors 2`, `hints 500` (ms),
+//                                 `cache 1` (bytes of objects in memory)
 //   p0 SET k v                    a command at that node, on a connection of its own
 //   = OK                          what it must have answered: a status, number or error code, or
 //   the

@@ -148,6 +148,32 @@ class DeleteWorkload final : public Workload {
   std::vector<Life> lives_;
 };
 
+// memcached clients that count with gets and cas, several to a key. Demands: never above the
+// attempts that were not refused, in any read. Without faults and with overlapping quorums: exactly
+// what was answered STORED (so a cas that lost a race is never stored).
+class CasWorkload final : public Workload {
+ public:
+  using Workload::Workload;
+  std::vector<KeyName> keys() const override;
+  void check(const FinalState& state) override;
+
+ private:
+  struct Count {
+    int64_t attempts = 0, stored = 0;
+  };
+  struct Swap {
+    int64_t value = 0;
+    int64_t unique = 0;
+  };
+  Client::Habits habits(size_t client) const override;
+  void step(size_t client) override;
+  void begin(size_t client, const std::string& key);
+  void swap(size_t client, const std::string& key, const Swap& wanted);
+  void note(const std::string& key, const RespReply* reply);
+
+  std::map<std::string, Count> counts_;
+};
+
 // Keys written once, and now and then FLUSHDB, in a keyspace of its own. Demands: what was
 // acknowledged before a flush that every node answered stays away, whatever the clocks say; what
 // was written after all flushes had ended is there. As above, each client asks first primaries.
