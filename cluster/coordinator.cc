@@ -126,7 +126,8 @@ PeerState Coordinator::peer_state(MemberIndex peer) const {
 
 Backlog Coordinator::backlog() const {
   return {impl_->core.operations.used(), impl_->keyspaces.open_operations(),
-          impl_->core.awaited_commits.size(), impl_->core.timers.size()};
+          impl_->core.awaited_commits.size() + impl_->core.awaited_hint_commits.size(),
+          impl_->core.timers.size()};
 }
 
 const CoordinatorCounters& Coordinator::counters() const {

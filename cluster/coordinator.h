@@ -23,6 +23,7 @@
 #include "cluster/author_table.h"
 #include "cluster/cluster_view.h"
 #include "cluster/flush_marks.h"
+#include "cluster/hints.h"
 #include "cluster/hybrid_clock.h"
 #include "cluster/keyspace_operation.h"
 #include "cluster/messages.h"
@@ -35,7 +36,7 @@ namespace kvorum::cluster {
 // Shared by all machines of a node; outlives them. Nothing is owned.
 struct NodeParts {
   engine::ObjectTable* table = nullptr;
-  engine::ObjectTable* hints = nullptr;  // memory table: see hints.h
+  Hints* hints = nullptr;
   AuthorTable* authors = nullptr;
   HybridClock* clock = nullptr;
   FlushMarks* marks = nullptr;
@@ -65,8 +66,9 @@ struct CoordinatorOptions {
 struct CoordinatorCounters {
   uint64_t gets = 0, puts = 0, forwards = 0, forward_retries = 0;
   uint64_t replica_reads = 0, replica_writes = 0;
-  uint64_t read_repairs = 0, digest_mismatches = 0, second_writes = 0;
-  uint64_t hints_stored = 0, hints_replayed = 0;
+  uint64_t read_repairs = 0, read_repairs_skipped = 0, digest_mismatches = 0, second_writes = 0;
+  uint64_t hints_stored = 0, hints_replayed = 0, hints_moved = 0;
+  uint64_t writes_softened = 0;  // acknowledged by fewer than W: writes_when_short
   uint64_t no_quorum = 0, uncertain = 0, timeouts = 0;
   uint64_t siblings_seen = 0, concurrent_dropped = 0, clock_truncations = 0;
   uint64_t malformed_frames = 0, operations_in_flight = 0, expired = 0;
@@ -107,6 +109,8 @@ class Coordinator {
   void on_link(MemberIndex peer, bool up, Now now);
   // A round of group commit ended: everything up to `ticket` is durable, or the round failed.
   void on_committed(engine::Ticket ticket, bool ok, Now now);
+  // The same of the hints' table, whose tickets are its own.
+  void on_hints_committed(engine::Ticket ticket, bool ok, Now now);
   void on_loaded(SlotId operation, bool ok, Now now);
   // The answer to one of Outbox::range_loads (read_stored_page()).
   void on_scanned(SlotId operation, const ScanPage& page, Now now);

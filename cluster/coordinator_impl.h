@@ -19,7 +19,8 @@ struct Coordinator::Impl final : Starter {
   Impl(const NodeParts& parts, std::shared_ptr<const ClusterView> view,
        const CoordinatorOptions& options, uint64_t rng_seed)
       : core(parts, std::move(view), options, rng_seed),
-        gets(core),
+        repairs(core),
+        gets(core, repairs),
         puts(core, gets),
         inspections(core),
         forwarding(core),
@@ -39,11 +40,13 @@ struct Coordinator::Impl final : Starter {
   bool on_forward(MemberIndex from, const Frame& frame, Now now);
   bool on_read_reply(MemberIndex from, const Frame& frame, Now now);
   bool on_write_reply(MemberIndex from, const Frame& frame, Now now);
+  void on_own_commit(SlotId id, OwnCommit commit, Now now);
   void on_link_down(MemberIndex peer, Now now);
   void on_timer(SlotId id, Operation& operation, Now now);
   void expire(Now now);
 
   Core core;
+  ReadRepair repairs;
   GetMachine gets;
   PutMachine puts;
   InspectMachine inspections;

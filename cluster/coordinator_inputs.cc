@@ -50,6 +50,7 @@ bool Coordinator::Impl::on_read_reply(MemberIndex from, const Frame& frame, Now 
   core.health.answered(from);
   switch (operation->kind) {
     case Operation::Kind::kGet:
+      if (operation->phase == Operation::Phase::kRepairing) break;  // its read is over
       gets.advance(id, *operation, gets.on_reply(id, *operation, from, reply), now);
       break;
     case Operation::Kind::kPut:
@@ -77,8 +78,10 @@ bool Coordinator::Impl::on_write_reply(MemberIndex from, const Frame& frame, Now
   core.health.answered(from);
   if (operation->kind == Operation::Kind::kPut) {
     puts.on_reply(id, *operation, {from, reply}, now);
+  } else if (operation->kind == Operation::Kind::kGet) {
+    repairs.on_reply(id, *operation, from);
   } else if (operation->kind == Operation::Kind::kHintReplay) {
-    hint_replay.on_reply(id, *operation, reply);
+    hint_replay.on_reply(id, *operation, reply, now);
   }
   return true;
 }
@@ -130,7 +133,7 @@ void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
   impl_->core.health.set_linked(peer, up);
   impl_->keyspaces.on_peer(peer, up, now);
   if (up) {
-    impl_->hint_replay.on_link_up(now);
+    impl_->hint_replay.on_link_up(peer, now);
   } else {
     impl_->on_link_down(peer, now);
   }
@@ -140,6 +143,10 @@ void Coordinator::Impl::on_link_down(MemberIndex peer, Now now) {
   core.operations.for_each([&](SlotId id, Operation& operation) {
     switch (operation.kind) {
       case Operation::Kind::kGet:
+        if (operation.phase == Operation::Phase::kRepairing) {
+          repairs.on_link_down(id, operation, peer);
+          break;
+        }
         gets.advance(id, operation, gets.on_link_down(id, operation, peer), now);
         break;
       case Operation::Kind::kPut:
@@ -148,9 +155,11 @@ void Coordinator::Impl::on_link_down(MemberIndex peer, Now now) {
       case Operation::Kind::kForward:
         if (operation.tried.back() == peer) forwarding.on_link_down(id, operation, now);
         break;
+      case Operation::Kind::kHintReplay:
+        hint_replay.on_link_down(id, operation, peer);
+        break;
       case Operation::Kind::kInspect:
       case Operation::Kind::kReplicaFrame:
-      case Operation::Kind::kHintReplay:
         break;  // their timer ends them
     }
   });
@@ -159,10 +168,26 @@ void Coordinator::Impl::on_link_down(MemberIndex peer, Now now) {
 void Coordinator::on_committed(engine::Ticket ticket, bool ok, Now now) {
   Impl& impl = *impl_;
   impl.puts.on_committed(ticket, ok, now);
-  impl.replicas.on_committed(ticket, ok, [&](SlotId id, bool committed) {
-    Operation* operation = impl.core.operations.find(id);
-    if (operation) impl.puts.on_own_commit(id, *operation, committed, now);
+  impl.replicas.on_committed(impl.core.awaited_commits, {ticket, ok}, [&](SlotId id) {
+    impl.on_own_commit(id, {false, ok}, now);
   });
+}
+
+void Coordinator::on_hints_committed(engine::Ticket ticket, bool ok, Now now) {
+  Impl& impl = *impl_;
+  impl.replicas.on_committed(impl.core.awaited_hint_commits, {ticket, ok}, [&](SlotId id) {
+    impl.on_own_commit(id, {true, ok}, now);
+  });
+}
+
+void Coordinator::Impl::on_own_commit(SlotId id, OwnCommit commit, Now now) {
+  Operation* operation = core.operations.find(id);
+  if (!operation) return;
+  if (operation->kind == Operation::Kind::kPut) {
+    puts.on_own_commit(id, *operation, commit, now);
+  } else if (operation->kind == Operation::Kind::kHintReplay) {
+    hint_replay.on_own_commit(id, *operation, commit.ok, now);
+  }
 }
 
 void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
@@ -171,6 +196,10 @@ void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
   if (!operation || operation->phase != Operation::Phase::kLoading) return;
   if (operation->kind == Operation::Kind::kReplicaFrame) {
     impl.replicas.on_loaded(id, *operation, ok, now);
+  } else if (operation->kind == Operation::Kind::kHintReplay) {
+    impl.hint_replay.on_loaded(id, *operation, ok, now);
+  } else if (operation->kind == Operation::Kind::kGet && operation->answered_client) {
+    impl.repairs.on_loaded(id, *operation, ok, now);  // what else would an answered read load
   } else if (!ok) {
     impl.core.complete_failed(*operation, Outcome::kStoreFailed, {}, now);
     impl.core.release(id);

@@ -85,6 +85,7 @@ void Operation::begin(Kind new_kind, Now now) {
   fastest = 0;
   ticket = 0;
   own_vote_open = false;
+  own_vote_hinted = false;
   blind = false;
   second_write_done = false;
   was_stored = false;
@@ -92,6 +93,7 @@ void Operation::begin(Kind new_kind, Now now) {
   edit = {};
   reply_storage.clear();
   hints_left = 0;
+  short_of_w = 0;
   tried.clear();
   replicas.clear();
   replica_objects.clear();
@@ -103,7 +105,7 @@ Core::Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first
       view(std::move(first_view)),
       options(coordinator_options),
       rng(rng_seed),
-      hints(node_parts.hints, node_parts.authors, view->partitioner) {
+      hints(*node_parts.hints) {
   health.resize(view->members.size(), view->self);
 }
 
@@ -249,6 +251,12 @@ void Core::await_own_vote(engine::Ticket ticket, SlotId id) {
   vote.operation = id;
 }
 
+void Core::await_own_hint(engine::Ticket ticket, SlotId id) {
+  AwaitedCommit& vote = awaited_hint_commits.emplace_back();
+  vote.ticket = ticket;
+  vote.operation = id;
+}
+
 void Core::complete(Operation& operation, Completion& completion, Now now) {
   if (operation.answered_client) return;
   operation.answered_client = true;
@@ -260,6 +268,11 @@ void Core::complete(Operation& operation, Completion& completion, Now now) {
     service.coordinator = self_id();
     service.hints = operation.hints_left;
     count_answers(operation, service);
+    const int wanted = operation.needed + operation.short_of_w;
+    if (completion.outcome == Outcome::kOk && completion.stored && service.answered < wanted) {
+      service.short_of_w = static_cast<uint8_t>(wanted - service.answered);
+      ++counters.writes_softened;
+    }
     completion.acknowledged = service.answered;
     completion.needed = operation.needed;
   }

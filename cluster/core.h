@@ -20,10 +20,11 @@ namespace kvorum::cluster {
 struct Target {
   enum class State : uint8_t {
     kWaiting,
-    kAnswered,  // its answer is part of the result
-    kWeak,      // a fallback without a hint: counts only once no primary is left to wait for
-    kFetching,  // its digest differed: the object was asked for
-    kFailed,    // refused, link down, or given up on
+    kAnswered,   // its answer is part of the result
+    kWeak,       // a fallback without a hint: counts only once no primary is left to wait for
+    kFetching,   // its digest differed: the object was asked for
+    kFailed,     // refused, link down, or given up on
+    kRepairing,  // was stale: what was read is on its way to it
   };
   MemberIndex member = kNoMember;
   MemberIndex stands_for = kNoMember;  // the primary whose place a fallback takes
@@ -42,10 +43,11 @@ bool is_vote(const Targets& targets, size_t at);
 struct Operation {
   enum class Kind : uint8_t { kGet, kPut, kForward, kInspect, kReplicaFrame, kHintReplay };
   enum class Phase : uint8_t {
-    kLoading,   // waits for an object from the store, then starts again
-    kReading,   // get: until R counted; put: its read before the edit
-    kWriting,   // put: until W acknowledged
-    kSettling,  // answered; stragglers are still awaited, for read repair or for hints
+    kLoading,    // waits for an object from the store, then starts again
+    kReading,    // get: until R counted; put: its read before the edit
+    kWriting,    // put: until W acknowledged
+    kSettling,   // answered; stragglers are still awaited, for read repair or for hints
+    kRepairing,  // get: repairs are not all acknowledged
   };
   Kind kind;
   Phase phase;
@@ -77,6 +79,7 @@ struct Operation {
   // Put.
   engine::Ticket ticket;  // of the own vote
   bool own_vote_open;     // the own copy awaits its commit
+  bool own_vote_hinted;   // it is a hint: the ticket is of the hints' table
   bool blind;
   bool second_write_done;
   bool was_stored;
@@ -85,6 +88,7 @@ struct Operation {
   EditOutput edit;  // reply fields; bytes moved to reply_storage
   std::string reply_storage;
   uint8_t hints_left;
+  uint8_t short_of_w;  // W softened by so many copies
 
   // Forward.
   InlineVector<MemberIndex, 4> tried;
@@ -113,6 +117,12 @@ struct AwaitedCommit {
   std::string vector_bytes;
 };
 
+// How the commit that an operation of ours waited for ended.
+struct OwnCommit {
+  bool hinted;  // of the hints' table
+  bool ok;
+};
+
 // Runs an operation at its coordinator: here, or forwarded. Implemented by the coordinator.
 class Starter {
  public:
@@ -133,8 +143,9 @@ class Core {
   PeerHealth health;
   TimerQueue timers;
   SlotMap<Operation> operations;
-  std::deque<AwaitedCommit> awaited_commits;
-  Hints hints;
+  std::deque<AwaitedCommit> awaited_commits;       // of the objects' table
+  std::deque<AwaitedCommit> awaited_hint_commits;  // of the hints' table
+  Hints& hints;
   CoordinatorCounters counters;
   CompletionSink* completions = nullptr;
   Starter* starter = nullptr;
@@ -184,8 +195,9 @@ class Core {
   // Asks the store for the operation's object and starts it again when it is there.
   void load(SlotId id, Operation& operation, const KeyRef& key);
 
-  // The operation's own copy waits for this commit.
+  // The operation's own copy waits for this commit: of an object, or of a hint.
   void await_own_vote(engine::Ticket ticket, SlotId id);
+  void await_own_hint(engine::Ticket ticket, SlotId id);
 
   // Answers whoever waits, at most once.
   void complete(Operation& operation, Completion& completion, Now now);

@@ -46,6 +46,7 @@ void put_service(std::string& out, const ServiceRecord& service) {
   put_u8(out, service.fallbacks);
   put_u8(out, service.hints);
   put_u8(out, service.repairs);
+  put_u8(out, service.short_of_w);
 }
 
 void get_service(ByteReader& reader, ServiceRecord& service) {
@@ -55,6 +56,7 @@ void get_service(ByteReader& reader, ServiceRecord& service) {
   service.fallbacks = reader.u8();
   service.hints = reader.u8();
   service.repairs = reader.u8();
+  service.short_of_w = reader.u8();
 }
 
 bool get_replicas(ByteReader& reader, std::vector<ReplicaFacts>& replicas) {

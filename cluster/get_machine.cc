@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "cluster/planted_bug.h"
-
 namespace kvorum::cluster {
 namespace {
 
@@ -168,14 +166,15 @@ Progress GetMachine::progress(const Operation& operation) const {
 void GetMachine::advance(SlotId id, Operation& operation, Progress progress, Now now) {
   const bool all_answered = std::none_of(operation.targets.begin(), operation.targets.end(), open);
   if (operation.phase == Operation::Phase::kSettling) {
-    if (all_answered) repair_and_release(id, operation, now);
+    if (all_answered) repairs_.start(id, operation, now);
     return;
   }
   if (operation.phase != Operation::Phase::kReading || progress == Progress::kWaiting) return;
   if (progress == Progress::kFailed) {
     const bool serve =
         core_.view->keyspaces[operation.keyspace].reads_when_short == ReadsWhenShort::kServe &&
-        !operation.object.empty();
+        std::any_of(operation.targets.begin(), operation.targets.end(),
+                    [](const Target& target) { return target.state == State::kAnswered; });
     if (!serve) {
       core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
       core_.release(id);
@@ -184,7 +183,7 @@ void GetMachine::advance(SlotId id, Operation& operation, Progress progress, Now
   }
   answer(operation, now);
   if (all_answered) {
-    repair_and_release(id, operation, now);
+    repairs_.start(id, operation, now);
     return;
   }
   operation.phase = Operation::Phase::kSettling;
@@ -208,38 +207,6 @@ void GetMachine::answer(Operation& operation, Now now) {
     completion.service.repairs = static_cast<uint8_t>(completion.service.repairs + stale);
   }
   core_.complete(operation, completion, now);
-}
-
-// Read repair: primaries only. A fallback gets nothing: reads during an outage must not make
-// hand-off work.
-void GetMachine::repair_and_release(SlotId id, Operation& operation, Now now) {
-  if (planted(PlantedBug::kSkipReadRepair)) return core_.release(id);
-  const KeyRef& key = operation.request().key;
-  bool evicted = false;
-  for (const Target& target : operation.targets) {
-    if (target.state != State::kAnswered || target.stands_for != kNoMember) continue;
-    if (target.digest == operation.object_digest) continue;
-    ++core_.counters.read_repairs;
-    if (target.member != core_.self()) {
-      const ReplicaWrite message{
-          .key = key, .repair = true, .hint_for = 0, .object = operation.object};
-      put_replica_write(core_.outbox.frames(target.member), 0, message);
-      continue;
-    }
-    Object merged;
-    if (!decode_object(operation.object, merged)) continue;
-    core_.observe(merged, now);
-    const engine::UpdateResult result = core_.update_own(key, [&](Record& record) {
-      record.object = merge(record.object, merged);
-      if (core_.lww(key.keyspace)) keep_newest(record.object);
-      return true;
-    });
-    // Evicted since it answered: loaded, and the read runs once more, for the repair alone.
-    evicted =
-        result.access == engine::Access::kNotResident && now.steady_us < operation.deadline_us;
-  }
-  if (evicted) return core_.load(id, operation, key);
-  core_.release(id);
 }
 
 // A silent replica's place is taken by the next fallback, which answers from its hints.
@@ -279,9 +246,10 @@ Progress GetMachine::on_link_down(SlotId id, Operation& operation, MemberIndex p
 void GetMachine::on_timer(SlotId id, Operation& operation, Now now) {
   if (operation.phase == Operation::Phase::kSettling) {
     // The wait for stragglers is over (or the deadline passed): whoever is silent stays as it is.
-    repair_and_release(id, operation, now);
+    repairs_.start(id, operation, now);
     return;
   }
+  if (operation.phase == Operation::Phase::kRepairing) return repairs_.on_timer(id, operation, now);
   if (operation.phase != Operation::Phase::kReading) return;
   if (now.steady_us >= operation.deadline_us) {
     advance(id, operation, Progress::kFailed, now);

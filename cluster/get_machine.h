@@ -14,7 +14,7 @@
 // The reading half also serves a put that must read first (put_machine.h).
 #pragma once
 
-#include "cluster/core.h"
+#include "cluster/read_repair.h"
 
 namespace kvorum::cluster {
 
@@ -22,7 +22,7 @@ class GetMachine {
  public:
   enum class Progress : uint8_t { kWaiting, kDone, kFailed };
 
-  explicit GetMachine(Core& core) : core_(core) {}
+  GetMachine(Core& core, ReadRepair& repairs) : core_(core), repairs_(repairs) {}
 
   // A lone replica's read: answered at once from the table, without an operation. False where the
   // request needs one.
@@ -48,9 +48,9 @@ class GetMachine {
   void ask(SlotId id, const Operation& operation, const Target& target, bool full);
   void ask_stand_in(SlotId id, Operation& operation, size_t silent);
   void answer(Operation& operation, Now now);
-  void repair_and_release(SlotId id, Operation& operation, Now now);
 
   Core& core_;
+  ReadRepair& repairs_;
 };
 
 }  // namespace kvorum::cluster

@@ -1,95 +1,200 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/hint_replay.h"
 
+#include <algorithm>
+
 namespace kvorum::cluster {
 namespace {
 
 constexpr uint64_t kSoonUs = 10'000;
+constexpr size_t kLookedAtMax = 256;  // per input, of hints that stay
+
+using Phase = Operation::Phase;
 
 }  // namespace
 
-void HintReplay::on_link_up(Now now) {
-  if (core_.options.replays_hints) due_us_ = now.steady_us + kSoonUs;
+void HintReplay::due_within(uint64_t delay_us, Now now) {
+  const uint64_t wanted_us = now.steady_us + delay_us;
+  if (due_us_ == 0 || wanted_us < due_us_) due_us_ = wanted_us;
 }
 
-// One batch at a time: what is in flight is not sent again, and a slow target is not buried.
+void HintReplay::on_link_up(MemberIndex peer, Now now) {
+  if (!core_.options.replays_hints) return;
+  const auto found = targets_.find(core_.id_of(peer));
+  if (found != targets_.end()) found->second.retry_at_us = 0;
+  due_within(kSoonUs, now);
+}
+
+void HintReplay::on_link_down(SlotId id, const Operation& operation, MemberIndex peer) {
+  if (operation.phase != Phase::kWriting || core_.id_of(peer) != operation.tag) return;
+  core_.hints.ledger().waits(operation.tag, HintWait::kUnreachable);
+  finish(id, operation).pass_ended = true;
+}
+
 void HintReplay::on_time(Now now) {
   if (!core_.options.replays_hints) return;
-  if (due_us_ == 0) due_us_ = now.steady_us + core_.options.hints_interval_ms * 1000ULL;
-  if (now.steady_us < due_us_) return;
-  due_us_ = now.steady_us + kSoonUs;
-  if (in_flight_ > 0) return;
-  for (Found& hint : gather()) send(hint, now);
-  if (partition_ < core_.hints.partitions()) return;
-  partition_ = 0;
-  from_ = {};
-  const bool again = postponed_;
-  postponed_ = false;
-  if (!again) due_us_ = now.steady_us + core_.options.hints_interval_ms * 1000ULL;
+  if (due_us_ != 0 && now.steady_us < due_us_) return;
+  due_us_ = now.steady_us + core_.options.hints_interval_ms * 1000ULL;
+  scan(now);
 }
 
-// The next hints, copied out: sending may not touch the table that is being walked. What is too
-// much for one batch is found again in the next pass.
-std::vector<HintReplay::Found> HintReplay::gather() {
-  std::vector<Found> found;
-  size_t bytes = 0;
-  core_.hints.walk(&partition_, &from_, kInFlightMax,
-                   [&](const HintKey& hint, const Object& object) {
-                     const MemberIndex target = core_.view->find_id(hint.target);
-                     if (target == kNoMember || !core_.health.linked(target)) return;
-                     if (bytes > kBatchBytesMax) {
-                       postponed_ = true;
-                       return;
-                     }
-                     Found& one = found.emplace_back();
-                     one.target = target;
-                     one.key = hint.key.key;
-                     one.position = hint.key.position;
-                     one.keyspace = hint.key.keyspace;
-                     encode_object(object, one.object);
-                     bytes += one.object.size();
-                   });
-  return found;
+void HintReplay::scan(Now now) {
+  for (const NodeId id : core_.hints.ledger().targets()) {
+    Target& target = targets_[id];
+    if (target.pass_ended && target.in_flight > 0) continue;
+    if (target.pass_ended) target.place.reset();
+    target.pass_ended = false;
+    pump(id, target, now);
+  }
+  std::erase_if(targets_, [&](const auto& item) {
+    return item.second.in_flight == 0 && core_.hints.ledger().count_for(item.first) == 0;
+  });
 }
 
-void HintReplay::send(Found& hint, Now now) {
-  // A suspected target may have no other traffic that would find it well again: a hint is its
-  // probe.
-  if (!core_.health.reachable(hint.target, now.steady_us, core_.rng)) return;
+// What keeps a target's hints here. A suspected target may have no other traffic that would find it
+// well again: one hint is its probe.
+HintWait HintReplay::obstacle(MemberIndex member, const Target& target, Now now, size_t* window) {
+  if (core_.hints.failed()) return HintWait::kStore;
+  if (now.steady_us < target.retry_at_us) return HintWait::kSilent;
+  if (member == kNoMember) return HintWait::kMoving;
+  if (!core_.health.linked(member)) return HintWait::kUnreachable;
+  if (core_.health.healthy(member)) return HintWait::kNone;
+  *window = 1;
+  const bool probe =
+      target.in_flight == 0 && core_.health.reachable(member, now.steady_us, core_.rng);
+  return probe ? HintWait::kNone : HintWait::kSilent;
+}
+
+void HintReplay::pump(NodeId id, Target& target, Now now) {
+  pumping_ = true;
+  fill_window(id, target, now);
+  pumping_ = false;
+  if (target.pass_ended) go_on(id, target, now);
+}
+
+// Sends to a target what its window has room for; moves what it is no primary of, linked or not.
+void HintReplay::fill_window(NodeId id, Target& target, Now now) {
+  const MemberIndex member = core_.view->find_id(id);
+  size_t window = target.pace.window();
+  const HintWait wait = obstacle(member, target, now, &window);
+  if (wait == HintWait::kSilent) {
+    due_within(std::max(target.retry_at_us, now.steady_us + kSoonUs) - now.steady_us, now);
+    // After a refusal or a silence of its own it is said already why it waits.
+    if (now.steady_us >= target.retry_at_us) core_.hints.ledger().waits(id, wait);
+    return;
+  }
+  core_.hints.ledger().waits(id, wait);
+  if (wait == HintWait::kStore) return;
+  const bool unreachable = wait == HintWait::kUnreachable;
+  if (unreachable && target.looked_through == core_.view) return;
+  Found found;
+  size_t looked_at = 0;
+  while (!target.pass_ended && target.in_flight < window &&
+         target.bytes_in_flight < kBytesInFlightMax) {
+    if (++looked_at > kLookedAtMax) return due_within(kSoonUs, now);
+    if (!find_next(id, member, target, &found)) {
+      if (unreachable) target.looked_through = core_.view;
+      target.pass_ended = true;
+      return;
+    }
+    if (found.for_primary && unreachable) continue;
+    const SlotId operation = begin(id, target, found, now);
+    if (found.for_primary) {
+      send(operation, member);
+    } else {
+      move(operation, *core_.operations.find(operation), now);
+    }
+  }
+}
+
+// The next hint, copied out: sending may not touch the table that is being read.
+bool HintReplay::find_next(NodeId id, MemberIndex member, Target& target, Found* found) {
+  return core_.hints.show_next(id, &target.place, [&](const HintKey& hint, const Object& object) {
+    found->key = hint.key.key;
+    found->position = hint.key.position;
+    found->keyspace = hint.key.keyspace;
+    found->for_primary = member != kNoMember && core_.is_primary(member, hint.key);
+    found->object.clear();
+    encode_object(object, found->object);
+  });
+}
+
+SlotId HintReplay::begin(NodeId target_id, Target& target, Found& found, Now now) {
   SlotId id;
   Operation& operation = core_.operations.acquire(&id);
   operation.begin(Operation::Kind::kHintReplay, now);
-  ++in_flight_;
-  operation.keyspace = hint.keyspace;
-  operation.tag = core_.id_of(hint.target);
+  operation.phase = Phase::kWriting;
+  operation.keyspace = found.keyspace;
+  operation.tag = target_id;
   Request request;
-  request.key = KeyRef{hint.key, hint.position, hint.keyspace};
+  request.key = KeyRef{found.key, found.position, found.keyspace};
   encode_forwarded(request, 0, operation.payload);
   parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
-  operation.object.swap(hint.object);
-  const ReplicaWrite message{.key = request.key, .repair = true, .object = operation.object};
-  put_replica_write(core_.outbox.frames(hint.target), id, message);
+  operation.object.swap(found.object);
+  ++target.in_flight;
+  target.bytes_in_flight += operation.object.size();
   core_.timers.add(now.steady_us, core_.options.request_timeout_ms * 1000ULL, id);
+  return id;
 }
 
-void HintReplay::on_reply(SlotId id, Operation& operation, const ReplicaWriteReply& reply) {
+void HintReplay::send(SlotId id, MemberIndex member) {
+  const Operation& operation = *core_.operations.find(id);
+  const ReplicaWrite message{
+      .key = operation.request().key, .repair = true, .object = operation.object};
+  put_replica_write(core_.outbox.frames(member), id, message);
+}
+
+void HintReplay::on_reply(SlotId id, Operation& operation, const ReplicaWriteReply& reply,
+                          Now now) {
   Object delivered;
-  if (reply.verdict != ReplicaVerdict::kRefused && decode_object(operation.object, delivered)) {
-    core_.hints.remove_delivered({operation.tag, operation.request().key}, delivered.vector);
-    ++core_.counters.hints_replayed;
+  if (reply.verdict == ReplicaVerdict::kRefused || !decode_object(operation.object, delivered)) {
+    return give_up(id, operation, HintWait::kRefused, now);
   }
-  finish(id);
+  const NodeId target_id = operation.tag;
+  targets_[target_id].pace.answered(now.steady_us - operation.started_us);
+  // What was merged into it meanwhile has its turn in the next pass.
+  core_.hints.remove_delivered({target_id, operation.request().key}, delivered.vector);
+  core_.hints.ledger().delivered(target_id, operation.object.size(), now.steady_us);
+  ++core_.counters.hints_replayed;
+  go_on(target_id, finish(id, operation), now);
 }
 
 void HintReplay::on_timer(SlotId id, Operation& operation, Now now) {
   const MemberIndex target = core_.view->find_id(operation.tag);
-  if (target != kNoMember) core_.health.timed_out(target, now.steady_us);
-  finish(id);
+  const bool sent = operation.phase == Phase::kWriting;
+  if (sent && target != kNoMember) core_.health.timed_out(target, now.steady_us);
+  targets_[operation.tag].pace.silent();
+  give_up(id, operation, sent ? HintWait::kSilent : HintWait::kMoving, now);
 }
 
-void HintReplay::finish(SlotId id) {
+void HintReplay::give_up(SlotId id, const Operation& operation, HintWait wait, Now now) {
+  const NodeId target_id = operation.tag;
+  core_.hints.ledger().waits(target_id, wait);
+  Target& target = finish(id, operation);
+  target.pass_ended = true;
+  target.retry_at_us = now.steady_us + kRetryUs;
+  due_within(kRetryUs, now);
+}
+
+HintReplay::Target& HintReplay::finish(SlotId id, const Operation& operation) {
+  Target& target = targets_[operation.tag];
+  --target.in_flight;
+  target.bytes_in_flight -= operation.object.size();
   core_.release(id);
-  if (--in_flight_ == 0 && (partition_ > 0 || from_ != Position{} || postponed_)) due_us_ = 1;
+  return target;
+}
+
+// After each end of one in flight. A pass that has ended is followed by another, from the oldest
+// on, if anything is left: what came or changed behind it.
+void HintReplay::go_on(NodeId id, Target& target, Now now) {
+  if (pumping_) return;
+  if (!target.pass_ended) return pump(id, target, now);
+  if (target.in_flight > 0) return;
+  if (core_.hints.ledger().count_for(id) == 0) {
+    core_.hints.ledger().waits(id, HintWait::kScan);
+  } else if (core_.hints.ledger().wait_of(id) != HintWait::kUnreachable) {
+    due_within(kSoonUs, now);
+  }
 }
 
 }  // namespace kvorum::cluster

@@ -59,7 +59,10 @@ struct ServiceRecord {
   uint8_t fallbacks = 0;
   uint8_t hints = 0;    // left for primaries that could not be reached
   uint8_t repairs = 0;  // replicas found stale
-  uint8_t hops = 0;     // other nodes that were asked to coordinate; above 1: it was retried
+  // A write that writes_when_short let pass: by how many copies it missed W. Until its hints are
+  // delivered it has `answered` copies.
+  uint8_t short_of_w = 0;
+  uint8_t hops = 0;  // other nodes that were asked to coordinate; above 1: it was retried
   uint32_t micros = 0;
 };
 

@@ -7,6 +7,9 @@
 namespace kvorum::cluster {
 namespace {
 
+// Of a hint beside the request's own bytes, about: versions that it merges with are not counted.
+constexpr uint64_t kHintHeadBytes = HintLedger::kOverheadBytes + 64;
+
 using State = Target::State;
 using Verdict = EditOutput::Verdict;
 
@@ -70,7 +73,13 @@ bool PutMachine::plan(Operation& operation, Now now) {
   const uint8_t w = request.w ? request.w : core_.view->quorum(operation.keyspace).w;
   const bool soft =
       policy.sloppy && !request.strict_w && policy.writes_when_short == WritesWhenShort::kHint;
-  operation.needed = alive < w && soft ? static_cast<uint8_t>(alive) : w;
+  // The missing copies are promised as hints: where they cannot be kept, nothing is promised.
+  const uint64_t hint_bytes =
+      request.key.key.size() + request.argument.size() + request.value.size() + kHintHeadBytes;
+  const bool softened =
+      alive < w && soft && core_.hints.has_room_for(hint_bytes * operation.dead.size());
+  operation.needed = softened ? static_cast<uint8_t>(alive) : w;
+  operation.short_of_w = static_cast<uint8_t>(w - operation.needed);
   return alive >= operation.needed && take_own_place(operation);
 }
 
@@ -166,11 +175,24 @@ engine::UpdateResult PutMachine::store_own(Operation& operation, Now now, Applie
   };
   for (const Target& target : operation.targets) {
     if (target.member != core_.self() || target.stands_for == kNoMember) continue;
-    const bool room = core_.hints.update({core_.id_of(target.stands_for), key}, change);
-    if (room && *applied == Applied::kStored) ++core_.counters.hints_stored;
-    return {room ? engine::Access::kDone : engine::Access::kFull, 0};
+    operation.own_vote_hinted = true;
+    const engine::UpdateResult result =
+        core_.hints.update({core_.id_of(target.stands_for), key}, change);
+    if (result.access == engine::Access::kDone && *applied == Applied::kStored) {
+      ++core_.counters.hints_stored;
+    }
+    return result;
   }
+  operation.own_vote_hinted = false;
   return core_.update_own(key, change);
+}
+
+// Why nothing was stored here, so that nothing is sent to anybody. A full quota of hints makes this
+// node unfit to stand in, which leaves W short.
+Outcome PutMachine::refusal(const Operation& operation, Applied applied, engine::Access access) {
+  if (applied == Applied::kTooManySiblings) return Outcome::kTooManySiblings;
+  if (access != engine::Access::kFull) return Outcome::kStoreFailed;
+  return operation.own_vote_hinted ? Outcome::kNoQuorum : Outcome::kOutOfMemory;
 }
 
 void PutMachine::write(SlotId id, Operation& operation, Now now) {
@@ -181,10 +203,7 @@ void PutMachine::write(SlotId id, Operation& operation, Now now) {
     return;
   }
   if (result.access != engine::Access::kDone || applied == Applied::kTooManySiblings) {
-    const Outcome outcome = applied == Applied::kTooManySiblings     ? Outcome::kTooManySiblings
-                            : result.access == engine::Access::kFull ? Outcome::kOutOfMemory
-                                                                     : Outcome::kStoreFailed;
-    core_.complete_failed(operation, outcome, {}, now);
+    core_.complete_failed(operation, refusal(operation, applied, result.access), {}, now);
     core_.release(id);
     return;
   }
@@ -194,9 +213,7 @@ void PutMachine::write(SlotId id, Operation& operation, Now now) {
     return;
   }
   operation.phase = Operation::Phase::kWriting;
-  operation.ticket = result.ticket;
-  operation.own_vote_open = result.ticket > core_.parts.table->committed();
-  if (operation.own_vote_open) core_.await_own_vote(result.ticket, id);
+  await_own(id, operation, result.ticket);
   send_to_targets(id, operation);
   for (const MemberIndex place : operation.dead) leave_hint(operation, place);
   if (operation.targets.size() > 1) {

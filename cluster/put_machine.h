@@ -37,7 +37,7 @@ class PutMachine {
   void on_time(Now now);
   uint64_t next_deadline_us() const;
   size_t waiting_for_commit() const { return lone_commits_.size(); }
-  void on_own_commit(SlotId id, Operation& operation, bool ok, Now now);
+  void on_own_commit(SlotId id, Operation& operation, OwnCommit commit, Now now);
   void on_timer(SlotId id, Operation& operation, Now now);
   void on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now);
 
@@ -51,6 +51,9 @@ class PutMachine {
   void await_commit_as_operation(Now now, engine::Ticket ticket);
   void answer_lone(Outcome outcome, Now now);
   void write(SlotId id, Operation& operation, Now now);
+  static Outcome refusal(const Operation& operation, Applied applied, engine::Access access);
+  void await_own(SlotId id, Operation& operation, engine::Ticket ticket);
+  engine::Ticket own_committed(const Operation& operation) const;
   engine::UpdateResult store_own(Operation& operation, Now now, Applied* applied);
   Applied apply_edit(Operation& operation, Record& record, Now now);
   EditOutput run_edit(const Request& request, const Object& object, Now now);

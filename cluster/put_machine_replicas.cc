@@ -41,7 +41,13 @@ void PutMachine::send_to_targets(SlotId id, Operation& operation) {
 void PutMachine::leave_hint(Operation& operation, MemberIndex place) {
   Object object;
   if (place == core_.self() || !decode_object(operation.object, object)) return;
-  if (!core_.hints.store({core_.id_of(place), operation.request().key}, object)) return;
+  const HintKey hint{core_.id_of(place), operation.request().key};
+  if (core_.hints.store(hint, object).access != engine::Access::kDone) {
+    // W was softened for the promise of this copy: it counts in full again.
+    operation.needed = static_cast<uint8_t>(operation.needed + operation.short_of_w);
+    operation.short_of_w = 0;
+    return;
+  }
   ++core_.counters.hints_stored;
   ++operation.hints_left;
 }
@@ -88,11 +94,31 @@ void PutMachine::on_reply(SlotId id, Operation& operation,
   advance(id, operation, now);
 }
 
-void PutMachine::on_own_commit(SlotId id, Operation& operation, bool ok, Now now) {
-  if (ok && operation.ticket > core_.parts.table->committed()) return;  // of the write before
+// The own copy, or the hint that stands for one, is a vote from its commit on.
+void PutMachine::await_own(SlotId id, Operation& operation, engine::Ticket ticket) {
+  operation.ticket = ticket;
+  operation.own_vote_open = ticket > own_committed(operation);
+  if (!operation.own_vote_open) return;
+  if (operation.own_vote_hinted) {
+    core_.await_own_hint(ticket, id);
+  } else {
+    core_.await_own_vote(ticket, id);
+  }
+}
+
+engine::Ticket PutMachine::own_committed(const Operation& operation) const {
+  return operation.own_vote_hinted ? core_.hints.committed() : core_.parts.table->committed();
+}
+
+void PutMachine::on_own_commit(SlotId id, Operation& operation, OwnCommit commit, Now now) {
+  // Of the write before, which may have been an object where this is a hint.
+  if (commit.hinted != operation.own_vote_hinted) return;
+  if (commit.ok && operation.ticket > own_committed(operation)) return;
   operation.own_vote_open = false;
   for (Target& target : operation.targets) {
-    if (target.member == core_.self()) target.state = ok ? State::kAnswered : State::kFailed;
+    if (target.member == core_.self()) {
+      target.state = commit.ok ? State::kAnswered : State::kFailed;
+    }
   }
   advance(id, operation, now);
 }

@@ -105,14 +105,23 @@ bool ReplicaService::on_write(MemberIndex from, const Frame& frame, Now now) {
 
 void ReplicaService::write_hinted(MemberIndex from, SlotId operation, const ReplicaWrite& message,
                                   const Object& incoming) {
-  ReplicaWriteReply reply;
-  reply.second = message.second;
-  if (core_.hints.store({message.hint_for, message.key}, incoming)) {
+  AwaitedCommit answer;
+  answer.reply.second = message.second;
+  answer.reply_to = from;
+  answer.reply_operation = operation;
+  const engine::UpdateResult result = core_.hints.store({message.hint_for, message.key}, incoming);
+  if (result.access == engine::Access::kDone) {
     ++core_.counters.hints_stored;
   } else {
-    reply.verdict = ReplicaVerdict::kRefused;
+    answer.reply.verdict = ReplicaVerdict::kRefused;
   }
-  put_replica_write_reply(core_.outbox.frames(from), operation, reply);
+  // A hint is a vote once it is kept under the sync policy, as an object is.
+  if (result.ticket > core_.hints.committed()) {
+    answer.ticket = result.ticket;
+    core_.awaited_hint_commits.push_back(std::move(answer));
+    return;
+  }
+  put_replica_write_reply(core_.outbox.frames(from), operation, answer.reply);
 }
 
 void ReplicaService::wait_for_object(MemberIndex from, const Frame& frame, const KeyRef& key,
@@ -153,18 +162,17 @@ void ReplicaService::on_loaded(SlotId id, Operation& operation, bool ok, Now now
   }
 }
 
-void ReplicaService::on_committed(engine::Ticket ticket, bool ok,
-                                  FunctionRef<void(SlotId operation, bool ok)> on_own_vote) {
-  std::deque<AwaitedCommit>& waiting = core_.awaited_commits;
+void ReplicaService::on_committed(std::deque<AwaitedCommit>& waiting, Commit commit,
+                                  FunctionRef<void(SlotId operation)> on_own_vote) {
   for (size_t left = waiting.size(); left > 0; --left) {
-    if (ok && waiting.front().ticket > ticket) return;
+    if (commit.ok && waiting.front().ticket > commit.ticket) return;
     AwaitedCommit answer = std::move(waiting.front());
     waiting.pop_front();
     if (answer.operation != 0) {
-      on_own_vote(answer.operation, ok);
+      on_own_vote(answer.operation);
       continue;
     }
-    if (!ok) answer.reply.verdict = ReplicaVerdict::kRefused;
+    if (!commit.ok) answer.reply.verdict = ReplicaVerdict::kRefused;
     answer.reply.vector = answer.vector_bytes;
     put_replica_write_reply(core_.outbox.frames(answer.reply_to), answer.reply_operation,
                             answer.reply);

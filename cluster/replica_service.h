@@ -15,9 +15,13 @@ class ReplicaService {
   // False where the frame is malformed.
   bool on_read(MemberIndex from, const Frame& frame);
   bool on_write(MemberIndex from, const Frame& frame, Now now);
-  // Answers what waited for a commit. Own votes go to on_own_vote.
-  void on_committed(engine::Ticket ticket, bool ok,
-                    FunctionRef<void(SlotId operation, bool ok)> on_own_vote);
+  // Answers what waited in one of core's two queues for a commit. Own votes go to on_own_vote.
+  struct Commit {
+    engine::Ticket ticket;
+    bool ok;
+  };
+  void on_committed(std::deque<AwaitedCommit>& waiting, Commit commit,
+                    FunctionRef<void(SlotId operation)> on_own_vote);
   // The frame that waited for its object runs again, or is refused where loading failed.
   void on_loaded(SlotId id, Operation& operation, bool ok, Now now);
 

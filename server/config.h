@@ -66,6 +66,7 @@ struct LimitsConfig {
   uint64_t pipeline_bytes = 64ULL << 20;
   uint32_t siblings = 100;
   uint32_t clock_entries_max = 10;
+  uint64_t hints_bytes = 1ULL << 30;
 };
 
 struct TimingConfig {

@@ -68,7 +68,7 @@ void read_reactors(const ConfigSection& top, uint32_t& reactors) {
 void read_limits(const ConfigSection& top, LimitsConfig& limits) {
   const ConfigSection section =
       top.section("limits", {"clients", "request_timeout", "value_warn", "pipeline_bytes",
-                             "siblings", "clock_entries_max"});
+                             "siblings", "clock_entries_max", "hints"});
   section.number<uint32_t>("clients", {1, kClientsMax}, limits.clients);
   section.duration("request_timeout", {1, kHourMs}, limits.request_timeout_ms);
   section.size("value_warn", {1, kValueBytesMax}, limits.value_warn_bytes);
@@ -76,6 +76,7 @@ void read_limits(const ConfigSection& top, LimitsConfig& limits) {
   section.number<uint32_t>("siblings", {1, kSiblingsMax}, limits.siblings);
   // Fewer entries than copies would drop the clock of a replica that is in use.
   section.number<uint32_t>("clock_entries_max", {4, 1000}, limits.clock_entries_max);
+  section.size("hints", {64 << 10, 1ULL << 50}, limits.hints_bytes);
 }
 
 void read_timing(const ConfigSection& top, TimingConfig& timing) {

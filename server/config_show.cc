@@ -153,10 +153,10 @@ std::string show_config(const Config& config) {
                       config.reactors == 0 ? "auto" : std::to_string(config.reactors));
   text += fmt::format(
       "limits:\n  clients: {}\n  request_timeout: {}\n  value_warn: {}\n  pipeline_bytes: {}\n"
-      "  siblings: {}\n  clock_entries_max: {}\n",
+      "  siblings: {}\n  clock_entries_max: {}\n  hints: {}\n",
       limits.clients, duration_text(static_cast<int64_t>(limits.request_timeout_ms)),
       size_text(limits.value_warn_bytes), size_text(limits.pipeline_bytes), limits.siblings,
-      limits.clock_entries_max);
+      limits.clock_entries_max, size_text(limits.hints_bytes));
   text += fmt::format("password: {}\n", masked(config.password));
   text += fmt::format(
       "timing:\n  gossip: {}\n  hints: {}\n  anti_entropy: {}\n  read_repair_wait: {}\n",

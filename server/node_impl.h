@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The inside of Node: what a node consists of, in the order in which it is built (and destroyed in
-// reverse). Included by node.cc, node_start.cc and node_snapshot.cc only.
+// reverse). Included by the node*.cc files only.
 #pragma once
 
 #include <atomic>
@@ -24,6 +24,8 @@
 
 namespace kvorum::server {
 
+uint64_t random_number();  // never 0
+
 using ReactorSockets = std::vector<std::vector<ListeningSocket>>;  // by reactor
 
 struct Node::Impl {
@@ -33,6 +35,9 @@ struct Node::Impl {
   Status open_store();
   void start_admin(Node& node);
   Status open_tables();
+  Status open_hint_store();
+  Status open_hints(uint64_t hash_seed);
+  void start_hint_commits();
   void start_reactors(Node& node);
   bool shut_down();
 
@@ -66,14 +71,17 @@ struct Node::Impl {
   cluster::HybridClock clock;
   cluster::FlushMarks marks;
   std::unique_ptr<cluster::StoredRecordCodec> codec;
-  std::unique_ptr<engine::ObjectTable> table, hints;
+  std::unique_ptr<engine::ObjectTable> table;
+  std::unique_ptr<engine::Store> hint_store;  // the engine memory keeps hints in memory alone
+  std::unique_ptr<engine::ObjectTable> hint_table;
+  std::unique_ptr<cluster::Hints> hints;
   std::unique_ptr<SessionFacts> facts;
 
   PeerIdentity identity;
   ClientCount clients;
   ReactorParts parts;
   std::vector<std::unique_ptr<Reactor>> reactors;
-  std::unique_ptr<engine::Committer> committer;
+  std::unique_ptr<engine::Committer> committer, hint_committer;
   std::unique_ptr<HttpServer> admin_server;
 
   std::mutex trouble_lock;

@@ -18,10 +18,13 @@ void add_counters(const cluster::CoordinatorCounters& from, cluster::Coordinator
   sum->replica_reads += from.replica_reads;
   sum->replica_writes += from.replica_writes;
   sum->read_repairs += from.read_repairs;
+  sum->read_repairs_skipped += from.read_repairs_skipped;
   sum->digest_mismatches += from.digest_mismatches;
   sum->second_writes += from.second_writes;
   sum->hints_stored += from.hints_stored;
   sum->hints_replayed += from.hints_replayed;
+  sum->hints_moved += from.hints_moved;
+  sum->writes_softened += from.writes_softened;
   sum->no_quorum += from.no_quorum;
   sum->uncertain += from.uncertain;
   sum->timeouts += from.timeouts;
@@ -131,22 +134,6 @@ void Node::Impl::add_tables(NodeStatus* status) {
       status->keys[keyspace] += table->live_count(keyspace, partition);
     }
   }
-}
-
-// By the member that they wait for; of very many hints only the first are told apart.
-void Node::Impl::add_hints(NodeStatus* status) {
-  constexpr size_t kLookedAtMax = 100'000;
-  const cluster::Hints kept(hints.get(), &authors, view->partitioner);
-  status->hints_pending = kept.pending();
-  if (status->hints_pending == 0) return;
-  uint32_t partition = 0;
-  Position from;
-  kept.walk(&partition, &from, kLookedAtMax,
-            [&](const cluster::HintKey& hint, const cluster::Object&) {
-              for (MemberStatus& member : status->members) {
-                if (member.id == hint.target) ++member.hints_pending;
-              }
-            });
 }
 
 void Node::Impl::add_rate(uint64_t now_us, NodeStatus* status) {

@@ -17,16 +17,6 @@
 namespace kvorum::server {
 namespace {
 
-constexpr int kHintPartitionBits = 6;
-
-uint64_t random_number() {
-  uint64_t number = 0;
-  while (number == 0) {
-    KVORUM_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) == 1);
-  }
-  return number;
-}
-
 // The highest reading that this node's own versions in the store carry.
 Hlc highest_own(const cluster::AuthorTable& authors, cluster::NodeId node) {
   uint64_t highest = 0;
@@ -38,6 +28,14 @@ Hlc highest_own(const cluster::AuthorTable& authors, cluster::NodeId node) {
 }
 
 }  // namespace
+
+uint64_t random_number() {
+  uint64_t number = 0;
+  while (number == 0) {
+    KVORUM_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) == 1);
+  }
+  return number;
+}
 
 Node::Impl::Impl(const Config& node_config)
     : config(node_config),
@@ -104,7 +102,7 @@ Status Node::Impl::open_store() {
   auto begun = begin_session(*store, claim, session.incarnation);
   if (!begun.ok()) return begun.status();
   session = std::move(begun).value();
-  return {};
+  return open_hint_store();
 }
 
 void Node::Impl::start_admin(Node& node) {
@@ -123,11 +121,6 @@ Status Node::Impl::open_tables() {
   options.store = store.get();
   options.codec = codec.get();
   table = std::make_unique<engine::ObjectTable>(options);
-  options.store = nullptr;
-  options.codec = nullptr;
-  options.partition_bits = kHintPartitionBits;
-  options.hash_seed = random_number();
-  hints = std::make_unique<engine::ObjectTable>(options);
 
   identity.incarnation = session.incarnation;
   if (!session.flush_marks.empty() && !marks.merge_encoded(session.flush_marks)) {
@@ -135,6 +128,7 @@ Status Node::Impl::open_tables() {
   }
   marks.set_stored(marks.generation());
   clock.raise(session.clock_least);
+  if (Status status = open_hints(random_number()); !status.ok()) return status;
   if (!store) return {};
   const uint64_t began_us = TurnClock(0).read().steady_us;
   if (Status status = table->warm(); !status.ok()) {
@@ -186,6 +180,7 @@ void Node::Impl::start_reactors(Node& node) {
     };
     committer = std::make_unique<engine::Committer>(table.get(), store.get(), std::move(options));
   }
+  start_hint_commits();
   for (const auto& reactor : reactors) {
     reactor->set_committer(committer.get());
     reactor->set_store_marks([this] { store_flush_marks(); });
@@ -194,7 +189,8 @@ void Node::Impl::start_reactors(Node& node) {
 }
 
 void Node::Impl::on_round(engine::Ticket ticket, const Status& status) {
-  for (const auto& reactor : reactors) reactor->on_round(ticket, status.ok());
+  for (const auto& reactor : reactors)
+    reactor->on_round(Reactor::Committed::kObjects, ticket, status.ok());
   if (status.ok()) {
     note_store_trouble(facts->keep_clock(wall_ms()));
     note_store_trouble(facts->keep_marks());  // which an earlier failure may have left behind
@@ -229,8 +225,10 @@ bool Node::Impl::shut_down() {
   for (const auto& reactor : reactors) reactor->stop();
   admin_server.reset();
   committer.reset();  // commits and syncs
+  hint_committer.reset();
   if (!store || !facts) return true;
-  if (table->has_dirty() || table->failed()) {
+  const bool unwritten = table->has_dirty() || hint_table->has_dirty();
+  if (unwritten || table->failed() || hint_table->failed()) {
     log_error("not everything could be written before the stop: {}", last_store_error());
     return false;
   }

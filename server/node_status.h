@@ -22,8 +22,22 @@ struct MemberStatus {
   bool self = false;
   uint32_t weight = 1;
   std::string rack, zone;
-  uint32_t partitions = 0;      // of which it is the first owner
-  uint64_t hints_pending = 0;   // kept here for it
+  uint32_t partitions = 0;     // of which it is the first owner
+  uint64_t hints_pending = 0;  // kept here for it
+};
+
+// The hints kept here for another member, or for a node that was one.
+struct HintStatus {
+  std::string target;  // the member's name; the id of a node that is none
+  cluster::NodeId id = 0;
+  uint64_t count = 0, bytes = 0;
+  uint64_t oldest_ms = 0;  // age
+  uint64_t delivered = 0;  // since this node started
+  uint64_t bytes_per_second = 0;
+  std::string reason;  // why they are still here
+
+  // Seconds until the last one is delivered at this rate; 0: unknown.
+  uint64_t seconds_left() const { return bytes_per_second == 0 ? 0 : bytes / bytes_per_second + 1; }
 };
 
 struct NodeStatus {
@@ -46,16 +60,18 @@ struct NodeStatus {
   double cpu_user_seconds = 0, cpu_system_seconds = 0;
 
   uint64_t memory_used_bytes = 0, memory_resident_bytes = 0, memory_max_bytes = 0;
-  std::string engine, sync;     // "memory" | "leveldb"; "always" | "interval" | "never"
+  std::string engine, sync;  // "memory" | "leveldb"; "always" | "interval" | "never"
   bool store_failed = false;
-  std::string store_error;      // of the last failed commit
+  std::string store_error;  // of the last failed commit
   uint64_t store_commits = 0, store_failures = 0, damaged_records = 0;
   bool loading = false;
 
   std::array<uint64_t, kKeyspacesMax> keys{};  // live, held by this node
   std::vector<MemberStatus> members;
-  bool waiting = false;         // not admitted: answers keyed commands -CLUSTERDOWN
+  bool waiting = false;  // not admitted: answers keyed commands -CLUSTERDOWN
   uint64_t hints_pending = 0;
+  uint64_t hints_bytes = 0, hints_max_bytes = 0, hints_refused = 0;
+  std::vector<HintStatus> hints;  // a row per other member
   uint64_t transfers_active = 0;
   cluster::CoordinatorCounters counters;
 

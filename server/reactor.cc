@@ -196,27 +196,29 @@ void Reactor::start_range_load(const cluster::RangeLoad& load) {
   });
 }
 
-void Reactor::on_round(engine::Ticket ticket, bool ok) {
+void Reactor::on_round(Committed table, engine::Ticket ticket, bool ok) {
   {
     const std::lock_guard lock(round_lock_);
-    round_ticket_ = ticket;
-    round_failed_ = round_failed_ || !ok;
-    if (round_posted_) return;
-    round_posted_ = true;
+    Round& round = rounds_[static_cast<size_t>(table)];
+    round.ticket = ticket;
+    round.failed = round.failed || !ok;
+    round.ended = true;
+    if (rounds_posted_) return;
+    rounds_posted_ = true;
   }
-  asio::post(io_, [this] { deliver_round(); });
+  asio::post(io_, [this] { deliver_rounds(); });
 }
 
-void Reactor::deliver_round() {
-  engine::Ticket ticket = 0;
-  bool failed = false;
+void Reactor::deliver_rounds() {
+  std::array<Round, 2> ended;
   {
     const std::lock_guard lock(round_lock_);
-    ticket = round_ticket_;
-    failed = std::exchange(round_failed_, false);
-    round_posted_ = false;
+    ended = std::exchange(rounds_, {});
+    rounds_posted_ = false;
   }
-  coordinator_.on_committed(ticket, !failed, clock_.now());
+  const auto& [objects, hints] = ended;
+  if (objects.ended) coordinator_.on_committed(objects.ticket, !objects.failed, clock_.now());
+  if (hints.ended) coordinator_.on_hints_committed(hints.ticket, !hints.failed, clock_.now());
 }
 
 void Reactor::drain() {

@@ -10,6 +10,7 @@
 // rest for the reactor's own.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -63,8 +64,10 @@ class Reactor {
   void set_store_marks(std::function<void()> store_marks) { store_marks_ = std::move(store_marks); }
   void start();
 
-  // A round of group commit ended. Many rounds before the next turn cost one wake-up.
-  void on_round(engine::Ticket ticket, bool ok);
+  // A round of group commit of one of the two tables ended. Many rounds before the next turn cost
+  // one wake-up.
+  enum class Committed : uint8_t { kObjects, kHints };
+  void on_round(Committed table, engine::Ticket ticket, bool ok);
   // Something that the coordinator waits for, and is not told of, has happened.
   void look_at_time();
   // Takes no more connections or requests; drained() once every client has its answers.
@@ -92,7 +95,7 @@ class Reactor {
   void start_loads();
   void start_load(cluster::Load load);
   void start_range_load(const cluster::RangeLoad& load);
-  void deliver_round();
+  void deliver_rounds();
   void run_due();
   void request_marks();
   void arm_timer();
@@ -122,9 +125,13 @@ class Reactor {
   std::atomic<bool> drained_{false};
   std::thread thread_;
 
+  struct Round {
+    engine::Ticket ticket = 0;
+    bool failed = false, ended = false;
+  };
   std::mutex round_lock_;
-  engine::Ticket round_ticket_ = 0;
-  bool round_failed_ = false, round_posted_ = false;
+  std::array<Round, 2> rounds_;  // by Committed
+  bool rounds_posted_ = false;
 
   mutable std::mutex published_lock_;
   ReactorSnapshot published_;

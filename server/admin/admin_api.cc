@@ -26,6 +26,10 @@ HttpAnswer status(Node& node, const HttpRequest&) {
   return {200, "application/json", status_json(node.status())};
 }
 
+HttpAnswer hints(Node& node, const HttpRequest&) {
+  return {200, "application/json", hints_json(node.status())};
+}
+
 HttpAnswer ring(Node& node, const HttpRequest& wanted) {
   const auto key = query_value(wanted.query, "key");
   if (!key) return {200, "application/json", ring_json(node.view())};
@@ -44,11 +48,12 @@ struct Route {
   HttpAnswer (*answer)(Node& node, const HttpRequest& wanted);
 };
 
-constexpr std::array<Route, 5> kRoutes = {{
+constexpr std::array<Route, 6> kRoutes = {{
     {"/healthz", health},
     {"/metrics", metrics},
     {"/api/v1/status", status},
     {"/api/v1/ring", ring},
+    {"/api/v1/hints", hints},
     {"/api/v1/config", shown_config},
 }};
 
@@ -64,7 +69,8 @@ HttpAnswer admin_answer(Node& node, const HttpRequest& wanted) {
   }
   return {404, "application/json",
           error_json("there is no " + wanted.path +
-                     "; see /healthz, /metrics, /api/v1/status, /api/v1/ring, /api/v1/config")};
+                     "; see /healthz, /metrics, /api/v1/status, /api/v1/ring, /api/v1/hints, "
+                     "/api/v1/config")};
 }
 
 }  // namespace kvorum::server

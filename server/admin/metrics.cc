@@ -95,6 +95,9 @@ void add_operations(const cluster::CoordinatorCounters& counters, Families& out)
               number(counters.forward_retries));
   out.counter("kvorum_read_repairs_total", "Stale replicas repaired after a read.",
               number(counters.read_repairs));
+  out.counter("kvorum_read_repairs_skipped_total",
+              "Stale replicas left to a later read: too many repairs, or bytes of them, at once.",
+              number(counters.read_repairs_skipped));
   out.counter("kvorum_digest_mismatches_total", "Replicas whose digest differed in a read.",
               number(counters.digest_mismatches));
   out.counter("kvorum_second_writes_total", "Blind writes that had to cover what a replica kept.",
@@ -109,11 +112,38 @@ void add_operations(const cluster::CoordinatorCounters& counters, Families& out)
               number(counters.malformed_frames));
 }
 
-void add_cluster(const NodeStatus& status, Families& out) {
+void add_hints(const NodeStatus& status, Families& out) {
   out.start("kvorum_hints_total", "Writes kept for unreachable owners.", MetricType::Counter);
   out.add({{"event", "stored"}}, number(status.counters.hints_stored));
   out.add({{"event", "replayed"}}, number(status.counters.hints_replayed));
-  out.gauge("kvorum_hints_pending", "Hints kept here.", number(status.hints_pending));
+  out.add({{"event", "moved"}}, number(status.counters.hints_moved));
+  out.add({{"event", "refused"}}, number(status.hints_refused));
+  out.gauge("kvorum_hints_bytes", "What they take of limits.hints.", number(status.hints_bytes));
+  out.gauge("kvorum_hints_bytes_max", "limits.hints.", number(status.hints_max_bytes));
+  struct Column {
+    const char* name;
+    const char* help;
+    uint64_t (*value)(const HintStatus&);
+  };
+  constexpr Column kColumns[] = {
+      {"kvorum_hints_pending", "Hints kept here.", [](const HintStatus& row) { return row.count; }},
+      {"kvorum_hints_target_bytes", "Bytes of the hints kept here.",
+       [](const HintStatus& row) { return row.bytes; }},
+      {"kvorum_hints_oldest_milliseconds", "Age of the oldest hint kept here.",
+       [](const HintStatus& row) { return row.oldest_ms; }},
+  };
+  for (const Column& column : kColumns) {
+    out.start(column.name, column.help, MetricType::Gauge);
+    for (const HintStatus& row : status.hints) {
+      out.add({{"target", row.target}}, number(column.value(row)));
+    }
+  }
+  out.counter("kvorum_writes_softened_total",
+              "Writes acknowledged by fewer than W nodes (writes_when_short: hint).",
+              number(status.counters.writes_softened));
+}
+
+void add_cluster(const NodeStatus& status, Families& out) {
   out.gauge("kvorum_transfers_active", "Partitions on the move.", number(status.transfers_active));
   out.start("kvorum_member_up", "1: linked and not suspected, as this node sees it.",
             MetricType::Gauge);
@@ -159,6 +189,7 @@ std::string metrics_text(const NodeStatus& status) {
   add_process(status, families);
   add_clients(status, families);
   add_operations(status.counters, families);
+  add_hints(status, families);
   add_cluster(status, families);
   add_store(status, families);
   return families.text();

@@ -39,10 +39,13 @@ json::object counters_json(const cluster::CoordinatorCounters& counters) {
           {"replica_reads", counters.replica_reads},
           {"replica_writes", counters.replica_writes},
           {"read_repairs", counters.read_repairs},
+          {"read_repairs_skipped", counters.read_repairs_skipped},
           {"digest_mismatches", counters.digest_mismatches},
           {"second_writes", counters.second_writes},
           {"hints_stored", counters.hints_stored},
           {"hints_replayed", counters.hints_replayed},
+          {"hints_moved", counters.hints_moved},
+          {"writes_softened", counters.writes_softened},
           {"no_quorum", counters.no_quorum},
           {"uncertain", counters.uncertain},
           {"timeouts", counters.timeouts},
@@ -164,6 +167,24 @@ std::string status_json(const NodeStatus& status) {
                                {"store", store_json(status)},
                                {"process", process_json(status)},
                                {"counters", counters_json(status.counters)}});
+}
+
+std::string hints_json(const NodeStatus& status) {
+  json::array targets;
+  for (const HintStatus& row : status.hints) {
+    json::object target = {{"target", row.target},       {"count", row.count},
+                           {"bytes", row.bytes},         {"oldest_ms", row.oldest_ms},
+                           {"delivered", row.delivered}, {"bytes_per_second", row.bytes_per_second},
+                           {"reason", row.reason}};
+    if (row.bytes_per_second != 0) target["seconds_left"] = row.seconds_left();
+    targets.push_back(std::move(target));
+  }
+  return document(json::object{{"node", status.name},
+                               {"count", status.hints_pending},
+                               {"bytes", status.hints_bytes},
+                               {"bytes_max", status.hints_max_bytes},
+                               {"refused", status.hints_refused},
+                               {"targets", std::move(targets)}});
 }
 
 std::string ring_json(const cluster::ClusterView& view) {

@@ -44,6 +44,19 @@ const json::array& array_of(const json::object& object, std::string_view name) {
   return value != nullptr && value->is_array() ? value->as_array() : kNone;
 }
 
+uint64_t number_of(const json::object& object, std::string_view name) {
+  const json::value* const value = object.if_contains(json::string_view(name.data(), name.size()));
+  return value != nullptr && value->is_int64() ? static_cast<uint64_t>(value->as_int64()) : 0;
+}
+
+// The two largest units: 3m12s.
+std::string duration_of(uint64_t seconds) {
+  if (seconds >= 86400) return fmt::format("{}d{}h", seconds / 86400, seconds / 3600 % 24);
+  if (seconds >= 3600) return fmt::format("{}h{}m", seconds / 3600, seconds / 60 % 60);
+  if (seconds >= 60) return fmt::format("{}m{}s", seconds / 60, seconds % 60);
+  return fmt::format("{}s", seconds);
+}
+
 uint64_t sum_of(const json::array& numbers) {
   uint64_t sum = 0;
   for (const json::value& number : numbers) {
@@ -106,6 +119,10 @@ int show_status(const std::string& admin_address) {
   return show(admin_address, "/api/v1/status", &status_table);
 }
 
+int show_hints(const std::string& admin_address) {
+  return show(admin_address, "/api/v1/hints", &hints_table);
+}
+
 int show_ring(const std::string& admin_address, const std::string& key, int database) {
   if (key.empty()) return show(admin_address, "/api/v1/ring", &ring_table);
   return show(admin_address, fmt::format("/api/v1/ring?key={}&db={}", query_escaped(key), database),
@@ -140,6 +157,29 @@ Result<std::string> status_table(const std::string& status_document) {
       failed ? "; its store refuses writes: " + text_of(store->as_object(), "error") : "");
   if (text_of(status, "waiting") == "true") out += "it waits to be admitted to the cluster\n";
   return out;
+}
+
+Result<std::string> hints_table(const std::string& hints_document) {
+  const auto parsed = parse_object(hints_document);
+  if (!parsed.ok()) return parsed.status();
+  const json::object& hints = parsed.value();
+  if (!hints.contains("targets")) return not_understood();
+  std::vector<Row> rows = {
+      {"TARGET", "HINTS", "BYTES", "OLDEST", "DELIVERED", "BYTES/S", "LEFT", "REASON"}};
+  for (const json::value& value : array_of(hints, "targets")) {
+    if (!value.is_object()) return not_understood();
+    const json::object& target = value.as_object();
+    const bool known = target.contains("seconds_left") && number_of(target, "count") != 0;
+    rows.push_back(
+        {text_of(target, "target"), text_of(target, "count"), text_of(target, "bytes"),
+         number_of(target, "count") == 0 ? "-" : duration_of(number_of(target, "oldest_ms") / 1000),
+         text_of(target, "delivered"), text_of(target, "bytes_per_second"),
+         known ? duration_of(number_of(target, "seconds_left")) : "-", text_of(target, "reason")});
+  }
+  return aligned(rows) + fmt::format("\nnode {} keeps {} hints in {} of {} bytes, has refused {}\n",
+                                     text_of(hints, "node"), text_of(hints, "count"),
+                                     text_of(hints, "bytes"), text_of(hints, "bytes_max"),
+                                     text_of(hints, "refused"));
 }
 
 Result<std::string> ring_table(const std::string& ring_document) {

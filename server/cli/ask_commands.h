@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands that ask a running node at its admin address and print tables: `kvorum status`,
-// `kvorum ring`. The tables are pure functions of the node's JSON.
+// `kvorum ring`, `kvorum hints`. The tables are pure functions of the node's JSON.
 #pragma once
 
 #include <string>
@@ -11,10 +11,13 @@ namespace kvorum::server {
 
 // The exit status.
 int show_status(const std::string& admin_address);
+int show_hints(const std::string& admin_address);
 int show_ring(const std::string& admin_address, const std::string& key, int database);
 
 // One line per member with name, peer address and state, then a summary.
 Result<std::string> status_table(const std::string& status_document);
+// One line per node that hints are kept for, with their age, rate and the reason why they wait.
+Result<std::string> hints_table(const std::string& hints_document);
 Result<std::string> ring_table(const std::string& ring_document);
 Result<std::string> key_table(const std::string& key_document);
 

@@ -80,6 +80,11 @@ void add_asking(CLI::App& app, Parsed& parsed) {
   add_admin(status, parsed);
   status.callback([&parsed] { parsed.exit_status = show_status(parsed.admin); });
 
+  CLI::App& hints =
+      *app.add_subcommand("hints", "Show the writes that a node keeps for nodes that are away");
+  add_admin(hints, parsed);
+  hints.callback([&parsed] { parsed.exit_status = show_hints(parsed.admin); });
+
   CLI::App& ring = *app.add_subcommand("ring", "Show who owns how much, or where a key lives");
   add_admin(ring, parsed);
   ring.add_option("--key", parsed.key, "Show this key's position and preference list");

@@ -110,6 +110,11 @@ void dynamo_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "hints_stored:{}\r\nhints_replayed:{}\r\nno_quorum:{}\r\nuncertain:{}\r\n",
                  counters.hints_stored, counters.hints_replayed, counters.no_quorum,
                  counters.uncertain);
+  fmt::format_to(out, "hints_bytes:{}\r\nhints_bytes_max:{}\r\nhints_refused:{}\r\n",
+                 status.hints_bytes, status.hints_max_bytes, status.hints_refused);
+  fmt::format_to(out, "read_repairs_skipped:{}\r\n", counters.read_repairs_skipped);
+  fmt::format_to(out, "hints_moved:{}\r\nwrites_softened:{}\r\n", counters.hints_moved,
+                 counters.writes_softened);
   fmt::format_to(out, "timeouts:{}\r\nsiblings_seen:{}\r\nconcurrent_dropped:{}\r\n",
                  counters.timeouts, counters.siblings_seen, counters.concurrent_dropped);
   fmt::format_to(out, "clock_truncations:{}\r\nmalformed_frames:{}\r\noperations_in_flight:{}\r\n",

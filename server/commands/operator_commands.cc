@@ -37,6 +37,7 @@ void kv_lastop(const CommandCall& call, Plan& plan) {
     add_number(fields, "repairs", service.repairs);
     add_number(fields, "hops", service.hops);
     add_number(fields, "microseconds", service.micros);
+    if (service.short_of_w != 0) add_number(fields, "short_of_w", service.short_of_w);
   }
   plan.answer(Reply::map(std::move(fields)));
 }

@@ -15,9 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-uint64_t pending_hints(TestNode& node) {
-  return Hints(node.hints.get(), &node.authors, Partitioner::kMd5).pending();
-}
+uint64_t pending_hints(const TestNode& node) { return node.hints->pending(); }
 
 TEST(Coordinator, ALoneNodeAnswersAtOnce) {
   TestCluster cluster(1);

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
+#include "base/check.h"
 #include "cluster/object_codec.h"
 
 namespace kvorum::cluster {
@@ -60,7 +62,8 @@ EditTable test_edits::table() { return kRows; }
 
 TestNode::TestNode(const ClusterView&, uint64_t session)
     : table(std::make_unique<engine::ObjectTable>(table_options())),
-      hints(std::make_unique<engine::ObjectTable>(table_options())),
+      hint_table(std::make_unique<engine::ObjectTable>(Hints::table_options(7))),
+      hints(std::make_unique<Hints>(hint_table.get(), &authors, HintOptions{})),
       incarnation(session),
       renewed_incarnation(session) {}
 
@@ -80,6 +83,20 @@ NodeParts TestNode::parts() {
 void TestNode::start(std::shared_ptr<const ClusterView> view, const CoordinatorOptions& options) {
   coordinator = std::make_unique<Coordinator>(parts(), std::move(view), options, incarnation);
   coordinator->set_sinks(this, this);
+}
+
+void TestNode::open_hints(engine::Store* store, uint64_t bytes_max) {
+  coordinator.reset();
+  hints.reset();
+  codec = std::make_unique<StoredRecordCodec>(&authors, 0);
+  engine::TableOptions options = Hints::table_options(7);
+  options.store = store;
+  options.codec = codec.get();
+  hint_table = std::make_unique<engine::ObjectTable>(options);
+  if (store != nullptr) KVORUM_CHECK(hint_table->warm().ok());
+  hints = std::make_unique<Hints>(hint_table.get(), &authors,
+                                  HintOptions{Partitioner::kMd5, bytes_max});
+  hints->recover();
 }
 
 void TestNode::on_complete(uint64_t tag, const Completion& completion) {
@@ -212,8 +229,46 @@ void TestCluster::heal_all() {
   }
 }
 
+void TestCluster::open_hints(size_t node, engine::Store* store, uint64_t bytes_max) {
+  TestNode& holder = *nodes[node];
+  const auto own_view = std::make_shared<const ClusterView>(holder.coordinator->view());
+  holder.open_hints(store, bytes_max);
+  holder.start(own_view, {});
+  for (size_t other = 0; other < nodes.size(); ++other) {
+    if (other != node) heal(node, other);
+  }
+}
+
+void TestCluster::commit_hints(size_t node, bool ok) {
+  TestNode& holder = *nodes[node];
+  KVORUM_CHECK(holder.hint_table->commit(true).ok() == ok);
+  holder.coordinator->on_hints_committed(holder.hints->committed(), ok, now_of(node));
+}
+
+// Commits and loads: whether there were any.
+bool TestCluster::work_store(size_t node) {
+  TestNode& its = *nodes[node];
+  bool worked = false;
+  if (its.commits_hints && its.hint_table->has_dirty()) {
+    commit_hints(node);
+    worked = true;
+  }
+  if (its.commits_objects && its.table->has_dirty()) {
+    KVORUM_CHECK(its.table->commit(true).ok());
+    its.coordinator->on_committed(its.table->committed(), true, now_of(node));
+    worked = true;
+  }
+  const std::vector<Load> loads = std::exchange(its.coordinator->outbox().loads, {});
+  for (const Load& load : loads) {
+    ++loads_served;
+    its.coordinator->on_loaded(load.operation, its.table->load(load.ref()).ok(), now_of(node));
+  }
+  return worked || !loads.empty();
+}
+
 bool TestCluster::deliver_once() {
   bool moved = false;
+  for (size_t node = 0; node < nodes.size(); ++node) moved |= work_store(node);
   for (size_t from = 0; from < nodes.size(); ++from) {
     Outbox& outbox = nodes[from]->coordinator->outbox();
     const std::vector<MemberIndex> addressed = outbox.addressed();

@@ -47,12 +47,19 @@ struct TestNode : CompletionSink, KeyspaceSink {
 
   NodeParts parts();
   void start(std::shared_ptr<const ClusterView> view, const CoordinatorOptions& options);
+  // Drops the coordinator and what it had in memory of its hints; those in the store are found
+  // again. start() must follow. A null store is memory.
+  void open_hints(engine::Store* store, uint64_t bytes_max = 0);
 
   AuthorTable authors;
   HybridClock clock;
   FlushMarks marks;
   std::unique_ptr<engine::ObjectTable> table;
-  std::unique_ptr<engine::ObjectTable> hints;
+  std::unique_ptr<StoredRecordCodec> codec;
+  std::unique_ptr<engine::ObjectTable> hint_table;
+  std::unique_ptr<Hints> hints;
+  // In each round of deliveries, where there is a store.
+  bool commits_hints = true, commits_objects = false;
   std::unique_ptr<Coordinator> coordinator;
   uint64_t incarnation;
   std::atomic<uint64_t> renewed_incarnation;
@@ -75,6 +82,11 @@ class TestCluster {
   Answer increment(size_t node, const std::string& key);
   Answer run(size_t node, Request request, const std::string& key);
 
+  // A node whose hints are in a store of its own; or its death and next session, then linked to
+  // all.
+  void open_hints(size_t node, engine::Store* store, uint64_t bytes_max = 0);
+  void commit_hints(size_t node, bool ok = true);
+
   // Both directions; frames on their way are lost. Links break at once unless `silently`.
   void cut(size_t a, size_t b, bool silently = false);
   void heal(size_t a, size_t b);
@@ -95,11 +107,13 @@ class TestCluster {
   std::shared_ptr<const ClusterView> view;  // of node 0
   uint8_t keyspace = 0;
   size_t frames_lost = 0;  // on cut links
+  uint64_t loads_served = 0;
   uint64_t steady_us = 1'000'000;
   uint64_t wall_ms = 1'700'000'000'000;
 
  private:
   bool deliver_once();
+  bool work_store(size_t node);
 
   std::set<std::pair<size_t, size_t>> cut_;
   std::set<std::pair<size_t, size_t>> silent_;

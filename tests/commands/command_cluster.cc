@@ -19,7 +19,8 @@ CommandNode::CommandNode(const cluster::Founding& founding, const std::string& n
                          uint64_t number, DispatcherOptions options)
     : incarnation(100 + number),
       table(table_options()),
-      hints(table_options()),
+      hint_table(cluster::Hints::table_options(7)),
+      hints(&hint_table, &authors, {}),
       view(std::make_shared<const cluster::ClusterView>(cluster::found_view(founding, name))),
       coordinator(parts(), view, {}, number + 1),
       dispatcher(coordinator, parts(), *this, std::move(options)) {}

@@ -28,7 +28,8 @@ struct CommandNode : NodeServices {
   cluster::AuthorTable authors;
   cluster::HybridClock clock;
   cluster::FlushMarks marks;
-  engine::ObjectTable table, hints;
+  engine::ObjectTable table, hint_table;
+  cluster::Hints hints;
   std::shared_ptr<const cluster::ClusterView> view;
   cluster::Coordinator coordinator;
   Dispatcher dispatcher;

@@ -41,9 +41,39 @@ TEST(AskCommandsTest, AStoreThatFailedIsShown) {
   EXPECT_THAT(table.value(), HasSubstr("refuses writes: disk full"));
 }
 
+TEST(AskCommandsTest, HintsStandOnALinePerTargetWithAgeRateAndReason) {
+  NodeStatus status;
+  status.name = "a";
+  status.hints_pending = 12;
+  status.hints_max_bytes = 1 << 20;
+  status.hints_refused = 3;
+  HintStatus& row = status.hints.emplace_back();
+  row.target = "bb";
+  row.count = 12;
+  row.bytes = 48'000;
+  row.oldest_ms = 192'000;
+  row.delivered = 7;
+  row.bytes_per_second = 600;
+  row.reason = "being delivered";
+  HintStatus& waiting = status.hints.emplace_back();
+  waiting.target = "c";
+  waiting.count = 1;
+  waiting.oldest_ms = 90'061'000;
+  waiting.reason = "no link to it";
+  status.hints.emplace_back().target = "d";
+  const auto table = hints_table(hints_json(status));
+  ASSERT_TRUE(table.ok());
+  EXPECT_THAT(table.value(),
+              ContainsRegex("\nbb +12 +48000 +3m12s +7 +600 +1m21s +being delivered\n"));
+  EXPECT_THAT(table.value(), ContainsRegex("\nc +1 +0 +1d1h +0 +0 +- +no link to it\n"));
+  EXPECT_THAT(table.value(), ContainsRegex("\nd +0 +0 +- +0 +0 +-\n"));
+  EXPECT_THAT(table.value(), HasSubstr("keeps 12 hints in 0 of 1048576 bytes, has refused 3\n"));
+}
+
 TEST(AskCommandsTest, WhatIsNoSuchDocumentIsAnErrorNotATable) {
   for (const char* const text : {"", "x", "[]", "{}", "{\"members\":[1]}", "{\"members\":{}}"}) {
     EXPECT_FALSE(status_table(text).ok()) << text;
+    EXPECT_FALSE(hints_table(text).ok()) << text;
     EXPECT_FALSE(ring_table(text).ok()) << text;
     EXPECT_FALSE(key_table(text).ok()) << text;
     EXPECT_EQ(state_of(text), "") << text;

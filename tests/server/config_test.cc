@@ -52,6 +52,7 @@ TEST(ConfigDefaults, NoFileIsOneDurableNodeOnTheUsualPorts) {
   EXPECT_EQ(config.limits.pipeline_bytes, 64U << 20);
   EXPECT_EQ(config.limits.siblings, 100U);
   EXPECT_EQ(config.limits.clock_entries_max, 10U);
+  EXPECT_EQ(config.limits.hints_bytes, 1U << 30);
   EXPECT_EQ(config.timing.gossip_ms, 1000U);
   EXPECT_EQ(config.timing.hints_ms, 5000U);
   EXPECT_EQ(config.timing.anti_entropy_ms, 30000U);
@@ -83,7 +84,7 @@ keyspaces:
 engine:  {type: memory, sync: always, memory: 64mb, eviction: none}
 reactors: 4
 limits:  {clients: 7, request_timeout: 250ms, value_warn: 2kb, pipeline_bytes: 1gb, siblings: 9,
-          clock_entries_max: 15}
+          clock_entries_max: 15, hints: 256mb}
 password: 1234
 timing:  {gossip: 10ms, hints: 20ms, anti_entropy: 1m, read_repair_wait: 0}
 debug:   {clock_offset: -5s}
@@ -121,6 +122,7 @@ log:     {level: debug, format: json}
   EXPECT_EQ(config.limits.pipeline_bytes, 1U << 30);
   EXPECT_EQ(config.limits.siblings, 9U);
   EXPECT_EQ(config.limits.clock_entries_max, 15U);
+  EXPECT_EQ(config.limits.hints_bytes, 256U << 20);
   EXPECT_EQ(config.password, "1234");
   EXPECT_EQ(config.timing.gossip_ms, 10U);
   EXPECT_EQ(config.timing.hints_ms, 20U);

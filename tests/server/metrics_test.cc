@@ -38,6 +38,26 @@ TEST(MetricsTest, ValuesStandUnderTheirNames) {
   EXPECT_THAT(text, HasSubstr("kvorum_build{version=\"1.2.3\"} 1"));
 }
 
+TEST(MetricsTest, HintsStandUnderTheirTargets) {
+  NodeStatus status = some_status();
+  status.hints_bytes = 900;
+  status.hints_refused = 4;
+  for (const char* const name : {"b", "c"}) {
+    HintStatus& row = status.hints.emplace_back();
+    row.target = name;
+    row.count = name[0] == 'b' ? 3 : 0;
+    row.bytes = row.count * 300;
+    row.oldest_ms = row.count * 1000;
+  }
+  const std::string text = metrics_text(status);
+  EXPECT_THAT(text, HasSubstr("kvorum_hints_pending{target=\"b\"} 3"));
+  EXPECT_THAT(text, HasSubstr("kvorum_hints_pending{target=\"c\"} 0"));
+  EXPECT_THAT(text, HasSubstr("kvorum_hints_target_bytes{target=\"b\"} 900"));
+  EXPECT_THAT(text, HasSubstr("kvorum_hints_oldest_milliseconds{target=\"b\"} 3000"));
+  EXPECT_THAT(text, HasSubstr("kvorum_hints_bytes 900"));
+  EXPECT_THAT(text, HasSubstr("kvorum_hints_total{event=\"refused\"} 4"));
+}
+
 TEST(MetricsTest, EachFamilyIsDescribedOnceAndCountersEndInTotal) {
   std::istringstream lines(metrics_text(some_status()));
   std::set<std::string> seen;

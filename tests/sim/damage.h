@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What may be demanded after deaths. A write that was acknowledged had its copies on so many
 // distinct nodes, each a place of the preference list of its own: primaries, and fallbacks with a
-// hint (hints live in memory as yet: any death of their holder loses them). A copy is lost when its
-// holder, or after the hand-off the primary it was for, dies in a way that loses what it
-// acknowledged; a node is primary or fallback of a key and never both, so each node that lost
-// anything since the write began costs it at most one copy. A write with more copies than that must
-// survive. Writes acknowledged by fewer nodes than W (writes_when_short: hint) have a promise of so
-// many copies only.
+// hint. A copy is lost when its holder, or after the hand-off the primary it was for, dies in a way
+// that loses what it acknowledged; a node is primary or fallback of a key and never both, so each
+// node that lost anything since the write began costs it at most one copy. A write with more copies
+// than that must survive. Writes acknowledged by fewer nodes than W (writes_when_short: hint) have
+// a promise of so many copies only.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +26,7 @@ struct Copies {
 class DamageLog {
  public:
   void add(size_t node, uint64_t time_us, bool lost_objects) {
-    deaths_.push_back({node, time_us, lost_objects});
+    if (lost_objects) deaths_.push_back({node, time_us});
   }
 
   bool must_survive(const Copies& copies, uint64_t began_us) const {
@@ -36,29 +35,19 @@ class DamageLog {
 
   // The least number of copies that are left.
   int64_t survivors(const Copies& copies, uint64_t began_us) const {
-    std::set<size_t> lost_all, lost_hints;
+    std::set<size_t> lost;
     for (const Entry& death : deaths_) {
-      if (death.time_us < began_us) continue;
-      (death.lost_objects ? lost_all : lost_hints).insert(death.node);
+      if (death.time_us >= began_us) lost.insert(death.node);
     }
-    for (const size_t node : lost_all) lost_hints.erase(node);
-    const auto whole = static_cast<int64_t>(lost_all.size());
-    const auto hints = std::min(copies.fallbacks, static_cast<int64_t>(lost_hints.size()));
-    return copies.primaries + copies.fallbacks - whole - hints;
+    return copies.primaries + copies.fallbacks - static_cast<int64_t>(lost.size());
   }
 
-  bool lost_objects() const {
-    for (const Entry& death : deaths_) {
-      if (death.lost_objects) return true;
-    }
-    return false;
-  }
+  bool lost_objects() const { return !deaths_.empty(); }
 
  private:
   struct Entry {
     size_t node;
     uint64_t time_us;
-    bool lost_objects;
   };
   std::vector<Entry> deaths_;
 };

@@ -112,12 +112,13 @@ class SimNode final : public Peer, public server::NodeServices {
   void check_clock();
   void arm_timer(size_t reactor);
   void on_timer(size_t reactor);
-  void schedule_commit();
-  void commit();
-  void sync();
+  struct CommitLine;  // below
+  void schedule_commit(CommitLine& line);
+  void commit(CommitLine& line);
+  void sync(CommitLine& line);
   void renew_incarnation();
-  void tell_round(bool ok);
-  void reopen_later();
+  void tell_round(CommitLine& line, bool ok);
+  void reopen_later(CommitLine& line);
   // Runs `input` now, or when the pause is over; never in another session than this one.
   void when_awake(std::function<void()> input);
   void later(uint64_t delay_us, std::function<void()> input);
@@ -125,7 +126,7 @@ class SimNode final : public Peer, public server::NodeServices {
   const World world_;
   const size_t index_;
   Rng rng_;
-  SimDisk disk_;
+  SimDisk disk_, hint_disk_;
   cluster::CoordinatorOptions options_;
   std::shared_ptr<const cluster::ClusterView> view_;
   int64_t skew_ms_ = 0;
@@ -138,17 +139,27 @@ class SimNode final : public Peer, public server::NodeServices {
   uint64_t next_connection_ = 1;
 
   // Of a session.
-  std::unique_ptr<SimStore> store_;
+  std::unique_ptr<SimStore> store_, hint_store_;
   std::unique_ptr<cluster::AuthorTable> authors_;
   std::unique_ptr<cluster::HybridClock> clock_;
   std::unique_ptr<cluster::FlushMarks> marks_;
   std::unique_ptr<cluster::StoredRecordCodec> codec_;
-  std::unique_ptr<engine::ObjectTable> table_, hints_;
+  std::unique_ptr<engine::ObjectTable> table_, hint_table_;
+  std::unique_ptr<cluster::Hints> hints_;
   std::unique_ptr<server::SessionFacts> facts_;
   cluster::NodeParts parts_;
   std::vector<std::unique_ptr<ReactorState>> reactors_;
   std::map<uint64_t, std::unique_ptr<Connection>> connections_;
-  bool commit_scheduled_ = false, sync_scheduled_ = false;
+  // What stands for the two commit threads.
+  struct CommitLine {
+    SimNode* node;
+    bool hinted;
+    bool commit_scheduled = false, sync_scheduled = false;
+
+    engine::ObjectTable& table() const { return hinted ? *node->hint_table_ : *node->table_; }
+    SimStore& store() const { return hinted ? *node->hint_store_ : *node->store_; }
+  };
+  CommitLine object_line_{this, false}, hint_line_{this, true};
   size_t loads_open_ = 0;
   uint64_t marks_requested_ = 0;
   std::string inspected_bytes_;

@@ -13,7 +13,6 @@ using engine::SyncPolicy;
 
 namespace {
 
-constexpr int kHintPartitionBits = 3;
 constexpr uint64_t kEpochMs = 1'700'000'000'000;
 constexpr uint64_t kSyncIntervalUs = 1'000'000;
 constexpr uint64_t kReopenUs = 200'000;
@@ -37,6 +36,7 @@ SimNode::SimNode(const World& world, size_t index, uint64_t seed)
       index_(index),
       rng_(seed),
       disk_(rng_.next()),
+      hint_disk_(rng_.next(), &disk_),
       options_(world.swarm.options),
       view_(std::make_shared<const cluster::ClusterView>(
           cluster::found_view(world.founding, world.founding.members[index].name))),
@@ -82,15 +82,20 @@ bool SimNode::begin_session() {
 
 void SimNode::open_tables() {
   engine::TableOptions options;
-  options.partition_bits = kHintPartitionBits;
   options.hash_seed = rng_.next();
-  hints_ = std::make_unique<engine::ObjectTable>(options);
   options.partition_bits = view_->ring.partition_bits();
   options.memory_bytes_max = world_.swarm.memory_bytes;
   codec_ = std::make_unique<cluster::StoredRecordCodec>(authors_.get(), view_->cluster_id);
   options.codec = codec_.get();
   options.store = store_.get();
   table_ = std::make_unique<engine::ObjectTable>(options);
+  engine::TableOptions hint_options = cluster::Hints::table_options(rng_.next());
+  if (world_.swarm.durable) hint_store_ = std::make_unique<SimStore>(&hint_disk_);
+  hint_options.codec = codec_.get();
+  hint_options.store = hint_store_.get();
+  hint_table_ = std::make_unique<engine::ObjectTable>(hint_options);
+  hints_ = std::make_unique<cluster::Hints>(hint_table_.get(), authors_.get(),
+                                            cluster::HintOptions{view_->partitioner, 0});
 }
 
 void SimNode::start_reactors() {
@@ -120,15 +125,22 @@ bool SimNode::start() {
   if (!begin_session()) return false;
   open_tables();
   if (store_) {
-    if (!table_->warm().ok()) return false;
+    if (!table_->warm().ok() || !hint_table_->warm().ok()) return false;
+    hints_->recover();
     clock_->raise(highest_own(*authors_, view_->members[index_].id));
     facts_ = std::make_unique<server::SessionFacts>(store_.get(), clock_.get(), marks_.get(),
                                                     world_.swarm.sync == SyncPolicy::kAlways);
     if (!facts_->keep_clock(now().wall_ms).ok()) return false;
-    table_->set_dirty_callback([](void* self) { static_cast<SimNode*>(self)->schedule_commit(); },
-                               this);
+    object_line_ = {this, false};
+    hint_line_ = {this, true};
+    for (CommitLine* line : {&object_line_, &hint_line_}) {
+      const auto schedule = [](void* dirty) {
+        CommitLine& its = *static_cast<CommitLine*>(dirty);
+        its.node->schedule_commit(its);
+      };
+      line->table().set_dirty_callback(schedule, line);
+    }
   }
-  commit_scheduled_ = sync_scheduled_ = false;
   loads_open_ = 0;
   highest_reading_ = {};
   start_reactors();
@@ -140,7 +152,8 @@ bool SimNode::start() {
 
 void SimNode::die(Death how) {
   KVORUM_CHECK(alive());
-  if (how == Death::kClean && store_ && !table_->failed() && table_->commit(true).ok()) {
+  if (how == Death::kClean && store_ && !table_->failed() && !hint_table_->failed() &&
+      table_->commit(true).ok() && hint_table_->commit(true).ok()) {
     const bool ended =
         facts_->keep_marks().ok() &&
         server::end_session(*store_, incarnation_, clock_->reading(now().wall_ms)).ok();
@@ -159,63 +172,72 @@ void SimNode::die(Death how) {
   facts_.reset();
   table_.reset();
   hints_.reset();
+  hint_table_.reset();
   store_.reset();
-  if (how == Death::kPower) disk_.lose_power();
-  if (how == Death::kWipe) disk_.wipe();
+  hint_store_.reset();
+  for (SimDisk* disk : {&disk_, &hint_disk_}) {
+    if (how == Death::kPower) disk->lose_power();
+    if (how == Death::kWipe) disk->wipe();
+  }
   world_.network.leave(index_, how == Death::kPower);
 }
 
-void SimNode::schedule_commit() {
-  if (commit_scheduled_) return;
-  commit_scheduled_ = true;
-  later(rng_.below(world_.swarm.disk.commit_delay_us + 1), [this] { commit(); });
+void SimNode::schedule_commit(CommitLine& line) {
+  if (line.commit_scheduled) return;
+  line.commit_scheduled = true;
+  later(rng_.below(world_.swarm.disk.commit_delay_us + 1), [this, &line] { commit(line); });
 }
 
 // As engine/committer.cc does it, with the simulator's delays.
-void SimNode::commit() {
-  commit_scheduled_ = false;
-  if (table_->failed()) return;  // recover() asks again
+void SimNode::commit(CommitLine& line) {
+  line.commit_scheduled = false;
+  if (line.table().failed()) return;  // recover() asks again
   const bool synced = world_.swarm.sync == SyncPolicy::kAlways;
-  const bool ok = table_->commit(synced).ok();
-  if (ok && world_.swarm.sync == SyncPolicy::kInterval && !sync_scheduled_) {
-    sync_scheduled_ = true;
-    later(kSyncIntervalUs, [this] { sync(); });
+  const bool ok = line.table().commit(synced).ok();
+  if (ok && world_.swarm.sync == SyncPolicy::kInterval && !line.sync_scheduled) {
+    line.sync_scheduled = true;
+    later(kSyncIntervalUs, [this, &line] { sync(line); });
   }
-  if (ok) {
+  if (ok && !line.hinted) {
     (void)facts_->keep_clock(now().wall_ms);
     (void)facts_->keep_marks();
   }
   if (!ok) renew_incarnation();
-  tell_round(ok);
-  if (!ok) reopen_later();
+  tell_round(line, ok);
+  if (!ok) reopen_later(line);
 }
 
 // What a failed store forgets may have been counted under the incarnation, as in server/node.h.
 void SimNode::renew_incarnation() { renewed_incarnation_ = rng_.next() | 1; }
 
-void SimNode::sync() {
-  sync_scheduled_ = false;
-  if (table_->failed() || store_->sync().ok()) return;
-  table_->fail();
+void SimNode::sync(CommitLine& line) {
+  line.sync_scheduled = false;
+  if (line.table().failed() || line.store().sync().ok()) return;
+  line.table().fail();
   renew_incarnation();
-  tell_round(false);
-  reopen_later();
+  tell_round(line, false);
+  reopen_later(line);
 }
 
-void SimNode::tell_round(bool ok) {
-  const engine::Ticket ticket = table_->committed();
+void SimNode::tell_round(CommitLine& line, bool ok) {
+  const engine::Ticket ticket = line.table().committed();
   for (size_t reactor = 0; reactor < reactors_.size(); ++reactor) {
-    later(rng_.below(world_.swarm.disk.commit_delay_us + 1), [this, reactor, ticket, ok] {
-      reactors_[reactor]->coordinator.on_committed(ticket, ok, now());
+    later(rng_.below(world_.swarm.disk.commit_delay_us + 1), [this, &line, reactor, ticket, ok] {
+      cluster::Coordinator& coordinator = reactors_[reactor]->coordinator;
+      if (line.hinted) {
+        coordinator.on_hints_committed(ticket, ok, now());
+      } else {
+        coordinator.on_committed(ticket, ok, now());
+      }
       after_input(reactor);
     });
   }
 }
 
-void SimNode::reopen_later() {
-  later(kReopenUs, [this] {
-    if (!store_->reopen().ok()) return reopen_later();
-    table_->recover();
+void SimNode::reopen_later(CommitLine& line) {
+  later(kReopenUs, [this, &line] {
+    if (!line.store().reopen().ok()) return reopen_later(line);
+    line.table().recover();
   });
 }
 
@@ -237,24 +259,18 @@ server::NodeStatus SimNode::status() {
   return status;
 }
 
-uint64_t SimNode::hints_pending() const {
-  return cluster::Hints(hints_.get(), authors_.get(), view_->partitioner).pending();
-}
+uint64_t SimNode::hints_pending() const { return hints_->pending(); }
 
 std::string SimNode::describe_hints() const {
   constexpr const char* kStates[] = {"up", "suspected", "down"};
   std::string text;
-  const auto show = [&](const cluster::HintKey& hint, const cluster::Object&) {
+  hints_->walk([&](const cluster::HintKey& hint, const cluster::Object&) {
     const cluster::MemberIndex target = view_->find_id(hint.target);
     const auto state = reactors_[0]->coordinator.peer_state(target);
     text +=
         fmt::format("{} for {} ({}): {}; ", view_->members[index_].name,
                     view_->members[target].name, kStates[static_cast<size_t>(state)], hint.key.key);
-  };
-  uint32_t partition = 0;
-  Position from;
-  const cluster::Hints hints(hints_.get(), authors_.get(), view_->partitioner);
-  while (partition < hints.partitions()) hints.walk(&partition, &from, 1, show);
+  });
   return text;
 }
 

@@ -18,7 +18,9 @@ namespace kvorum::sim {
 
 class SimDisk {
  public:
-  explicit SimDisk(uint64_t seed) : rng_(seed) {}
+  // Broken whenever `same_device` is.
+  explicit SimDisk(uint64_t seed, const SimDisk* same_device = nullptr)
+      : same_device_(same_device), rng_(seed) {}
 
   void write(const engine::StoreBatch& batch);
   void sync() { unsynced_.clear(); }
@@ -33,8 +35,11 @@ class SimDisk {
   // Of a write, sync or read that fails once.
   void set_error_chance(double chance) { error_chance_ = chance; }
 
-  bool broken() const { return broken_; }
-  bool fails_now() { return broken_ || (error_chance_ > 0 && rng_.chance(error_chance_)); }
+  bool broken() const { return broken_ || (same_device_ && same_device_->broken()); }
+  bool fails_now() {
+    const double chance = same_device_ ? same_device_->error_chance_ : error_chance_;
+    return broken() || (chance > 0 && rng_.chance(chance));
+  }
   size_t unsynced_batches() const { return unsynced_.size(); }
   const std::map<std::string, std::string, std::less<>>& values() const { return values_; }
   Rng& rng() { return rng_; }
@@ -45,6 +50,7 @@ class SimDisk {
 
   std::map<std::string, std::string, std::less<>> values_;
   std::deque<Before> unsynced_;
+  const SimDisk* same_device_;
   bool broken_ = false;
   double error_chance_ = 0;
   bool keeps_some_ = true;
