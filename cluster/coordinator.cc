@@ -115,6 +115,10 @@ void Coordinator::Impl::refuse(const Request& request, uint64_t tag, Outcome out
   core.completions->on_complete(tag, completion);
 }
 
+void Coordinator::repair(const RepairWish& wish, Now now) { impl_->anti_entropy.repair(wish, now); }
+
+RepairProgress Coordinator::repair_progress() const { return impl_->anti_entropy.progress(); }
+
 Outbox& Coordinator::outbox() { return impl_->core.outbox; }
 const ClusterView& Coordinator::view() const { return *impl_->core.view; }
 

@@ -21,6 +21,8 @@
 #include "base/slot_map.h"
 #include "base/time.h"
 #include "cluster/author_table.h"
+#include "cluster/background_budget.h"
+#include "cluster/clean_exchanges.h"
 #include "cluster/cluster_view.h"
 #include "cluster/flush_marks.h"
 #include "cluster/hints.h"
@@ -29,6 +31,7 @@
 #include "cluster/messages.h"
 #include "cluster/operation.h"
 #include "cluster/outbox.h"
+#include "cluster/whole_replicas.h"
 #include "engine/object_table.h"
 
 namespace kvorum::cluster {
@@ -47,6 +50,13 @@ struct NodeParts {
   // store, which may forget what was counted under the one before.
   const std::atomic<uint64_t>* renewed_incarnation = nullptr;
 
+  WholeReplicas* whole = nullptr;       // null: all copies count as whole
+  CleanExchanges* exchanges = nullptr;  // null: clean exchanges are not noted
+  BackgroundBudget* budget = nullptr;   // null: background work is bounded by its own limits alone
+
+  bool is_whole(uint8_t keyspace, uint32_t partition) const {
+    return whole == nullptr || whole->is_whole(keyspace, partition);
+  }
   uint64_t current_incarnation() const {
     return renewed_incarnation ? renewed_incarnation->load(std::memory_order_acquire) : incarnation;
   }
@@ -56,9 +66,10 @@ struct CoordinatorOptions {
   uint32_t request_timeout_ms = 1000;
   uint32_t read_repair_wait_ms = 100;
   uint32_t hints_interval_ms = 5000;
+  uint32_t anti_entropy_ms = 30'000;  // between two rounds with a peer; 0: none
   uint32_t siblings_max = 100;
   uint32_t clock_entries_max = 10;
-  bool replays_hints = true;  // one coordinator of a node does
+  bool replays_hints = true;  // and the other background work: one coordinator of a node does
 };
 
 // Since start; read by another thread for metrics, hence atomic there (server copies them per
@@ -72,6 +83,12 @@ struct CoordinatorCounters {
   uint64_t no_quorum = 0, uncertain = 0, timeouts = 0;
   uint64_t siblings_seen = 0, concurrent_dropped = 0, clock_truncations = 0;
   uint64_t malformed_frames = 0, operations_in_flight = 0, expired = 0;
+  // Anti-entropy: exchanges of one partition with one peer, begun by this node.
+  uint64_t exchanges_started = 0, exchanges_clean = 0, exchanges_failed = 0;
+  uint64_t exchange_rounds = 0, exchange_bytes = 0;  // frames sent that compare, either side
+  uint64_t keys_compared = 0, keys_settled = 0;      // settled: different only for a moment
+  uint64_t keys_pulled = 0, keys_pushed = 0;         // repaired here, and at the peer
+  uint64_t trees_built = 0, tree_mismatches = 0;
 };
 
 // What is under way in a coordinator: all zero once it was left alone for some seconds.
@@ -85,6 +102,22 @@ struct Backlog {
 };
 
 enum class PeerState : uint8_t { kUp, kSuspected, kDown };
+
+// What an operator wants compared with all other primaries; -1: every one.
+struct RepairWish {
+  int keyspace = -1;
+  int64_t partition = -1;
+};
+
+// Of the anti-entropy that is under way.
+struct RepairProgress {
+  bool active = false;
+  uint64_t partitions_done = 0, partitions_left = 0;
+  uint64_t keys_repaired = 0;
+  uint64_t began_us = 0;         // steady
+  size_t peers_unreachable = 0;  // these have to wait until their link is up
+  bool waits_for_budget = false;
+};
 
 struct ScanPage;  // scan_page.h
 
@@ -117,6 +150,11 @@ class Coordinator {
   void on_time(Now now);
   // Steady microseconds of the next on_time() that matters; 0: none.
   uint64_t next_deadline_us() const;
+
+  // Begins exchanges with all reachable peers at once (anti_entropy.h). Of the coordinator that
+  // does the background work.
+  void repair(const RepairWish& wish, Now now);
+  RepairProgress repair_progress() const;
 
   Outbox& outbox();
   const ClusterView& view() const;

@@ -3,15 +3,19 @@
 // include it.
 #pragma once
 
+#include "cluster/anti_entropy.h"
 #include "cluster/coordinator.h"
 #include "cluster/core.h"
+#include "cluster/exchange_server.h"
 #include "cluster/forwarding.h"
 #include "cluster/get_machine.h"
 #include "cluster/hint_replay.h"
 #include "cluster/inspect_machine.h"
+#include "cluster/key_repair.h"
 #include "cluster/keyspace_machine.h"
 #include "cluster/put_machine.h"
 #include "cluster/replica_service.h"
+#include "cluster/tree_keeper.h"
 
 namespace kvorum::cluster {
 
@@ -26,6 +30,10 @@ struct Coordinator::Impl final : Starter {
         forwarding(core),
         replicas(core),
         hint_replay(core),
+        key_repair(core),
+        anti_entropy(core, key_repair),
+        exchange_server(core),
+        tree_keeper(core, anti_entropy),
         keyspaces(parts, core.outbox, {.timeout_ms = options.request_timeout_ms}) {
     core.starter = this;
     keyspaces.publish(core.view);
@@ -41,6 +49,7 @@ struct Coordinator::Impl final : Starter {
   bool on_read_reply(MemberIndex from, const Frame& frame, Now now);
   bool on_write_reply(MemberIndex from, const Frame& frame, Now now);
   void on_own_commit(SlotId id, OwnCommit commit, Now now);
+  bool on_other(MemberIndex from, const Frame& frame, Now now);
   void on_link_down(MemberIndex peer, Now now);
   void on_timer(SlotId id, Operation& operation, Now now);
   void expire(Now now);
@@ -53,6 +62,10 @@ struct Coordinator::Impl final : Starter {
   Forwarding forwarding;
   ReplicaService replicas;
   HintReplay hint_replay;
+  KeyRepair key_repair;
+  AntiEntropy anti_entropy;
+  ExchangeServer exchange_server;
+  TreeKeeper tree_keeper;
   KeyspaceMachine keyspaces;
   uint64_t expiry_due_us = 0;
   Now last_now;

@@ -5,7 +5,8 @@
 namespace kvorum::cluster {
 namespace {
 
-constexpr uint8_t kFirstKeyspaceMessage = static_cast<uint8_t>(MessageType::kScan);
+// Types go in blocks of 32.
+constexpr uint8_t block_of(MessageType type) { return static_cast<uint8_t>(type) / 32; }
 
 }  // namespace
 
@@ -61,6 +62,9 @@ bool Coordinator::Impl::on_read_reply(MemberIndex from, const Frame& frame, Now 
     case Operation::Kind::kInspect:
       inspections.on_reply(id, *operation, {from, reply}, now);
       break;
+    case Operation::Kind::kKeyRepair:
+      key_repair.on_read_reply(id, *operation, reply, now);
+      break;
     case Operation::Kind::kForward:
     case Operation::Kind::kReplicaFrame:
     case Operation::Kind::kHintReplay:
@@ -82,8 +86,18 @@ bool Coordinator::Impl::on_write_reply(MemberIndex from, const Frame& frame, Now
     repairs.on_reply(id, *operation, from);
   } else if (operation->kind == Operation::Kind::kHintReplay) {
     hint_replay.on_reply(id, *operation, reply, now);
+  } else if (operation->kind == Operation::Kind::kKeyRepair) {
+    key_repair.on_write_reply(id, *operation, reply, now);
   }
   return true;
+}
+
+bool Coordinator::Impl::on_other(MemberIndex from, const Frame& frame, Now now) {
+  if (block_of(frame.head.type) == block_of(MessageType::kScan)) {
+    return keyspaces.on_message(from, frame, now);
+  }
+  if (block_of(frame.head.type) != block_of(MessageType::kExchangeOpen)) return false;
+  return exchange_server.on_message(from, frame, now) || anti_entropy.on_message(from, frame, now);
 }
 
 bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
@@ -109,8 +123,7 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
       well_formed = impl.on_write_reply(from, frame, now);
       break;
     default:
-      well_formed = static_cast<uint8_t>(frame.head.type) >= kFirstKeyspaceMessage &&
-                    impl.keyspaces.on_message(from, frame, now);
+      well_formed = impl.on_other(from, frame, now);
   }
   if (!well_formed) ++impl.core.counters.malformed_frames;
   return well_formed;
@@ -132,6 +145,7 @@ void Coordinator::prefetch(std::span<const Frame> frames) const {
 void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
   impl_->core.health.set_linked(peer, up);
   impl_->keyspaces.on_peer(peer, up, now);
+  impl_->anti_entropy.on_link(peer, up, now);
   if (up) {
     impl_->hint_replay.on_link_up(peer, now);
   } else {
@@ -157,6 +171,9 @@ void Coordinator::Impl::on_link_down(MemberIndex peer, Now now) {
         break;
       case Operation::Kind::kHintReplay:
         hint_replay.on_link_down(id, operation, peer);
+        break;
+      case Operation::Kind::kKeyRepair:
+        key_repair.on_link_down(id, operation, peer, now);
         break;
       case Operation::Kind::kInspect:
       case Operation::Kind::kReplicaFrame:
@@ -187,6 +204,8 @@ void Coordinator::Impl::on_own_commit(SlotId id, OwnCommit commit, Now now) {
     puts.on_own_commit(id, *operation, commit, now);
   } else if (operation->kind == Operation::Kind::kHintReplay) {
     hint_replay.on_own_commit(id, *operation, commit.ok, now);
+  } else if (operation->kind == Operation::Kind::kKeyRepair) {
+    key_repair.on_own_commit(id, *operation, commit.ok, now);
   }
 }
 
@@ -200,6 +219,8 @@ void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
     impl.hint_replay.on_loaded(id, *operation, ok, now);
   } else if (operation->kind == Operation::Kind::kGet && operation->answered_client) {
     impl.repairs.on_loaded(id, *operation, ok, now);  // what else would an answered read load
+  } else if (operation->kind == Operation::Kind::kKeyRepair) {
+    impl.key_repair.on_loaded(id, *operation, ok, now);
   } else if (!ok) {
     impl.core.complete_failed(*operation, Outcome::kStoreFailed, {}, now);
     impl.core.release(id);
@@ -209,7 +230,16 @@ void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
 }
 
 void Coordinator::on_scanned(SlotId operation, const ScanPage& page, Now now) {
-  impl_->keyspaces.on_scanned(operation, page, now);
+  switch (page.reader) {
+    case RangeLoad::Reader::kScan:
+      return impl_->keyspaces.on_scanned(operation, page, now);
+    case RangeLoad::Reader::kExchangeAsker:
+      return impl_->anti_entropy.on_scanned(operation, page, now);
+    case RangeLoad::Reader::kExchangeServer:
+      return impl_->exchange_server.on_scanned(operation, page);
+    case RangeLoad::Reader::kTreeKeeper:
+      return impl_->tree_keeper.on_scanned(page, now);
+  }
 }
 
 }  // namespace kvorum::cluster

@@ -34,6 +34,9 @@ void Coordinator::Impl::on_timer(SlotId id, Operation& operation, Now now) {
     case Operation::Kind::kHintReplay:
       hint_replay.on_timer(id, operation, now);
       break;
+    case Operation::Kind::kKeyRepair:
+      key_repair.on_timer(id, operation, now);
+      break;
     case Operation::Kind::kReplicaFrame:
       break;
   }
@@ -83,6 +86,8 @@ void Coordinator::on_time(Now now) {
   impl.puts.on_time(now);
   impl.hint_replay.on_time(now);
   impl.keyspaces.on_time(now);
+  impl.anti_entropy.on_time(now);
+  impl.tree_keeper.on_time(now);
   if (impl.core.options.replays_hints) impl.expire(now);
 }
 
@@ -91,6 +96,8 @@ uint64_t Coordinator::next_deadline_us() const {
   uint64_t next = sooner(impl.core.timers.next_due_us(), impl.hint_replay.next_deadline_us());
   next = sooner(next, impl.puts.next_deadline_us());
   next = sooner(next, impl.keyspaces.next_deadline_us());
+  next = sooner(next, impl.anti_entropy.next_deadline_us());
+  next = sooner(next, impl.tree_keeper.next_deadline_us());
   const uint64_t expiry_ms = impl.core.parts.table->next_deadline_ms();
   if (expiry_ms != 0 && impl.core.options.replays_hints) {
     const uint64_t clock_ms = impl.core.clock_ms(impl.last_now);

@@ -95,6 +95,8 @@ void Operation::begin(Kind new_kind, Now now) {
   hints_left = 0;
   short_of_w = 0;
   tried.clear();
+  repair_step = RepairStep::kWait;
+  repair_pushes = false;
   replicas.clear();
   replica_objects.clear();
 }
@@ -176,7 +178,8 @@ bool Core::read_hints(const KeyRef& key, Object* object, std::string* storage) {
   return found;
 }
 
-engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn) {
+engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn,
+                                      bool repair) {
   bool nameless = false;  // the table of authors is full: nothing is stored
   const auto change_record = [&](std::string_view bytes) {
     using Action = engine::RecordChange::Action;
@@ -190,7 +193,7 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
     if (marked) parts.marks->apply(key.keyspace, record.object);  // also what fn merged in
 
     describe_record(record.object, &change);
-    change.frees = !change.live;
+    change.frees = repair || !change.live;
     // Nobody else holds a copy that a forgotten tombstone could let return.
     const bool alone = view->members.size() == 1;
     if (record.object.empty() || (alone && !change.live)) {

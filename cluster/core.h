@@ -30,6 +30,7 @@ struct Target {
   MemberIndex stands_for = kNoMember;  // the primary whose place a fallback takes
   State state = State::kWaiting;
   bool replaced = false;  // silent for a quarter of the deadline: another was asked too
+  bool whole = true;      // as far as it said: its answer to a read counts (whole_replicas.h)
   uint64_t digest = 0;    // versions_digest() of its answer to a read
 };
 
@@ -41,7 +42,15 @@ bool is_vote(const Targets& targets, size_t at);
 
 // One request in flight, as its coordinator or its forwarder sees it. Pooled: begin() resets it.
 struct Operation {
-  enum class Kind : uint8_t { kGet, kPut, kForward, kInspect, kReplicaFrame, kHintReplay };
+  enum class Kind : uint8_t {
+    kGet,
+    kPut,
+    kForward,
+    kInspect,
+    kReplicaFrame,
+    kHintReplay,
+    kKeyRepair
+  };
   enum class Phase : uint8_t {
     kLoading,    // waits for an object from the store, then starts again
     kReading,    // get: until R counted; put: its read before the edit
@@ -92,6 +101,11 @@ struct Operation {
 
   // Forward.
   InlineVector<MemberIndex, 4> tried;
+
+  // Key repair.
+  enum class RepairStep : uint8_t { kWait, kCheck, kPull, kMerge, kPush };
+  RepairStep repair_step;
+  bool repair_pushes;
 
   std::vector<ReplicaFacts> replicas;       // kInspect
   std::deque<std::string> replica_objects;  // their bytes
@@ -163,6 +177,10 @@ class Core {
     return view->ring.preference_list(partition_of(key.position, view->ring.partition_bits()));
   }
   bool is_primary(MemberIndex member, const KeyRef& key) const;
+  // This node's copy of the key's partition counts toward R (whole_replicas.h).
+  bool is_whole(const KeyRef& key) const {
+    return parts.is_whole(key.keyspace, partition_of(key.position, view->ring.partition_bits()));
+  }
   bool lww(uint8_t keyspace) const {
     return view->keyspaces[keyspace].conflicts == ConflictPolicy::kLww;
   }
@@ -184,7 +202,9 @@ class Core {
   // All hints kept here for the key, merged. False where there is none.
   bool read_hints(const KeyRef& key, Object* object, std::string* storage);
   // Changes the own copy under its lock: fn edits the record and says whether to store it.
-  engine::UpdateResult update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn);
+  // A repair is taken even where memory is full: it was acknowledged somewhere.
+  engine::UpdateResult update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn,
+                                  bool repair = false);
   // A new dot of this node for the record; notes the birth where it is a first one. In a keyspace
   // of the last write its HLC is above everything in `covered`: a node whose clock is slow must not
   // make an overwrite that is older than what it overwrites.

@@ -85,6 +85,7 @@ engine::Access GetMachine::answer_own(Operation& operation, Target& target) {
     operation.object_digest = target.digest = versions_digest(record.object);
   });
   target.state = access == engine::Access::kDone ? State::kAnswered : State::kFailed;
+  target.whole = core_.is_whole(key);
   if (target.state == State::kAnswered) operation.fastest = core_.self_id();
   return access;
 }
@@ -127,6 +128,7 @@ Progress GetMachine::on_reply(SlotId id, Operation& operation, MemberIndex from,
     if (candidate.member == from && open(candidate)) target = &candidate;
   }
   if (!target) return Progress::kWaiting;
+  target->whole = reply.whole;
   if (reply.verdict == ReplicaVerdict::kRefused) {
     target->state = State::kFailed;
   } else if (reply.verdict == ReplicaVerdict::kNotHeld) {
@@ -147,18 +149,29 @@ Progress GetMachine::on_reply(SlotId id, Operation& operation, MemberIndex from,
   return progress(operation);
 }
 
+// A copy that is not whole counts where none is that could be asked, and where all primaries
+// answered: nobody else knows more then.
 Progress GetMachine::progress(const Operation& operation) const {
   size_t counted = 0;
   size_t weak = 0;
+  size_t doubtful = 0;
+  size_t whole_primaries = 0;
   bool any_open = false;
   bool primary_open = false;
   for (const Target& target : operation.targets) {
-    counted += target.state == State::kAnswered;
+    const bool answered = target.state == State::kAnswered;
+    counted += answered && target.whole;
+    doubtful += answered && !target.whole;
+    whole_primaries += answered && target.whole && target.stands_for == kNoMember;
     weak += target.state == State::kWeak;
     any_open |= open(target);
     primary_open |= open(target) && target.stands_for == kNoMember && !target.replaced;
   }
   if (!primary_open) counted += weak;
+  if (doubtful > 0 && !primary_open) {
+    const size_t n = core_.view->quorum(operation.keyspace).n;
+    if (whole_primaries == 0 || whole_primaries + doubtful == n) counted += doubtful;
+  }
   if (counted >= operation.needed && operation.needed > 0) return Progress::kDone;
   return any_open ? Progress::kWaiting : Progress::kFailed;
 }

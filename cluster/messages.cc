@@ -117,7 +117,8 @@ bool parse_replica_read(const Frame& frame, ReplicaRead* message) {
 }
 
 void put_replica_read_reply(std::string& batch, SlotId operation, const ReplicaReadReply& message) {
-  const uint16_t flags = message.full ? kReadFull : 0;
+  uint16_t flags = message.full ? kReadFull : 0;
+  if (!message.whole) flags |= kReadNotWhole;
   FrameWriter frame(batch, {MessageType::kReplicaReadReply, 0, flags, operation});
   put_u8(batch, static_cast<uint8_t>(message.verdict));
   put_u64(batch, message.digest);
@@ -132,6 +133,7 @@ bool parse_replica_read_reply(const Frame& frame, ReplicaReadReply* message) {
   message->digest = reader.u64();
   message->object = reader.rest();
   message->full = frame.head.flags & kReadFull;
+  message->whole = !(frame.head.flags & kReadNotWhole);
   return reader.ok() && verdict <= static_cast<uint8_t>(ReplicaVerdict::kNotHeld);
 }
 

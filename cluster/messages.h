@@ -47,6 +47,17 @@ enum class MessageType : uint8_t {
   kFlushClocksReply = 37,
   kFlushMark = 38,
   kFlushMarkReply = 39,
+  // 64 to 79: anti-entropy (cluster/anti_entropy_messages.h)
+  kExchangeOpen = 64,
+  kExchangeOpenReply = 65,
+  kPartitionRoots = 66,
+  kPartitionRootsReply = 67,
+  kTreeNodes = 68,
+  kTreeNodesReply = 69,
+  kRangeDigests = 70,
+  kRangeDifferences = 71,
+  kExchangeDone = 72,
+  kExchangeDoneReply = 73,
 };
 
 struct FrameHead {
@@ -85,9 +96,10 @@ FrameStatus parse_frame(std::string_view bytes, Frame* frame, size_t* size);
 bool peek_key(const Frame& frame, KeyRef* key);
 
 // ReplicaRead: what the asker wants back. ReplicaWrite: who the write is for.
-inline constexpr uint16_t kReadFull = 1 << 0;     // the object, not only the digest of its versions
-inline constexpr uint16_t kReadHinted = 1 << 1;   // asked as a fallback: answer from hints
-inline constexpr uint16_t kWriteBlind = 1 << 0;   // tell me what you keep that this did not cover
+inline constexpr uint16_t kReadFull = 1 << 0;    // the object, not only the digest of its versions
+inline constexpr uint16_t kReadHinted = 1 << 1;  // asked as a fallback: answer from hints
+inline constexpr uint16_t kReadNotWhole = 1 << 2;  // of the answer: the copy may lack writes
+inline constexpr uint16_t kWriteBlind = 1 << 0;    // tell me what you keep that this did not cover
 inline constexpr uint16_t kWriteHinted = 1 << 1;  // keep it as a hint for the member in the payload
 inline constexpr uint16_t kWriteRepair = 1 << 2;  // read repair or hint replay: no client waits
 inline constexpr uint16_t kWriteSecond = 1 << 3;  // the second write of a blind one; echoed
@@ -112,6 +124,7 @@ bool parse_replica_read(const Frame& frame, ReplicaRead* message);
 struct ReplicaReadReply {
   ReplicaVerdict verdict = ReplicaVerdict::kOk;
   bool full = false;
+  bool whole = true;        // the copy counts toward R (whole_replicas.h)
   uint64_t digest = 0;      // versions_digest()
   std::string_view object;  // portable form, where full
 };

@@ -24,14 +24,23 @@ struct Load {
   KeyRef ref() const { return KeyRef{key, position, keyspace}; }
 };
 
-// A stretch of a partition that SCAN needs of a table that is not complete: to be read with
-// ObjectTable::scan_store() on a store thread, then answered with Coordinator::on_scanned().
+// A stretch of a partition that is needed of a table that is not complete: to be read with
+// read_stored_page() on a store thread, then answered with Coordinator::on_scanned().
 struct RangeLoad {
+  // Whose `operation` it is; the page brings it back.
+  enum class Reader : uint8_t {
+    kScan,            // scan_server.h
+    kExchangeAsker,   // anti_entropy.h
+    kExchangeServer,  // exchange_server.h
+    kTreeKeeper,      // tree_keeper.h: no objects are wanted, but a stretch of a hash tree built
+  };
   SlotId operation = 0;
   uint8_t keyspace = 0;
   uint32_t partition = 0;
   Position from;
   size_t count_min = 0;
+  uint64_t end = 0;  // of position.high, exclusive; 0: the partition's end
+  Reader reader = Reader::kScan;
 };
 
 class Outbox {

@@ -54,7 +54,8 @@ bool PutMachine::must_read(const Operation& operation) {
   const EditRow& row = core_.parts.edits[request.edit];
   const bool primary = core_.is_primary(core_.self(), request.key);
   if (row.needs_old) return true;
-  if (!request.has_context) return !primary;
+  // A copy that may lack writes is no context: what it forgot would become a sibling.
+  if (!request.has_context) return !primary || !core_.is_whole(request.key);
   if (request.context->detached.empty()) return false;
   bool lacks = !primary;
   core_.read_own(request.key, [&](Record& record) {

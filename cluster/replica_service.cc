@@ -28,6 +28,7 @@ bool ReplicaService::on_read(MemberIndex from, const Frame& frame) {
   const engine::Access access = core_.read_own(message.key, [&](Record& record) {
     ReplicaReadReply reply;
     reply.full = message.full;
+    reply.whole = core_.is_whole(message.key);
     if (record.object.empty()) reply.verdict = ReplicaVerdict::kAbsent;
     reply.digest = versions_digest(record.object);
     core_.outgoing.clear();
@@ -73,15 +74,18 @@ bool ReplicaService::on_write(MemberIndex from, const Frame& frame, Now now) {
   }
   AwaitedCommit answer;
   const bool lww = core_.lww(message.key.keyspace);
-  const engine::UpdateResult result = core_.update_own(message.key, [&](Record& record) {
-    record.object = merge(record.object, incoming);
-    if (lww) core_.counters.concurrent_dropped += keep_newest(record.object);
-    if (message.blind && keeps_uncovered(record.object, incoming)) {
-      answer.reply.verdict = ReplicaVerdict::kUncovered;
-      encode_context(Context{record.object.vector, {}}, answer.vector_bytes);
-    }
-    return true;
-  });
+  const engine::UpdateResult result = core_.update_own(
+      message.key,
+      [&](Record& record) {
+        record.object = merge(record.object, incoming);
+        if (lww) core_.counters.concurrent_dropped += keep_newest(record.object);
+        if (message.blind && keeps_uncovered(record.object, incoming)) {
+          answer.reply.verdict = ReplicaVerdict::kUncovered;
+          encode_context(Context{record.object.vector, {}}, answer.vector_bytes);
+        }
+        return true;
+      },
+      message.repair);
   if (result.access == engine::Access::kNotResident) {
     wait_for_object(from, frame, message.key, now);
     return true;

@@ -38,13 +38,24 @@ class PageWriter {
   std::string stripped_;
 };
 
+engine::ScanRange stretch_of(const RangeLoad& range) {
+  return {range.keyspace, range.partition, range.from, range.count_min, range.end};
+}
+
+ScanPage build_tree(const NodeParts& parts, const RangeLoad& range, ScanPage page) {
+  const Result<engine::TreeBuild> built =
+      parts.table->build_tree_from_store(range.keyspace, range.partition);
+  if (!built.ok()) page.access = engine::Access::kRefused;
+  if (built.ok()) page.tree = built.value();
+  return page;
+}
+
 }  // namespace
 
 ScanPage read_resident_page(const NodeParts& parts, const RangeLoad& range) {
   ScanPage page;
   PageWriter writer(parts, &page);
-  const engine::ScanEnd end =
-      parts.table->scan({range.keyspace, range.partition, range.from, range.count_min}, writer);
+  const engine::ScanEnd end = parts.table->scan(stretch_of(range), writer);
   page.access = end.access;
   page.done = end.done;
   page.next = end.next;
@@ -53,11 +64,13 @@ ScanPage read_resident_page(const NodeParts& parts, const RangeLoad& range) {
 
 ScanPage read_stored_page(const NodeParts& parts, const RangeLoad& range) {
   ScanPage page;
+  page.reader = range.reader;
+  if (range.reader == RangeLoad::Reader::kTreeKeeper) return build_tree(parts, range, page);
   PageWriter writer(parts, &page);
-  const Result<engine::ScanEnd> end = parts.table->scan_store(
-      {range.keyspace, range.partition, range.from, range.count_min}, writer);
+  const Result<engine::ScanEnd> end = parts.table->scan_store(stretch_of(range), writer);
   if (!end.ok()) {
     page = {};
+    page.reader = range.reader;
     page.access = engine::Access::kRefused;
     return page;
   }

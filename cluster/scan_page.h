@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stretch of one partition, as SCAN needs it: keys with their versions, without their values.
-// Read by a reactor from the resident objects, or by a store thread from the store; a plain value.
+// A stretch of one partition, as SCAN and anti-entropy need it: keys with their versions, without
+// their values. Read by a reactor from the resident objects, or by a store thread from the store; a
+// plain value.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,8 @@ struct ScanPage {
   std::string items;                              // put_scan_item(), in position order
   uint32_t shown = 0;                             // records looked at
   uint32_t live = 0;                              // of the items, those with a value
+  RangeLoad::Reader reader = RangeLoad::Reader::kScan;
+  engine::TreeBuild tree = engine::TreeBuild::kDone;  // of the tree keeper
 };
 
 // What is resident. access is kNotResident where the store has to be read.

@@ -9,6 +9,7 @@ namespace kvorum::cluster {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 // Puts at a chosen coordinator: its context names it as the fastest of the read before.
@@ -137,6 +138,39 @@ TEST(Paper, Section46AWriteIsTakenWhileOneNodeIsAlive) {
   cluster.pass_ms(200);
   for (size_t place = 0; place < 3; ++place) {
     EXPECT_THAT(cluster.own_values(cluster.node_for("k", place), "k"), ElementsAre("v"));
+  }
+}
+
+// "there are scenarios under which hinted replicas become unavailable before they can be returned
+// to the original replica node. To handle this ... Dynamo implements an anti-entropy protocol"
+TEST(Paper, Section47AHintThatIsLostIsMadeUpForByTheOtherReplicas) {
+  CoordinatorOptions options;
+  options.anti_entropy_ms = 1000;
+  TestCluster cluster(5, {}, options);
+  cluster.pass_ms(100);
+  const size_t away = cluster.node_for("k", 0);
+  const size_t fallback = cluster.node_for("k", 3);
+  cluster.isolate(away);
+  ASSERT_EQ(cluster.set(cluster.node_for("k", 1), "k", "v").outcome, Outcome::kOk);
+  cluster.restart_wiped(fallback);
+  cluster.heal_all();
+  EXPECT_THAT(cluster.own_values(away, "k"), IsEmpty());
+  cluster.pass_ms(3000);
+  EXPECT_THAT(cluster.own_values(away, "k"), ElementsAre("v"));
+}
+
+// "If the hash values of the root of two trees are equal, then the values of the leaf nodes in the
+// tree are equal and the nodes require no synchronization."
+TEST(Paper, Section47EqualRootsNeedNoSynchronization) {
+  CoordinatorOptions options;
+  options.anti_entropy_ms = 1000;
+  TestCluster cluster(3, {}, options);
+  for (int n = 0; n < 100; ++n) cluster.set(0, "k" + std::to_string(n), "v");
+  cluster.pass_ms(5000);
+  for (const auto& node : cluster.nodes) {
+    EXPECT_GT(node->coordinator->counters().exchange_rounds, 0u);
+    EXPECT_EQ(node->coordinator->counters().keys_pulled, 0u);
+    EXPECT_EQ(node->coordinator->counters().keys_pushed, 0u);
   }
 }
 

@@ -61,11 +61,30 @@ engine::TableOptions table_options() {
 EditTable test_edits::table() { return kRows; }
 
 TestNode::TestNode(const ClusterView&, uint64_t session)
-    : table(std::make_unique<engine::ObjectTable>(table_options())),
+    : whole(std::make_unique<WholeReplicas>(kPartitionBits, true)),
+      exchanges(std::make_unique<CleanExchanges>(1u << kPartitionBits)),
       hint_table(std::make_unique<engine::ObjectTable>(Hints::table_options(7))),
       hints(std::make_unique<Hints>(hint_table.get(), &authors, HintOptions{})),
       incarnation(session),
-      renewed_incarnation(session) {}
+      renewed_incarnation(session) {
+  engine::TableOptions options = table_options();
+  options.codec = &table_codec;
+  table = std::make_unique<engine::ObjectTable>(options);
+}
+
+void TestNode::wipe(uint64_t new_incarnation) {
+  coordinator.reset();
+  hints.reset();
+  hint_table = std::make_unique<engine::ObjectTable>(Hints::table_options(7));
+  hints = std::make_unique<Hints>(hint_table.get(), &authors, HintOptions{});
+  engine::TableOptions options = table_options();
+  options.codec = &table_codec;
+  table = std::make_unique<engine::ObjectTable>(options);
+  whole = std::make_unique<WholeReplicas>(kPartitionBits, false);
+  exchanges = std::make_unique<CleanExchanges>(1u << kPartitionBits);
+  incarnation = new_incarnation;
+  renewed_incarnation = new_incarnation;
+}
 
 NodeParts TestNode::parts() {
   NodeParts parts;
@@ -77,6 +96,8 @@ NodeParts TestNode::parts() {
   parts.edits = test_edits::table();
   parts.incarnation = incarnation;
   parts.renewed_incarnation = &renewed_incarnation;
+  parts.whole = whole.get();
+  parts.exchanges = exchanges.get();
   return parts;
 }
 
@@ -121,7 +142,9 @@ void TestNode::on_keyspace_complete(uint64_t tag, const KeyspaceCompletion& comp
   keyspace_answers[tag] = completion;
 }
 
-TestCluster::TestCluster(size_t count, std::function<void(Founding&)> adjust) {
+TestCluster::TestCluster(size_t count, std::function<void(Founding&)> adjust,
+                         const CoordinatorOptions& options)
+    : options_(options) {
   Founding founding;
   founding.cluster_name = "test";
   founding.partitions = 1u << kPartitionBits;
@@ -137,7 +160,7 @@ TestCluster::TestCluster(size_t count, std::function<void(Founding&)> adjust) {
         std::make_shared<const ClusterView>(found_view(founding, founding.members[node].name));
     if (node == 0) view = own_view;
     nodes.push_back(std::make_unique<TestNode>(*own_view, 100 + node));
-    nodes.back()->start(own_view, {});
+    nodes.back()->start(own_view, options_);
   }
   heal_all();
 }
@@ -217,6 +240,20 @@ void TestCluster::heal(size_t a, size_t b) {
   settle();
 }
 
+void TestCluster::restart_wiped_unlinked(size_t node) {
+  isolate(node);
+  const auto own_view = std::make_shared<const ClusterView>(nodes[node]->coordinator->view());
+  nodes[node]->wipe(nodes[node]->incarnation + 100);
+  nodes[node]->start(own_view, options_);
+}
+
+void TestCluster::restart_wiped(size_t node) {
+  restart_wiped_unlinked(node);
+  for (size_t other = 0; other < nodes.size(); ++other) {
+    if (other != node) heal(node, other);
+  }
+}
+
 void TestCluster::isolate(size_t node, bool silently) {
   for (size_t other = 0; other < nodes.size(); ++other) {
     if (other != node) cut(node, other, silently);
@@ -287,6 +324,7 @@ bool TestCluster::deliver_once() {
           ++frames_lost;
           continue;
         }
+        bytes_delivered += size;
         nodes[to]->coordinator->on_message(static_cast<MemberIndex>(from), frame, now_of(to));
       }
     }

@@ -17,6 +17,7 @@
 #include "cluster/coordinator.h"
 #include "cluster/founding.h"
 #include "cluster/hints.h"
+#include "cluster/object_codec.h"
 
 namespace kvorum::cluster {
 
@@ -42,6 +43,8 @@ EditTable table();
 
 struct TestNode : CompletionSink, KeyspaceSink {
   TestNode(const ClusterView& view, uint64_t incarnation);
+  // Forgets everything, as a memory engine does when its process ends.
+  void wipe(uint64_t new_incarnation);
   void on_complete(uint64_t tag, const Completion& completion) override;
   void on_keyspace_complete(uint64_t tag, const KeyspaceCompletion& completion) override;
 
@@ -54,6 +57,9 @@ struct TestNode : CompletionSink, KeyspaceSink {
   AuthorTable authors;
   HybridClock clock;
   FlushMarks marks;
+  StoredRecordCodec table_codec{&authors, 0};
+  std::unique_ptr<WholeReplicas> whole;
+  std::unique_ptr<CleanExchanges> exchanges;
   std::unique_ptr<engine::ObjectTable> table;
   std::unique_ptr<StoredRecordCodec> codec;
   std::unique_ptr<engine::ObjectTable> hint_table;
@@ -68,9 +74,20 @@ struct TestNode : CompletionSink, KeyspaceSink {
   std::map<uint64_t, KeyspaceCompletion> keyspace_answers;
 };
 
+// Most tests look at one mechanism: anti-entropy would mend behind their back.
+inline CoordinatorOptions without_anti_entropy() {
+  CoordinatorOptions options;
+  options.anti_entropy_ms = 0;
+  return options;
+}
+
 class TestCluster {
  public:
-  explicit TestCluster(size_t nodes, std::function<void(Founding&)> adjust = {});
+  explicit TestCluster(size_t nodes, std::function<void(Founding&)> adjust = {},
+                       const CoordinatorOptions& options = without_anti_entropy());
+  // The process ends and starts anew with nothing; its links come up again.
+  void restart_wiped(size_t node);
+  void restart_wiped_unlinked(size_t node);
 
   // Nodes are named by their place in the preference list of `key`: 0 is the first primary.
   size_t node_for(const std::string& key, size_t place) const;
@@ -108,6 +125,7 @@ class TestCluster {
   uint8_t keyspace = 0;
   size_t frames_lost = 0;  // on cut links
   uint64_t loads_served = 0;
+  uint64_t bytes_delivered = 0;
   uint64_t steady_us = 1'000'000;
   uint64_t wall_ms = 1'700'000'000'000;
 
@@ -115,6 +133,7 @@ class TestCluster {
   bool deliver_once();
   bool work_store(size_t node);
 
+  const CoordinatorOptions options_;
   std::set<std::pair<size_t, size_t>> cut_;
   std::set<std::pair<size_t, size_t>> silent_;
   uint64_t next_tag_ = 1;

@@ -9,6 +9,7 @@
 #include "cluster/context.h"
 #include "cluster/coordinator.h"
 #include "cluster/founding.h"
+#include "cluster/hints.h"
 #include "cluster/object_codec.h"
 #include "tests/fuzz/fuzz_target.h"
 
@@ -62,7 +63,10 @@ constexpr EditRow kEdits[] = {{"set", keep, false, true}, {"edit", keep, true, f
 
 // One of three members, the other two linked.
 struct Node : CompletionSink, KeyspaceSink {
-  Node() : table(options()), hints(options()) {
+  Node()
+      : table(options()),
+        hint_table(Hints::table_options(7)),
+        hints(&hint_table, &authors, HintOptions{}) {
     Founding founding;
     founding.partitions = 4;
     for (const char* name : {"a", "b", "c"}) {
@@ -92,8 +96,9 @@ struct Node : CompletionSink, KeyspaceSink {
   void on_complete(uint64_t, const Completion&) override { ++completed; }
   void on_keyspace_complete(uint64_t, const KeyspaceCompletion&) override {}
 
-  engine::ObjectTable table, hints;
   AuthorTable authors;
+  engine::ObjectTable table, hint_table;
+  Hints hints;
   HybridClock clock;
   FlushMarks marks;
   std::unique_ptr<Coordinator> coordinator;

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/range_objects.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "cluster/keyspace_messages.h"
+
+namespace kvorum::cluster {
+
+std::optional<RangeObjects> read_range(const Core& core, const RangeLoad& range) {
+  const ScanPage page = read_resident_page(core.parts, range);
+  if (page.access == engine::Access::kNotResident) return std::nullopt;
+  return range_objects_of(core, range.keyspace, page);
+}
+
+RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage& page) {
+  RangeObjects range;
+  std::vector<ScanItem> items;
+  range.refused = page.access != engine::Access::kDone || !parse_scan_items(page.items, &items);
+  if (range.refused) return range;
+  range.end = page.done ? 0 : page.next.high;
+  range.objects.reserve(items.size());
+  Object object;
+  for (const ScanItem& item : items) {
+    const bool decoded = decode_object(item.object, object);
+    KVORUM_CHECK(decoded);
+    RangeObject& one = range.objects.emplace_back();
+    one.key = item.key;
+    one.high = item.high;
+    one.stripped = item.object;
+    one.digest = leaf_digest({item.key, {item.high, 0}, keyspace}, object, core.parts.digest_seed);
+    for (const Version& version : object.versions) {
+      one.newest_ms = std::max(one.newest_ms, version.dot.hlc.ms());
+    }
+  }
+  return range;
+}
+
+std::vector<uint32_t> shared_partitions(const ClusterView& view, uint8_t keyspace, MemberIndex a,
+                                        MemberIndex b) {
+  std::vector<uint32_t> shared;
+  const size_t n = view.quorum(keyspace).n;
+  for (uint32_t partition = 0; partition < view.ring.partitions(); ++partition) {
+    const auto primaries = view.ring.preference_list(partition).first(n);
+    const auto owns = [&](MemberIndex member) {
+      return std::find(primaries.begin(), primaries.end(), member) != primaries.end();
+    };
+    if (owns(a) && owns(b)) shared.push_back(partition);
+  }
+  return shared;
+}
+
+bool drives(MemberIndex a, MemberIndex b, uint32_t partition) {
+  return ((uint32_t{a} + b + partition) % 2 == 0) == (a < b);
+}
+
+uint64_t roots_digest(const Core& core, uint8_t keyspace, const std::vector<uint32_t>& partitions) {
+  std::string roots;
+  for (const uint32_t partition : partitions) {
+    put_u64(roots, core.parts.table->digest(keyspace, partition));
+  }
+  return hash_seeded(roots, core.parts.digest_seed);
+}
+
+ExchangeParty party_of(const Core& core, Now now) {
+  const bool whole = core.parts.whole == nullptr || core.parts.whole->missing() == 0;
+  return {core.self_id(), core.parts.current_incarnation(), core.parts.clock->reading(now.wall_ms),
+          whole};
+}
+
+}  // namespace kvorum::cluster

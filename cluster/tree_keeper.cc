@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/tree_keeper.h"
+
+#include <algorithm>
+
+namespace kvorum::cluster {
+
+bool TreeKeeper::enabled() const {
+  return core_.options.replays_hints && core_.options.anti_entropy_ms != 0 &&
+         core_.view->is_member() && core_.view->members.size() > 1;
+}
+
+void TreeKeeper::on_time(Now now) {
+  if (!enabled() || reading_ || now.steady_us < due_us_) return;
+  if (queue_.empty()) look(now);
+  if (queue_.empty()) {
+    due_us_ = now.steady_us + kLookUs;
+  } else {
+    build(now);
+  }
+}
+
+void TreeKeeper::look(Now now) {
+  const engine::ObjectTable& table = *core_.parts.table;
+  const uint32_t partitions = core_.view->ring.partitions();
+  const uint32_t copies = kKeyspacesMax * partitions;
+  uint32_t in_use = 0;
+  for (uint32_t at = 0; at < copies; ++at) {
+    const Copy copy{static_cast<uint8_t>(at / partitions), at % partitions};
+    in_use += table.record_count(copy.keyspace, copy.partition) != 0;
+    if (table.tree_outgrown(copy.keyspace, copy.partition)) queue_.push_back(copy);
+  }
+  if (in_use == 0) return;
+  if (scrub_due_us_ == 0) scrub_due_us_ = now.steady_us + kScrubUs / in_use;
+  if (now.steady_us < scrub_due_us_) return;
+  scrub_due_us_ = now.steady_us + kScrubUs / in_use;
+  for (uint32_t seen = 0; seen < copies; ++seen) {
+    scrub_hand_ = (scrub_hand_ + 1) % copies;
+    const Copy copy{static_cast<uint8_t>(scrub_hand_ / partitions), scrub_hand_ % partitions};
+    if (table.record_count(copy.keyspace, copy.partition) == 0) continue;
+    queue_.push_back(copy);
+    return;
+  }
+}
+
+void TreeKeeper::build(Now now) {
+  const Copy copy = queue_.front();
+  due_us_ = now.steady_us + kTurnUs;
+  if (core_.parts.budget != nullptr) {
+    const uint64_t wait_us = core_.parts.budget->wait_us(BackgroundWork::kScrub, 0, now);
+    if (wait_us != 0) {
+      due_us_ = now.steady_us + wait_us;
+      return;
+    }
+  }
+  for (int stretch = 0; stretch < kStretchesPerTurn; ++stretch) {
+    const engine::TreeBuild how = core_.parts.table->build_tree(copy.keyspace, copy.partition);
+    if (how == engine::TreeBuild::kGoesOn) continue;
+    if (how != engine::TreeBuild::kNotResident) return built(how, now);
+    RangeLoad load;
+    load.keyspace = copy.keyspace;
+    load.partition = copy.partition;
+    load.reader = RangeLoad::Reader::kTreeKeeper;
+    core_.outbox.range_loads.push_back(load);
+    reading_ = true;
+    return;
+  }
+}
+
+void TreeKeeper::on_scanned(const ScanPage& page, Now now) {
+  reading_ = false;
+  due_us_ = now.steady_us + kTurnUs;
+  if (queue_.empty()) return;
+  if (page.access != engine::Access::kDone) {  // later
+    queue_.clear();
+    due_us_ = now.steady_us + kLookUs;
+  } else if (page.tree == engine::TreeBuild::kDone || page.tree == engine::TreeBuild::kMismatch) {
+    built(page.tree, now);
+  }
+}
+
+void TreeKeeper::built(engine::TreeBuild how, Now now) {
+  const Copy copy = queue_.front();
+  queue_.pop_front();
+  ++core_.counters.trees_built;
+  if (how != engine::TreeBuild::kMismatch) return;
+  ++core_.counters.tree_mismatches;
+  damage_.on_damage(copy.keyspace, copy.partition, now);
+}
+
+}  // namespace kvorum::cluster
