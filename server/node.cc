@@ -23,6 +23,10 @@ std::string self_name(const cluster::ClusterView& view, const Config& config) {
 Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Node::~Node() { stop(); }
 
+void Node::repair(const cluster::RepairWish& wish) {
+  if (impl_->ready) impl_->reactors[0]->repair(wish);
+}
+
 const Config& Node::config() const { return impl_->config; }
 const cluster::ClusterView& Node::view() const { return *impl_->view; }
 

@@ -30,6 +30,9 @@ class Node final : public NodeServices {
   // Takes requests? Else why not.
   std::string unhealthy_reason();
 
+  // Compares with all other primaries at once; the progress is part of status().
+  void repair(const cluster::RepairWish& wish);
+
   const Config& config() const;
   const cluster::ClusterView& view() const;
 

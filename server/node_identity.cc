@@ -75,20 +75,21 @@ Hlc read_hlc(std::string_view bytes) { return Hlc{ByteReader(bytes).u64()}; }
 
 Result<SessionStart> begin_session(engine::Store& store, const StoreClaim& claim,
                                    uint64_t fresh_incarnation) {
-  std::string facts[4];
-  const char* const names[4] = {"identity", "clean-stop", "clock", "flush-marks"};
-  for (int i = 0; i < 4; ++i) {
+  std::string facts[5];
+  const char* const names[5] = {"identity", "clean-stop", "clock", "flush-marks", "roots"};
+  for (int i = 0; i < 5; ++i) {
     Result<std::string> fact = read_fact(store, names[i]);
     if (!fact.ok()) return fact.status();
     facts[i] = std::move(fact).value();
   }
-  const auto& [identity, marker, clock, marks] = facts;
+  const auto& [identity, marker, clock, marks, roots] = facts;
   if (!identity.empty()) {
     if (Status status = compare_identity(identity, claim); !status.ok()) return status;
   }
 
   SessionStart start;
   start.flush_marks = marks;
+  start.roots = roots;
   start.clock_least = read_hlc(clock);
   ByteReader stop(marker);
   const uint64_t last_incarnation = stop.u64();
@@ -105,7 +106,7 @@ Result<SessionStart> begin_session(engine::Store& store, const StoreClaim& claim
   return start;
 }
 
-Status end_session(engine::Store& store, uint64_t incarnation, Hlc clock) {
+Status end_session(engine::Store& store, uint64_t incarnation, Hlc clock, std::string_view roots) {
   std::string marker, reading;
   put_u64(marker, incarnation);
   put_u64(marker, clock.value);
@@ -113,6 +114,7 @@ Status end_session(engine::Store& store, uint64_t incarnation, Hlc clock) {
   engine::StoreBatch batch;
   add_put(batch, "clean-stop", marker);
   add_put(batch, "clock", reading);
+  add_put(batch, "roots", roots);
   return store.write(batch, true);
 }
 

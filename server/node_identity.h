@@ -32,14 +32,16 @@ struct SessionStart {
   Hlc clock_least;
   bool was_clean = false;   // the session before ended by a clean stop
   std::string flush_marks;  // FlushMarks::encode()
+  std::string roots;        // encode_roots() of the last clean stop
 };
 
 // Claims the store for this node, or says to whom it belongs (kExists). Deletes the clean-stop
 // marker: from here on only end_session() makes a stop clean. `fresh_incarnation` is random.
 Result<SessionStart> begin_session(engine::Store& store, const StoreClaim& claim,
                                    uint64_t fresh_incarnation);
-// After the last commit. Synced.
-Status end_session(engine::Store& store, uint64_t incarnation, Hlc clock);
+// After the last commit. Synced. `roots`: encode_roots() of what was committed.
+Status end_session(engine::Store& store, uint64_t incarnation, Hlc clock,
+                   std::string_view roots = {});
 
 // Keeps the facts current that a session after a crash needs. Any thread.
 class SessionFacts {

@@ -70,6 +70,8 @@ struct Node::Impl {
   cluster::AuthorTable authors;
   cluster::HybridClock clock;
   cluster::FlushMarks marks;
+  std::unique_ptr<cluster::WholeReplicas> whole;
+  std::unique_ptr<cluster::CleanExchanges> exchanges;
   std::unique_ptr<cluster::StoredRecordCodec> codec;
   std::unique_ptr<engine::ObjectTable> table;
   std::unique_ptr<engine::Store> hint_store;  // the engine memory keeps hints in memory alone

@@ -34,6 +34,17 @@ void add_counters(const cluster::CoordinatorCounters& from, cluster::Coordinator
   sum->malformed_frames += from.malformed_frames;
   sum->operations_in_flight += from.operations_in_flight;
   sum->expired += from.expired;
+  sum->exchanges_started += from.exchanges_started;
+  sum->exchanges_clean += from.exchanges_clean;
+  sum->exchanges_failed += from.exchanges_failed;
+  sum->exchange_rounds += from.exchange_rounds;
+  sum->exchange_bytes += from.exchange_bytes;
+  sum->keys_compared += from.keys_compared;
+  sum->keys_settled += from.keys_settled;
+  sum->keys_pulled += from.keys_pulled;
+  sum->keys_pushed += from.keys_pushed;
+  sum->trees_built += from.trees_built;
+  sum->tree_mismatches += from.tree_mismatches;
 }
 
 // A peer is as healthy as the reactor that sees it worst says.
@@ -69,6 +80,20 @@ void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeSta
     status->peer_bytes_in += snapshot.peer_bytes_in;
     status->peer_bytes_out += snapshot.peer_bytes_out;
     join_states(snapshot.peer_states, states);
+  }
+}
+
+void add_repair(const cluster::RepairProgress& progress, uint64_t now_us, RepairStatus* repair) {
+  repair->active = progress.active;
+  repair->partitions_done = progress.partitions_done;
+  repair->partitions_left = progress.partitions_left;
+  repair->keys_repaired = progress.keys_repaired;
+  if (progress.began_us != 0 && now_us > progress.began_us) {
+    repair->seconds = static_cast<double>(now_us - progress.began_us) / 1e6;
+  }
+  if (progress.waits_for_budget) repair->waits = "foreground traffic goes first";
+  if (progress.peers_unreachable != 0) {
+    repair->waits = "members that cannot be reached: " + std::to_string(progress.peers_unreachable);
   }
 }
 
@@ -156,7 +181,11 @@ NodeStatus Node::status() {
   status.uptime_seconds = (now_us - impl.started_us) / 1'000'000;
   impl.add_tables(&status);
   std::vector<cluster::PeerState> states;
-  if (impl.ready) add_reactors(impl.reactors, &status, &states);
+  if (impl.ready) {
+    add_reactors(impl.reactors, &status, &states);
+    add_repair(impl.reactors[0]->snapshot().repair, now_us, &status.repair);
+    status.copies_not_whole = impl.whole->missing();
+  }
   add_members(*impl.view, states, &status);
   if (impl.ready) impl.add_hints(&status);
   status.clients_connected = impl.clients.connected;

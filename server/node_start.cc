@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "cluster/founding.h"
+#include "cluster/tree_roots.h"
 #include "engine/leveldb_store.h"
 #include "server/admin/admin_api.h"
 #include "server/cpu_count.h"
@@ -155,6 +156,19 @@ void Node::Impl::start_reactors(Node& node) {
                 all_edits(), session.incarnation, view->cluster_id};
   incarnation = session.incarnation;
   parts.node.renewed_incarnation = &incarnation;
+  // What an unclean stop, an empty directory or a lost table file cost is elsewhere.
+  const bool intact = store && session.was_clean;
+  const bool alone = view->members.size() == 1;
+  whole = std::make_unique<cluster::WholeReplicas>(view->ring.partition_bits(), intact || alone);
+  if (intact && !alone) {
+    const size_t lost = cluster::mark_differing_roots(*table, session.roots, *whole);
+    if (lost != 0) {
+      log_error("{} partitions are not what they were at the last stop; they are repaired", lost);
+    }
+  }
+  exchanges = std::make_unique<cluster::CleanExchanges>(view->ring.partitions());
+  parts.node.whole = whole.get();
+  parts.node.exchanges = exchanges.get();
   parts.identity = &identity;
   parts.token_key = derive_key("token", config.cluster.secret, view->cluster_id);
   parts.services = &node;
@@ -233,7 +247,9 @@ bool Node::Impl::shut_down() {
     return false;
   }
   note_store_trouble(facts->keep_marks());
-  const Status status = end_session(*store, incarnation, clock.reading(wall_ms()));
+  std::string roots;
+  cluster::encode_roots(*table, roots);
+  const Status status = end_session(*store, incarnation, clock.reading(wall_ms()), roots);
   note_store_trouble(status);
   return status.ok();
 }

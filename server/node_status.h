@@ -40,6 +40,15 @@ struct HintStatus {
   uint64_t seconds_left() const { return bytes_per_second == 0 ? 0 : bytes / bytes_per_second + 1; }
 };
 
+// Anti-entropy that was asked for, or that runs by itself.
+struct RepairStatus {
+  bool active = false;
+  uint64_t partitions_done = 0, partitions_left = 0;
+  uint64_t keys_repaired = 0;
+  double seconds = 0;  // since it began
+  std::string waits;   // why it does not go on; empty: it does
+};
+
 struct NodeStatus {
   std::string name, cluster_name, version, run_id;
   cluster::NodeId id = 0;
@@ -73,6 +82,8 @@ struct NodeStatus {
   uint64_t hints_bytes = 0, hints_max_bytes = 0, hints_refused = 0;
   std::vector<HintStatus> hints;  // a row per other member
   uint64_t transfers_active = 0;
+  uint64_t copies_not_whole = 0;  // partitions that do not count toward R yet
+  RepairStatus repair;
   cluster::CoordinatorCounters counters;
 
   // settled: every member linked, no hints, no transfers; else moving (transfers) or degraded.

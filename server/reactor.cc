@@ -16,6 +16,7 @@ cluster::CoordinatorOptions coordinator_options(const Config& config, uint32_t i
   options.request_timeout_ms = static_cast<uint32_t>(config.limits.request_timeout_ms);
   options.read_repair_wait_ms = static_cast<uint32_t>(config.timing.read_repair_wait_ms);
   options.hints_interval_ms = static_cast<uint32_t>(config.timing.hints_ms);
+  options.anti_entropy_ms = static_cast<uint32_t>(config.timing.anti_entropy_ms);
   options.siblings_max = config.limits.siblings;
   options.clock_entries_max = config.limits.clock_entries_max;
   options.replays_hints = index == 0;
@@ -151,6 +152,10 @@ void Reactor::look_at_time() {
   asio::post(io_, [this] { coordinator_.on_time(clock_.now()); });
 }
 
+void Reactor::repair(const cluster::RepairWish& wish) {
+  asio::post(io_, [this, wish] { coordinator_.repair(wish, clock_.now()); });
+}
+
 // A timer that fires too early only looks again, so it is moved forward, never back: operations
 // that end in time do not touch it.
 void Reactor::arm_timer() {
@@ -260,6 +265,7 @@ void Reactor::publish() {
   published_.peer_bytes_out = peer_share_.bytes_out;
   published_.turns = turns_;
   published_.sessions = sessions_.size();
+  if (index_ == 0) published_.repair = coordinator_.repair_progress();
   const size_t members = parts_.view->members.size();
   if (members > kStatesPerTurnMax && turns_ % 64 != 0) return;
   published_.peer_states.resize(members, cluster::PeerState::kUp);

@@ -48,6 +48,7 @@ struct ReactorSnapshot {
   uint64_t turns = 0;
   size_t sessions = 0;
   std::vector<cluster::PeerState> peer_states;  // by MemberIndex
+  cluster::RepairProgress repair;               // of the first reactor
 };
 
 class Reactor {
@@ -68,6 +69,8 @@ class Reactor {
   // one wake-up.
   enum class Committed : uint8_t { kObjects, kHints };
   void on_round(Committed table, engine::Ticket ticket, bool ok);
+  // Of the first reactor: begins exchanges with all peers.
+  void repair(const cluster::RepairWish& wish);
   // Something that the coordinator waits for, and is not told of, has happened.
   void look_at_time();
   // Takes no more connections or requests; drained() once every client has its answers.

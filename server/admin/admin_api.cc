@@ -2,6 +2,7 @@
 #include "server/admin/admin_api.h"
 
 #include <array>
+#include <charconv>
 #include <string_view>
 
 #include "server/admin/metrics.h"
@@ -43,18 +44,50 @@ HttpAnswer shown_config(Node& node, const HttpRequest&) {
   return {200, "application/json", config_json(node.config())};
 }
 
+HttpAnswer repair_progress(Node& node, const HttpRequest&) {
+  return {200, "application/json", repair_json(node.status().repair)};
+}
+
+// A number below `end`, where it is given.
+bool optional_number(const HttpRequest& wanted, std::string_view name, uint64_t end,
+                     int64_t* number) {
+  const auto text = query_value(wanted.query, name);
+  if (!text) return true;
+  const auto [last, error] = std::from_chars(text->data(), text->data() + text->size(), *number);
+  return error == std::errc() && last == text->data() + text->size() && *number >= 0 &&
+         static_cast<uint64_t>(*number) < end;
+}
+
+HttpAnswer begin_repair(Node& node, const HttpRequest& wanted) {
+  int64_t keyspace = -1, partition = -1;
+  if (!optional_number(wanted, "keyspace", kKeyspacesMax, &keyspace)) {
+    return {400, "application/json", error_json("keyspace must be a number from 0 to 15")};
+  }
+  if (!optional_number(wanted, "partition", node.view().ring.partitions(), &partition)) {
+    return {400, "application/json", error_json("there is no such partition")};
+  }
+  node.repair({static_cast<int>(keyspace), partition});
+  RepairStatus begun;
+  begun.active = true;
+  return {202, "application/json", repair_json(begun)};
+}
+
+using Answer = HttpAnswer (*)(Node& node, const HttpRequest& wanted);
+
 struct Route {
   std::string_view path;
-  HttpAnswer (*answer)(Node& node, const HttpRequest& wanted);
+  Answer get;
+  Answer post = nullptr;
 };
 
-constexpr std::array<Route, 6> kRoutes = {{
+constexpr std::array<Route, 7> kRoutes = {{
     {"/healthz", health},
     {"/metrics", metrics},
     {"/api/v1/status", status},
     {"/api/v1/ring", ring},
     {"/api/v1/hints", hints},
     {"/api/v1/config", shown_config},
+    {"/api/v1/repair", repair_progress, begin_repair},
 }};
 
 }  // namespace
@@ -62,15 +95,16 @@ constexpr std::array<Route, 6> kRoutes = {{
 HttpAnswer admin_answer(Node& node, const HttpRequest& wanted) {
   for (const Route& route : kRoutes) {
     if (route.path != wanted.path) continue;
+    if (wanted.method == "POST" && route.post != nullptr) return route.post(node, wanted);
     if (wanted.method != "GET" && wanted.method != "HEAD") {
-      return {405, "application/json", error_json("only GET is answered here")};
+      return {405, "application/json", error_json(wanted.method + " is not answered here")};
     }
-    return route.answer(node, wanted);
+    return route.get(node, wanted);
   }
   return {404, "application/json",
           error_json("there is no " + wanted.path +
                      "; see /healthz, /metrics, /api/v1/status, /api/v1/ring, /api/v1/hints, "
-                     "/api/v1/config")};
+                     "/api/v1/config, /api/v1/repair")};
 }
 
 }  // namespace kvorum::server

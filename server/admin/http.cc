@@ -156,9 +156,8 @@ Status no_answer(const cluster::Endpoint& endpoint, const error_code& error, boo
                   address, error.message()));
 }
 
-}  // namespace
-
-Result<HttpAnswer> http_get(const cluster::Endpoint& endpoint, const std::string& target) {
+Result<HttpAnswer> http_ask(http::verb verb, const cluster::Endpoint& endpoint,
+                            const std::string& target) {
   asio::io_context io;
   error_code error;
   bool connected = false;
@@ -167,8 +166,9 @@ Result<HttpAnswer> http_get(const cluster::Endpoint& endpoint, const std::string
   if (error) return no_answer(endpoint, error, connected);
   beast::tcp_stream stream(io);
   beast::flat_buffer buffer;
-  http::request<http::empty_body> request{http::verb::get, target, 11};
+  http::request<http::empty_body> request{verb, target, 11};
   request.set(http::field::host, endpoint.to_text());
+  request.prepare_payload();
   http::response<http::string_body> response;
   stream.expires_after(kClientPatience);
   stream.async_connect(found, [&](const error_code& refused, const Tcp::endpoint&) {
@@ -189,6 +189,16 @@ Result<HttpAnswer> http_get(const cluster::Endpoint& endpoint, const std::string
   answer.content_type = std::string(response[http::field::content_type]);
   answer.body = std::move(response.body());
   return answer;
+}
+
+}  // namespace
+
+Result<HttpAnswer> http_get(const cluster::Endpoint& endpoint, const std::string& target) {
+  return http_ask(http::verb::get, endpoint, target);
+}
+
+Result<HttpAnswer> http_post(const cluster::Endpoint& endpoint, const std::string& target) {
+  return http_ask(http::verb::post, endpoint, target);
 }
 
 }  // namespace kvorum::server

@@ -45,7 +45,8 @@ class HttpServer {
   std::unique_ptr<Impl> impl_;
 };
 
-// One GET; the error says what could not be reached.
+// One request without a body; the error says what could not be reached.
 Result<HttpAnswer> http_get(const cluster::Endpoint& endpoint, const std::string& target);
+Result<HttpAnswer> http_post(const cluster::Endpoint& endpoint, const std::string& target);
 
 }  // namespace kvorum::server

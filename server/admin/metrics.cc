@@ -157,6 +157,31 @@ void add_cluster(const NodeStatus& status, Families& out) {
   }
 }
 
+void add_anti_entropy(const NodeStatus& status, Families& out) {
+  const cluster::CoordinatorCounters& counters = status.counters;
+  out.counter("kvorum_exchange_rounds_total", "Rounds of anti-entropy with one peer.",
+              number(counters.exchange_rounds));
+  out.start("kvorum_exchanges_total", "Exchanges of a partition that differed.",
+            MetricType::Counter);
+  out.add({{"event", "started"}}, number(counters.exchanges_started));
+  out.add({{"event", "clean"}}, number(counters.exchanges_clean));
+  out.add({{"event", "failed"}}, number(counters.exchanges_failed));
+  out.counter("kvorum_exchange_bytes_total", "Bytes sent to compare copies.",
+              number(counters.exchange_bytes));
+  out.start("kvorum_exchange_keys_total", "Keys, by what an exchange did with them.",
+            MetricType::Counter);
+  out.add({{"event", "compared"}}, number(counters.keys_compared));
+  out.add({{"event", "settled"}}, number(counters.keys_settled));
+  out.add({{"event", "pulled"}}, number(counters.keys_pulled));
+  out.add({{"event", "pushed"}}, number(counters.keys_pushed));
+  out.counter("kvorum_trees_built_total", "Hash trees built from their objects.",
+              number(counters.trees_built));
+  out.counter("kvorum_tree_mismatches_total", "Hash trees that did not agree with their objects.",
+              number(counters.tree_mismatches));
+  out.gauge("kvorum_copies_not_whole", "Copies of partitions that may lack writes.",
+            number(status.copies_not_whole));
+}
+
 void add_store(const NodeStatus& status, Families& out) {
   out.start("kvorum_keys", "Live keys held by this node.", MetricType::Gauge);
   for (size_t db = 0; db < status.keys.size(); ++db) {
@@ -191,6 +216,7 @@ std::string metrics_text(const NodeStatus& status) {
   add_operations(status.counters, families);
   add_hints(status, families);
   add_cluster(status, families);
+  add_anti_entropy(status, families);
   add_store(status, families);
   return families.text();
 }

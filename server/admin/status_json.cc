@@ -224,6 +224,24 @@ std::string config_json(const Config& config) {
   return document(json::object{{"yaml", show_config(config)}});
 }
 
+std::string repair_json(const RepairStatus& repair) {
+  const auto done = static_cast<double>(repair.partitions_done);
+  const auto left = static_cast<double>(repair.partitions_left);
+  const double percent = done + left == 0 ? (repair.active ? 0 : 100) : 100 * done / (done + left);
+  const double keys_per_second =
+      repair.seconds == 0 ? 0 : static_cast<double>(repair.keys_repaired) / repair.seconds;
+  const double seconds_left = done == 0 ? 0 : repair.seconds * left / done;
+  return document(json::object{{"active", repair.active},
+                               {"percent", percent},
+                               {"partitions_done", repair.partitions_done},
+                               {"partitions_left", repair.partitions_left},
+                               {"keys_repaired", repair.keys_repaired},
+                               {"keys_per_second", keys_per_second},
+                               {"seconds", repair.seconds},
+                               {"seconds_left", seconds_left},
+                               {"waits", repair.waits}});
+}
+
 std::string error_json(std::string_view text) {
   return document(json::object{{"error", json::string_view(text.data(), text.size())}});
 }

@@ -15,6 +15,8 @@ namespace kvorum::server {
 std::string status_json(const NodeStatus& status);
 // What waits here for whom, since when, and why.
 std::string hints_json(const NodeStatus& status);
+// How far anti-entropy has come.
+std::string repair_json(const RepairStatus& repair);
 // Partitions per member, and the owner of each partition.
 std::string ring_json(const cluster::ClusterView& view);
 // Position, partition and preference list of one key.

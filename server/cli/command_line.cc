@@ -9,6 +9,7 @@
 #include "server/cli/ask_commands.h"
 #include "server/cli/config_commands.h"
 #include "server/cli/dev_command.h"
+#include "server/cli/repair_command.h"
 #include "server/cli/serve_command.h"
 #include "server/cli/usage.h"
 #include "server/commands/command_table.h"
@@ -24,6 +25,7 @@ struct Parsed {
   std::string admin = "127.0.0.1:8379";
   std::string key, file;
   int database = 0;
+  RepairCommand repair;
   bool markdown = false;
   int exit_status = kExitFine;
 };
@@ -95,6 +97,17 @@ void add_asking(CLI::App& app, Parsed& parsed) {
       [&parsed] { parsed.exit_status = show_ring(parsed.admin, parsed.key, parsed.database); });
 }
 
+void add_repair(CLI::App& app, Parsed& parsed) {
+  CLI::App& command = *app.add_subcommand(
+      "repair", "Compare a node's copies with those of all others, and repair what differs");
+  add_admin(command, parsed);
+  command.add_option("--keyspace", parsed.repair.keyspace, "Only this database")
+      ->check(CLI::Range(0, 15));
+  command.add_option("--partition", parsed.repair.partition, "Only this partition")
+      ->check(CLI::NonNegativeNumber);
+  command.callback([&parsed] { parsed.exit_status = run_repair(parsed.admin, parsed.repair); });
+}
+
 void add_config(CLI::App& app, Parsed& parsed) {
   CLI::App& config = *app.add_subcommand("config", "Check or show a configuration");
   config.require_subcommand(1);
@@ -125,6 +138,7 @@ int run_command_line(int argc, char** argv) {
   add_serve(app, parsed);
   add_dev(app, parsed);
   add_asking(app, parsed);
+  add_repair(app, parsed);
   add_config(app, parsed);
   add_commands(app, parsed);
   app.failure_message(

@@ -120,6 +120,14 @@ void dynamo_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "clock_truncations:{}\r\nmalformed_frames:{}\r\noperations_in_flight:{}\r\n",
                  counters.clock_truncations, counters.malformed_frames,
                  counters.operations_in_flight);
+  fmt::format_to(out, "copies_not_whole:{}\r\nexchange_rounds:{}\r\nexchanges_started:{}\r\n",
+                 status.copies_not_whole, counters.exchange_rounds, counters.exchanges_started);
+  fmt::format_to(out, "exchanges_clean:{}\r\nexchanges_failed:{}\r\nexchange_bytes:{}\r\n",
+                 counters.exchanges_clean, counters.exchanges_failed, counters.exchange_bytes);
+  fmt::format_to(out, "keys_compared:{}\r\nkeys_pulled:{}\r\nkeys_pushed:{}\r\n",
+                 counters.keys_compared, counters.keys_pulled, counters.keys_pushed);
+  fmt::format_to(out, "keys_settled:{}\r\ntrees_built:{}\r\ntree_mismatches:{}\r\n",
+                 counters.keys_settled, counters.trees_built, counters.tree_mismatches);
 }
 
 struct Section {

@@ -20,6 +20,7 @@ TEST(Copies, ASlowPrimaryAndItsStandInAreOneVote) {
   swarm.keyspaces[kSiblingsDb].w = 2;
   Cluster cluster(swarm);
   cluster.start();
+  cluster.queue.run_for(300 * kMs);  // until the copies are whole: the write asks nobody first
   const size_t coordinator = cluster.node_for("k", 0), slow = cluster.node_for("k", 1);
   cluster.cut(coordinator, slow, false);  // frames wait, until the network heals
   cluster.nodes[coordinator]->disk().set_broken(true);

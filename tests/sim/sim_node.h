@@ -143,6 +143,9 @@ class SimNode final : public Peer, public server::NodeServices {
   std::unique_ptr<cluster::AuthorTable> authors_;
   std::unique_ptr<cluster::HybridClock> clock_;
   std::unique_ptr<cluster::FlushMarks> marks_;
+  std::unique_ptr<cluster::WholeReplicas> whole_;
+  std::string last_roots_;  // of a clean stop before
+  std::unique_ptr<cluster::CleanExchanges> exchanges_;
   std::unique_ptr<cluster::StoredRecordCodec> codec_;
   std::unique_ptr<engine::ObjectTable> table_, hint_table_;
   std::unique_ptr<cluster::Hints> hints_;

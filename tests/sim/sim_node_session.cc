@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cluster/object_codec.h"
+#include "cluster/tree_roots.h"
 #include "tests/sim/planted.h"
 #include "tests/sim/sim_node.h"
 #include "tests/sim/sim_node_parts.h"
@@ -27,6 +28,13 @@ Hlc highest_own(const cluster::AuthorTable& authors, cluster::NodeId node) {
     if (author.node == node) highest = std::max(highest, Hlc{author.highest_hlc.load()});
   }
   return highest;
+}
+
+// Bugs whose traces it would mend, or that whole copies keep from doing harm, before a checker
+// looks.
+bool hidden_by_anti_entropy() {
+  return planted_bug() == cluster::PlantedBug::kSkipReadRepair ||
+         planted_bug() == cluster::PlantedBug::kReuseCounter;
 }
 
 }  // namespace
@@ -77,6 +85,11 @@ bool SimNode::begin_session() {
   KVORUM_CHECK(session.flush_marks.empty() || marks_->merge_encoded(session.flush_marks));
   marks_->set_stored(marks_->generation());
   marks_requested_ = marks_->generation();
+  const int partition_bits = view_->ring.partition_bits();
+  const bool whole = session.was_clean || hidden_by_anti_entropy();
+  whole_ = std::make_unique<cluster::WholeReplicas>(partition_bits, whole);
+  exchanges_ = std::make_unique<cluster::CleanExchanges>(view_->ring.partitions());
+  last_roots_ = session.was_clean ? session.roots : std::string();
   return true;
 }
 
@@ -102,10 +115,13 @@ void SimNode::start_reactors() {
   parts_ = {table_.get(), hints_.get(),      authors_.get(),
             clock_.get(), marks_.get(),      server::all_edits(),
             incarnation_, view_->cluster_id, &renewed_incarnation_};
+  parts_.whole = whole_.get();
+  parts_.exchanges = exchanges_.get();
   renewed_incarnation_ = incarnation_;
   for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
     cluster::CoordinatorOptions options = options_;
     options.replays_hints = reactor == 0;
+    if (hidden_by_anti_entropy()) options.anti_entropy_ms = 0;
     reactors_.push_back(std::make_unique<ReactorState>(parts_, view_, options, rng_.next()));
     server::DispatcherOptions dispatching;
     dispatching.token_key = kTokenKey;
@@ -127,6 +143,7 @@ bool SimNode::start() {
   if (store_) {
     if (!table_->warm().ok() || !hint_table_->warm().ok()) return false;
     hints_->recover();
+    if (!last_roots_.empty()) cluster::mark_differing_roots(*table_, last_roots_, *whole_);
     clock_->raise(highest_own(*authors_, view_->members[index_].id));
     facts_ = std::make_unique<server::SessionFacts>(store_.get(), clock_.get(), marks_.get(),
                                                     world_.swarm.sync == SyncPolicy::kAlways);
@@ -154,9 +171,11 @@ void SimNode::die(Death how) {
   KVORUM_CHECK(alive());
   if (how == Death::kClean && store_ && !table_->failed() && !hint_table_->failed() &&
       table_->commit(true).ok() && hint_table_->commit(true).ok()) {
-    const bool ended =
-        facts_->keep_marks().ok() &&
-        server::end_session(*store_, incarnation_, clock_->reading(now().wall_ms)).ok();
+    std::string roots;
+    cluster::encode_roots(*table_, roots);
+    const Hlc reading = clock_->reading(now().wall_ms);
+    const bool ended = facts_->keep_marks().ok() &&
+                       server::end_session(*store_, incarnation_, reading, roots).ok();
     if (!ended) how = Death::kKill;
   }
   world_.trace.note(world_.queue.now_us(), {"death", index_, static_cast<uint64_t>(how)});
