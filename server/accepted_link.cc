@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "server/dispatcher.h"
+
 namespace kvorum::server {
 
 using cluster::Frame;
@@ -27,7 +29,7 @@ void AcceptedLink::start() {
 }
 
 uint64_t AcceptedLink::on_time(uint64_t now) {
-  const uint64_t heard = std::max(last_heard_us(), clock().woke_us());
+  const uint64_t heard = std::max(last_heard_us(), clock().woke_from_long_us());
   const uint64_t deadline = is_up() ? heard + kOrphanAfterUs : greeting_deadline_us_;
   if (now < deadline) return deadline;
   home_.log_trouble(who_, is_up() ? "its link to this node fell silent and was closed"
@@ -112,9 +114,19 @@ bool AcceptedLink::on_request(const Frame& frame) {
 bool AcceptedLink::is_over(const Frame& frame) {
   if (!waited_through_pause() || frame.head.type != MessageType::kForward) return false;
   cluster::ForwardEnvelope envelope;
+  cluster::ForwardedRequest forwarded;
   std::string_view payload;
-  return cluster::parse_forward_envelope(frame, &envelope, &payload) &&
-         envelope.remaining_ms * 1000ULL <= clock().paused_us();
+  if (!cluster::parse_forward_envelope(frame, &envelope, &payload) ||
+      !cluster::parse_forwarded(envelope.keyspace, payload, &forwarded)) {
+    return false;  // malformed: the coordinator counts it
+  }
+  const cluster::Request& request = forwarded.request;
+  const cluster::EditTable edits = all_edits();
+  const bool once_only = request.kind == cluster::Request::Kind::kEdit &&
+                         request.edit < edits.size() && !edits[request.edit].idempotent;
+  // What may be done twice is given to another coordinator after a quarter of its time.
+  const uint64_t patience_us = envelope.remaining_ms * (once_only ? 1000ULL : 250ULL);
+  return clock().paused_us() >= patience_us;
 }
 
 bool AcceptedLink::refuse(std::string_view reason) {

@@ -216,7 +216,7 @@ uint64_t DialedPeer::on_time(uint64_t now) {
 }
 
 void DialedPeer::look_at_silence(uint64_t now) {
-  const uint64_t heard = std::max(link_->heard_us(), home_.parts().clock->woke_us());
+  const uint64_t heard = std::max(link_->heard_us(), home_.parts().clock->woke_from_long_us());
   const uint64_t silence = now > heard ? now - heard : 0;
   if (silence >= PeerLink::kDeadAfterUs) return lost("it has been silent for 3 s");
   if (silence < PeerLink::kPingAfterUs) {

@@ -157,14 +157,16 @@ void Reactor::repair(const cluster::RepairWish& wish) {
 }
 
 // A timer that fires too early only looks again, so it is moved forward, never back: operations
-// that end in time do not touch it.
+// that end in time do not touch it. It beats also where nothing is due, to notice a pause.
 void Reactor::arm_timer() {
   uint64_t wanted = coordinator_.next_deadline_us();
   const uint64_t links = links_.next_deadline_us();
   if (wanted == 0 || (links != 0 && links < wanted)) wanted = links;
   const uint64_t scheduled = dispatcher_.next_deadline_us();
   if (wanted == 0 || (scheduled != 0 && scheduled < wanted)) wanted = scheduled;
-  if (wanted == 0 || (armed_us_ != 0 && armed_us_ <= wanted)) return;
+  const uint64_t beat = clock_.now().steady_us + TurnClock::kBeatUs;
+  if (wanted == 0 || beat < wanted) wanted = beat;
+  if (armed_us_ != 0 && armed_us_ <= wanted) return;
   armed_us_ = wanted;
   timer_.expires_at(std::chrono::steady_clock::time_point(std::chrono::microseconds(wanted)));
   timer_.async_wait([this](const error_code& error) {

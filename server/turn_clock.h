@@ -15,8 +15,13 @@ namespace kvorum::server {
 
 class TurnClock {
  public:
-  // A busy machine runs a turn late by less; a quarter of the usual deadline of a request.
-  static constexpr uint64_t kPauseLeastUs = 250'000;
+  // A turn that begins so late after its timer was due follows a pause. A timer is due at least
+  // every kBeatUs, so that no request waits a quarter of the usual deadline (1 s) through one
+  // unnoticed.
+  static constexpr uint64_t kBeatUs = 100'000;
+  static constexpr uint64_t kPauseLeastUs = 100'000;
+  // Shorter ones do not make a peer look silent.
+  static constexpr uint64_t kLongPauseUs = 1'000'000;
 
   // debug.clock_offset shifts the wall clock, for tests of skewed clocks.
   explicit TurnClock(int64_t wall_offset_ms) : wall_offset_ms_(wall_offset_ms) {}
@@ -34,6 +39,7 @@ class TurnClock {
 
   // When the last pause ended, 0: there was none; and how long it may have been.
   uint64_t woke_us() const { return woke_us_; }
+  uint64_t woke_from_long_us() const { return woke_from_long_us_; }
   uint64_t paused_us() const { return paused_us_; }
   bool just_woke() { return now().steady_us == woke_us_; }
 
@@ -53,12 +59,13 @@ class TurnClock {
     if (due_us_ == 0 || now.steady_us < due_us_ + kPauseLeastUs) return;
     woke_us_ = now.steady_us;
     paused_us_ = now.steady_us - std::min(last_turn_us_, due_us_);
+    if (paused_us_ >= kLongPauseUs) woke_from_long_us_ = woke_us_;
   }
 
   int64_t wall_offset_ms_;
   Now now_;
   uint64_t last_turn_us_ = 0, due_us_ = 0;
-  uint64_t woke_us_ = 0, paused_us_ = 0;
+  uint64_t woke_us_ = 0, woke_from_long_us_ = 0, paused_us_ = 0;
 };
 
 }  // namespace kvorum::server

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three nodes as processes: garbage on every port, greetings that must be refused, nodes that die,
 stop answering and come back. clusters.py [path/to/kvorum]; ends with `N passed, N failed`."""
+import json
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import struct
 import sys
 import threading
 import time
+import urllib.request
 
 from node_processes import KINDS, Checks, Cluster, RespError, run, until
 
@@ -207,6 +209,34 @@ def node_frozen():
         checks.that('all of %d are there' % len(writer.acknowledged), not lost, lost[:5])
 
 
+def first_primary(cluster, key):
+    url = 'http://%s/api/v1/ring?key=%s' % (cluster.address('a', 'admin'), key)
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.load(answer)['primaries'][0]
+
+
+def woken_coordinator():
+    """Requests that wait at a frozen node are given to another one after a quarter of their time;
+    when it wakes it must not put them on top of what was acknowledged since."""
+    with Cluster(BINARY, 'abc') as cluster:
+        cluster.start().wait_settled()
+        keys = ['late%d' % i for i in range(60)]
+        keys = [key for key in keys if first_primary(cluster, key) == 'c']
+        clients = [cluster.resp('a') for _ in keys]
+        cluster.send('c', signal.SIGSTOP)
+        replies = []
+        for value in ('old', 'new'):
+            for key, client in zip(keys, clients):
+                client.socket.sendall(client.encode('SET', key, value))
+            replies += [client.read() for client in clients]
+        cluster.send('c', signal.SIGCONT)
+        acknowledged = set(replies) == {b'OK'} and len(keys) > 5
+        checks.that('writes go on while their coordinator is frozen', acknowledged, replies)
+        with cluster.resp('b') as reader:
+            wrong = until(lambda: reader('MGET', *keys) != [b'new'] * len(keys), 1.5)
+            checks.that('it undoes none when it wakes', not wrong, reader('MGET', *keys))
+
+
 def all_killed():
     with Cluster(BINARY, 'abc') as cluster:
         cluster.start().wait_settled()
@@ -230,6 +260,7 @@ def main():
         wrong_address,
         node_killed,
         node_frozen,
+        woken_coordinator,
         all_killed,
     ):
         checks.attempt(scenario.__name__.replace('_', ' '), scenario)

@@ -36,12 +36,21 @@ TEST(TurnClockTest, ATurnLongAfterItsTimerIsAPause) {
   EXPECT_GE(clock.woke_us(), now_us);
   EXPECT_GE(clock.paused_us(), kSecondUs);
   EXPECT_LT(clock.paused_us(), 60 * kSecondUs);
+  EXPECT_EQ(clock.woke_from_long_us(), clock.woke_us());
   const uint64_t woke_us = clock.woke_us();
   while (clock.read().steady_us == woke_us) {
   }
   clock.end_turn(clock.now().steady_us + kSecondUs);
   EXPECT_FALSE(clock.just_woke());
   EXPECT_EQ(clock.woke_us(), woke_us);
+}
+
+TEST(TurnClockTest, AShortPauseMakesNobodySilent) {
+  TurnClock clock(0);
+  const uint64_t now_us = clock.now().steady_us;
+  clock.end_turn(now_us - TurnClock::kPauseLeastUs);
+  EXPECT_TRUE(clock.just_woke());
+  EXPECT_EQ(clock.woke_from_long_us(), 0u);
 }
 
 TEST(TurnClockTest, TheWallClockIsShifted) {
