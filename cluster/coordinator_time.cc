@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cluster/coordinator_impl.h"
+#include "cluster/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -89,6 +90,9 @@ void Coordinator::on_time(Now now) {
   impl.anti_entropy.on_time(now);
   impl.tree_keeper.on_time(now);
   if (impl.core.options.replays_hints) impl.expire(now);
+  if constexpr (kBugsArePlanted) {
+    if (planted(PlantedBug::kReapByTimer)) reap_by_timer(impl.core, now);
+  }
 }
 
 uint64_t Coordinator::next_deadline_us() const {

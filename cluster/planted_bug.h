@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "base/time.h"
+
 namespace kvorum::cluster {
 
 enum class PlantedBug : uint8_t {
@@ -20,13 +22,20 @@ enum class PlantedBug : uint8_t {
   kForgetSibling,     // a merge keeps one version less than it should
   kRetryTwice,        // an edit that must not run twice is given to another coordinator
   kAcknowledgeEarly,  // a put is answered at its first vote
+  kReapByTimer,       // a tombstone goes when it is old, whoever lacks it
   kStaleTree,         // a delete leaves the digest of its partition as it was
 };
 
 #ifdef KVORUM_PLANTED_BUGS
+static constexpr bool kBugsArePlanted = true;
 bool planted(PlantedBug bug);  // in tests/sim/planted.cc
 #else
+static constexpr bool kBugsArePlanted = false;
 static constexpr bool planted(PlantedBug) { return false; }
 #endif
+
+// What kReapByTimer does, in tests/sim/reap_by_timer.cc.
+class Core;
+void reap_by_timer(Core& core, Now now);
 
 }  // namespace kvorum::cluster

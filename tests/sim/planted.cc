@@ -15,6 +15,7 @@ constexpr sim::PlantedBugRow kRows[] = {
     {PlantedBug::kDropHints, "drop-hints", "a hint is acknowledged and not kept", true},
     {PlantedBug::kSkipReadRepair, "skip-read-repair", "stale replicas stay as they are", true},
     {PlantedBug::kReuseCounter, "reuse-counter", "a wiped node goes on as who it was", true},
+    {PlantedBug::kReapByTimer, "reap-by-timer", "tombstones go when they are old", true},
     {PlantedBug::kForgetSibling, "forget-sibling", "a merge keeps a version too few", true},
     {PlantedBug::kRetryTwice, "retry-twice", "an INCR is retried elsewhere", true},
     {PlantedBug::kAcknowledgeEarly, "acknowledge-early", "a put is answered before W", true},

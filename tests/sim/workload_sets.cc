@@ -9,7 +9,7 @@ namespace kvorum::sim {
 namespace {
 
 constexpr uint64_t kElementsMax = 40;
-constexpr double kBlindChance = 0.1;
+constexpr double kBlindChance = 0.25;
 constexpr double kOwnQuorumChance = 0.2;
 
 std::vector<std::string> elements_of(const std::string& value) {
