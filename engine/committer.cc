@@ -125,6 +125,7 @@ bool Committer::Impl::round() {
     return false;
   }
   rounds.fetch_add(1, std::memory_order_relaxed);
+  if (options.sync == SyncPolicy::kNever) table->note_synced(table->committed());
   if (!synced && !unsynced) {
     unsynced = true;
     sync_due = Clock::now() + std::chrono::milliseconds(options.sync_interval_ms);
@@ -140,8 +141,12 @@ bool Committer::Impl::sync_is_due(bool stop) const {
 
 bool Committer::Impl::sync() {
   unsynced = false;
+  const Ticket committed = table->committed();
   const Status status = store->sync();
-  if (status.ok()) return true;
+  if (status.ok()) {
+    table->note_synced(committed);
+    return true;
+  }
   table->fail();
   fail(status);
   return false;

@@ -133,6 +133,13 @@ size_t ObjectTable::expire(
 
 uint64_t ObjectTable::next_deadline_ms() const { return impl_->shared.deadlines.get(); }
 
+uint64_t ObjectTable::take_oldest_changed(uint8_t keyspace, uint32_t partition) {
+  PartitionTable* table = impl_->find(keyspace, partition);
+  if (table == nullptr) return kNothingChanged;
+  const std::lock_guard guard(table->lock());
+  return table->take_oldest_changed();
+}
+
 uint64_t ObjectTable::digest(uint8_t keyspace, uint32_t partition) const {
   const PartitionTable* table = impl_->find(keyspace, partition);
   if (table == nullptr) return 0;

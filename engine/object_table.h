@@ -35,6 +35,8 @@ enum class Access : uint8_t {
   kFull,         // the memory limit of a memory engine is reached
 };
 
+inline constexpr uint64_t kNothingChanged = ~uint64_t{0};
+
 // What an update function wants done to the record that it was shown.
 struct RecordChange {
   enum class Action : uint8_t { kKeep, kStore, kErase };
@@ -45,6 +47,8 @@ struct RecordChange {
   std::string_view body;       // into the entry, before update() returns
   uint64_t digest_change = 0;  // digest(old) ^ digest(new), folded into the partition's digest
   uint64_t deadline_ms = 0;    // when expire() shall show the record again; 0: never
+  // A number of the version that changed, the least where several did: see take_oldest_changed().
+  uint64_t oldest_changed = kNothingChanged;
 };
 
 struct UpdateResult {
@@ -150,6 +154,9 @@ class ObjectTable {
              FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn);
 
   uint64_t digest(uint8_t keyspace, uint32_t partition) const;
+  // The least RecordChange::oldest_changed that was stored, erased or found in the store since the
+  // last call; kNothingChanged where there was none.
+  uint64_t take_oldest_changed(uint8_t keyspace, uint32_t partition);
   // The partition's hash tree (hash_tree.h), whose root the digest is. Leaves are equal stretches
   // of the partition's positions, a power of two of them: 2^depth.
   int tree_depth(uint8_t keyspace, uint32_t partition) const;
@@ -179,6 +186,12 @@ class ObjectTable {
   Result<size_t> commit(bool sync);
   // The ticket up to which updates are committed.
   Ticket committed() const;
+  // The ticket of the latest update: once synced() has reached it, all up to now is on the disk.
+  Ticket issued() const;
+  // Commits up to this ticket survive a power cut. Without syncs of its own (`never`) whoever
+  // commits says what counts as synced.
+  Ticket synced() const;
+  void note_synced(Ticket ticket);
   bool has_dirty() const;
   // The store failed outside a commit (a sync): updates are refused until recover().
   void fail();

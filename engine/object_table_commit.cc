@@ -116,10 +116,19 @@ Result<size_t> ObjectTable::commit(bool sync) {
   impl_->shared.batch_in_flight.store(TableShared::kNoBatch, std::memory_order_relaxed);
   if (!status.ok()) return status;
   impl_->committed.store(round.ticket, std::memory_order_release);
+  if (sync) note_synced(round.ticket);
   return round.written;
 }
 
 Ticket ObjectTable::committed() const { return impl_->committed.load(std::memory_order_acquire); }
+
+Ticket ObjectTable::issued() const { return impl_->shared.dirty.issued(); }
+
+Ticket ObjectTable::synced() const { return impl_->synced.load(std::memory_order_acquire); }
+
+void ObjectTable::note_synced(Ticket ticket) {
+  impl_->synced.store(ticket, std::memory_order_release);
+}
 
 bool ObjectTable::has_dirty() const { return impl_->shared.dirty.any(); }
 

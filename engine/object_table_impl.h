@@ -73,6 +73,7 @@ struct ObjectTable::Impl {
   std::atomic<size_t> expiry_hand{0};
   std::atomic<size_t> eviction_hand{0};
   std::atomic<Ticket> committed{0};
+  std::atomic<Ticket> synced{0};
   std::atomic<uint64_t> damaged{0};
   uint32_t batch_number = 0;  // of the committing thread, as is the next
   StoreBatch batch;           // empty between rounds

@@ -74,7 +74,7 @@ Status ObjectTable::warm() {
     PartitionTable& table = impl_->get(key);
     planting.see(&table, table.place_of(key).place, facts.digest_change);
     const std::lock_guard guard(table.lock());
-    table.warm(key, record, facts, !impl_->shared.over_memory());
+    table.warm(key, record, facts, !facts.live || !impl_->shared.over_memory());
     return true;
   };
   Status status = options.store->scan({}, std::string(1, kFactPrefix), visit);

@@ -90,6 +90,9 @@ void PartitionTable::publish() {
 PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
                                               const RecordChange& change) {
   Outcome outcome;
+  if (change.action != RecordChange::Action::kKeep) {
+    oldest_changed_ = std::min(oldest_changed_, change.oldest_changed);
+  }
   switch (change.action) {
     case RecordChange::Action::kKeep:
       if (entry != nullptr) outcome.result.ticket = pending_ticket(*entry);

@@ -73,6 +73,7 @@ class PartitionTable {
   const HashTree& tree() const { return tree_; }
   uint64_t live_count() const { return live_count_; }
   uint64_t record_count() const { return record_count_; }
+  uint64_t take_oldest_changed() { return std::exchange(oldest_changed_, kNothingChanged); }
 
   // partition_table_tree.cc: building the hash tree anew, from the objects.
   // The number of objects asks for another depth.
@@ -124,6 +125,10 @@ class PartitionTable {
   Ticket mark_dirty(Entry* entry, uint16_t tag, bool* turned_dirty);
   KeyPlace place_of(Entry* entry) const;
   bool in_flight(const Entry& entry) const;
+  // A record without a value: stays in memory, where the sweep that forgets it finds it.
+  static bool is_tombstone(const Entry& entry) {
+    return !entry.has(Entry::kLive) && !entry.has(Entry::kAbsent);
+  }
 
   mutable SpinLock lock_;
   TableShared* const shared_;
@@ -137,6 +142,7 @@ class PartitionTable {
   size_t deadline_count_ = 0;  // entries with kDeadline
   std::atomic<uint64_t> earliest_{0};
   HashTree tree_;
+  uint64_t oldest_changed_ = kNothingChanged;
   uint64_t live_count_ = 0;
   uint64_t record_count_ = 0;    // objects that exist, resident or not
   uint64_t resident_count_ = 0;  // entries with a record

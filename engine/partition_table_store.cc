@@ -19,6 +19,7 @@ void PartitionTable::warm(const KeyRef& key, std::string_view record, const Reco
                           bool resident) {
   ++record_count_;
   live_count_ += static_cast<uint64_t>(facts.live);
+  oldest_changed_ = std::min(oldest_changed_, facts.oldest_changed);
   tree_.fold(place_of(key).place, facts.digest_change);
   if (!resident) return;
   ++resident_count_;
@@ -52,7 +53,7 @@ void PartitionTable::evict_some() {
     hand_ = index_.collect_bucket(static_cast<uint32_t>(hand_), kLongBucketStretch, found_);
     if (hand_ >= BucketIndex::kPlacesEnd) hand_ = 0;
     for (Entry* entry : found_) {
-      if (entry->has(Entry::kDirty) || in_flight(*entry)) continue;
+      if (entry->has(Entry::kDirty) || in_flight(*entry) || is_tombstone(*entry)) continue;
       if (entry->has(Entry::kReferenced)) {
         entry->set(Entry::kReferenced, false);
         continue;

@@ -68,6 +68,11 @@ class DirtyQueue {
     return next_ticket_++;
   }
   bool any() const { return dirty_.load(); }
+  // The ticket of the latest push.
+  Ticket issued() {
+    const std::lock_guard guard(lock_);
+    return partitions_.empty() ? next_ticket_ - 1 : next_ticket_;
+  }
 
  private:
   SpinLock lock_;
