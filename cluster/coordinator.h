@@ -36,6 +36,8 @@
 
 namespace kvorum::cluster {
 
+class Frontier;  // frontier.h
+
 // Shared by all machines of a node; outlives them. Nothing is owned.
 struct NodeParts {
   engine::ObjectTable* table = nullptr;
@@ -50,7 +52,8 @@ struct NodeParts {
   // store, which may forget what was counted under the one before.
   const std::atomic<uint64_t>* renewed_incarnation = nullptr;
 
-  WholeReplicas* whole = nullptr;       // null: all copies count as whole
+  Frontier* frontier = nullptr;    // null: tombstones are kept for ever, and no version is dead
+  WholeReplicas* whole = nullptr;  // null: all copies count as whole
   CleanExchanges* exchanges = nullptr;  // null: clean exchanges are not noted
   BackgroundBudget* budget = nullptr;   // null: background work is bounded by its own limits alone
 
@@ -67,6 +70,7 @@ struct CoordinatorOptions {
   uint32_t read_repair_wait_ms = 100;
   uint32_t hints_interval_ms = 5000;
   uint32_t anti_entropy_ms = 30'000;  // between two rounds with a peer; 0: none
+  uint32_t gossip_ms = 1000;          // 0: none, and no frontier
   uint32_t siblings_max = 100;
   uint32_t clock_entries_max = 10;
   bool replays_hints = true;  // and the other background work: one coordinator of a node does
@@ -89,6 +93,7 @@ struct CoordinatorCounters {
   uint64_t keys_compared = 0, keys_settled = 0;      // settled: different only for a moment
   uint64_t keys_pulled = 0, keys_pushed = 0;         // repaired here, and at the peer
   uint64_t trees_built = 0, tree_mismatches = 0;
+  uint64_t tombstones_reaped = 0, dead_versions = 0;
 };
 
 // What is under way in a coordinator: all zero once it was left alone for some seconds.

@@ -9,6 +9,7 @@
 #include "cluster/exchange_server.h"
 #include "cluster/forwarding.h"
 #include "cluster/get_machine.h"
+#include "cluster/gossip.h"
 #include "cluster/hint_replay.h"
 #include "cluster/inspect_machine.h"
 #include "cluster/key_repair.h"
@@ -34,6 +35,7 @@ struct Coordinator::Impl final : Starter {
         anti_entropy(core, key_repair),
         exchange_server(core),
         tree_keeper(core, anti_entropy),
+        gossip(core),
         keyspaces(parts, core.outbox, {.timeout_ms = options.request_timeout_ms}) {
     core.starter = this;
     keyspaces.publish(core.view);
@@ -66,6 +68,7 @@ struct Coordinator::Impl final : Starter {
   AntiEntropy anti_entropy;
   ExchangeServer exchange_server;
   TreeKeeper tree_keeper;
+  Gossip gossip;
   KeyspaceMachine keyspaces;
   uint64_t expiry_due_us = 0;
   Now last_now;

@@ -122,6 +122,10 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
     case MessageType::kReplicaWriteReply:
       well_formed = impl.on_write_reply(from, frame, now);
       break;
+    case MessageType::kGossip:
+    case MessageType::kGossipReply:
+      well_formed = impl.gossip.on_message(from, frame);
+      break;
     default:
       well_formed = impl.on_other(from, frame, now);
   }
@@ -148,6 +152,7 @@ void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
   impl_->anti_entropy.on_link(peer, up, now);
   if (up) {
     impl_->hint_replay.on_link_up(peer, now);
+    impl_->gossip.on_link_up(peer, now);
   } else {
     impl_->on_link_down(peer, now);
   }

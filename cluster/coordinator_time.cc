@@ -86,6 +86,7 @@ void Coordinator::on_time(Now now) {
   }
   impl.puts.on_time(now);
   impl.hint_replay.on_time(now);
+  impl.gossip.on_time(now);
   impl.keyspaces.on_time(now);
   impl.anti_entropy.on_time(now);
   impl.tree_keeper.on_time(now);
@@ -99,6 +100,7 @@ uint64_t Coordinator::next_deadline_us() const {
   const Impl& impl = *impl_;
   uint64_t next = sooner(impl.core.timers.next_due_us(), impl.hint_replay.next_deadline_us());
   next = sooner(next, impl.puts.next_deadline_us());
+  next = sooner(next, impl.gossip.next_deadline_us());
   next = sooner(next, impl.keyspaces.next_deadline_us());
   next = sooner(next, impl.anti_entropy.next_deadline_us());
   next = sooner(next, impl.tree_keeper.next_deadline_us());

@@ -4,10 +4,13 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "cluster/frontier.h"
 #include "cluster/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {
+
+constexpr size_t kQuarantinedPerTurnMax = 1024;
 
 uint8_t clamp_u8(size_t count) { return static_cast<uint8_t>(std::min<size_t>(count, 255)); }
 
@@ -82,6 +85,7 @@ void Operation::begin(Kind new_kind, Now now) {
   dead.clear();
   object.clear();
   object_digest = 0;
+  object_frontier = {};
   fastest = 0;
   ticket = 0;
   own_vote_open = false;
@@ -178,6 +182,17 @@ bool Core::read_hints(const KeyRef& key, Object* object, std::string* storage) {
   return found;
 }
 
+void Core::quarantine(const KeyRef& key, const Version& version) {
+  if (version.type == TypeTag::kTombstone) return;
+  if (outbox.quarantined.size() >= kQuarantinedPerTurnMax) return;
+  outbox.quarantined.push_back({std::string(key.key), key.keyspace, version.dot.hlc,
+                                version.dot.actor.node, std::string(version.bytes)});
+}
+
+Hlc Core::frontier_of(const KeyRef& key) const {
+  return parts.frontier == nullptr ? Hlc{} : parts.frontier->copies().of(key);
+}
+
 engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn,
                                       bool repair) {
   bool nameless = false;  // the table of authors is full: nothing is stored
@@ -186,6 +201,8 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
     engine::RecordChange change;
     decode_record(bytes, *parts.authors, record);
     const uint64_t old_digest = leaf_digest(key, record.object, parts.digest_seed);
+    const Hlc frontier = frontier_of(key);
+    change.oldest_changed = oldest_above(record.object, frontier);
     const bool marked = parts.marks->any(key.keyspace);
     bool changed = marked && parts.marks->apply(key.keyspace, record.object);
     changed |= fn(record);
@@ -194,6 +211,7 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
 
     describe_record(record.object, &change);
     change.frees = repair || !change.live;
+    change.oldest_changed = std::min(change.oldest_changed, oldest_above(record.object, frontier));
     // Nobody else holds a copy that a forgotten tombstone could let return.
     const bool alone = view->members.size() == 1;
     if (record.object.empty() || (alone && !change.live)) {

@@ -83,6 +83,7 @@ struct Operation {
   InlineVector<MemberIndex, 4> dead;  // put: primaries that nobody stands for
   std::string object;                 // reads: portable form of what is merged so far
   uint64_t object_digest;
+  Hlc object_frontier;  // the highest of the copies merged into it; key repair: the peer's
   NodeId fastest;
 
   // Put.
@@ -201,6 +202,10 @@ class Core {
   engine::Access read_own(const KeyRef& key, FunctionRef<void(Record& record)> fn);
   // All hints kept here for the key, merged. False where there is none.
   bool read_hints(const KeyRef& key, Object* object, std::string* storage);
+  // The frontier of the own copy of the key's partition; zero where nothing is known.
+  Hlc frontier_of(const KeyRef& key) const;
+  // Keeps the bytes of a version that is dropped because it is dead, for a person to look at.
+  void quarantine(const KeyRef& key, const Version& version);
   // Changes the own copy under its lock: fn edits the record and says whether to store it.
   // A repair is taken even where memory is full: it was acknowledged somewhere.
   engine::UpdateResult update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn,

@@ -83,6 +83,7 @@ engine::Access GetMachine::answer_own(Operation& operation, Target& target) {
   const engine::Access access = core_.read_own(key, [&](Record& record) {
     encode_object(record.object, operation.object);
     operation.object_digest = target.digest = versions_digest(record.object);
+    operation.object_frontier = core_.frontier_of(key);
   });
   target.state = access == engine::Access::kDone ? State::kAnswered : State::kFailed;
   target.whole = core_.is_whole(key);
@@ -103,17 +104,23 @@ bool GetMachine::known_digest(const Operation& operation, uint64_t digest) const
                      });
 }
 
-// Merges a full answer in. False where its object is ill-formed.
+// Merges a full answer in, or the absence of one: below its frontier that says something too. False
+// where its object is ill-formed.
 bool GetMachine::absorb(Operation& operation, Target& target, const ReplicaReadReply& reply) {
   target.digest = reply.digest;
-  if (reply.verdict == ReplicaVerdict::kAbsent) return true;
+  const bool absent = reply.verdict == ReplicaVerdict::kAbsent;
+  const bool merged_before = !operation.object.empty();
+  if (absent && (!merged_before || reply.frontier == Hlc{})) {
+    operation.object_frontier = std::max(operation.object_frontier, reply.frontier);
+    return true;
+  }
   Object theirs;
   Object ours;
-  if (!decode_object(reply.object, theirs)) return false;
-  const bool merged_before = !operation.object.empty();
+  if (!absent && !decode_object(reply.object, theirs)) return false;
   if (merged_before && reply.digest == operation.object_digest) return true;
   if (merged_before && !decode_object(operation.object, ours)) return false;
-  const Object merged = merge(ours, theirs);
+  const Object merged = merge_copies(ours, operation.object_frontier, theirs, reply.frontier);
+  operation.object_frontier = std::max(operation.object_frontier, reply.frontier);
   std::string bytes;
   encode_object(merged, bytes);
   operation.object_digest = versions_digest(merged);

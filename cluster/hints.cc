@@ -95,6 +95,7 @@ engine::UpdateResult Hints::change(const HintKey& hint, FunctionRef<bool(Record&
     change.action = engine::RecordChange::Action::kStore;
     change.head = head;
     change.live = true;
+    change.oldest_changed = oldest_above(record.object, {});
     return change;
   };
   const engine::UpdateResult result = table_->update(table_ref(name), change_record);

@@ -55,6 +55,7 @@ void KeyRepair::on_read_reply(SlotId id, Operation& operation, const ReplicaRead
   }
   if (operation.repair_step != Step::kPull || !reply.full) return;
   operation.object.assign(reply.object);
+  operation.object_frontier = reply.frontier;
   operation.repair_step = Step::kMerge;
   merge_own(id, operation, now);
 }
@@ -73,6 +74,15 @@ void KeyRepair::check(SlotId id, Operation& operation, uint64_t their_digest, No
   ask(id, operation, true);
 }
 
+// What this copy brought back from the past, and the peer's knows to be dead, is put aside.
+void KeyRepair::dead_here(const Operation& operation, const Object& own, const Object& theirs) {
+  Object judged = own;
+  InlineVector<Version, 1> dead;
+  drop_dead(judged, theirs, operation.object_frontier, &dead);
+  core_.counters.dead_versions += dead.size();
+  for (const Version& version : dead) core_.quarantine(operation.request().key, version);
+}
+
 void KeyRepair::merge_own(SlotId id, Operation& operation, Now now) {
   const KeyRef& key = operation.request().key;
   Object theirs;
@@ -83,10 +93,12 @@ void KeyRepair::merge_own(SlotId id, Operation& operation, Now now) {
   const auto change = [&](Record& record) {
     const uint64_t before = versions_digest(record.object);
     const bool knew = record.object.vector.covers_all(theirs.vector);
-    record.object = merge(record.object, theirs);
+    const Hlc frontier = core_.frontier_of(key);
+    dead_here(operation, record.object, theirs);
+    record.object = merge_copies(record.object, frontier, theirs, operation.object_frontier);
     if (lww) core_.counters.concurrent_dropped += keep_newest(record.object);
     const uint64_t after = versions_digest(record.object);
-    operation.repair_pushes = after != versions_digest(theirs);
+    operation.repair_pushes = after != versions_digest(theirs) && !record.object.empty();
     grown = after != before;
     return grown || !knew;
   };
@@ -131,6 +143,10 @@ void KeyRepair::push(SlotId id, Operation& operation, Now now) {
 void KeyRepair::on_write_reply(SlotId id, Operation& operation, const ReplicaWriteReply& reply,
                                Now now) {
   if (operation.repair_step != Step::kPush) return;
+  if (reply.verdict == ReplicaVerdict::kDead) {  // then we should not have it either
+    operation.repair_step = Step::kPull;
+    return run(id, operation, now);
+  }
   const bool taken = reply.verdict != ReplicaVerdict::kRefused;
   core_.counters.keys_pushed += taken;
   finish(id, taken, now);

@@ -119,9 +119,11 @@ bool parse_replica_read(const Frame& frame, ReplicaRead* message) {
 void put_replica_read_reply(std::string& batch, SlotId operation, const ReplicaReadReply& message) {
   uint16_t flags = message.full ? kReadFull : 0;
   if (!message.whole) flags |= kReadNotWhole;
+  if (message.frontier != Hlc{}) flags |= kReadFrontier;
   FrameWriter frame(batch, {MessageType::kReplicaReadReply, 0, flags, operation});
   put_u8(batch, static_cast<uint8_t>(message.verdict));
   put_u64(batch, message.digest);
+  if (message.frontier != Hlc{}) put_u64(batch, message.frontier.value);
   batch.append(message.object);
   frame.finish();
 }
@@ -131,6 +133,7 @@ bool parse_replica_read_reply(const Frame& frame, ReplicaReadReply* message) {
   const uint8_t verdict = reader.u8();
   message->verdict = static_cast<ReplicaVerdict>(verdict);
   message->digest = reader.u64();
+  message->frontier.value = frame.head.flags & kReadFrontier ? reader.u64() : 0;
   message->object = reader.rest();
   message->full = frame.head.flags & kReadFull;
   message->whole = !(frame.head.flags & kReadNotWhole);
@@ -160,6 +163,7 @@ void put_replica_write_reply(std::string& batch, SlotId operation,
   const uint16_t flags = message.second ? kWriteSecond : 0;
   FrameWriter frame(batch, {MessageType::kReplicaWriteReply, 0, flags, operation});
   put_u8(batch, static_cast<uint8_t>(message.verdict));
+  if (message.verdict == ReplicaVerdict::kDead) put_u64(batch, message.frontier.value);
   batch.append(message.vector);
   frame.finish();
 }
@@ -168,9 +172,11 @@ bool parse_replica_write_reply(const Frame& frame, ReplicaWriteReply* message) {
   ByteReader reader(frame.payload);
   const uint8_t verdict = reader.u8();
   message->verdict = static_cast<ReplicaVerdict>(verdict);
+  const bool dead = message->verdict == ReplicaVerdict::kDead;
+  message->frontier.value = dead ? reader.u64() : 0;
   message->vector = reader.rest();
   message->second = frame.head.flags & kWriteSecond;
-  return reader.ok() && verdict <= static_cast<uint8_t>(ReplicaVerdict::kNotHeld);
+  return reader.ok() && verdict <= static_cast<uint8_t>(ReplicaVerdict::kDead);
 }
 
 }  // namespace kvorum::cluster

@@ -58,6 +58,9 @@ enum class MessageType : uint8_t {
   kRangeDifferences = 71,
   kExchangeDone = 72,
   kExchangeDoneReply = 73,
+  // 96 and up: gossip (cluster/gossip.h)
+  kGossip = 96,
+  kGossipReply = 97,
 };
 
 struct FrameHead {
@@ -99,6 +102,7 @@ bool peek_key(const Frame& frame, KeyRef* key);
 inline constexpr uint16_t kReadFull = 1 << 0;    // the object, not only the digest of its versions
 inline constexpr uint16_t kReadHinted = 1 << 1;  // asked as a fallback: answer from hints
 inline constexpr uint16_t kReadNotWhole = 1 << 2;  // of the answer: the copy may lack writes
+inline constexpr uint16_t kReadFrontier = 1 << 3;  // of the answer: the copy's frontier is in it
 inline constexpr uint16_t kWriteBlind = 1 << 0;    // tell me what you keep that this did not cover
 inline constexpr uint16_t kWriteHinted = 1 << 1;  // keep it as a hint for the member in the payload
 inline constexpr uint16_t kWriteRepair = 1 << 2;  // read repair or hint replay: no client waits
@@ -111,6 +115,7 @@ enum class ReplicaVerdict : uint8_t {
   kAbsent = 2,     // read: nothing here
   kRefused = 3,    // the store failed, memory is full: counts as a definite no
   kNotHeld = 4,    // read from a fallback that has no hint for the key
+  kDead = 5,       // write: some of it lies below the frontier of this copy, which lacks it
 };
 
 struct ReplicaRead {
@@ -125,6 +130,7 @@ struct ReplicaReadReply {
   ReplicaVerdict verdict = ReplicaVerdict::kOk;
   bool full = false;
   bool whole = true;        // the copy counts toward R (whole_replicas.h)
+  Hlc frontier;             // of the copy, where full or absent; zero: nothing is known
   uint64_t digest = 0;      // versions_digest()
   std::string_view object;  // portable form, where full
 };
@@ -146,6 +152,7 @@ struct ReplicaWriteReply {
   ReplicaVerdict verdict = ReplicaVerdict::kOk;
   bool second = false;
   std::string_view vector;  // encode_context() of the uncovered object's vector
+  Hlc frontier;             // with kDead
 };
 void put_replica_write_reply(std::string& batch, SlotId operation,
                              const ReplicaWriteReply& message);

@@ -163,6 +163,49 @@ size_t truncate_vector(Object& object, size_t entries_max) {
   return cut;
 }
 
+size_t drop_dead(Object& object, const Object& complete, Hlc frontier,
+                 InlineVector<Version, 1>* dead) {
+  InlineVector<Version, 1> kept;
+  size_t dropped = 0;
+  for (const Version& version : object.versions) {
+    if (version.dot.hlc >= frontier || complete.vector.covers(version.dot)) {
+      kept.push_back(version);
+      continue;
+    }
+    ++dropped;
+    if (dead != nullptr) dead->push_back(version);
+  }
+  if (dropped == 0) return 0;
+  object.versions = std::move(kept);
+  if (object.versions.empty() && reapable(object, frontier)) object.vector = {};
+  return dropped;
+}
+
+Object merge_copies(const Object& a, Hlc a_frontier, const Object& b, Hlc b_frontier) {
+  Object left = a;
+  Object right = b;
+  drop_dead(left, b, b_frontier);
+  drop_dead(right, a, a_frontier);
+  return merge(left, right);
+}
+
+bool reapable(const Object& object, Hlc frontier) {
+  return std::all_of(object.vector.begin(), object.vector.end(),
+                     [&](const VectorEntry& entry) { return entry.hlc < frontier; }) &&
+         std::all_of(object.versions.begin(), object.versions.end(), [&](const Version& version) {
+           return version.type == TypeTag::kTombstone &&
+                  (version.deadline_ms == 0 || version.deadline_ms < frontier.ms());
+         });
+}
+
+uint64_t oldest_above(const Object& object, Hlc frontier) {
+  uint64_t oldest = ~uint64_t{0};
+  for (const Version& version : object.versions) {
+    if (version.dot.hlc >= frontier) oldest = std::min(oldest, version.dot.hlc.value);
+  }
+  return oldest;
+}
+
 uint64_t origin_of(const Version& version) {
   if (version.origin != 0) return version.origin;
   const uint64_t derived = xxh64({reinterpret_cast<const char*>(&version.dot), sizeof(Dot)});

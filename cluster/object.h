@@ -106,6 +106,23 @@ size_t keep_newest(Object& object);
 // Returns how many entries went (paper 4.4, clock truncation).
 size_t truncate_vector(Object& object, size_t entries_max);
 
+// What a complete copy says about another one: below its frontier it knows everything, so a version
+// there that it neither holds nor covers was deleted, and its tombstone forgotten. Drops such
+// versions from `object`, and the whole of it where nothing is left that could matter. `dead` gets
+// what was dropped. Returns how many versions that were.
+size_t drop_dead(Object& object, const Object& complete, Hlc frontier,
+                 InlineVector<Version, 1>* dead = nullptr);
+
+// merge() of two copies, each with its frontier: neither gets from the other one what is dead.
+Object merge_copies(const Object& a, Hlc a_frontier, const Object& b, Hlc b_frontier);
+
+// No version but tombstones, and every entry of the vector and every deadline lies below the
+// frontier: all primaries have it, and nothing can come that it would have to cover.
+bool reapable(const Object& object, Hlc frontier);
+
+// The least HLC of the versions at or above the frontier; all bits set where there is none.
+uint64_t oldest_above(const Object& object, Hlc frontier);
+
 // The request that made a version's bytes, never 0: kept through retries, EXPIRE and PERSIST.
 uint64_t origin_of(const Version& version);
 

@@ -262,6 +262,7 @@ bool StoredRecordCodec::from_portable(const KeyRef& key, std::string_view portab
   record.append(body);
   describe_record(decoded.object, facts);
   facts->digest_change = leaf_digest(key, decoded.object, digest_seed_);
+  facts->oldest_changed = oldest_above(decoded.object, {});
   return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/position.h"
 #include "base/slot_map.h"
+#include "base/time.h"
 #include "cluster/member.h"
 
 namespace kvorum::cluster {
@@ -43,6 +44,16 @@ struct RangeLoad {
   Reader reader = Reader::kScan;
 };
 
+// A version that was dropped because a complete copy knows it to be dead (object.h): it came back
+// with a restored directory, say. For the shell to keep where a person can find it.
+struct Quarantined {
+  std::string key;
+  uint8_t keyspace = 0;
+  Hlc hlc;
+  uint64_t node = 0;  // that made the version
+  std::string bytes;
+};
+
 class Outbox {
  public:
   // Where frames to a member are appended (cluster/messages.h). Marks the member as having mail.
@@ -61,6 +72,7 @@ class Outbox {
 
   std::vector<Load> loads;
   std::vector<RangeLoad> range_loads;
+  std::vector<Quarantined> quarantined;
 
   bool empty() const { return addressed_.empty() && loads.empty() && range_loads.empty(); }
 

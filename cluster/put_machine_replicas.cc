@@ -78,7 +78,12 @@ void PutMachine::on_reply(SlotId id, Operation& operation,
   for (size_t at = 0; at < operation.targets.size(); ++at) {
     Target& target = operation.targets[at];
     if (target.member != answer.from || target.state != State::kWaiting) continue;
-    if (answer.reply.verdict == ReplicaVerdict::kRefused) {
+    // A dot of ours that is dead there: this node's clock, or what it lost, deceived it.
+    if (answer.reply.verdict == ReplicaVerdict::kDead) {
+      core_.parts.clock->raise(answer.reply.frontier);
+    }
+    if (answer.reply.verdict == ReplicaVerdict::kRefused ||
+        answer.reply.verdict == ReplicaVerdict::kDead) {
       target.state = State::kFailed;
       replace(id, operation, at);
       break;

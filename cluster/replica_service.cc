@@ -30,6 +30,7 @@ bool ReplicaService::on_read(MemberIndex from, const Frame& frame) {
     reply.full = message.full;
     reply.whole = core_.is_whole(message.key);
     if (record.object.empty()) reply.verdict = ReplicaVerdict::kAbsent;
+    if (message.full || record.object.empty()) reply.frontier = core_.frontier_of(message.key);
     reply.digest = versions_digest(record.object);
     core_.outgoing.clear();
     if (message.full) encode_object(record.object, core_.outgoing);
@@ -60,6 +61,28 @@ void ReplicaService::read_hinted(MemberIndex from, SlotId operation, const Repli
   put_replica_read_reply(core_.outbox.frames(from), operation, reply);
 }
 
+// Under the key's lock. False where nothing is to be stored.
+bool ReplicaService::merge_in(Record& record, const ReplicaWrite& message, Object& incoming,
+                              AwaitedCommit& answer) {
+  const Hlc frontier = core_.frontier_of(message.key);
+  if (const size_t dead = drop_dead(incoming, record.object, frontier); dead > 0) {
+    core_.counters.dead_versions += dead;
+    answer.reply.verdict = ReplicaVerdict::kDead;
+    answer.reply.frontier = frontier;
+    if (incoming.empty()) return false;
+  }
+  record.object = merge(record.object, incoming);
+  if (core_.lww(message.key.keyspace)) {
+    core_.counters.concurrent_dropped += keep_newest(record.object);
+  }
+  const bool taken = answer.reply.verdict != ReplicaVerdict::kDead;
+  if (taken && message.blind && keeps_uncovered(record.object, incoming)) {
+    answer.reply.verdict = ReplicaVerdict::kUncovered;
+    encode_context(Context{record.object.vector, {}}, answer.vector_bytes);
+  }
+  return true;
+}
+
 bool ReplicaService::on_write(MemberIndex from, const Frame& frame, Now now) {
   ReplicaWrite message;
   Object incoming;
@@ -73,18 +96,8 @@ bool ReplicaService::on_write(MemberIndex from, const Frame& frame, Now now) {
     return true;
   }
   AwaitedCommit answer;
-  const bool lww = core_.lww(message.key.keyspace);
   const engine::UpdateResult result = core_.update_own(
-      message.key,
-      [&](Record& record) {
-        record.object = merge(record.object, incoming);
-        if (lww) core_.counters.concurrent_dropped += keep_newest(record.object);
-        if (message.blind && keeps_uncovered(record.object, incoming)) {
-          answer.reply.verdict = ReplicaVerdict::kUncovered;
-          encode_context(Context{record.object.vector, {}}, answer.vector_bytes);
-        }
-        return true;
-      },
+      message.key, [&](Record& record) { return merge_in(record, message, incoming, answer); },
       message.repair);
   if (result.access == engine::Access::kNotResident) {
     wait_for_object(from, frame, message.key, now);
@@ -141,8 +154,11 @@ void ReplicaService::wait_for_object(MemberIndex from, const Frame& frame, const
 
 void ReplicaService::refuse(MemberIndex from, const FrameHead& head) {
   if (head.type == MessageType::kReplicaRead) {
-    const ReplicaReadReply reply{
-        .verdict = ReplicaVerdict::kRefused, .full = false, .digest = 0, .object = {}};
+    const ReplicaReadReply reply{.verdict = ReplicaVerdict::kRefused,
+                                 .full = false,
+                                 .frontier = {},
+                                 .digest = 0,
+                                 .object = {}};
     put_replica_read_reply(core_.outbox.frames(from), head.operation, reply);
     return;
   }

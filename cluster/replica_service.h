@@ -27,6 +27,8 @@ class ReplicaService {
 
  private:
   void read_hinted(MemberIndex from, SlotId operation, const ReplicaRead& message);
+  bool merge_in(Record& record, const ReplicaWrite& message, Object& incoming,
+                AwaitedCommit& answer);
   void write_hinted(MemberIndex from, SlotId operation, const ReplicaWrite& message,
                     const Object& incoming);
   void wait_for_object(MemberIndex from, const Frame& frame, const KeyRef& key, Now now);

@@ -16,6 +16,7 @@ constexpr uint64_t kRarelyMs = 24 * 3600 * 1000;
 CoordinatorOptions asked_only() {
   CoordinatorOptions options;
   options.anti_entropy_ms = kRarelyMs;
+  options.gossip_ms = 0;  // no frontier: the versions below are as old as the hills
   return options;
 }
 
@@ -68,6 +69,7 @@ class TwoReplicas {
       change.action = engine::RecordChange::Action::kStore;
       change.head = head_;
       change.live = true;
+      change.oldest_changed = record.object.versions[0].dot.hlc.value;
       change.digest_change = before ^ leaf_digest(ref, record.object, 0);
       return change;
     });

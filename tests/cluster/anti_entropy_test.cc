@@ -50,6 +50,7 @@ class AntiEntropyTest : public ::testing::Test {
       change.action = engine::RecordChange::Action::kStore;
       change.head = head_;
       change.live = true;
+      change.oldest_changed = record.object.versions[0].dot.hlc.value;
       change.digest_change = before ^ leaf_digest(ref, record.object, 0);
       return change;
     });

@@ -96,12 +96,19 @@ NodeParts TestNode::parts() {
   parts.edits = test_edits::table();
   parts.incarnation = incarnation;
   parts.renewed_incarnation = &renewed_incarnation;
+  parts.frontier = frontier.get();
   parts.whole = whole.get();
   parts.exchanges = exchanges.get();
   return parts;
 }
 
 void TestNode::start(std::shared_ptr<const ClusterView> view, const CoordinatorOptions& options) {
+  frontier.reset();
+  if (options.anti_entropy_ms != 0 && options.gossip_ms != 0 && view->is_member()) {
+    frontier = std::make_unique<Frontier>(
+        FrontierParts{table.get(), hint_table.get(), &clock, &marks, view}, incarnation);
+  }
+  exchanges->set_observer(frontier.get());
   coordinator = std::make_unique<Coordinator>(parts(), std::move(view), options, incarnation);
   coordinator->set_sinks(this, this);
 }

@@ -16,6 +16,7 @@
 #include "cluster/context.h"
 #include "cluster/coordinator.h"
 #include "cluster/founding.h"
+#include "cluster/frontier.h"
 #include "cluster/hints.h"
 #include "cluster/object_codec.h"
 
@@ -66,6 +67,7 @@ struct TestNode : CompletionSink, KeyspaceSink {
   std::unique_ptr<Hints> hints;
   // In each round of deliveries, where there is a store.
   bool commits_hints = true, commits_objects = false;
+  std::unique_ptr<Frontier> frontier;  // with anti-entropy only
   std::unique_ptr<Coordinator> coordinator;
   uint64_t incarnation;
   std::atomic<uint64_t> renewed_incarnation;

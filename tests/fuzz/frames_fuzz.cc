@@ -9,6 +9,7 @@
 #include "cluster/context.h"
 #include "cluster/coordinator.h"
 #include "cluster/founding.h"
+#include "cluster/frontier.h"
 #include "cluster/hints.h"
 #include "cluster/object_codec.h"
 #include "tests/fuzz/fuzz_target.h"
@@ -84,6 +85,9 @@ struct Node : CompletionSink, KeyspaceSink {
     parts.edits = kEdits;
     parts.incarnation = 1;
     const auto view = std::make_shared<const ClusterView>(found_view(founding, "a"));
+    frontier =
+        std::make_unique<Frontier>(FrontierParts{&table, &hint_table, &clock, &marks, view}, 1);
+    parts.frontier = frontier.get();
     coordinator = std::make_unique<Coordinator>(parts, view, CoordinatorOptions{}, 1);
     coordinator->set_sinks(this, this);
     for (MemberIndex peer = 1; peer < 3; ++peer) coordinator->on_link(peer, true, now);
@@ -101,6 +105,7 @@ struct Node : CompletionSink, KeyspaceSink {
   Hints hints;
   HybridClock clock;
   FlushMarks marks;
+  std::unique_ptr<Frontier> frontier;
   std::unique_ptr<Coordinator> coordinator;
   Now now{1'000'000, 1'700'000'000'000};
   int completed = 0;

@@ -14,6 +14,8 @@ namespace {
 
 constexpr uint64_t kSecond = 1'000'000;
 constexpr uint64_t kQuietUs = 30 * kSecond;  // for clients to get their answers
+constexpr uint64_t kConvergeUs = 90 * kSecond;
+constexpr uint64_t kConvergeStepUs = kSecond / 2;
 constexpr uint64_t kHealUs = 60 * kSecond;   // for links, hints and operations
 constexpr uint64_t kRepairUs = 2 * kSecond;  // for read repair after the last read
 
@@ -30,6 +32,7 @@ class Run {
   void add(const std::string& name, uint8_t db);
   void safety_phase();
   void liveness_phase();
+  bool converged() const;
   bool wait_for(const char* what, uint64_t limit_us, bool (Run::*done)() const);
   bool clients_idle() const;
   bool settled() const;
@@ -111,7 +114,22 @@ FinalState Run::read_all() {
   return state;
 }
 
+bool Run::converged() const {
+  std::string ignored;
+  for (const auto& workload : workloads_) {
+    for (const KeyName& name : workload->keys()) {
+      if (!cluster_.same_versions(name.db, name.key, &ignored)) return false;
+    }
+  }
+  return std::all_of(std::begin(kDbs), std::end(kDbs),
+                     [&](uint8_t db) { return cluster_.same_digests(db, &ignored); });
+}
+
+// Replicas do not forget a tombstone at the same moment, and a round of anti-entropy takes a while.
 void Run::check_convergence() {
+  for (uint64_t waited = 0; waited < kConvergeUs && !converged(); waited += kConvergeStepUs) {
+    cluster_.queue.run_for(kConvergeStepUs);
+  }
   std::string trouble;
   bool same = true;
   for (const auto& workload : workloads_) {

@@ -167,6 +167,7 @@ void SimNode::start_loads(size_t reactor) {
     });
   }
   outbox.range_loads.clear();
+  outbox.quarantined.clear();
 }
 
 // A memory node forgets its objects with its marks; a durable one stores them.

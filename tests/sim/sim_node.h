@@ -12,6 +12,7 @@
 #include <string>
 
 #include "cluster/founding.h"
+#include "cluster/frontier.h"
 #include "cluster/hints.h"
 #include "server/conversation.h"
 #include "server/dispatcher.h"
@@ -146,6 +147,7 @@ class SimNode final : public Peer, public server::NodeServices {
   std::unique_ptr<cluster::WholeReplicas> whole_;
   std::string last_roots_;  // of a clean stop before
   std::unique_ptr<cluster::CleanExchanges> exchanges_;
+  std::unique_ptr<cluster::Frontier> frontier_;
   std::unique_ptr<cluster::StoredRecordCodec> codec_;
   std::unique_ptr<engine::ObjectTable> table_, hint_table_;
   std::unique_ptr<cluster::Hints> hints_;

@@ -118,6 +118,13 @@ void SimNode::start_reactors() {
   parts_.whole = whole_.get();
   parts_.exchanges = exchanges_.get();
   renewed_incarnation_ = incarnation_;
+  if (view_->members.size() > 1) {
+    frontier_ = std::make_unique<cluster::Frontier>(
+        cluster::FrontierParts{table_.get(), hint_table_.get(), clock_.get(), marks_.get(), view_},
+        incarnation_);
+    parts_.frontier = frontier_.get();
+  }
+  exchanges_->set_observer(frontier_.get());
   for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
     cluster::CoordinatorOptions options = options_;
     options.replays_hints = reactor == 0;
@@ -188,6 +195,7 @@ void SimNode::die(Death how) {
   }
   connections_.clear();
   reactors_.clear();
+  frontier_.reset();
   facts_.reset();
   table_.reset();
   hints_.reset();
@@ -217,6 +225,9 @@ void SimNode::commit(CommitLine& line) {
     line.sync_scheduled = true;
     later(kSyncIntervalUs, [this, &line] { sync(line); });
   }
+  if (ok && world_.swarm.sync == SyncPolicy::kNever) {
+    line.table().note_synced(line.table().committed());
+  }
   if (ok && !line.hinted) {
     (void)facts_->keep_clock(now().wall_ms);
     (void)facts_->keep_marks();
@@ -231,7 +242,9 @@ void SimNode::renew_incarnation() { renewed_incarnation_ = rng_.next() | 1; }
 
 void SimNode::sync(CommitLine& line) {
   line.sync_scheduled = false;
-  if (line.table().failed() || line.store().sync().ok()) return;
+  if (line.table().failed()) return;
+  const engine::Ticket committed = line.table().committed();
+  if (line.store().sync().ok()) return line.table().note_synced(committed);
   line.table().fail();
   renew_incarnation();
   tell_round(line, false);

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frontier of a cluster: the HLC below which every version is on the disk of every primary, so
+// that what is missing there is dead, and a tombstone need not be kept to say so. No wall clocks
+// are compared: each member vouches for its own copies (frontier_ledger.h), in rounds that gossip
+// carries (frontier_rounds.h). A round in which all members agree on view, flush marks and sessions
+// moves the frontier of this node's copies to the least HLC that anybody reported.
+//
+//   clean exchanges --> ledger --least HLC not vouched for--> report --gossip--> all members
+//   all reports of a round, equal hashes --> Frontiers of the copies --> reaper, drop_dead()
+//
+// What keeps it from rising is always one of: a member that does not report, hashes that differ, a
+// copy without a clean exchange in both present sessions, a hint, versions not yet exchanged.
+// Shared by the machines of a node; any thread.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/clean_exchanges.h"
+#include "cluster/cluster_view.h"
+#include "cluster/flush_marks.h"
+#include "cluster/frontier_ledger.h"
+#include "cluster/frontier_rounds.h"
+#include "cluster/frontiers.h"
+#include "cluster/hybrid_clock.h"
+#include "engine/object_table.h"
+
+namespace kvorum::cluster {
+
+// Nothing is owned; all outlive it.
+struct FrontierParts {
+  engine::ObjectTable* table = nullptr;
+  engine::ObjectTable* hints = nullptr;
+  HybridClock* clock = nullptr;
+  FlushMarks* marks = nullptr;
+  std::shared_ptr<const ClusterView> view;
+};
+
+struct FrontierStatus {
+  uint64_t round = 0;
+  Hlc frontier;                               // of the latest round that all agreed on
+  bool agreed = false;                        // in the latest round that ended
+  std::vector<NodeId> awaited;                // did not report in the present round
+  std::optional<FrontierLedger::Place> open;  // has had no clean exchange with that peer
+  Hlc least_here;                             // what this node reported
+  bool hints_wait = false;
+};
+
+class Frontier final : public ExchangeObserver {
+ public:
+  Frontier(FrontierParts parts, uint64_t session);
+
+  const Frontiers& copies() const { return copies_; }
+
+  // Periodically, by one machine of the node: judges the present round and reports in the next.
+  // True where the frontier of the copies rose. `session`: the node's, another one after a failure
+  // of its store.
+  bool tick(uint64_t session, Now now);
+  void encode_gossip(std::string& out) const;
+  // False where the bytes are malformed.
+  bool merge_gossip(std::string_view bytes);
+
+  void write_gossip(NodeId peer, std::string& out) override;
+  void on_gossip(NodeId peer, std::string_view bytes) override;
+  void on_clean_exchange(uint8_t keyspace, uint32_t partition,
+                         const CleanExchange& exchange) override;
+
+  // A copy that lost something knows no frontier any more.
+  void reset(uint8_t keyspace, uint32_t partition) { copies_.reset(keyspace, partition); }
+  FrontierStatus status() const;
+
+ private:
+  Hlc oldest_hint();
+  bool judge(const FrontierRounds::Ended& ended);
+  void report(uint64_t session, Hlc clock);
+  uint64_t belief() const;
+
+  const FrontierParts parts_;
+  Frontiers copies_;
+  mutable std::mutex mutex_;  // of what follows
+  FrontierLedger ledger_;
+  FrontierRounds rounds_;
+  uint64_t first_round_of_session_ = 1;
+  Hlc clock_at_report_;
+  Hlc least_since_report_ = kNoHlc;
+  Hlc oldest_hint_ = kNoHlc;
+  Hlc frontier_;
+  bool agreed_ = false;
+  std::optional<FrontierLedger::Place> open_;
+};
+
+}  // namespace kvorum::cluster

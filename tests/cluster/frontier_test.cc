@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frontier over whole clusters: tombstones go once it is proved that nobody needs them, not
+// before, and what they deleted stays deleted whoever comes back with it.
+#include "cluster/frontier.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/cluster/test_cluster.h"
+
+namespace kvorum::cluster {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr uint32_t kPartitions = 16;
+constexpr uint64_t kLongEnoughMs = 20'000;
+
+CoordinatorOptions quick() {
+  CoordinatorOptions options;
+  options.anti_entropy_ms = 1000;
+  options.gossip_ms = 200;
+  return options;
+}
+
+class FrontierTest : public ::testing::Test {
+ protected:
+  explicit FrontierTest(size_t count = 3) : cluster(count, {}, quick()) { cluster.pass_ms(100); }
+
+  uint64_t records_of(size_t node) const {
+    uint64_t records = 0;
+    for (uint32_t partition = 0; partition < kPartitions; ++partition) {
+      records += cluster.nodes[node]->table->record_count(0, partition);
+    }
+    return records;
+  }
+  uint64_t records() const {
+    uint64_t records = 0;
+    for (size_t node = 0; node < cluster.nodes.size(); ++node) records += records_of(node);
+    return records;
+  }
+  // The versions that a node's table holds for a key, as an old copy of its directory would.
+  std::string copy_of(size_t node, const std::string& key) const {
+    std::string bytes;
+    const TestNode& there = *cluster.nodes[node];
+    there.table->read(cluster.ref(key), [&](std::string_view record_bytes) {
+      Record record;
+      decode_record(record_bytes, there.authors, record);
+      encode_object(record.object, bytes);
+    });
+    return bytes;
+  }
+  // Brings such a copy back, in a new session.
+  void restore(size_t node, const std::string& key, const std::string& copy) {
+    TestNode& there = *cluster.nodes[node];
+    Record record;
+    ASSERT_TRUE(decode_object(copy, record.object));
+    const KeyRef ref = cluster.ref(key);
+    std::string head;
+    there.table->update(ref, [&](std::string_view) {
+      engine::RecordChange change;
+      EXPECT_TRUE(encode_record(record, there.authors, head, &change.body));
+      change.action = engine::RecordChange::Action::kStore;
+      change.head = head;
+      change.live = true;
+      change.digest_change = leaf_digest(ref, record.object, 0);
+      return change;
+    });
+  }
+  void restart(size_t node, uint64_t incarnation) {
+    const auto view = std::make_shared<const ClusterView>(cluster.nodes[node]->coordinator->view());
+    cluster.isolate(node);
+    cluster.nodes[node]->wipe(incarnation);
+    cluster.nodes[node]->start(view, quick());
+  }
+
+  TestCluster cluster;
+};
+
+TEST_F(FrontierTest, TombstonesOfAQuietClusterAreForgottenEverywhere) {
+  for (int key = 0; key < 50; ++key) cluster.set(0, "k" + std::to_string(key), "v");
+  cluster.set(0, "stays", "v");
+  for (int key = 0; key < 50; ++key) cluster.remove(1, "k" + std::to_string(key));
+  EXPECT_EQ(records(), 3u * 51);
+  cluster.pass_ms(kLongEnoughMs);
+  EXPECT_EQ(records(), 3u);
+  EXPECT_THAT(cluster.get(2, "k7").values, IsEmpty());
+  EXPECT_THAT(cluster.get(2, "stays").values, ElementsAre("v"));
+}
+
+TEST_F(FrontierTest, TheFrontierFollowsTheClocks) {
+  cluster.pass_ms(kLongEnoughMs);
+  for (const auto& node : cluster.nodes) {
+    const uint64_t frontier_ms = node->frontier->status().frontier.ms();
+    EXPECT_GT(frontier_ms + 5000, cluster.wall_ms);
+    EXPECT_LE(frontier_ms, cluster.wall_ms);
+  }
+}
+
+TEST_F(FrontierTest, NothingIsForgottenWhileAMemberIsDown) {
+  cluster.set(0, "k", "v");
+  cluster.isolate(2);
+  cluster.remove(0, "k");
+  cluster.pass_ms(kLongEnoughMs);
+  EXPECT_EQ(records_of(0), 1u);
+  EXPECT_EQ(cluster.nodes[0]->frontier->status().awaited.size(), 1u);
+  cluster.heal_all();
+  cluster.pass_ms(kLongEnoughMs);
+  EXPECT_EQ(records(), 0u);
+  EXPECT_THAT(cluster.get(2, "k").values, IsEmpty());
+}
+
+// The matrix of deletes that must not come back: the replica that slept through the delete.
+TEST_F(FrontierTest, AReplicaThatWasAwayDoesNotBringTheValueBack) {
+  cluster.set(0, "k", "v");
+  const size_t away = cluster.node_for("k", 2);
+  cluster.isolate(away, true);
+  cluster.remove(cluster.node_for("k", 0), "k");
+  cluster.pass_ms(5000);
+  cluster.heal_all();
+  cluster.pass_ms(kLongEnoughMs);
+  for (size_t node = 0; node < 3; ++node) {
+    EXPECT_THAT(cluster.get(node, "k").values, IsEmpty());
+    EXPECT_THAT(cluster.own_values(node, "k"), IsEmpty());
+  }
+  EXPECT_EQ(records(), 0u);
+}
+
+TEST_F(FrontierTest, ARestoredOldCopyIsDeadAndQuarantined) {
+  cluster.set(0, "k", "v");
+  const std::string copy = copy_of(2, "k");
+  cluster.remove(0, "k");
+  cluster.pass_ms(kLongEnoughMs);
+  ASSERT_EQ(records(), 0u);
+  restart(2, 777);
+  restore(2, "k", copy);
+  ASSERT_THAT(cluster.own_values(2, "k"), ElementsAre("v"));
+  cluster.heal_all();
+  EXPECT_THAT(cluster.get(0, "k").values, IsEmpty());
+  cluster.pass_ms(kLongEnoughMs);
+  for (size_t node = 0; node < 3; ++node) {
+    EXPECT_THAT(cluster.get(node, "k").values, IsEmpty());
+    EXPECT_THAT(cluster.own_values(node, "k"), IsEmpty());
+  }
+  EXPECT_GE(cluster.nodes[2]->coordinator->counters().dead_versions +
+                cluster.nodes[1]->coordinator->counters().dead_versions +
+                cluster.nodes[0]->coordinator->counters().dead_versions,
+            1u);
+}
+
+TEST_F(FrontierTest, AWipedNodeVouchesForNothingUntilItIsWholeAgain) {
+  cluster.set(0, "k", "v");
+  cluster.pass_ms(kLongEnoughMs);
+  restart(1, 778);
+  EXPECT_EQ(cluster.nodes[1]->frontier->copies().of(cluster.ref("k")), Hlc{});
+  cluster.pass_ms(2000);  // rounds whose reports were on their way
+  const Hlc before = cluster.nodes[0]->frontier->status().frontier;
+  ASSERT_GT(before, Hlc{});
+  cluster.pass_ms(2000);
+  EXPECT_EQ(cluster.nodes[0]->frontier->status().frontier, before);  // no report of its session
+  cluster.heal_all();
+  cluster.pass_ms(kLongEnoughMs);
+  EXPECT_GT(cluster.nodes[1]->frontier->copies().of(cluster.ref("k")), before);
+  EXPECT_THAT(cluster.own_values(1, "k"), ElementsAre("v"));
+}
+
+// Its clock is far behind the frontier: what it writes is refused by the others, not acknowledged
+// and then lost; it follows and the next write stands.
+TEST_F(FrontierTest, AWipedNodeWithASlowClockLosesNoAcknowledgedWrite) {
+  cluster.pass_ms(kLongEnoughMs);
+  const size_t first = cluster.node_for("k", 0);
+  restart(first, 779);
+  cluster.nodes[first]->skew_ms = -3'600'000;
+  cluster.heal_all();
+  const Answer answer = cluster.set(first, "k", "v");
+  cluster.pass_ms(kLongEnoughMs);
+  if (answer.outcome == Outcome::kOk) {
+    EXPECT_THAT(cluster.get(first, "k").values, ElementsAre("v"));
+  }
+  EXPECT_EQ(cluster.set(first, "k", "w").outcome, Outcome::kOk);
+  cluster.pass_ms(kLongEnoughMs);
+  for (size_t node = 0; node < 3; ++node) {
+    EXPECT_THAT(cluster.get(node, "k").values, ElementsAre("w"));
+  }
+}
+
+class FrontierOfFiveTest : public FrontierTest {
+ protected:
+  FrontierOfFiveTest() : FrontierTest(5) {}
+};
+
+// A hint that waits for its primary holds the frontier back.
+TEST_F(FrontierOfFiveTest, AHintHoldsTheFrontierBack) {
+  cluster.set(0, "k", "v");
+  cluster.pass_ms(kLongEnoughMs);
+  const size_t away = cluster.node_for("k", 1);
+  cluster.isolate(away);
+  cluster.remove(cluster.node_for("k", 0), "k");
+  cluster.pass_ms(kLongEnoughMs);
+  EXPECT_EQ(records_of(cluster.node_for("k", 0)), 1u);
+  cluster.heal_all();
+  cluster.pass_ms(kLongEnoughMs);
+  EXPECT_EQ(records(), 0u);
+  EXPECT_THAT(cluster.get(away, "k").values, IsEmpty());
+}
+
+// Steady traffic does not stop the frontier: what was exchanged long ago does not count again.
+TEST_F(FrontierTest, OverwritesOfOldValuesDoNotStallIt) {
+  cluster.set(0, "k", "old");
+  cluster.pass_ms(kLongEnoughMs);
+  const Hlc before = cluster.nodes[0]->frontier->status().frontier;
+  for (int turn = 0; turn < 100; ++turn) {
+    cluster.set(static_cast<size_t>(turn % 3), "k", std::to_string(turn));
+    cluster.pass_ms(200);
+  }
+  EXPECT_GT(cluster.nodes[0]->frontier->status().frontier.ms(), before.ms() + 10'000);
+  EXPECT_THAT(cluster.get(1, "k").values, ElementsAre("99"));
+}
+
+}  // namespace
+}  // namespace kvorum::cluster
