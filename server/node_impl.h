@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/frontier.h"
 #include "cluster/hints.h"
 #include "cluster/object_codec.h"
 #include "engine/committer.h"
@@ -77,6 +78,8 @@ struct Node::Impl {
   std::unique_ptr<engine::Store> hint_store;  // the engine memory keeps hints in memory alone
   std::unique_ptr<engine::ObjectTable> hint_table;
   std::unique_ptr<cluster::Hints> hints;
+  std::unique_ptr<cluster::Frontier> frontier;  // of a member of a cluster of several
+  std::unique_ptr<Quarantine> quarantine;
   std::unique_ptr<SessionFacts> facts;
 
   PeerIdentity identity;

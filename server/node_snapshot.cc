@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One snapshot of a node: what its reactors published, its tables, its process.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,6 +46,8 @@ void add_counters(const cluster::CoordinatorCounters& from, cluster::Coordinator
   sum->keys_pushed += from.keys_pushed;
   sum->trees_built += from.trees_built;
   sum->tree_mismatches += from.tree_mismatches;
+  sum->tombstones_reaped += from.tombstones_reaped;
+  sum->dead_versions += from.dead_versions;
 }
 
 // A peer is as healthy as the reactor that sees it worst says.
@@ -95,6 +98,35 @@ void add_repair(const cluster::RepairProgress& progress, uint64_t now_us, Repair
   if (progress.peers_unreachable != 0) {
     repair->waits = "members that cannot be reached: " + std::to_string(progress.peers_unreachable);
   }
+}
+
+// Why the frontier does not follow the clocks; the first of the reasons that hold.
+std::string frontier_waits(const cluster::FrontierStatus& frontier,
+                           const cluster::ClusterView& view) {
+  if (frontier.round == 0) return "the first round of reports";
+  if (!frontier.awaited.empty()) {
+    std::string names;
+    for (const cluster::NodeId node : frontier.awaited) {
+      const cluster::MemberIndex member = view.find_id(node);
+      if (member == cluster::kNoMember) continue;
+      names.append(names.empty() ? "" : ", ").append(view.members[member].name);
+    }
+    return "no report comes from " + names;
+  }
+  if (frontier.open) {
+    return fmt::format("db {} partition {} has had no clean exchange with {}",
+                       frontier.open->keyspace, frontier.open->partition,
+                       view.members[frontier.open->peer].name);
+  }
+  if (!frontier.agreed) return "members disagree on their sessions or flush marks";
+  return frontier.hints_wait ? "hints wait for their members" : "";
+}
+
+void add_frontier(const cluster::FrontierStatus& frontier, const cluster::ClusterView& view,
+                  ReapingStatus* reaping) {
+  reaping->frontier_ms = frontier.frontier.ms();
+  reaping->round = frontier.round;
+  reaping->waits = frontier_waits(frontier, view);
 }
 
 void add_members(const cluster::ClusterView& view, const std::vector<cluster::PeerState>& states,
@@ -156,7 +188,10 @@ void Node::Impl::add_tables(NodeStatus* status) {
   const uint32_t partitions = 1u << table->partition_bits();
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     for (uint32_t partition = 0; partition < partitions; ++partition) {
-      status->keys[keyspace] += table->live_count(keyspace, partition);
+      const uint64_t live = table->live_count(keyspace, partition);
+      const uint64_t records = table->record_count(keyspace, partition);
+      status->keys[keyspace] += live;
+      status->reaping.tombstones += records > live ? records - live : 0;
     }
   }
 }
@@ -185,6 +220,8 @@ NodeStatus Node::status() {
     add_reactors(impl.reactors, &status, &states);
     add_repair(impl.reactors[0]->snapshot().repair, now_us, &status.repair);
     status.copies_not_whole = impl.whole->missing();
+    if (impl.frontier) add_frontier(impl.frontier->status(), *impl.view, &status.reaping);
+    status.reaping.quarantined = impl.quarantine->count();
   }
   add_members(*impl.view, states, &status);
   if (impl.ready) impl.add_hints(&status);

@@ -169,6 +169,15 @@ void Node::Impl::start_reactors(Node& node) {
   exchanges = std::make_unique<cluster::CleanExchanges>(view->ring.partitions());
   parts.node.whole = whole.get();
   parts.node.exchanges = exchanges.get();
+  if (view->is_member() && view->members.size() > 1) {
+    frontier = std::make_unique<cluster::Frontier>(
+        cluster::FrontierParts{table.get(), hint_table.get(), &clock, &marks, view}, incarnation);
+    exchanges->set_observer(frontier.get());
+    parts.node.frontier = frontier.get();
+  }
+  quarantine = std::make_unique<Quarantine>(store ? config.node.data_directory + "/quarantine.jsonl"
+                                                  : std::string());
+  parts.quarantine = quarantine.get();
   parts.identity = &identity;
   parts.token_key = derive_key("token", config.cluster.secret, view->cluster_id);
   parts.services = &node;

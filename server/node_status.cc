@@ -47,6 +47,8 @@ std::string cluster_status_text(const NodeStatus& status) {
                  status.members.size(), reachable, status.partitions);
   fmt::format_to(out, "hints_pending:{}\r\ntransfers_active:{}\r\n", status.hints_pending,
                  status.transfers_active);
+  fmt::format_to(out, "tombstones:{}\r\nfrontier_ms:{}\r\nfrontier_waits:{}\r\n",
+                 status.reaping.tombstones, status.reaping.frontier_ms, status.reaping.waits);
   for (const MemberStatus& member : status.members) {
     fmt::format_to(out,
                    "member_{}:id={:016x},peer={},state={},weight={},partitions={},hints={}\r\n",

@@ -49,6 +49,15 @@ struct RepairStatus {
   std::string waits;   // why it does not go on; empty: it does
 };
 
+// Deletes on their way to being forgotten (cluster/frontier.h).
+struct ReapingStatus {
+  uint64_t tombstones = 0;   // records without a value, kept here
+  uint64_t frontier_ms = 0;  // Unix; everything older is on every primary; 0: nothing is known yet
+  uint64_t round = 0;
+  uint64_t quarantined = 0;  // versions that came back from the dead
+  std::string waits;         // why the frontier cannot follow; empty: it does
+};
+
 struct NodeStatus {
   std::string name, cluster_name, version, run_id;
   cluster::NodeId id = 0;
@@ -84,6 +93,7 @@ struct NodeStatus {
   uint64_t transfers_active = 0;
   uint64_t copies_not_whole = 0;  // partitions that do not count toward R yet
   RepairStatus repair;
+  ReapingStatus reaping;
   cluster::CoordinatorCounters counters;
 
   // settled: every member linked, no hints, no transfers; else moving (transfers) or degraded.

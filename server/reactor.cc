@@ -16,6 +16,7 @@ cluster::CoordinatorOptions coordinator_options(const Config& config, uint32_t i
   options.request_timeout_ms = static_cast<uint32_t>(config.limits.request_timeout_ms);
   options.read_repair_wait_ms = static_cast<uint32_t>(config.timing.read_repair_wait_ms);
   options.hints_interval_ms = static_cast<uint32_t>(config.timing.hints_ms);
+  options.gossip_ms = static_cast<uint32_t>(config.timing.gossip_ms);
   options.anti_entropy_ms = static_cast<uint32_t>(config.timing.anti_entropy_ms);
   options.siblings_max = config.limits.siblings;
   options.clock_entries_max = config.limits.clock_entries_max;
@@ -180,6 +181,10 @@ void Reactor::start_loads() {
   outbox.loads.clear();
   for (const cluster::RangeLoad& load : outbox.range_loads) start_range_load(load);
   outbox.range_loads.clear();
+  if (!outbox.quarantined.empty()) {
+    parts_.quarantine->add(outbox.quarantined);
+    outbox.quarantined.clear();
+  }
 }
 
 void Reactor::start_load(cluster::Load load) {

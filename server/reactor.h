@@ -22,6 +22,7 @@
 #include "engine/committer.h"
 #include "server/acceptor.h"
 #include "server/peer_links.h"
+#include "server/quarantine.h"
 #include "server/sessions.h"
 
 namespace kvorum::server {
@@ -31,6 +32,7 @@ struct ReactorParts {
   const Config* config = nullptr;
   std::shared_ptr<const cluster::ClusterView> view;
   cluster::NodeParts node;
+  Quarantine* quarantine = nullptr;
   const PeerIdentity* identity = nullptr;
   MacKey token_key{};
   NodeServices* services = nullptr;

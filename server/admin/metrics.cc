@@ -157,6 +157,22 @@ void add_cluster(const NodeStatus& status, Families& out) {
   }
 }
 
+void add_reaping(const NodeStatus& status, Families& out) {
+  out.gauge("kvorum_tombstones", "Records without a value, kept here.",
+            number(status.reaping.tombstones));
+  out.gauge("kvorum_frontier_seconds",
+            "Unix time up to which every version is on every primary; 0: unknown.",
+            static_cast<double>(status.reaping.frontier_ms) / 1000);
+  out.gauge("kvorum_frontier_waits", "1: something keeps the frontier from following.",
+            status.reaping.waits.empty() ? 0 : 1);
+  out.counter("kvorum_tombstones_reaped_total", "Tombstones that were forgotten.",
+              number(status.counters.tombstones_reaped));
+  out.counter("kvorum_dead_versions_total", "Deleted versions that came back and were refused.",
+              number(status.counters.dead_versions));
+  out.counter("kvorum_quarantined_total", "Of them, those that were put aside here.",
+              number(status.reaping.quarantined));
+}
+
 void add_anti_entropy(const NodeStatus& status, Families& out) {
   const cluster::CoordinatorCounters& counters = status.counters;
   out.counter("kvorum_exchange_rounds_total", "Rounds of anti-entropy with one peer.",
@@ -217,6 +233,7 @@ std::string metrics_text(const NodeStatus& status) {
   add_hints(status, families);
   add_cluster(status, families);
   add_anti_entropy(status, families);
+  add_reaping(status, families);
   add_store(status, families);
   return families.text();
 }

@@ -53,7 +53,17 @@ json::object counters_json(const cluster::CoordinatorCounters& counters) {
           {"concurrent_dropped", counters.concurrent_dropped},
           {"clock_truncations", counters.clock_truncations},
           {"malformed_frames", counters.malformed_frames},
+          {"tombstones_reaped", counters.tombstones_reaped},
+          {"dead_versions", counters.dead_versions},
           {"operations_in_flight", counters.operations_in_flight}};
+}
+
+json::object reaping_json(const ReapingStatus& reaping) {
+  return {{"tombstones", reaping.tombstones},
+          {"frontier_ms", reaping.frontier_ms},
+          {"round", reaping.round},
+          {"quarantined", reaping.quarantined},
+          {"waits", reaping.waits}};
 }
 
 json::object clients_json(const NodeStatus& status) {
@@ -160,6 +170,7 @@ std::string status_json(const NodeStatus& status) {
                                {"keys", std::move(keys)},
                                {"hints_pending", status.hints_pending},
                                {"transfers_active", status.transfers_active},
+                               {"reaping", reaping_json(status.reaping)},
                                {"members", std::move(members)},
                                {"clients", clients_json(status)},
                                {"peer_bytes_in", status.peer_bytes_in},

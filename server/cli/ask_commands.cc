@@ -129,6 +129,19 @@ int show_ring(const std::string& admin_address, const std::string& key, int data
               &key_table);
 }
 
+// Deleted keys that are not forgotten yet, and why.
+std::string reaping_line(const json::object& status) {
+  const json::value* const found = status.if_contains("reaping");
+  if (found == nullptr || !found->is_object()) return {};
+  const json::object& reaping = found->as_object();
+  std::string line = fmt::format("{} tombstones", text_of(reaping, "tombstones"));
+  const std::string waits = text_of(reaping, "waits");
+  if (!waits.empty()) line += ", kept while " + waits;
+  const std::string quarantined = text_of(reaping, "quarantined");
+  if (quarantined != "0") line += fmt::format("; {} versions in quarantine", quarantined);
+  return line + "\n";
+}
+
 Result<std::string> status_table(const std::string& status_document) {
   const auto parsed = parse_object(status_document);
   if (!parsed.ok()) return parsed.status();
@@ -155,6 +168,7 @@ Result<std::string> status_table(const std::string& status_document) {
       sum_of(array_of(status, "keys")), text_of(status, "hints_pending"),
       text_of(status, "transfers_active"),
       failed ? "; its store refuses writes: " + text_of(store->as_object(), "error") : "");
+  out += reaping_line(status);
   if (text_of(status, "waiting") == "true") out += "it waits to be admitted to the cluster\n";
   return out;
 }

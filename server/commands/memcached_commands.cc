@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/commands/memcached_commands.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "protocol/memcached_line.h"
 #include "server/commands/edits.h"
@@ -186,8 +186,8 @@ void plan_stats(const MemcachedCall& call, Plan& plan) {
   constexpr std::string_view kEmptyGroups[] = {"settings", "items", "sizes", "slabs", "conns"};
   const std::string_view group = call.request.words[1];
   if (group == "reset") return plan.answer(Reply::line("RESET"));
-  const bool empty = std::find(std::begin(kEmptyGroups), std::end(kEmptyGroups), group) !=
-                     std::end(kEmptyGroups);
+  const bool empty =
+      std::find(std::begin(kEmptyGroups), std::end(kEmptyGroups), group) != std::end(kEmptyGroups);
   plan.answer(Reply::line(empty ? "END" : "ERROR"));
 }
 

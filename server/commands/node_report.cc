@@ -128,6 +128,10 @@ void dynamo_section(const NodeStatus& status, Out out) {
                  counters.keys_compared, counters.keys_pulled, counters.keys_pushed);
   fmt::format_to(out, "keys_settled:{}\r\ntrees_built:{}\r\ntree_mismatches:{}\r\n",
                  counters.keys_settled, counters.trees_built, counters.tree_mismatches);
+  fmt::format_to(out, "tombstones:{}\r\ntombstones_reaped:{}\r\nfrontier_ms:{}\r\n",
+                 status.reaping.tombstones, counters.tombstones_reaped, status.reaping.frontier_ms);
+  fmt::format_to(out, "frontier_waits:{}\r\ndead_versions:{}\r\nquarantined:{}\r\n",
+                 status.reaping.waits, counters.dead_versions, status.reaping.quarantined);
 }
 
 struct Section {
