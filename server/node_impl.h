@@ -46,6 +46,7 @@ struct Node::Impl {
   void add_tables(NodeStatus* status);
   void add_hints(NodeStatus* status);
   void add_rate(uint64_t now_us, NodeStatus* status);
+  void add_frontier(ReapingStatus* reaping) const;
 
   void on_round(engine::Ticket ticket, const Status& status);
   void store_flush_marks();
@@ -56,6 +57,7 @@ struct Node::Impl {
   const Config config;
   const std::shared_ptr<const cluster::ClusterView> view;
   const uint64_t started_us;
+  const uint64_t started_wall_ms;
   const std::string run_id;
   uint32_t reactor_count = 1;
   std::atomic<bool> ready{false}, stopping{false};

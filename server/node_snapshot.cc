@@ -122,13 +122,6 @@ std::string frontier_waits(const cluster::FrontierStatus& frontier,
   return frontier.hints_wait ? "hints wait for their members" : "";
 }
 
-void add_frontier(const cluster::FrontierStatus& frontier, const cluster::ClusterView& view,
-                  ReapingStatus* reaping) {
-  reaping->frontier_ms = frontier.frontier.ms();
-  reaping->round = frontier.round;
-  reaping->waits = frontier_waits(frontier, view);
-}
-
 void add_members(const cluster::ClusterView& view, const std::vector<cluster::PeerState>& states,
                  NodeStatus* status) {
   for (size_t i = 0; i < view.members.size(); ++i) {
@@ -196,6 +189,16 @@ void Node::Impl::add_tables(NodeStatus* status) {
   }
 }
 
+// Between two rounds something is always awaited: a reason is given once it takes longer than that.
+void Node::Impl::add_frontier(ReapingStatus* reaping) const {
+  const cluster::FrontierStatus now = frontier->status();
+  reaping->frontier_ms = now.frontier.ms();
+  reaping->round = now.round;
+  const uint64_t usual_ms = 2 * config.timing.anti_entropy_ms + 10 * config.timing.gossip_ms;
+  const uint64_t since_ms = std::max(reaping->frontier_ms, started_wall_ms);
+  if (since_ms + usual_ms < wall_ms()) reaping->waits = frontier_waits(now, *view);
+}
+
 void Node::Impl::add_rate(uint64_t now_us, NodeStatus* status) {
   const std::lock_guard lock(rate_lock);
   constexpr uint64_t kWindowUs = 1'000'000;
@@ -220,7 +223,7 @@ NodeStatus Node::status() {
     add_reactors(impl.reactors, &status, &states);
     add_repair(impl.reactors[0]->snapshot().repair, now_us, &status.repair);
     status.copies_not_whole = impl.whole->missing();
-    if (impl.frontier) add_frontier(impl.frontier->status(), *impl.view, &status.reaping);
+    if (impl.frontier) impl.add_frontier(&status.reaping);
     status.reaping.quarantined = impl.quarantine->count();
   }
   add_members(*impl.view, states, &status);

@@ -42,6 +42,7 @@ Node::Impl::Impl(const Config& node_config)
     : config(node_config),
       view(std::make_shared<cluster::ClusterView>(make_view(config))),
       started_us(TurnClock(0).read().steady_us),
+      started_wall_ms(wall_ms()),
       run_id(fmt::format("{:016x}{:016x}{:08x}", random_number(), random_number(),
                          static_cast<uint32_t>(random_number()))),
       reactor_count(config.reactors == 0 ? usable_cpus() : config.reactors) {
