@@ -53,7 +53,7 @@ bool AntiEntropy::on_opened(MemberIndex from, const Frame& frame, Now now) {
   if (from >= rounds_.size()) return false;
   Round& round = rounds_[from];
   if (round.state != Round::State::kOpening || round.number != frame.head.operation) return true;
-  core_.health.answered(from);
+  core_.health.heard(from, now.steady_us);
   round.peer = reply.peer;
   if (reply.refused || reply.peer.node != core_.id_of(from)) {
     round.clean = false;

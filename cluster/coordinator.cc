@@ -27,7 +27,10 @@ void Coordinator::Impl::submit(const Request& request, uint64_t tag, Now now) {
   const bool edit = request.kind == Request::Kind::kEdit;
   ++(edit ? core.counters.puts : core.counters.gets);
   if (request.kind == Request::Kind::kLocal) return answer_local(request, tag, now);
-  if (request.kind == Request::Kind::kRead && gets.answer_at_once(request, tag, now)) return;
+  if (request.kind == Request::Kind::kRead && gets.answer_at_once(request, tag, now)) {
+    core.latency.gets.record(0, now.steady_us);
+    return;
+  }
   if (edit && puts.write_at_once(request, tag, now)) return;
 
   SlotId id;
@@ -119,13 +122,15 @@ void Coordinator::repair(const RepairWish& wish, Now now) { impl_->anti_entropy.
 
 RepairProgress Coordinator::repair_progress() const { return impl_->anti_entropy.progress(); }
 
+const OperationLatency& Coordinator::latency() const { return impl_->core.latency; }
+
 Outbox& Coordinator::outbox() { return impl_->core.outbox; }
 const ClusterView& Coordinator::view() const { return *impl_->core.view; }
 
-PeerState Coordinator::peer_state(MemberIndex peer) const {
-  const PeerHealth& health = impl_->core.health;
-  if (health.healthy(peer)) return PeerState::kUp;
-  return health.linked(peer) ? PeerState::kSuspected : PeerState::kDown;
+PeerState Coordinator::peer_state(MemberIndex peer) const { return impl_->core.health.state(peer); }
+
+PeerReport Coordinator::peer_report(MemberIndex peer) const {
+  return impl_->core.health.report(peer);
 }
 
 Backlog Coordinator::backlog() const {
@@ -133,6 +138,8 @@ Backlog Coordinator::backlog() const {
           impl_->core.awaited_commits.size() + impl_->core.awaited_hint_commits.size(),
           impl_->core.timers.size()};
 }
+
+uint64_t Coordinator::peers_generation() const { return impl_->core.health.generation(); }
 
 const CoordinatorCounters& Coordinator::counters() const {
   impl_->core.counters.operations_in_flight =

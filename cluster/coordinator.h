@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/latency_histogram.h"
 #include "base/rng.h"
 #include "base/slot_map.h"
 #include "base/time.h"
@@ -31,6 +32,7 @@
 #include "cluster/messages.h"
 #include "cluster/operation.h"
 #include "cluster/outbox.h"
+#include "cluster/peer_health.h"
 #include "cluster/whole_replicas.h"
 #include "engine/object_table.h"
 
@@ -106,7 +108,17 @@ struct Backlog {
   size_t total() const { return operations + keyspace_operations + awaited_commits + timers; }
 };
 
-enum class PeerState : uint8_t { kUp, kSuspected, kDown };
+// How long the operations of this node's own clients took, failed ones included; what is answered
+// within submit() counts as no time at all. Any thread may read it.
+struct OperationLatency {
+  LatencyHistogram gets, puts;
+
+  LatencyHistogram& of(Request::Kind kind) { return kind == Request::Kind::kEdit ? puts : gets; }
+  void add_recent(uint64_t now_us, LatencyCounts* sum) const {
+    gets.add_recent(now_us, sum);
+    puts.add_recent(now_us, sum);
+  }
+};
 
 // What an operator wants compared with all other primaries; -1: every one.
 struct RepairWish {
@@ -164,8 +176,12 @@ class Coordinator {
   Outbox& outbox();
   const ClusterView& view() const;
   PeerState peer_state(MemberIndex peer) const;
+  PeerReport peer_report(MemberIndex peer) const;
+  // Changes whenever a peer's state does.
+  uint64_t peers_generation() const;
   const CoordinatorCounters& counters() const;
   Backlog backlog() const;
+  const OperationLatency& latency() const;
 
  private:
   struct Impl;

@@ -50,10 +50,13 @@ struct Coordinator::Impl final : Starter {
   bool on_forward(MemberIndex from, const Frame& frame, Now now);
   bool on_read_reply(MemberIndex from, const Frame& frame, Now now);
   bool on_write_reply(MemberIndex from, const Frame& frame, Now now);
+  void note_answer(MemberIndex from, const Operation& operation, Ask ask, Now now);
   void on_own_commit(SlotId id, OwnCommit commit, Now now);
   bool on_other(MemberIndex from, const Frame& frame, Now now);
   void on_link_down(MemberIndex peer, Now now);
   void on_timer(SlotId id, Operation& operation, Now now);
+  void notice_stall(Now now);
+  void probe_peers(Now now);
   void expire(Now now);
 
   Core core;

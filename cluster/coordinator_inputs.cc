@@ -47,8 +47,11 @@ bool Coordinator::Impl::on_read_reply(MemberIndex from, const Frame& frame, Now 
   if (!parse_replica_read_reply(frame, &reply)) return false;
   const SlotId id = frame.head.operation;
   Operation* operation = core.operations.find(id);
-  if (!operation) return true;  // too late
-  core.health.answered(from);
+  if (!operation) {
+    core.health.heard(from, now.steady_us);  // too late
+    return true;
+  }
+  note_answer(from, *operation, Ask::kRead, now);
   switch (operation->kind) {
     case Operation::Kind::kGet:
       if (operation->phase == Operation::Phase::kRepairing) break;  // its read is over
@@ -78,8 +81,11 @@ bool Coordinator::Impl::on_write_reply(MemberIndex from, const Frame& frame, Now
   if (!parse_replica_write_reply(frame, &reply)) return false;
   const SlotId id = frame.head.operation;
   Operation* operation = core.operations.find(id);
-  if (!operation) return true;
-  core.health.answered(from);
+  if (!operation) {
+    core.health.heard(from, now.steady_us);
+    return true;
+  }
+  note_answer(from, *operation, Ask::kWrite, now);
   if (operation->kind == Operation::Kind::kPut) {
     puts.on_reply(id, *operation, {from, reply}, now);
   } else if (operation->kind == Operation::Kind::kGet) {
@@ -100,6 +106,19 @@ bool Coordinator::Impl::on_other(MemberIndex from, const Frame& frame, Now now) 
   return exchange_server.on_message(from, frame, now) || anti_entropy.on_message(from, frame, now);
 }
 
+// Of stand-ins, of who got a hint and of who was repaired it is not kept when they were asked.
+void Coordinator::Impl::note_answer(MemberIndex from, const Operation& operation, Ask ask,
+                                    Now now) {
+  const bool over =
+      operation.kind == Operation::Kind::kGet && operation.phase == Operation::Phase::kRepairing;
+  for (const Target& target : operation.targets) {
+    if (over || target.member != from || target.asked_us == 0) continue;
+    core.health.answered(from, {ask, target.asked_us}, now.steady_us);
+    return;
+  }
+  core.health.heard(from, now.steady_us);
+}
+
 bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
   Impl& impl = *impl_;
   bool well_formed = true;
@@ -108,7 +127,7 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
       well_formed = impl.on_forward(from, frame, now);
       break;
     case MessageType::kForwardReply:
-      well_formed = impl.forwarding.on_reply(frame, now);
+      well_formed = impl.forwarding.on_reply(from, frame, now);
       break;
     case MessageType::kReplicaRead:
       well_formed = impl.replicas.on_read(from, frame);
@@ -125,6 +144,12 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
     case MessageType::kGossip:
     case MessageType::kGossipReply:
       well_formed = impl.gossip.on_message(from, frame);
+      break;
+    case MessageType::kProbe:
+      put_probe(impl.core.outbox.frames(from), MessageType::kProbeReply, frame.head.operation);
+      break;
+    case MessageType::kProbeReply:
+      impl.core.health.probe_answered(from, frame.head.operation, now.steady_us);
       break;
     default:
       well_formed = impl.on_other(from, frame, now);
@@ -147,7 +172,7 @@ void Coordinator::prefetch(std::span<const Frame> frames) const {
 }
 
 void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
-  impl_->core.health.set_linked(peer, up);
+  impl_->core.health.set_linked(peer, up, now.steady_us);
   impl_->keyspaces.on_peer(peer, up, now);
   impl_->anti_entropy.on_link(peer, up, now);
   if (up) {

@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kExpiredPerTurn = 200;
 constexpr uint64_t kExpiryIntervalUs = 100'000;
+constexpr uint64_t kStallUs = 100'000;
 
 uint64_t sooner(uint64_t a, uint64_t b) {
   if (a == 0 || b == 0) return a + b;
@@ -77,14 +78,28 @@ void Coordinator::Impl::expire(Now now) {
   expiry_due_us = shown < kExpiredPerTurn ? now.steady_us + kExpiryIntervalUs : now.steady_us;
 }
 
+// Woken up so late, this process was stopped: answers wait unread behind the timers.
+void Coordinator::Impl::notice_stall(Now now) {
+  const uint64_t due_us = core.timers.next_due_us();
+  if (due_us != 0 && now.steady_us > due_us + kStallUs) core.health.stalled(now.steady_us);
+}
+
+void Coordinator::Impl::probe_peers(Now now) {
+  core.health.on_time(now.steady_us, [&](MemberIndex peer) {
+    put_probe(core.outbox.frames(peer), MessageType::kProbe, now.steady_us);
+  });
+}
+
 void Coordinator::on_time(Now now) {
   Impl& impl = *impl_;
+  impl.notice_stall(now);
   impl.last_now = now;
   while (const std::optional<SlotId> id = impl.core.timers.take_due(now.steady_us)) {
     Operation* operation = impl.core.operations.find(*id);
     if (operation) impl.on_timer(*id, *operation, now);
   }
   impl.puts.on_time(now);
+  impl.probe_peers(now);
   impl.hint_replay.on_time(now);
   impl.gossip.on_time(now);
   impl.keyspaces.on_time(now);
@@ -101,6 +116,7 @@ uint64_t Coordinator::next_deadline_us() const {
   uint64_t next = sooner(impl.core.timers.next_due_us(), impl.hint_replay.next_deadline_us());
   next = sooner(next, impl.puts.next_deadline_us());
   next = sooner(next, impl.gossip.next_deadline_us());
+  next = sooner(next, impl.core.health.next_deadline_us());
   next = sooner(next, impl.keyspaces.next_deadline_us());
   next = sooner(next, impl.anti_entropy.next_deadline_us());
   next = sooner(next, impl.tree_keeper.next_deadline_us());

@@ -101,6 +101,7 @@ void Operation::begin(Kind new_kind, Now now) {
   tried.clear();
   repair_step = RepairStep::kWait;
   repair_pushes = false;
+  asked_us = 0;
   replicas.clear();
   replica_objects.clear();
 }
@@ -123,14 +124,14 @@ bool Core::is_primary(MemberIndex member, const KeyRef& key) const {
 }
 
 void Core::choose_targets(const KeyRef& key, Now now, Targets* targets,
-                          InlineVector<MemberIndex, 4>* uncovered) {
+                          InlineVector<MemberIndex, 4>* uncovered) const {
   const auto list = preference_list(key);
   const size_t n = std::min<size_t>(view->quorum(key.keyspace).n, list.size());
   targets->clear();
   uncovered->clear();
   for (size_t at = 0; at < n; ++at) {
-    if (health.reachable(list[at], now.steady_us, rng)) {
-      targets->push_back(Target{.member = list[at]});
+    if (health.healthy(list[at])) {
+      targets->push_back(Target{.member = list[at], .asked_us = now.steady_us});
     } else {
       uncovered->push_back(list[at]);
     }
@@ -138,20 +139,24 @@ void Core::choose_targets(const KeyRef& key, Now now, Targets* targets,
   if (!view->keyspaces[key.keyspace].sloppy) return;
   for (size_t at = n; at < list.size() && !uncovered->empty(); ++at) {
     if (!health.healthy(list[at])) continue;
-    targets->push_back(Target{.member = list[at], .stands_for = (*uncovered)[0]});
+    targets->push_back(
+        Target{.member = list[at], .stands_for = (*uncovered)[0], .asked_us = now.steady_us});
     uncovered->erase_at(0);
   }
 }
 
-MemberIndex Core::spare_fallback(const KeyRef& key, const Targets& targets) {
+MemberIndex Core::spare_fallback(const KeyRef& key, const Targets& targets) const {
   if (!view->keyspaces[key.keyspace].sloppy) return kNoMember;
   const auto list = preference_list(key);
+  MemberIndex slow_one = kNoMember;
   for (size_t at = view->quorum(key.keyspace).n; at < list.size(); ++at) {
     const bool asked = std::any_of(targets.begin(), targets.end(),
                                    [&](const Target& target) { return target.member == list[at]; });
-    if (!asked && list[at] != self() && health.healthy(list[at])) return list[at];
+    if (asked || list[at] == self() || !health.healthy(list[at])) continue;
+    if (!health.slow(list[at])) return list[at];
+    if (slow_one == kNoMember) slow_one = list[at];
   }
-  return kNoMember;
+  return slow_one;
 }
 
 engine::Access Core::read_own(const KeyRef& key, FunctionRef<void(Record& record)> fn) {
@@ -305,6 +310,7 @@ void Core::complete(Operation& operation, Completion& completion, Now now) {
     put_forward_reply(outbox.frames(operation.reply_to), operation.reply_operation, completion);
   } else if (completions) {
     service.hops = clamp_u8(operation.tried.size());
+    latency.of(operation.request().kind).record(service.micros, now.steady_us);
     completions->on_complete(operation.tag, completion);
   }
 }

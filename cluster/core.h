@@ -32,6 +32,7 @@ struct Target {
   bool replaced = false;  // silent for a quarter of the deadline: another was asked too
   bool whole = true;      // as far as it said: its answer to a read counts (whole_replicas.h)
   uint64_t digest = 0;    // versions_digest() of its answer to a read
+  uint64_t asked_us = 0;  // 0: not kept
 };
 
 using Targets = InlineVector<Target, 4>;
@@ -102,6 +103,7 @@ struct Operation {
 
   // Forward.
   InlineVector<MemberIndex, 4> tried;
+  uint64_t asked_us;  // the last of them
 
   // Key repair.
   enum class RepairStep : uint8_t { kWait, kCheck, kPull, kMerge, kPush };
@@ -155,13 +157,14 @@ class Core {
   const CoordinatorOptions options;
   Rng rng;
   Outbox outbox;
-  PeerHealth health;
+  PeerHealth health{rng};
   TimerQueue timers;
   SlotMap<Operation> operations;
   std::deque<AwaitedCommit> awaited_commits;       // of the objects' table
   std::deque<AwaitedCommit> awaited_hint_commits;  // of the hints' table
   Hints& hints;
   CoordinatorCounters counters;
+  OperationLatency latency;
   CompletionSink* completions = nullptr;
   Starter* starter = nullptr;
 
@@ -193,9 +196,9 @@ class Core {
   // The first n healthy nodes of the key's preference list: primaries in order, then for each dead
   // one a fallback (sloppy keyspaces). Dead primaries without a fallback go to `uncovered`.
   void choose_targets(const KeyRef& key, Now now, Targets* targets,
-                      InlineVector<MemberIndex, 4>* uncovered);
+                      InlineVector<MemberIndex, 4>* uncovered) const;
   // A fallback that is not among the targets yet, or kNoMember.
-  MemberIndex spare_fallback(const KeyRef& key, const Targets& targets);
+  MemberIndex spare_fallback(const KeyRef& key, const Targets& targets) const;
 
   // Reads this node's copy (primary or not) with flush marks applied. fn gets the record, empty
   // where there is none.

@@ -16,22 +16,32 @@ MemberIndex Forwarding::choose(const Request& request,
            std::find(tried.begin(), tried.end(), member) == tried.end();
   };
   const bool edit = request.kind == Request::Kind::kEdit;
-  MemberIndex first_healthy = kNoMember;
+  MemberIndex best = kNoMember;
+  uint32_t best_rank = UINT32_MAX;
   for (size_t at = 0; at < list.size(); ++at) {
     const MemberIndex member = list[at];
+    if (at >= n && best != kNoMember) break;
     if (!usable(member)) continue;
-    if (first_healthy == kNoMember) first_healthy = member;
-    if (at >= n) break;
+    if (at >= n) return member;
     // A read costs no hop where this node holds a copy; a put goes where its context was read.
+    const bool slow = core_.health.slow(member);
     if (!edit && member == core_.self()) return member;
-    if (edit && request.preferred != 0 && core_.id_of(member) == request.preferred) return member;
+    if (edit && !slow && request.preferred != 0 && core_.id_of(member) == request.preferred) {
+      return member;
+    }
+    // Puts of one key meet at the first, unless it is slow; reads go to the nearest.
+    const uint32_t rank = edit ? slow : core_.health.distance(member);
+    if (rank >= best_rank) continue;
+    best = member;
+    best_rank = rank;
   }
-  return first_healthy;
+  return best;
 }
 
 void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, Now now) {
   operation.phase = Operation::Phase::kWriting;
   operation.tried.push_back(coordinator);
+  operation.asked_us = now.steady_us;
   ++core_.counters.forwards;
   ForwardEnvelope envelope;
   envelope.keyspace = operation.keyspace;
@@ -42,13 +52,20 @@ void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, 
   core_.timers.add(now.steady_us, core_.timeout_ms(operation.request()) * 250ULL, id);
 }
 
-bool Forwarding::on_reply(const Frame& frame, Now now) {
+bool Forwarding::on_reply(MemberIndex from, const Frame& frame, Now now) {
   Operation* operation = core_.operations.find(frame.head.operation);
-  if (!operation || operation->kind != Operation::Kind::kForward) return true;  // too late
+  if (!operation || operation->kind != Operation::Kind::kForward) {
+    core_.health.heard(from, now.steady_us);  // too late
+    return true;
+  }
   CompletionStorage storage;
   Completion completion;
   if (!parse_forward_reply(frame, &storage, &completion)) return false;
-  if (!operation->tried.empty()) core_.health.answered(operation->tried.back());
+  if (operation->request().kind == Request::Kind::kRead) {
+    core_.health.answered(from, {Ask::kForward, operation->asked_us}, now.steady_us);
+  } else {
+    core_.health.heard(from, now.steady_us);
+  }
   core_.complete(*operation, completion, now);
   core_.release(frame.head.operation);
   return true;
@@ -84,7 +101,7 @@ void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
   }
   if (!operation.quarter_passed) {
     operation.quarter_passed = true;
-    core_.health.timed_out(operation.tried.back(), now.steady_us);
+    core_.health.timed_out(operation.tried.back(), operation.asked_us, now.steady_us);
     ++core_.counters.timeouts;
   }
   if (may_try_again(operation) && choose(operation.request(), operation.tried) != kNoMember) {

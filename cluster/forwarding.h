@@ -21,15 +21,16 @@ class Forwarding {
 
   explicit Forwarding(Core& core) : core_(core) {}
 
-  // The node to coordinate the request: this one, the preferred primary of a put's context, the
-  // first healthy primary, or the first healthy fallback. Skips those in `tried`.
+  // The node to coordinate the request: for a read this one, if it holds a copy, or the nearest
+  // healthy primary; for a put the preferred primary of its context, or the first healthy one; a
+  // slow one only where there is no other; else the first healthy fallback. Skips those in `tried`.
   MemberIndex choose(const Request& request, const InlineVector<MemberIndex, 4>& tried) const;
 
   // An origin for an edit that may be run by another node, never 0.
   uint64_t new_origin() { return core_.rng.next() | 1; }
 
   void send(SlotId id, Operation& operation, MemberIndex coordinator, Now now);
-  bool on_reply(const Frame& frame, Now now);
+  bool on_reply(MemberIndex from, const Frame& frame, Now now);
   void on_timer(SlotId id, Operation& operation, Now now);
   void on_link_down(SlotId id, Operation& operation, Now now);
 

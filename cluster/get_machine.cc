@@ -244,7 +244,8 @@ Progress GetMachine::on_silence(SlotId id, Operation& operation, Now now) {
   const size_t asked = operation.targets.size();
   for (size_t at = 0; at < asked; ++at) {
     if (!open(operation.targets[at]) || operation.targets[at].replaced) continue;
-    core_.health.timed_out(operation.targets[at].member, now.steady_us);
+    core_.health.timed_out(operation.targets[at].member, operation.targets[at].asked_us,
+                           now.steady_us);
     ++core_.counters.timeouts;
     ask_stand_in(id, operation, at);
   }

@@ -51,18 +51,13 @@ void HintReplay::scan(Now now) {
   });
 }
 
-// What keeps a target's hints here. A suspected target may have no other traffic that would find it
-// well again: one hint is its probe.
-HintWait HintReplay::obstacle(MemberIndex member, const Target& target, Now now, size_t* window) {
+// What keeps a target's hints here. A suspected one is not asked: a probe will find it well again.
+HintWait HintReplay::obstacle(MemberIndex member, const Target& target, Now now) const {
   if (core_.hints.failed()) return HintWait::kStore;
   if (now.steady_us < target.retry_at_us) return HintWait::kSilent;
   if (member == kNoMember) return HintWait::kMoving;
   if (!core_.health.linked(member)) return HintWait::kUnreachable;
-  if (core_.health.healthy(member)) return HintWait::kNone;
-  *window = 1;
-  const bool probe =
-      target.in_flight == 0 && core_.health.reachable(member, now.steady_us, core_.rng);
-  return probe ? HintWait::kNone : HintWait::kSilent;
+  return core_.health.healthy(member) ? HintWait::kNone : HintWait::kSilent;
 }
 
 void HintReplay::pump(NodeId id, Target& target, Now now) {
@@ -75,8 +70,7 @@ void HintReplay::pump(NodeId id, Target& target, Now now) {
 // Sends to a target what its window has room for; moves what it is no primary of, linked or not.
 void HintReplay::fill_window(NodeId id, Target& target, Now now) {
   const MemberIndex member = core_.view->find_id(id);
-  size_t window = target.pace.window();
-  const HintWait wait = obstacle(member, target, now, &window);
+  const HintWait wait = obstacle(member, target, now);
   if (wait == HintWait::kSilent) {
     due_within(std::max(target.retry_at_us, now.steady_us + kSoonUs) - now.steady_us, now);
     // After a refusal or a silence of its own it is said already why it waits.
@@ -89,7 +83,7 @@ void HintReplay::fill_window(NodeId id, Target& target, Now now) {
   if (unreachable && target.looked_through == core_.view) return;
   Found found;
   size_t looked_at = 0;
-  while (!target.pass_ended && target.in_flight < window &&
+  while (!target.pass_ended && target.in_flight < target.pace.window() &&
          target.bytes_in_flight < kBytesInFlightMax) {
     if (++looked_at > kLookedAtMax) return due_within(kSoonUs, now);
     if (!find_next(id, member, target, &found)) {
@@ -162,7 +156,9 @@ void HintReplay::on_reply(SlotId id, Operation& operation, const ReplicaWriteRep
 void HintReplay::on_timer(SlotId id, Operation& operation, Now now) {
   const MemberIndex target = core_.view->find_id(operation.tag);
   const bool sent = operation.phase == Phase::kWriting;
-  if (sent && target != kNoMember) core_.health.timed_out(target, now.steady_us);
+  if (sent && target != kNoMember) {
+    core_.health.timed_out(target, operation.started_us, now.steady_us);
+  }
   targets_[operation.tag].pace.silent();
   give_up(id, operation, sent ? HintWait::kSilent : HintWait::kMoving, now);
 }

@@ -63,7 +63,7 @@ class HintReplay {
   void scan(Now now);
   void pump(NodeId id, Target& target, Now now);
   void fill_window(NodeId id, Target& target, Now now);
-  HintWait obstacle(MemberIndex member, const Target& target, Now now, size_t* window);
+  HintWait obstacle(MemberIndex member, const Target& target, Now now) const;
   bool find_next(NodeId id, MemberIndex member, Target& target, Found* found);
   SlotId begin(NodeId id, Target& target, Found& found, Now now);
   void send(SlotId id, MemberIndex member);

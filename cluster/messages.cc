@@ -99,6 +99,10 @@ bool peek_key(const Frame& frame, KeyRef* key) {
   return reader.ok() && key->keyspace < kKeyspacesMax;
 }
 
+void put_probe(std::string& batch, MessageType type, uint64_t asked_us) {
+  FrameWriter(batch, {type, 0, 0, asked_us}).finish();
+}
+
 void put_replica_read(std::string& batch, SlotId operation, const ReplicaRead& message) {
   uint16_t flags = 0;
   if (message.full) flags |= kReadFull;

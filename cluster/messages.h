@@ -38,6 +38,8 @@ enum class MessageType : uint8_t {
   kReplicaReadReply = 11,
   kReplicaWrite = 12,
   kReplicaWriteReply = 13,
+  kProbe = 14,  // are you there: the operation is the asker's clock; no payload
+  kProbeReply = 15,
   // 32 and up: operations on keyspaces (cluster/keyspace_machine.h)
   kScan = 32,
   kScanReply = 33,
@@ -157,6 +159,9 @@ struct ReplicaWriteReply {
 void put_replica_write_reply(std::string& batch, SlotId operation,
                              const ReplicaWriteReply& message);
 bool parse_replica_write_reply(const Frame& frame, ReplicaWriteReply* message);
+
+// Both kinds of probe: the answer echoes asked_us.
+void put_probe(std::string& batch, MessageType type, uint64_t asked_us);
 
 // A client's request, travelling: Request with what the asking node fixed for all its retries.
 struct ForwardedRequest {

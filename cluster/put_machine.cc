@@ -289,7 +289,8 @@ void PutMachine::on_timer(SlotId id, Operation& operation, Now now) {
   for (size_t at = 0; at < asked; ++at) {
     if (operation.targets[at].state != State::kWaiting) continue;
     if (operation.targets[at].member == core_.self() || operation.targets[at].replaced) continue;
-    core_.health.timed_out(operation.targets[at].member, now.steady_us);
+    core_.health.timed_out(operation.targets[at].member, operation.targets[at].asked_us,
+                           now.steady_us);
     ++core_.counters.timeouts;
     replace(id, operation, at);
   }

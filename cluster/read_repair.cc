@@ -11,6 +11,10 @@ namespace {
 using Phase = Operation::Phase;
 using State = Target::State;
 
+bool is_open(const Target& target) {
+  return target.state == State::kWaiting || target.state == State::kFetching;
+}
+
 bool is_stale(const Target& target, const Operation& operation) {
   return target.state == State::kAnswered && target.stands_for == kNoMember &&
          target.digest != operation.object_digest;
@@ -66,6 +70,9 @@ void ReadRepair::mend_others(SlotId id, Operation& operation, Now now) {
   operation.phase = Phase::kRepairing;
   operation.needed = 0;  // acknowledgements to wait for
   for (Target& target : operation.targets) {
+    if (is_open(target) && target.asked_us != 0) {
+      core_.health.still_waiting(target.member, {Ask::kRead, target.asked_us}, now.steady_us);
+    }
     if (target.member == core_.self() || !is_stale(target, operation)) continue;
     if (!admit(operation.object.size(), now)) {
       ++core_.counters.read_repairs_skipped;

@@ -122,6 +122,14 @@ std::string frontier_waits(const cluster::FrontierStatus& frontier,
   return frontier.hints_wait ? "hints wait for their members" : "";
 }
 
+void add_latency(const std::vector<std::unique_ptr<Reactor>>& reactors, uint64_t now_us,
+                 NodeStatus* status) {
+  for (const auto& reactor : reactors) {
+    status->get_latency.add(reactor->latency().gets, now_us);
+    status->put_latency.add(reactor->latency().puts, now_us);
+  }
+}
+
 void add_members(const cluster::ClusterView& view, const std::vector<cluster::PeerState>& states,
                  NodeStatus* status) {
   for (size_t i = 0; i < view.members.size(); ++i) {
@@ -221,6 +229,7 @@ NodeStatus Node::status() {
   std::vector<cluster::PeerState> states;
   if (impl.ready) {
     add_reactors(impl.reactors, &status, &states);
+    add_latency(impl.reactors, now_us, &status);
     add_repair(impl.reactors[0]->snapshot().repair, now_us, &status.repair);
     status.copies_not_whole = impl.whole->missing();
     if (impl.frontier) impl.add_frontier(&status.reaping);

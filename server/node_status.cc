@@ -13,6 +13,8 @@ const char* peer_state_name(cluster::PeerState state) {
   switch (state) {
     case cluster::PeerState::kUp:
       return "up";
+    case cluster::PeerState::kSlow:
+      return "slow";
     case cluster::PeerState::kSuspected:
       return "suspected";
     case cluster::PeerState::kDown:
@@ -26,10 +28,16 @@ const char* member_state(const MemberStatus& member) {
 }
 
 bool is_reachable(const MemberStatus& member) {
-  return member.self || member.state == cluster::PeerState::kUp;
+  return member.self || member.state <= cluster::PeerState::kSlow;
 }
 
 }  // namespace
+
+void LatencyStatus::add(const LatencyHistogram& histogram, uint64_t now_us) {
+  histogram.add_recent(now_us, &recent);
+  histogram.add_ever(&ever);
+  sum_us += histogram.sum_us();
+}
 
 const char* NodeStatus::state() const {
   if (transfers_active > 0) return "moving";

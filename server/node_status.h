@@ -58,6 +58,15 @@ struct ReapingStatus {
   std::string waits;         // why the frontier cannot follow; empty: it does
 };
 
+// How long operations of this node's clients took.
+struct LatencyStatus {
+  LatencyCounts recent;  // of the last minute
+  LatencyCounts ever;
+  uint64_t sum_us = 0;
+
+  void add(const LatencyHistogram& histogram, uint64_t now_us);
+};
+
 struct NodeStatus {
   std::string name, cluster_name, version, run_id;
   cluster::NodeId id = 0;
@@ -95,6 +104,7 @@ struct NodeStatus {
   RepairStatus repair;
   ReapingStatus reaping;
   cluster::CoordinatorCounters counters;
+  LatencyStatus get_latency, put_latency;
 
   // settled: every member linked, no hints, no transfers; else moving (transfers) or degraded.
   const char* state() const;

@@ -81,6 +81,8 @@ class Reactor {
   // Ends the thread and waits for it.
   void stop();
   ReactorSnapshot snapshot() const;
+  // For any thread.
+  const cluster::OperationLatency& latency() const { return coordinator_.latency(); }
 
  private:
   static constexpr size_t kInputsPerTurnMax = 256;

@@ -4,6 +4,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <cstdlib>
 #include <sstream>
 #include <vector>
 
@@ -14,6 +15,8 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
+
+constexpr uint64_t kSlowestBucketUs = 64ULL << 17;  // 8.4 s
 
 // Gathers families; one call per metric.
 class Families {
@@ -31,6 +34,18 @@ class Families {
     family.name = name;
     family.help = help;
     family.type = type;
+  }
+  // Seconds, in buckets by powers of two.
+  void add_latency(Labels labels, const LatencyStatus& latency) {
+    ClientMetric& metric = families_.back().metric.emplace_back();
+    metric.label = std::move(labels);
+    metric.histogram.sample_count = latency.ever.total;
+    metric.histogram.sample_sum = static_cast<double>(latency.sum_us) / 1e6;
+    for (uint64_t ceiling_us = 64; ceiling_us <= kSlowestBucketUs; ceiling_us *= 2) {
+      ClientMetric::Bucket& bucket = metric.histogram.bucket.emplace_back();
+      bucket.cumulative_count = latency.ever.count_up_to(ceiling_us - 1);
+      bucket.upper_bound = static_cast<double>(ceiling_us) / 1e6;
+    }
   }
   void add(Labels labels, double value) {
     ClientMetric& metric = families_.back().metric.emplace_back();
@@ -112,6 +127,22 @@ void add_operations(const cluster::CoordinatorCounters& counters, Families& out)
               number(counters.malformed_frames));
 }
 
+void add_latency(const NodeStatus& status, Families& out) {
+  out.start("kvorum_operation_duration_seconds", "Operations of this node's clients.",
+            MetricType::Histogram);
+  out.add_latency({{"kind", "get"}}, status.get_latency);
+  out.add_latency({{"kind", "put"}}, status.put_latency);
+  out.start("kvorum_operation_latency_seconds", "Quantiles of the last minute.", MetricType::Gauge);
+  const auto add_quantiles = [&out](const char* kind, const LatencyStatus& latency) {
+    for (const char* const quantile : {"0.5", "0.99", "0.999"}) {
+      out.add({{"kind", kind}, {"quantile", quantile}},
+              number(latency.recent.quantile_us(std::strtod(quantile, nullptr))) / 1e6);
+    }
+  };
+  add_quantiles("get", status.get_latency);
+  add_quantiles("put", status.put_latency);
+}
+
 void add_hints(const NodeStatus& status, Families& out) {
   out.start("kvorum_hints_total", "Writes kept for unreachable owners.", MetricType::Counter);
   out.add({{"event", "stored"}}, number(status.counters.hints_stored));
@@ -148,7 +179,7 @@ void add_cluster(const NodeStatus& status, Families& out) {
   out.start("kvorum_member_up", "1: linked and not suspected, as this node sees it.",
             MetricType::Gauge);
   for (const MemberStatus& member : status.members) {
-    out.add({{"member", member.name}}, member.state == cluster::PeerState::kUp ? 1 : 0);
+    out.add({{"member", member.name}}, member.state <= cluster::PeerState::kSlow ? 1 : 0);
   }
   out.start("kvorum_member_partitions", "Partitions of which it is the first owner.",
             MetricType::Gauge);
@@ -231,6 +262,7 @@ std::string metrics_text(const NodeStatus& status) {
   add_clients(status, families);
   add_operations(status.counters, families);
   add_hints(status, families);
+  add_latency(status, families);
   add_cluster(status, families);
   add_anti_entropy(status, families);
   add_reaping(status, families);

@@ -140,6 +140,8 @@ const char* peer_state_text(cluster::PeerState state) {
   switch (state) {
     case cluster::PeerState::kUp:
       return "up";
+    case cluster::PeerState::kSlow:
+      return "slow";
     case cluster::PeerState::kSuspected:
       return "suspected";
     case cluster::PeerState::kDown:

@@ -96,6 +96,12 @@ void keyspace_section(const NodeStatus& status, Out out) {
   }
 }
 
+void latency_lines(const char* kind, const LatencyStatus& latency, Out out) {
+  fmt::format_to(out, "{0}_p50_us:{1}\r\n{0}_p99_us:{2}\r\n{0}_p999_us:{3}\r\n", kind,
+                 latency.recent.quantile_us(0.5), latency.recent.quantile_us(0.99),
+                 latency.recent.quantile_us(0.999));
+}
+
 void dynamo_section(const NodeStatus& status, Out out) {
   const cluster::CoordinatorCounters& counters = status.counters;
   fmt::format_to(out, "# Dynamo\r\nstate:{}\r\nmembers:{}\r\npartitions:{}\r\nhints_pending:{}\r\n",
@@ -132,6 +138,8 @@ void dynamo_section(const NodeStatus& status, Out out) {
                  status.reaping.tombstones, counters.tombstones_reaped, status.reaping.frontier_ms);
   fmt::format_to(out, "frontier_waits:{}\r\ndead_versions:{}\r\nquarantined:{}\r\n",
                  status.reaping.waits, counters.dead_versions, status.reaping.quarantined);
+  latency_lines("get", status.get_latency, out);
+  latency_lines("put", status.put_latency, out);
 }
 
 struct Section {

@@ -40,6 +40,28 @@ TEST(Coordinator, WhatOneNodeWritesEveryNodeReads) {
   }
 }
 
+TEST(Coordinator, OperationsOfOwnClientsAreCountedByHowLongTheyTook) {
+  TestCluster lone(1);
+  lone.set(0, "k", "v");
+  lone.get(0, "k");
+  LatencyCounts at_once;
+  lone.nodes[0]->coordinator->latency().add_recent(lone.steady_us, &at_once);
+  EXPECT_EQ(at_once.buckets[0], 2u);
+
+  TestCluster cluster(5);
+  const size_t asked = cluster.node_for("k", 4);
+  const size_t first = cluster.node_for("k", 0);
+  cluster.cut(asked, first, true);
+  cluster.set(asked, "k", "v");  // goes to the second primary after a quarter of a second
+  LatencyCounts puts;
+  cluster.nodes[asked]->coordinator->latency().puts.add_ever(&puts);
+  EXPECT_EQ(puts.total, 1u);
+  EXPECT_GE(puts.quantile_us(1.0), 250'000u);
+  LatencyCounts elsewhere;
+  cluster.nodes[cluster.node_for("k", 1)]->coordinator->latency().puts.add_ever(&elsewhere);
+  EXPECT_EQ(elsewhere.total, 0u) << "the node that the client asked counts it";
+}
+
 TEST(Coordinator, AMissingKeyIsEmptyAtEveryNode) {
   TestCluster cluster(5);
   for (size_t node = 0; node < 5; ++node) {
@@ -199,6 +221,34 @@ TEST(Coordinator, ASilentReplicaIsReplacedAndSuspectedThenTriedAgain) {
   EXPECT_EQ(machine.counters().operations_in_flight, 0u) << "nothing leaks";
 }
 
+TEST(Coordinator, ASuspectedPeerIsFoundWellAgainWithoutARequest) {
+  TestCluster cluster(3);
+  cluster.cut(0, 1, true);
+  cluster.pass_ms(4000);
+  EXPECT_EQ(cluster.nodes[0]->coordinator->peer_state(1), PeerState::kSuspected);
+  EXPECT_EQ(cluster.nodes[1]->coordinator->peer_state(0), PeerState::kSuspected);
+  EXPECT_EQ(cluster.nodes[0]->coordinator->peer_state(2), PeerState::kUp) << "an idle link";
+  cluster.mend(0, 1);
+  cluster.pass_ms(4000);
+  EXPECT_EQ(cluster.nodes[0]->coordinator->peer_state(1), PeerState::kUp);
+  EXPECT_EQ(cluster.nodes[1]->coordinator->peer_state(0), PeerState::kUp);
+}
+
+TEST(Coordinator, ANodeThatWasStoppedDoesNotSuspectTheOthers) {
+  TestCluster cluster(3);
+  const size_t stopped = cluster.node_for("k", 0);
+  Coordinator& machine = *cluster.nodes[stopped]->coordinator;
+  Request request;
+  request.kind = Request::Kind::kEdit;
+  request.edit = test_edits::kIncrement;
+  request.key = cluster.ref("k");
+  for (uint64_t tag = 1000; tag < 1010; ++tag)
+    machine.submit(request, tag, cluster.now_of(stopped));
+  cluster.steady_us += 5'000'000;  // its questions and the answers wait in sockets
+  machine.on_time(cluster.now_of(stopped));
+  for (MemberIndex peer = 0; peer < 3; ++peer) EXPECT_EQ(machine.peer_state(peer), PeerState::kUp);
+}
+
 TEST(Coordinator, AForwardedRequestGoesToTheNextPrimaryWhenTheFirstBreaksAway) {
   TestCluster cluster(5);
   const size_t asked = cluster.node_for("k", 4);
@@ -206,7 +256,9 @@ TEST(Coordinator, AForwardedRequestGoesToTheNextPrimaryWhenTheFirstBreaksAway) {
   cluster.cut(asked, first, true);
   EXPECT_EQ(cluster.set(asked, "k", "v").outcome, Outcome::kOk);
   EXPECT_THAT(cluster.get(asked, "k").values, ElementsAre("v"));
-  EXPECT_EQ(cluster.increment(asked, "k").outcome, Outcome::kUncertain)
+  TestCluster another(5);
+  another.cut(asked, first, true);
+  EXPECT_EQ(another.increment(asked, "k").outcome, Outcome::kUncertain)
       << "an increment that may have run is not run again";
 }
 

@@ -185,6 +185,26 @@ TEST(Paper, Section483FailureIsLocalKnowledge) {
   EXPECT_EQ(cluster.nodes[c]->coordinator->peer_state(static_cast<MemberIndex>(b)), PeerState::kUp);
 }
 
+TEST(Paper, Section483BIsFailedForAWhenBDoesNotAnswerA) {
+  TestCluster cluster(3);
+  const auto state = [&](size_t at, size_t of) {
+    return cluster.nodes[at]->coordinator->peer_state(static_cast<MemberIndex>(of));
+  };
+  cluster.cut_way(0, 1);  // 1 does not hear what 0 asks, nor what 0 answers
+  cluster.pass_ms(3000);
+  EXPECT_EQ(state(0, 1), PeerState::kSuspected);
+  EXPECT_EQ(state(1, 0), PeerState::kSuspected) << "its questions arrive, the answers do not";
+  for (const size_t other : {0, 1}) {
+    EXPECT_EQ(state(2, other), PeerState::kUp) << "nobody is told";
+    EXPECT_EQ(state(other, 2), PeerState::kUp);
+  }
+  for (int key = 0; key < 10; ++key) {
+    const std::string name = "k" + std::to_string(key);
+    EXPECT_EQ(cluster.set(0, name, "v").outcome, Outcome::kOk);
+    EXPECT_THAT(cluster.get(1, name).values, ElementsAre("v"));
+  }
+}
+
 TEST(Paper, Section6TheContextNamesTheFastestAnswerAndThePutGoesThere) {
   TestCluster cluster(5);
   const size_t reader = cluster.node_for("k", 2);

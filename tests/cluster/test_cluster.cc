@@ -268,6 +268,7 @@ void TestCluster::isolate(size_t node, bool silently) {
 }
 
 void TestCluster::heal_all() {
+  cut_ways_.clear();
   for (size_t a = 0; a < nodes.size(); ++a) {
     for (size_t b = a + 1; b < nodes.size(); ++b) heal(a, b);
   }
@@ -321,14 +322,16 @@ bool TestCluster::deliver_once() {
       std::string bytes;
       bytes.swap(outbox.batch(to));
       moved = true;
-      const bool lost = cut_.contains({std::min<size_t>(from, to), std::max<size_t>(from, to)});
+      const bool lost = cut_ways_.contains({from, to}) ||
+                        cut_.contains({std::min<size_t>(from, to), std::max<size_t>(from, to)});
       std::string_view rest = bytes;
       Frame frame;
       size_t size = 0;
       while (parse_frame(rest, &frame, &size) == FrameStatus::kFrame) {
         rest.remove_prefix(size);
         if (lost) {
-          ++frames_lost;
+          frames_lost +=
+              frame.head.type != MessageType::kProbe && frame.head.type != MessageType::kProbeReply;
           continue;
         }
         bytes_delivered += size;

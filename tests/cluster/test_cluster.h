@@ -4,6 +4,7 @@
 // paper tests.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -108,7 +109,11 @@ class TestCluster {
 
   // Both directions; frames on their way are lost. Links break at once unless `silently`.
   void cut(size_t a, size_t b, bool silently = false);
+  // Frames from one to the other are lost, and no link breaks; until heal_all().
+  void cut_way(size_t from, size_t to) { cut_ways_.insert({from, to}); }
   void heal(size_t a, size_t b);
+  // Ends a silent cut: frames arrive again on links that never broke.
+  void mend(size_t a, size_t b) { cut_.erase({std::min(a, b), std::max(a, b)}); }
   void isolate(size_t node, bool silently = false);
   void heal_all();
 
@@ -125,7 +130,7 @@ class TestCluster {
   std::vector<std::unique_ptr<TestNode>> nodes;
   std::shared_ptr<const ClusterView> view;  // of node 0
   uint8_t keyspace = 0;
-  size_t frames_lost = 0;  // on cut links
+  size_t frames_lost = 0;  // on cut links; probes are not counted
   uint64_t loads_served = 0;
   uint64_t bytes_delivered = 0;
   uint64_t steady_us = 1'000'000;
@@ -137,7 +142,7 @@ class TestCluster {
 
   const CoordinatorOptions options_;
   std::set<std::pair<size_t, size_t>> cut_;
-  std::set<std::pair<size_t, size_t>> silent_;
+  std::set<std::pair<size_t, size_t>> cut_ways_;
   uint64_t next_tag_ = 1;
 };
 

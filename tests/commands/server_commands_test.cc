@@ -28,6 +28,7 @@ TEST_F(Server, InfoHasItsSections) {
   const std::string two = client.say("INFO", "server", "DYNAMO");
   EXPECT_THAT(two, HasSubstr("# Server\r\n"));
   EXPECT_THAT(two, HasSubstr("# Dynamo\r\n"));
+  EXPECT_THAT(two, HasSubstr("\r\nget_p99_us:0\r\n"));
   EXPECT_THAT(two, Not(HasSubstr("# Clients\r\n")));
   EXPECT_EQ(client.say("INFO", "nosuch"), "$0\r\n\r\n");
 }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <set>
 #include <sstream>
 
@@ -56,6 +57,25 @@ TEST(MetricsTest, HintsStandUnderTheirTargets) {
   EXPECT_THAT(text, HasSubstr("kvorum_hints_oldest_milliseconds{target=\"b\"} 3000"));
   EXPECT_THAT(text, HasSubstr("kvorum_hints_bytes 900"));
   EXPECT_THAT(text, HasSubstr("kvorum_hints_total{event=\"refused\"} 4"));
+}
+
+TEST(MetricsTest, LatenciesAreAHistogramAndQuantilesOfTheLastMinute) {
+  const auto histogram = std::make_unique<LatencyHistogram>();
+  histogram->record(100, 1'000'000);
+  histogram->record(3000, 1'000'000);
+  NodeStatus status = some_status();
+  status.get_latency.add(*histogram, 1'000'000);
+  const std::string text = metrics_text(status);
+  const std::string bucket = "kvorum_operation_duration_seconds_bucket{kind=\"get\",le=";
+  EXPECT_THAT(text, HasSubstr(bucket + "\"6.4e-05\"} 0"));
+  EXPECT_THAT(text, HasSubstr(bucket + "\"0.000128\"} 1"));
+  EXPECT_THAT(text, HasSubstr(bucket + "\"0.004096\"} 2"));
+  EXPECT_THAT(text, HasSubstr(bucket + "\"+Inf\"} 2"));
+  EXPECT_THAT(text, HasSubstr("kvorum_operation_duration_seconds_sum{kind=\"get\"} 0.0031"));
+  EXPECT_THAT(text,
+              HasSubstr("kvorum_operation_latency_seconds{kind=\"get\",quantile=\"0.5\"} 0.0001"));
+  EXPECT_THAT(text,
+              HasSubstr("kvorum_operation_latency_seconds{kind=\"get\",quantile=\"0.999\"} 0.003"));
 }
 
 TEST(MetricsTest, EachFamilyIsDescribedOnceAndCountersEndInTotal) {

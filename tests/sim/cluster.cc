@@ -122,6 +122,12 @@ std::string Cluster::describe_backlog() const {
   return text;
 }
 
+size_t Cluster::suspicions() const {
+  size_t sum = 0;
+  for (const auto& node : nodes) sum += node->alive() ? node->suspicions() : 0;
+  return sum;
+}
+
 uint32_t Cluster::partition_of_key(const std::string& key) const {
   const cluster::ClusterView& view = nodes[0]->view();
   return partition_of(position_of(key, view.partitioner), view.ring.partition_bits());

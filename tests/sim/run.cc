@@ -83,8 +83,8 @@ bool Run::clients_idle() const {
 bool Run::settled() const {
   const bool alive = std::all_of(cluster_.nodes.begin(), cluster_.nodes.end(),
                                  [](const auto& node) { return node->alive(); });
-  return alive && cluster_.network.all_linked() && cluster_.hints_pending() == 0 &&
-         cluster_.describe_backlog().empty();
+  return alive && cluster_.network.all_linked() && cluster_.suspicions() == 0 &&
+         cluster_.hints_pending() == 0 && cluster_.describe_backlog().empty();
 }
 
 bool Run::wait_for(const char* what, uint64_t limit_us, bool (Run::*done)() const) {
@@ -194,8 +194,9 @@ void Run::check_enumeration(const FinalState& state) {
 void Run::liveness_phase() {
   cluster_.heal();
   if (!wait_for("the clients have their answers", kQuietUs, &Run::clients_idle)) return;
+  // By now every suspicion ended by itself.
   if (!wait_for("the cluster settled", kHealUs, &Run::settled)) return;
-  // A suspected peer is asked again only by the requests of a while; a new link clears it at once.
+  // A flush mark that the weather lost, as no TCP connection would, is sent again on a new link.
   cluster_.network.reset_links();
   if (!wait_for("the cluster linked again", kHealUs, &Run::settled)) return;
   // Replicas of equal versions are not compared further. Where vectors were cut, one of them may

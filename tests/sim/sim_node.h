@@ -87,6 +87,7 @@ class SimNode final : public Peer, public server::NodeServices {
   // What is under way: operations, waiting calls, commits and loads, timers. Empty where nothing
   // is.
   std::string describe_backlog() const;
+  size_t suspicions() const;
   cluster::CoordinatorCounters counters() const;  // of all reactors
   uint64_t clock_ms() const { return clock_->reading(now().wall_ms).ms(); }
   uint64_t digest(uint8_t db, uint32_t partition) const { return table_->digest(db, partition); }

@@ -294,7 +294,7 @@ server::NodeStatus SimNode::status() {
 uint64_t SimNode::hints_pending() const { return hints_->pending(); }
 
 std::string SimNode::describe_hints() const {
-  constexpr const char* kStates[] = {"up", "suspected", "down"};
+  constexpr const char* kStates[] = {"up", "slow", "suspected", "down"};
   std::string text;
   hints_->walk([&](const cluster::HintKey& hint, const cluster::Object&) {
     const cluster::MemberIndex target = view_->find_id(hint.target);
@@ -323,6 +323,17 @@ std::string SimNode::describe_backlog() const {
       "{}: {} operations, {} of keyspaces, {} awaited commits, {} timers, {} calls, {} loads{}; ",
       view_->members[index_].name, sum.operations, sum.keyspace_operations, sum.awaited_commits,
       sum.timers, calls, loads_open_, dirty ? ", not all committed" : "");
+}
+
+size_t SimNode::suspicions() const {
+  size_t sum = 0;
+  for (const auto& reactor : reactors_) {
+    for (size_t peer = 0; peer < view_->members.size(); ++peer) {
+      const auto state = reactor->coordinator.peer_state(static_cast<cluster::MemberIndex>(peer));
+      sum += state >= cluster::PeerState::kSuspected;
+    }
+  }
+  return sum;
 }
 
 cluster::CoordinatorCounters SimNode::counters() const {
