@@ -186,11 +186,10 @@ void AntiEntropy::on_damage(uint8_t keyspace, uint32_t partition, Now now) {
 }
 
 bool AntiEntropy::may_be_whole(uint8_t keyspace, uint32_t partition, Now now) const {
-  const size_t n = core_.view->quorum(keyspace).n;
-  const auto primaries = core_.view->ring.preference_list(partition).first(n);
-  if (std::find(primaries.begin(), primaries.end(), core_.self()) == primaries.end()) return true;
+  if (!core_.view->is_primary(core_.self(), keyspace, partition)) return true;
+  const auto primaries = core_.view->primaries(keyspace, partition);
   const uint64_t session = core_.parts.current_incarnation();
-  bool any = n == 1;
+  bool any = primaries.size() == 1;
   for (const MemberIndex primary : primaries) {
     if (primary == core_.self()) continue;
     const auto latest = core_.parts.exchanges->latest(keyspace, partition, core_.id_of(primary));

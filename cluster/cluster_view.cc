@@ -1,10 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/cluster_view.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/hash.h"
 
 namespace kvorum::cluster {
+
+std::span<const MemberIndex> ClusterView::primaries(uint8_t keyspace, uint32_t partition) const {
+  const auto list = ring.preference_list(partition);
+  return list.first(std::min<size_t>(quorum(keyspace).n, list.size()));
+}
+
+bool ClusterView::is_primary(MemberIndex member, uint8_t keyspace, uint32_t partition) const {
+  const auto list = primaries(keyspace, partition);
+  return std::find(list.begin(), list.end(), member) != list.end();
+}
 
 MemberIndex ClusterView::find_name(std::string_view name) const {
   for (size_t index = 0; index < members.size(); ++index) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,9 @@ struct ClusterView {
   EffectiveQuorum quorum(uint8_t keyspace) const {
     return effective_quorum(keyspaces[keyspace], members.size());
   }
+  // The first n of the partition's preference list.
+  std::span<const MemberIndex> primaries(uint8_t keyspace, uint32_t partition) const;
+  bool is_primary(MemberIndex member, uint8_t keyspace, uint32_t partition) const;
   // kNoMember where there is none.
   MemberIndex find_name(std::string_view name) const;
   MemberIndex find_id(NodeId id) const;

@@ -96,6 +96,8 @@ struct CoordinatorCounters {
   uint64_t keys_pulled = 0, keys_pushed = 0;         // repaired here, and at the peer
   uint64_t trees_built = 0, tree_mismatches = 0;
   uint64_t tombstones_reaped = 0, dead_versions = 0;
+
+  CoordinatorCounters& operator+=(const CoordinatorCounters& other);
 };
 
 // What is under way in a coordinator: all zero once it was left alone for some seconds.

@@ -117,10 +117,8 @@ Core::Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first
 }
 
 bool Core::is_primary(MemberIndex member, const KeyRef& key) const {
-  const auto list = preference_list(key);
-  const size_t n = view->quorum(key.keyspace).n;
-  const auto primaries = list.first(std::min(n, list.size()));
-  return std::find(primaries.begin(), primaries.end(), member) != primaries.end();
+  const uint32_t partition = partition_of(key.position, view->ring.partition_bits());
+  return view->is_primary(member, key.keyspace, partition);
 }
 
 void Core::choose_targets(const KeyRef& key, Now now, Targets* targets,

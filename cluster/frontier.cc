@@ -72,10 +72,11 @@ bool Frontier::judge(const FrontierRounds::Ended& ended) {
 
 void Frontier::report(uint64_t session, Hlc clock) {
   open_.reset();
-  const auto session_of = [this](MemberIndex member) {
-    return rounds_.session_of(parts_.view->members[member].id);
-  };
-  const Hlc unexchanged = ledger_.least(session, session_of, &open_);
+  std::vector<uint64_t> sessions;
+  for (const Member& member : parts_.view->members) {
+    sessions.push_back(rounds_.session_of(member.id));
+  }
+  const Hlc unexchanged = ledger_.least(session, sessions, &open_);
   const Hlc present = std::min(unexchanged, oldest_hint_);
   Hlc least = std::min({least_since_report_, present, clock_at_report_});
   if (rounds_.round() + 1 == first_round_of_session_) least = Hlc{};
@@ -131,7 +132,6 @@ FrontierStatus Frontier::status() const {
   status.agreed = agreed_;
   status.awaited = rounds_.awaited();
   status.open = open_;
-  status.least_here = rounds_.own_least();
   status.hints_wait = oldest_hint_ != kNoHlc;
   return status;
 }

@@ -46,7 +46,6 @@ struct FrontierStatus {
   bool agreed = false;                        // in the latest round that ended
   std::vector<NodeId> awaited;                // did not report in the present round
   std::optional<FrontierLedger::Place> open;  // has had no clean exchange with that peer
-  Hlc least_here;                             // what this node reported
   bool hints_wait = false;
 };
 
@@ -69,8 +68,6 @@ class Frontier final : public ExchangeObserver {
   void on_clean_exchange(uint8_t keyspace, uint32_t partition,
                          const CleanExchange& exchange) override;
 
-  // A copy that lost something knows no frontier any more.
-  void reset(uint8_t keyspace, uint32_t partition) { copies_.reset(keyspace, partition); }
   FrontierStatus status() const;
 
  private:

@@ -11,13 +11,10 @@ FrontierLedger::FrontierLedger(const ClusterView& view, engine::ObjectTable* tab
       copies_(size_t{kKeyspacesMax} * partitions_) {
   if (!view.is_member()) return;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-    const size_t n = view.quorum(keyspace).n;
     for (uint32_t partition = 0; partition < partitions_; ++partition) {
-      const auto list = view.ring.preference_list(partition);
-      const auto primaries = list.first(std::min(n, list.size()));
-      if (std::find(primaries.begin(), primaries.end(), view.self) == primaries.end()) continue;
+      if (!view.is_primary(view.self, keyspace, partition)) continue;
       Copy& copy = *find(keyspace, partition);
-      for (const MemberIndex member : primaries) {
+      for (const MemberIndex member : view.primaries(keyspace, partition)) {
         if (member != view.self) copy.peers.push_back({member, 0, 0, {}});
       }
     }
@@ -79,12 +76,12 @@ void FrontierLedger::prune(Copy& copy) {
   while (!copy.slices.empty() && copy.slices.front().end < oldest) copy.slices.pop_front();
 }
 
-Hlc FrontierLedger::least(uint64_t session, const std::function<uint64_t(MemberIndex)>& session_of,
+Hlc FrontierLedger::least(uint64_t session, std::span<const uint64_t> sessions,
                           std::optional<Place>* open) const {
   Hlc least = kNoHlc;
   for (size_t at = 0; at < copies_.size(); ++at) {
     for (const Peer& peer : copies_[at].peers) {
-      if (peer.session != session || peer.peer_session != session_of(peer.member)) {
+      if (peer.session != session || peer.peer_session != sessions[peer.member]) {
         *open = Place{static_cast<uint8_t>(at / partitions_),
                       static_cast<uint32_t>(at % partitions_), peer.member};
         return Hlc{};

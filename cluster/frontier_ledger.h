@@ -8,8 +8,8 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -45,10 +45,9 @@ class FrontierLedger {
   void settle();
 
   // The least HLC that is not vouched for, kNoHlc where there is none; zero while there is a place
-  // without a clean exchange in both current sessions (*open then names one). `session_of` gives
-  // the current session of a member.
-  Hlc least(uint64_t session, const std::function<uint64_t(MemberIndex)>& session_of,
-            std::optional<Place>* open) const;
+  // without a clean exchange in both current sessions (*open then names one). `sessions`
+  // are the current ones, by member.
+  Hlc least(uint64_t session, std::span<const uint64_t> sessions, std::optional<Place>* open) const;
   // The least of what was settled since the last call: it counted until just now.
   Hlc take_settled();
 

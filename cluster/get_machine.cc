@@ -119,7 +119,7 @@ bool GetMachine::absorb(Operation& operation, Target& target, const ReplicaReadR
   if (!absent && !decode_object(reply.object, theirs)) return false;
   if (merged_before && reply.digest == operation.object_digest) return true;
   if (merged_before && !decode_object(operation.object, ours)) return false;
-  const Object merged = merge_copies(ours, operation.object_frontier, theirs, reply.frontier);
+  const Object merged = merge_copies({ours, operation.object_frontier}, {theirs, reply.frontier});
   operation.object_frontier = std::max(operation.object_frontier, reply.frontier);
   std::string bytes;
   encode_object(merged, bytes);

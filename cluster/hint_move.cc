@@ -16,9 +16,8 @@ void HintReplay::move(SlotId id, Operation& operation, Now now) {
   if (!decode_object(operation.object, object)) {
     return give_up(id, operation, HintWait::kMoving, now);
   }
-  const auto list = core_.preference_list(key);
-  const auto primaries =
-      list.first(std::min<size_t>(core_.view->quorum(key.keyspace).n, list.size()));
+  const auto primaries = core_.view->primaries(
+      key.keyspace, partition_of(key.position, core_.view->ring.partition_bits()));
   // The own copy first: where it has to be loaded, nothing was done yet.
   if (core_.is_primary(core_.self(), key)) {
     core_.observe(object, now);

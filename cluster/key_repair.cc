@@ -74,15 +74,6 @@ void KeyRepair::check(SlotId id, Operation& operation, uint64_t their_digest, No
   ask(id, operation, true);
 }
 
-// What this copy brought back from the past, and the peer's knows to be dead, is put aside.
-void KeyRepair::dead_here(const Operation& operation, const Object& own, const Object& theirs) {
-  Object judged = own;
-  InlineVector<Version, 1> dead;
-  drop_dead(judged, theirs, operation.object_frontier, &dead);
-  core_.counters.dead_versions += dead.size();
-  for (const Version& version : dead) core_.quarantine(operation.request().key, version);
-}
-
 void KeyRepair::merge_own(SlotId id, Operation& operation, Now now) {
   const KeyRef& key = operation.request().key;
   Object theirs;
@@ -93,9 +84,12 @@ void KeyRepair::merge_own(SlotId id, Operation& operation, Now now) {
   const auto change = [&](Record& record) {
     const uint64_t before = versions_digest(record.object);
     const bool knew = record.object.vector.covers_all(theirs.vector);
-    const Hlc frontier = core_.frontier_of(key);
-    dead_here(operation, record.object, theirs);
-    record.object = merge_copies(record.object, frontier, theirs, operation.object_frontier);
+    InlineVector<Version, 1> dead;
+    record.object = merge_copies({record.object, core_.frontier_of(key)},
+                                 {theirs, operation.object_frontier}, &dead);
+    // What this copy brought back from the past, and the peer's knows to be dead, is put aside.
+    core_.counters.dead_versions += dead.size();
+    for (const Version& version : dead) core_.quarantine(key, version);
     if (lww) core_.counters.concurrent_dropped += keep_newest(record.object);
     const uint64_t after = versions_digest(record.object);
     operation.repair_pushes = after != versions_digest(theirs) && !record.object.empty();

@@ -57,7 +57,6 @@ class KeyRepair {
   void run(SlotId id, Operation& operation, Now now);
   void ask(SlotId id, Operation& operation, bool full);
   void check(SlotId id, Operation& operation, uint64_t their_digest, Now now);
-  void dead_here(const Operation& operation, const Object& own, const Object& theirs);
   void merge_own(SlotId id, Operation& operation, Now now);
   void push(SlotId id, Operation& operation, Now now);
   void merged(SlotId id, Operation& operation, Now now);

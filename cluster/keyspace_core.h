@@ -42,11 +42,10 @@ struct KeyspaceCore {
   }
 
   std::span<const MemberIndex> primaries(uint8_t keyspace, uint32_t partition) const {
-    return view->ring.preference_list(partition).first(view->quorum(keyspace).n);
+    return view->primaries(keyspace, partition);
   }
   bool is_primary(MemberIndex member, uint8_t keyspace, uint32_t partition) const {
-    const auto list = primaries(keyspace, partition);
-    return std::find(list.begin(), list.end(), member) != list.end();
+    return view->is_primary(member, keyspace, partition);
   }
   // So many primaries hold between them every write that w of them acknowledged.
   size_t answers_needed(uint8_t keyspace) const {

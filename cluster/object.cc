@@ -181,11 +181,11 @@ size_t drop_dead(Object& object, const Object& complete, Hlc frontier,
   return dropped;
 }
 
-Object merge_copies(const Object& a, Hlc a_frontier, const Object& b, Hlc b_frontier) {
-  Object left = a;
-  Object right = b;
-  drop_dead(left, b, b_frontier);
-  drop_dead(right, a, a_frontier);
+Object merge_copies(const Copy& a, const Copy& b, InlineVector<Version, 1>* dead_of_a) {
+  Object left = a.object;
+  Object right = b.object;
+  drop_dead(left, b.object, b.frontier, dead_of_a);
+  drop_dead(right, a.object, a.frontier);
   return merge(left, right);
 }
 

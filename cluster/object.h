@@ -113,8 +113,15 @@ size_t truncate_vector(Object& object, size_t entries_max);
 size_t drop_dead(Object& object, const Object& complete, Hlc frontier,
                  InlineVector<Version, 1>* dead = nullptr);
 
-// merge() of two copies, each with its frontier: neither gets from the other one what is dead.
-Object merge_copies(const Object& a, Hlc a_frontier, const Object& b, Hlc b_frontier);
+// A copy and how far it is complete.
+struct Copy {
+  const Object& object;
+  Hlc frontier;
+};
+
+// merge() of two copies: neither gets from the other one what is dead. `dead_of_a` gets what was
+// dropped of the first.
+Object merge_copies(const Copy& a, const Copy& b, InlineVector<Version, 1>* dead_of_a = nullptr);
 
 // No version but tombstones, and every entry of the vector and every deadline lies below the
 // frontier: all primaries have it, and nothing can come that it would have to cover.

@@ -41,13 +41,10 @@ RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage
 std::vector<uint32_t> shared_partitions(const ClusterView& view, uint8_t keyspace, MemberIndex a,
                                         MemberIndex b) {
   std::vector<uint32_t> shared;
-  const size_t n = view.quorum(keyspace).n;
   for (uint32_t partition = 0; partition < view.ring.partitions(); ++partition) {
-    const auto primaries = view.ring.preference_list(partition).first(n);
-    const auto owns = [&](MemberIndex member) {
-      return std::find(primaries.begin(), primaries.end(), member) != primaries.end();
-    };
-    if (owns(a) && owns(b)) shared.push_back(partition);
+    const bool both =
+        view.is_primary(a, keyspace, partition) && view.is_primary(b, keyspace, partition);
+    if (both) shared.push_back(partition);
   }
   return shared;
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/reaper.h"
 
-#include <algorithm>
-
 #include "cluster/frontier.h"
 
 namespace kvorum::cluster {

@@ -11,45 +11,6 @@
 namespace kvorum::server {
 namespace {
 
-void add_counters(const cluster::CoordinatorCounters& from, cluster::CoordinatorCounters* sum) {
-  sum->gets += from.gets;
-  sum->puts += from.puts;
-  sum->forwards += from.forwards;
-  sum->forward_retries += from.forward_retries;
-  sum->replica_reads += from.replica_reads;
-  sum->replica_writes += from.replica_writes;
-  sum->read_repairs += from.read_repairs;
-  sum->read_repairs_skipped += from.read_repairs_skipped;
-  sum->digest_mismatches += from.digest_mismatches;
-  sum->second_writes += from.second_writes;
-  sum->hints_stored += from.hints_stored;
-  sum->hints_replayed += from.hints_replayed;
-  sum->hints_moved += from.hints_moved;
-  sum->writes_softened += from.writes_softened;
-  sum->no_quorum += from.no_quorum;
-  sum->uncertain += from.uncertain;
-  sum->timeouts += from.timeouts;
-  sum->siblings_seen += from.siblings_seen;
-  sum->concurrent_dropped += from.concurrent_dropped;
-  sum->clock_truncations += from.clock_truncations;
-  sum->malformed_frames += from.malformed_frames;
-  sum->operations_in_flight += from.operations_in_flight;
-  sum->expired += from.expired;
-  sum->exchanges_started += from.exchanges_started;
-  sum->exchanges_clean += from.exchanges_clean;
-  sum->exchanges_failed += from.exchanges_failed;
-  sum->exchange_rounds += from.exchange_rounds;
-  sum->exchange_bytes += from.exchange_bytes;
-  sum->keys_compared += from.keys_compared;
-  sum->keys_settled += from.keys_settled;
-  sum->keys_pulled += from.keys_pulled;
-  sum->keys_pushed += from.keys_pushed;
-  sum->trees_built += from.trees_built;
-  sum->tree_mismatches += from.tree_mismatches;
-  sum->tombstones_reaped += from.tombstones_reaped;
-  sum->dead_versions += from.dead_versions;
-}
-
 // A peer is as healthy as the reactor that sees it worst says.
 void join_states(const std::vector<cluster::PeerState>& from,
                  std::vector<cluster::PeerState>* worst) {
@@ -73,7 +34,7 @@ void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeSta
                   std::vector<cluster::PeerState>* states) {
   for (const auto& reactor : reactors) {
     const ReactorSnapshot snapshot = reactor->snapshot();
-    add_counters(snapshot.coordinator, &status->counters);
+    status->counters += snapshot.coordinator;
     status->commands_processed += snapshot.dispatcher.commands;
     status->keyspace_hits += snapshot.dispatcher.hits;
     status->keyspace_misses += snapshot.dispatcher.misses;

@@ -106,15 +106,6 @@ void kv_inspect(const CommandCall& call, Plan& plan) {
   plan.keeps_key = true;
 }
 
-bool is_primary(const cluster::ClusterView& view, uint8_t keyspace, uint32_t partition) {
-  const auto list = view.ring.preference_list(partition);
-  const size_t n = view.quorum(keyspace).n;
-  for (size_t i = 0; i < n && i < list.size(); ++i) {
-    if (list[i] == view.self) return true;
-  }
-  return false;
-}
-
 std::string root_text(NodeFacts& facts, uint8_t keyspace, uint32_t partition) {
   return fmt::format("{:016x}", facts.partition_digest(keyspace, partition));
 }
@@ -124,7 +115,7 @@ void all_digests(const CommandCall& call, Plan& plan) {
   std::vector<Reply> rows;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax && view.is_member(); ++keyspace) {
     for (uint32_t partition = 0; partition < view.ring.partitions(); ++partition) {
-      if (!is_primary(view, keyspace, partition)) continue;
+      if (!view.is_primary(view.self, keyspace, partition)) continue;
       if (call.facts.partition_records(keyspace, partition) == 0) continue;
       std::vector<Reply> row;
       row.push_back(Reply::integer(keyspace));
@@ -150,7 +141,7 @@ void kv_digest(const CommandCall& call, Plan& plan) {
   }
   const auto database = static_cast<uint8_t>(keyspace);
   const auto number = static_cast<uint32_t>(partition);
-  if (!view.is_member() || !is_primary(view, database, number)) {
+  if (!view.is_member() || !view.is_primary(view.self, database, number)) {
     return plan.fail("NOTOWNER this node is no primary of the partition");
   }
   plan.answer(Reply::bulk_owned(root_text(call.facts, database, number)));

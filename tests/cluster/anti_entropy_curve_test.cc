@@ -53,25 +53,11 @@ class TwoReplicas {
  private:
   // A version that node 1 wrote long ago.
   void store(size_t node, int number, std::string_view value, uint64_t version_number) {
-    TestNode& there = *cluster_.nodes[node];
-    const std::string key = "key:" + std::to_string(number);
-    const KeyRef ref = cluster_.ref(key);
-    there.table->update(ref, [&](std::string_view bytes) {
-      Record record;
-      decode_record(bytes, there.authors, record);
-      const uint64_t before = leaf_digest(ref, record.object, 0);
+    cluster_.change_own(node, "key:" + std::to_string(number), [&](Record& record) {
       Version version;
       version.dot = {{cluster_.view->members[1].id, 7, Hlc{1}}, Hlc{version_number}};
       version.bytes = value;
       update(record.object, Context{record.object.vector, {}}, version);
-      engine::RecordChange change;
-      EXPECT_TRUE(encode_record(record, there.authors, head_, &change.body));
-      change.action = engine::RecordChange::Action::kStore;
-      change.head = head_;
-      change.live = true;
-      change.oldest_changed = record.object.versions[0].dot.hlc.value;
-      change.digest_change = before ^ leaf_digest(ref, record.object, 0);
-      return change;
     });
   }
   bool outgrown() const {
@@ -85,7 +71,6 @@ class TwoReplicas {
 
   TestCluster cluster_;
   uint64_t round_ = 0;
-  std::string head_;
 };
 
 TEST(AntiEntropyCurve, BytesGrowWithTheDifferencesAndNotWithTheData) {

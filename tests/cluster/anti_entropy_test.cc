@@ -33,11 +33,7 @@ class AntiEntropyTest : public ::testing::Test {
   // Stores directly at one node, as if the messages to the others had been lost.
   void store_at(size_t node, const std::string& key, const std::string& value) {
     TestNode& there = *cluster.nodes[node];
-    const KeyRef ref = cluster.ref(key);
-    there.table->update(ref, [&](std::string_view bytes) {
-      Record record;
-      decode_record(bytes, there.authors, record);
-      const uint64_t before = leaf_digest(ref, record.object, 0);
+    cluster.change_own(node, key, [&](Record& record) {
       Version version;
       const Hlc tick = there.clock.tick(cluster.wall_ms - age_ms);
       if (record.own_birth == Hlc{}) record.own_birth = tick;
@@ -45,33 +41,12 @@ class AntiEntropyTest : public ::testing::Test {
           {there.coordinator->view().members[node].id, there.incarnation, record.own_birth}, tick};
       version.bytes = value;
       update(record.object, Context{record.object.vector, {}}, version);
-      engine::RecordChange change;
-      EXPECT_TRUE(encode_record(record, there.authors, head_, &change.body));
-      change.action = engine::RecordChange::Action::kStore;
-      change.head = head_;
-      change.live = true;
-      change.oldest_changed = record.object.versions[0].dot.hlc.value;
-      change.digest_change = before ^ leaf_digest(ref, record.object, 0);
-      return change;
     });
   }
 
   CoordinatorCounters counters() const {
     CoordinatorCounters sum;
-    for (const auto& node : cluster.nodes) {
-      const CoordinatorCounters& one = node->coordinator->counters();
-      sum.exchanges_started += one.exchanges_started;
-      sum.exchanges_clean += one.exchanges_clean;
-      sum.exchanges_failed += one.exchanges_failed;
-      sum.exchange_bytes += one.exchange_bytes;
-      sum.keys_compared += one.keys_compared;
-      sum.keys_settled += one.keys_settled;
-      sum.keys_pulled += one.keys_pulled;
-      sum.keys_pushed += one.keys_pushed;
-      sum.operations_in_flight += one.operations_in_flight;
-      sum.malformed_frames += one.malformed_frames;
-      sum.trees_built += one.trees_built;
-    }
+    for (const auto& node : cluster.nodes) sum += node->coordinator->counters();
     return sum;
   }
 
@@ -100,9 +75,6 @@ class AntiEntropyTest : public ::testing::Test {
 
   TestCluster cluster;
   uint64_t age_ms = 0;  // of what store_at() stores
-
- private:
-  std::string head_;
 };
 
 TEST_F(AntiEntropyTest, WhatOneReplicaMissedReachesItWithoutARead) {

@@ -52,20 +52,9 @@ class FrontierTest : public ::testing::Test {
   }
   // Brings such a copy back, in a new session.
   void restore(size_t node, const std::string& key, const std::string& copy) {
-    TestNode& there = *cluster.nodes[node];
-    Record record;
-    ASSERT_TRUE(decode_object(copy, record.object));
-    const KeyRef ref = cluster.ref(key);
-    std::string head;
-    there.table->update(ref, [&](std::string_view) {
-      engine::RecordChange change;
-      EXPECT_TRUE(encode_record(record, there.authors, head, &change.body));
-      change.action = engine::RecordChange::Action::kStore;
-      change.head = head;
-      change.live = true;
-      change.digest_change = leaf_digest(ref, record.object, 0);
-      return change;
-    });
+    Object old;
+    ASSERT_TRUE(decode_object(copy, old));
+    cluster.change_own(node, key, [&](Record& record) { record.object = old; });
   }
   void restart(size_t node, uint64_t incarnation) {
     const auto view = std::make_shared<const ClusterView>(cluster.nodes[node]->coordinator->view());

@@ -358,6 +358,28 @@ void TestCluster::pass_ms(uint64_t ms) {
   }
 }
 
+void TestCluster::change_own(size_t node, const std::string& key,
+                             FunctionRef<void(Record& record)> fn) {
+  TestNode& there = *nodes[node];
+  const KeyRef changed = ref(key);
+  std::string head;
+  there.table->update(changed, [&](std::string_view bytes) {
+    Record record;
+    decode_record(bytes, there.authors, record);
+    const uint64_t before = leaf_digest(changed, record.object, 0);
+    fn(record);
+    engine::RecordChange change;
+    const bool encoded = encode_record(record, there.authors, head, &change.body);
+    KVORUM_CHECK(encoded);
+    change.action = engine::RecordChange::Action::kStore;
+    change.head = head;
+    change.live = true;
+    change.oldest_changed = oldest_above(record.object, {});
+    change.digest_change = before ^ leaf_digest(changed, record.object, 0);
+    return change;
+  });
+}
+
 std::vector<std::string> TestCluster::own_values(size_t node, const std::string& key) {
   std::vector<std::string> values;
   nodes[node]->table->read(ref(key, keyspace), [&](std::string_view bytes) {

@@ -122,6 +122,8 @@ class TestCluster {
   // Lets time pass in steps of 10 ms, delivering everything.
   void pass_ms(uint64_t ms);
 
+  // Changes a node's own record directly, as if all messages about it had been lost.
+  void change_own(size_t node, const std::string& key, FunctionRef<void(Record& record)> fn);
   // The values that a node itself holds.
   std::vector<std::string> own_values(size_t node, const std::string& key);
   KeyRef ref(const std::string& key, uint8_t keyspace = 0) const;

@@ -135,7 +135,7 @@ uint32_t Cluster::partition_of_key(const std::string& key) const {
 
 std::span<const cluster::MemberIndex> Cluster::primaries_of_partition(uint8_t db,
                                                                       uint32_t partition) const {
-  return nodes[0]->view().ring.preference_list(partition).first(primaries_of(db));
+  return nodes[0]->view().primaries(db, partition);
 }
 
 size_t Cluster::node_for(const std::string& key, size_t place) const {

@@ -338,16 +338,7 @@ size_t SimNode::suspicions() const {
 
 cluster::CoordinatorCounters SimNode::counters() const {
   cluster::CoordinatorCounters sum;
-  for (const auto& reactor : reactors_) {
-    const cluster::CoordinatorCounters& one = reactor->coordinator.counters();
-    sum.operations_in_flight += one.operations_in_flight;
-    sum.hints_stored += one.hints_stored;
-    sum.hints_replayed += one.hints_replayed;
-    sum.read_repairs += one.read_repairs;
-    sum.second_writes += one.second_writes;
-    sum.malformed_frames += one.malformed_frames;
-    sum.clock_truncations += one.clock_truncations;
-  }
+  for (const auto& reactor : reactors_) sum += reactor->coordinator.counters();
   return sum;
 }
 
