@@ -22,6 +22,7 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
   operation.reply_operation = frame.head.operation;
   operation.keyspace = envelope.keyspace;
   operation.hops = envelope.hops;
+  operation.retried = envelope.retried;
   operation.deadline_us = now.steady_us + envelope.remaining_ms * 1000ULL;
   operation.payload.assign(payload);
   if (!parse_forwarded(envelope.keyspace, operation.payload, &operation.forwarded)) {

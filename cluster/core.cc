@@ -76,6 +76,7 @@ void Operation::begin(Kind new_kind, Now now) {
   started_us = now.steady_us;
   deadline_us = 0;
   hops = 0;
+  retried = false;
   needed = 0;
   quarter_passed = false;
   answered_client = false;
@@ -102,6 +103,7 @@ void Operation::begin(Kind new_kind, Now now) {
   repair_step = RepairStep::kWait;
   repair_pushes = false;
   asked_us = 0;
+  held = false;
   replicas.clear();
   replica_objects.clear();
 }
@@ -210,6 +212,7 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
     bool changed = marked && parts.marks->apply(key.keyspace, record.object);
     changed |= fn(record);
     if (!changed) return change;
+    if (!record.object.spent.empty()) forget_spent(record.object, frontier);
     if (marked) parts.marks->apply(key.keyspace, record.object);  // also what fn merged in
 
     describe_record(record.object, &change);

@@ -71,6 +71,7 @@ struct Operation {
   uint64_t started_us;
   uint64_t deadline_us;
   uint8_t hops;
+  bool retried;    // the node that forwarded it had asked another one before
   uint8_t needed;  // R or W
   bool quarter_passed;
   bool answered_client;
@@ -104,6 +105,7 @@ struct Operation {
   // Forward.
   InlineVector<MemberIndex, 4> tried;
   uint64_t asked_us;  // the last of them
+  bool held;          // one before it answered: its reply is kept in `frame` and `object`
 
   // Key repair.
   enum class RepairStep : uint8_t { kWait, kCheck, kPull, kMerge, kPush };
@@ -114,6 +116,8 @@ struct Operation {
   std::deque<std::string> replica_objects;  // their bytes
 
   const Request& request() const { return forwarded.request; }
+  // Another coordinator was asked before, of which it is not known whether it ran the request.
+  bool is_retry() const { return retried || !tried.empty(); }
   void begin(Kind new_kind, Now now);
 };
 

@@ -19,7 +19,8 @@ struct EditInput {
   const Object& object;  // the coordinator's, merged with R replicas' if needs_old
   const InlineVector<Version, 1>& visible;  // what a client would see of it, newest first
   uint64_t now_ms;                          // hybrid clock
-  std::string_view argument;                // the edit's own encoding of its options
+  uint64_t origin;            // the request's: of a version in `object` where it ran before
+  std::string_view argument;  // the edit's own encoding of its options
   std::string_view value;
 };
 

@@ -20,6 +20,9 @@ constexpr uint8_t kStored = 1 << 2;
 constexpr uint8_t kGaveContext = 1 << 3;
 constexpr uint8_t kHasReplicas = 1 << 4;
 
+constexpr uint16_t kHopsBits = 0xff;  // of a frame's flags
+constexpr uint16_t kRetriedBit = 1 << 8;
+
 constexpr uint8_t kOutcomeLast = static_cast<uint8_t>(Outcome::kClusterDown);
 constexpr size_t kReplicasMax = 256;
 
@@ -129,7 +132,8 @@ bool parse_forwarded(uint8_t keyspace, std::string_view payload, ForwardedReques
 
 void put_forward(std::string& batch, SlotId operation, const ForwardEnvelope& envelope,
                  std::string_view payload) {
-  FrameWriter frame(batch, {MessageType::kForward, envelope.keyspace, envelope.hops, operation});
+  const auto flags = static_cast<uint16_t>(envelope.hops | (envelope.retried ? kRetriedBit : 0));
+  FrameWriter frame(batch, {MessageType::kForward, envelope.keyspace, flags, operation});
   put_u32(batch, envelope.remaining_ms);
   batch.append(payload);
   frame.finish();
@@ -139,7 +143,8 @@ bool parse_forward_envelope(const Frame& frame, ForwardEnvelope* envelope,
                             std::string_view* payload) {
   ByteReader reader(frame.payload);
   envelope->keyspace = frame.head.keyspace;
-  envelope->hops = static_cast<uint8_t>(frame.head.flags);
+  envelope->hops = static_cast<uint8_t>(frame.head.flags & kHopsBits);
+  envelope->retried = frame.head.flags & kRetriedBit;
   envelope->remaining_ms = reader.u32();
   *payload = reader.rest();
   return reader.ok();

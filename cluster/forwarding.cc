@@ -39,11 +39,12 @@ MemberIndex Forwarding::choose(const Request& request,
 }
 
 void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, Now now) {
+  ForwardEnvelope envelope;
+  envelope.retried = operation.is_retry();
   operation.phase = Operation::Phase::kWriting;
   operation.tried.push_back(coordinator);
   operation.asked_us = now.steady_us;
   ++core_.counters.forwards;
-  ForwardEnvelope envelope;
   envelope.keyspace = operation.keyspace;
   envelope.hops = static_cast<uint8_t>(operation.hops + 1);
   envelope.remaining_ms = static_cast<uint32_t>(
@@ -66,9 +67,37 @@ bool Forwarding::on_reply(MemberIndex from, const Frame& frame, Now now) {
   } else {
     core_.health.heard(from, now.steady_us);
   }
-  core_.complete(*operation, completion, now);
-  core_.release(frame.head.operation);
+  const bool done = completion.outcome == Outcome::kOk;
+  if (answers_too_early(from, *operation)) {
+    if (!done) return true;  // the next one decides
+    operation->held = true;
+    operation->frame = frame.head;
+    operation->object.assign(frame.payload);
+  } else if (operation->held && !done) {
+    finish_held(frame.head.operation, *operation, now);
+  } else {
+    finish(frame.head.operation, *operation, completion, now);
+  }
   return true;
+}
+
+bool Forwarding::answers_too_early(MemberIndex from, const Operation& operation) {
+  return operation.request().kind == Request::Kind::kEdit && from != operation.tried.back();
+}
+
+void Forwarding::finish(SlotId id, Operation& operation, const Completion& completion, Now now) {
+  Completion answer = completion;
+  core_.complete(operation, answer, now);
+  core_.release(id);
+}
+
+void Forwarding::finish_held(SlotId id, Operation& operation, Now now) {
+  CompletionStorage storage;
+  Completion completion;
+  const bool parsed =
+      parse_forward_reply({operation.frame, operation.object}, &storage, &completion);
+  KVORUM_CHECK(parsed);
+  finish(id, operation, completion, now);
 }
 
 bool Forwarding::may_try_again(const Operation& operation) const {
@@ -89,13 +118,14 @@ void Forwarding::try_next(SlotId id, Operation& operation, Now now) {
 }
 
 void Forwarding::give_up(SlotId id, Operation& operation, Now now) {
+  if (operation.held) return finish_held(id, operation, now);
   const bool edit = operation.request().kind == Request::Kind::kEdit;
   core_.complete_failed(operation, edit ? Outcome::kUncertain : Outcome::kNoQuorum, {}, now);
   core_.release(id);
 }
 
 void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
-  if (now.steady_us >= operation.deadline_us) {
+  if (operation.held || now.steady_us >= operation.deadline_us) {
     give_up(id, operation, now);
     return;
   }
@@ -112,6 +142,7 @@ void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
 }
 
 void Forwarding::on_link_down(SlotId id, Operation& operation, Now now) {
+  if (operation.held) return finish_held(id, operation, now);
   try_next(id, operation, now);
 }
 

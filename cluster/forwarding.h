@@ -7,6 +7,10 @@
 //   start -> kWriting (waits for the answer) --answer--> completed, released
 //                |  ^ link down, or silent for a quarter of the deadline: next candidate
 //                +--the deadline--> -UNCERTAIN (edits) or -NOQUORUM (reads)
+//
+// Where an edit was given to a next candidate and the one before answers after all, the answer is
+// held until the next one's comes too, or its quarter is over: what its client does then finds both
+// versions, and does not cover one of them only.
 #pragma once
 
 #include <set>
@@ -39,6 +43,9 @@ class Forwarding {
 
  private:
   bool may_try_again(const Operation& operation) const;
+  static bool answers_too_early(MemberIndex from, const Operation& operation);
+  void finish(SlotId id, Operation& operation, const Completion& completion, Now now);
+  void finish_held(SlotId id, Operation& operation, Now now);
   void try_next(SlotId id, Operation& operation, Now now);
   void give_up(SlotId id, Operation& operation, Now now);
 

@@ -22,7 +22,7 @@
 
 namespace kvorum::cluster {
 
-inline constexpr uint16_t kProtocolVersion = 2;
+inline constexpr uint16_t kProtocolVersion = 3;
 inline constexpr size_t kFrameLengthBytes = 4;
 inline constexpr size_t kFrameHeadBytes = 4 + 4 + 1 + 1 + 2 + 8;
 inline constexpr uint64_t kFrameBytesMax = kValueBytesMax + 16 * 1024 * 1024;
@@ -177,6 +177,7 @@ bool parse_forwarded(uint8_t keyspace, std::string_view payload, ForwardedReques
 struct ForwardEnvelope {
   uint8_t keyspace = 0;
   uint8_t hops = 0;           // nodes that passed it on, the asking one included
+  bool retried = false;       // another coordinator may have run it
   uint32_t remaining_ms = 0;  // until the asking node gives up
 };
 void put_forward(std::string& batch, SlotId operation, const ForwardEnvelope& envelope,

@@ -30,6 +30,44 @@ void insert_version(InlineVector<Version, 1>& versions, const Version& version) 
   }
 }
 
+constexpr size_t kSpentMax = 64;
+
+bool no_twin_comes(const SpentOrigin& spent, Hlc frontier) {
+  return spent.replaced.ms() + kTwinsWithinMs < frontier.ms();
+}
+
+void spend(InlineVector<SpentOrigin, 1>& spent, const SpentOrigin& added) {
+  for (SpentOrigin& known : spent) {
+    if (known.origin != added.origin) continue;
+    known.replaced = std::max(known.replaced, added.replaced);
+    if (newer(added.dot, known.dot)) known.dot = added.dot;
+    return;
+  }
+  spent.push_back(added);
+  for (size_t at = spent.size() - 1; at > 0; --at) {
+    if (spent[at - 1].origin < spent[at].origin) return;
+    std::swap(spent[at - 1], spent[at]);
+  }
+}
+
+void drop_spent_versions(Object& object) {
+  if (object.spent.empty()) return;
+  for (size_t at = object.versions.size(); at-- > 0;) {
+    if (object.find_spent(object.versions[at].origin)) object.versions.erase_at(at);
+  }
+}
+
+// A limit, not a rule: past it the earliest ones go.
+void limit_spent(InlineVector<SpentOrigin, 1>& spent) {
+  while (spent.size() > kSpentMax) {
+    size_t earliest = 0;
+    for (size_t at = 1; at < spent.size(); ++at) {
+      if (spent[at].replaced < spent[earliest].replaced) earliest = at;
+    }
+    spent.erase_at(earliest);
+  }
+}
+
 bool outlasts(uint64_t deadline_a, uint64_t deadline_b) {
   return deadline_b != 0 && (deadline_a == 0 || deadline_a > deadline_b);
 }
@@ -96,18 +134,38 @@ const Version* Object::find(const Dot& dot) const {
   return nullptr;
 }
 
+const SpentOrigin* Object::find_spent(uint64_t origin) const {
+  for (const SpentOrigin& known : spent) {
+    if (known.origin == origin) return &known;  // never 0
+  }
+  return nullptr;
+}
+
 bool Context::covers(const Dot& dot) const {
   return vector.covers(dot) || std::find(detached.begin(), detached.end(), dot) != detached.end();
 }
 
 void update(Object& object, const Context& context, const Version& version) {
   InlineVector<Version, 1> kept;
+  InlineVector<SpentOrigin, 1> newly_spent;
+  Version added = version;
   for (const Version& old : object.versions) {
-    if (context.covers(old.dot) && !planted(PlantedBug::kForgetContext)) continue;
-    kept.push_back(old);
+    if (!context.covers(old.dot) || planted(PlantedBug::kForgetContext)) {
+      kept.push_back(old);
+    } else if (old.origin != 0 && may_have_twins(object, old.origin)) {
+      added.retried |= old.origin == version.origin;  // the second of two writes
+      if (old.origin != version.origin) {
+        spend(newly_spent, {old.origin, old.dot, version.dot.hlc});
+      }
+    }
   }
-  insert_version(kept, version);
+  insert_version(kept, added);
   object.versions = std::move(kept);
+  for (const SpentOrigin& spent : newly_spent) spend(object.spent, spent);
+  if (!newly_spent.empty()) {
+    drop_spent_versions(object);
+    limit_spent(object.spent);
+  }
   object.vector.join(context.vector);
   object.vector.raise(version.dot.actor, version.dot.hlc);
 }
@@ -124,6 +182,9 @@ Object merge(const Object& a, const Object& b) {
   for (const Version& version : kept_b) {
     if (!merged.find(version.dot)) insert_version(merged.versions, version);
   }
+  merged.spent = a.spent;
+  for (const SpentOrigin& spent : b.spent) spend(merged.spent, spent);
+  drop_spent_versions(merged);
   if (planted(PlantedBug::kForgetSibling) && merged.versions.size() > 1) {
     merged.versions.erase_at(merged.versions.size() - 1);
   }
@@ -177,7 +238,7 @@ size_t drop_dead(Object& object, const Object& complete, Hlc frontier,
   }
   if (dropped == 0) return 0;
   object.versions = std::move(kept);
-  if (object.versions.empty() && reapable(object, frontier)) object.vector = {};
+  if (object.versions.empty() && reapable(object, frontier)) object = {};
   return dropped;
 }
 
@@ -189,8 +250,18 @@ Object merge_copies(const Copy& a, const Copy& b, InlineVector<Version, 1>* dead
   return merge(left, right);
 }
 
+bool forget_spent(Object& object, Hlc frontier) {
+  const size_t before = object.spent.size();
+  for (size_t at = before; at-- > 0;) {
+    if (no_twin_comes(object.spent[at], frontier)) object.spent.erase_at(at);
+  }
+  return object.spent.size() != before;
+}
+
 bool reapable(const Object& object, Hlc frontier) {
-  return std::all_of(object.vector.begin(), object.vector.end(),
+  return std::all_of(object.spent.begin(), object.spent.end(),
+                     [&](const SpentOrigin& spent) { return no_twin_comes(spent, frontier); }) &&
+         std::all_of(object.vector.begin(), object.vector.end(),
                      [&](const VectorEntry& entry) { return entry.hlc < frontier; }) &&
          std::all_of(object.versions.begin(), object.versions.end(), [&](const Version& version) {
            return version.type == TypeTag::kTombstone &&
@@ -204,6 +275,12 @@ uint64_t oldest_above(const Object& object, Hlc frontier) {
     if (version.dot.hlc >= frontier) oldest = std::min(oldest, version.dot.hlc.value);
   }
   return oldest;
+}
+
+bool may_have_twins(const Object& object, uint64_t origin) {
+  return std::any_of(object.versions.begin(), object.versions.end(), [&](const Version& version) {
+    return version.retried && version.origin == origin;
+  });
 }
 
 uint64_t origin_of(const Version& version) {

@@ -44,6 +44,9 @@ struct Version {
   uint32_t flags = 0;        // memcached's
   uint64_t deadline_ms = 0;  // absolute Unix milliseconds; 0: never
   uint64_t origin = 0;       // the client request that made the bytes; 0: made by the dot's own
+  // That request was given to another coordinator before, of which nobody heard whether it ran it:
+  // a twin, of one origin, may exist or come to be under another dot.
+  bool retried = false;
   std::string_view bytes;
 };
 
@@ -73,12 +76,22 @@ class VersionVector {
   InlineVector<VectorEntry, 3> entries_;
 };
 
+// The origin of retried versions that were replaced: their twins are replaced too, wherever they
+// come from and however late they are made. Kept until no twin can come any more.
+struct SpentOrigin {
+  uint64_t origin = 0;
+  Dot dot;       // of the newest of those versions
+  Hlc replaced;  // by a version with this HLC
+};
+
 struct Object {
   VersionVector vector;
-  InlineVector<Version, 1> versions;  // canonical order
+  InlineVector<Version, 1> versions;   // canonical order; none is of a spent origin
+  InlineVector<SpentOrigin, 1> spent;  // by origin
 
   bool empty() const { return vector.empty() && versions.empty(); }
   const Version* find(const Dot& dot) const;
+  const SpentOrigin* find_spent(uint64_t origin) const;  // null: not spent, or origin is 0
 };
 
 // What a client knows (docs/CONSISTENCY.md): everything its vector covers, and single dots beyond
@@ -92,7 +105,8 @@ struct Context {
   bool covers(const Dot& dot) const;
 };
 
-// Adds `version` (its dot newly minted) to the object, replacing what the context covers.
+// Adds `version` (its dot newly minted, its origin not spent) to the object, replacing what the
+// context covers, and with a retried version its twins.
 void update(Object& object, const Context& context, const Version& version);
 
 Object merge(const Object& a, const Object& b);
@@ -123,12 +137,21 @@ struct Copy {
 // dropped of the first.
 Object merge_copies(const Copy& a, const Copy& b, InlineVector<Version, 1>* dead_of_a = nullptr);
 
+// A request that is on its way to a coordinator is run or lost within this time.
+inline constexpr uint64_t kTwinsWithinMs = 10'000;
+
+// Forgets spent origins of which no twin can come any more. Returns whether there were any.
+bool forget_spent(Object& object, Hlc frontier);
+
 // No version but tombstones, and every entry of the vector and every deadline lies below the
 // frontier: all primaries have it, and nothing can come that it would have to cover.
 bool reapable(const Object& object, Hlc frontier);
 
 // The least HLC of the versions at or above the frontier; all bits set where there is none.
 uint64_t oldest_above(const Object& object, Hlc frontier);
+
+// A version of that origin was made by a retry.
+bool may_have_twins(const Object& object, uint64_t origin);
 
 // The request that made a version's bytes, never 0: kept through retries, EXPIRE and PERSIST.
 uint64_t origin_of(const Version& version);

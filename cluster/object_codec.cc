@@ -14,7 +14,9 @@ constexpr uint8_t kDeadline = 1 << 2;
 constexpr uint8_t kFlags = 1 << 3;
 constexpr uint8_t kOrigin = 1 << 4;
 constexpr uint8_t kOwnBirth = 1 << 5;  // inline: own birth is the dot's; general: it follows
-constexpr uint8_t kKnownBits = 0x3f;
+constexpr uint8_t kSpent = 1 << 6;     // of a general record: spent origins follow the vector
+constexpr uint8_t kRetried = 1 << 6;   // of a version, so of an inline record
+constexpr uint8_t kKnownBits = 0x7f;
 
 // How authors are written and read in the two forms.
 struct TableAuthors {
@@ -62,6 +64,7 @@ struct PortableAuthors {
 bool fits_inline(const Record& record) {
   const Object& object = record.object;
   if (object.versions.size() != 1 || object.vector.size() != 1) return false;
+  if (!object.spent.empty()) return false;
   const Dot& dot = object.versions[0].dot;
   const VectorEntry& entry = *object.vector.begin();
   if (!(entry.actor == dot.actor) || entry.hlc != dot.hlc) return false;
@@ -75,6 +78,7 @@ uint8_t fields_of(const Version& version) {
   if (version.deadline_ms != 0) form |= kDeadline;
   if (version.flags != 0) form |= kFlags;
   if (version.origin != 0) form |= kOrigin;
+  if (version.retried) form |= kRetried;
   return form;
 }
 
@@ -99,11 +103,45 @@ void get_version(ByteReader& reader, uint8_t form, const Authors& authors, Versi
   version.deadline_ms = form & kDeadline ? reader.u64() : 0;
   version.flags = form & kFlags ? reader.u32() : 0;
   version.origin = form & kOrigin ? reader.u64() : 0;
+  version.retried = form & kRetried;
+}
+
+template <class Authors>
+void put_spent(std::string& out, const Object& object, Authors& authors) {
+  put_varint(out, object.spent.size());
+  for (const SpentOrigin& spent : object.spent) {
+    put_u64(out, spent.origin);
+    put_u64(out, spent.replaced.value);
+    authors.put(out, spent.dot.actor, spent.dot.hlc);
+    put_u64(out, spent.dot.actor.birth.value);
+    put_u64(out, spent.dot.hlc.value);
+  }
+}
+
+// False where there are more than bytes, or one stands twice.
+template <class Authors>
+bool get_spent(ByteReader& reader, const Authors& authors, Object& object) {
+  const uint64_t count = reader.varint();
+  if (count > reader.rest().size() / (Authors::kBytes + 32)) return false;
+  for (uint64_t n = 0; n < count; ++n) {
+    SpentOrigin spent;
+    spent.origin = reader.u64();
+    if (spent.origin == 0 || (n > 0 && object.spent.back().origin >= spent.origin)) return false;
+    spent.replaced.value = reader.u64();
+    authors.get(reader, spent.dot.actor);
+    spent.dot.actor.birth.value = reader.u64();
+    spent.dot.hlc.value = reader.u64();
+    object.spent.push_back(spent);
+  }
+  return true;
 }
 
 template <class Authors>
 void put_general(const Record& record, std::string& out, Authors& authors) {
-  put_u8(out, record.own_birth.value ? kGeneral | kOwnBirth : kGeneral);
+  uint8_t form = kGeneral;
+  if (record.own_birth.value) form |= kOwnBirth;
+  if (!record.object.spent.empty()) form |= kSpent;
+  put_u8(out, form);
   if (record.own_birth.value) put_u64(out, record.own_birth.value);
   put_varint(out, record.object.vector.size());
   for (const VectorEntry& entry : record.object.vector) {
@@ -111,6 +149,7 @@ void put_general(const Record& record, std::string& out, Authors& authors) {
     put_u64(out, entry.actor.birth.value);
     put_u64(out, entry.hlc.value);
   }
+  if (form & kSpent) put_spent(out, record.object, authors);
   put_varint(out, record.object.versions.size());
   for (const Version& version : record.object.versions) {
     put_u8(out, fields_of<Authors>(version));
@@ -145,6 +184,7 @@ bool decode_general(ByteReader& reader, uint8_t form, const Authors& authors, Re
     if (n > 0 && !((record.object.vector.end() - 1)->actor < actor)) return false;
     record.object.vector.raise(actor, hlc);
   }
+  if ((form & kSpent) && !get_spent(reader, authors, record.object)) return false;
   const uint64_t versions = reader.varint();
   if (versions > reader.rest().size() / (Authors::kBytes + 11)) return false;
   for (uint64_t n = 0; n < versions && reader.ok(); ++n) {
@@ -160,6 +200,7 @@ template <class Authors>
 bool decode(std::string_view bytes, const Authors& authors, Record& record) {
   record.object.vector = {};
   record.object.versions.clear();
+  record.object.spent.clear();
   record.own_birth = {};
   if (bytes.empty()) return true;
   ByteReader reader(bytes);
@@ -180,7 +221,8 @@ bool well_formed(const Object& object) {
   for (size_t at = 0; at < object.versions.size(); ++at) {
     const Version& version = object.versions[at];
     if (!object.vector.covers(version.dot) || version.type > TypeTag::kString) return false;
-    if (version.dot.actor.birth > version.dot.hlc) return false;
+    if (version.dot.actor.birth > version.dot.hlc || object.find_spent(version.origin))
+      return false;
     if (at > 0 && !newer(object.versions[at - 1].dot, version.dot)) return false;
   }
   return true;

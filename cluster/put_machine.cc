@@ -27,10 +27,17 @@ Completion edit_completion(const EditOutput& edit, bool stored) {
 
 }  // namespace
 
-EditOutput PutMachine::run_edit(const Request& request, const Object& object, Now now) {
+EditOutput PutMachine::run_edit(const Operation& operation, const Object& object, Now now) {
+  const Request& request = operation.request();
   const uint64_t now_ms = core_.clock_ms(now);
   const InlineVector<Version, 1> visible = visible_versions(object, now_ms);
-  const EditInput input{request.key, object, visible, now_ms, request.argument, request.value};
+  const EditInput input{.key = request.key,
+                        .object = object,
+                        .visible = visible,
+                        .now_ms = now_ms,
+                        .origin = operation.forwarded.origin,
+                        .argument = request.argument,
+                        .value = request.value};
   return core_.parts.edits[request.edit].apply(input, core_.edit_scratch);
 }
 
@@ -41,10 +48,13 @@ Version PutMachine::make_version(const Operation& operation, const EditOutput& e
   version.flags = edit.flags;
   version.deadline_ms = edit.deadline_ms;
   version.origin = operation.forwarded.origin;
+  version.retried = operation.is_retry();
   version.bytes = edit.bytes;
   if (edit.keep_origin) {
     const InlineVector<Version, 1> visible = visible_versions(object, now_ms);
-    if (!visible.empty()) version.origin = origin_of(visible[0]);
+    // A twin that comes later, with the old deadline, would pass for the same version.
+    const bool keeps = !visible.empty() && !may_have_twins(object, visible[0].origin);
+    if (keeps) version.origin = origin_of(visible[0]);
   }
   return version;
 }
@@ -125,6 +135,16 @@ void PutMachine::keep_reply(Operation& operation, const EditOutput& edit) {
   operation.edit.reply_bytes = operation.reply_storage;
 }
 
+// Another coordinator ran the request, and what it made was replaced since: it must not come on top
+// of that. What replaced it is what W replicas have to have.
+PutMachine::Applied PutMachine::keep_replaced(Operation& operation, const SpentOrigin& spent) {
+  const Request& request = operation.request();
+  const Context given = request.has_context ? *request.context : Context{};
+  operation.was_stored = true;
+  if (request.wants_context) operation.new_context = context_after_put(given, spent.dot);
+  return Applied::kStored;
+}
+
 // Under the key's lock: the edit, its dot, the new version.
 PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record, Now now) {
   const Request& request = operation.request();
@@ -139,9 +159,12 @@ PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record,
   }
   const bool lww = core_.lww(operation.keyspace);
   if (lww) core_.counters.concurrent_dropped += keep_newest(object);
-  const EditOutput edit = run_edit(request, object, now);
+  const EditOutput edit = run_edit(operation, object, now);
   keep_reply(operation, edit);
   operation.was_stored = edit.verdict == Verdict::kStore;
+  if (const SpentOrigin* spent = object.find_spent(operation.forwarded.origin)) {
+    return keep_replaced(operation, *spent);
+  }
   if (!operation.was_stored) return grown ? Applied::kStored : Applied::kNothingToStore;
 
   Context context;

@@ -55,8 +55,9 @@ class PutMachine {
   void await_own(SlotId id, Operation& operation, engine::Ticket ticket);
   engine::Ticket own_committed(const Operation& operation) const;
   engine::UpdateResult store_own(Operation& operation, Now now, Applied* applied);
+  static Applied keep_replaced(Operation& operation, const SpentOrigin& spent);
   Applied apply_edit(Operation& operation, Record& record, Now now);
-  EditOutput run_edit(const Request& request, const Object& object, Now now);
+  EditOutput run_edit(const Operation& operation, const Object& object, Now now);
   Version make_version(const Operation& operation, const EditOutput& edit, const Object& object,
                        uint64_t now_ms);
   void keep_reply(Operation& operation, const EditOutput& edit);

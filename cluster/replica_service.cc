@@ -9,8 +9,14 @@ namespace kvorum::cluster {
 namespace {
 
 // What a replica keeps that a blind write did not cover: the vector of all of it, for the
-// coordinator's second write. Replicas never extend a context themselves.
+// coordinator's second write. Replicas never extend a context themselves. A write that was replaced
+// before it came, as the twin of another one, must not cover what replaced it.
 bool keeps_uncovered(const Object& merged, const Object& incoming) {
+  if (std::any_of(incoming.versions.begin(), incoming.versions.end(), [&](const Version& version) {
+        return merged.find_spent(version.origin) != nullptr;
+      })) {
+    return false;
+  }
   return std::any_of(merged.versions.begin(), merged.versions.end(),
                      [&](const Version& version) { return !incoming.find(version.dot); });
 }

@@ -1,12 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "server/commands/edits.h"
 #include "server/commands/words.h"
 
 namespace kvorum::server {
 
+namespace {
+
+// By this very request, through a coordinator whose answer was lost.
+bool removed_before(const EditInput& input) {
+  return input.origin != 0 &&
+         std::any_of(
+             input.object.versions.begin(), input.object.versions.end(),
+             [&](const cluster::Version& version) { return version.origin == input.origin; });
+}
+
+}  // namespace
+
 // All siblings go: the tombstone is newer than everything that R replicas knew.
 EditOutput edit_remove(const EditInput& input, std::string&) {
-  return input.visible.empty() ? keep(0, 0) : store_tombstone(1);
+  if (!input.visible.empty()) return store_tombstone(1);
+  return keep(0, removed_before(input) ? 1 : 0);
 }
 
 namespace {

@@ -58,19 +58,23 @@ bool well_formed(const Object& object) {
 // One object per combination of optional fields, inline and general.
 std::vector<Object> every_form() {
   std::vector<Object> objects;
-  for (unsigned fields = 0; fields < 64; ++fields) {
+  for (unsigned fields = 0; fields < 128; ++fields) {
     Object object = single(fields & 32 ? "a value" : "", fields & 1 ? Hlc{500} : Hlc{501});
     Version& version = object.versions[0];
     if (fields & 2) version.deadline_ms = 123456789;
     if (fields & 4) version.flags = 0xdeadbeef;
     if (fields & 8) version.origin = 0x7777;
     if (fields & 16) version.type = TypeTag::kTombstone;
+    version.retried = fields & 64;
     objects.push_back(object);
     object.vector.raise(kOther, Hlc{700});
     objects.push_back(object);
     Version sibling = version;
     sibling.dot = {kOther, Hlc{701}};
     update(object, {}, sibling);
+    objects.push_back(object);
+    object.spent.push_back({0x5555, {kActor, Hlc{501}}, Hlc{702}});
+    object.spent.push_back({0x6666, {kOther, Hlc{601}}, Hlc{701}});
     objects.push_back(object);
     object.versions.clear();
     objects.push_back(object);

@@ -83,6 +83,15 @@ RC_GTEST_PROP(MergeProperty, HoldsWhileSomeReplicasEmptiedExpiredVersions, ()) {
   require_semilattice(states, history);
 }
 
+RC_GTEST_PROP(MergeProperty, HoldsWithRequestsThatSeveralCoordinatorsRan, ()) {
+  History history({.twins = true});
+  history.run(draw_steps());
+  for (const Object& object : history.states()) {
+    for (const Version& version : object.versions) RC_ASSERT(!object.find_spent(version.origin));
+  }
+  require_semilattice(sample_states(history), history);
+}
+
 // ---- siblings are exactly the truly concurrent writes
 
 RC_GTEST_PROP(SiblingsProperty, AreTheTrulyConcurrentWrites, ()) {

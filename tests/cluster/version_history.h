@@ -28,12 +28,18 @@ using Dots = std::set<Dot, DotOrder>;
 
 inline bool same_version(const Version& a, const Version& b) {
   return a.dot == b.dot && a.type == b.type && a.flags == b.flags &&
-         a.deadline_ms == b.deadline_ms && a.origin == b.origin && a.bytes == b.bytes;
+         a.deadline_ms == b.deadline_ms && a.origin == b.origin && a.retried == b.retried &&
+         a.bytes == b.bytes;
+}
+
+inline bool same_spent(const SpentOrigin& a, const SpentOrigin& b) {
+  return a.origin == b.origin && a.dot == b.dot && a.replaced == b.replaced;
 }
 
 inline bool same_object(const Object& a, const Object& b) {
   return a.vector == b.vector && a.versions.size() == b.versions.size() &&
-         std::equal(a.versions.begin(), a.versions.end(), b.versions.begin(), same_version);
+         std::equal(a.versions.begin(), a.versions.end(), b.versions.begin(), same_version) &&
+         std::equal(a.spent.begin(), a.spent.end(), b.spent.begin(), b.spent.end(), same_spent);
 }
 
 inline Dots dots_of(const Object& object) {
@@ -65,6 +71,7 @@ struct HistoryOptions {
   bool above_context = false;  // dots are minted above every HLC that the write covers
   bool forgets = true;
   bool tombstones = true;
+  bool twins = false;  // requests are given to several coordinators
 };
 
 class History {
@@ -153,6 +160,11 @@ class History {
       version.bytes = {};
     } else if (step.choice % 5 == 1) {
       version.deadline_ms = 1000 + step.choice;
+    }
+    if (options_.twins) {
+      version.origin = 1 + step.choice % 7;
+      version.retried = step.other % 2;
+      if (replica.object.find_spent(version.origin)) version.origin = 100 + time_;
     }
     Dots& knew = knew_[version.dot];
     knew = client.past;

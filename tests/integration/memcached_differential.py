@@ -18,7 +18,7 @@ QUIET_SECONDS = 0.15  # a reply that should not be there would have come by then
 
 class Peer:
     def __init__(self, port):
-        self.sock = socket.create_connection(('127.0.0.1', port), 5)
+        self.sock = socket.create_connection(('127.0.0.1', port), 30)
         self.rest = b''
 
     def ask(self, raw):

@@ -19,7 +19,7 @@ class Peer:
     """A connection that hands back the raw bytes of whole replies."""
 
     def __init__(self, port):
-        self.sock = socket.create_connection(('127.0.0.1', port), 5)
+        self.sock = socket.create_connection(('127.0.0.1', port), 30)
         self.file = self.sock.makefile('rb')
 
     def send(self, raw):

@@ -5,15 +5,24 @@
 
 namespace kvorum::sim {
 
-// Each client has a node of its own, the first primary of all its keys.
+// Where a delete finds every acknowledged write, its clients ask any node: requests are forwarded,
+// retried and run late. Else, and where the network doubles requests, which TCP does not, each has
+// a node of its own, the first primary of all its keys.
+bool DeleteWorkload::roams() const {
+  return reads_primaries() && quorum().r + quorum().w > quorum().n &&
+         cluster_.swarm.network.duplication == 0;
+}
+
 Client::Habits DeleteWorkload::habits(size_t index) const {
+  if (roams()) return {db_, 0.8, {}};
   return {db_, 1.0, index % cluster_.nodes.size()};
 }
 
 void DeleteWorkload::step(size_t index) {
   Rng& rng = client(index).rng();
   const size_t number = lives_.size();
-  std::string key = key_led_by(index % cluster_.nodes.size(), number);
+  std::string key = roams() ? fmt::format("mortal:{}", number)
+                            : key_led_by(index % cluster_.nodes.size(), number);
   Life& life = lives_.emplace_back();
   life.key = std::move(key);
   life.way = static_cast<Way>(rng.below(4));

@@ -120,9 +120,7 @@ class CounterWorkload final : public Workload {
 // Keys written once and then deleted, under the context that was read or by what the coordinator
 // reads, or given a deadline. Demands:
 // once the deletion was acknowledged, and must survive, the value is gone for good; every deadline
-// holds once it lies in the past of all clocks. A write that is forwarded may be run twice, and
-// late (at a node that was slow, and at another), so each client asks the first primary of its
-// keys.
+// holds once it lies in the past of all clocks. Requests that are retried and run late included.
 class DeleteWorkload final : public Workload {
  public:
   using Workload::Workload;
@@ -138,6 +136,7 @@ class DeleteWorkload final : public Workload {
     uint64_t began_us = 0;
     Copies copies;
   };
+  bool roams() const;
   Client::Habits habits(size_t client) const override;
   void step(size_t client) override;
   void end_life(size_t client, size_t life);

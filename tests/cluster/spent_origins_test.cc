@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request that two coordinators ran left twins: versions of one origin under two dots. Who
+// replaces the one that was retried replaces the other too, which he never saw.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cluster/object_codec.h"
+#include "tests/cluster/version_history.h"
+
+namespace kvorum::cluster {
+namespace {
+
+using fixtures::same_object;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr Actor kFirst{1, 10, Hlc{1}};
+constexpr Actor kSecond{2, 20, Hlc{1}};
+constexpr Actor kThird{3, 30, Hlc{1}};
+constexpr uint64_t kRequest = 77;
+
+Version version_of(const Actor& actor, uint64_t hlc, std::string_view bytes, uint64_t origin) {
+  Version version;
+  version.dot = {actor, Hlc{hlc}};
+  version.origin = origin;
+  version.bytes = bytes;
+  return version;
+}
+
+Object only(const Version& version) {
+  Object object;
+  update(object, {}, version);
+  return object;
+}
+
+// What the coordinator that was asked second made of the request.
+Object retried() {
+  Version version = version_of(kSecond, 5, "old", kRequest);
+  version.retried = true;
+  return only(version);
+}
+
+void overwrite(Object& object, const Version& version) {
+  update(object, Context{object.vector, {}}, version);
+}
+
+std::vector<std::string> values_of(const Object& object) {
+  std::vector<std::string> values;
+  for (const Version& version : object.versions) values.emplace_back(version.bytes);
+  return values;
+}
+
+TEST(SpentOrigins, AnOverwriteOfTheOneTwinIsNotJoinedByTheOther) {
+  Object object = retried();
+  overwrite(object, version_of(kThird, 9, "new", 78));
+  const Object early = only(version_of(kFirst, 4, "old", kRequest));
+  const Object late = only(version_of(kFirst, 400, "old", kRequest));
+  EXPECT_THAT(values_of(merge(object, early)), ElementsAre("new"));
+  EXPECT_THAT(values_of(merge(late, object)), ElementsAre("new"));
+  EXPECT_TRUE(merge(object, early).vector.covers({kFirst, Hlc{4}}));
+}
+
+TEST(SpentOrigins, OfOtherRequestsAreSiblingsAsEver) {
+  Object object = retried();
+  overwrite(object, version_of(kThird, 9, "new", 78));
+  const Object other = only(version_of(kFirst, 4, "other", 79));
+  EXPECT_THAT(values_of(merge(object, other)), ElementsAre("new", "other"));
+}
+
+TEST(SpentOrigins, OfRequestsThatWereNotRetriedNothingIsRemembered) {
+  Object object = only(version_of(kSecond, 5, "old", kRequest));
+  overwrite(object, version_of(kThird, 9, "new", 78));
+  EXPECT_THAT(object.spent, IsEmpty());
+}
+
+TEST(SpentOrigins, BothTwinsGoWhereTheWriterSawOne) {
+  Object object = merge(retried(), only(version_of(kFirst, 4, "old", kRequest)));
+  ASSERT_EQ(object.versions.size(), 2U);
+  Context first_only;
+  first_only.vector.raise(kFirst, Hlc{4});
+  update(object, first_only, version_of(kThird, 9, "new", 78));
+  EXPECT_THAT(values_of(object), ElementsAre("new"));
+}
+
+// The second of two writes, of the same request.
+TEST(SpentOrigins, TheRequestItselfSpendsNothingAndPassesOnThatItWasRetried) {
+  Object object = retried();
+  overwrite(object, version_of(kSecond, 9, "old", kRequest));
+  EXPECT_THAT(object.spent, IsEmpty());
+  overwrite(object, version_of(kThird, 10, "new", 78));
+  EXPECT_THAT(values_of(merge(object, only(version_of(kFirst, 4, "old", kRequest)))),
+              ElementsAre("new"));
+}
+
+TEST(SpentOrigins, AreForgottenOnceNoTwinCanComeAndHoldTheTombstoneUntilThen) {
+  Object object = retried();
+  Version tombstone = version_of(kThird, Hlc::from_ms(1000).value, {}, 78);
+  tombstone.type = TypeTag::kTombstone;
+  overwrite(object, tombstone);
+  const Hlc soon = Hlc::from_ms(1001);
+  EXPECT_FALSE(reapable(object, soon));
+  EXPECT_FALSE(forget_spent(object, soon));
+  const Hlc later = Hlc::from_ms(1000 + kTwinsWithinMs + 1);
+  EXPECT_TRUE(reapable(object, later));
+  EXPECT_TRUE(forget_spent(object, later));
+  EXPECT_THAT(object.spent, IsEmpty());
+}
+
+TEST(SpentOrigins, TravelInThePortableForm) {
+  Object object = retried();
+  std::string bytes;
+  encode_object(object, bytes);
+  Object decoded;
+  ASSERT_TRUE(decode_object(bytes, decoded));
+  EXPECT_TRUE(same_object(decoded, object));
+
+  overwrite(object, version_of(kThird, 9, "new", 78));
+  bytes.clear();
+  encode_object(object, bytes);
+  ASSERT_TRUE(decode_object(bytes, decoded));
+  EXPECT_TRUE(same_object(decoded, object));
+  ASSERT_NE(decoded.find_spent(kRequest), nullptr);
+  EXPECT_EQ(decoded.find_spent(kRequest)->dot, (Dot{kSecond, Hlc{5}}));
+  EXPECT_EQ(decoded.find_spent(78), nullptr);
+  EXPECT_EQ(decoded.find_spent(0), nullptr);
+}
+
+TEST(SpentOrigins, AVersionOfASpentOriginIsNoObjectOfOurs) {
+  Object object = retried();
+  overwrite(object, version_of(kThird, 9, "new", 78));
+  object.versions[0].origin = kRequest;
+  std::string bytes;
+  encode_object(object, bytes);
+  Object decoded;
+  EXPECT_FALSE(decode_object(bytes, decoded));
+}
+
+}  // namespace
+}  // namespace kvorum::cluster
