@@ -266,6 +266,9 @@ void Dispatcher::Impl::submit_one(ClientState& client, cluster::Request& request
                                   const CallShape& shape, Now now) {
   const SessionState& session = client.session;
   const uint8_t copies = view().quorum(session.keyspace).n;
+  if (request.value.size() > options.value_warn_bytes) [[unlikely]] {
+    services.large_value(request.key.key, request.value.size());
+  }
   if (request.r == 0) request.r = std::min(session.r, copies);
   if (request.w == 0) request.w = std::min(session.w, copies);
   request.strict_w = request.w != 0;

@@ -22,7 +22,8 @@ struct DispatcherOptions {
   MacKey token_key{};    // of context tokens
   uint64_t pipeline_bytes_max = 64ULL << 20;
   uint64_t value_bytes_max = kValueBytesMax;
-  uint64_t first_client_id = 1;  // ids of reactor i: first + k * step
+  uint64_t value_warn_bytes = kValueBytesMax;  // larger ones are stored, and reported in the log
+  uint64_t first_client_id = 1;                // ids of reactor i: first + k * step
   uint64_t client_id_step = 1;
 };
 

@@ -64,6 +64,10 @@ std::string Node::unhealthy_reason() {
   return {};
 }
 
+void Node::large_value(std::string_view key, uint64_t bytes) {
+  impl_->large_values.tell(key, bytes, TurnClock(0).read().steady_us);
+}
+
 bool Node::stop() {
   Impl& impl = *impl_;
   if (impl.stopping.exchange(true)) return true;

@@ -27,6 +27,7 @@ class Node final : public NodeServices {
 
   // Any thread.
   NodeStatus status() override;
+  void large_value(std::string_view key, uint64_t bytes) override;
   // Takes requests? Else why not.
   std::string unhealthy_reason();
 

@@ -17,6 +17,7 @@
 #include "engine/object_table.h"
 #include "server/admin/http.h"
 #include "server/directory_lock.h"
+#include "server/large_values.h"
 #include "server/listener.h"
 #include "server/node.h"
 #include "server/node_identity.h"
@@ -61,6 +62,7 @@ struct Node::Impl {
   const std::string run_id;
   uint32_t reactor_count = 1;
   std::atomic<bool> ready{false}, stopping{false};
+  LargeValues large_values;
 
   ReactorSockets redis, memcached, peer;
   std::vector<ListeningSocket> admin;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/position.h"
@@ -118,6 +119,8 @@ class NodeServices {
  public:
   virtual ~NodeServices() = default;
   virtual NodeStatus status() = 0;
+  // A client writes a value of so many bytes, more than limits.value_warn.
+  virtual void large_value(std::string_view /*key*/, uint64_t /*bytes*/) {}
 };
 
 }  // namespace kvorum::server

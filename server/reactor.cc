@@ -29,6 +29,7 @@ DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index) 
   options.password = parts.config->password;
   options.token_key = parts.token_key;
   options.pipeline_bytes_max = parts.config->limits.pipeline_bytes;
+  options.value_warn_bytes = parts.config->limits.value_warn_bytes;
   options.first_client_id = index + 1;
   options.client_id_step = parts.reactors;
   return options;

@@ -248,6 +248,20 @@ def large_values():
         checks.that('claims of 512 MB take no memory', grown < 32 << 20, grown)
 
 
+def large_value_is_told():
+    with Cluster(BINARY, 'a', 'limits: {value_warn: 10kb}') as cluster:
+        cluster.start().wait_settled()
+        with cluster.resp('a') as client:
+            client('SET', 'small', b'v' * 10240)
+            client('SET', 'la\nrge', b'v' * 10241)
+            client('SET', 'another', b'v' * 20000)
+            client('SET', 'last', 'v')
+        told = cluster.wait_log('a', "10241 bytes is written to 'la\\?rge'.*value_warn")
+        checks.that('a value over value_warn is reported', told, cluster.log('a'))
+        lines = cluster.log('a').count('is written to')
+        checks.that('once, not for each', lines == 1, cluster.log('a'))
+
+
 def slow_reader():
     extra = 'limits: {pipeline_bytes: 4mb}\nengine: {type: memory, memory: 1gb}'
     with Cluster(BINARY, 'a', extra) as cluster:
@@ -343,6 +357,7 @@ def main():
         rude_clients,
         password,
         large_values,
+        large_value_is_told,
         slow_reader,
         admin_api,
         logs_as_json,
