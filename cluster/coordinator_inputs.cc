@@ -263,6 +263,7 @@ void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
 void Coordinator::on_scanned(SlotId operation, const ScanPage& page, Now now) {
   switch (page.reader) {
     case RangeLoad::Reader::kScan:
+    case RangeLoad::Reader::kMarkSweeper:
       return impl_->keyspaces.on_scanned(operation, page, now);
     case RangeLoad::Reader::kExchangeAsker:
       return impl_->anti_entropy.on_scanned(operation, page, now);

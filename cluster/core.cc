@@ -238,16 +238,32 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
   return result;
 }
 
-Dot Core::mint(Record& own, const VersionVector& covered, bool lww, Now now) {
+Core::Merging Core::merge_in(Record& own, const KeyRef& key, Object& incoming, Hlc frontier) {
+  Merging merging;
+  Object arrived;  // as it was: what is dead here is judged by that
+  if (frontier != Hlc{}) arrived = incoming;
+  merging.dead_of_incoming = drop_dead(incoming, own.object, frontier_of(key));
+  if (frontier != Hlc{}) {
+    InlineVector<Version, 1> dead;
+    merging.dead_of_own = drop_dead(own.object, arrived, frontier, &dead);
+    for (const Version& version : dead) quarantine(key, version);
+  }
+  counters.dead_versions += merging.dead_of_incoming + merging.dead_of_own;
+  own.object = merge(own.object, incoming);
+  if (lww(key.keyspace)) counters.concurrent_dropped += keep_newest(own.object);
+  return merging;
+}
+
+Dot Core::mint(Record& own, const Context& covered, bool lww, Now now) {
   Dot dot;
   dot.actor = {self_id(), parts.current_incarnation(), own.own_birth};
   const VectorEntry* entry = own.own_birth.value ? own.object.vector.find(dot.actor) : nullptr;
   const Hlc tick = parts.clock->tick(now.wall_ms);
-  dot.hlc = tick;
-  if (lww) {
-    for (const VectorEntry& known : own.object.vector)
-      dot.hlc = std::max(dot.hlc, known.hlc.next());
-    for (const VectorEntry& known : covered) dot.hlc = std::max(dot.hlc, known.hlc.next());
+  Hlc least = tick;
+  if (lww && !planted(PlantedBug::kClockAlone)) {
+    for (const VectorEntry& known : own.object.vector) least = std::max(least, known.hlc.next());
+    for (const VectorEntry& known : covered.vector) least = std::max(least, known.hlc.next());
+    for (const Dot& known : covered.detached) least = std::max(least, known.hlc.next());
   }
   if (!entry) {
     // Not dot.hlc: raised above the clock, it could come up once more after the key was forgotten.
@@ -255,9 +271,10 @@ Dot Core::mint(Record& own, const VersionVector& covered, bool lww, Now now) {
     if (planted(PlantedBug::kNoBirths) || planted(PlantedBug::kReuseCounter)) {
       dot.actor.birth = own.own_birth = Hlc{1};
     }
-  } else if (dot.hlc <= entry->hlc) {
-    dot.hlc = entry->hlc.next();
+  } else {
+    least = std::max(least, entry->hlc.next());
   }
+  dot.hlc = parts.clock->mint(least);
   return dot;
 }
 

@@ -217,10 +217,18 @@ class Core {
   // A repair is taken even where memory is full: it was acknowledged somewhere.
   engine::UpdateResult update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn,
                                   bool repair = false);
+  // Merges an object that arrived into the own copy: what is dead by one of both frontiers is left
+  // out (of `incoming` it is dropped), `lww` keeps the newest. `frontier`: of the copy that it came
+  // from, zero where that is not known. Under the key's lock.
+  struct Merging {
+    size_t dead_of_incoming = 0, dead_of_own = 0;
+  };
+  Merging merge_in(Record& own, const KeyRef& key, Object& incoming, Hlc frontier);
   // A new dot of this node for the record; notes the birth where it is a first one. In a keyspace
   // of the last write its HLC is above everything in `covered`: a node whose clock is slow must not
-  // make an overwrite that is older than what it overwrites.
-  Dot mint(Record& record, const VersionVector& covered, bool lww, Now now);
+  // make an overwrite that is older than what it overwrites. A node's dots rise from one to the
+  // next, so that the highest one that anybody saw says which it minted before (flush marks).
+  Dot mint(Record& record, const Context& covered, bool lww, Now now);
   // The clock follows what others minted.
   void observe(const Object& object, Now now);
 

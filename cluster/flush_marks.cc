@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/hash.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -17,6 +18,12 @@ void raise_to(std::atomic<uint64_t>& value, uint64_t least) {
   uint64_t known = value.load(std::memory_order_relaxed);
   while (known < least && !value.compare_exchange_weak(known, least, std::memory_order_acq_rel)) {
   }
+}
+
+Hlc highest_in(const FlushMark& mark) {
+  Hlc highest;
+  for (const FlushMarkEntry& entry : mark) highest = std::max(highest, entry.hlc);
+  return highest;
 }
 
 struct EncodedMark {
@@ -57,7 +64,7 @@ class FlushMarks::Table {
   uint64_t at(uint64_t node, uint64_t incarnation) const { return find(node, incarnation).second; }
 
   // Writers only. False where there is no room for a new author.
-  bool set(const FlushMarkEntry& entry) {
+  bool set(const FlushMarkEntry& entry, uint64_t epoch) {
     const auto [place, hlc] = find(entry.node, entry.incarnation);
     Slot& slot = slots_[place];
     if (hlc == 0) {
@@ -66,16 +73,24 @@ class FlushMarks::Table {
       slot.node = entry.node;
       slot.incarnation = entry.incarnation;
     }
-    slot.hlc.store(entry.hlc.value, std::memory_order_release);
+    slot.epoch = epoch;
+    slot.hlc.store(std::max(hlc, entry.hlc.value), std::memory_order_release);
     return true;
+  }
+  // Writers only: the author has at least this entry, in this epoch.
+  bool holds(const FlushMarkEntry& entry, uint64_t epoch) const {
+    const auto [place, hlc] = find(entry.node, entry.incarnation);
+    return hlc >= entry.hlc.value && slots_[place].epoch == epoch;
   }
 
   size_t capacity() const { return mask_ + 1; }
+  // Writers only.
   template <class Fn>
   void for_each(Fn fn) const {
     for (size_t at = 0; at <= mask_; ++at) {
-      const uint64_t hlc = slots_[at].hlc.load(std::memory_order_acquire);
-      if (hlc != 0) fn(FlushMarkEntry{slots_[at].node, slots_[at].incarnation, Hlc{hlc}});
+      const Slot& slot = slots_[at];
+      const uint64_t hlc = slot.hlc.load(std::memory_order_acquire);
+      if (hlc != 0) fn(FlushMarkEntry{slot.node, slot.incarnation, Hlc{hlc}}, slot.epoch);
     }
   }
 
@@ -83,6 +98,7 @@ class FlushMarks::Table {
   struct Slot {
     uint64_t node = 0;
     uint64_t incarnation = 0;
+    uint64_t epoch = 0;  // of writers
     std::atomic<uint64_t> hlc{0};
   };
 
@@ -128,37 +144,87 @@ bool FlushMarks::apply(uint8_t keyspace, Object& object) const {
 bool FlushMarks::raise(uint8_t keyspace, const FlushMarkEntry& entry) {
   constexpr size_t kFirstCapacity = 8;
   if (entry.hlc.value == 0) return false;
-  Table* table = tables_[keyspace].load(std::memory_order_relaxed);
-  if (table && table->at(entry.node, entry.incarnation) >= entry.hlc.value) return false;
-  if (table && table->set(entry)) return true;
-  auto grown = std::make_unique<Table>(table ? 2 * table->capacity() : kFirstCapacity);
-  if (table) table->for_each([&](const FlushMarkEntry& old) { grown->set(old); });
-  KVORUM_CHECK(grown->set(entry));
-  tables_[keyspace].store(grown.get(), std::memory_order_release);
-  owned_.push_back(std::move(grown));
+  Table*& table = latest_[keyspace];
+  const uint64_t epoch = epochs_[keyspace];
+  const bool published = tables_[keyspace].load(std::memory_order_relaxed) != nullptr;
+  if (published && table->holds(entry, epoch)) return false;
+  if (table == nullptr || !table->set(entry, epoch)) {
+    auto grown = std::make_unique<Table>(table ? 2 * table->capacity() : kFirstCapacity);
+    const auto copy = [&](const FlushMarkEntry& old, uint64_t its) { grown->set(old, its); };
+    if (table) table->for_each(copy);
+    KVORUM_CHECK(grown->set(entry, epoch));
+    table = grown.get();
+    owned_.push_back(std::move(grown));
+  }
+  tables_[keyspace].store(table, std::memory_order_release);
   return true;
+}
+
+void FlushMarks::raised(KeyspaceMask keyspaces) {
+  const uint64_t generation = generation_.load(std::memory_order_relaxed) + 1;
+  generation_.store(generation, std::memory_order_release);
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    if (keyspaces >> keyspace & 1) raised_[keyspace].store(generation, std::memory_order_release);
+  }
 }
 
 bool FlushMarks::merge(uint8_t keyspace, const FlushMark& mark) {
   const std::lock_guard<std::mutex> guard(lock_);
-  bool raised = false;
-  for (const FlushMarkEntry& entry : mark) raised |= raise(keyspace, entry);
-  if (!raised) return false;
-  const uint64_t generation = generation_.load(std::memory_order_relaxed) + 1;
-  generation_.store(generation, std::memory_order_release);
-  raised_[keyspace].store(generation, std::memory_order_release);
+  if (highest_in(mark) < forgotten_below_) return false;
+  bool any_raised = false;
+  for (const FlushMarkEntry& entry : mark) any_raised |= raise(keyspace, entry);
+  if (any_raised) raised(static_cast<KeyspaceMask>(1u << keyspace));
+  return any_raised;
+}
+
+void FlushMarks::flush(KeyspaceMask keyspaces, FlushMark& mark, FunctionRef<FlushMarkEntry()> own) {
+  const std::lock_guard<std::mutex> guard(lock_);
+  mark.push_back(own());
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    if (!(keyspaces >> keyspace & 1)) continue;
+    for (const FlushMarkEntry& entry : mark) raise(keyspace, entry);
+  }
+  raised(keyspaces);
+}
+
+// Where nothing of a keyspace's mark reaches the frontier its epoch ends; once what it covers is
+// gone from the disk there is nothing left to cover. Returns whether that changes what the store
+// should hold.
+bool FlushMarks::forget(uint8_t keyspace) {
+  const FlushMark remembered = entries(keyspace, Which::kRemembered);
+  const bool ends = !remembered.empty() && highest_in(remembered) < forgotten_below_;
+  if (ends) ++epochs_[keyspace];
+  const bool in_use = !ends && !remembered.empty();
+  if (in_use || !any(keyspace) || settled_[keyspace] < raised_[keyspace]) return ends;
+  tables_[keyspace].store(nullptr, std::memory_order_release);
   return true;
 }
 
-FlushMark FlushMarks::mark(uint8_t keyspace) const {
+void FlushMarks::forget_below(Hlc frontier) {
+  const std::lock_guard<std::mutex> guard(lock_);
+  forgotten_below_ = std::max(forgotten_below_, frontier);
+  bool changed = false;
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    if (any(keyspace)) changed |= forget(keyspace);
+  }
+  if (changed) generation_.fetch_add(1, std::memory_order_release);
+}
+
+FlushMark FlushMarks::entries(uint8_t keyspace, Which which) const {
   FlushMark mark;
-  const Table* table = tables_[keyspace].load(std::memory_order_acquire);
-  if (!table) return mark;
-  table->for_each([&mark](const FlushMarkEntry& entry) { mark.push_back(entry); });
+  if (!any(keyspace)) return mark;
+  latest_[keyspace]->for_each([&](const FlushMarkEntry& entry, uint64_t epoch) {
+    if (which == Which::kAll || epoch == epochs_[keyspace]) mark.push_back(entry);
+  });
   std::sort(mark.begin(), mark.end(), [](const FlushMarkEntry& a, const FlushMarkEntry& b) {
     return std::tie(a.node, a.incarnation) < std::tie(b.node, b.incarnation);
   });
   return mark;
+}
+
+FlushMark FlushMarks::mark(uint8_t keyspace) const {
+  const std::lock_guard<std::mutex> guard(lock_);
+  return entries(keyspace, Which::kRemembered);
 }
 
 void encode_mark(KeyspaceMask keyspaces, const FlushMark& mark, std::string& out) {
@@ -171,13 +237,18 @@ void encode_mark(KeyspaceMask keyspaces, const FlushMark& mark, std::string& out
   }
 }
 
-void FlushMarks::encode(std::string& out) const {
+void FlushMarks::encode(std::string& out) const { encode(Which::kRemembered, out); }
+
+void FlushMarks::encode_all(std::string& out) const { encode(Which::kAll, out); }
+
+void FlushMarks::encode(Which which, std::string& out) const {
+  const std::lock_guard<std::mutex> guard(lock_);
   // FLUSHALL gives all keyspaces one mark: each different one is written once.
   std::vector<EncodedMark> marks;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-    if (!any(keyspace)) continue;
     const auto bit = static_cast<KeyspaceMask>(1u << keyspace);
-    FlushMark mine = mark(keyspace);
+    FlushMark mine = entries(keyspace, which);
+    if (mine.empty()) continue;
     const auto same = std::find_if(marks.begin(), marks.end(), [&mine](const EncodedMark& other) {
       return other.mark == mine;
     });
@@ -205,6 +276,21 @@ bool FlushMarks::merge_encoded(std::string_view bytes, FlushMarkEntry* own) {
   return true;
 }
 
+uint64_t FlushMarks::digest() const {
+  std::string bytes;
+  encode(bytes);
+  return xxh64(bytes);
+}
+
+Hlc FlushMarks::highest_of(uint64_t node, uint64_t incarnation) const {
+  uint64_t highest = 0;
+  for (const std::atomic<Table*>& published : tables_) {
+    const Table* table = published.load(std::memory_order_acquire);
+    if (table) highest = std::max(highest, table->at(node, incarnation));
+  }
+  return Hlc{highest};
+}
+
 void FlushMarks::set_stored(uint64_t generation) { raise_to(stored_, generation); }
 
 std::optional<uint64_t> FlushMarks::claim_sweep(uint8_t keyspace) {
@@ -220,6 +306,10 @@ std::optional<uint64_t> FlushMarks::claim_sweep(uint8_t keyspace) {
 
 void FlushMarks::finish_sweep(uint8_t keyspace, uint64_t claimed) {
   raise_to(swept_[keyspace], claimed);
+}
+
+void FlushMarks::settle_sweep(uint8_t keyspace, uint64_t claimed) {
+  raise_to(settled_[keyspace], claimed);
 }
 
 bool FlushMarks::swept(uint8_t keyspace) const {

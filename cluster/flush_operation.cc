@@ -29,8 +29,8 @@ void join_clocks(FlushMark& clocks) {
 
 }  // namespace
 
-// What this node has seen of every author. Of itself it says its clock, and mints above that: also
-// above dots that ran ahead of the clock, which raises it first.
+// What this node has seen of every author. Of itself it says a reading above all its dots, and
+// mints above that.
 FlushMark FlushOperations::own_clocks(Now now) {
   FlushMark clocks;
   const AuthorTable& authors = *core_.parts.authors;
@@ -39,12 +39,12 @@ FlushMark FlushOperations::own_clocks(Now now) {
     const Author& author = authors.at(static_cast<AuthorTable::Index>(index));
     const Hlc highest{author.highest_hlc.load(std::memory_order_relaxed)};
     if (author.node == core_.self_id() && author.incarnation == core_.parts.current_incarnation()) {
-      core_.parts.clock->raise(highest);
+      core_.parts.clock->mint_above(highest);
     } else if (highest.value != 0 && author.node != 0) {
       clocks.push_back({author.node, author.incarnation, highest});
     }
   }
-  const Hlc clock = core_.parts.clock->tick(now.wall_ms);
+  const Hlc clock = core_.parts.clock->mint(core_.parts.clock->tick(now.wall_ms));
   clocks.push_back({core_.self_id(), core_.parts.current_incarnation(), clock});
   return clocks;
 }
@@ -106,9 +106,10 @@ void FlushOperations::begin_marking(SlotId id, Flush& flush, Now now) {
   flush.phase = Phase::kMarking;
   look_at_us_ = now.steady_us + kLookUs;
   join_clocks(flush.clocks);
-  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-    if (flush.keyspaces >> keyspace & 1) core_.parts.marks->merge(keyspace, flush.clocks);
-  }
+  core_.parts.marks->flush(flush.keyspaces, flush.clocks, [&] {
+    const Hlc reading = core_.parts.clock->mint(core_.parts.clock->tick(now.wall_ms));
+    return FlushMarkEntry{core_.self_id(), core_.parts.current_incarnation(), reading};
+  });
   flush.generation = core_.parts.marks->generation();
   std::string mark;
   encode_mark(flush.keyspaces, flush.clocks, mark);
@@ -123,7 +124,7 @@ void FlushOperations::begin_marking(SlotId id, Flush& flush, Now now) {
 bool FlushOperations::on_mark(MemberIndex from, SlotId operation, std::string_view marks, Now now) {
   FlushMarkEntry own{core_.self_id(), core_.parts.current_incarnation(), {}};
   if (!core_.parts.marks->merge_encoded(marks, &own)) return false;
-  core_.parts.clock->raise(own.hlc);  // what this node writes from now on is not covered
+  core_.parts.clock->mint_above(own.hlc);  // what this node writes from now on is not covered
   if (operation == 0) return true;
   look_at_us_ = now.steady_us + kLookUs;
   unstored_.push_back({from, operation, core_.parts.marks->generation()});

@@ -40,7 +40,8 @@ Hlc Frontier::oldest_hint() {
 
 bool Frontier::tick(uint64_t session, Now now) {
   const std::lock_guard lock(mutex_);
-  const Hlc clock = parts_.clock->reading(now.wall_ms);
+  // A tick: what is minted later is above it even where the wall clock goes back.
+  const Hlc clock = parts_.clock->tick(now.wall_ms);
   if (session != rounds_.session()) {
     rounds_.begin_session(session);
     first_round_of_session_ = rounds_.round() + 1;
@@ -53,6 +54,7 @@ bool Frontier::tick(uint64_t session, Now now) {
     const std::optional<FrontierRounds::Ended> ended = rounds_.ended();
     if (!ended) return false;
     rose = judge(*ended);
+    parts_.marks->forget_below(frontier_);
   }
   report(session, clock);
   return rose;
@@ -89,12 +91,20 @@ void Frontier::report(uint64_t session, Hlc clock) {
 uint64_t Frontier::belief() const {
   std::string bytes;
   put_u64(bytes, parts_.view->hash());
-  parts_.marks->encode(bytes);
+  // A mark that this node might forget is no knowledge yet.
+  const bool stored = parts_.marks->stored() >= parts_.marks->generation();
+  put_u64(bytes, stored ? 0 : parts_.view->members[parts_.view->self].id);
+  put_u64(bytes, parts_.marks->digest());
   for (const Member& member : parts_.view->members) {
     put_u64(bytes, member.id);
     put_u64(bytes, rounds_.session_of(member.id));
   }
   return xxh64(bytes);
+}
+
+Hlc Frontier::reached() const {
+  const std::lock_guard lock(mutex_);
+  return frontier_;
 }
 
 void Frontier::encode_gossip(std::string& out) const {
@@ -106,6 +116,8 @@ bool Frontier::merge_gossip(std::string_view bytes) {
   const std::lock_guard lock(mutex_);
   const uint64_t round = rounds_.round();
   const bool well_formed = rounds_.merge_encoded(bytes);
+  // What an earlier session vouched for stays true: this one mints above it.
+  parts_.clock->raise(rounds_.vouched_before());
   // Rounds of an earlier session of this node: the next report is the first of this one.
   if (rounds_.round() != round) first_round_of_session_ = rounds_.round() + 1;
   return well_formed;

@@ -59,6 +59,8 @@ class Frontier final : public ExchangeObserver {
   // True where the frontier of the copies rose. `session`: the node's, another one after a failure
   // of its store.
   bool tick(uint64_t session, Now now);
+  // Of the latest round that all agreed on.
+  Hlc reached() const;
   void encode_gossip(std::string& out) const;
   // False where the bytes are malformed.
   bool merge_gossip(std::string_view bytes);

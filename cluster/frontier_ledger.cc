@@ -14,6 +14,7 @@ FrontierLedger::FrontierLedger(const ClusterView& view, engine::ObjectTable* tab
     for (uint32_t partition = 0; partition < partitions_; ++partition) {
       if (!view.is_primary(view.self, keyspace, partition)) continue;
       Copy& copy = *find(keyspace, partition);
+      copy.held = true;
       for (const MemberIndex member : view.primaries(keyspace, partition)) {
         if (member != view.self) copy.peers.push_back({member, 0, 0, {}});
       }
@@ -32,7 +33,7 @@ void FrontierLedger::take_slices(HybridClock& clock, Now now) {
   for (size_t at = 0; at < copies_.size(); ++at) {
     const Hlc least{table_->take_oldest_changed(static_cast<uint8_t>(at / partitions_),
                                                 static_cast<uint32_t>(at % partitions_))};
-    if (least != kNoHlc) taken_.emplace_back(at, least);
+    if (least != kNoHlc && !copies_[at].peers.empty()) taken_.emplace_back(at, least);
   }
   if (taken_.empty()) return;
   const Hlc end = clock.tick(now.wall_ms);

@@ -33,9 +33,9 @@ class FrontierLedger {
 
   FrontierLedger(const ClusterView& view, engine::ObjectTable* table);
 
-  // This node is a primary of the partition, together with others.
+  // This node is a primary of the partition, as a rule together with others.
   bool holds(uint8_t keyspace, uint32_t partition) const {
-    return !copies_[size_t{keyspace} * partitions_ + partition].peers.empty();
+    return copies_[size_t{keyspace} * partitions_ + partition].held;
   }
   // Ends the slice of every partition that changed.
   void take_slices(HybridClock& clock, Now now);
@@ -63,6 +63,7 @@ class FrontierLedger {
     Hlc began;
   };
   struct Copy {
+    bool held = false;
     std::deque<Slice> slices;
     std::vector<Peer> peers;
   };

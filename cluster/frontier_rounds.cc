@@ -47,6 +47,7 @@ bool FrontierRounds::merge(const FrontierEntry& entry) {
     // An earlier session of this node, as others remember it: this one goes on from its rounds, for
     // which it cannot vouch.
     if (entry.session == own().session) return false;
+    vouched_before_ = std::max({vouched_before_, entry.last.least, entry.previous.least});
     if (entry.sequence < own().sequence && entry.last.round <= own().last.round) return false;
     own().sequence = std::max(own().sequence, entry.sequence + 1);
     if (entry.last.round > own().last.round) {

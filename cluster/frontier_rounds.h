@@ -47,6 +47,8 @@ class FrontierRounds {
   void begin_session(uint64_t session);
   uint64_t session() const { return own().session; }
   uint64_t session_of(NodeId node) const;
+  // The highest HLC that earlier sessions of this node vouched for, as others remember it.
+  Hlc vouched_before() const { return vouched_before_; }
 
   // Every member has reported this node's latest round. `agreed` where the hashes are equal.
   struct Ended {
@@ -70,6 +72,7 @@ class FrontierRounds {
 
   std::vector<FrontierEntry> entries_;
   size_t self_ = 0;
+  Hlc vouched_before_;
 };
 
 }  // namespace kvorum::cluster

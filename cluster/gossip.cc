@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
 #include "cluster/frontier.h"
+#include "cluster/keyspace_messages.h"
 
 namespace kvorum::cluster {
 
@@ -14,8 +16,16 @@ bool Gossip::active() const {
 
 void Gossip::send(MemberIndex peer, MessageType type) {
   FrameWriter frame(core_.outbox.frames(peer), {type, 0, 0, 0});
+  put_u64(frame.out(), core_.parts.marks->digest());
+  put_u64(frame.out(), core_.parts.frontier->reached().value);
   core_.parts.frontier->encode_gossip(frame.out());
   frame.finish();
+}
+
+void Gossip::send_marks(MemberIndex peer) {
+  std::string marks;
+  core_.parts.marks->encode(marks);
+  if (!marks.empty()) put_flush_mark(core_.outbox.frames(peer), 0, marks);
 }
 
 void Gossip::on_link_up(MemberIndex peer, Now now) {
@@ -26,8 +36,13 @@ void Gossip::on_link_up(MemberIndex peer, Now now) {
 
 bool Gossip::on_message(MemberIndex from, const Frame& frame) {
   if (core_.parts.frontier == nullptr) return true;
-  if (!core_.parts.frontier->merge_gossip(frame.payload)) return false;
+  ByteReader reader(frame.payload);
+  const uint64_t marks_digest = reader.u64();
+  const Hlc reached{reader.u64()};
+  if (!reader.ok() || !core_.parts.frontier->merge_gossip(reader.rest())) return false;
   if (frame.head.type == MessageType::kGossip) send(from, MessageType::kGossipReply);
+  core_.parts.marks->forget_below(reached);
+  if (marks_digest != core_.parts.marks->digest()) send_marks(from);
   return true;
 }
 

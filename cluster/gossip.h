@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gossip (paper 4.8.1): once per interval this node tells one random linked member what it knows of
-// the rounds of the frontier protocol, and is told in return. One coordinator of a node speaks, all
-// answer. Private to cluster/; owned by the coordinator.
+// the rounds of the frontier protocol, and is told in return; with it goes the digest of the flush
+// marks, and where that differs the marks follow, both ways: a mark that a link lost, or that a
+// member missed, still reaches everybody. One coordinator of a node speaks, all answer. Private to
+// cluster/; owned by the coordinator.
 //
-//   kGossip       what Frontier::encode_gossip() wrote --> merged, answered
-//   kGossipReply  the same of the other side           --> merged
+//   kGossip       digest of marks, frontier, Frontier::encode_gossip() --> merged, answered
+//   kGossipReply  the same of the other side                           --> merged
+//   kFlushMark    all marks of a side whose digest differs             --> merged (flush_operation)
 #pragma once
 
 #include "cluster/core.h"
@@ -25,6 +28,7 @@ class Gossip {
  private:
   bool active() const;
   void send(MemberIndex peer, MessageType type);
+  void send_marks(MemberIndex peer);
 
   Core& core_;
   Reaper reaper_;

@@ -22,8 +22,8 @@ void HintReplay::move(SlotId id, Operation& operation, Now now) {
   if (core_.is_primary(core_.self(), key)) {
     core_.observe(object, now);
     const engine::UpdateResult result = core_.update_own(key, [&](Record& record) {
-      record.object = merge(record.object, object);
-      if (core_.lww(key.keyspace)) keep_newest(record.object);
+      Object arriving = object;
+      core_.merge_in(record, key, arriving, Hlc{});
       return true;
     });
     if (result.access == engine::Access::kNotResident) return core_.load(id, operation, key);

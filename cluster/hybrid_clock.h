@@ -3,6 +3,9 @@
 // is above every remote reading that it accepted. Shared by the node's reactors. A remote reading
 // more than kAheadMaxMs before our wall clock is counted and does not move it: causality never
 // depends on synchronised clocks, so one node with a wrong clock must not drag the others along.
+// Dots are readings too, but may be asked to lie above others (last write wins) and above a flush
+// mark: they run ahead of the clock then, all dots after them as well, and the clock, by which
+// deadlines are judged, does not follow.
 #pragma once
 
 #include <atomic>
@@ -53,10 +56,28 @@ class HybridClock {
     }
   }
 
+  // A reading for a dot: at or above `least` (a tick, or more), above all minted before.
+  Hlc mint(Hlc least) {
+    uint64_t minted = minted_.load(std::memory_order_relaxed);
+    for (;;) {
+      const uint64_t next = least.value > minted ? least.value : minted + 1;
+      if (minted_.compare_exchange_weak(minted, next, std::memory_order_relaxed)) return Hlc{next};
+    }
+  }
+
+  // Every dot from now on is above `least`.
+  void mint_above(Hlc least) {
+    uint64_t minted = minted_.load(std::memory_order_relaxed);
+    while (minted < least.value &&
+           !minted_.compare_exchange_weak(minted, least.value, std::memory_order_relaxed)) {
+    }
+  }
+
   uint64_t far_ahead_count() const { return far_ahead_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<uint64_t> last_;
+  std::atomic<uint64_t> minted_{0};
   std::atomic<uint64_t> far_ahead_{0};
 };
 

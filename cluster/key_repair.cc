@@ -79,20 +79,15 @@ void KeyRepair::merge_own(SlotId id, Operation& operation, Now now) {
   Object theirs;
   if (!decode_object(operation.object, theirs)) return finish(id, false, now);
   core_.observe(theirs, now);
-  const bool lww = core_.lww(key.keyspace);
   bool grown = false;
   const auto change = [&](Record& record) {
     const uint64_t before = versions_digest(record.object);
+    const uint64_t there = versions_digest(theirs);
     const bool knew = record.object.vector.covers_all(theirs.vector);
-    InlineVector<Version, 1> dead;
-    record.object = merge_copies({record.object, core_.frontier_of(key)},
-                                 {theirs, operation.object_frontier}, &dead);
-    // What this copy brought back from the past, and the peer's knows to be dead, is put aside.
-    core_.counters.dead_versions += dead.size();
-    for (const Version& version : dead) core_.quarantine(key, version);
-    if (lww) core_.counters.concurrent_dropped += keep_newest(record.object);
+    Object arriving = theirs;
+    core_.merge_in(record, key, arriving, operation.object_frontier);
     const uint64_t after = versions_digest(record.object);
-    operation.repair_pushes = after != versions_digest(theirs) && !record.object.empty();
+    operation.repair_pushes = after != there;
     grown = after != before;
     return grown || !knew;
   };
@@ -128,9 +123,12 @@ void KeyRepair::push(SlotId id, Operation& operation, Now now) {
   });
   if (access == engine::Access::kNotResident) return core_.load(id, operation, key);
   if (access != engine::Access::kDone) return finish(id, false, now);
-  if (nothing) return finish(id, true, now);
+  // Nothing says something too, where the peer has what is dead by the frontier of this copy.
+  const Hlc frontier = core_.frontier_of(key);
+  if (nothing && frontier == Hlc{}) return finish(id, true, now);
   operation.phase = Operation::Phase::kWriting;
-  const ReplicaWrite message{.key = key, .repair = true, .hint_for = 0, .object = operation.object};
+  const ReplicaWrite message{
+      .key = key, .repair = true, .frontier = frontier, .object = operation.object};
   put_replica_write(core_.outbox.frames(operation.targets[0].member), id, message);
 }
 

@@ -30,7 +30,6 @@ struct KeyspaceMachine::Impl {
   CountOperations counts;
   FlushOperations flushes;
   MarkSweeper sweeper;
-  uint64_t sweep_at_us = 0;
 };
 
 KeyspaceMachine::KeyspaceMachine(const NodeParts& parts, Outbox& outbox,
@@ -54,10 +53,7 @@ void KeyspaceMachine::publish(std::shared_ptr<const ClusterView> view) {
 }
 
 // A raise is claimed by whichever machine of the node looks first, as a rule the one that made it.
-void KeyspaceMachine::Impl::look(Now now) {
-  sweeper.look();
-  if (sweeper.active() && sweep_at_us == 0) sweep_at_us = std::max<uint64_t>(now.steady_us, 1);
-}
+void KeyspaceMachine::Impl::look(Now now) { sweeper.look(now); }
 
 void KeyspaceMachine::submit(const KeyspaceRequest& request, uint64_t tag, Now now) {
   Impl& impl = *impl_;
@@ -153,6 +149,7 @@ bool KeyspaceMachine::on_message(MemberIndex from, const Frame& frame, Now now) 
 
 void KeyspaceMachine::on_scanned(SlotId operation, const ScanPage& page, Now now) {
   Impl& impl = *impl_;
+  if (page.reader == RangeLoad::Reader::kMarkSweeper) return impl.sweeper.on_scanned(page, now);
   const auto ready = impl.scan_server.on_scanned(operation, page);
   if (!ready) return;
   if (ready->asker == impl.core.self()) {
@@ -165,7 +162,7 @@ void KeyspaceMachine::on_scanned(SlotId operation, const ScanPage& page, Now now
 void KeyspaceMachine::on_time(Now now) {
   Impl& impl = *impl_;
   impl.look(now);
-  if (impl.sweep_at_us != 0) impl.sweep_at_us = impl.sweeper.sweep() ? now.steady_us : 0;
+  impl.sweeper.on_time(now);
   impl.scans.on_time(now);
   impl.counts.on_time(now);
   impl.flushes.on_time(now);
@@ -174,7 +171,7 @@ void KeyspaceMachine::on_time(Now now) {
 
 uint64_t KeyspaceMachine::next_deadline_us() const {
   Impl& impl = *impl_;
-  uint64_t next = impl.sweep_at_us;
+  uint64_t next = impl.sweeper.next_deadline_us();
   next = sooner_of(next, impl.scans.next_deadline_us());
   next = sooner_of(next, impl.counts.next_deadline_us());
   return sooner_of(next, impl.flushes.next_deadline_us());

@@ -36,12 +36,14 @@ FrameHead write_head(SlotId operation, const ReplicaWrite& message) {
   if (message.repair) flags |= kWriteRepair;
   if (message.second) flags |= kWriteSecond;
   if (message.hint_for != 0) flags |= kWriteHinted;
+  if (message.frontier != Hlc{}) flags |= kWriteFrontier;
   return {MessageType::kReplicaWrite, message.key.keyspace, flags, operation};
 }
 
 void put_write_front(std::string& out, const ReplicaWrite& message) {
   put_key(out, message.key);
   if (message.hint_for != 0) put_u64(out, message.hint_for);
+  if (message.frontier != Hlc{}) put_u64(out, message.frontier.value);
 }
 
 }  // namespace
@@ -158,6 +160,7 @@ bool parse_replica_write(const Frame& frame, ReplicaWrite* message) {
   message->repair = frame.head.flags & kWriteRepair;
   message->second = frame.head.flags & kWriteSecond;
   message->hint_for = frame.head.flags & kWriteHinted ? reader.u64() : 0;
+  message->frontier.value = frame.head.flags & kWriteFrontier ? reader.u64() : 0;
   message->object = reader.rest();
   return reader.ok() && valid_key(message->key);
 }

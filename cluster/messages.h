@@ -22,7 +22,7 @@
 
 namespace kvorum::cluster {
 
-inline constexpr uint16_t kProtocolVersion = 3;
+inline constexpr uint16_t kProtocolVersion = 4;
 inline constexpr size_t kFrameLengthBytes = 4;
 inline constexpr size_t kFrameHeadBytes = 4 + 4 + 1 + 1 + 2 + 8;
 inline constexpr uint64_t kFrameBytesMax = kValueBytesMax + 16 * 1024 * 1024;
@@ -109,6 +109,7 @@ inline constexpr uint16_t kWriteBlind = 1 << 0;    // tell me what you keep that
 inline constexpr uint16_t kWriteHinted = 1 << 1;  // keep it as a hint for the member in the payload
 inline constexpr uint16_t kWriteRepair = 1 << 2;  // read repair or hint replay: no client waits
 inline constexpr uint16_t kWriteSecond = 1 << 3;  // the second write of a blind one; echoed
+inline constexpr uint16_t kWriteFrontier = 1 << 4;  // a repair by a copy whose frontier is in it
 
 // What a replica says to a write or a read.
 enum class ReplicaVerdict : uint8_t {
@@ -145,6 +146,7 @@ struct ReplicaWrite {
   bool repair = false;
   bool second = false;
   NodeId hint_for = 0;      // 0: the receiver is a primary
+  Hlc frontier{};           // of the copy that it comes from (a repair), zero: not known
   std::string_view object;  // portable form
 };
 void put_replica_write(std::string& batch, SlotId operation, const ReplicaWrite& message);

@@ -68,6 +68,16 @@ void limit_spent(InlineVector<SpentOrigin, 1>& spent) {
   }
 }
 
+bool names_version_of(const Object& object, const Actor& actor) {
+  return std::any_of(object.versions.begin(), object.versions.end(),
+                     [&](const Version& version) { return version.dot.actor == actor; });
+}
+
+bool has_tombstone(const Object& object) {
+  return std::any_of(object.versions.begin(), object.versions.end(),
+                     [](const Version& version) { return version.type == TypeTag::kTombstone; });
+}
+
 bool outlasts(uint64_t deadline_a, uint64_t deadline_b) {
   return deadline_b != 0 && (deadline_a == 0 || deadline_a > deadline_b);
 }
@@ -200,19 +210,17 @@ size_t keep_newest(Object& object) {
   return dropped;
 }
 
-size_t truncate_vector(Object& object, size_t entries_max) {
-  for (const Version& version : object.versions) {
-    if (version.type == TypeTag::kTombstone) return 0;
-  }
+size_t truncate_vector(Object& object, size_t entries_max, const Object& before, Hlc frontier) {
+  if (object.vector.size() <= entries_max) return 0;
+  const bool settled = std::all_of(before.vector.begin(), before.vector.end(),
+                                   [&](const VectorEntry& entry) { return entry.hlc < frontier; });
+  if (!settled && has_tombstone(object)) return 0;
   size_t cut = 0;
   while (object.vector.size() > entries_max) {
     size_t oldest = object.vector.size();
     for (size_t at = 0; at < object.vector.size(); ++at) {
       const VectorEntry& entry = object.vector.begin()[at];
-      const bool named = std::any_of(
-          object.versions.begin(), object.versions.end(),
-          [&entry](const Version& version) { return version.dot.actor == entry.actor; });
-      if (named) continue;
+      if (names_version_of(object, entry.actor) || names_version_of(before, entry.actor)) continue;
       if (oldest == object.vector.size() || entry.hlc < object.vector.begin()[oldest].hlc) {
         oldest = at;
       }

@@ -115,10 +115,12 @@ Object merge(const Object& a, const Object& b);
 // Returns how many versions that dropped.
 size_t keep_newest(Object& object);
 
-// Past entries_max drops the oldest entries whose actor has no version here. Entries of live dots
-// stay: cutting them would make the version return. Nothing is cut beside a tombstone.
+// After a put: past entries_max drops the oldest entries, those below the frontier first as they
+// are older. Entries whose actor has a version here, or had one before the put, stay: replicas that
+// still hold that version would show it again. Beside a tombstone an entry goes only where all that
+// was known before the put lay below the frontier: then every primary has dropped what it covers.
 // Returns how many entries went (paper 4.4, clock truncation).
-size_t truncate_vector(Object& object, size_t entries_max);
+size_t truncate_vector(Object& object, size_t entries_max, const Object& before, Hlc frontier);
 
 // What a complete copy says about another one: below its frontier it knows everything, so a version
 // there that it neither holds nor covers was deleted, and its tombstone forgotten. Drops such

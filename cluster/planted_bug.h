@@ -23,6 +23,7 @@ enum class PlantedBug : uint8_t {
   kRetryTwice,        // an edit that must not run twice is given to another coordinator
   kAcknowledgeEarly,  // a put is answered at its first vote
   kReapByTimer,       // a tombstone goes when it is old, whoever lacks it
+  kClockAlone,        // a last write is as old as its node's clock says
   kStaleTree,         // a delete leaves the digest of its partition as it was
 };
 

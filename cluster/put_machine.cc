@@ -175,11 +175,15 @@ PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record,
     context.vector.join(operation.uncovered);
   }
   Version version = make_version(operation, edit, object, core_.clock_ms(now));
-  version.dot = core_.mint(record, context.vector, lww, now);
+  version.dot = core_.mint(record, context, lww, now);
+  const bool may_truncate =
+      object.vector.size() + context.vector.size() + 1 > core_.options.clock_entries_max;
+  const Object before = may_truncate ? object : Object{};
   update(object, context, version);
   if (lww) core_.counters.concurrent_dropped += keep_newest(object);
   if (object.versions.size() > core_.options.siblings_max) return Applied::kTooManySiblings;
-  core_.counters.clock_truncations += truncate_vector(object, core_.options.clock_entries_max);
+  core_.counters.clock_truncations += truncate_vector(
+      object, core_.options.clock_entries_max, before, core_.frontier_of(operation.request().key));
   if (request.wants_context) operation.new_context = context_after_put(context, version.dot);
   return Applied::kStored;
 }

@@ -80,7 +80,7 @@ void PutMachine::on_reply(SlotId id, Operation& operation,
     if (target.member != answer.from || target.state != State::kWaiting) continue;
     // A dot of ours that is dead there: this node's clock, or what it lost, deceived it.
     if (answer.reply.verdict == ReplicaVerdict::kDead) {
-      core_.parts.clock->raise(answer.reply.frontier);
+      core_.parts.clock->mint_above(answer.reply.frontier);
     }
     if (answer.reply.verdict == ReplicaVerdict::kRefused ||
         answer.reply.verdict == ReplicaVerdict::kDead) {

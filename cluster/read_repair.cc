@@ -55,8 +55,7 @@ engine::Access ReadRepair::mend_own(Operation& operation, Now now) {
     if (!decode_object(operation.object, merged)) return engine::Access::kDone;
     core_.observe(merged, now);
     const engine::UpdateResult result = core_.update_own(key, [&](Record& record) {
-      record.object = merge(record.object, merged);
-      if (core_.lww(key.keyspace)) keep_newest(record.object);
+      core_.merge_in(record, key, merged, operation.object_frontier);
       return true;
     });
     if (result.access == engine::Access::kNotResident) return result.access;
@@ -82,8 +81,10 @@ void ReadRepair::mend_others(SlotId id, Operation& operation, Now now) {
     ++open_;
     ++operation.needed;
     target.state = State::kRepairing;
-    const ReplicaWrite message{
-        .key = operation.request().key, .repair = true, .object = operation.object};
+    const ReplicaWrite message{.key = operation.request().key,
+                               .repair = true,
+                               .frontier = operation.object_frontier,
+                               .object = operation.object};
     put_replica_write(core_.outbox.frames(target.member), id, message);
   }
   if (operation.needed == 0) return core_.release(id);

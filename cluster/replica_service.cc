@@ -70,16 +70,12 @@ void ReplicaService::read_hinted(MemberIndex from, SlotId operation, const Repli
 // Under the key's lock. False where nothing is to be stored.
 bool ReplicaService::merge_in(Record& record, const ReplicaWrite& message, Object& incoming,
                               AwaitedCommit& answer) {
-  const Hlc frontier = core_.frontier_of(message.key);
-  if (const size_t dead = drop_dead(incoming, record.object, frontier); dead > 0) {
-    core_.counters.dead_versions += dead;
+  if (record.object.empty() && incoming.empty()) return false;
+  const Core::Merging merging = core_.merge_in(record, message.key, incoming, message.frontier);
+  if (merging.dead_of_incoming > 0) {
     answer.reply.verdict = ReplicaVerdict::kDead;
-    answer.reply.frontier = frontier;
-    if (incoming.empty()) return false;
-  }
-  record.object = merge(record.object, incoming);
-  if (core_.lww(message.key.keyspace)) {
-    core_.counters.concurrent_dropped += keep_newest(record.object);
+    answer.reply.frontier = core_.frontier_of(message.key);
+    if (incoming.empty()) return merging.dead_of_own > 0;
   }
   const bool taken = answer.reply.verdict != ReplicaVerdict::kDead;
   if (taken && message.blind && keeps_uncovered(record.object, incoming)) {

@@ -5,6 +5,7 @@
 
 #include "cluster/coordinator.h"
 #include "cluster/keyspace_messages.h"
+#include "cluster/mark_sweeper.h"
 #include "cluster/object_codec.h"
 
 namespace kvorum::cluster {
@@ -50,6 +51,45 @@ ScanPage build_tree(const NodeParts& parts, const RangeLoad& range, ScanPage pag
   return page;
 }
 
+// What a mark covers is brought into memory, where it is dropped as any other object is.
+bool drop_covered(const NodeParts& parts, const KeyRef& key) {
+  constexpr int kAttemptsMax = 8;  // each lost to an eviction at that moment
+  MarkedRecord record(parts);
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    if (!parts.table->load(key).ok()) return false;
+    const engine::UpdateResult result = parts.table->update(key, [&](std::string_view bytes) {
+      if (bytes.data() == nullptr) return engine::RecordChange{};
+      return record.change_of(key, bytes);
+    });
+    if (result.access != engine::Access::kNotResident) {
+      return result.access == engine::Access::kDone;
+    }
+  }
+  return false;
+}
+
+ScanPage sweep_marks(const NodeParts& parts, const RangeLoad& range) {
+  ScanPage page;
+  std::vector<std::pair<std::string, Position>> covered;
+  Record record;
+  const Result<engine::ScanEnd> end =
+      parts.table->scan_store(stretch_of(range), [&](const engine::ScanItem& item) {
+        ++page.shown;
+        decode_record(item.record, *parts.authors, record);
+        if (!parts.marks->apply(range.keyspace, record.object)) return;
+        covered.emplace_back(item.key.key, item.key.position);
+      });
+  bool ok = end.ok();
+  for (const auto& [key, position] : covered) {
+    ok = ok && drop_covered(parts, KeyRef{key, position, range.keyspace});
+  }
+  if (!ok) page.access = engine::Access::kRefused;
+  if (ok) page.done = end.value().done;
+  if (ok) page.next = end.value().next;
+  page.reader = range.reader;
+  return page;
+}
+
 }  // namespace
 
 ScanPage read_resident_page(const NodeParts& parts, const RangeLoad& range) {
@@ -66,6 +106,7 @@ ScanPage read_stored_page(const NodeParts& parts, const RangeLoad& range) {
   ScanPage page;
   page.reader = range.reader;
   if (range.reader == RangeLoad::Reader::kTreeKeeper) return build_tree(parts, range, page);
+  if (range.reader == RangeLoad::Reader::kMarkSweeper) return sweep_marks(parts, range);
   PageWriter writer(parts, &page);
   const Result<engine::ScanEnd> end = parts.table->scan_store(stretch_of(range), writer);
   if (!end.ok()) {

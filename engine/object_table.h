@@ -149,8 +149,9 @@ class ObjectTable {
   uint64_t next_deadline_ms() const;
 
   // Applies fn to each record of a keyspace's partition (for flush marks), a bounded stretch under
-  // the lock at a time. Objects that are not resident are visited when loaded by load().
-  void sweep(uint8_t keyspace, uint32_t partition,
+  // the lock at a time. False where it did not see all of them: some were not resident, or the
+  // store has failed.
+  bool sweep(uint8_t keyspace, uint32_t partition,
              FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn);
 
   uint64_t digest(uint8_t keyspace, uint32_t partition) const;

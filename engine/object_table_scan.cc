@@ -72,17 +72,19 @@ ScanEnd ObjectTable::scan(const ScanRange& range, FunctionRef<void(const ScanIte
   return {};
 }
 
-void ObjectTable::sweep(uint8_t keyspace, uint32_t partition,
+bool ObjectTable::sweep(uint8_t keyspace, uint32_t partition,
                         FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn) {
   PartitionTable* table = impl_->find(keyspace, partition);
-  if (table == nullptr) return;
+  if (table == nullptr) return impl_->absent_is_known();
+  bool all = true;
   std::vector<Entry*> entries;
   std::vector<Shown> shown;
   for (uint64_t place = 0; place < BucketIndex::kPlacesEnd;) {
     PartitionTable::Outcome outcome;
     {
       const std::lock_guard guard(table->lock());
-      if (failed()) return;
+      if (failed()) return false;
+      all &= table->complete();
       entries.clear();
       place =
           table->index().collect_bucket(static_cast<uint32_t>(place), kLongBucketStretch, entries);
@@ -94,6 +96,7 @@ void ObjectTable::sweep(uint8_t keyspace, uint32_t partition,
     }
     impl_->after_update(outcome);
   }
+  return all;
 }
 
 }  // namespace kvorum::engine

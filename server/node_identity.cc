@@ -134,7 +134,7 @@ Status SessionFacts::keep_marks() {
   const uint64_t generation = marks_->generation();
   if (marks_->stored() >= generation) return {};
   std::string bytes;
-  marks_->encode(bytes);
+  marks_->encode_all(bytes);
   engine::StoreBatch batch;
   add_put(batch, "flush-marks", bytes);
   const Status status = store_->write(batch, sync_);

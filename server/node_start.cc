@@ -130,6 +130,7 @@ Status Node::Impl::open_tables() {
   }
   marks.set_stored(marks.generation());
   clock.raise(session.clock_least);
+  clock.mint_above(marks.highest_of(identity.node_id, session.incarnation));
   if (Status status = open_hints(random_number()); !status.ok()) return status;
   if (!store) return {};
   const uint64_t began_us = TurnClock(0).read().steady_us;
@@ -137,7 +138,7 @@ Status Node::Impl::open_tables() {
     return Status(status.code(), fmt::format("cannot read the store in {}: {}",
                                              config.node.data_directory, status.message()));
   }
-  clock.raise(highest_own(authors, identity.node_id));
+  clock.mint_above(highest_own(authors, identity.node_id));
   log_info("data directory {} read in {} ms{}", config.node.data_directory,
            (TurnClock(0).read().steady_us - began_us) / 1000,
            session.was_clean ? "" : " (the last stop was not a clean one, or there was none)");

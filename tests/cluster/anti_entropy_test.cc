@@ -35,7 +35,8 @@ class AntiEntropyTest : public ::testing::Test {
     TestNode& there = *cluster.nodes[node];
     cluster.change_own(node, key, [&](Record& record) {
       Version version;
-      const Hlc tick = there.clock.tick(cluster.wall_ms - age_ms);
+      const Hlc tick =
+          age_ms == 0 ? there.clock.tick(cluster.wall_ms) : Hlc::from_ms(cluster.wall_ms - age_ms);
       if (record.own_birth == Hlc{}) record.own_birth = tick;
       version.dot = {
           {there.coordinator->view().members[node].id, there.incarnation, record.own_birth}, tick};

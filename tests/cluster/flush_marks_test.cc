@@ -213,6 +213,88 @@ TEST(FlushMarks, EachRaiseIsSweptOnce) {
   EXPECT_TRUE(marks.swept(0));
 }
 
+// ---- forgotten below the frontier
+
+FlushMarks& swept(FlushMarks& marks) {
+  while (const auto claimed = marks.claim_sweep(0)) {
+    marks.finish_sweep(0, *claimed);
+    marks.settle_sweep(0, *claimed);
+  }
+  return marks;
+}
+
+TEST(FlushMarksForgotten, OnlyWhereAllOfItLiesBelow) {
+  FlushMarks marks;
+  marks.merge(0, {entry_of(kX, 5), entry_of(kY, 9)});
+  swept(marks).forget_below(Hlc{9});
+  EXPECT_EQ(marks.mark(0).size(), 2U);
+  EXPECT_TRUE(marks.any(0));
+  const uint64_t generation = marks.generation();
+  marks.forget_below(Hlc{10});
+  EXPECT_TRUE(marks.mark(0).empty());
+  EXPECT_FALSE(marks.any(0));
+  EXPECT_EQ(marks.digest(), FlushMarks().digest());
+  EXPECT_GT(marks.generation(), generation) << "the store forgets it too";
+}
+
+TEST(FlushMarksForgotten, WhoStillTellsOfItIsNotListenedTo) {
+  FlushMarks marks;
+  marks.forget_below(Hlc{10});
+  EXPECT_FALSE(marks.merge(0, {entry_of(kX, 5), entry_of(kY, 9)}));
+  EXPECT_FALSE(marks.any(0));
+  EXPECT_TRUE(marks.merge(0, {entry_of(kX, 5), entry_of(kY, 10)})) << "a new one, of old authors";
+  EXPECT_EQ(marks.mark(0).size(), 2U);
+}
+
+// Others need not know any more; objects here still do.
+TEST(FlushMarksForgotten, ItCoversHereUntilAllObjectsWereSwept) {
+  FlushMarks marks;
+  marks.merge(0, {entry_of(kX, 5)});
+  marks.forget_below(Hlc{10});
+  EXPECT_TRUE(marks.mark(0).empty());
+  Object object;
+  update(object, {}, version_at(kX, 5));
+  EXPECT_TRUE(marks.apply(0, object));
+  std::string others, stored;
+  marks.encode(others);
+  marks.encode_all(stored);
+  EXPECT_TRUE(others.empty());
+  FlushMarks again;
+  ASSERT_TRUE(again.merge_encoded(stored));
+  EXPECT_EQ(again.mark(0), (FlushMark{entry_of(kX, 5)}));
+  swept(marks).forget_below(Hlc{10});
+  EXPECT_FALSE(marks.any(0));
+}
+
+TEST(FlushMarksForgotten, TheNextMarkBeginsAnew) {
+  FlushMarks marks;
+  marks.merge(0, {entry_of(kX, 5), entry_of(kY, 6)});
+  swept(marks).forget_below(Hlc{7});
+  EXPECT_TRUE(marks.merge(0, {entry_of(kX, 4), entry_of(kY, 20)}));
+  EXPECT_EQ(marks.mark(0).size(), 2U);
+  EXPECT_FALSE(marks.merge(0, {entry_of(kX, 4)}));
+  FlushMarks other;
+  other.merge(0, {entry_of(kY, 30)});
+  EXPECT_EQ(other.mark(0), (FlushMark{entry_of(kY, 30)}));
+  marks.merge(0, {entry_of(kY, 30)});
+  swept(marks).forget_below(Hlc{31});
+  marks.merge(0, {entry_of(kY, 40)});
+  other.merge(0, {entry_of(kY, 40)});
+  EXPECT_EQ(marks.mark(0), other.mark(0)) << "nothing of before";
+  EXPECT_EQ(marks.digest(), other.digest());
+}
+
+TEST(FlushMarksForgotten, AFlushCompletesItsMarkWithAReadingOfItsOwn) {
+  FlushMarks marks;
+  FlushMark mark{entry_of(kX, 5)};
+  marks.flush(0b11, mark, [] { return entry_of(kY, 8); });
+  EXPECT_EQ(mark, (FlushMark{entry_of(kX, 5), entry_of(kY, 8)}));
+  EXPECT_EQ(marks.mark(0), mark);
+  EXPECT_EQ(marks.mark(1), mark);
+  EXPECT_FALSE(marks.any(2));
+  EXPECT_EQ(marks.generation(), 1U);
+}
+
 // ---- bytes
 
 RC_GTEST_PROP(FlushMarksProperty, EncodedMarksComeBack, ()) {

@@ -120,6 +120,27 @@ TEST(KeyspaceFlush, ANodeMintsAboveWhatTheMarkSaysOfIt) {
   EXPECT_THAT(cluster.scan_all(0), UnorderedElementsAre("later"));
 }
 
+// A last write may lie above its node's clock. The node is away during the flush and knows nothing
+// of the mark, which is made of what others saw of it: what it wrote since is above that all the
+// same.
+TEST(KeyspaceFlush, SparesWhatANodeThatWasAwayWroteAfterADotAheadOfItsClock) {
+  KeyspaceCluster cluster;
+  auto& author = cluster.node(1);
+  const Hlc ahead = Hlc::from_ms(cluster.now_at(1).wall_ms + 300'000);
+  Version version = cluster.mint(1);
+  version.dot.hlc = author.clock.mint(ahead);
+  Object object;
+  update(object, {}, version);
+  cluster.store({0, 1, 2}, "ahead", object);
+  cluster.isolate(1);
+  EXPECT_EQ(cluster.flush(0).outcome, Outcome::kOk);
+  cluster.write(1, "later", {1});
+  cluster.isolate(1, false);
+  cluster.settle();
+  EXPECT_THAT(cluster.scan_all(0), UnorderedElementsAre("later"));
+  EXPECT_LT(author.clock.reading(0), ahead) << "deadlines are judged by it";
+}
+
 // In the same millisecond, on every node, and on a clock that was not read since.
 TEST(KeyspaceFlush, SparesWhatIsWrittenNext) {
   for (size_t author = 0; author < 3; ++author) {

@@ -52,6 +52,20 @@ TEST(FrontierRounds, ARoundGivesTheLeastOfWhatWasReported) {
   }
 }
 
+// What an earlier session vouched for is heard from the others, before it reports anything.
+TEST(FrontierRounds, ANewSessionLearnsWhatTheOneBeforeVouchedFor) {
+  Three nodes;
+  nodes.report_all(7, 5, 9);
+  nodes.tell_all();
+  nodes.report_all(17, 15, 19);
+  nodes.tell_all();
+  FrontierRounds again{{1, 2, 3}, 1, 101};
+  EXPECT_EQ(again.vouched_before(), Hlc{});
+  Three::tell(nodes.b, again);
+  EXPECT_EQ(again.vouched_before(), Hlc{17});
+  EXPECT_EQ(nodes.a.vouched_before(), Hlc{});
+}
+
 TEST(FrontierRounds, DifferentBeliefsDoNotAgree) {
   Three nodes;
   nodes.a.report(kHash, Hlc{7});

@@ -173,6 +173,82 @@ TEST_F(FrontierTest, AWipedNodeWithASlowClockLosesNoAcknowledgedWrite) {
   }
 }
 
+// A copy that is the only one has nobody to exchange with.
+TEST(FrontierOfSingleCopies, MovesAsWell) {
+  TestCluster cluster(
+      3,
+      [](Founding& founding) {
+        for (KeyspacePolicy& policy : founding.keyspaces) policy.n = policy.r = policy.w = 1;
+      },
+      quick());
+  cluster.pass_ms(100);
+  cluster.set(0, "k", "v");
+  cluster.remove(0, "k");
+  const size_t owner = cluster.node_for("k", 0);
+  const uint32_t partition =
+      partition_of(cluster.ref("k").position, cluster.view->ring.partition_bits());
+  EXPECT_EQ(cluster.nodes[owner]->table->record_count(0, partition), 1u);
+  cluster.pass_ms(kLongEnoughMs);
+  EXPECT_EQ(cluster.nodes[owner]->table->record_count(0, partition), 0u);
+}
+
+class FrontierAndFlushTest : public FrontierTest {
+ protected:
+  void flush(size_t node) {
+    KeyspaceRequest request;
+    request.kind = KeyspaceRequest::Kind::kFlush;
+    cluster.nodes[node]->coordinator->submit(request, 1, cluster.now_of(node));
+    cluster.settle();
+  }
+};
+
+TEST_F(FrontierAndFlushTest, MarksGoOnceNothingCanBringBackWhatTheyCover) {
+  cluster.set(0, "k", "v");
+  flush(1);
+  for (const auto& node : cluster.nodes) EXPECT_TRUE(node->marks.any(0));
+  cluster.pass_ms(kLongEnoughMs);
+  for (const auto& node : cluster.nodes) EXPECT_FALSE(node->marks.any(0));
+  EXPECT_EQ(records(), 0u);
+  cluster.set(0, "k", "next");
+  cluster.pass_ms(kLongEnoughMs);
+  EXPECT_THAT(cluster.get(2, "k").values, ElementsAre("next"));
+}
+
+TEST_F(FrontierAndFlushTest, AMarkStaysWhileAMemberDoesNotKnowIt) {
+  cluster.set(0, "k", "v");
+  cluster.isolate(2);
+  flush(0);
+  cluster.pass_ms(kLongEnoughMs);
+  EXPECT_TRUE(cluster.nodes[0]->marks.any(0));
+  cluster.heal_all();
+  cluster.pass_ms(kLongEnoughMs);
+  for (const auto& node : cluster.nodes) EXPECT_FALSE(node->marks.any(0));
+  EXPECT_THAT(cluster.own_values(2, "k"), IsEmpty());
+}
+
+TEST_F(FrontierAndFlushTest, WhatAForgottenMarkCoveredIsDead) {
+  cluster.set(0, "k", "v");
+  const std::string copy = copy_of(2, "k");
+  const FlushMark old_mark = [&] {
+    flush(0);
+    return cluster.nodes[0]->marks.mark(0);
+  }();
+  cluster.pass_ms(kLongEnoughMs);
+  restart(2, 780);
+  restore(2, "k", copy);
+  cluster.heal_all();
+  EXPECT_THAT(cluster.get(0, "k").values, IsEmpty());
+  cluster.pass_ms(kLongEnoughMs);
+  for (size_t node = 0; node < 3; ++node) EXPECT_THAT(cluster.own_values(node, "k"), IsEmpty());
+  // A session that read the mark from its directory does not keep the others from agreeing.
+  restart(1, 781);
+  cluster.nodes[1]->marks.merge(0, old_mark);
+  cluster.heal_all();
+  const Hlc before = cluster.nodes[0]->frontier->status().frontier;
+  cluster.pass_ms(kLongEnoughMs);
+  EXPECT_GT(cluster.nodes[0]->frontier->status().frontier, before);
+}
+
 class FrontierOfFiveTest : public FrontierTest {
  protected:
   FrontierOfFiveTest() : FrontierTest(5) {}

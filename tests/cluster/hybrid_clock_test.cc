@@ -61,6 +61,19 @@ TEST(HybridClock, StartsAndIsRaisedAboveWhatItIsGiven) {
   EXPECT_EQ(clock.tick(10), Hlc::from_ms(9000).next());
 }
 
+TEST(HybridClock, DotsRunAheadOfItAndItDoesNotFollow) {
+  HybridClock clock;
+  const Hlc ahead = Hlc::from_ms(300'000);
+  EXPECT_EQ(clock.mint(clock.tick(1000)), Hlc::from_ms(1000));
+  EXPECT_EQ(clock.mint(ahead), ahead);
+  EXPECT_EQ(clock.mint(clock.tick(1001)), ahead.next());
+  EXPECT_EQ(clock.reading(1001), Hlc::from_ms(1001));
+  clock.mint_above(Hlc::from_ms(400'000));
+  clock.mint_above(Hlc::from_ms(350'000));
+  EXPECT_EQ(clock.mint(clock.tick(1002)), Hlc::from_ms(400'000).next());
+  EXPECT_EQ(clock.reading(1002), Hlc::from_ms(1002));
+}
+
 TEST(HybridClock, ThreadsNeverGetTheSameReading) {
   constexpr int kThreads = 4;
   constexpr int kTicks = 20000;

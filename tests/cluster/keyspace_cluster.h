@@ -140,7 +140,7 @@ class KeyspaceCluster {
   Version mint(size_t author, std::string_view bytes = "value") {
     KeyspaceNode& minting = node(author);
     Version version;
-    version.dot.hlc = minting.clock.tick(now_at(author).wall_ms);
+    version.dot.hlc = minting.clock.mint(minting.clock.tick(now_at(author).wall_ms));
     version.dot.actor = {minting.id(), minting.parts.incarnation, version.dot.hlc};
     version.bytes = bytes;
     return version;

@@ -342,8 +342,8 @@ TEST(TruncateVector, DropsTheOldestEntryWithoutAVersion) {
   update(object, {}, version_at(kX, 3));
   object.vector.raise(kY, Hlc{1});
   object.vector.raise(kZ, Hlc{2});
-  EXPECT_EQ(truncate_vector(object, 3), 0U);
-  EXPECT_EQ(truncate_vector(object, 2), 1U);
+  EXPECT_EQ(truncate_vector(object, 3, {}, {}), 0U);
+  EXPECT_EQ(truncate_vector(object, 2, {}, {}), 1U);
   EXPECT_EQ(object.vector.find(kY), nullptr);
   EXPECT_NE(object.vector.find(kZ), nullptr);
 }
@@ -353,18 +353,36 @@ TEST(TruncateVector, NeverDropsTheEntryOfALiveVersion) {
   update(object, {}, version_at(kX, 1));
   update(object, {}, version_at(kY, 2));
   object.vector.raise(kZ, Hlc{9});
-  EXPECT_EQ(truncate_vector(object, 1), 1U);
+  EXPECT_EQ(truncate_vector(object, 1, {}, {}), 1U);
   EXPECT_EQ(object.vector.find(kZ), nullptr);
   EXPECT_EQ(object.vector.size(), 2U);
 }
 
-TEST(TruncateVector, CutsNothingBesideATombstone) {
-  Object object;
-  update(object, {}, tombstone_at(kX, 1));
-  object.vector.raise(kY, Hlc{1});
-  object.vector.raise(kZ, Hlc{2});
-  EXPECT_EQ(truncate_vector(object, 1), 0U);
-  EXPECT_EQ(object.vector.size(), 3U);
+// Replicas that did not hear of the put yet still hold what it covers.
+TEST(TruncateVector, NeverDropsTheEntryOfAVersionThatThePutReplaced) {
+  Object before;
+  update(before, {}, version_at(kY, 1));
+  before.vector.raise(kZ, Hlc{2});
+  Object object = before;
+  update(object, Context{object.vector, {}}, version_at(kX, 3));
+  EXPECT_EQ(truncate_vector(object, 1, before, {}), 1U);
+  EXPECT_NE(object.vector.find(kY), nullptr);
+  EXPECT_EQ(object.vector.find(kZ), nullptr);
+}
+
+TEST(TruncateVector, CutsBesideATombstoneOnlyWhatTheFrontierHasPassed) {
+  Object before;
+  const Actor w{4, 40, Hlc{1}};
+  update(before, {}, version_at(w, 4));
+  before.vector.raise(kY, Hlc{1});
+  before.vector.raise(kZ, Hlc{2});
+  Object object = before;
+  update(object, Context{object.vector, {}}, tombstone_at(kX, 7));
+  EXPECT_EQ(truncate_vector(object, 2, before, Hlc{4}), 0U);
+  EXPECT_EQ(object.vector.size(), 4U);
+  EXPECT_EQ(truncate_vector(object, 2, before, Hlc{5}), 2U);
+  EXPECT_NE(object.vector.find(w), nullptr);
+  EXPECT_NE(object.vector.find(kX), nullptr);
 }
 
 // ---- digests

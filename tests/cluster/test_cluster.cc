@@ -345,6 +345,7 @@ bool TestCluster::deliver_once() {
 void TestCluster::settle() {
   while (deliver_once()) {
   }
+  for (const auto& node : nodes) node->marks.set_stored(node->marks.generation());
 }
 
 void TestCluster::pass_ms(uint64_t ms) {

@@ -62,13 +62,14 @@ bool Cluster::allows(size_t node, Death how) const {
   if (swarm.nodes[node].may_lose) return true;
   if (!swarm.durable) return false;
   if (how == Death::kPower) return swarm.sync == engine::SyncPolicy::kAlways;
-  return how != Death::kWipe;
+  return how != Death::kWipe && how != Death::kRestore;
 }
 
 void Cluster::kill(size_t node, Death how) {
   if (!nodes[node]->alive()) return;
   const bool power_loses = swarm.sync != engine::SyncPolicy::kAlways;
-  const bool lost = !swarm.durable || how == Death::kWipe || (how == Death::kPower && power_loses);
+  const bool emptied = how == Death::kWipe || how == Death::kRestore;
+  const bool lost = !swarm.durable || emptied || (how == Death::kPower && power_loses);
   damage.add(node, queue.now_us(), lost);
   nodes[node]->die(how);
 }
@@ -119,6 +120,32 @@ bool Cluster::truncated_clocks() const {
 std::string Cluster::describe_backlog() const {
   std::string text;
   for (const auto& node : nodes) text += node->alive() ? node->describe_backlog() : "";
+  return text;
+}
+
+std::string Cluster::describe_frontiers() const {
+  std::string text;
+  for (const auto& node : nodes) {
+    if (!node->alive() || node->frontier() == nullptr) continue;
+    const cluster::FrontierStatus status = node->frontier()->status();
+    size_t tombstones = 0, marks = 0;
+    for (const uint8_t db : kDbs) {
+      for (uint32_t partition = 0; partition < swarm.partitions; ++partition) {
+        tombstones += node->tombstones(db, partition);
+      }
+      marks += node->marks().mark(db).size();
+    }
+    text += fmt::format("{}: {} tombstones, {} entries of marks, round {} {}, frontier {} ms back",
+                        node_name(static_cast<size_t>(node->view().self)), tombstones, marks,
+                        status.round, status.agreed ? "agreed" : "not agreed",
+                        static_cast<int64_t>(node->clock_ms() - status.frontier.ms()));
+    for (const cluster::NodeId awaited : status.awaited) {
+      text += fmt::format(", {} awaited", node_name(node->view().find_id(awaited)));
+    }
+    if (status.hints_wait) text += ", hints wait";
+    if (status.open) text += fmt::format(", no exchange with {}", node_name(status.open->peer));
+    text += "; ";
+  }
   return text;
 }
 

@@ -49,6 +49,8 @@ class Cluster {
   uint64_t hints_pending() const;
   // What is under way at the nodes; empty where nothing is.
   std::string describe_backlog() const;
+  // What the frontier of each node waits for, and what is not forgotten yet.
+  std::string describe_frontiers() const;
   // Peers that a coordinator of some node holds for dead.
   size_t suspicions() const;
   // Vectors were cut (paper 4.4), so that equal versions may stand beside unequal vectors.

@@ -22,6 +22,10 @@ void Faults::start() {
   const FaultRates& rates = cluster_.swarm.faults;
   every(rates.partition_us, [this] { partition(); });
   every(rates.death_us, [this] { death(); });
+  every(rates.copy_us, [this] {
+    const size_t node = rng_.below(cluster_.nodes.size());
+    cluster_.nodes[node]->copy_disks();
+  });
   every(rates.pause_us, [this] { pause(); });
   every(rates.disk_us, [this] { break_disk(); });
   every(rates.clock_us, [this] { move_clock(); });
@@ -75,7 +79,7 @@ void Faults::partition() {
 
 void Faults::death() {
   const size_t node = rng_.below(cluster_.nodes.size());
-  const auto how = static_cast<Death>(rng_.below(4));
+  const auto how = static_cast<Death>(rng_.below(5));
   if (!cluster_.nodes[node]->alive() || !cluster_.allows(node, how)) return;
   cluster_.kill(node, how);
   cluster_.queue.after(rng_.between(10 * kMs, 6000 * kMs),

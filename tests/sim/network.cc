@@ -164,10 +164,6 @@ void Network::heal() {
   }
 }
 
-void Network::reset_links() {
-  for (size_t at = 0; at < links_.size(); ++at) break_link(at, 0);
-}
-
 bool Network::all_linked() const {
   for (const Link& link : links_) {
     const bool wanted =

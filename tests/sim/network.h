@@ -56,8 +56,6 @@ class Network {
   // One direction. `noticed`: links over it break soon, else only after a silence.
   void cut(size_t from, size_t to, bool noticed);
   void heal();
-  // Every link breaks once; its dialer forgets what it thought of the peer, and dials again.
-  void reset_links();
   bool is_cut(size_t from, size_t to) const { return cut_[from * shape_.nodes + to]; }
   // Counts cuts, broken links and deaths: what was reachable before and after, with no more of them
   // in between, was so all the time.

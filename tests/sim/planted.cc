@@ -20,6 +20,7 @@ constexpr sim::PlantedBugRow kRows[] = {
     {PlantedBug::kRetryTwice, "retry-twice", "an INCR is retried elsewhere", true},
     {PlantedBug::kAcknowledgeEarly, "acknowledge-early", "a put is answered before W", true},
     {PlantedBug::kStaleTree, "stale-tree", "a delete is missing in the digests", true},
+    {PlantedBug::kClockAlone, "clock-alone", "a last write is as old as its clock", true},
     {PlantedBug::kForgetContext, "forget-context", "an update keeps what it covers", true},
     {PlantedBug::kNoBirths, "no-births", "an actor is (node, incarnation) alone", false},
     {PlantedBug::kKeepIncarnation, "keep-incarnation", "nodes restart as who they were", false},

@@ -26,10 +26,11 @@ namespace kvorum::sim {
 inline constexpr MacKey kTokenKey{1, 2};
 
 enum class Death : uint8_t {
-  kKill,   // the process ends; what was written stays, synced or not
-  kPower,  // what was not synced may be lost
-  kWipe,   // and the disk is empty afterwards
-  kClean,  // everything is committed, synced and marked as a clean stop
+  kKill,     // the process ends; what was written stays, synced or not
+  kPower,    // what was not synced may be lost
+  kWipe,     // and the disk is empty afterwards
+  kClean,    // everything is committed, synced and marked as a clean stop
+  kRestore,  // and the disk is as it was when it was copied last
 };
 
 // What a node is made in. Outlives it.
@@ -66,6 +67,8 @@ class SimNode final : public Peer, public server::NodeServices {
   }
   void move_clock(int64_t by_ms) { skew_ms_ += by_ms; }
   SimDisk& disk() { return disk_; }
+  // For a death by kRestore.
+  void copy_disks();
 
   // A client's connection; 0 is never an id. Its far end hears of nothing once it is gone.
   uint64_t connect(size_t reactor, std::weak_ptr<ClientEnd> end,
@@ -97,6 +100,12 @@ class SimNode final : public Peer, public server::NodeServices {
   size_t records(uint8_t db, uint32_t partition) const {
     return table_->record_count(db, partition);
   }
+  // Records without a value.
+  size_t tombstones(uint8_t db, uint32_t partition) const {
+    return table_->record_count(db, partition) - table_->live_count(db, partition);
+  }
+  const cluster::Frontier* frontier() const { return frontier_.get(); }
+  const cluster::FlushMarks& marks() const { return *marks_; }
 
  private:
   struct ReactorState;
@@ -129,6 +138,7 @@ class SimNode final : public Peer, public server::NodeServices {
   const size_t index_;
   Rng rng_;
   SimDisk disk_, hint_disk_;
+  SimDisk::Values copy_, hint_copy_;
   cluster::CoordinatorOptions options_;
   std::shared_ptr<const cluster::ClusterView> view_;
   int64_t skew_ms_ = 0;

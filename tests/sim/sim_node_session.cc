@@ -30,13 +30,6 @@ Hlc highest_own(const cluster::AuthorTable& authors, cluster::NodeId node) {
   return highest;
 }
 
-// Bugs whose traces it would mend, or that whole copies keep from doing harm, before a checker
-// looks.
-bool hidden_by_anti_entropy() {
-  return planted_bug() == cluster::PlantedBug::kSkipReadRepair ||
-         planted_bug() == cluster::PlantedBug::kReuseCounter;
-}
-
 }  // namespace
 
 SimNode::SimNode(const World& world, size_t index, uint64_t seed)
@@ -86,7 +79,7 @@ bool SimNode::begin_session() {
   marks_->set_stored(marks_->generation());
   marks_requested_ = marks_->generation();
   const int partition_bits = view_->ring.partition_bits();
-  const bool whole = session.was_clean || hidden_by_anti_entropy();
+  const bool whole = session.was_clean || options_.anti_entropy_ms == 0;
   whole_ = std::make_unique<cluster::WholeReplicas>(partition_bits, whole);
   exchanges_ = std::make_unique<cluster::CleanExchanges>(view_->ring.partitions());
   last_roots_ = session.was_clean ? session.roots : std::string();
@@ -107,8 +100,9 @@ void SimNode::open_tables() {
   hint_options.codec = codec_.get();
   hint_options.store = hint_store_.get();
   hint_table_ = std::make_unique<engine::ObjectTable>(hint_options);
-  hints_ = std::make_unique<cluster::Hints>(hint_table_.get(), authors_.get(),
-                                            cluster::HintOptions{view_->partitioner, 0});
+  hints_ = std::make_unique<cluster::Hints>(
+      hint_table_.get(), authors_.get(),
+      cluster::HintOptions{view_->partitioner, world_.swarm.hint_bytes_max});
 }
 
 void SimNode::start_reactors() {
@@ -128,7 +122,6 @@ void SimNode::start_reactors() {
   for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
     cluster::CoordinatorOptions options = options_;
     options.replays_hints = reactor == 0;
-    if (hidden_by_anti_entropy()) options.anti_entropy_ms = 0;
     reactors_.push_back(std::make_unique<ReactorState>(parts_, view_, options, rng_.next()));
     server::DispatcherOptions dispatching;
     dispatching.token_key = kTokenKey;
@@ -151,7 +144,7 @@ bool SimNode::start() {
     if (!table_->warm().ok() || !hint_table_->warm().ok()) return false;
     hints_->recover();
     if (!last_roots_.empty()) cluster::mark_differing_roots(*table_, last_roots_, *whole_);
-    clock_->raise(highest_own(*authors_, view_->members[index_].id));
+    clock_->mint_above(highest_own(*authors_, view_->members[index_].id));
     facts_ = std::make_unique<server::SessionFacts>(store_.get(), clock_.get(), marks_.get(),
                                                     world_.swarm.sync == SyncPolicy::kAlways);
     if (!facts_->keep_clock(now().wall_ms).ok()) return false;
@@ -206,7 +199,16 @@ void SimNode::die(Death how) {
     if (how == Death::kPower) disk->lose_power();
     if (how == Death::kWipe) disk->wipe();
   }
+  if (how == Death::kRestore) {
+    disk_.restore(copy_);
+    hint_disk_.restore(hint_copy_);
+  }
   world_.network.leave(index_, how == Death::kPower);
+}
+
+void SimNode::copy_disks() {
+  copy_ = disk_.values();
+  hint_copy_ = hint_disk_.values();
 }
 
 void SimNode::schedule_commit(CommitLine& line) {

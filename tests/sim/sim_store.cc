@@ -42,6 +42,11 @@ size_t SimDisk::lose_power() {
   return lost;
 }
 
+void SimDisk::restore(const Values& copy) {
+  values_ = copy;
+  unsynced_.clear();
+}
+
 void SimDisk::wipe() {
   values_.clear();
   unsynced_.clear();

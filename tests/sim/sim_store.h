@@ -28,6 +28,9 @@ class SimDisk {
   // many.
   size_t lose_power();
   void wipe();
+  using Values = std::map<std::string, std::string, std::less<>>;
+  // An old copy of the directory is put in its place.
+  void restore(const Values& copy);
   void set_broken(bool broken) { broken_ = broken; }
   // With false a power cut loses all that was not synced, instead of some.
   void set_keeps_some(bool keeps_some) { keeps_some_ = keeps_some; }
@@ -41,14 +44,14 @@ class SimDisk {
     return broken() || (chance > 0 && rng_.chance(chance));
   }
   size_t unsynced_batches() const { return unsynced_.size(); }
-  const std::map<std::string, std::string, std::less<>>& values() const { return values_; }
+  const Values& values() const { return values_; }
   Rng& rng() { return rng_; }
 
  private:
   // What undoes a batch: the keys it touched, as they were.
   using Before = std::vector<std::pair<std::string, std::optional<std::string>>>;
 
-  std::map<std::string, std::string, std::less<>> values_;
+  Values values_;
   std::deque<Before> unsynced_;
   const SimDisk* same_device_;
   bool broken_ = false;

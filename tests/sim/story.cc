@@ -33,6 +33,7 @@ Swarm swarm_of(const Words& words) {
     if (word == "always") swarm.sync = engine::SyncPolicy::kAlways;
     if (word == "interval") swarm.sync = engine::SyncPolicy::kInterval;
     if (word == "never") swarm.sync = engine::SyncPolicy::kNever;
+    if (word == "lww") swarm.keyspaces[kSiblingsDb].conflicts = cluster::ConflictPolicy::kLww;
     if (word == "cache") swarm.memory_bytes = number();
     if (word == "reactors") swarm.reactors = number();
     if (word == "hints") swarm.options.hints_interval_ms = static_cast<uint32_t>(number());

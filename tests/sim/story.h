@@ -4,13 +4,11 @@
 // the preference list of the key `k`: p0 is its first primary. A `#` begins a comment.
 //
 //   nodes 4 durable interval      first line: how many; `memory` (default), or `durable` and when
-//   to
-//                                 sync; then `n 3`, `r 2`, `w 2`, `reactors 2`, `hints 500` (ms),
-//                                 `cache 1` (bytes of objects in memory)
+//                                 to sync; then `n 3`, `r 2`, `w 2`, `reactors 2`, `hints 500`
+//                                 (ms), `cache 1` (bytes of objects in memory), `lww`
 //   p0 SET k v                    a command at that node, on a connection of its own
 //   = OK                          what it must have answered: a status, number or error code, or
-//   the
-//                                 values of an array (of KV.GET: the siblings, in any order)
+//                                 the values of an array (of KV.GET: the siblings, in any order)
 //   pass 1000                     milliseconds go by
 //   cut p0 p1 / mute p0 p1        both directions / what the first says to the second is not heard
 //   isolate p2                    from all others

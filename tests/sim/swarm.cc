@@ -18,6 +18,7 @@ constexpr uint64_t kMs = 1000;
 constexpr uint64_t kSecond = 1'000'000;
 constexpr uint64_t kSmallMemoryBytes = 96 * 1024;
 constexpr uint64_t kSmallPipelineBytes = 64;
+constexpr uint64_t kSmallHintBytes = 2048;
 
 template <class T>
 T pick(Rng& rng, std::initializer_list<T> choices) {
@@ -25,6 +26,12 @@ T pick(Rng& rng, std::initializer_list<T> choices) {
 }
 
 bool aimed_at_reuse_counter() { return planted_bug() == cluster::PlantedBug::kReuseCounter; }
+
+// Bugs whose traces anti-entropy would mend, or that whole copies keep from doing harm, before a
+// checker looks.
+bool hidden_by_anti_entropy() {
+  return planted_bug() == cluster::PlantedBug::kSkipReadRepair || aimed_at_reuse_counter();
+}
 
 void draw_quorums(Rng& rng, Swarm& swarm) {
   cluster::KeyspacePolicy policy = swarm.keyspaces[0];
@@ -88,6 +95,7 @@ void draw_faults(Rng& rng, Swarm& swarm) {
   faults.disk_us = swarm.durable ? maybe(0.3, 2 * kSecond, 10 * kSecond) : 0;
   if (swarm.durable && rng.chance(0.15)) swarm.disk.error = pick(rng, {0.0005, 0.005});
   faults.clock_us = maybe(0.3, 2 * kSecond, 10 * kSecond);
+  faults.copy_us = swarm.durable ? maybe(0.5, kSecond, 5 * kSecond) : 0;
   const size_t losing = pick<size_t>(rng, {0, 0, 0, 1, 1, 1, 2});
   for (size_t i = 0; i < losing; ++i) swarm.nodes[rng.below(swarm.nodes.size())].may_lose = true;
 }
@@ -99,6 +107,11 @@ void draw_limits(Rng& rng, Swarm& swarm) {
   swarm.options.clock_entries_max = !swarm.calm && rng.chance(0.15) ? 3 : 10;
   if (rng.chance(0.15)) swarm.options.siblings_max = 3;
   if (rng.chance(0.15)) swarm.pipeline_bytes_max = kSmallPipelineBytes;
+  if (!swarm.calm && rng.chance(0.15)) swarm.hint_bytes_max = kSmallHintBytes;
+  // Often enough that tombstones are forgotten while clients and faults are at work.
+  swarm.options.anti_entropy_ms = pick<uint32_t>(rng, {300, 2000, 30'000});
+  swarm.options.gossip_ms = pick<uint32_t>(rng, {50, 200, 1000});
+  if (hidden_by_anti_entropy()) swarm.options.anti_entropy_ms = 0;
 }
 
 }  // namespace
@@ -152,6 +165,9 @@ std::string Swarm::describe() const {
   if (options.clock_entries_max < 10) text += ", short clocks";
   if (options.siblings_max < 100) text += ", few siblings";
   if (pipeline_bytes_max < 1024) text += ", short pipelines";
+  if (hint_bytes_max > 0) text += ", few hints";
+  text +=
+      fmt::format(", anti-entropy {} ms, gossip {} ms", options.anti_entropy_ms, options.gossip_ms);
   if (disk.error > 0) text += fmt::format(", disk errors {}", disk.error);
   if (!network.holds_back) text += ", cuts lose frames";
   const auto rate = [&](const char* name, uint64_t mean_us) {
@@ -159,6 +175,7 @@ std::string Swarm::describe() const {
   };
   rate("partition", faults.partition_us);
   rate("death", faults.death_us);
+  rate("copy", faults.copy_us);
   rate("pause", faults.pause_us);
   rate("disk error", faults.disk_us);
   rate("clock jump", faults.clock_us);

@@ -42,6 +42,7 @@ struct DiskWeather {
 struct FaultRates {
   uint64_t partition_us = 0;
   uint64_t death_us = 0;
+  uint64_t copy_us = 0;  // of a data directory, which a death may bring back
   uint64_t pause_us = 0;
   uint64_t disk_us = 0;
   uint64_t clock_us = 0;
@@ -64,6 +65,7 @@ struct Swarm {
   engine::SyncPolicy sync = engine::SyncPolicy::kAlways;
   uint64_t memory_bytes = 0;
   uint64_t pipeline_bytes_max = 64ULL << 20;
+  uint64_t hint_bytes_max = 0;  // 0: no bound
   std::array<cluster::KeyspacePolicy, kKeyspacesMax> keyspaces;
   cluster::CoordinatorOptions options;
   NetworkWeather network;

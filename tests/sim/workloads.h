@@ -96,6 +96,39 @@ class OverwriteWorkload final : public Workload {
   uint64_t next_value_ = 0;
 };
 
+// Puts and deletes of a few keys under the context of what was read, and blind SETs, in the
+// keyspace where the last write wins, by several clients. Demands: a read gives one value or none;
+// in the end no value stands that the writer of an acknowledged one had read (or whose past had),
+// however wrong the clocks are; nor one with an older dot than that of an acknowledged write, a
+// delete among them; what is gone was deleted. Without faults, and with overlapping quorums, each
+// read says so already.
+class LastWriteWorkload final : public Workload {
+ public:
+  using Workload::Workload;
+  std::vector<KeyName> keys() const override;
+  void check(const FinalState& state) override;
+
+ private:
+  struct Write {
+    std::string key, value;  // empty: a delete
+    uint64_t began_us = 0;
+    uint64_t ended_us = 0;  // 0: not acknowledged
+    Fate fate = Fate::kMaybe;
+    Copies copies;
+    std::set<std::string> past;
+    Hlc dot;  // as its token tells; zero where there is none
+  };
+  void step(size_t client) override;
+  void write(size_t client, const std::string& key, const RespReply* read);
+  void note_past(Write& write, const std::string& value);
+  void note_written(size_t client, size_t number, const RespReply* reply);
+  void check_read(const std::string& key, uint64_t began_us, const RespReply& read);
+  static bool excludes(const Write& other, const Write& last);
+  void check_key(const std::string& key, const std::vector<std::string>& values);
+
+  std::vector<Write> writes_;
+};
+
 // INCR of counters, each by one client only. Demands: never above the attempts (a retry counts
 // once). And not below what was acknowledged, each answer above the one before, where the quorums
 // overlap and count primaries only, and no node lost what it acknowledged; with sloppy quorums only
