@@ -105,18 +105,19 @@ class Server:
         self.ports = self.client_ports(ports)
         for number, command in enumerate(self.commands(ports)):
             self.logs.append(os.path.join(self.folder, 'log.%d' % number))
-            with open(self.logs[-1], 'wb') as log:
-                self.processes.append(
-                    subprocess.Popen(
-                        command,
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        cwd=self.folder,
-                        start_new_session=True,
-                        preexec_fn=in_child(cpu),
-                    )
-                )
+            self.processes.append(self.launch(command, self.logs[-1], cpu))
+
+    def launch(self, command, log_path, cpu):
+        with open(log_path, 'ab') as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                preexec_fn=in_child(cpu),
+            )
 
     def wait_until_ready(self):
         deadline = time.monotonic() + READY_SECONDS

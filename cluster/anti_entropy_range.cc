@@ -179,7 +179,7 @@ void AntiEntropy::begin_keys(SlotId id, Exchange& first, Now now) {
 }
 
 void AntiEntropy::begin_held_back_keys(Now now) {
-  if (keys_in_flight_ >= keys_in_flight_max()) return;
+  if (keys_in_flight_ >= keys_in_flight_max() || now.steady_us < budget_at_us_) return;
   keys_held_back_ = false;
   std::vector<SlotId> waiting;
   exchanges_.for_each([&](SlotId id, const Exchange& exchange) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether background work may go on now: asked by anti-entropy before each batch (paper 6.5, the
-// admission controller). The machines have limits of their own on what is in flight; a budget can
-// only slow them down. Shared by the machines of a node (NodeParts), handed in by the shell.
+// Whether background work may go on now: hints, anti-entropy, scrub and reaping ask before each
+// batch (paper 6.5, the admission controller: admission_controller.h). The machines have limits of
+// their own on what is in flight; a budget can only slow them down. Shared by the machines of a
+// node (NodeParts), handed in by the shell.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +12,8 @@
 
 namespace kvorum::cluster {
 
-enum class BackgroundWork : uint8_t { kHints, kAntiEntropy, kScrub };
+enum class BackgroundWork : uint8_t { kHints, kAntiEntropy, kScrub, kReaping };
+inline constexpr size_t kBackgroundWorks = 4;
 
 class BackgroundBudget {
  public:

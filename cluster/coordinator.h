@@ -72,6 +72,7 @@ struct CoordinatorOptions {
   uint32_t read_repair_wait_ms = 100;
   uint32_t hints_interval_ms = 5000;
   uint32_t anti_entropy_ms = 30'000;  // between two rounds with a peer; 0: none
+  uint64_t scrub_ms = 3'600'000;      // in which every tree is built anew once
   uint32_t gossip_ms = 1000;          // 0: none, and no frontier
   uint32_t siblings_max = 100;
   uint32_t clock_entries_max = 10;
@@ -81,7 +82,7 @@ struct CoordinatorOptions {
 // Since start; read by another thread for metrics, hence atomic there (server copies them per
 // turn).
 struct CoordinatorCounters {
-  uint64_t gets = 0, puts = 0, forwards = 0, forward_retries = 0;
+  uint64_t gets = 0, puts = 0, forwards = 0, forward_retries = 0, hedged_reads = 0;
   uint64_t replica_reads = 0, replica_writes = 0;
   uint64_t read_repairs = 0, read_repairs_skipped = 0, digest_mismatches = 0, second_writes = 0;
   uint64_t hints_stored = 0, hints_replayed = 0, hints_moved = 0;
@@ -115,11 +116,20 @@ struct Backlog {
 struct OperationLatency {
   LatencyHistogram gets, puts;
 
+  // A replica's read or write for the client of another node.
+  void count_served() {
+    served_.store(served_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  uint64_t served() const { return served_.load(std::memory_order_relaxed); }
+
   LatencyHistogram& of(Request::Kind kind) { return kind == Request::Kind::kEdit ? puts : gets; }
   void add_recent(uint64_t now_us, LatencyCounts* sum) const {
     gets.add_recent(now_us, sum);
     puts.add_recent(now_us, sum);
   }
+
+ private:
+  std::atomic<uint64_t> served_{0};  // one thread counts
 };
 
 // What an operator wants compared with all other primaries; -1: every one.

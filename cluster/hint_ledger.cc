@@ -20,6 +20,8 @@ const char* hint_wait_name(HintWait wait) {
       return "it refuses writes";
     case HintWait::kStore:
       return "the store of hints failed";
+    case HintWait::kForeground:
+      return "slowed down: clients go first";
     case HintWait::kMoving:
       return "no owner any more: moving to the owners";
   }

@@ -31,6 +31,7 @@ enum class HintWait : uint8_t {
   kSilent,       // it did not answer in time; tried again shortly
   kRefused,      // it answers, but its store or quota takes nothing
   kStore,        // this node's store of hints failed: none could be removed
+  kForeground,   // clients' operations go first (admission_controller.h)
   kMoving,       // it is no primary of their keys any more: they go to those that are
 };
 const char* hint_wait_name(HintWait wait);

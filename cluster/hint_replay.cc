@@ -38,8 +38,14 @@ void HintReplay::on_time(Now now) {
   scan(now);
 }
 
+// Begins with another target each time: where the budget is short, the first takes most of it.
 void HintReplay::scan(Now now) {
-  for (const NodeId id : core_.hints.ledger().targets()) {
+  std::vector<NodeId> ids = core_.hints.ledger().targets();
+  if (!ids.empty()) {
+    const auto turn = static_cast<std::ptrdiff_t>(scans_++ % ids.size());
+    std::rotate(ids.begin(), ids.begin() + turn, ids.end());
+  }
+  for (const NodeId id : ids) {
     Target& target = targets_[id];
     if (target.pass_ended && target.in_flight > 0) continue;
     if (target.pass_ended) target.place.reset();
@@ -83,15 +89,22 @@ void HintReplay::fill_window(NodeId id, Target& target, Now now) {
   if (unreachable && target.looked_through == core_.view) return;
   Found found;
   size_t looked_at = 0;
+  std::optional<HintPlace> before;
   while (!target.pass_ended && target.in_flight < target.pace.window() &&
          target.bytes_in_flight < kBytesInFlightMax) {
     if (++looked_at > kLookedAtMax) return due_within(kSoonUs, now);
+    if (now.steady_us < budget_at_us_) return wait_for_budget(id, now);
+    before = target.place;
     if (!find_next(id, member, target, &found)) {
       if (unreachable) target.looked_through = core_.view;
       target.pass_ended = true;
       return;
     }
     if (found.for_primary && unreachable) continue;
+    if (!may_begin(found.object.size(), now)) {
+      target.place = before;
+      return wait_for_budget(id, now);
+    }
     const SlotId operation = begin(id, target, found, now);
     if (found.for_primary) {
       send(operation, member);
@@ -99,6 +112,18 @@ void HintReplay::fill_window(NodeId id, Target& target, Now now) {
       move(operation, *core_.operations.find(operation), now);
     }
   }
+}
+
+bool HintReplay::may_begin(size_t bytes, Now now) {
+  BackgroundBudget* const budget = core_.parts.budget;
+  const uint64_t wait_us = budget ? budget->wait_us(BackgroundWork::kHints, bytes, now) : 0;
+  budget_at_us_ = now.steady_us + wait_us;
+  return wait_us == 0;
+}
+
+void HintReplay::wait_for_budget(NodeId id, Now now) {
+  core_.hints.ledger().waits(id, HintWait::kForeground);
+  due_within(budget_at_us_ - now.steady_us, now);
 }
 
 // The next hint, copied out: sending may not touch the table that is being read.

@@ -64,6 +64,8 @@ class HintReplay {
   void pump(NodeId id, Target& target, Now now);
   void fill_window(NodeId id, Target& target, Now now);
   HintWait obstacle(MemberIndex member, const Target& target, Now now) const;
+  bool may_begin(size_t bytes, Now now);
+  void wait_for_budget(NodeId id, Now now);
   bool find_next(NodeId id, MemberIndex member, Target& target, Found* found);
   SlotId begin(NodeId id, Target& target, Found& found, Now now);
   void send(SlotId id, MemberIndex member);
@@ -77,7 +79,9 @@ class HintReplay {
   Core& core_;
   std::map<NodeId, Target> targets_;
   uint64_t due_us_ = 0;
-  bool pumping_ = false;  // a hint that is moved at once must not pump again
+  uint64_t scans_ = 0;
+  uint64_t budget_at_us_ = 0;  // background work waits until then
+  bool pumping_ = false;       // a hint that is moved at once must not pump again
 };
 
 }  // namespace kvorum::cluster

@@ -53,6 +53,7 @@ PeerReport PeerHealth::report(MemberIndex peer) const {
   report.read_us = known.latency[kind(Ask::kRead)].mean_us();
   report.read_tail_us = known.latency[kind(Ask::kRead)].tail_us();
   report.write_us = known.latency[kind(Ask::kWrite)].mean_us();
+  report.usual_us = baseline_us_;
   report.unanswered = known.silences;
   return report;
 }

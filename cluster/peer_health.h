@@ -41,6 +41,7 @@ struct PeerReport {
   uint64_t read_us = 0;       // mean of its answers to reads and probes
   uint64_t read_tail_us = 0;  // 97 in 100 of them are faster
   uint64_t write_us = 0;      // mean of its acknowledgements
+  uint64_t usual_us = 0;      // the median of all peers' means
   uint32_t unanswered = 0;    // in a row
 };
 

@@ -27,6 +27,8 @@ bool ReplicaService::on_read(MemberIndex from, const Frame& frame) {
   ReplicaRead message;
   if (!parse_replica_read(frame, &message)) return false;
   ++core_.counters.replica_reads;
+  // Exchanges want whole objects; clients' reads mostly the digest.
+  if (!message.full) core_.latency.count_served();
   if (message.hinted) {
     read_hinted(from, frame.head.operation, message);
     return true;
@@ -92,6 +94,7 @@ bool ReplicaService::on_write(MemberIndex from, const Frame& frame, Now now) {
     return false;
   }
   ++core_.counters.replica_writes;
+  if (!message.repair) core_.latency.count_served();
   core_.observe(incoming, now);
   if (message.hint_for != 0 && message.hint_for != core_.self_id()) {
     write_hinted(from, frame.head.operation, message, incoming);

@@ -31,9 +31,10 @@ void TreeKeeper::look(Now now) {
     if (table.tree_outgrown(copy.keyspace, copy.partition)) queue_.push_back(copy);
   }
   if (in_use == 0) return;
-  if (scrub_due_us_ == 0) scrub_due_us_ = now.steady_us + kScrubUs / in_use;
+  const uint64_t every_us = core_.options.scrub_ms * 1000 / in_use;
+  if (scrub_due_us_ == 0) scrub_due_us_ = now.steady_us + every_us;
   if (now.steady_us < scrub_due_us_) return;
-  scrub_due_us_ = now.steady_us + kScrubUs / in_use;
+  scrub_due_us_ = now.steady_us + every_us;
   for (uint32_t seen = 0; seen < copies; ++seen) {
     scrub_hand_ = (scrub_hand_ + 1) % copies;
     const Copy copy{static_cast<uint8_t>(scrub_hand_ / partitions), scrub_hand_ % partitions};
@@ -43,16 +44,16 @@ void TreeKeeper::look(Now now) {
   }
 }
 
+bool TreeKeeper::may_build(Now now) {
+  BackgroundBudget* const budget = core_.parts.budget;
+  const uint64_t wait_us = budget ? budget->wait_us(BackgroundWork::kScrub, 0, now) : 0;
+  due_us_ = now.steady_us + (wait_us != 0 ? wait_us : kTurnUs);
+  return wait_us == 0;
+}
+
 void TreeKeeper::build(Now now) {
+  if (!may_build(now)) return;
   const Copy copy = queue_.front();
-  due_us_ = now.steady_us + kTurnUs;
-  if (core_.parts.budget != nullptr) {
-    const uint64_t wait_us = core_.parts.budget->wait_us(BackgroundWork::kScrub, 0, now);
-    if (wait_us != 0) {
-      due_us_ = now.steady_us + wait_us;
-      return;
-    }
-  }
   for (int stretch = 0; stretch < kStretchesPerTurn; ++stretch) {
     const engine::TreeBuild how = core_.parts.table->build_tree(copy.keyspace, copy.partition);
     if (how == engine::TreeBuild::kGoesOn) continue;

@@ -21,10 +21,9 @@ class DamageSink {
 
 class TreeKeeper {
  public:
-  static constexpr int kStretchesPerTurn = 4;          // each some tens of microseconds
-  static constexpr uint64_t kTurnUs = 2000;            // between two turns
-  static constexpr uint64_t kLookUs = 1'000'000;       // for trees that are outgrown
-  static constexpr uint64_t kScrubUs = 3'600'000'000;  // for all trees of the node
+  static constexpr int kStretchesPerTurn = 4;     // each some tens of microseconds
+  static constexpr uint64_t kTurnUs = 2000;       // between two turns
+  static constexpr uint64_t kLookUs = 1'000'000;  // for trees that are outgrown
 
   TreeKeeper(Core& core, DamageSink& damage) : core_(core), damage_(damage) {}
 
@@ -42,6 +41,7 @@ class TreeKeeper {
 
   bool enabled() const;
   void look(Now now);
+  bool may_build(Now now);
   void build(Now now);
   // The front copy's build ended.
   void built(engine::TreeBuild how, Now now);

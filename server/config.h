@@ -67,6 +67,7 @@ struct LimitsConfig {
   uint32_t siblings = 100;
   uint32_t clock_entries_max = 10;
   uint64_t hints_bytes = 1ULL << 30;
+  uint64_t foreground_p99_ms = 10;  // 0: background work is not slowed down for clients
 };
 
 struct TimingConfig {
@@ -74,6 +75,7 @@ struct TimingConfig {
   uint64_t hints_ms = 5000;
   uint64_t anti_entropy_ms = 30000;
   uint64_t read_repair_wait_ms = 100;
+  uint64_t scrub_ms = 3'600'000;
 };
 
 struct LogConfig {

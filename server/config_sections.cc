@@ -68,7 +68,7 @@ void read_reactors(const ConfigSection& top, uint32_t& reactors) {
 void read_limits(const ConfigSection& top, LimitsConfig& limits) {
   const ConfigSection section =
       top.section("limits", {"clients", "request_timeout", "value_warn", "pipeline_bytes",
-                             "siblings", "clock_entries_max", "hints"});
+                             "siblings", "clock_entries_max", "hints", "foreground_p99"});
   section.number<uint32_t>("clients", {1, kClientsMax}, limits.clients);
   section.duration("request_timeout", {1, kHourMs}, limits.request_timeout_ms);
   section.size("value_warn", {1, kValueBytesMax}, limits.value_warn_bytes);
@@ -77,15 +77,17 @@ void read_limits(const ConfigSection& top, LimitsConfig& limits) {
   // Fewer entries than copies would drop the clock of a replica that is in use.
   section.number<uint32_t>("clock_entries_max", {4, 1000}, limits.clock_entries_max);
   section.size("hints", {64 << 10, 1ULL << 50}, limits.hints_bytes);
+  section.duration("foreground_p99", {0, 60 * kSecondMs}, limits.foreground_p99_ms);
 }
 
 void read_timing(const ConfigSection& top, TimingConfig& timing) {
   const ConfigSection section =
-      top.section("timing", {"gossip", "hints", "anti_entropy", "read_repair_wait"});
+      top.section("timing", {"gossip", "hints", "anti_entropy", "read_repair_wait", "scrub"});
   const Range<int64_t> range{1, 24 * kHourMs};
   section.duration("gossip", range, timing.gossip_ms);
   section.duration("hints", range, timing.hints_ms);
   section.duration("anti_entropy", range, timing.anti_entropy_ms);
+  section.duration("scrub", {1, 365 * 24 * kHourMs}, timing.scrub_ms);
   section.duration("read_repair_wait", {0, 60 * kSecondMs}, timing.read_repair_wait_ms);
 }
 

@@ -153,17 +153,20 @@ std::string show_config(const Config& config) {
                       config.reactors == 0 ? "auto" : std::to_string(config.reactors));
   text += fmt::format(
       "limits:\n  clients: {}\n  request_timeout: {}\n  value_warn: {}\n  pipeline_bytes: {}\n"
-      "  siblings: {}\n  clock_entries_max: {}\n  hints: {}\n",
+      "  siblings: {}\n  clock_entries_max: {}\n  hints: {}\n  foreground_p99: {}\n",
       limits.clients, duration_text(static_cast<int64_t>(limits.request_timeout_ms)),
       size_text(limits.value_warn_bytes), size_text(limits.pipeline_bytes), limits.siblings,
-      limits.clock_entries_max, size_text(limits.hints_bytes));
+      limits.clock_entries_max, size_text(limits.hints_bytes),
+      duration_text(static_cast<int64_t>(limits.foreground_p99_ms)));
   text += fmt::format("password: {}\n", masked(config.password));
   text += fmt::format(
-      "timing:\n  gossip: {}\n  hints: {}\n  anti_entropy: {}\n  read_repair_wait: {}\n",
+      "timing:\n  gossip: {}\n  hints: {}\n  anti_entropy: {}\n  read_repair_wait: {}\n"
+      "  scrub: {}\n",
       duration_text(static_cast<int64_t>(timing.gossip_ms)),
       duration_text(static_cast<int64_t>(timing.hints_ms)),
       duration_text(static_cast<int64_t>(timing.anti_entropy_ms)),
-      duration_text(static_cast<int64_t>(timing.read_repair_wait_ms)));
+      duration_text(static_cast<int64_t>(timing.read_repair_wait_ms)),
+      duration_text(static_cast<int64_t>(timing.scrub_ms)));
   text += fmt::format("debug:\n  clock_offset: {}\n", duration_text(config.clock_offset_ms));
   text += fmt::format("log:\n  level: {}\n  format: {}\n", text_of(config.log.level),
                       config.log.format == LogFormat::kText ? "text" : "json");

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/admission_controller.h"
 #include "cluster/frontier.h"
 #include "cluster/hints.h"
 #include "cluster/object_codec.h"
@@ -82,7 +83,8 @@ struct Node::Impl {
   std::unique_ptr<engine::Store> hint_store;  // the engine memory keeps hints in memory alone
   std::unique_ptr<engine::ObjectTable> hint_table;
   std::unique_ptr<cluster::Hints> hints;
-  std::unique_ptr<cluster::Frontier> frontier;  // of a member of a cluster of several
+  std::unique_ptr<cluster::Frontier> frontier;              // of a member of a cluster of several
+  std::unique_ptr<cluster::AdmissionController> admission;  // null: limits.foreground_p99 is 0
   std::unique_ptr<Quarantine> quarantine;
   std::unique_ptr<SessionFacts> facts;
 

@@ -11,11 +11,21 @@
 namespace kvorum::server {
 namespace {
 
-// A peer is as healthy as the reactor that sees it worst says.
-void join_states(const std::vector<cluster::PeerState>& from,
-                 std::vector<cluster::PeerState>* worst) {
-  if (worst->size() < from.size()) worst->resize(from.size(), cluster::PeerState::kUp);
-  for (size_t i = 0; i < from.size(); ++i) (*worst)[i] = std::max((*worst)[i], from[i]);
+// A peer is as healthy as the reactor that sees it worst says; what was counted adds up.
+void join_reports(const std::vector<cluster::PeerReport>& from,
+                  std::vector<cluster::PeerReport>* worst) {
+  if (worst->empty()) {
+    *worst = from;
+    return;
+  }
+  for (size_t i = 0; i < from.size(); ++i) {
+    cluster::PeerReport& known = (*worst)[i];
+    cluster::PeerReport joined = from[i].state > known.state ? from[i] : known;
+    joined.timeouts = from[i].timeouts + known.timeouts;
+    joined.suspicions = from[i].suspicions + known.suspicions;
+    joined.probes = from[i].probes + known.probes;
+    known = joined;
+  }
 }
 
 std::string sync_text(engine::SyncPolicy sync) {
@@ -31,7 +41,7 @@ std::string sync_text(engine::SyncPolicy sync) {
 }
 
 void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeStatus* status,
-                  std::vector<cluster::PeerState>* states) {
+                  std::vector<cluster::PeerReport>* peers) {
   for (const auto& reactor : reactors) {
     const ReactorSnapshot snapshot = reactor->snapshot();
     status->counters += snapshot.coordinator;
@@ -43,11 +53,12 @@ void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeSta
     status->expired_keys += snapshot.coordinator.expired;
     status->peer_bytes_in += snapshot.peer_bytes_in;
     status->peer_bytes_out += snapshot.peer_bytes_out;
-    join_states(snapshot.peer_states, states);
+    join_reports(snapshot.peers_seen, peers);
   }
 }
 
-void add_repair(const cluster::RepairProgress& progress, uint64_t now_us, RepairStatus* repair) {
+void add_repair(const cluster::RepairProgress& progress, uint64_t now_us, NodeStatus* status) {
+  RepairStatus* const repair = &status->repair;
   repair->active = progress.active;
   repair->partitions_done = progress.partitions_done;
   repair->partitions_left = progress.partitions_left;
@@ -55,7 +66,7 @@ void add_repair(const cluster::RepairProgress& progress, uint64_t now_us, Repair
   if (progress.began_us != 0 && now_us > progress.began_us) {
     repair->seconds = static_cast<double>(now_us - progress.began_us) / 1e6;
   }
-  if (progress.waits_for_budget) repair->waits = "foreground traffic goes first";
+  if (status->background) repair->waits = background_waits(*status->background);
   if (progress.peers_unreachable != 0) {
     repair->waits = "members that cannot be reached: " + std::to_string(progress.peers_unreachable);
   }
@@ -91,8 +102,8 @@ void add_latency(const std::vector<std::unique_ptr<Reactor>>& reactors, uint64_t
   }
 }
 
-void add_members(const cluster::ClusterView& view, const std::vector<cluster::PeerState>& states,
-                 NodeStatus* status) {
+void add_members(const cluster::ClusterView& view, const std::vector<cluster::PeerReport>& peers,
+                 uint64_t now_us, NodeStatus* status) {
   for (size_t i = 0; i < view.members.size(); ++i) {
     const cluster::Member& member = view.members[i];
     MemberStatus& row = status->members.emplace_back();
@@ -106,9 +117,12 @@ void add_members(const cluster::ClusterView& view, const std::vector<cluster::Pe
     row.weight = member.weight;
     row.rack = member.rack;
     row.zone = member.zone;
-    row.state = row.self            ? cluster::PeerState::kUp
-                : i < states.size() ? states[i]
-                                    : cluster::PeerState::kDown;
+    if (i < peers.size()) row.seen = peers[i];
+    row.state = row.self ? cluster::PeerState::kUp : row.seen.state;
+    if (row.seen.since_us != 0 && now_us > row.seen.since_us) {
+      row.state_seconds = static_cast<double>(now_us - row.seen.since_us) / 1e6;
+    }
+    row.reason = member_reason(row);
   }
   for (const cluster::MemberIndex owner : view.ring.owners()) ++status->members[owner].partitions;
 }
@@ -187,16 +201,17 @@ NodeStatus Node::status() {
   impl.add_identity(&status);
   status.uptime_seconds = (now_us - impl.started_us) / 1'000'000;
   impl.add_tables(&status);
-  std::vector<cluster::PeerState> states;
+  std::vector<cluster::PeerReport> peers;
   if (impl.ready) {
-    add_reactors(impl.reactors, &status, &states);
+    add_reactors(impl.reactors, &status, &peers);
+    if (impl.admission) status.background = impl.admission->report({now_us, 0});
     add_latency(impl.reactors, now_us, &status);
-    add_repair(impl.reactors[0]->snapshot().repair, now_us, &status.repair);
+    add_repair(impl.reactors[0]->snapshot().repair, now_us, &status);
     status.copies_not_whole = impl.whole->missing();
     if (impl.frontier) impl.add_frontier(&status.reaping);
     status.reaping.quarantined = impl.quarantine->count();
   }
-  add_members(*impl.view, states, &status);
+  add_members(*impl.view, peers, now_us, &status);
   if (impl.ready) impl.add_hints(&status);
   status.clients_connected = impl.clients.connected;
   status.connections_received = impl.clients.received;

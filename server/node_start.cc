@@ -177,6 +177,11 @@ void Node::Impl::start_reactors(Node& node) {
     exchanges->set_observer(frontier.get());
     parts.node.frontier = frontier.get();
   }
+  if (config.limits.foreground_p99_ms != 0) {
+    admission =
+        std::make_unique<cluster::AdmissionController>(config.limits.foreground_p99_ms * 1000);
+    parts.node.budget = admission.get();
+  }
   quarantine = std::make_unique<Quarantine>(store ? config.node.data_directory + "/quarantine.jsonl"
                                                   : std::string());
   parts.quarantine = quarantine.get();
@@ -188,6 +193,7 @@ void Node::Impl::start_reactors(Node& node) {
   for (uint32_t i = 0; i < reactor_count; ++i) {
     reactors.push_back(std::make_unique<Reactor>(parts, i, random_number()));
     Reactor& reactor = *reactors.back();
+    if (admission) admission->watch(&reactor.latency());
     const auto give = [&](ReactorSockets& sockets, auto add) {
       if (sockets.empty()) return;
       for (ListeningSocket& socket : sockets[i]) add(std::move(socket));

@@ -27,6 +27,10 @@ const char* member_state(const MemberStatus& member) {
   return member.self ? "self" : peer_state_name(member.state);
 }
 
+std::string milliseconds(uint64_t us) {
+  return fmt::format("{:.{}f} ms", static_cast<double>(us) / 1000, us < 10'000 ? 1 : 0);
+}
+
 bool is_reachable(const MemberStatus& member) {
   return member.self || member.state <= cluster::PeerState::kSlow;
 }
@@ -45,6 +49,42 @@ const char* NodeStatus::state() const {
   return all_linked && !waiting && hints_pending == 0 ? "settled" : "degraded";
 }
 
+std::string member_reason(const MemberStatus& member) {
+  if (member.self || member.state == cluster::PeerState::kUp) return {};
+  const cluster::PeerReport& seen = member.seen;
+  const std::string since = seen.since_us == 0 ? std::string("since the start")
+                                               : fmt::format("for {:.0f} s", member.state_seconds);
+  switch (member.state) {
+    case cluster::PeerState::kDown:
+      return "no link " + since;
+    case cluster::PeerState::kSuspected:
+      return fmt::format("suspected {}: {} timeouts in a row", since, seen.unanswered);
+    case cluster::PeerState::kSlow: {
+      std::string text =
+          fmt::format("slow {}: it answers in {}", since, milliseconds(seen.read_us));
+      if (seen.usual_us != 0 && seen.usual_us < seen.read_us) {
+        text += fmt::format("; {} times the median", seen.read_us / seen.usual_us);
+      }
+      return text;
+    }
+    case cluster::PeerState::kUp:
+      break;
+  }
+  return {};
+}
+
+std::string background_waits(const cluster::BackgroundReport& report) {
+  const bool waiting = std::any_of(report.works.begin(), report.works.end(),
+                                   [](const auto& work) { return work.waiting; });
+  if (report.unlimited || !waiting) return {};
+  std::string text = fmt::format("clients go first: at {:.0f} % of full speed", report.percent());
+  if (report.slowed) {
+    text += fmt::format(" while their p99 is {}; limits.foreground_p99 is {}",
+                        milliseconds(report.p99_us), milliseconds(report.target_us));
+  }
+  return text;
+}
+
 std::string cluster_status_text(const NodeStatus& status) {
   std::string text;
   auto out = std::back_inserter(text);
@@ -57,11 +97,16 @@ std::string cluster_status_text(const NodeStatus& status) {
                  status.transfers_active);
   fmt::format_to(out, "tombstones:{}\r\nfrontier_ms:{}\r\nfrontier_waits:{}\r\n",
                  status.reaping.tombstones, status.reaping.frontier_ms, status.reaping.waits);
+  if (status.background) {
+    fmt::format_to(out, "background_percent:{:.1f}\r\nbackground_waits:{}\r\n",
+                   status.background->percent(), background_waits(*status.background));
+  }
   for (const MemberStatus& member : status.members) {
-    fmt::format_to(out,
-                   "member_{}:id={:016x},peer={},state={},weight={},partitions={},hints={}\r\n",
+    fmt::format_to(out, "member_{}:id={:016x},peer={},state={},weight={},partitions={},hints={}",
                    member.name, member.id, member.peer, member_state(member), member.weight,
                    member.partitions, member.hints_pending);
+    if (!member.reason.empty()) fmt::format_to(out, ",reason={}", member.reason);
+    fmt::format_to(out, "\r\n");
   }
   return text;
 }

@@ -6,11 +6,13 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/position.h"
+#include "cluster/admission_controller.h"
 #include "cluster/coordinator.h"
 
 namespace kvorum::server {
@@ -25,6 +27,9 @@ struct MemberStatus {
   std::string rack, zone;
   uint32_t partitions = 0;     // of which it is the first owner
   uint64_t hints_pending = 0;  // kept here for it
+  cluster::PeerReport seen;    // by the reactor that sees it worst; counts are of all reactors
+  double state_seconds = 0;    // since its state changed
+  std::string reason;          // why it is not up, and since when
 };
 
 // The hints kept here for another member, or for a node that was one.
@@ -104,12 +109,18 @@ struct NodeStatus {
   uint64_t copies_not_whole = 0;  // partitions that do not count toward R yet
   RepairStatus repair;
   ReapingStatus reaping;
+  std::optional<cluster::BackgroundReport> background;  // nothing: it is not bounded by latency
   cluster::CoordinatorCounters counters;
   LatencyStatus get_latency, put_latency;
 
   // settled: every member linked, no hints, no transfers; else moving (transfers) or degraded.
   const char* state() const;
 };
+
+// Why the member is in its state, for a person; empty where it is up.
+std::string member_reason(const MemberStatus& member);
+// Why background work is slowed down; empty where it is not.
+std::string background_waits(const cluster::BackgroundReport& report);
 
 // The lines of KV.CLUSTER STATUS, `name:value` each, ended by CRLF like INFO's.
 std::string cluster_status_text(const NodeStatus& status);

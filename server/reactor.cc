@@ -18,6 +18,7 @@ cluster::CoordinatorOptions coordinator_options(const Config& config, uint32_t i
   options.hints_interval_ms = static_cast<uint32_t>(config.timing.hints_ms);
   options.gossip_ms = static_cast<uint32_t>(config.timing.gossip_ms);
   options.anti_entropy_ms = static_cast<uint32_t>(config.timing.anti_entropy_ms);
+  options.scrub_ms = config.timing.scrub_ms;
   options.siblings_max = config.limits.siblings;
   options.clock_entries_max = config.limits.clock_entries_max;
   options.replays_hints = index == 0;
@@ -274,12 +275,19 @@ void Reactor::publish() {
   published_.turns = turns_;
   published_.sessions = sessions_.size();
   if (index_ == 0) published_.repair = coordinator_.repair_progress();
-  const size_t members = parts_.view->members.size();
-  if (members > kStatesPerTurnMax && turns_ % 64 != 0) return;
-  published_.peer_states.resize(members, cluster::PeerState::kUp);
-  for (size_t i = 0; i < members; ++i) {
-    if (i == parts_.view->self) continue;
-    published_.peer_states[i] = coordinator_.peer_state(static_cast<cluster::MemberIndex>(i));
+  publish_peers();
+}
+
+// Under the lock. States at once, latencies and counts now and then.
+void Reactor::publish_peers() {
+  const uint64_t now_us = clock_.now().steady_us;
+  const uint64_t generation = coordinator_.peers_generation();
+  if (generation == peers_published_ && now_us < publish_peers_at_us_) return;
+  peers_published_ = generation;
+  publish_peers_at_us_ = now_us + kPublishPeersUs;
+  published_.peers_seen.resize(parts_.view->members.size());
+  for (size_t i = 0; i < published_.peers_seen.size(); ++i) {
+    published_.peers_seen[i] = coordinator_.peer_report(static_cast<cluster::MemberIndex>(i));
   }
 }
 

@@ -49,7 +49,7 @@ struct ReactorSnapshot {
   uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
   uint64_t turns = 0;
   size_t sessions = 0;
-  std::vector<cluster::PeerState> peer_states;  // by MemberIndex
+  std::vector<cluster::PeerReport> peers_seen;  // by MemberIndex
   cluster::RepairProgress repair;               // of the first reactor
 };
 
@@ -91,7 +91,7 @@ class Reactor {
   static constexpr size_t kRoundsPerTurnMax = 16;
   static constexpr uint32_t kLoneTurnsMax = 8;  // then look for company only now and then
   static constexpr uint64_t kLookEveryTurns = 8;
-  static constexpr size_t kStatesPerTurnMax = 16;
+  static constexpr uint64_t kPublishPeersUs = 100'000;
 
   void run();
   void run_turn();
@@ -107,6 +107,7 @@ class Reactor {
   void request_marks();
   void arm_timer();
   void publish();
+  void publish_peers();
   void close_everything();
 
   const ReactorParts& parts_;
@@ -142,6 +143,8 @@ class Reactor {
 
   mutable std::mutex published_lock_;
   ReactorSnapshot published_;
+  uint64_t peers_published_ = 0;  // their generation
+  uint64_t publish_peers_at_us_ = 0;
 };
 
 }  // namespace kvorum::server

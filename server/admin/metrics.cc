@@ -8,6 +8,8 @@
 #include <sstream>
 #include <vector>
 
+#include "server/admin/status_json.h"
+
 namespace kvorum::server {
 namespace {
 
@@ -108,6 +110,8 @@ void add_operations(const cluster::CoordinatorCounters& counters, Families& out)
               number(counters.timeouts));
   out.counter("kvorum_forward_retries_total", "Forwarded operations tried at another node.",
               number(counters.forward_retries));
+  out.counter("kvorum_hedged_reads_total", "Reads that asked one more node, because one was late.",
+              number(counters.hedged_reads));
   out.counter("kvorum_read_repairs_total", "Stale replicas repaired after a read.",
               number(counters.read_repairs));
   out.counter("kvorum_read_repairs_skipped_total",
@@ -188,6 +192,68 @@ void add_cluster(const NodeStatus& status, Families& out) {
   }
 }
 
+// How this node sees each other member: only what it asked it itself.
+void add_peers(const NodeStatus& status, Families& out) {
+  struct Column {
+    const char* name;
+    const char* help;
+    MetricType type;
+    double (*value)(const MemberStatus&);
+  };
+  constexpr Column kColumns[] = {
+      {"kvorum_peer_timeouts_total", "Questions that it did not answer in time.",
+       MetricType::Counter, [](const MemberStatus& row) { return number(row.seen.timeouts); }},
+      {"kvorum_peer_suspicions_total", "Times that it was suspected.", MetricType::Counter,
+       [](const MemberStatus& row) { return number(row.seen.suspicions); }},
+      {"kvorum_peer_probes_total", "Small questions sent to see whether it answers.",
+       MetricType::Counter, [](const MemberStatus& row) { return number(row.seen.probes); }},
+      {"kvorum_peer_write_seconds", "Mean time of its acknowledgements, of late.",
+       MetricType::Gauge, [](const MemberStatus& row) { return number(row.seen.write_us) / 1e6; }},
+      {"kvorum_peer_read_mean_seconds", "Mean time of its answers to reads, of late.",
+       MetricType::Gauge, [](const MemberStatus& row) { return number(row.seen.read_us) / 1e6; }},
+  };
+  for (const Column& column : kColumns) {
+    out.start(column.name, column.help, column.type);
+    for (const MemberStatus& row : status.members) {
+      if (!row.self) out.add({{"member", row.name}}, column.value(row));
+    }
+  }
+  out.start("kvorum_peer_read_seconds", "What 97 of 100 of its answers to reads stay below.",
+            MetricType::Gauge);
+  for (const MemberStatus& row : status.members) {
+    if (row.self) continue;
+    out.add({{"member", row.name}, {"quantile", "0.97"}}, number(row.seen.read_tail_us) / 1e6);
+  }
+  out.start("kvorum_peer_state_seconds", "For how long it has been up, slow, suspected or down.",
+            MetricType::Gauge);
+  for (const MemberStatus& row : status.members) {
+    if (row.self) continue;
+    out.add({{"member", row.name}, {"state", peer_state_text(row.state)}}, row.state_seconds);
+  }
+}
+
+void add_background(const cluster::BackgroundReport& report, Families& out) {
+  out.gauge("kvorum_background_share", "Of its full speed, that background work may have now.",
+            report.percent() / 100);
+  out.gauge("kvorum_foreground_p99_seconds", "Of all operations of the last minute.",
+            number(report.p99_us) / 1e6);
+  out.gauge("kvorum_foreground_p99_target_seconds", "limits.foreground_p99.",
+            number(report.target_us) / 1e6);
+  out.start("kvorum_background_work_seconds_total", "Estimated thread time of background work.",
+            MetricType::Counter);
+  const auto name_of = [](size_t at) {
+    return cluster::background_work_name(static_cast<cluster::BackgroundWork>(at));
+  };
+  for (size_t at = 0; at < cluster::kBackgroundWorks; ++at) {
+    out.add({{"work", name_of(at)}}, number(report.works[at].done_us) / 1e6);
+  }
+  out.start("kvorum_background_waits_total", "Times that it was put off for clients.",
+            MetricType::Counter);
+  for (size_t at = 0; at < cluster::kBackgroundWorks; ++at) {
+    out.add({{"work", name_of(at)}}, number(report.works[at].waits));
+  }
+}
+
 void add_reaping(const NodeStatus& status, Families& out) {
   out.gauge("kvorum_tombstones", "Records without a value, kept here.",
             number(status.reaping.tombstones));
@@ -264,6 +330,8 @@ std::string metrics_text(const NodeStatus& status) {
   add_hints(status, families);
   add_latency(status, families);
   add_cluster(status, families);
+  add_peers(status, families);
+  if (status.background) add_background(*status.background, families);
   add_anti_entropy(status, families);
   add_reaping(status, families);
   add_store(status, families);

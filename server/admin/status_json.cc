@@ -28,7 +28,14 @@ json::object member_json(const MemberStatus& member) {
           {"rack", member.rack},
           {"zone", member.zone},
           {"partitions", member.partitions},
-          {"hints_pending", member.hints_pending}};
+          {"hints_pending", member.hints_pending},
+          {"reason", member.reason},
+          {"state_seconds", member.state_seconds},
+          {"timeouts", member.seen.timeouts},
+          {"suspicions", member.seen.suspicions},
+          {"read_us", member.seen.read_us},
+          {"read_tail_us", member.seen.read_tail_us},
+          {"write_us", member.seen.write_us}};
 }
 
 json::object counters_json(const cluster::CoordinatorCounters& counters) {
@@ -36,6 +43,7 @@ json::object counters_json(const cluster::CoordinatorCounters& counters) {
           {"puts", counters.puts},
           {"forwards", counters.forwards},
           {"forward_retries", counters.forward_retries},
+          {"hedged_reads", counters.hedged_reads},
           {"replica_reads", counters.replica_reads},
           {"replica_writes", counters.replica_writes},
           {"read_repairs", counters.read_repairs},
@@ -64,6 +72,15 @@ json::object reaping_json(const ReapingStatus& reaping) {
           {"round", reaping.round},
           {"quarantined", reaping.quarantined},
           {"waits", reaping.waits}};
+}
+
+json::object background_json(const NodeStatus& status) {
+  if (!status.background) return {};
+  const cluster::BackgroundReport& report = *status.background;
+  return {{"percent", report.percent()},
+          {"p99_us", report.p99_us},
+          {"target_us", report.target_us},
+          {"waits", background_waits(report)}};
 }
 
 json::object clients_json(const NodeStatus& status) {
@@ -173,6 +190,7 @@ std::string status_json(const NodeStatus& status) {
                                {"hints_pending", status.hints_pending},
                                {"transfers_active", status.transfers_active},
                                {"reaping", reaping_json(status.reaping)},
+                               {"background", background_json(status)},
                                {"members", std::move(members)},
                                {"clients", clients_json(status)},
                                {"peer_bytes_in", status.peer_bytes_in},

@@ -142,6 +142,25 @@ std::string reaping_line(const json::object& status) {
   return line + "\n";
 }
 
+// Members that are not up, and why.
+std::string reason_lines(const json::object& status) {
+  std::string lines;
+  for (const json::value& value : array_of(status, "members")) {
+    const json::object& member = value.as_object();
+    const std::string reason = text_of(member, "reason");
+    if (!reason.empty()) lines += fmt::format("{}: {}\n", text_of(member, "name"), reason);
+  }
+  return lines;
+}
+
+// Hints, repair, scrub and reaping, where clients slow them down.
+std::string background_line(const json::object& status) {
+  const json::value* const found = status.if_contains("background");
+  if (found == nullptr || !found->is_object()) return {};
+  const std::string waits = text_of(found->as_object(), "waits");
+  return waits.empty() ? waits : fmt::format("background work: {}\n", waits);
+}
+
 Result<std::string> status_table(const std::string& status_document) {
   const auto parsed = parse_object(status_document);
   if (!parsed.ok()) return parsed.status();
@@ -159,7 +178,7 @@ Result<std::string> status_table(const std::string& status_document) {
   std::string out =
       fmt::format("cluster {}: {}, {} members, {} partitions\n\n", text_of(status, "cluster"),
                   text_of(status, "state"), rows.size() - 1, text_of(status, "partitions"));
-  out += aligned(rows);
+  out += aligned(rows) + reason_lines(status);
   const json::value* const store = status.if_contains("store");
   const bool failed =
       store != nullptr && store->is_object() && text_of(store->as_object(), "failed") == "true";
@@ -168,7 +187,7 @@ Result<std::string> status_table(const std::string& status_document) {
       sum_of(array_of(status, "keys")), text_of(status, "hints_pending"),
       text_of(status, "transfers_active"),
       failed ? "; its store refuses writes: " + text_of(store->as_object(), "error") : "");
-  out += reaping_line(status);
+  out += reaping_line(status) + background_line(status);
   if (text_of(status, "waiting") == "true") out += "it waits to be admitted to the cluster\n";
   return out;
 }

@@ -102,6 +102,13 @@ void latency_lines(const char* kind, const LatencyStatus& latency, Out out) {
                  latency.recent.quantile_us(0.999));
 }
 
+void background_lines(const cluster::BackgroundReport& report, Out out) {
+  fmt::format_to(out, "background_percent:{:.1f}\r\nbackground_waits:{}\r\n", report.percent(),
+                 background_waits(report));
+  fmt::format_to(out, "foreground_p99_us:{}\r\nforeground_p99_target_us:{}\r\n", report.p99_us,
+                 report.target_us);
+}
+
 void dynamo_section(const NodeStatus& status, Out out) {
   const cluster::CoordinatorCounters& counters = status.counters;
   fmt::format_to(out, "# Dynamo\r\nstate:{}\r\nmembers:{}\r\npartitions:{}\r\nhints_pending:{}\r\n",
@@ -111,6 +118,7 @@ void dynamo_section(const NodeStatus& status, Out out) {
   fmt::format_to(
       out, "forwards:{}\r\nforward_retries:{}\r\nreplica_reads:{}\r\nreplica_writes:{}\r\n",
       counters.forwards, counters.forward_retries, counters.replica_reads, counters.replica_writes);
+  fmt::format_to(out, "hedged_reads:{}\r\n", counters.hedged_reads);
   fmt::format_to(out, "read_repairs:{}\r\ndigest_mismatches:{}\r\nsecond_writes:{}\r\n",
                  counters.read_repairs, counters.digest_mismatches, counters.second_writes);
   fmt::format_to(out, "hints_stored:{}\r\nhints_replayed:{}\r\nno_quorum:{}\r\nuncertain:{}\r\n",
@@ -140,6 +148,7 @@ void dynamo_section(const NodeStatus& status, Out out) {
                  status.reaping.waits, counters.dead_versions, status.reaping.quarantined);
   latency_lines("get", status.get_latency, out);
   latency_lines("put", status.put_latency, out);
+  if (status.background) background_lines(*status.background, out);
 }
 
 struct Section {

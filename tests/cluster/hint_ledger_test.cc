@@ -89,7 +89,7 @@ TEST(HintLedger, SaysWhyATargetsHintsWait) {
   EXPECT_EQ(ledger.wait_of(7), HintWait::kRefused);
   for (const HintWait wait :
        {HintWait::kScan, HintWait::kNone, HintWait::kUnreachable, HintWait::kSilent,
-        HintWait::kRefused, HintWait::kStore, HintWait::kMoving}) {
+        HintWait::kRefused, HintWait::kStore, HintWait::kForeground, HintWait::kMoving}) {
     EXPECT_STRNE(hint_wait_name(wait), "");
   }
 }

@@ -99,6 +99,7 @@ NodeParts TestNode::parts() {
   parts.frontier = frontier.get();
   parts.whole = whole.get();
   parts.exchanges = exchanges.get();
+  parts.budget = budget;
   return parts;
 }
 

@@ -69,6 +69,7 @@ struct TestNode : CompletionSink, KeyspaceSink {
   // In each round of deliveries, where there is a store.
   bool commits_hints = true, commits_objects = false;
   std::unique_ptr<Frontier> frontier;  // with anti-entropy only
+  BackgroundBudget* budget = nullptr;  // of coordinators started from then on
   std::unique_ptr<Coordinator> coordinator;
   uint64_t incarnation;
   std::atomic<uint64_t> renewed_incarnation;

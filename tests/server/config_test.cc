@@ -53,10 +53,12 @@ TEST(ConfigDefaults, NoFileIsOneDurableNodeOnTheUsualPorts) {
   EXPECT_EQ(config.limits.siblings, 100U);
   EXPECT_EQ(config.limits.clock_entries_max, 10U);
   EXPECT_EQ(config.limits.hints_bytes, 1U << 30);
+  EXPECT_EQ(config.limits.foreground_p99_ms, 10U);
   EXPECT_EQ(config.timing.gossip_ms, 1000U);
   EXPECT_EQ(config.timing.hints_ms, 5000U);
   EXPECT_EQ(config.timing.anti_entropy_ms, 30000U);
   EXPECT_EQ(config.timing.read_repair_wait_ms, 100U);
+  EXPECT_EQ(config.timing.scrub_ms, 3'600'000U);
   EXPECT_EQ(config.clock_offset_ms, 0);
   EXPECT_EQ(config.log.level, LogLevel::kInfo);
   EXPECT_EQ(config.password, "");
@@ -84,9 +86,9 @@ keyspaces:
 engine:  {type: memory, sync: always, memory: 64mb, eviction: none}
 reactors: 4
 limits:  {clients: 7, request_timeout: 250ms, value_warn: 2kb, pipeline_bytes: 1gb, siblings: 9,
-          clock_entries_max: 15, hints: 256mb}
+          clock_entries_max: 15, hints: 256mb, foreground_p99: 25ms}
 password: 1234
-timing:  {gossip: 10ms, hints: 20ms, anti_entropy: 1m, read_repair_wait: 0}
+timing:  {gossip: 10ms, hints: 20ms, anti_entropy: 1m, read_repair_wait: 0, scrub: 2h}
 debug:   {clock_offset: -5s}
 log:     {level: debug, format: json}
 )");
@@ -123,11 +125,13 @@ log:     {level: debug, format: json}
   EXPECT_EQ(config.limits.siblings, 9U);
   EXPECT_EQ(config.limits.clock_entries_max, 15U);
   EXPECT_EQ(config.limits.hints_bytes, 256U << 20);
+  EXPECT_EQ(config.limits.foreground_p99_ms, 25U);
   EXPECT_EQ(config.password, "1234");
   EXPECT_EQ(config.timing.gossip_ms, 10U);
   EXPECT_EQ(config.timing.hints_ms, 20U);
   EXPECT_EQ(config.timing.anti_entropy_ms, 60000U);
   EXPECT_EQ(config.timing.read_repair_wait_ms, 0U);
+  EXPECT_EQ(config.timing.scrub_ms, 7'200'000U);
   EXPECT_EQ(config.clock_offset_ms, -5000);
   EXPECT_EQ(config.log.level, LogLevel::kDebug);
   EXPECT_EQ(config.log.format, LogFormat::kJson);
