@@ -198,7 +198,7 @@ void Coordinator::Impl::on_link_down(MemberIndex peer, Now now) {
         puts.on_link_down(id, operation, peer, now);
         break;
       case Operation::Kind::kForward:
-        if (operation.tried.back() == peer) forwarding.on_link_down(id, operation, now);
+        forwarding.on_link_down(id, operation, peer, now);
         break;
       case Operation::Kind::kHintReplay:
         hint_replay.on_link_down(id, operation, peer);

@@ -55,13 +55,10 @@ bool is_refusal(Outcome outcome) {
 }  // namespace
 
 bool is_vote(const Targets& targets, size_t at) {
-  const auto place = [](const Target& target) {
-    return target.stands_for == kNoMember ? target.member : target.stands_for;
-  };
   if (targets[at].state != Target::State::kAnswered) return false;
   for (size_t earlier = 0; earlier < at; ++earlier) {
     const bool answered = targets[earlier].state == Target::State::kAnswered;
-    if (answered && place(targets[earlier]) == place(targets[at])) return false;
+    if (answered && place_of(targets[earlier]) == place_of(targets[at])) return false;
   }
   return true;
 }
@@ -104,6 +101,10 @@ void Operation::begin(Kind new_kind, Now now) {
   repair_pushes = false;
   asked_us = 0;
   held = false;
+  hedge = kNoMember;
+  hedged_us = 0;
+  hedged = false;
+  settles_until_us = 0;
   replicas.clear();
   replica_objects.clear();
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cluster/coordinator.h"
+#include "cluster/hedge_budget.h"
 #include "cluster/hints.h"
 #include "cluster/object_codec.h"
 #include "cluster/peer_health.h"
@@ -29,13 +30,19 @@ struct Target {
   MemberIndex member = kNoMember;
   MemberIndex stands_for = kNoMember;  // the primary whose place a fallback takes
   State state = State::kWaiting;
-  bool replaced = false;  // silent for a quarter of the deadline: another was asked too
-  bool whole = true;      // as far as it said: its answer to a read counts (whole_replicas.h)
-  uint64_t digest = 0;    // versions_digest() of its answer to a read
-  uint64_t asked_us = 0;  // 0: not kept
+  bool replaced = false;      // silent for a quarter of the deadline: another was asked too
+  bool wants_object = false;  // asked for all of it, not for a digest
+  bool whole = true;          // as far as it said: its answer to a read counts (whole_replicas.h)
+  uint64_t digest = 0;        // versions_digest() of its answer to a read
+  uint64_t asked_us = 0;      // 0: not kept
 };
 
 using Targets = InlineVector<Target, 4>;
+
+// The primary whose copy it is, or stands in for.
+inline MemberIndex place_of(const Target& target) {
+  return target.stands_for == kNoMember ? target.member : target.stands_for;
+}
 
 // An answer that counts: the first of its place. A slow primary and the fallback that took its
 // place are one copy in the end, since the hint goes to that primary.
@@ -103,9 +110,13 @@ struct Operation {
   uint8_t short_of_w;  // W softened by so many copies
 
   // Forward.
-  InlineVector<MemberIndex, 4> tried;
-  uint64_t asked_us;  // the last of them
-  bool held;          // one before it answered: its reply is kept in `frame` and `object`
+  InlineVector<MemberIndex, 4> tried;  // the last is waited for
+  uint64_t asked_us;                   // the last of them; get: when the replicas were asked
+  MemberIndex hedge;  // asked beside the last of `tried`, and waited for too; kNoMember: none
+  uint64_t hedged_us;
+  bool hedged;                // one more was asked, once
+  uint64_t settles_until_us;  // get: stragglers are waited for
+  bool held;                  // one before it answered: its reply is kept in `frame` and `object`
 
   // Key repair.
   enum class RepairStep : uint8_t { kWait, kCheck, kPull, kMerge, kPush };
@@ -164,6 +175,7 @@ class Core {
   PeerHealth health{rng};
   TimerQueue timers;
   SlotMap<Operation> operations;
+  HedgeBudget hedges;
   std::deque<AwaitedCommit> awaited_commits;       // of the objects' table
   std::deque<AwaitedCommit> awaited_hint_commits;  // of the hints' table
   Hints& hints;

@@ -38,19 +38,72 @@ MemberIndex Forwarding::choose(const Request& request,
   return best;
 }
 
-void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, Now now) {
+ForwardEnvelope Forwarding::envelope_of(const Operation& operation, Now now) {
   ForwardEnvelope envelope;
-  envelope.retried = operation.is_retry();
-  operation.phase = Operation::Phase::kWriting;
-  operation.tried.push_back(coordinator);
-  operation.asked_us = now.steady_us;
-  ++core_.counters.forwards;
   envelope.keyspace = operation.keyspace;
   envelope.hops = static_cast<uint8_t>(operation.hops + 1);
   envelope.remaining_ms = static_cast<uint32_t>(
       now.steady_us < operation.deadline_us ? (operation.deadline_us - now.steady_us) / 1000 : 0);
+  return envelope;
+}
+
+void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, Now now) {
+  ForwardEnvelope envelope = envelope_of(operation, now);
+  envelope.retried = operation.is_retry();
+  operation.phase = Operation::Phase::kWriting;
+  operation.tried.push_back(coordinator);
+  operation.asked_us = now.steady_us;
+  operation.hedge = kNoMember;
+  ++core_.counters.forwards;
   put_forward(core_.outbox.frames(coordinator), id, envelope, operation.payload);
-  core_.timers.add(now.steady_us, core_.timeout_ms(operation.request()) * 250ULL, id);
+  core_.timers.add(now.steady_us, quarter_us(operation), id);
+  if (operation.request().kind != Request::Kind::kRead) return;
+  core_.hedges.earn();
+  const uint64_t late_us = hedge_delay_us(core_.health.tail_us(coordinator, Ask::kForward));
+  if (late_us < quarter_us(operation)) core_.timers.add(now.steady_us, late_us, id);
+}
+
+// The node that was asked is later than it usually is: whoever of it and the next primary can
+// answer first does.
+void Forwarding::hedge(SlotId id, Operation& operation, Now now) {
+  const Request& request = operation.request();
+  if (request.kind != Request::Kind::kRead || operation.hedged) return;
+  const MemberIndex late = operation.tried.back();
+  const uint64_t waited_us = now.steady_us - operation.asked_us;
+  if (waited_us < std::max(kHedgeLeastUs, core_.health.tail_us(late, Ask::kForward))) return;
+  const MemberIndex next = choose(request, operation.tried);
+  if (next == kNoMember || next == core_.self() || core_.health.slow(next)) return;
+  if (!core_.is_primary(next, request.key) || !core_.hedges.spend()) return;
+  ++core_.counters.hedged_reads;
+  operation.hedged = true;
+  operation.hedge = next;
+  operation.hedged_us = now.steady_us;
+  operation.tried.back() = next;
+  operation.tried.push_back(late);
+  put_forward(core_.outbox.frames(next), id, envelope_of(operation, now), operation.payload);
+}
+
+// Who is overtaken by the hedge took at least so long.
+void Forwarding::note_answer(MemberIndex from, const Operation& operation, Now now) {
+  const MemberIndex asked = operation.tried.back();
+  const bool read = operation.request().kind == Request::Kind::kRead;
+  if (read && from == asked) {
+    core_.health.answered(from, {Ask::kForward, operation.asked_us}, now.steady_us);
+  } else if (read && from == operation.hedge) {
+    core_.health.answered(from, {Ask::kForward, operation.hedged_us}, now.steady_us);
+    core_.health.still_waiting(asked, {Ask::kForward, operation.asked_us}, now.steady_us);
+  } else {
+    core_.health.heard(from, now.steady_us);
+  }
+}
+
+// The hedge takes the place of the node that was asked first.
+void Forwarding::promote_hedge(SlotId id, Operation& operation, Now now) {
+  const size_t last = operation.tried.size() - 1;
+  std::swap(operation.tried[last - 1], operation.tried[last]);
+  operation.asked_us = operation.hedged_us;
+  operation.hedge = kNoMember;
+  core_.timers.add(now.steady_us, quarter_us(operation), id);
 }
 
 bool Forwarding::on_reply(MemberIndex from, const Frame& frame, Now now) {
@@ -62,10 +115,12 @@ bool Forwarding::on_reply(MemberIndex from, const Frame& frame, Now now) {
   CompletionStorage storage;
   Completion completion;
   if (!parse_forward_reply(frame, &storage, &completion)) return false;
-  if (operation->request().kind == Request::Kind::kRead) {
-    core_.health.answered(from, {Ask::kForward, operation->asked_us}, now.steady_us);
-  } else {
-    core_.health.heard(from, now.steady_us);
+  note_answer(from, *operation, now);
+  if (operation->hedge != kNoMember && completion.outcome != Outcome::kOk) {
+    // The other one may do better.
+    if (from == operation->tried.back()) promote_hedge(frame.head.operation, *operation, now);
+    if (from == operation->hedge) operation->hedge = kNoMember;
+    return true;
   }
   const bool done = completion.outcome == Outcome::kOk;
   if (answers_too_early(from, *operation)) {
@@ -129,9 +184,13 @@ void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
     give_up(id, operation, now);
     return;
   }
+  if (now.steady_us < operation.asked_us + quarter_us(operation)) return hedge(id, operation, now);
   if (!operation.quarter_passed) {
     operation.quarter_passed = true;
     core_.health.timed_out(operation.tried.back(), operation.asked_us, now.steady_us);
+    if (operation.hedge != kNoMember) {
+      core_.health.timed_out(operation.hedge, operation.hedged_us, now.steady_us);
+    }
     ++core_.counters.timeouts;
   }
   if (may_try_again(operation) && choose(operation.request(), operation.tried) != kNoMember) {
@@ -141,9 +200,14 @@ void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
   core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
 }
 
-void Forwarding::on_link_down(SlotId id, Operation& operation, Now now) {
-  if (operation.held) return finish_held(id, operation, now);
-  try_next(id, operation, now);
+void Forwarding::on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now) {
+  if (operation.hedge == peer) {
+    operation.hedge = kNoMember;
+  } else if (operation.tried.back() == peer) {
+    if (operation.held) return finish_held(id, operation, now);
+    if (operation.hedge != kNoMember) return promote_hedge(id, operation, now);
+    try_next(id, operation, now);
+  }
 }
 
 bool Forwarding::seen_before(const ForwardedRequest& forwarded) {

@@ -6,6 +6,8 @@
 //
 //   start -> kWriting (waits for the answer) --answer--> completed, released
 //                |  ^ link down, or silent for a quarter of the deadline: next candidate
+//                |  ^ a read that is late: another primary too, if hedge_budget.h pays for it;
+//                |      the first that can answer it does
 //                +--the deadline--> -UNCERTAIN (edits) or -NOQUORUM (reads)
 //
 // Where an edit was given to a next candidate and the one before answers after all, the answer is
@@ -36,12 +38,19 @@ class Forwarding {
   void send(SlotId id, Operation& operation, MemberIndex coordinator, Now now);
   bool on_reply(MemberIndex from, const Frame& frame, Now now);
   void on_timer(SlotId id, Operation& operation, Now now);
-  void on_link_down(SlotId id, Operation& operation, Now now);
+  void on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now);
 
   // A forwarded edit that is not idempotent is run once, however often its frame arrives.
   bool seen_before(const ForwardedRequest& forwarded);
 
  private:
+  static ForwardEnvelope envelope_of(const Operation& operation, Now now);
+  void hedge(SlotId id, Operation& operation, Now now);
+  void promote_hedge(SlotId id, Operation& operation, Now now);
+  uint64_t quarter_us(const Operation& operation) const {
+    return core_.timeout_ms(operation.request()) * 250ULL;
+  }
+  void note_answer(MemberIndex from, const Operation& operation, Now now);
   bool may_try_again(const Operation& operation) const;
   static bool answers_too_early(MemberIndex from, const Operation& operation);
   void finish(SlotId id, Operation& operation, const Completion& completion, Now now);

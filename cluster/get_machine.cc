@@ -13,6 +13,29 @@ bool open(const Target& target) {
   return target.state == State::kWaiting || target.state == State::kFetching;
 }
 
+// A stand-in without a hint, whose place has no other answer.
+bool is_lone_weak(const Targets& targets, size_t at) {
+  if (targets[at].state != State::kWeak) return false;
+  for (size_t other = 0; other < targets.size(); ++other) {
+    if (other == at || place_of(targets[other]) != place_of(targets[at])) continue;
+    if (targets[other].state == State::kAnswered) return false;
+    if (targets[other].state == State::kWeak && other < at) return false;
+  }
+  return true;
+}
+
+// Of those that are to be asked; kNoMember: this node alone is.
+MemberIndex nearest_other(const Core& core, const Targets& targets) {
+  MemberIndex nearest = kNoMember;
+  for (const Target& target : targets) {
+    if (target.member == core.self()) continue;
+    const bool nearer =
+        nearest == kNoMember || core.health.distance(target.member) < core.health.distance(nearest);
+    if (nearer) nearest = target.member;
+  }
+  return nearest;
+}
+
 }  // namespace
 
 bool GetMachine::answer_at_once(const Request& request, uint64_t tag, Now now) {
@@ -54,16 +77,74 @@ Progress GetMachine::begin_reading(SlotId id, Operation& operation, uint8_t r, N
     }
     have_object = target.state == State::kAnswered;
   }
-  for (const Target& target : operation.targets) {
-    if (target.member == core_.self()) continue;
-    ask(id, operation, target, !have_object);
-    have_object = true;
+  const MemberIndex nearest = have_object ? kNoMember : nearest_other(core_, operation.targets);
+  for (Target& target : operation.targets) {
+    target.wants_object = target.member == nearest;
+    if (target.member != core_.self()) ask(id, operation, target, target.wants_object);
   }
+  operation.asked_us = now.steady_us;
   const Progress first = progress(operation);
   if (first == Progress::kWaiting || operation.targets.size() > 1) {
     core_.timers.add(now.steady_us, core_.timeout_ms(operation.request()) * 250, id);
   }
+  if (first == Progress::kWaiting) arm_hedge(id, operation, now);
   return first;
+}
+
+// All primaries that are up were asked at once, so only two things are left to hedge: a primary
+// that is suspected, and an object that only one replica was asked for.
+void GetMachine::arm_hedge(SlotId id, Operation& operation, Now now) {
+  core_.hedges.earn();
+  if (operation.kind != Operation::Kind::kGet) return;
+  const bool object_awaited = operation.object.empty() && operation.targets.size() > 1;
+  if (!object_awaited && unasked_primary(operation) == kNoMember) return;
+  uint64_t tail_us = UINT64_MAX;
+  for (const Target& target : operation.targets) {
+    if (open(target)) tail_us = std::min(tail_us, core_.health.tail_us(target.member, Ask::kRead));
+  }
+  const uint64_t late_us = hedge_delay_us(tail_us);
+  if (late_us < core_.timeout_ms(operation.request()) * 250) {
+    core_.timers.add(now.steady_us, late_us, id);
+  }
+}
+
+MemberIndex GetMachine::unasked_primary(const Operation& operation) const {
+  const KeyRef& key = operation.request().key;
+  const auto primaries = core_.view->primaries(
+      key.keyspace, partition_of(key.position, core_.view->ring.partition_bits()));
+  const auto asked =
+      std::count_if(operation.targets.begin(), operation.targets.end(),
+                    [](const Target& target) { return target.stands_for == kNoMember; });
+  if (static_cast<size_t>(asked) >= primaries.size()) return kNoMember;
+  for (const MemberIndex primary : primaries) {
+    const bool known = std::any_of(operation.targets.begin(), operation.targets.end(),
+                                   [&](const Target& target) { return target.member == primary; });
+    if (!known && core_.health.linked(primary)) return primary;
+  }
+  return kNoMember;
+}
+
+void GetMachine::hedge(SlotId id, Operation& operation, Now now) {
+  if (operation.hedged) return;
+  Target* second = nullptr;  // asked for a digest so far
+  for (Target& target : operation.targets) {
+    if (target.state != State::kWaiting || target.wants_object) continue;
+    if (target.stands_for == kNoMember && operation.object.empty()) second = &target;
+  }
+  const MemberIndex unasked = second ? kNoMember : unasked_primary(operation);
+  if ((!second && unasked == kNoMember) || !core_.hedges.spend()) return;
+  ++core_.counters.hedged_reads;
+  operation.hedged = true;
+  if (!second) {
+    // Suspected already: nothing waits for it, or is learned from its silence.
+    operation.targets.push_back(
+        Target{.member = unasked, .replaced = true, .asked_us = now.steady_us});
+    second = &operation.targets.back();
+  } else {
+    second->state = State::kFetching;  // its digest says nothing without an object
+  }
+  second->wants_object = true;
+  ask(id, operation, *second, true);
 }
 
 engine::Access GetMachine::answer_own(Operation& operation, Target& target) {
@@ -165,12 +246,14 @@ Progress GetMachine::progress(const Operation& operation) const {
   size_t whole_primaries = 0;
   bool any_open = false;
   bool primary_open = false;
-  for (const Target& target : operation.targets) {
-    const bool answered = target.state == State::kAnswered;
+  for (size_t at = 0; at < operation.targets.size(); ++at) {
+    const Target& target = operation.targets[at];
+    const bool answered = is_vote(operation.targets, at);
     counted += answered && target.whole;
     doubtful += answered && !target.whole;
-    whole_primaries += answered && target.whole && target.stands_for == kNoMember;
-    weak += target.state == State::kWeak;
+    whole_primaries +=
+        target.state == State::kAnswered && target.whole && target.stands_for == kNoMember;
+    weak += is_lone_weak(operation.targets, at);
     any_open |= open(target);
     primary_open |= open(target) && target.stands_for == kNoMember && !target.replaced;
   }
@@ -207,6 +290,7 @@ void GetMachine::advance(SlotId id, Operation& operation, Progress progress, Now
     return;
   }
   operation.phase = Operation::Phase::kSettling;
+  operation.settles_until_us = now.steady_us + core_.options.read_repair_wait_ms * 1000ULL;
   core_.timers.add(now.steady_us, core_.options.read_repair_wait_ms * 1000ULL, id);
 }
 
@@ -235,8 +319,7 @@ void GetMachine::ask_stand_in(SlotId id, Operation& operation, size_t silent) {
   const MemberIndex stand_in = core_.spare_fallback(operation.request().key, operation.targets);
   if (stand_in == kNoMember) return;
   const Target& absent = operation.targets[silent];
-  const MemberIndex place = absent.stands_for == kNoMember ? absent.member : absent.stands_for;
-  operation.targets.push_back(Target{.member = stand_in, .stands_for = place});
+  operation.targets.push_back(Target{.member = stand_in, .stands_for = place_of(absent)});
   ask(id, operation, operation.targets.back(), true);
 }
 
@@ -266,7 +349,8 @@ Progress GetMachine::on_link_down(SlotId id, Operation& operation, MemberIndex p
 
 void GetMachine::on_timer(SlotId id, Operation& operation, Now now) {
   if (operation.phase == Operation::Phase::kSettling) {
-    // The wait for stragglers is over (or the deadline passed): whoever is silent stays as it is.
+    if (now.steady_us < operation.settles_until_us) return;
+    // The wait for stragglers is over: whoever is silent stays as it is.
     repairs_.start(id, operation, now);
     return;
   }
@@ -275,6 +359,9 @@ void GetMachine::on_timer(SlotId id, Operation& operation, Now now) {
   if (now.steady_us >= operation.deadline_us) {
     advance(id, operation, Progress::kFailed, now);
     return;
+  }
+  if (now.steady_us < operation.asked_us + core_.timeout_ms(operation.request()) * 250ULL) {
+    return hedge(id, operation, now);
   }
   const Progress after = on_silence(id, operation, now);
   core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);

@@ -8,6 +8,7 @@
 //     |
 //     v                                       all answered, or the wait is over
 //   kReading --R counted--> answer --> kSettling ------------------------------> repair, release
+//     |  ^ later than the replicas usually are: one more is asked, if hedge_budget.h pays for it
 //     |  ^ a quarter of the deadline: silent replicas get a stand-in
 //     +--too few left, or the deadline--> -NOQUORUM, release
 //
@@ -46,6 +47,9 @@ class GetMachine {
   bool absorb(Operation& operation, Target& target, const ReplicaReadReply& reply);
   bool known_digest(const Operation& operation, uint64_t digest) const;
   void ask(SlotId id, const Operation& operation, const Target& target, bool full);
+  void arm_hedge(SlotId id, Operation& operation, Now now);
+  void hedge(SlotId id, Operation& operation, Now now);
+  MemberIndex unasked_primary(const Operation& operation) const;
   void ask_stand_in(SlotId id, Operation& operation, size_t silent);
   void answer(Operation& operation, Now now);
 

@@ -1,168 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 // One node of five has every message from or to it 200 ms late: what the clients of the others
-// notice. Whole coordinators over memory tables, frames with delays, virtual time, requests at a
-// fixed rate.
+// notice.
 #include <gtest/gtest.h>
 
 #include <cstdio>
-#include <functional>
-#include <queue>
-#include <tuple>
 
-#include "base/latency_histogram.h"
-#include "tests/cluster/test_cluster.h"
+#include "tests/cluster/delayed_cluster.h"
 
 namespace kvorum::cluster {
 namespace {
 
-constexpr uint64_t kMs = 1000;
-constexpr uint64_t kSecond = 1'000'000;
-constexpr size_t kNodes = 5;
-constexpr uint64_t kRequestEveryUs = 2 * kMs;
-constexpr int kKeys = 200;
+constexpr uint64_t kSecond = DelayedCluster::kSecond;
+constexpr size_t kNodes = DelayedCluster::kNodes;
 
-struct Late {
-  uint64_t due_us;
-  uint64_t order;
-  size_t from, to;
-  std::string frames;
-  bool operator>(const Late& other) const {
-    return std::tie(due_us, order) > std::tie(other.due_us, other.order);
+// kNodes: none is slow.
+DelayedCluster with_slow(size_t slow) {
+  std::vector<size_t> fast;
+  for (size_t node = 0; node < kNodes; ++node) {
+    if (node != slow) fast.push_back(node);
   }
-};
-
-class SlowNode {
- public:
-  // kNodes: none is slow.
-  explicit SlowNode(size_t slow) : slow_(slow) {}
-
-  // p99.9 of requests of clients at the fast nodes, in microseconds, after `warm_up_us`.
-  struct Figures {
-    uint64_t get_us, put_us;
-    uint64_t failed;
-  };
-  Figures run(uint64_t warm_up_us, uint64_t measured_us) {
-    const uint64_t start_us = cluster_.steady_us;
-    const uint64_t measured_from_us = start_us + warm_up_us;
-    const uint64_t end_us = measured_from_us + measured_us;
-    for (uint64_t next_us = start_us; next_us < end_us; next_us += kRequestEveryUs) {
-      pass_until(next_us);
-      request(next_us >= measured_from_us);
-    }
-    pass_until(end_us + 3 * kSecond);
-    collect();
-    return {gets_.quantile_us(0.999), puts_.quantile_us(0.999), failed_};
-  }
-  TestCluster& cluster() { return cluster_; }
-
- private:
-  struct Open {
-    size_t node;
-    bool edit, measured;
-  };
-
-  void request(bool measured) {
-    size_t node = rng_.below(kNodes);
-    if (node == slow_) node = (node + 1) % kNodes;
-    const std::string key = "key " + std::to_string(rng_.below(kKeys));
-    Request request;
-    request.key = cluster_.ref(key);
-    const bool edit = rng_.chance(0.5);
-    if (edit) {
-      request.kind = Request::Kind::kEdit;
-      request.edit = test_edits::kSet;
-      request.value = key;
-    }
-    const uint64_t tag = next_tag_++;
-    open_[tag] = {node, edit, measured};
-    cluster_.nodes[node]->coordinator->submit(request, tag, cluster_.now_of(node));
-    send(node);
-  }
-
-  void collect() {
-    for (const auto& [tag, open] : open_) {
-      if (!open.measured) continue;
-      const auto& answers = cluster_.nodes[open.node]->answers;
-      const auto answer = answers.find(tag);
-      if (answer == answers.end() || answer->second.outcome != Outcome::kOk) {
-        ++failed_;
-        continue;
-      }
-      LatencyCounts& counts = open.edit ? puts_ : gets_;
-      ++counts.buckets[latency_bucket(answer->second.service.micros)];
-      ++counts.total;
-    }
-  }
-
-  uint64_t delay(size_t from, size_t to) {
-    const uint64_t usual_us = 200 + rng_.below(800);
-    return from == slow_ || to == slow_ ? 200 * kMs + usual_us : usual_us;
-  }
-
-  void send(size_t from) {
-    Outbox& outbox = cluster_.nodes[from]->coordinator->outbox();
-    const std::vector<MemberIndex> addressed = outbox.addressed();
-    outbox.clear_addressed();
-    for (const MemberIndex to : addressed) {
-      std::string frames;
-      frames.swap(outbox.batch(to));
-      late_.push({cluster_.steady_us + delay(from, to), order_++, from, to, std::move(frames)});
-    }
-  }
-
-  void deliver(const Late& late) {
-    Frame frame;
-    size_t size = 0;
-    std::string_view rest = late.frames;
-    Coordinator& receiver = *cluster_.nodes[late.to]->coordinator;
-    while (parse_frame(rest, &frame, &size) == FrameStatus::kFrame) {
-      rest.remove_prefix(size);
-      receiver.on_message(static_cast<MemberIndex>(late.from), frame, cluster_.now_of(late.to));
-    }
-    send(late.to);
-  }
-
-  void pass_until(uint64_t time_us) {
-    while (true) {
-      uint64_t next_us = late_.empty() ? time_us : std::min(time_us, late_.top().due_us);
-      for (const auto& node : cluster_.nodes) {
-        const uint64_t due_us = node->coordinator->next_deadline_us();
-        if (due_us != 0) next_us = std::min(next_us, std::max(due_us, cluster_.steady_us));
-      }
-      cluster_.wall_ms += (next_us - start_us_) / kMs - (cluster_.steady_us - start_us_) / kMs;
-      cluster_.steady_us = next_us;
-      for (size_t node = 0; node < kNodes; ++node) {
-        Coordinator& coordinator = *cluster_.nodes[node]->coordinator;
-        const uint64_t due_us = coordinator.next_deadline_us();
-        if (due_us == 0 || due_us > next_us) continue;
-        coordinator.on_time(cluster_.now_of(node));
-        send(node);
-      }
-      while (!late_.empty() && late_.top().due_us <= next_us) {
-        const Late late = late_.top();
-        late_.pop();
-        deliver(late);
-      }
-      if (next_us >= time_us) return;
-    }
-  }
-
-  const size_t slow_;
-  TestCluster cluster_{kNodes};
-  const uint64_t start_us_ = cluster_.steady_us;
-  Rng rng_{11};
-  std::priority_queue<Late, std::vector<Late>, std::greater<>> late_;
-  uint64_t order_ = 0, next_tag_ = 1;
-  std::map<uint64_t, Open> open_;
-  LatencyCounts gets_, puts_;
-  uint64_t failed_ = 0;
-};
+  return DelayedCluster(fast, [slow](size_t from, size_t to, uint64_t) {
+    return from == slow || to == slow ? 200 * DelayedCluster::kMs : 0;
+  });
+}
 
 TEST(SlowNode, DoesNotDoubleTheOthersSlowestThousandth) {
-  const SlowNode::Figures without = SlowNode(kNodes).run(5 * kSecond, 60 * kSecond);
+  const DelayedCluster::Figures without = with_slow(kNodes).run(5 * kSecond, 60 * kSecond);
   for (size_t slow = 0; slow < kNodes; ++slow) {
-    SlowNode story(slow);
-    const SlowNode::Figures with = story.run(5 * kSecond, 60 * kSecond);
+    DelayedCluster story = with_slow(slow);
+    const DelayedCluster::Figures with = story.run(5 * kSecond, 60 * kSecond);
     std::printf("p99.9 in us: get %lu -> %lu, put %lu -> %lu, failed %lu -> %lu\n",
                 static_cast<unsigned long>(without.get_us), static_cast<unsigned long>(with.get_us),
                 static_cast<unsigned long>(without.put_us), static_cast<unsigned long>(with.put_us),
