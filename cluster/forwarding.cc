@@ -180,8 +180,12 @@ void Forwarding::give_up(SlotId id, Operation& operation, Now now) {
 }
 
 void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
-  if (operation.held || now.steady_us >= operation.deadline_us) {
+  if (now.steady_us >= operation.deadline_us) {
     give_up(id, operation, now);
+    return;
+  }
+  if (operation.held) {
+    core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
     return;
   }
   if (now.steady_us < operation.asked_us + quarter_us(operation)) return hedge(id, operation, now);

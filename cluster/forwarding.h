@@ -11,7 +11,7 @@
 //                +--the deadline--> -UNCERTAIN (edits) or -NOQUORUM (reads)
 //
 // Where an edit was given to a next candidate and the one before answers after all, the answer is
-// held until the next one's comes too, or its quarter is over: what its client does then finds both
+// held until the next one's comes too, or the deadline: what its client does then finds both
 // versions, and does not cover one of them only.
 #pragma once
 
