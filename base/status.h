@@ -19,6 +19,7 @@ enum class Code : unsigned char {
   kExists,
   kOutOfRange,   // the input ends early or a number does not fit
   kIoError,      // disk or network
+  kNoSpace,      // the disk is full
   kUnavailable,  // may work later
   kCorruption,   // a checksum or an invariant of stored bytes does not hold
 };

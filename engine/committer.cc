@@ -23,7 +23,8 @@ constexpr int kStoreThreads = 2;
 //   wait --+                 |                               +--> wait
 //     ^    +--- sync due ----|--------------> sync ----------+
 //     |                      | error, also of a sync
-//     +--- reopened --- failed: reopen() every reopen_retry_ms
+//     |                      |        or damage that a read met
+//     +--- reopened --- failed: reopen(), or salvage() where it is damaged, every reopen_retry_ms
 //
 // `asleep` is true only while the thread waits: an update pays for a wake-up only then. It and the
 // table's dirty mark are sequentially consistent, so that one of both sides sees the other.
@@ -38,8 +39,11 @@ struct Committer::Impl {
   bool round();
   bool sync_is_due(bool stop) const;
   bool sync();
-  void fail(const Status& status);
+  void fail(const Status& status, bool of_sync = false);
+  bool is_damaged() const { return options.salvages && table->store_damaged(); }
+  void stop_for_damage();
   bool reopen();
+  bool recover_store(bool* told);
   void store_loop();
 
   ObjectTable* const table;
@@ -97,7 +101,7 @@ void Committer::Impl::wake_if_asleep() {
 bool Committer::Impl::wait_for_work() {
   std::unique_lock guard(mutex);
   asleep.store(true);
-  const auto ready = [this] { return stopping || table->has_dirty(); };
+  const auto ready = [this] { return stopping || table->has_dirty() || is_damaged(); };
   if (unsynced && options.sync == SyncPolicy::kInterval) {
     wake.wait_until(guard, sync_due, ready);
   } else {
@@ -110,7 +114,8 @@ bool Committer::Impl::wait_for_work() {
 void Committer::Impl::commit_loop() {
   for (bool stop = false;;) {
     stop = wait_for_work();
-    bool good = !table->has_dirty() || round();
+    if (is_damaged()) stop_for_damage();
+    bool good = !table->failed() && (!table->has_dirty() || round());
     if (good && sync_is_due(stop)) good = sync();
     if (!good) good = reopen();
     if (stop && (!good || !table->has_dirty())) return;
@@ -148,19 +153,27 @@ bool Committer::Impl::sync() {
     return true;
   }
   table->fail();
-  fail(status);
+  fail(status, true);
   return false;
 }
 
-void Committer::Impl::fail(const Status& status) {
+void Committer::Impl::stop_for_damage() {
+  table->fail();
+  if (options.on_round) {
+    options.on_round(table->committed(), {Code::kCorruption, "the store is damaged"});
+  }
+}
+
+void Committer::Impl::fail(const Status& status, bool of_sync) {
   failures.fetch_add(1, std::memory_order_relaxed);
+  table->note_fault(status, of_sync);
   if (options.on_round) options.on_round(table->committed(), status);
 }
 
 // False where the committer is stopped first: what is dirty then is lost with the process.
 bool Committer::Impl::reopen() {
-  for (;;) {
-    if (store->reopen().ok()) {
+  for (bool told = false;;) {
+    if (recover_store(&told)) {
       table->recover();
       return true;
     }
@@ -170,6 +183,19 @@ bool Committer::Impl::reopen() {
       return false;
     }
   }
+}
+
+// Nobody may see the salvaged store before its copies are known to have lost something.
+bool Committer::Impl::recover_store(bool* told) {
+  const Status status = store->reopen();
+  if (status.code() != Code::kCorruption || !options.salvages) return status.ok();
+  if (!*told) table->lose_all();
+  *told = true;
+  const Result<std::string> done = store->salvage(status);
+  if (!done.ok()) return false;
+  table->note_salvage();
+  if (options.on_salvage) options.on_salvage(done.value());
+  return true;
 }
 
 void Committer::Impl::store_loop() {

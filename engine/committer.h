@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commit thread of a leveldb node: waits until the table is dirty, writes one batch for all
-// reactors, syncs as the policy says and tells each reactor once per round. Also owns the store
-// threads that load objects. Started and stopped by the server; the simulator has its own.
+// reactors, syncs as the policy says and tells each reactor once per round. A store that failed is
+// reopened, one that is damaged salvaged. Also owns the store threads that load objects. Started
+// and stopped by the server; the simulator has its own.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,10 @@ struct CommitterOptions {
   uint32_t reopen_retry_ms = 1000;
   // Called on the commit thread after each round: (committed ticket, status of the round).
   std::function<void(Ticket, const Status&)> on_round;
+  // Damage is mended by Store::salvage() at once; else that waits for the next start.
+  bool salvages = false;
+  // Called on the commit thread with what was done.
+  std::function<void(const std::string&)> on_salvage = {};
 };
 
 class Committer {

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/leveldb_store.h"
 
-#include <fcntl.h>
 #include <leveldb/cache.h>
 #include <leveldb/db.h>
-#include <leveldb/env.h>
 #include <leveldb/filter_policy.h>
 #include <leveldb/write_batch.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
-#include <map>
 #include <mutex>
 #include <shared_mutex>
+
+#include "engine/leveldb_env.h"
+#include "engine/leveldb_salvage.h"
 
 namespace kvorum::engine {
 namespace {
@@ -23,15 +22,6 @@ constexpr size_t kTableBytes = 8 * 1024 * 1024;  // fewer files to make, name an
 constexpr uint64_t kProbeChunkBytes = 64 * 1024;
 constexpr size_t kKeptBatchBytes = 32 * 1024 * 1024;
 
-Status to_status(const leveldb::Status& status) {
-  if (status.ok()) return {};
-  Code code = Code::kInvalid;
-  if (status.IsNotFound()) code = Code::kNotFound;
-  if (status.IsCorruption()) code = Code::kCorruption;
-  if (status.IsIOError()) code = Code::kIoError;
-  return {code, status.ToString()};
-}
-
 leveldb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view view(const leveldb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -40,100 +30,14 @@ class NullLogger : public leveldb::Logger {
   void Logv(const char*, std::va_list) override {}
 };
 
-// LevelDB's log files, kept open past their Close() until what they hold is on the disk: by a
-// sync, or because the file was removed, after its contents went into synced tables.
-class LogKeepingEnv : public leveldb::EnvWrapper {
- public:
-  LogKeepingEnv(leveldb::Env* target, std::string directory)
-      : EnvWrapper(target), directory_(std::move(directory)) {}
-
-  leveldb::Status NewWritableFile(const std::string& name, leveldb::WritableFile** file) override {
-    leveldb::Status status = target()->NewWritableFile(name, file);
-    if (status.ok() && name.ends_with(".log")) *file = new LogFile(this, name, *file);
-    return status;
-  }
-
-  leveldb::Status RemoveFile(const std::string& name) override {
-    forget(name);
-    return target()->RemoveFile(name);
-  }
-
-  leveldb::Status sync_kept() {
-    const std::lock_guard guard(mutex_);
-    while (!kept_.empty()) {
-      leveldb::Status status = kept_.begin()->second->Sync();
-      if (!status.ok()) return status;
-      kept_.erase(kept_.begin());
-    }
-    return {};
-  }
-
-  void forget(const std::string& name) {
-    const std::lock_guard guard(mutex_);
-    kept_.erase(name);
-  }
-
- private:
-  class LogFile : public leveldb::WritableFile {
-   public:
-    LogFile(LogKeepingEnv* env, std::string name, leveldb::WritableFile* file)
-        : env_(env), name_(std::move(name)), file_(file) {}
-    ~LogFile() override { Close(); }
-
-    leveldb::Status Append(const leveldb::Slice& bytes) override {
-      synced_ = false;
-      return file_->Append(bytes);
-    }
-    leveldb::Status Flush() override { return file_->Flush(); }
-    leveldb::Status Sync() override {
-      leveldb::Status status = file_->Sync();
-      if (status.ok() && !named_) env_->sync_directory();
-      named_ = named_ || status.ok();
-      synced_ = status.ok();
-      return status;
-    }
-    leveldb::Status Close() override {
-      if (!file_) return {};
-      if (synced_) {
-        const std::unique_ptr<leveldb::WritableFile> closed = std::move(file_);
-        return closed->Close();
-      }
-      leveldb::Status status = file_->Flush();
-      env_->keep(name_, std::move(file_));
-      return status;
-    }
-
-   private:
-    LogKeepingEnv* const env_;
-    const std::string name_;
-    std::unique_ptr<leveldb::WritableFile> file_;
-    bool synced_ = true;
-    bool named_ = false;  // the directory entry is on the disk too
-  };
-
-  void keep(const std::string& name, std::unique_ptr<leveldb::WritableFile> file) {
-    const std::lock_guard guard(mutex_);
-    kept_[name] = std::move(file);
-  }
-
-  void sync_directory() const {
-    const int directory = ::open(directory_.c_str(), O_RDONLY | O_CLOEXEC);
-    if (directory < 0) return;
-    ::fsync(directory);
-    ::close(directory);
-  }
-
-  const std::string directory_;
-  std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<leveldb::WritableFile>> kept_;
-};
-
 }  // namespace
 
 struct LevelDbStore::Impl {
   explicit Impl(const LevelDbOptions& store_options);
 
+  leveldb::Options settings();
   Status open();
+  Status salvage(const Status& damage, std::string* report);
   Status probe_disk();
   Status log_bytes(uint64_t* bytes);
   Status refused() const {
@@ -141,17 +45,24 @@ struct LevelDbStore::Impl {
   }
   Status fail(const leveldb::Status& status) {
     failed = true;
+    if (status.IsCorruption()) damaged = true;
     return to_status(status);
+  }
+  // Damage that was met stays, and a later compaction would stop at it. Where there is no other
+  // copy what is whole still can be read and written, and a person decides when to salvage().
+  Status seen(Status status) {
+    if (status.code() == Code::kCorruption && options.replicated) failed = damaged = true;
+    return status;
   }
 
   const LevelDbOptions options;
-  LogKeepingEnv env;
+  StoreEnv env;
   std::unique_ptr<leveldb::Logger> logger;
   std::unique_ptr<leveldb::Cache> cache;
   std::unique_ptr<const leveldb::FilterPolicy> filter;
   mutable std::shared_mutex mutex;  // shared: the database is used; alone: it is replaced
   std::unique_ptr<leveldb::DB> db;  // null after a reopen() that failed half way
-  std::atomic<bool> failed{false};
+  std::atomic<bool> failed{false}, damaged{false};
   leveldb::WriteBatch changes;  // of the one writer, empty between writes; keeps its memory
 };
 
@@ -166,7 +77,7 @@ LevelDbStore::Impl::Impl(const LevelDbOptions& store_options)
   logger.reset(opened != nullptr ? opened : new NullLogger);
 }
 
-Status LevelDbStore::Impl::open() {
+leveldb::Options LevelDbStore::Impl::settings() {
   leveldb::Options settings;
   settings.create_if_missing = true;
   settings.paranoid_checks = true;
@@ -177,8 +88,15 @@ Status LevelDbStore::Impl::open() {
   settings.write_buffer_size = options.write_buffer_bytes;
   settings.max_file_size = kTableBytes;
   settings.compression = options.compress ? leveldb::kSnappyCompression : leveldb::kNoCompression;
+  return settings;
+}
+
+Status LevelDbStore::Impl::open() {
+  if (lacks_current(env, options.directory)) {
+    return {Code::kCorruption, options.directory + " has tables or logs, and no CURRENT"};
+  }
   leveldb::DB* opened = nullptr;
-  const leveldb::Status status = leveldb::DB::Open(settings, options.directory, &opened);
+  const leveldb::Status status = leveldb::DB::Open(settings(), options.directory, &opened);
   if (!status.ok()) {
     const std::string text = status.ToString();
     if (text.find("/LOCK: ") != std::string::npos && status.IsIOError()) {
@@ -188,7 +106,33 @@ Status LevelDbStore::Impl::open() {
     return to_status(status);
   }
   db.reset(opened);
+  failed = damaged = false;
   return {};
+}
+
+Status LevelDbStore::Impl::salvage(const Status& damage, std::string* report) {
+  db.reset();
+  env.forget_kept();
+  const std::string& directory = options.directory;
+  Result<std::string> kept =
+      salvage_database({settings(), directory, options.salvage_erases, options.keeps_damaged});
+  const bool nothing = !kept.ok() && kept.status().code() == Code::kNotFound;
+  *report = directory + " was damaged (" + damage.message() + "); what could be read was saved";
+  if (nothing && !options.replicated) {
+    return {Code::kCorruption,
+            directory + " is damaged (" + damage.message() +
+                "), nothing in it can be read and no other node holds copies of what was in it; "
+                "restore a backup, or move it away to begin empty"};
+  }
+  if (nothing) {
+    kept = set_aside(directory);
+    *report = directory + " was damaged (" + damage.message() + "); nothing in it could be read";
+  }
+  if (!kept.ok()) return kept.status();
+  if (!kept.value().empty()) *report += "; the damaged files are kept in " + kept.value();
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  return open();
 }
 
 // Opening turns the logs into tables: it needs as many bytes again.
@@ -239,6 +183,16 @@ Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open(const LevelDbOptions& o
   return std::unique_ptr<LevelDbStore>(new LevelDbStore(std::move(impl)));
 }
 
+Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open_or_salvage(const LevelDbOptions& options,
+                                                                    std::string* salvaged) {
+  auto opened = open(options);
+  if (opened.ok() || opened.status().code() != Code::kCorruption) return opened;
+  auto impl = std::make_unique<Impl>(options);
+  Status status = impl->salvage(opened.status(), salvaged);
+  if (!status.ok()) return status;
+  return std::unique_ptr<LevelDbStore>(new LevelDbStore(std::move(impl)));
+}
+
 Status LevelDbStore::write(const StoreBatch& batch, bool sync) {
   const std::shared_lock guard(impl_->mutex);
   if (impl_->failed || !impl_->db) return impl_->refused();
@@ -275,7 +229,7 @@ Status LevelDbStore::read(std::string_view key, std::string* value) const {
   if (!impl_->db) return impl_->refused();
   leveldb::ReadOptions how;
   how.verify_checksums = true;
-  return to_status(impl_->db->Get(how, slice(key), value));
+  return impl_->seen(to_status(impl_->db->Get(how, slice(key), value)));
 }
 
 Status LevelDbStore::scan(
@@ -291,18 +245,26 @@ Status LevelDbStore::scan(
     if (!end.empty() && view(it->key()) >= end) break;
     if (!fn(view(it->key()), view(it->value()))) break;
   }
-  return to_status(it->status());
+  return impl_->seen(to_status(it->status()));
 }
 
 Status LevelDbStore::reopen() {
+  if (impl_->damaged) return {Code::kCorruption, "the store is damaged"};
   Status status;
   if (impl_->db) status = impl_->probe_disk();
   if (!status.ok()) return status;
   const std::unique_lock guard(impl_->mutex);
   impl_->db.reset();
-  status = impl_->open();
-  if (status.ok()) impl_->failed = false;
-  return status;
+  return impl_->open();
+}
+
+Result<std::string> LevelDbStore::salvage(const Status& damage) {
+  if (Status status = impl_->probe_disk(); !status.ok()) return status;
+  const std::unique_lock guard(impl_->mutex);
+  std::string report;
+  Status status = impl_->salvage(damage, &report);
+  if (!status.ok()) return status;
+  return report;
 }
 
 }  // namespace kvorum::engine

@@ -70,6 +70,30 @@ class RecordCodec {
                              RecordChange* facts) const = 0;
 };
 
+// Told when copies of partitions on this node may have lost objects, before anybody can see it.
+// Where there is one, other nodes hold copies too, and what cannot be read may be given up.
+class LossListener {
+ public:
+  virtual ~LossListener() = default;
+  virtual void on_loss(uint8_t keyspace, uint32_t partition) = 0;
+  virtual void on_loss_of_all() = 0;
+};
+
+// What went wrong with the store so far.
+struct StoreFaults {
+  uint64_t writes_failed = 0;  // but for the next two
+  uint64_t syncs_failed = 0;
+  uint64_t disk_full = 0;     // a write or a sync
+  uint64_t reads_failed = 0;  // I/O errors
+  uint64_t damage_met = 0;    // checksums that did not hold, records that made no sense
+  uint64_t salvages = 0;      // no fault: what could be read of a damaged store was saved
+
+  uint64_t total() const {
+    return writes_failed + syncs_failed + disk_full + reads_failed + damage_met;
+  }
+  StoreFaults& operator+=(const StoreFaults& other);
+};
+
 struct TableOptions {
   int partition_bits = 8;
   Partitioner partitioner =
@@ -180,7 +204,8 @@ class ObjectTable {
   // until it returned ok, nothing is known to be absent and the counts are wrong.
   Status warm();
   // Brings one object into the table, or the mark that there is none. Blocks on I/O; concurrent
-  // loads of one key are safe. kCorruption where the object is damaged: it stays not resident.
+  // loads of one key are safe. kCorruption where the store is damaged: it stays not resident until
+  // the store was salvaged. A record that makes no sense is lost at once where there is a listener.
   Status load(const KeyRef& key);
   // One round of group commit: takes the dirty objects as they are, writes one batch, publishes the
   // ticket. Called by one thread (Committer, or the simulator). Returns the number of objects.
@@ -200,6 +225,17 @@ class ObjectTable {
   void recover();
   bool failed() const;
   uint64_t damaged_count() const;
+  // Before work on the table begins.
+  void set_loss_listener(LossListener* listener);
+  // A read met damage that Store::salvage() has to mend. Only where there is a listener.
+  bool store_damaged() const;
+  // Around Store::salvage(), between fail() and recover(). Until their hash trees were built anew
+  // partitions do not claim to know what is absent; what memory has and the store lost is written
+  // again. Without a listener (hints: all in memory) all is written again at once.
+  void lose_all();
+  StoreFaults faults() const;
+  void note_fault(const Status& status, bool of_sync);  // of a write, or a sync
+  void note_salvage();
   // Called (from the updating thread, no lock held) when the table turns from clean to dirty. Set
   // while nobody updates.
   void set_dirty_callback(void (*fn)(void*), void* argument);

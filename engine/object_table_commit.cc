@@ -137,9 +137,61 @@ bool ObjectTable::failed() const { return impl_->shared.failed.load(std::memory_
 void ObjectTable::fail() { impl_->shared.failed.store(true, std::memory_order_release); }
 
 void ObjectTable::recover() {
+  // What a load met before counts no more; what it read may not be there any more.
+  impl_->store_damaged.store(false);
+  if (impl_->losing.exchange(false)) {
+    impl_->for_each_table([](PartitionTable& table) {
+      const std::lock_guard guard(table.lock());
+      table.void_loads();
+    });
+  }
   impl_->shared.failed.store(false, std::memory_order_release);
   if (has_dirty()) impl_->call_dirty_callback();
 }
+
+void ObjectTable::set_loss_listener(LossListener* listener) { impl_->listener = listener; }
+
+bool ObjectTable::store_damaged() const { return impl_->store_damaged.load(); }
+
+void ObjectTable::lose_all() {
+  impl_->losing.store(true);
+  impl_->store_damaged.store(false);
+  if (impl_->listener != nullptr) impl_->listener->on_loss_of_all();
+  impl_->for_each_table([this](PartitionTable& table) {
+    const std::lock_guard guard(table.lock());
+    if (impl_->listener != nullptr) {
+      table.distrust();
+    } else {
+      table.rewrite_all();
+    }
+  });
+}
+
+StoreFaults& StoreFaults::operator+=(const StoreFaults& other) {
+  writes_failed += other.writes_failed;
+  syncs_failed += other.syncs_failed;
+  disk_full += other.disk_full;
+  reads_failed += other.reads_failed;
+  damage_met += other.damage_met;
+  salvages += other.salvages;
+  return *this;
+}
+
+StoreFaults ObjectTable::faults() const {
+  const auto& counted = impl_->faults;
+  return {counted.writes.load(), counted.syncs.load(),  counted.full.load(),
+          counted.reads.load(),  counted.damage.load(), counted.salvages.load()};
+}
+
+void ObjectTable::note_fault(const Status& status, bool of_sync) {
+  auto& counted = impl_->faults;
+  std::atomic<uint64_t>* kind = of_sync ? &counted.syncs : &counted.writes;
+  if (status.code() == Code::kNoSpace) kind = &counted.full;
+  if (status.code() == Code::kCorruption) kind = &counted.damage;
+  kind->fetch_add(1, std::memory_order_relaxed);
+}
+
+void ObjectTable::note_salvage() { impl_->faults.salvages.fetch_add(1, std::memory_order_relaxed); }
 
 void ObjectTable::set_dirty_callback(void (*fn)(void*), void* argument) {
   impl_->dirty_callback = fn;

@@ -54,8 +54,12 @@ struct ObjectTable::Impl {
   }
 
   // object_table_store.cc. False: the partition changed in between, try again.
+  // What a read of the store came to.
+  Status seen(Status status);
+  Status lose(PartitionTable& table, const KeyRef& key);
   struct StoreScan;
   Result<bool> scan_stretch(StoreScan& scan);
+  std::vector<PartitionTable::TreeItem> tree_items(const StoreScan& stretch);
 
   // object_table_commit.cc
   struct Round;
@@ -75,6 +79,11 @@ struct ObjectTable::Impl {
   std::atomic<Ticket> committed{0};
   std::atomic<Ticket> synced{0};
   std::atomic<uint64_t> damaged{0};
+  std::atomic<bool> store_damaged{false}, losing{false};
+  LossListener* listener = nullptr;
+  struct {
+    std::atomic<uint64_t> writes, syncs, full, reads, damage, salvages;
+  } faults{};
   uint32_t batch_number = 0;  // of the committing thread, as is the next
   StoreBatch batch;           // empty between rounds
   void (*dirty_callback)(void*) = nullptr;

@@ -33,15 +33,15 @@ class TreePlanting {
   void see(PartitionTable* table, uint32_t place, uint64_t digest) {
     if (table != table_) plant();
     table_ = table;
-    if (++count_ <= kCountMax) digests_.emplace_back(place, digest);
+    if (++count_ <= kCountMax) items_.push_back({place, false, digest});
   }
   void plant() {
     if (table_ != nullptr && count_ <= kCountMax) {
       const std::lock_guard guard(table_->lock());
       table_->tree_frontier();
-      table_->build_tree(digests_, HashTree::kPlacesEnd);
+      table_->build_tree(items_, HashTree::kPlacesEnd);
     }
-    digests_.clear();
+    items_.clear();
     count_ = 0;
   }
 
@@ -50,7 +50,7 @@ class TreePlanting {
 
   PartitionTable* table_ = nullptr;
   size_t count_ = 0;
-  std::vector<std::pair<uint32_t, uint64_t>> digests_;
+  std::vector<PartitionTable::TreeItem> items_;
 };
 
 }  // namespace
@@ -95,12 +95,12 @@ Status ObjectTable::load(const KeyRef& key) {
       if (table.find(at) != nullptr || table.complete()) return {};
       departures = table.departures();
     }
-    const Status status = impl_->shared.options.store->read(store_key(key), &value);
+    const Status status = impl_->seen(impl_->shared.options.store->read(store_key(key), &value));
     if (!status.ok() && status.code() != Code::kNotFound) return status;
     RecordChange facts;
     record.clear();
     if (status.ok() && !impl_->shared.options.codec->from_portable(key, value, record, &facts)) {
-      return {Code::kCorruption, "an object in the store is damaged"};
+      return impl_->lose(table, key);
     }
     PartitionTable::Outcome outcome;
     {
@@ -115,16 +115,48 @@ Status ObjectTable::load(const KeyRef& key) {
   return busy();
 }
 
+Status ObjectTable::Impl::seen(Status status) {
+  if (status.code() == Code::kCorruption) {
+    faults.damage.fetch_add(1, std::memory_order_relaxed);
+    if (listener == nullptr) return status;
+    store_damaged.store(true);
+    call_dirty_callback();
+  } else if (status.code() == Code::kIoError) {
+    faults.reads.fetch_add(1, std::memory_order_relaxed);
+  }
+  return status;
+}
+
+// The bytes passed their checksum and are no object: no salvage would mend that.
+Status ObjectTable::Impl::lose(PartitionTable& table, const KeyRef& key) {
+  faults.damage.fetch_add(1, std::memory_order_relaxed);
+  if (listener == nullptr) return {Code::kCorruption, "an object in the store is damaged"};
+  listener->on_loss(key.keyspace, partition_of(key.position, shared.options.partition_bits));
+  PartitionTable::Outcome outcome;
+  {
+    const std::lock_guard guard(table.lock());
+    table.distrust();
+    outcome = table.forget(key);
+  }
+  after_update(outcome);
+  return {};
+}
+
 // A stretch of a partition as the store has it, corrected by what the table has.
 struct ObjectTable::Impl::StoreScan {
   PartitionTable& table;
   ScanRange range;
-  // By position and key; no record where it was erased.
-  std::map<std::pair<uint64_t, std::string>, std::optional<std::string>> records;
+  struct Found {
+    std::optional<std::string> record;  // none where it was erased
+    bool live = false;
+  };
+  std::map<std::pair<uint64_t, std::string>, Found> records;  // by position and key
   std::optional<uint64_t> next;  // the position after the stretch, if not the partition's end
 
   Status read_store(Impl& impl);
-  void overlay();
+  // With `rewrites`: has written what the store does not have, or not like this. Returns whether
+  // nothing was dirty before.
+  bool overlay(bool rewrites);
 };
 
 Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
@@ -136,7 +168,7 @@ Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
   }
   std::string record;
   uint64_t position = 0;
-  return impl.shared.options.store->scan(
+  return impl.seen(impl.shared.options.store->scan(
       store_bound(range.keyspace, range.from.high), end,
       [&](std::string_view bytes, std::string_view value) {
         KeyRef key;
@@ -152,26 +184,30 @@ Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
           return false;
         }
         position = key.position.high;
-        records.emplace(std::pair{position, std::string(key.key)}, record);
+        records.emplace(std::pair{position, std::string(key.key)}, Found{record, facts.live});
         return true;
-      });
+      }));
 }
 
-void ObjectTable::Impl::StoreScan::overlay() {
+bool ObjectTable::Impl::StoreScan::overlay(bool rewrites) {
+  bool turned_dirty = false;
   std::vector<Entry*> entries;
   uint64_t place = table.place_of({{}, {range.from.high, 0}, range.keyspace}).place;
   const uint64_t end = next ? *next : range.end;  // 0: the partition's
   while (place < BucketIndex::kPlacesEnd && (end == 0 || table.position_of_place(place) < end)) {
     entries.clear();
     place = table.index().collect_bucket(static_cast<uint32_t>(place), kLongBucketStretch, entries);
-    for (const Entry* entry : entries) {
+    for (Entry* entry : entries) {
       const KeyRef key = table.key_of(*entry);
       if (key.position.high < range.from.high || (end != 0 && key.position.high >= end)) continue;
-      std::optional<std::string>& record = records[{key.position.high, std::string(key.key)}];
-      record.reset();
+      Found& found = records[{key.position.high, std::string(key.key)}];
+      std::optional<std::string> record;
       if (!entry->has(Entry::kAbsent)) record = entry->record();
+      if (rewrites && record != found.record) turned_dirty |= table.rewrite(entry);
+      found = {std::move(record), entry->has(Entry::kLive)};
     }
   }
+  return turned_dirty;
 }
 
 Result<bool> ObjectTable::Impl::scan_stretch(StoreScan& scan) {
@@ -184,7 +220,7 @@ Result<bool> ObjectTable::Impl::scan_stretch(StoreScan& scan) {
   if (!status.ok()) return status;
   const std::lock_guard guard(scan.table.lock());
   if (departures != scan.table.departures()) return false;
-  scan.overlay();
+  scan.overlay(false);
   return true;
 }
 
@@ -201,14 +237,25 @@ Result<ScanEnd> ObjectTable::scan_store(const ScanRange& range,
     const Result<bool> taken = impl_->scan_stretch(stretch);
     if (!taken.ok()) return taken.status();
     if (!taken.value()) continue;
-    for (const auto& [place, record] : stretch.records) {
-      if (!record) continue;
+    for (const auto& [place, found] : stretch.records) {
+      if (!found.record) continue;
       const Position position = position_of(place.second, impl_->shared.options.partitioner);
-      fn({{place.second, position, range.keyspace}, *record});
+      fn({{place.second, position, range.keyspace}, *found.record});
     }
     return ScanEnd{Access::kDone, !stretch.next, {stretch.next.value_or(0), 0}};
   }
   return busy();
+}
+
+std::vector<PartitionTable::TreeItem> ObjectTable::Impl::tree_items(const StoreScan& stretch) {
+  std::vector<PartitionTable::TreeItem> items;
+  for (const auto& [place, found] : stretch.records) {
+    if (!found.record || (stretch.next && place.first >= *stretch.next)) continue;
+    const KeyRef key{place.second, {place.first, 0}, stretch.range.keyspace};
+    items.push_back({stretch.table.place_of(key).place, found.live,
+                     shared.options.codec->digest(key, *found.record)});
+  }
+  return items;
 }
 
 // The stretch ends where a place does: ties of a place are never split.
@@ -225,24 +272,23 @@ Result<TreeBuild> ObjectTable::build_tree_from_store(uint8_t keyspace, uint32_t 
     const Position from{table.position_of_place(frontier), 0};
     Impl::StoreScan stretch{table, {keyspace, partition, from, count_min}, {}, {}};
     if (Status status = stretch.read_store(*impl_); !status.ok()) return status;
-    const std::lock_guard guard(table.lock());
-    if (departures != table.departures()) continue;
-    uint64_t end = HashTree::kPlacesEnd;
-    if (stretch.next) {
-      end = table.place_of({{}, {*stretch.next, 0}, keyspace}).place;
-      count_min *= 2;
-      if (end == frontier) continue;
-      stretch.next = table.position_of_place(end);
+    bool turned_dirty = false;
+    std::optional<TreeBuild> built;
+    {
+      const std::lock_guard guard(table.lock());
+      if (departures != table.departures()) continue;
+      uint64_t end = HashTree::kPlacesEnd;
+      if (stretch.next) {
+        end = table.place_of({{}, {*stretch.next, 0}, keyspace}).place;
+        count_min *= 2;
+        if (end == frontier) continue;
+        stretch.next = table.position_of_place(end);
+      }
+      turned_dirty = stretch.overlay(table.distrusted());
+      built = table.build_tree(impl_->tree_items(stretch), end);
     }
-    stretch.overlay();
-    std::vector<std::pair<uint32_t, uint64_t>> digests;
-    for (const auto& [place, record] : stretch.records) {
-      if (!record || (stretch.next && place.first >= *stretch.next)) continue;
-      const KeyRef key{place.second, {place.first, 0}, keyspace};
-      digests.emplace_back(table.place_of(key).place,
-                           impl_->shared.options.codec->digest(key, *record));
-    }
-    return table.build_tree(digests, end);
+    if (turned_dirty) impl_->call_dirty_callback();
+    return *built;
   }
   return busy();
 }

@@ -71,8 +71,8 @@ Entry* PartitionTable::find(const KeyPlace& at) {
 }
 
 bool PartitionTable::complete() const {
-  return !has_store() ||
-         (shared_->warmed.load(std::memory_order_relaxed) && resident_count_ == record_count_);
+  return !has_store() || (shared_->warmed.load(std::memory_order_relaxed) &&
+                          resident_count_ == record_count_ && !distrusted_);
 }
 
 uint64_t PartitionTable::memory_bytes() const {
@@ -104,7 +104,7 @@ PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
         outcome.result.ticket = pending_ticket(*entry);
         return outcome;
       }
-      count(entry, {});
+      count(at.place, entry, {});
       if (has_store()) {
         entry = write_record(at, entry, {});
         entry->set(Entry::kAbsent);
@@ -121,7 +121,7 @@ PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
         outcome.result.access = Access::kFull;
         return outcome;
       }
-      count(entry, change);
+      count(at.place, entry, change);
       tree_.fold(at.place, change.digest_change);
       entry = write_record(at, entry, change);
       if (has_store()) outcome.result.ticket = mark_dirty(entry, at.tag, &outcome.turned_dirty);
@@ -133,14 +133,19 @@ PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
 }
 
 // Counts the change from what the entry (or none) is to what it becomes.
-void PartitionTable::count(const Entry* entry, const RecordChange& change) {
+void PartitionTable::count(uint32_t place, const Entry* entry, const RecordChange& change) {
   const bool was_live = entry != nullptr && entry->has(Entry::kLive);
   const bool was_record = entry != nullptr && !entry->has(Entry::kAbsent);
   const bool is_record = change.action == RecordChange::Action::kStore;
   const bool is_live = is_record && change.live;
-  live_count_ += static_cast<uint64_t>(is_live) - static_cast<uint64_t>(was_live);
+  const uint64_t live = static_cast<uint64_t>(is_live) - static_cast<uint64_t>(was_live);
   const uint64_t records = static_cast<uint64_t>(is_record) - static_cast<uint64_t>(was_record);
+  live_count_ += live;
   record_count_ += records;
+  if (tree_.building() && place < tree_.frontier()) [[unlikely]] {
+    recount_.live += live;
+    recount_.records += records;
+  }
   resident_count_ += records;
 }
 

@@ -53,6 +53,9 @@ class PartitionTable {
   Entry* find(const KeyPlace& at);
   // Every object is resident, so a key that is not here does not exist.
   bool complete() const;
+  // The store may have lost objects: counts and tree hold again once the tree was built anew.
+  void distrust();
+  bool distrusted() const { return distrusted_; }
 
   struct Outcome {
     UpdateResult result;
@@ -81,7 +84,12 @@ class PartitionTable {
   // One stretch of what is resident. kNotResident where this is not all there is.
   TreeBuild build_tree();
   // One stretch, read elsewhere: records by place from the frontier to `end`.
-  TreeBuild build_tree(const std::vector<std::pair<uint32_t, uint64_t>>& digests, uint64_t end);
+  struct TreeItem {
+    uint32_t place;
+    bool live;
+    uint64_t digest;
+  };
+  TreeBuild build_tree(const std::vector<TreeItem>& items, uint64_t end);
   uint64_t tree_frontier();
   void abandon_tree_build() { tree_.abandon_build(); }
   uint64_t digest_of(const Entry& entry) const;
@@ -93,6 +101,12 @@ class PartitionTable {
   void install(const KeyRef& key, std::string_view record, const RecordChange& facts);
   // Counts evictions and the like: a load that read the store before a change of it is void.
   uint64_t departures() const { return departures_; }
+  void void_loads() { ++departures_; }
+  // Erases an object that is not resident and cannot be read.
+  Outcome forget(const KeyRef& key);
+  // Has it written once more. True where nothing was dirty before.
+  bool rewrite(Entry* entry);
+  bool rewrite_all();
   // Evicts what was not used since the hand came by, over a few buckets.
   void evict_some();
 
@@ -116,9 +130,10 @@ class PartitionTable {
   bool has_store() const { return shared_->options.store != nullptr; }
   Entry* write_record(const KeyPlace& at, Entry* entry, const RecordChange& change);
   void remove(Entry* entry);
-  void count(const Entry* entry, const RecordChange& change);
+  void count(uint32_t place, const Entry* entry, const RecordChange& change);
   void push_deadline(uint64_t deadline_ms, uint32_t place);
   void compact_deadlines();
+  void add_to_tree(const TreeItem& item);
   TreeBuild advance_tree(uint64_t end);
   // The ticket of the round that will write, or is writing, this entry's present state.
   Ticket pending_ticket(const Entry& entry) const;
@@ -144,7 +159,11 @@ class PartitionTable {
   HashTree tree_;
   uint64_t oldest_changed_ = kNothingChanged;
   uint64_t live_count_ = 0;
-  uint64_t record_count_ = 0;    // objects that exist, resident or not
+  uint64_t record_count_ = 0;  // objects that exist, resident or not
+  bool distrusted_ = false;
+  struct {
+    uint64_t live, records;
+  } recount_{};                  // of what the tree being built has
   uint64_t resident_count_ = 0;  // entries with a record
   int64_t published_bytes_ = 0;
 

@@ -47,6 +47,33 @@ void PartitionTable::install(const KeyRef& key, std::string_view record,
   publish();
 }
 
+PartitionTable::Outcome PartitionTable::forget(const KeyRef& key) {
+  Outcome outcome;
+  const KeyPlace at = place_of(key);
+  if (find(at) != nullptr) return outcome;
+  Entry* entry = write_record(at, nullptr, {});
+  entry->set(Entry::kAbsent);
+  outcome.result.ticket = mark_dirty(entry, at.tag, &outcome.turned_dirty);
+  publish();
+  return outcome;
+}
+
+bool PartitionTable::rewrite(Entry* entry) {
+  bool turned_dirty = false;
+  if (!entry->has(Entry::kDirty)) mark_dirty(entry, place_of(entry).tag, &turned_dirty);
+  return turned_dirty;
+}
+
+bool PartitionTable::rewrite_all() {
+  bool turned_dirty = false;
+  for (uint64_t place = 0; place < BucketIndex::kPlacesEnd;) {
+    std::vector<Entry*> entries;
+    place = index_.collect_bucket(static_cast<uint32_t>(place), kLongBucketStretch, entries);
+    for (Entry* entry : entries) turned_dirty |= rewrite(entry);
+  }
+  return turned_dirty;
+}
+
 void PartitionTable::evict_some() {
   for (int bucket = 0; bucket < kEvictionBuckets; ++bucket) {
     found_.clear();

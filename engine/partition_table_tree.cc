@@ -23,7 +23,10 @@ bool PartitionTable::tree_outgrown() const {
 }
 
 uint64_t PartitionTable::tree_frontier() {
-  if (!tree_.building()) tree_.begin_build(HashTree::depth_for(record_count_));
+  if (!tree_.building()) {
+    tree_.begin_build(HashTree::depth_for(record_count_));
+    recount_ = {};
+  }
   return tree_.frontier();
 }
 
@@ -35,23 +38,40 @@ TreeBuild PartitionTable::build_tree() {
     found_.clear();
     place = index_.collect_bucket(static_cast<uint32_t>(place), kLongBucketStretch, found_);
     for (const Entry* entry : found_) {
-      if (!entry->has(Entry::kAbsent)) tree_.add(entry->place(), digest_of(*entry));
+      if (entry->has(Entry::kAbsent)) continue;
+      add_to_tree({entry->place(), entry->has(Entry::kLive), digest_of(*entry)});
     }
     count += found_.size() + 1;
   }
   return advance_tree(place);
 }
 
-TreeBuild PartitionTable::build_tree(const std::vector<std::pair<uint32_t, uint64_t>>& digests,
-                                     uint64_t end) {
-  for (const auto& [place, digest] : digests) tree_.add(place, digest);
+TreeBuild PartitionTable::build_tree(const std::vector<TreeItem>& items, uint64_t end) {
+  for (const TreeItem& item : items) add_to_tree(item);
   return advance_tree(end);
+}
+
+void PartitionTable::add_to_tree(const TreeItem& item) {
+  tree_.add(item.place, item.digest);
+  ++recount_.records;
+  recount_.live += static_cast<uint64_t>(item.live);
+}
+
+void PartitionTable::distrust() {
+  distrusted_ = true;
+  void_loads();
+  tree_.abandon_build();
 }
 
 TreeBuild PartitionTable::advance_tree(uint64_t end) {
   tree_.advance(end);
   const bool done = end >= HashTree::kPlacesEnd;
   const bool agreed = !done || tree_.finish_build();
+  if (done && distrusted_) {
+    live_count_ = recount_.live;
+    record_count_ = recount_.records;
+    distrusted_ = false;
+  }
   publish();
   if (!done) return TreeBuild::kGoesOn;
   return agreed ? TreeBuild::kDone : TreeBuild::kMismatch;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes below an ObjectTable: an ordered map from keys to values that survives the process.
 // Implemented by LevelDB (leveldb_store.h), by the simulator and by the fault layer of the tests.
-// write(), sync() and reopen() are called by one thread at a time; read() and scan() by any.
-// Keys of objects are [keyspace: 1 byte][position.high: 8 bytes big endian][key]; keys of the
+// write(), sync(), reopen() and salvage() are called by one thread at a time; read() and scan() by
+// any. Keys of objects are [keyspace: 1 byte][position.high: 8 bytes big endian][key]; keys of the
 // node's own facts (identity, clean-stop marker, flush marks) begin with kFactPrefix.
 #pragma once
 
@@ -69,7 +69,12 @@ class Store {
   // false.
   virtual Status scan(std::string_view begin, std::string_view end,
                       FunctionRef<bool(std::string_view key, std::string_view value)> fn) const = 0;
+  // kCorruption where the store is damaged: reopening does not help, salvage() may.
   virtual Status reopen() = 0;
+  // Keeps what can still be read of a damaged store, which is open afterwards. Anything may be
+  // missing from then on, or be as it was some time ago. Returns what was done, for people; the
+  // damage where nothing can be.
+  virtual Result<std::string> salvage(const Status& damage) { return damage; }
 };
 
 std::string store_key(const KeyRef& key);

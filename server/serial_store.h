@@ -26,6 +26,10 @@ class SerialStore final : public engine::Store {
     const std::lock_guard lock(writers_);
     return store_->reopen();
   }
+  Result<std::string> salvage(const Status& damage) override {
+    const std::lock_guard lock(writers_);
+    return store_->salvage(damage);
+  }
   Status read(std::string_view key, std::string* value) const override {
     return store_->read(key, value);
   }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <future>
 #include <mutex>
@@ -59,10 +60,12 @@ class CommitterTest : public ::testing::Test {
     options.sync = sync;
     options.sync_interval_ms = sync_interval_ms;
     options.reopen_retry_ms = 1;
+    options.salvages = salvages_;
     options.on_round = std::ref(rounds_);
     committer_ = std::make_unique<Committer>(table_.get(), &store_, options);
   }
 
+  bool salvages_ = false;
   TestCodec codec_;
   MapStore store_;
   std::unique_ptr<ObjectTable> table_;
@@ -184,6 +187,56 @@ TEST_F(CommitterTest, StoreThreadsRunWhatIsQueued) {
   }
   committer_.reset();
   EXPECT_EQ(ran.size(), 100u);
+}
+
+struct NoLosses : LossListener {
+  void on_loss(uint8_t, uint32_t) override {}
+  void on_loss_of_all() override { ++of_all; }
+  std::atomic<int> of_all{0};
+};
+
+TEST_F(CommitterTest, DamageThatAReadMetIsSalvagedThoughNobodyWrites) {
+  put(*table_, key_ref("k"), "v");
+  ASSERT_TRUE(table_->commit(true).ok());
+  NoLosses losses;
+  table_->set_loss_listener(&losses);
+  std::promise<int> told_before;
+  store_.on_salvage = [&] {
+    EXPECT_FALSE(table_->load(key_ref("k2")).ok()) << "a read that was under way meets it too";
+    told_before.set_value(losses.of_all);
+  };
+  salvages_ = true;
+  start(SyncPolicy::kNever);
+  store_.damage(store_key(key_ref("other")));
+  EXPECT_EQ(table_->load(key_ref("k2")).code(), Code::kOk) << "the table is complete";
+  table_->lose_all();  // now absence has to be read
+  store_.damage(store_key(key_ref("k2")));
+  EXPECT_EQ(table_->load(key_ref("k2")).code(), Code::kCorruption);
+  EXPECT_EQ(told_before.get_future().get(), 2) << "who may lose something knows before";
+  rounds_.wait_for_failure();
+  UpdateResult again = put(*table_, key_ref("k"), "w");
+  while (again.access == Access::kRefused) {
+    std::this_thread::yield();
+    again = put(*table_, key_ref("k"), "w");
+  }
+  ASSERT_EQ(again.access, Access::kDone);
+  rounds_.wait_for_ticket(again.ticket);
+  EXPECT_FALSE(table_->store_damaged()) << "or it would stop again and again";
+  committer_.reset();
+  EXPECT_EQ(store_.salvages(), 1);
+  EXPECT_EQ(table_->faults().salvages, 1u);
+  EXPECT_FALSE(table_->failed());
+}
+
+TEST_F(CommitterTest, WithoutOtherCopiesDamageWaitsForAPerson) {
+  start(SyncPolicy::kNever);
+  store_.damage(store_key(key_ref("k2")));
+  store_.set_broken(true);
+  put(*table_, key_ref("k"), "v");
+  rounds_.wait_for_failure();
+  committer_.reset();
+  EXPECT_EQ(store_.salvages(), 0);
+  EXPECT_TRUE(table_->failed());
 }
 
 }  // namespace

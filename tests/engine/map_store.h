@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Store in memory whose writes can be made to fail, for tests that need no disk. Any thread.
+// A Store in memory whose writes can be made to fail and whose values can be damaged, for tests
+// that need no disk. Any thread.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "engine/store.h"
@@ -43,7 +45,9 @@ class MapStore : public Store {
       const std::lock_guard guard(mutex_);
       ++reads_;
       const auto it = values_.find(std::string(key));
-      if (it == values_.end()) {
+      if (damaged_.contains(key)) {
+        status = {Code::kCorruption, "damaged"};
+      } else if (it == values_.end()) {
         status = {Code::kNotFound, "not found"};
       } else {
         *value = it->second;
@@ -56,17 +60,46 @@ class MapStore : public Store {
               FunctionRef<bool(std::string_view, std::string_view)> fn) const override {
     const std::lock_guard guard(mutex_);
     for (auto it = values_.lower_bound(std::string(begin)); it != values_.end(); ++it) {
-      if ((!end.empty() && it->first >= end) || !fn(it->first, it->second)) break;
+      if (!end.empty() && it->first >= end) break;
+      if (!damaged_.contains(it->first) && !fn(it->first, it->second)) break;
     }
-    return {};
+    if (damaged_.empty()) return {};
+    return {Code::kCorruption, "something is damaged"};
   }
   Status reopen() override {
     const std::lock_guard guard(mutex_);
+    if (!damaged_.empty()) return {Code::kCorruption, "something is damaged"};
     if (failing_reopens_ == 0) return {};
     --failing_reopens_;
     return {Code::kIoError, "the store stays closed"};
   }
 
+  Result<std::string> salvage(const Status&) override {
+    if (on_salvage) on_salvage();
+    const std::lock_guard guard(mutex_);
+    for (const std::string& key : damaged_) values_.erase(key);
+    damaged_.clear();
+    ++salvages_;
+    return std::string("salvaged");
+  }
+
+  void damage(const std::string& key) {
+    const std::lock_guard guard(mutex_);
+    damaged_.insert(key);
+  }
+  // As a salvage may leave it: as it was some time ago, or not at all.
+  void set(const std::string& key, const std::string& value) {
+    const std::lock_guard guard(mutex_);
+    values_[key] = value;
+  }
+  void lose(const std::string& key) {
+    const std::lock_guard guard(mutex_);
+    values_.erase(key);
+  }
+  int salvages() const {
+    const std::lock_guard guard(mutex_);
+    return salvages_;
+  }
   void set_broken(bool broken) {
     const std::lock_guard guard(mutex_);
     broken_ = broken;
@@ -103,11 +136,14 @@ class MapStore : public Store {
   // Called before a write and after a read took place, with no lock held: the moments for a race.
   std::function<void()> on_write;
   std::function<void()> on_sync;
+  std::function<void()> on_salvage;
   std::function<void()> on_read_done;
 
  private:
   mutable std::mutex mutex_;
   std::map<std::string, std::string> values_;
+  std::set<std::string, std::less<>> damaged_;
+  int salvages_ = 0;
   mutable uint64_t reads_ = 0;
   uint64_t writes_ = 0;
   uint64_t synced_writes_ = 0;

@@ -76,7 +76,17 @@ ALWAYS_THERE = {
     'setpriv',
 }
 # Looked for, used where present, skipped with a notice where not: not installed by us.
-OPTIONAL = {'perf', 'buildah', 'docker', 'podman', 'docker-compose', 'shellcheck', 'sudo'}
+OPTIONAL = {
+    'perf',
+    'buildah',
+    'docker',
+    'podman',
+    'docker-compose',
+    'shellcheck',
+    'sudo',
+    'mount',
+    'umount',
+}
 
 
 def read_groups():

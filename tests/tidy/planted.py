@@ -85,7 +85,7 @@ FORBIDDEN = [
     ('includes', 'xxhash beside base/hash.h', 'base/other.h', HEADER + '#include <xxhash.h>\n', {}),
     (
         'includes',
-        'LevelDB in a second file',
+        'LevelDB beside its own files',
         'engine/other.cc',
         HEAD + '#include <leveldb/db.h>\n',
         {},

@@ -25,7 +25,10 @@ THIRD_PARTY = {
     'base': {'base/hash.h': r'xxhash\.h'},
     'protocol': {},
     'cluster': {},
-    'engine': {'engine/leveldb_store.h': r'leveldb/.*', 'engine/leveldb_store.cc': r'leveldb/.*'},
+    'engine': {
+        'engine/leveldb_%s' % name: r'leveldb/.*'
+        for name in ('store.h', 'store.cc', 'env.h', 'env.cc', 'salvage.h', 'salvage.cc')
+    },
 }
 POSIX = re.compile(
     r'(sys|netinet|arpa|linux)/[\w.]+|(unistd|fcntl|errno|signal|poll|pthread|sched|'
