@@ -143,9 +143,8 @@ bool AntiEntropy::on_roots(MemberIndex from, const Frame& frame, Now now) {
 void AntiEntropy::note_clean(uint8_t keyspace, const std::vector<uint32_t>& partitions,
                              const ExchangeParty& own, const ExchangeParty& peer) {
   partitions_done_ += partitions.size();
-  if (!core_.parts.exchanges || partitions.empty()) return;
-  core_.parts.exchanges->note(keyspace, partitions,
-                              {peer.node, own.session, peer.session, own.clock, peer.clock});
+  core_.note_clean(keyspace, partitions,
+                   {peer.node, own.session, peer.session, own.clock, peer.clock});
 }
 
 void AntiEntropy::advance_round(MemberIndex peer, Now now) {
@@ -188,6 +187,7 @@ void AntiEntropy::on_damage(uint8_t keyspace, uint32_t partition, Now now) {
 bool AntiEntropy::may_be_whole(uint8_t keyspace, uint32_t partition, Now now) const {
   if (!core_.view->is_primary(core_.self(), keyspace, partition)) return true;
   const auto primaries = core_.view->primaries(keyspace, partition);
+  if (core_.parts.is_damaged(keyspace, partition)) return false;
   const uint64_t session = core_.parts.current_incarnation();
   bool any = primaries.size() == 1;
   for (const MemberIndex primary : primaries) {

@@ -56,11 +56,15 @@ struct NodeParts {
 
   Frontier* frontier = nullptr;    // null: tombstones are kept for ever, and no version is dead
   WholeReplicas* whole = nullptr;  // null: all copies count as whole
-  CleanExchanges* exchanges = nullptr;  // null: clean exchanges are not noted
-  BackgroundBudget* budget = nullptr;   // null: background work is bounded by its own limits alone
+  CleanExchanges* exchanges = nullptr;     // null: clean exchanges are not noted
+  engine::LossListener* losses = nullptr;  // told where a tree proves a loss; null: nobody is
+  BackgroundBudget* budget = nullptr;  // null: background work is bounded by its own limits alone
 
   bool is_whole(uint8_t keyspace, uint32_t partition) const {
     return whole == nullptr || whole->is_whole(keyspace, partition);
+  }
+  bool is_damaged(uint8_t keyspace, uint32_t partition) const {
+    return whole != nullptr && whole->damage(keyspace, partition) != 0;
   }
   uint64_t current_incarnation() const {
     return renewed_incarnation ? renewed_incarnation->load(std::memory_order_acquire) : incarnation;

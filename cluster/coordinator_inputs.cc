@@ -5,6 +5,8 @@
 namespace kvorum::cluster {
 namespace {
 
+constexpr std::string_view kUnreadable = "the object cannot be read from it";
+
 // Types go in blocks of 32.
 constexpr uint8_t block_of(MessageType type) { return static_cast<uint8_t>(type) / 32; }
 
@@ -240,6 +242,14 @@ void Coordinator::Impl::on_own_commit(SlotId id, OwnCommit commit, Now now) {
   }
 }
 
+// Other copies can answer a read whose own one cannot be loaded.
+bool Coordinator::Impl::reads_without_own(Operation& operation) {
+  const bool others = core.view->quorum(operation.keyspace).n > 1;
+  if (!others || operation.request().kind != Request::Kind::kRead) return false;
+  operation.own_unreadable = true;
+  return true;
+}
+
 void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
   Impl& impl = *impl_;
   Operation* operation = impl.core.operations.find(id);
@@ -252,8 +262,8 @@ void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
     impl.repairs.on_loaded(id, *operation, ok, now);  // what else would an answered read load
   } else if (operation->kind == Operation::Kind::kKeyRepair) {
     impl.key_repair.on_loaded(id, *operation, ok, now);
-  } else if (!ok) {
-    impl.core.complete_failed(*operation, Outcome::kStoreFailed, {}, now);
+  } else if (!ok && !impl.reads_without_own(*operation)) {
+    impl.core.complete_failed(*operation, Outcome::kStoreFailed, kUnreadable, now);
     impl.core.release(id);
   } else {
     impl.start(id, *operation, now);

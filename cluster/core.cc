@@ -77,6 +77,7 @@ void Operation::begin(Kind new_kind, Now now) {
   needed = 0;
   quarter_passed = false;
   answered_client = false;
+  own_unreadable = false;
   payload.clear();
   keyspace = 0;
   targets.clear();
@@ -288,6 +289,15 @@ void Core::observe(const Object& object, Now now) {
 void Core::load(SlotId id, Operation& operation, const KeyRef& key) {
   operation.phase = Operation::Phase::kLoading;
   outbox.loads.push_back({id, std::string(key.key), key.position, key.keyspace});
+}
+
+void Core::note_clean(uint8_t keyspace, std::span<const uint32_t> partitions,
+                      const CleanExchange& exchange) {
+  if (parts.exchanges == nullptr) return;
+  std::vector<uint32_t> undamaged(partitions.begin(), partitions.end());
+  std::erase_if(undamaged,
+                [&](uint32_t partition) { return parts.is_damaged(keyspace, partition); });
+  if (!undamaged.empty()) parts.exchanges->note(keyspace, undamaged, exchange);
 }
 
 void Core::await_own_vote(engine::Ticket ticket, SlotId id) {

@@ -82,6 +82,7 @@ struct Operation {
   uint8_t needed;  // R or W
   bool quarter_passed;
   bool answered_client;
+  bool own_unreadable;  // the own copy cannot be loaded: the others have to do
 
   std::string payload;  // encode_forwarded(); for kReplicaFrame the frame's payload
   uint8_t keyspace;
@@ -250,6 +251,10 @@ class Core {
   // The operation's own copy waits for this commit: of an object, or of a hint.
   void await_own_vote(engine::Ticket ticket, SlotId id);
   void await_own_hint(engine::Ticket ticket, SlotId id);
+
+  // Notes clean exchanges, but for copies that are damaged: their trees do not tell.
+  void note_clean(uint8_t keyspace, std::span<const uint32_t> partitions,
+                  const CleanExchange& exchange);
 
   // Answers whoever waits, at most once.
   void complete(Operation& operation, Completion& completion, Now now);

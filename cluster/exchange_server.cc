@@ -61,10 +61,14 @@ bool ExchangeServer::on_open(MemberIndex from, const Frame& frame, Now now) {
   for (const auto& [keyspace, digest] : message.keyspaces) {
     if (answer.refused) break;
     const auto shared = shared_partitions(*core_.view, keyspace, core_.self(), asker);
-    if (roots_digest(core_, keyspace, shared) != digest) {
+    const bool damaged =
+        std::any_of(shared.begin(), shared.end(), [&, number = keyspace](uint32_t partition) {
+          return core_.parts.is_damaged(number, partition);
+        });
+    if (damaged || roots_digest(core_, keyspace, shared) != digest) {
       answer.differing.push_back(keyspace);
-    } else if (exchanges) {
-      exchanges->note(keyspace, shared, clean_with(message.asker, answer.peer));
+    } else {
+      core_.note_clean(keyspace, shared, clean_with(message.asker, answer.peer));
     }
   }
   reply(from,
@@ -86,16 +90,16 @@ bool ExchangeServer::on_roots(MemberIndex from, const Frame& frame, Now now) {
     if (!message.all && !drives(asker, core_.self(), partition)) continue;
     while (named != message.roots.end() && named->first < partition) ++named;
     const bool is_named = named != message.roots.end() && named->first == partition;
-    if (core_.parts.table->digest(keyspace, partition) == (is_named ? named->second : 0)) {
+    const bool same =
+        core_.parts.table->digest(keyspace, partition) == (is_named ? named->second : 0);
+    if (same && !core_.parts.is_damaged(keyspace, partition)) {
       equal.push_back(partition);
     } else {
       const int depth = core_.parts.table->tree_depth(keyspace, partition);
       answer.differing.emplace_back(partition, static_cast<uint8_t>(depth));
     }
   }
-  if (core_.parts.exchanges) {
-    core_.parts.exchanges->note(keyspace, equal, clean_with(message.asker, answer.peer));
-  }
+  core_.note_clean(keyspace, equal, clean_with(message.asker, answer.peer));
   const FrameHead head{MessageType::kPartitionRootsReply, keyspace, 0, frame.head.operation};
   reply(from, [&](std::string& batch) { put_partition_roots_reply(batch, head, answer); });
   return true;
@@ -193,11 +197,13 @@ bool ExchangeServer::on_done(MemberIndex from, const Frame& frame, Now now) {
   if (!parse_exchange_done(frame, &message)) return false;
   if (message.partition >= core_.view->ring.partitions()) return false;
   const ExchangeParty own = party_of(core_, now);
-  const bool refused = member_of(message.asker) == kNoMember || own.session != message.peer_session;
-  if (!refused && core_.parts.exchanges) {
+  const bool refused = member_of(message.asker) == kNoMember ||
+                       own.session != message.peer_session ||
+                       core_.parts.is_damaged(frame.head.keyspace, message.partition);
+  if (!refused) {
     CleanExchange exchange = clean_with(message.asker, own);
     exchange.began = message.peer_clock;
-    core_.parts.exchanges->note(frame.head.keyspace, std::span(&message.partition, 1), exchange);
+    core_.note_clean(frame.head.keyspace, std::span(&message.partition, 1), exchange);
   }
   reply(from,
         [&](std::string& batch) { put_exchange_done_reply(batch, frame.head.operation, refused); });

@@ -60,8 +60,28 @@ bool Frontier::tick(uint64_t session, Now now) {
   return rose;
 }
 
+void Frontier::lose(uint8_t keyspace, uint32_t partition, uint64_t over) {
+  const std::lock_guard lock(mutex_);
+  losing_session_ = over;
+  copies_.reset(keyspace, partition);
+}
+
+void Frontier::lose_all(uint64_t over) {
+  const std::lock_guard lock(mutex_);
+  losing_session_ = over;
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    for (uint32_t partition = 0; partition < copies_.partitions(); ++partition) {
+      copies_.reset(keyspace, partition);
+    }
+  }
+}
+
 bool Frontier::judge(const FrontierRounds::Ended& ended) {
   agreed_ = ended.agreed;
+  // What this node vouched for before copies were lost says nothing of what they hold now.
+  const bool reported_since =
+      rounds_.session() != losing_session_ && rounds_.round() >= first_round_of_session_;
+  if (!reported_since) return false;
   if (!ended.agreed || ended.least <= frontier_) return false;
   frontier_ = ended.least;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {

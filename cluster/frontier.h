@@ -70,6 +70,10 @@ class Frontier final : public ExchangeObserver {
   void on_clean_exchange(uint8_t keyspace, uint32_t partition,
                          const CleanExchange& exchange) override;
 
+  // Copies lost something: their frontier is zero until a round that this node reported in a later
+  // session than `over` has counted.
+  void lose(uint8_t keyspace, uint32_t partition, uint64_t over);
+  void lose_all(uint64_t over);
   FrontierStatus status() const;
 
  private:
@@ -84,6 +88,7 @@ class Frontier final : public ExchangeObserver {
   FrontierLedger ledger_;
   FrontierRounds rounds_;
   uint64_t first_round_of_session_ = 1;
+  uint64_t losing_session_ = 0;  // the one in which copies were lost last
   Hlc clock_at_report_;
   Hlc least_since_report_ = kNoHlc;
   Hlc oldest_hint_ = kNoHlc;

@@ -34,6 +34,10 @@ class Frontiers {
            !value.compare_exchange_weak(now, frontier.value, std::memory_order_acq_rel)) {
     }
   }
+  // A copy that lost something knows nothing any more.
+  void reset(uint8_t keyspace, uint32_t partition) {
+    values_[index_of(keyspace, partition)].store(0, std::memory_order_release);
+  }
   uint32_t partitions() const { return uint32_t{1} << partition_bits_; }
 
  private:

@@ -161,6 +161,10 @@ engine::Access GetMachine::answer_own(Operation& operation, Target& target) {
     target.state = State::kAnswered;
     return engine::Access::kDone;
   }
+  if (operation.own_unreadable) {
+    target.state = State::kFailed;
+    return engine::Access::kDone;
+  }
   const engine::Access access = core_.read_own(key, [&](Record& record) {
     encode_object(record.object, operation.object);
     operation.object_digest = target.digest = versions_digest(record.object);

@@ -26,9 +26,15 @@ void TreeKeeper::look(Now now) {
   const uint32_t copies = kKeyspacesMax * partitions;
   uint32_t in_use = 0;
   for (uint32_t at = 0; at < copies; ++at) {
-    const Copy copy{static_cast<uint8_t>(at / partitions), at % partitions};
+    Copy copy{static_cast<uint8_t>(at / partitions), at % partitions};
     in_use += table.record_count(copy.keyspace, copy.partition) != 0;
-    if (table.tree_outgrown(copy.keyspace, copy.partition)) queue_.push_back(copy);
+    const WholeReplicas* whole = core_.parts.whole;
+    copy.damage = whole == nullptr ? 0 : whole->damage(copy.keyspace, copy.partition);
+    if (copy.damage != 0) {
+      queue_.push_front(copy);
+    } else if (table.tree_outgrown(copy.keyspace, copy.partition)) {
+      queue_.push_back(copy);
+    }
   }
   if (in_use == 0) return;
   const uint64_t every_us = core_.options.scrub_ms * 1000 / in_use;
@@ -84,8 +90,16 @@ void TreeKeeper::built(engine::TreeBuild how, Now now) {
   const Copy copy = queue_.front();
   queue_.pop_front();
   ++core_.counters.trees_built;
+  if (copy.damage != 0) {
+    // Else there was more damage since: it is looked at again.
+    if (core_.parts.whole->mend(copy.keyspace, copy.partition, copy.damage)) {
+      damage_.on_damage(copy.keyspace, copy.partition, now);
+    }
+    return;
+  }
   if (how != engine::TreeBuild::kMismatch) return;
   ++core_.counters.tree_mismatches;
+  if (core_.parts.losses != nullptr) core_.parts.losses->on_loss(copy.keyspace, copy.partition);
   damage_.on_damage(copy.keyspace, copy.partition, now);
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps the hash trees of a node in shape: builds one anew when the number of objects asks for more
-// leaves or fewer, and as a slow scrub every tree once in a while, to see whether it still agrees
-// with its objects. Bounded work per turn; what is not resident is read on a store thread. One
-// coordinator of a node does it. Private to cluster/; owned by the coordinator.
+// leaves or fewer, at once those of copies that are damaged (whole_replicas.h), and as a slow scrub
+// every tree once in a while, to see whether it still agrees with its objects. Bounded work per
+// turn; what is not resident is read on a store thread. One coordinator of a node does it. Private
+// to cluster/; owned by the coordinator.
 #pragma once
 
 #include <deque>
@@ -12,7 +13,7 @@
 
 namespace kvorum::cluster {
 
-// Told of a copy whose tree did not agree with its objects.
+// Told of a copy whose tree did not agree with its objects, and does now.
 class DamageSink {
  public:
   virtual ~DamageSink() = default;
@@ -37,6 +38,7 @@ class TreeKeeper {
   struct Copy {
     uint8_t keyspace;
     uint32_t partition;
+    uint32_t damage = 0;  // its number, where it is damaged
   };
 
   bool enabled() const;

@@ -37,16 +37,42 @@ Status Node::Impl::open_hint_store() {
   options.directory = directory;
   options.block_cache_bytes = kBlockCacheBytes;
   options.write_buffer_bytes = kWriteBufferBytes;
-  auto opened = engine::LevelDbStore::open(options);
+  // Hints that cannot be read may be the only copies of their writes: they are kept aside. But a
+  // node that does not start for them would keep its objects from everybody too.
+  options.replicated = true;
+  std::string salvaged;
+  auto opened = engine::LevelDbStore::open_or_salvage(options, &salvaged);
   if (!opened.ok()) {
     return Status(opened.status().code(), fmt::format("cannot open the hints in {}: {}", directory,
                                                       opened.status().message()));
   }
+  if (!salvaged.empty()) tell_of_hint_salvage(salvaged);
   hint_store = std::move(opened).value();
   return {};
 }
 
+void Node::Impl::tell_of_hint_salvage(const std::string& report) {
+  log_error(
+      "{}; hints that are missing were copies of writes on their way to other nodes: what no "
+      "other copy exists of is lost",
+      report);
+  ++faults_at_start.damage_met;
+  ++faults_at_start.salvages;
+}
+
+// Reads all of them.
 Status Node::Impl::open_hints(uint64_t hash_seed) {
+  Status status = read_hints(hash_seed);
+  if (status.code() != Code::kCorruption && status.code() != Code::kIoError) return status;
+  hints.reset();
+  hint_table.reset();
+  const Result<std::string> done = hint_store->salvage(status);
+  if (!done.ok()) return done.status();
+  tell_of_hint_salvage(done.value());
+  return read_hints(hash_seed);
+}
+
+Status Node::Impl::read_hints(uint64_t hash_seed) {
   engine::TableOptions options = cluster::Hints::table_options(hash_seed);
   options.store = hint_store.get();
   options.codec = codec.get();
@@ -71,6 +97,8 @@ void Node::Impl::start_hint_commits() {
   if (!hint_store) return;
   engine::CommitterOptions options;
   options.sync = config.engine.sync;
+  options.salvages = true;
+  options.on_salvage = [](const std::string& report) { log_error("{}", report); };
   options.on_round = [this](engine::Ticket ticket, const Status& status) {
     for (const auto& reactor : reactors) {
       reactor->on_round(Reactor::Committed::kHints, ticket, status.ok());

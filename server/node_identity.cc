@@ -48,7 +48,7 @@ Status compare_identity(std::string_view stored, const StoreClaim& claim) {
   const std::string name(reader.bytes()), cluster(reader.bytes());
   const uint64_t node_id = reader.u64(), cluster_id = reader.u64();
   if (version != kIdentityVersion || !reader.ok()) {
-    return Status(Code::kCorruption,
+    return Status(Code::kInvalid,
                   fmt::format("data directory {}: its identity cannot be read; it was written by "
                               "another version, or is damaged",
                               claim.directory));
@@ -101,7 +101,7 @@ Result<SessionStart> begin_session(engine::Store& store, const StoreClaim& claim
 
   engine::StoreBatch batch;
   add_put(batch, "identity", encode_identity(claim));
-  batch.erase(fact_key("clean-stop"));
+  batch.erase(clean_stop_key());
   if (Status status = store.write(batch, true); !status.ok()) return status;
   return start;
 }
@@ -118,6 +118,14 @@ Status end_session(engine::Store& store, uint64_t incarnation, Hlc clock, std::s
   return store.write(batch, true);
 }
 
+std::string clean_stop_key() { return fact_key("clean-stop"); }
+
+Status SessionFacts::write_again(uint64_t wall_ms) {
+  reserved_ms_.store(0, std::memory_order_relaxed);
+  const Status status = keep_clock(wall_ms);
+  return status.ok() ? write_marks(marks_->generation()) : status;
+}
+
 Status SessionFacts::keep_clock(uint64_t wall_ms) {
   const uint64_t reading_ms = clock_->reading(wall_ms).ms();
   if (reserved_ms_.load(std::memory_order_relaxed) >= reading_ms + kReservedMs / 2) return {};
@@ -132,7 +140,10 @@ Status SessionFacts::keep_clock(uint64_t wall_ms) {
 
 Status SessionFacts::keep_marks() {
   const uint64_t generation = marks_->generation();
-  if (marks_->stored() >= generation) return {};
+  return marks_->stored() >= generation ? Status() : write_marks(generation);
+}
+
+Status SessionFacts::write_marks(uint64_t generation) {
   std::string bytes;
   marks_->encode_all(bytes);
   engine::StoreBatch batch;

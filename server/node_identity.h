@@ -43,6 +43,9 @@ Result<SessionStart> begin_session(engine::Store& store, const StoreClaim& claim
 Status end_session(engine::Store& store, uint64_t incarnation, Hlc clock,
                    std::string_view roots = {});
 
+// The key of the clean-stop marker.
+std::string clean_stop_key();
+
 // Keeps the facts current that a session after a crash needs. Any thread.
 class SessionFacts {
  public:
@@ -58,8 +61,12 @@ class SessionFacts {
   Status keep_clock(uint64_t wall_ms);
   // Writes the flush marks when they were raised, then says so to them.
   Status keep_marks();
+  // The store may have lost what was written of them.
+  Status write_again(uint64_t wall_ms);
 
  private:
+  Status write_marks(uint64_t generation);
+
   engine::Store* store_;
   const cluster::HybridClock* clock_;
   cluster::FlushMarks* marks_;

@@ -13,6 +13,7 @@
 #include "cluster/admission_controller.h"
 #include "cluster/frontier.h"
 #include "cluster/hints.h"
+#include "cluster/lost_copies.h"
 #include "cluster/object_codec.h"
 #include "engine/committer.h"
 #include "engine/object_table.h"
@@ -37,9 +38,19 @@ struct Node::Impl {
   Status bind_listeners();
   Status open_store();
   void start_admin(Node& node);
+  Status claim_store();
+  Status salvage_store(const Status& damage);
+  void note_salvage_at_start(const std::string& report);
+  void tell_of_salvage(const std::string& report);
+  // Every key has a copy at another node.
+  bool is_replicated() const;
+  void listen_for_losses();
   Status open_tables();
+  Status read_tables();
   Status open_hint_store();
   Status open_hints(uint64_t hash_seed);
+  Status read_hints(uint64_t hash_seed);
+  void tell_of_hint_salvage(const std::string& report);
   void start_hint_commits();
   void start_reactors(Node& node);
   bool shut_down();
@@ -71,6 +82,8 @@ struct Node::Impl {
   std::optional<DirectoryLock> directory_lock;
   std::unique_ptr<SerialStore> store;
   SessionStart session;
+  engine::StoreFaults faults_at_start;
+  bool store_salvaged = false;           // at this start
   std::atomic<uint64_t> incarnation{0};  // of the session, until its store fails
 
   cluster::AuthorTable authors;
@@ -85,6 +98,7 @@ struct Node::Impl {
   std::unique_ptr<cluster::Hints> hints;
   std::unique_ptr<cluster::Frontier> frontier;              // of a member of a cluster of several
   std::unique_ptr<cluster::AdmissionController> admission;  // null: limits.foreground_p99 is 0
+  std::unique_ptr<cluster::LostCopies> losses;              // where there are other copies
   std::unique_ptr<Quarantine> quarantine;
   std::unique_ptr<SessionFacts> facts;
 

@@ -156,6 +156,10 @@ void Node::Impl::add_tables(NodeStatus* status) {
   if (!ready) return;
   status->store_failed = table->failed();
   status->store_error = last_store_error();
+  status->storage = faults_at_start;
+  for (const engine::ObjectTable* each : {table.get(), hint_table.get()}) {
+    if (each != nullptr) status->storage += each->faults();
+  }
   status->damaged_records = table->damaged_count();
   if (committer) {
     status->store_commits = committer->rounds();

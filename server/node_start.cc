@@ -9,7 +9,6 @@
 
 #include "cluster/founding.h"
 #include "cluster/tree_roots.h"
-#include "engine/leveldb_store.h"
 #include "server/admin/admin_api.h"
 #include "server/cpu_count.h"
 #include "server/logging.h"
@@ -77,43 +76,13 @@ Status Node::Impl::bind_listeners() {
   return {};
 }
 
-Status Node::Impl::open_store() {
-  session.incarnation = random_number();
-  if (config.engine.type != EngineType::kLevelDb) return {};
-  const std::string& directory = config.node.data_directory;
-  auto lock = DirectoryLock::take(directory);
-  if (!lock.ok()) return lock.status();
-  if (Status status = lock.value().describe("node " + config.node.name); !status.ok())
-    return status;
-  directory_lock.emplace(std::move(lock).value());
-  engine::LevelDbOptions store_options;
-  store_options.directory = directory + "/objects";
-  auto opened = engine::LevelDbStore::open(store_options);
-  if (!opened.ok()) {
-    return Status(opened.status().code(), fmt::format("cannot open the store in {}: {}", directory,
-                                                      opened.status().message()));
-  }
-  store = std::make_unique<SerialStore>(std::move(opened).value());
-  StoreClaim claim;
-  claim.directory = directory;
-  claim.node_name = config.node.name;
-  claim.cluster_name = view->cluster_name;
-  claim.node_id = identity.node_id;
-  claim.cluster_id = view->cluster_id;
-  claim.members = view->members.size();
-  auto begun = begin_session(*store, claim, session.incarnation);
-  if (!begun.ok()) return begun.status();
-  session = std::move(begun).value();
-  return open_hint_store();
-}
-
 void Node::Impl::start_admin(Node& node) {
   if (admin.empty()) return;
   admin_server = std::make_unique<HttpServer>(
       std::move(admin), [&node](const HttpRequest& wanted) { return admin_answer(node, wanted); });
 }
 
-Status Node::Impl::open_tables() {
+Status Node::Impl::read_tables() {
   engine::TableOptions options;
   options.partition_bits = view->ring.partition_bits();
   options.partitioner = view->partitioner;
@@ -126,7 +95,7 @@ Status Node::Impl::open_tables() {
 
   identity.incarnation = session.incarnation;
   if (!session.flush_marks.empty() && !marks.merge_encoded(session.flush_marks)) {
-    return Status(Code::kCorruption, "the flush marks in the data directory are damaged");
+    return Status(Code::kInvalid, "the flush marks in the data directory cannot be read");
   }
   marks.set_stored(marks.generation());
   clock.raise(session.clock_least);
@@ -182,6 +151,7 @@ void Node::Impl::start_reactors(Node& node) {
         std::make_unique<cluster::AdmissionController>(config.limits.foreground_p99_ms * 1000);
     parts.node.budget = admission.get();
   }
+  if (is_replicated()) listen_for_losses();
   quarantine = std::make_unique<Quarantine>(store ? config.node.data_directory + "/quarantine.jsonl"
                                                   : std::string());
   parts.quarantine = quarantine.get();
@@ -206,6 +176,11 @@ void Node::Impl::start_reactors(Node& node) {
   if (store) {
     engine::CommitterOptions options;
     options.sync = config.engine.sync;
+    options.salvages = is_replicated();
+    options.on_salvage = [this](const std::string& report) {
+      tell_of_salvage(report);
+      note_store_trouble(facts->write_again(wall_ms()));
+    };
     options.on_round = [this](engine::Ticket ticket, const Status& status) {
       on_round(ticket, status);
     };

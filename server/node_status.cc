@@ -95,6 +95,8 @@ std::string cluster_status_text(const NodeStatus& status) {
                  status.members.size(), reachable, status.partitions);
   fmt::format_to(out, "hints_pending:{}\r\ntransfers_active:{}\r\n", status.hints_pending,
                  status.transfers_active);
+  fmt::format_to(out, "storage_faults:{}\r\nstorage_salvages:{}\r\ncopies_not_whole:{}\r\n",
+                 status.storage.total(), status.storage.salvages, status.copies_not_whole);
   fmt::format_to(out, "tombstones:{}\r\nfrontier_ms:{}\r\nfrontier_waits:{}\r\n",
                  status.reaping.tombstones, status.reaping.frontier_ms, status.reaping.waits);
   if (status.background) {

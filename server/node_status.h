@@ -97,6 +97,7 @@ struct NodeStatus {
   bool store_failed = false;
   std::string store_error;  // of the last failed commit
   uint64_t store_commits = 0, store_failures = 0, damaged_records = 0;
+  engine::StoreFaults storage;  // of objects and hints
   bool loading = false;
 
   std::array<uint64_t, kKeyspacesMax> keys{};  // live, held by this node

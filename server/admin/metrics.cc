@@ -305,6 +305,17 @@ void add_store(const NodeStatus& status, Families& out) {
   out.counter("kvorum_store_commits_total", "Rounds of group commit.",
               number(status.store_commits));
   out.counter("kvorum_store_failures_total", "Rounds that failed.", number(status.store_failures));
+  out.start("kvorum_storage_faults_total", "What went wrong with the disk, by kind.",
+            MetricType::Counter);
+  const engine::StoreFaults& storage = status.storage;
+  out.add({{"kind", "write"}}, number(storage.writes_failed));
+  out.add({{"kind", "sync"}}, number(storage.syncs_failed));
+  out.add({{"kind", "disk_full"}}, number(storage.disk_full));
+  out.add({{"kind", "read"}}, number(storage.reads_failed));
+  out.add({{"kind", "damage"}}, number(storage.damage_met));
+  out.counter("kvorum_storage_salvages_total",
+              "How often what could be read of a damaged store was saved.",
+              number(storage.salvages));
   out.gauge("kvorum_damaged_records", "Records whose checksum did not hold.",
             number(status.damaged_records));
 }

@@ -96,6 +96,13 @@ json::object clients_json(const NodeStatus& status) {
           {"bytes_out", status.net_output_bytes}};
 }
 
+json::object faults_json(const engine::StoreFaults& storage) {
+  return {{"write", storage.writes_failed}, {"sync", storage.syncs_failed},
+          {"disk_full", storage.disk_full}, {"read", storage.reads_failed},
+          {"damage", storage.damage_met},   {"total", storage.total()},
+          {"salvages", storage.salvages}};
+}
+
 json::object store_json(const NodeStatus& status) {
   return {{"engine", status.engine},
           {"sync", status.sync},
@@ -103,7 +110,9 @@ json::object store_json(const NodeStatus& status) {
           {"error", status.store_error},
           {"commits", status.store_commits},
           {"failures", status.store_failures},
-          {"damaged_records", status.damaged_records}};
+          {"damaged_records", status.damaged_records},
+          {"faults", faults_json(status.storage)},
+          {"copies_not_whole", status.copies_not_whole}};
 }
 
 json::object process_json(const NodeStatus& status) {

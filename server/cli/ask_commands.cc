@@ -161,6 +161,24 @@ std::string background_line(const json::object& status) {
   return waits.empty() ? waits : fmt::format("background work: {}\n", waits);
 }
 
+// What went wrong with the disk since the start; nothing where all is well.
+std::string storage_line(const json::object& store) {
+  const json::value* const found = store.if_contains("faults");
+  if (found == nullptr || !found->is_object()) return {};
+  const json::object& faults = found->as_object();
+  const std::string total = text_of(faults, "total"), salvages = text_of(faults, "salvages");
+  if (total == "0" && salvages == "0") return {};
+  std::string line = fmt::format("{} storage faults:", total);
+  for (const char* kind : {"damage", "disk_full", "sync", "write", "read"}) {
+    const std::string count = text_of(faults, kind);
+    if (count != "0") line += fmt::format(" {} {}", kind, count);
+  }
+  if (salvages != "0") line += fmt::format("; damaged stores salvaged: {}", salvages);
+  const std::string missing = text_of(store, "copies_not_whole");
+  if (missing != "0") line += fmt::format("; {} copies are not whole yet", missing);
+  return line + "\n";
+}
+
 Result<std::string> status_table(const std::string& status_document) {
   const auto parsed = parse_object(status_document);
   if (!parsed.ok()) return parsed.status();
@@ -187,6 +205,7 @@ Result<std::string> status_table(const std::string& status_document) {
       sum_of(array_of(status, "keys")), text_of(status, "hints_pending"),
       text_of(status, "transfers_active"),
       failed ? "; its store refuses writes: " + text_of(store->as_object(), "error") : "");
+  if (store != nullptr && store->is_object()) out += storage_line(store->as_object());
   out += reaping_line(status) + background_line(status);
   if (text_of(status, "waiting") == "true") out += "it waits to be admitted to the cluster\n";
   return out;

@@ -64,6 +64,13 @@ void persistence_section(const NodeStatus& status, Out out) {
                  status.store_error);
   fmt::format_to(out, "store_commits:{}\r\nstore_failures:{}\r\ndamaged_records:{}\r\n",
                  status.store_commits, status.store_failures, status.damaged_records);
+  const engine::StoreFaults& storage = status.storage;
+  fmt::format_to(out, "storage_faults:{}\r\nstorage_faults_write:{}\r\nstorage_faults_sync:{}\r\n",
+                 storage.total(), storage.writes_failed, storage.syncs_failed);
+  fmt::format_to(out, "storage_faults_disk_full:{}\r\nstorage_faults_read:{}\r\n",
+                 storage.disk_full, storage.reads_failed);
+  fmt::format_to(out, "storage_faults_damage:{}\r\nstorage_salvages:{}\r\n", storage.damage_met,
+                 storage.salvages);
 }
 
 void stats_section(const NodeStatus& status, Out out) {

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "cluster/object_codec.h"
+#include "cluster/scan_page.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -100,6 +101,7 @@ NodeParts TestNode::parts() {
   parts.whole = whole.get();
   parts.exchanges = exchanges.get();
   parts.budget = budget;
+  parts.losses = losses.get();
   return parts;
 }
 
@@ -110,6 +112,11 @@ void TestNode::start(std::shared_ptr<const ClusterView> view, const CoordinatorO
         FrontierParts{table.get(), hint_table.get(), &clock, &marks, view}, incarnation);
   }
   exchanges->set_observer(frontier.get());
+  losses = std::make_unique<LostCopies>(whole.get(), frontier.get(), [this] {
+    const uint64_t over = renewed_incarnation;
+    return renewed_incarnation.exchange(over + 1);
+  });
+  table->set_loss_listener(losses.get());
   coordinator = std::make_unique<Coordinator>(parts(), std::move(view), options, incarnation);
   coordinator->set_sinks(this, this);
 }
@@ -126,6 +133,24 @@ void TestNode::open_hints(engine::Store* store, uint64_t bytes_max) {
   hints = std::make_unique<Hints>(hint_table.get(), &authors,
                                   HintOptions{Partitioner::kMd5, bytes_max});
   hints->recover();
+}
+
+void TestNode::open_objects(engine::Store* store, uint64_t memory_bytes_max) {
+  coordinator.reset();
+  engine::TableOptions options = table_options();
+  options.codec = &table_codec;
+  options.store = object_store = store;
+  options.memory_bytes_max = memory_bytes_max;
+  table = std::make_unique<engine::ObjectTable>(options);
+  KVORUM_CHECK(table->warm().ok());
+  commits_objects = true;
+}
+
+void TestNode::salvage() {
+  table->fail();
+  table->lose_all();
+  KVORUM_CHECK(object_store->salvage({}).ok());
+  table->recover();
 }
 
 void TestNode::on_complete(uint64_t tag, const Completion& completion) {
@@ -285,6 +310,15 @@ void TestCluster::open_hints(size_t node, engine::Store* store, uint64_t bytes_m
   }
 }
 
+void TestCluster::open_objects(size_t node, engine::Store* store, uint64_t memory_bytes_max) {
+  TestNode& its = *nodes[node];
+  const auto own_view = std::make_shared<const ClusterView>(its.coordinator->view());
+  isolate(node);
+  its.open_objects(store, memory_bytes_max);
+  its.start(own_view, options_);
+  heal_all();
+}
+
 void TestCluster::commit_hints(size_t node, bool ok) {
   TestNode& holder = *nodes[node];
   KVORUM_CHECK(holder.hint_table->commit(true).ok() == ok);
@@ -304,12 +338,18 @@ bool TestCluster::work_store(size_t node) {
     its.coordinator->on_committed(its.table->committed(), true, now_of(node));
     worked = true;
   }
+  if (its.table->store_damaged()) its.salvage();
+  const std::vector<RangeLoad> ranges = std::exchange(its.coordinator->outbox().range_loads, {});
+  for (const RangeLoad& range : ranges) {
+    const ScanPage page = read_stored_page(its.parts(), range);
+    its.coordinator->on_scanned(range.operation, page, now_of(node));
+  }
   const std::vector<Load> loads = std::exchange(its.coordinator->outbox().loads, {});
   for (const Load& load : loads) {
     ++loads_served;
     its.coordinator->on_loaded(load.operation, its.table->load(load.ref()).ok(), now_of(node));
   }
-  return worked || !loads.empty();
+  return worked || !loads.empty() || !ranges.empty();
 }
 
 bool TestCluster::deliver_once() {

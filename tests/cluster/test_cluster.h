@@ -19,6 +19,7 @@
 #include "cluster/founding.h"
 #include "cluster/frontier.h"
 #include "cluster/hints.h"
+#include "cluster/lost_copies.h"
 #include "cluster/object_codec.h"
 
 namespace kvorum::cluster {
@@ -55,6 +56,10 @@ struct TestNode : CompletionSink, KeyspaceSink {
   // Drops the coordinator and what it had in memory of its hints; those in the store are found
   // again. start() must follow. A null store is memory.
   void open_hints(engine::Store* store, uint64_t bytes_max = 0);
+  // The same for its objects, as at the start of a process.
+  void open_objects(engine::Store* store, uint64_t memory_bytes_max);
+  // What the commit thread does with a damaged store.
+  void salvage();
 
   AuthorTable authors;
   HybridClock clock;
@@ -70,6 +75,8 @@ struct TestNode : CompletionSink, KeyspaceSink {
   bool commits_hints = true, commits_objects = false;
   std::unique_ptr<Frontier> frontier;  // with anti-entropy only
   BackgroundBudget* budget = nullptr;  // of coordinators started from then on
+  engine::Store* object_store = nullptr;
+  std::unique_ptr<LostCopies> losses;
   std::unique_ptr<Coordinator> coordinator;
   uint64_t incarnation;
   std::atomic<uint64_t> renewed_incarnation;
@@ -107,6 +114,8 @@ class TestCluster {
   // all.
   void open_hints(size_t node, engine::Store* store, uint64_t bytes_max = 0);
   void commit_hints(size_t node, bool ok = true);
+  // A node whose objects are in a store of its own; or its death and next session.
+  void open_objects(size_t node, engine::Store* store, uint64_t memory_bytes_max);
 
   // Both directions; frames on their way are lost. Links break at once unless `silently`.
   void cut(size_t a, size_t b, bool silently = false);

@@ -11,6 +11,7 @@ namespace {
 
 using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::Not;
 
 TEST(AskCommandsTest, AMemberStandsOnALineWithNameAddressAndState) {
   NodeStatus status;
@@ -39,6 +40,20 @@ TEST(AskCommandsTest, AStoreThatFailedIsShown) {
   const auto table = status_table(status_json(status));
   ASSERT_TRUE(table.ok());
   EXPECT_THAT(table.value(), HasSubstr("refuses writes: disk full"));
+}
+
+TEST(AskCommandsTest, FaultsOfTheDiskAreShownByKindAndNothingWhereThereAreNone) {
+  NodeStatus status;
+  status.members.emplace_back().name = "a";
+  EXPECT_THAT(status_table(status_json(status)).value(), Not(HasSubstr("storage")));
+  status.storage.damage_met = 2;
+  status.storage.syncs_failed = 1;
+  status.storage.salvages = 1;
+  status.copies_not_whole = 7;
+  const auto table = status_table(status_json(status));
+  ASSERT_TRUE(table.ok());
+  EXPECT_THAT(table.value(), HasSubstr("\n3 storage faults: damage 2 sync 1; damaged stores "
+                                       "salvaged: 1; 7 copies are not whole yet\n"));
 }
 
 TEST(AskCommandsTest, HintsStandOnALinePerTargetWithAgeRateAndReason) {

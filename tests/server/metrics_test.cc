@@ -59,6 +59,18 @@ TEST(MetricsTest, HintsStandUnderTheirTargets) {
   EXPECT_THAT(text, HasSubstr("kvorum_hints_total{event=\"refused\"} 4"));
 }
 
+TEST(MetricsTest, FaultsOfTheDiskStandByKind) {
+  NodeStatus status = some_status();
+  status.storage = {1, 2, 3, 4, 5, 6};
+  const std::string text = metrics_text(status);
+  int count = 0;
+  for (const char* kind : {"write", "sync", "disk_full", "read", "damage"}) {
+    EXPECT_THAT(text, HasSubstr(std::string("kvorum_storage_faults_total{kind=\"") + kind + "\"} " +
+                                std::to_string(++count)));
+  }
+  EXPECT_THAT(text, HasSubstr("kvorum_storage_salvages_total 6"));
+}
+
 TEST(MetricsTest, LatenciesAreAHistogramAndQuantilesOfTheLastMinute) {
   const auto histogram = std::make_unique<LatencyHistogram>();
   histogram->record(100, 1'000'000);

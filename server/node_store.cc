@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening a node's store, damaged or not. What can be read of a damaged one is always saved. Where
+// other nodes hold copies of everything, the node goes on with that and gets the rest from them; a
+// node that holds the only copies keeps the damaged files aside and never begins empty by itself.
+#include <fmt/format.h>
+
+#include "engine/leveldb_store.h"
+#include "server/logging.h"
+#include "server/node_impl.h"
+
+namespace kvorum::server {
+
+bool Node::Impl::is_replicated() const {
+  if (!view->is_member() || view->members.size() == 1) return false;
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    if (view->quorum(keyspace).n < 2) return false;
+  }
+  return true;
+}
+
+void Node::Impl::tell_of_salvage(const std::string& report) {
+  if (report.empty()) return;
+  log_error("{}; {}", report,
+            is_replicated()
+                ? "what is missing comes back from the other nodes, and no answer of this copy "
+                  "counts before"
+                : "what could not be read is LOST unless another copy of it is kept somewhere: no "
+                  "other node is sure to have it");
+}
+
+Status Node::Impl::open_store() {
+  session.incarnation = random_number();
+  if (config.engine.type != EngineType::kLevelDb) return {};
+  const std::string& directory = config.node.data_directory;
+  auto lock = DirectoryLock::take(directory);
+  if (!lock.ok()) return lock.status();
+  if (Status status = lock.value().describe("node " + config.node.name); !status.ok())
+    return status;
+  directory_lock.emplace(std::move(lock).value());
+  engine::LevelDbOptions options;
+  options.directory = directory + "/objects";
+  options.replicated = is_replicated();
+  options.keeps_damaged = !options.replicated;
+  options.salvage_erases = clean_stop_key();
+  std::string salvaged;
+  auto opened = engine::LevelDbStore::open_or_salvage(options, &salvaged);
+  if (!opened.ok()) {
+    return Status(opened.status().code(), fmt::format("cannot open the store in {}: {}", directory,
+                                                      opened.status().message()));
+  }
+  store = std::make_unique<SerialStore>(std::move(opened).value());
+  if (!salvaged.empty()) note_salvage_at_start(salvaged);
+  Status status = claim_store();
+  if (status.code() == Code::kCorruption) {
+    status = salvage_store(status);
+    if (status.ok()) status = claim_store();
+  }
+  return status.ok() ? open_hint_store() : status;
+}
+
+// After a salvage the facts may be those of long ago: they make no stop a clean one.
+Status Node::Impl::claim_store() {
+  StoreClaim claim;
+  claim.directory = config.node.data_directory;
+  claim.node_name = config.node.name;
+  claim.cluster_name = view->cluster_name;
+  claim.node_id = identity.node_id;
+  claim.cluster_id = view->cluster_id;
+  claim.members = view->members.size();
+  const uint64_t fresh = random_number();
+  auto begun = begin_session(*store, claim, fresh);
+  if (!begun.ok()) return begun.status();
+  session = std::move(begun).value();
+  if (!store_salvaged) return {};
+  session.was_clean = false;
+  session.incarnation = fresh;
+  return {};
+}
+
+void Node::Impl::listen_for_losses() {
+  losses = std::make_unique<cluster::LostCopies>(
+      whole.get(), frontier.get(), [this] { return incarnation.exchange(random_number()); });
+  parts.node.losses = losses.get();
+  table->set_loss_listener(losses.get());
+}
+
+void Node::Impl::note_salvage_at_start(const std::string& report) {
+  store_salvaged = true;
+  ++faults_at_start.damage_met;
+  ++faults_at_start.salvages;
+  tell_of_salvage(report);
+}
+
+Status Node::Impl::salvage_store(const Status& damage) {
+  const Result<std::string> done = store->salvage(damage);
+  if (!done.ok()) {
+    return Status(done.status().code(),
+                  fmt::format("cannot save what is in the damaged store in {}: {}",
+                              config.node.data_directory, done.status().message()));
+  }
+  note_salvage_at_start(done.value());
+  return {};
+}
+
+// Reading every object meets all damage that opening did not.
+Status Node::Impl::open_tables() {
+  Status status = read_tables();
+  const bool damaged = status.code() == Code::kCorruption || status.code() == Code::kIoError;
+  if (!store || !damaged || store_salvaged) return status;
+  facts.reset();
+  hints.reset();
+  hint_table.reset();
+  table.reset();
+  status = salvage_store(status);
+  if (status.ok()) status = claim_store();
+  return status.ok() ? read_tables() : status;
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,397 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Damaged disks under real processes: torn and flipped logs, table files with flipped bytes or
+gone, a full disk. Clients read through every node meanwhile and never see a wrong value; within a
+minute the damaged node has everything again. storage_faults.py [path/to/kvorum [scenario ...]]."""
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from node_processes import Checks, Cluster, RespError, until
+from repair import equal_roots, is_whole, metric
+
+BINARY = sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum'
+KEYS = 4000
+SMALL_MEMORY = '1mb'  # a fraction of the keys
+checks = Checks()
+
+
+class Quick(Cluster):
+    timing = 'hints: 200ms, anti_entropy: 2s'
+
+
+def value_of(i, generation):
+    return (b'%d:%d:' % (generation, i)) * 60
+
+
+def write(cluster, name, generation, keys):
+    with cluster.resp(name, 10) as client:
+        for at in range(0, len(keys), 500):
+            part = keys[at : at + 500]
+            for i in part:
+                client.socket.sendall(client.encode('SET', 'k%d' % i, value_of(i, generation)))
+            for _ in part:
+                reply = client.read()
+                if reply != b'OK':
+                    raise RuntimeError('a write failed: %r' % reply)
+
+
+class Reader(threading.Thread):
+    """Reads random keys at a node, which may be away; whatever is answered must be right."""
+
+    def __init__(self, cluster, name, expected):
+        super().__init__()
+        self.cluster, self.name, self.expected = cluster, name, expected
+        self.right, self.wrong, self.ending = 0, [], False
+        self.rng = random.Random(name)
+        self.start()
+
+    def run(self):
+        while not self.ending:
+            try:
+                with self.cluster.resp(self.name, 5) as client:
+                    while not self.ending:
+                        self.read_one(client)
+            except (OSError, RespError):
+                time.sleep(0.02)
+
+    def read_one(self, client):
+        i = self.rng.randrange(KEYS)
+        reply = client('GET', 'k%d' % i)
+        if reply == self.expected[i]:
+            self.right += 1
+        elif not isinstance(reply, RespError):
+            self.wrong.append((i, reply))
+
+    def finish(self):
+        self.ending = True
+        self.join()
+        return self
+
+
+def files(cluster, name, ending):
+    """The largest first."""
+    folder = os.path.join(cluster.folder, name, 'objects')
+    found = [os.path.join(folder, one) for one in os.listdir(folder) if one.endswith(ending)]
+    return sorted(found, key=os.path.getsize, reverse=True)
+
+
+def flip(path, places):
+    with open(path, 'r+b') as file:
+        size = os.path.getsize(path)
+        for at in range(places):
+            offset = size * (2 * at + 1) // (2 * places)
+            file.seek(offset)
+            byte = file.read(1)[0]
+            file.seek(offset)
+            file.write(bytes([byte ^ 0x20]))
+
+
+def tear_log(cluster, name):
+    log = files(cluster, name, '.log')[0]
+    os.truncate(log, os.path.getsize(log) * 2 // 3 + 5)
+
+
+def flip_log(cluster, name):
+    flip(files(cluster, name, '.log')[0], 5)
+
+
+def flip_tables(cluster, name):
+    for table in files(cluster, name, '.ldb'):
+        flip(table, 3)
+
+
+def delete_table(cluster, name):
+    os.remove(files(cluster, name, '.ldb')[0])
+
+
+def delete_current(cluster, name):
+    os.remove(os.path.join(cluster.folder, name, 'objects', 'CURRENT'))
+
+
+def garble_all(cluster, name):
+    for ending in ('.ldb', '.log'):
+        for path in files(cluster, name, ending):
+            size = os.path.getsize(path)
+            with open(path, 'wb') as file:
+                file.write(os.urandom(max(size, 100)))
+
+
+def fill(cluster, names):
+    """Old values in table files of every node, newer ones of every other key in its log."""
+    write(cluster, 'a', 1, range(KEYS))
+    for name in names:
+        cluster.end(name)
+        cluster.start(name)
+        cluster.wait_settled()
+    write(cluster, 'a', 2, range(0, KEYS, 2))
+    return {i: value_of(i, 1 if i % 2 else 2) for i in range(KEYS)}
+
+
+def local_values(cluster, name):
+    with cluster.resp(name, 10) as client:
+        return [client('KV.LOCAL', 'k%d' % i) for i in range(KEYS)]
+
+
+def damaged(damage, reported=True):
+    with Quick(BINARY, 'abc') as cluster:
+        cluster.start().wait_settled()
+        expected = fill(cluster, 'abc')
+        readers = [Reader(cluster, name, expected) for name in 'abc']
+        cluster.end('b', signal.SIGKILL)
+        damage(cluster, 'b')
+        began = time.monotonic()
+        cluster.start('b')
+        checks.that('it starts', cluster.wait_settled(), cluster.log('b')[-2000:])
+        if reported:
+            salvages = metric(cluster, 'b', 'kvorum_storage_salvages_total')
+            checks.that('it is counted', salvages == 1, salvages)
+            found = metric(cluster, 'b', 'kvorum_storage_faults_total{kind="damage"}')
+            checks.that('with its kind', found == 1, found)
+            with cluster.resp('b') as client:
+                said = client('INFO', 'persistence')
+            checks.that('INFO tells', b'storage_salvages:1' in said, said)
+            told = cluster.wait_log('b', 'was damaged')
+            checks.that('the log tells what and what now', told, cluster.log('b')[-2000:])
+        else:
+            told = cluster.wait_log('b', 'the last stop was not a clean one')
+            checks.that('the log tells of the stop', told, cluster.log('b')[-2000:])
+        checks.that('all roots are equal', until(lambda: equal_roots(cluster), 60))
+        checks.that('it is whole', until(lambda: is_whole(cluster, 'b'), 10))
+        checks.that('within a minute', time.monotonic() - began < 60, time.monotonic() - began)
+        lost = [i for i, got in enumerate(local_values(cluster, 'b')) if got[1] != [expected[i]]]
+        checks.that('its own copies are all there', not lost, (len(lost), lost[:5]))
+        wrong = [reader.finish().wrong[:3] for reader in readers]
+        checks.that('no wrong value was read', not any(wrong), wrong)
+        checks.that('and many right ones', all(r.right > 100 for r in readers))
+        beside = [one for one in os.listdir(os.path.join(cluster.folder, 'b')) if '.' in one]
+        beside = [one for one in beside if one.startswith('objects')]
+        checks.that('nothing is left beside it', not beside, beside)
+
+
+def torn_log_tail():
+    damaged(tear_log, reported=False)
+
+
+def flipped_bytes_in_the_log():
+    damaged(flip_log)
+
+
+def flipped_bytes_in_tables():
+    damaged(flip_tables)
+
+
+def deleted_table():
+    damaged(delete_table)
+
+
+def deleted_current():
+    damaged(delete_current)
+
+
+def deleted_table_and_flipped_log():
+    def both(cluster, name):
+        flip_log(cluster, name)
+        delete_table(cluster, name)
+
+    damaged(both)
+
+
+def alone():
+    with Cluster(BINARY, 'a') as cluster:
+        cluster.start().wait_settled()
+        expected = fill(cluster, 'a')
+        cluster.end('a', signal.SIGKILL)
+        flip_tables(cluster, 'a')
+        cluster.start('a')
+        checks.that('a lone node starts', cluster.wait_settled(), cluster.log('a')[-2000:])
+        told = cluster.wait_log('a', 'was damaged.*kept in .*objects.damaged-1.*LOST')
+        checks.that('and says what it lost, and where it is', told, cluster.log('a')[-2000:])
+        kept = os.path.join(cluster.folder, 'a', 'objects.damaged-1')
+        checks.that('the damaged files are kept', os.path.isdir(kept))
+        with cluster.resp('a', 10) as client:
+            values = [client('GET', 'k%d' % i) for i in range(KEYS)]
+        allowed = [{None, expected[i], value_of(i, 1)} for i in range(KEYS)]
+        wrong = [i for i in range(KEYS) if values[i] not in allowed[i]]
+        checks.that('what it serves was written', not wrong, wrong[:5])
+        there = sum(values[i] == expected[i] for i in range(KEYS))
+        checks.that('most of it is there', there > KEYS // 2, there)
+
+
+def alone_and_nothing_to_be_read():
+    with Cluster(BINARY, 'a') as cluster:
+        cluster.start().wait_settled()
+        fill(cluster, 'a')
+        cluster.end('a', signal.SIGKILL)
+        garble_all(cluster, 'a')
+        folder = os.path.join(cluster.folder, 'a', 'objects')
+        before = sorted(os.listdir(folder))
+        for attempt in ('first', 'second'):
+            cluster.start('a')
+            code = until(lambda: cluster.processes['a'].poll() is not None, 20)
+            code = cluster.processes['a'].poll()
+            checks.that('it refuses to begin empty, the %s time' % attempt, code not in (None, 0))
+        said = cluster.log('a')
+        checks.that('with the remedy', 'restore a backup' in said, said[-1500:])
+        after = sorted(os.listdir(folder))
+        checks.that('and leaves everything as it was', before == after, (before, after))
+
+
+def damaged_while_it_runs():
+    with Quick(BINARY, 'abc', 'engine: {memory: %s}' % SMALL_MEMORY) as cluster:
+        cluster.start().wait_settled()
+        expected = fill(cluster, 'abc')
+        readers = [Reader(cluster, name, expected) for name in 'abc']
+        until(lambda: all(reader.right > 100 for reader in readers), 10)
+        flip_tables(cluster, 'b')
+        began = time.monotonic()
+
+        def salvaged():
+            return metric(cluster, 'b', 'kvorum_storage_salvages_total') == 1
+
+        checks.that('a read meets the damage, and it is salvaged', until(salvaged, 30))
+        checks.that('the log tells', cluster.wait_log('b', 'was damaged'))
+        checks.that('it is whole again', until(lambda: is_whole(cluster, 'b'), 50))
+        checks.that('all roots are equal', until(lambda: equal_roots(cluster), 30))
+        checks.that('within a minute', time.monotonic() - began < 60, time.monotonic() - began)
+        lost = [i for i, got in enumerate(local_values(cluster, 'b')) if got[1] != [expected[i]]]
+        checks.that('its own copies are all there', not lost, (len(lost), lost[:5]))
+        wrong = [reader.finish().wrong[:3] for reader in readers]
+        checks.that('no wrong value was read', not any(wrong), wrong)
+
+
+class SmallDisk:
+    """A file system of its own at a node's data directory, and a file that fills it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.filler = os.path.join(folder, 'filler')
+
+    def __enter__(self):
+        os.mkdir(self.folder)
+        if not shutil.which('mount') or not shutil.which('umount'):
+            return None
+        command = ['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', self.folder]
+        mounted = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+        return self if mounted.returncode == 0 else None
+
+    def __exit__(self, *_):
+        if shutil.which('umount'):
+            subprocess.run(['umount', self.folder], stderr=subprocess.PIPE, check=False)
+
+    def fill(self):
+        with open(self.filler, 'wb') as file:
+            try:
+                while True:
+                    file.write(b'f' * 65536)
+                    file.flush()
+            except OSError:
+                pass
+
+    def empty(self):
+        os.remove(self.filler)
+
+
+def on_a_small_disk(cluster, name, scenario):
+    with SmallDisk(os.path.join(cluster.folder, name)) as disk:
+        if disk is None:
+            return print('skipped: a file system of its own cannot be mounted here')
+        try:
+            scenario(cluster, disk)
+        finally:
+            for one in list(cluster.processes):
+                cluster.end(one, signal.SIGKILL)
+    return None
+
+
+def set_all(client, generation):
+    return [client('SET', 'k%d' % i, value_of(i, generation)) for i in range(300)]
+
+
+def store_fails(cluster, name):
+    return until(lambda: metric(cluster, name, 'kvorum_store_failed') == 1, 20)
+
+
+def full_disk():
+    with Quick(BINARY, 'abc') as cluster:
+        on_a_small_disk(cluster, 'b', one_of_three_is_full)
+
+
+def one_of_three_is_full(cluster, disk):
+    cluster.start().wait_settled()
+    write(cluster, 'a', 1, range(KEYS))
+    disk.fill()
+    with cluster.resp('a', 10) as other, cluster.resp('b', 10) as client:
+        set_all(other, 2)
+        checks.that('the store of the full node fails', store_fails(cluster, 'b'))
+        full = metric(cluster, 'b', 'kvorum_storage_faults_total{kind="disk_full"}')
+        checks.that('it is counted', full >= 1, full)
+        checks.that('and logged', cluster.wait_log('b', 'No space left on device'))
+        replies = set_all(other, 3)
+        taken = [i for i, reply in enumerate(replies) if reply == b'OK']
+        checks.that('the others take what they coordinate', len(taken) > 100, len(taken))
+        refused = [str(r) for r in replies if isinstance(r, RespError)]
+        clear = all('MISCONF' in reply for reply in refused)
+        checks.that('the rest is refused clearly', clear, refused[:2])
+        local = [client('KV.LOCAL', 'k%d' % i)[1] for i in range(301, KEYS, 97)]
+        wanted = [[value_of(i, 1)] for i in range(301, KEYS, 97)]
+        checks.that('its own copies are read', local == wanted, local[:2])
+        disk.empty()
+        works = until(lambda: metric(cluster, 'b', 'kvorum_store_failed') == 0, 20)
+        checks.that('with space again it takes writes', works, cluster.log('b')[-1500:])
+    checks.that('all roots are equal', until(lambda: equal_roots(cluster), 60))
+    values = local_values(cluster, 'b')
+    late = [i for i in taken if values[i][1] != [value_of(i, 3)]]
+    checks.that('it has what it missed', not late, late[:5])
+
+
+def full_disk_of_a_lone_node():
+    with Cluster(BINARY, 'a') as cluster:
+        on_a_small_disk(cluster, 'a', lone_node_is_full)
+
+
+def lone_node_is_full(cluster, disk):
+    cluster.start().wait_settled()
+    write(cluster, 'a', 1, range(KEYS))
+    disk.fill()
+    with cluster.resp('a', 10) as client:
+        set_all(client, 2)
+        checks.that('the store fails', store_fails(cluster, 'a'))
+        reply = client('SET', 'k0', 'v')
+        checks.that('writes are refused, and why', 'MISCONF' in str(reply), reply)
+        checks.that('reads are served', client('GET', 'k1000') == value_of(1000, 1))
+        disk.empty()
+        taken = until(lambda: client('SET', 'k0', value_of(0, 3)) == b'OK', 20)
+        checks.that('with space again it takes writes', taken, cluster.log('a')[-1500:])
+        checks.that('and has all', client('GET', 'k1000') == value_of(1000, 1))
+
+
+def main():
+    scenarios = (
+        torn_log_tail,
+        flipped_bytes_in_the_log,
+        flipped_bytes_in_tables,
+        deleted_table,
+        deleted_current,
+        deleted_table_and_flipped_log,
+        damaged_while_it_runs,
+        alone,
+        alone_and_nothing_to_be_read,
+        full_disk,
+        full_disk_of_a_lone_node,
+    )
+    wanted = sys.argv[2:]
+    for scenario in scenarios:
+        if wanted and scenario.__name__ not in wanted:
+            continue
+        checks.attempt(scenario.__name__.replace('_', ' '), scenario)
+    return checks.summary()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
