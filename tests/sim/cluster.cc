@@ -74,6 +74,12 @@ void Cluster::kill(size_t node, Death how) {
   nodes[node]->die(how);
 }
 
+void Cluster::damage_disk(size_t node, double chance) {
+  if (nodes[node]->disk().damage_objects(chance) == 0) return;
+  damage.add(node, queue.now_us(), true);
+  trace.note(queue.now_us(), {"damage", node});
+}
+
 void Cluster::start_node(size_t node) {
   if (nodes[node]->alive() || nodes[node]->start()) return;
   queue.after(kRetryUs, [this, node] { start_node(node); });
@@ -97,6 +103,7 @@ void Cluster::heal() {
     nodes[node]->disk().set_broken(false);
     nodes[node]->disk().set_error_chance(0);
     start_node(node);
+    nodes[node]->scrub_disk();
   }
 }
 

@@ -21,6 +21,8 @@ class Cluster {
   void start();
   void kill(size_t node, Death how);
   // Starts it, again and again until its disk lets it.
+  // Objects on its disk, each with this chance, cannot be read any more.
+  void damage_disk(size_t node, double chance);
   void start_node(size_t node);
   // A node that must not lose anything dies by kill or clean stop only, unless it syncs always.
   bool allows(size_t node, Death how) const;

@@ -29,6 +29,7 @@ void Faults::start() {
   every(rates.pause_us, [this] { pause(); });
   every(rates.disk_us, [this] { break_disk(); });
   every(rates.clock_us, [this] { move_clock(); });
+  every(rates.damage_us, [this] { damage_disk(); });
 }
 
 // Halves, one node alone, a bridge (two sides that only one node connects), a ring (each hears its
@@ -96,6 +97,17 @@ void Faults::break_disk() {
   cluster_.nodes[node]->disk().set_broken(true);
   cluster_.queue.after(rng_.between(1 * kMs, 3000 * kMs),
                        [this, node] { cluster_.nodes[node]->disk().set_broken(false); });
+}
+
+// A few objects, many or all.
+void Faults::damage_disk() {
+  constexpr double kChances[] = {0.05, 0.3, 1.0};
+  std::vector<size_t> may_lose;
+  for (size_t node = 0; node < cluster_.nodes.size(); ++node) {
+    if (cluster_.swarm.nodes[node].may_lose) may_lose.push_back(node);
+  }
+  const double chance = kChances[rng_.below(3)];
+  cluster_.damage_disk(may_lose[rng_.below(may_lose.size())], chance);
 }
 
 void Faults::move_clock() {

@@ -20,6 +20,7 @@ class Faults {
   void death();
   void pause();
   void break_disk();
+  void damage_disk();
   void move_clock();
 
   Cluster& cluster_;

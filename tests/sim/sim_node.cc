@@ -153,6 +153,7 @@ void SimNode::start_loads(size_t reactor) {
           [this, reactor, load = std::move(wanted)] {
             --loads_open_;
             const bool ok = table_->load(load.ref()).ok();
+            salvage_if_damaged();
             reactors_[reactor]->coordinator.on_loaded(load.operation, ok, now());
             after_input(reactor);
           });
@@ -162,6 +163,7 @@ void SimNode::start_loads(size_t reactor) {
     later(rng_.below(world_.swarm.disk.load_delay_us + 1), [this, reactor, range] {
       --loads_open_;
       const cluster::ScanPage page = cluster::read_stored_page(parts_, range);
+      salvage_if_damaged();
       reactors_[reactor]->coordinator.on_scanned(range.operation, page, now());
       after_input(reactor);
     });

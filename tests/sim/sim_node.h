@@ -14,6 +14,7 @@
 #include "cluster/founding.h"
 #include "cluster/frontier.h"
 #include "cluster/hints.h"
+#include "cluster/lost_copies.h"
 #include "server/conversation.h"
 #include "server/dispatcher.h"
 #include "server/node_identity.h"
@@ -69,6 +70,8 @@ class SimNode final : public Peer, public server::NodeServices {
   SimDisk& disk() { return disk_; }
   // For a death by kRestore.
   void copy_disks();
+  // Looks for damage that no read has met.
+  void scrub_disk();
 
   // A client's connection; 0 is never an id. Its far end hears of nothing once it is gone.
   uint64_t connect(size_t reactor, std::weak_ptr<ClientEnd> end,
@@ -130,6 +133,8 @@ class SimNode final : public Peer, public server::NodeServices {
   void renew_incarnation();
   void tell_round(CommitLine& line, bool ok);
   void reopen_later(CommitLine& line);
+  void salvage_if_damaged();
+  void salvage();
   // Runs `input` now, or when the pause is over; never in another session than this one.
   void when_awake(std::function<void()> input);
   void later(uint64_t delay_us, std::function<void()> input);
@@ -159,6 +164,8 @@ class SimNode final : public Peer, public server::NodeServices {
   std::string last_roots_;  // of a clean stop before
   std::unique_ptr<cluster::CleanExchanges> exchanges_;
   std::unique_ptr<cluster::Frontier> frontier_;
+  std::unique_ptr<cluster::LostCopies> losses_;
+  bool salvaging_ = false;
   std::unique_ptr<cluster::StoredRecordCodec> codec_;
   std::unique_ptr<engine::ObjectTable> table_, hint_table_;
   std::unique_ptr<cluster::Hints> hints_;

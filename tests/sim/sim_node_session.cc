@@ -63,6 +63,8 @@ bool SimNode::begin_session() {
   if (planted_keep && incarnation_ != 0) fresh = incarnation_;
   server::SessionStart session;
   session.incarnation = fresh;
+  const bool salvaged = disk_.damaged();
+  if (salvaged) disk_.salvage();
   if (world_.swarm.durable) {
     store_ = std::make_unique<SimStore>(&disk_);
     const cluster::Member& member = view_->members[view_->self];
@@ -71,6 +73,7 @@ bool SimNode::begin_session() {
     auto begun = server::begin_session(*store_, claim, fresh);
     if (!begun.ok()) return false;
     session = std::move(begun).value();
+    if (salvaged) session.was_clean = false;
   }
   incarnation_ = session.incarnation;
   clock_ = std::make_unique<cluster::HybridClock>(session.clock_least);
@@ -119,6 +122,13 @@ void SimNode::start_reactors() {
     parts_.frontier = frontier_.get();
   }
   exchanges_->set_observer(frontier_.get());
+  losses_ = std::make_unique<cluster::LostCopies>(whole_.get(), frontier_.get(), [this] {
+    const uint64_t over = renewed_incarnation_;
+    renew_incarnation();
+    return over;
+  });
+  parts_.losses = losses_.get();
+  if (world_.swarm.is_replicated()) table_->set_loss_listener(losses_.get());
   for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
     cluster::CoordinatorOptions options = options_;
     options.replays_hints = reactor == 0;
@@ -159,6 +169,7 @@ bool SimNode::start() {
     }
   }
   loads_open_ = 0;
+  salvaging_ = false;
   highest_reading_ = {};
   start_reactors();
   world_.trace.note(world_.queue.now_us(), {"start", index_, incarnation_});
@@ -188,6 +199,7 @@ void SimNode::die(Death how) {
   }
   connections_.clear();
   reactors_.clear();
+  losses_.reset();
   frontier_.reset();
   facts_.reset();
   table_.reset();
@@ -275,6 +287,32 @@ void SimNode::reopen_later(CommitLine& line) {
   });
 }
 
+// As engine/committer.cc does it.
+void SimNode::salvage_if_damaged() {
+  if (!table_->store_damaged() || salvaging_) return;
+  salvaging_ = true;
+  table_->fail();
+  renew_incarnation();
+  tell_round(object_line_, false);
+  later(kReopenUs, [this] { salvage(); });
+}
+
+void SimNode::salvage() {
+  if (disk_.broken()) return later(kReopenUs, [this] { salvage(); });
+  table_->lose_all();
+  KVORUM_CHECK(store_->salvage({}).ok());
+  salvaging_ = false;
+  world_.trace.note(world_.queue.now_us(), {"salvage", index_});
+  table_->recover();
+}
+
+void SimNode::scrub_disk() {
+  if (!alive() || !store_ || !disk_.damaged()) return;
+  KVORUM_CHECK(!disk_.broken());
+  table_->fail();
+  salvage();
+}
+
 server::NodeStatus SimNode::status() {
   server::NodeStatus status;
   status.name = view_->members[index_].name;
@@ -320,11 +358,13 @@ std::string SimNode::describe_backlog() const {
     calls += reactor->dispatcher->open_calls();
   }
   const bool dirty = store_ && table_->has_dirty();
-  if (sum.total() + calls + loads_open_ == 0 && !dirty) return {};
+  const size_t damaged = whole_->damaged();
+  if (sum.total() + calls + loads_open_ + damaged == 0 && !dirty) return {};
   return fmt::format(
-      "{}: {} operations, {} of keyspaces, {} awaited commits, {} timers, {} calls, {} loads{}; ",
+      "{}: {} operations, {} of keyspaces, {} awaited commits, {} timers, {} calls, {} loads, {} "
+      "damaged copies{}; ",
       view_->members[index_].name, sum.operations, sum.keyspace_operations, sum.awaited_commits,
-      sum.timers, calls, loads_open_, dirty ? ", not all committed" : "");
+      sum.timers, calls, loads_open_, damaged, dirty ? ", not all committed" : "");
 }
 
 size_t SimNode::suspicions() const {

@@ -15,6 +15,8 @@ void SimDisk::write(const engine::StoreBatch& batch) {
     const std::string key(change.key);
     const auto found = values_.find(key);
     before.emplace_back(key, found == values_.end() ? std::nullopt : std::optional(found->second));
+    damaged_.erase(key);
+    if (found != values_.end()) earlier_[key] = found->second;
     if (change.erase) {
       values_.erase(key);
     } else {
@@ -44,11 +46,35 @@ size_t SimDisk::lose_power() {
 
 void SimDisk::restore(const Values& copy) {
   values_ = copy;
+  earlier_.clear();
+  damaged_.clear();
   unsynced_.clear();
+}
+
+size_t SimDisk::damage_objects(double chance) {
+  for (const auto& [key, value] : values_) {
+    if (key[0] != engine::kFactPrefix && rng_.chance(chance)) damaged_.insert(key);
+  }
+  return damaged_.size();
+}
+
+void SimDisk::salvage() {
+  for (const std::string& key : damaged_) {
+    const auto earlier = earlier_.find(key);
+    if (earlier != earlier_.end() && rng_.chance(0.5)) {
+      values_[key] = earlier->second;
+    } else {
+      values_.erase(key);
+    }
+  }
+  damaged_.clear();
+  unsynced_.clear();  // what undoes them is of before
 }
 
 void SimDisk::wipe() {
   values_.clear();
+  earlier_.clear();
+  damaged_.clear();
   unsynced_.clear();
 }
 
@@ -76,6 +102,7 @@ Status SimStore::sync() {
 
 Status SimStore::read(std::string_view key, std::string* value) const {
   if (disk_->fails_now()) return broken();
+  if (disk_->damaged(key)) return {Code::kCorruption, "the simulated object is damaged"};
   const auto found = disk_->values().find(key);
   if (found == disk_->values().end()) return {Code::kNotFound, "not found"};
   *value = found->second;
@@ -85,10 +112,13 @@ Status SimStore::read(std::string_view key, std::string* value) const {
 Status SimStore::scan(std::string_view begin, std::string_view end,
                       FunctionRef<bool(std::string_view, std::string_view)> fn) const {
   if (disk_->broken()) return broken();
+  bool damaged = false;
   for (auto at = disk_->values().lower_bound(begin); at != disk_->values().end(); ++at) {
     if (!end.empty() && at->first >= end) break;
-    if (!fn(at->first, at->second)) break;
+    damaged |= disk_->damaged(at->first);
+    if (!disk_->damaged(at->first) && !fn(at->first, at->second)) break;
   }
+  if (damaged) return {Code::kCorruption, "simulated objects are damaged"};
   return {};
 }
 
@@ -96,6 +126,13 @@ Status SimStore::reopen() {
   if (disk_->broken()) return broken();
   failed_ = false;
   return {};
+}
+
+Result<std::string> SimStore::salvage(const Status&) {
+  if (disk_->broken()) return broken();
+  disk_->salvage();
+  failed_ = false;
+  return std::string("salvaged");
 }
 
 }  // namespace kvorum::sim

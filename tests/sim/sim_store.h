@@ -2,12 +2,15 @@
 // A disk that outlives its node, and the engine::Store on it. Written batches survive the death of
 // the process; the tail that was not synced may be lost with the power, from its end. Writes and
 // reads fail while the disk is broken; as the contract of Store says, a store takes nothing after a
-// failed write until it was reopened. Owned by a SimNode; one thread.
+// failed write until it was reopened. Values may be damaged: they cannot be read until the disk was
+// salvaged, and are gone then, or as they were before they were written last. Owned by a SimNode;
+// one thread.
 #pragma once
 
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,6 +34,11 @@ class SimDisk {
   using Values = std::map<std::string, std::string, std::less<>>;
   // An old copy of the directory is put in its place.
   void restore(const Values& copy);
+  // Damages some of the objects: each with this chance. Returns how many.
+  size_t damage_objects(double chance);
+  bool damaged() const { return !damaged_.empty(); }
+  bool damaged(std::string_view key) const { return damaged_.contains(key); }
+  void salvage();
   void set_broken(bool broken) { broken_ = broken; }
   // With false a power cut loses all that was not synced, instead of some.
   void set_keeps_some(bool keeps_some) { keeps_some_ = keeps_some; }
@@ -52,6 +60,8 @@ class SimDisk {
   using Before = std::vector<std::pair<std::string, std::optional<std::string>>>;
 
   Values values_;
+  Values earlier_;  // before the last write of the key
+  std::set<std::string, std::less<>> damaged_;
   std::deque<Before> unsynced_;
   const SimDisk* same_device_;
   bool broken_ = false;
@@ -70,6 +80,7 @@ class SimStore final : public engine::Store {
   Status scan(std::string_view begin, std::string_view end,
               FunctionRef<bool(std::string_view key, std::string_view value)> fn) const override;
   Status reopen() override;
+  Result<std::string> salvage(const Status& damage) override;
 
  private:
   SimDisk* disk_;

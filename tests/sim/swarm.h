@@ -45,6 +45,7 @@ struct FaultRates {
   uint64_t copy_us = 0;  // of a data directory, which a death may bring back
   uint64_t pause_us = 0;
   uint64_t disk_us = 0;
+  uint64_t damage_us = 0;  // objects on a disk become unreadable
   uint64_t clock_us = 0;
   uint64_t flush_us = 0;
 };
@@ -77,6 +78,8 @@ struct Swarm {
   size_t keys_per_workload = 3;
   double sticky = 0.9;  // chance that a client stays at its node from request to request
 
+  // Every key has a copy at another node.
+  bool is_replicated() const;
   std::string describe() const;
 };
 
