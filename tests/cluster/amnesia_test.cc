@@ -147,5 +147,81 @@ TEST(Amnesia, MemoryNodesRestartedInTurnLoseNothing) {
   }
 }
 
+// W was met with a hint: one primary and a fallback. The fallback and its directory are gone for
+// ever.
+class HintHolderGone : public ::testing::Test {
+ protected:
+  HintHolderGone() { cluster.pass_ms(100); }
+
+  // Acknowledged by the primaries that are there, the others' copies being hints.
+  void write_past(std::initializer_list<size_t> away) {
+    for (const size_t node : away) cluster.isolate(node);
+    const Answer answer = cluster.set(primary(0), "k", "v");
+    ASSERT_EQ(answer.outcome, Outcome::kOk);
+    ASSERT_EQ(answer.service.short_of_w, 0);
+    hints_left = answer.service.hints;
+  }
+  void holders_go() {
+    size_t lost = 0;
+    for (const size_t holder : {cluster.node_for("k", 3), cluster.node_for("k", 4)}) {
+      lost += cluster.nodes[holder]->hints->pending();
+      cluster.restart_wiped_unlinked(holder);
+    }
+    EXPECT_EQ(lost, hints_left);
+  }
+  // All but those that are gone.
+  void return_to_each_other(std::initializer_list<size_t> here) {
+    for (const size_t a : here) {
+      for (const size_t b : here) {
+        if (a < b) cluster.heal(a, b);
+      }
+    }
+    cluster.pass_ms(5000);
+  }
+  size_t primary(size_t place) const { return cluster.node_for("k", place); }
+
+  TestCluster cluster{5, {}, late_anti_entropy()};
+  size_t hints_left = 0;
+};
+
+TEST_F(HintHolderGone, ThePrimaryThatMissedTheWriteGetsItFromTheOthers) {
+  write_past({primary(2)});
+  EXPECT_EQ(hints_left, 1u);
+  holders_go();
+  return_to_each_other({primary(0), primary(1), primary(2)});
+  EXPECT_THAT(cluster.own_values(primary(2), "k"), ElementsAre("v"));
+  EXPECT_THAT(cluster.get(primary(2), "k").values, ElementsAre("v"));
+}
+
+TEST_F(HintHolderGone, OnePrimaryThatHasItIsEnough) {
+  write_past({primary(1), primary(2)});
+  EXPECT_EQ(hints_left, 2u);
+  holders_go();
+  return_to_each_other({primary(0), primary(1), primary(2)});
+  for (const size_t place : {0u, 1u, 2u}) {
+    EXPECT_THAT(cluster.own_values(primary(place), "k"), ElementsAre("v"));
+  }
+}
+
+// The counterpart: a hint is a copy like any other, while its holder lives.
+TEST_F(HintHolderGone, AHintOutlivesThePrimaryThatWroteIt) {
+  write_past({primary(1), primary(2)});
+  cluster.restart_wiped_unlinked(primary(0));
+  return_to_each_other({0, 1, 2, 3, 4});
+  for (const size_t place : {0u, 1u, 2u}) {
+    EXPECT_THAT(cluster.own_values(primary(place), "k"), ElementsAre("v"));
+  }
+}
+
+// W copies, W disks gone for ever: this is what docs/CONSISTENCY.md says is lost.
+TEST_F(HintHolderGone, WhatOnlyTheDeadPrimaryAndItsHintsHadIsLost) {
+  write_past({primary(1), primary(2)});
+  holders_go();
+  cluster.restart_wiped_unlinked(primary(0));
+  return_to_each_other({0, 1, 2, 3, 4});
+  EXPECT_EQ(cluster.get(primary(1), "k").outcome, Outcome::kOk);
+  EXPECT_THAT(cluster.get(primary(1), "k").values, IsEmpty());
+}
+
 }  // namespace
 }  // namespace kvorum::cluster
