@@ -45,6 +45,8 @@ struct Node::Impl {
   // Every key has a copy at another node.
   bool is_replicated() const;
   void listen_for_losses();
+  void judge_copies();
+  void start_commits();
   Status open_tables();
   Status read_tables();
   Status open_hint_store();

@@ -120,13 +120,8 @@ Status Node::Impl::read_tables() {
   return facts->keep_clock(wall_ms());
 }
 
-void Node::Impl::start_reactors(Node& node) {
-  parts.config = &config;
-  parts.view = view;
-  parts.node = {table.get(), hints.get(),         &authors,        &clock, &marks,
-                all_edits(), session.incarnation, view->cluster_id};
-  incarnation = session.incarnation;
-  parts.node.renewed_incarnation = &incarnation;
+// Which copies count from the first request on, and how far each is complete.
+void Node::Impl::judge_copies() {
   // What an unclean stop, an empty directory or a lost table file cost is elsewhere.
   const bool intact = store && session.was_clean;
   const bool alone = view->members.size() == 1;
@@ -146,6 +141,31 @@ void Node::Impl::start_reactors(Node& node) {
     exchanges->set_observer(frontier.get());
     parts.node.frontier = frontier.get();
   }
+}
+
+void Node::Impl::start_commits() {
+  if (!store) return;
+  engine::CommitterOptions options;
+  options.sync = config.engine.sync;
+  options.salvages = is_replicated();
+  options.on_salvage = [this](const std::string& report) {
+    tell_of_salvage(report);
+    note_store_trouble(facts->write_again(wall_ms()));
+  };
+  options.on_round = [this](engine::Ticket ticket, const Status& status) {
+    on_round(ticket, status);
+  };
+  committer = std::make_unique<engine::Committer>(table.get(), store.get(), std::move(options));
+}
+
+void Node::Impl::start_reactors(Node& node) {
+  parts.config = &config;
+  parts.view = view;
+  parts.node = {table.get(), hints.get(),         &authors,        &clock, &marks,
+                all_edits(), session.incarnation, view->cluster_id};
+  incarnation = session.incarnation;
+  parts.node.renewed_incarnation = &incarnation;
+  judge_copies();
   if (config.limits.foreground_p99_ms != 0) {
     admission =
         std::make_unique<cluster::AdmissionController>(config.limits.foreground_p99_ms * 1000);
@@ -173,19 +193,7 @@ void Node::Impl::start_reactors(Node& node) {
          [&](ListeningSocket s) { reactor.add_listener(Dialect::kMemcached, std::move(s)); });
     give(peer, [&](ListeningSocket s) { reactor.add_peer_listener(std::move(s)); });
   }
-  if (store) {
-    engine::CommitterOptions options;
-    options.sync = config.engine.sync;
-    options.salvages = is_replicated();
-    options.on_salvage = [this](const std::string& report) {
-      tell_of_salvage(report);
-      note_store_trouble(facts->write_again(wall_ms()));
-    };
-    options.on_round = [this](engine::Ticket ticket, const Status& status) {
-      on_round(ticket, status);
-    };
-    committer = std::make_unique<engine::Committer>(table.get(), store.get(), std::move(options));
-  }
+  start_commits();
   start_hint_commits();
   for (const auto& reactor : reactors) {
     reactor->set_committer(committer.get());
