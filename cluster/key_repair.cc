@@ -65,7 +65,10 @@ void KeyRepair::check(SlotId id, Operation& operation, uint64_t their_digest, No
   const KeyRef& key = operation.request().key;
   const engine::Access access = core_.read_own(
       key, [&](Record& record) { equal = versions_digest(record.object) == their_digest; });
-  if (access == engine::Access::kNotResident) return core_.load(id, operation, key);
+  if (access == engine::Access::kNotResident) {
+    operation.object_digest = their_digest;
+    return core_.load(id, operation, key);
+  }
   if (equal) {
     ++core_.counters.keys_settled;
     return finish(id, true, now);
@@ -146,7 +149,10 @@ void KeyRepair::on_write_reply(SlotId id, Operation& operation, const ReplicaWri
 
 void KeyRepair::on_loaded(SlotId id, Operation& operation, bool ok, Now now) {
   if (!ok) return finish(id, false, now);
-  run(id, operation, now);
+  if (operation.repair_step != Step::kCheck) return run(id, operation, now);
+  // Not asked again: until the answer, where memory is short, the object would be gone once more.
+  operation.phase = Operation::Phase::kReading;
+  check(id, operation, operation.object_digest, now);
 }
 
 void KeyRepair::on_timer(SlotId id, Operation& operation, Now now) {
