@@ -78,6 +78,21 @@ bool has_tombstone(const Object& object) {
                      [](const Version& version) { return version.type == TypeTag::kTombstone; });
 }
 
+// The origins of what the context covers of versions that may have twins. The second of two writes
+// of a retried request is a retried one too, and spends nothing.
+void spend_covered(Object& object, const Context& context, Version& added) {
+  for (const Version& old : object.versions) {
+    if (!context.covers(old.dot) || old.origin == 0 || !may_have_twins(object, old.origin))
+      continue;
+    if (old.origin == added.origin) {
+      added.retried = true;
+    } else {
+      spend(object.spent, {old.origin, old.dot, added.dot.hlc});
+    }
+  }
+  limit_spent(object.spent);
+}
+
 bool outlasts(uint64_t deadline_a, uint64_t deadline_b) {
   return deadline_b != 0 && (deadline_a == 0 || deadline_a > deadline_b);
 }
@@ -157,25 +172,18 @@ bool Context::covers(const Dot& dot) const {
 
 void update(Object& object, const Context& context, const Version& version) {
   InlineVector<Version, 1> kept;
-  InlineVector<SpentOrigin, 1> newly_spent;
   Version added = version;
+  // Rare: a request is only retried when a coordinator was silent.
+  const bool twins = std::any_of(object.versions.begin(), object.versions.end(),
+                                 [](const Version& old) { return old.retried; });
+  if (twins) spend_covered(object, context, added);
   for (const Version& old : object.versions) {
-    if (!context.covers(old.dot) || planted(PlantedBug::kForgetContext)) {
-      kept.push_back(old);
-    } else if (old.origin != 0 && may_have_twins(object, old.origin)) {
-      added.retried |= old.origin == version.origin;  // the second of two writes
-      if (old.origin != version.origin) {
-        spend(newly_spent, {old.origin, old.dot, version.dot.hlc});
-      }
-    }
+    if (context.covers(old.dot) && !planted(PlantedBug::kForgetContext)) continue;
+    kept.push_back(old);
   }
   insert_version(kept, added);
   object.versions = std::move(kept);
-  for (const SpentOrigin& spent : newly_spent) spend(object.spent, spent);
-  if (!newly_spent.empty()) {
-    drop_spent_versions(object);
-    limit_spent(object.spent);
-  }
+  if (twins) drop_spent_versions(object);
   object.vector.join(context.vector);
   object.vector.raise(version.dot.actor, version.dot.hlc);
 }
