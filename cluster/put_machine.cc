@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/put_machine.h"
 
+#include <optional>
+
 #include "cluster/context.h"
 #include "cluster/planted_bug.h"
 
@@ -176,14 +178,18 @@ PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record,
   }
   Version version = make_version(operation, edit, object, core_.clock_ms(now));
   version.dot = core_.mint(record, context, lww, now);
-  const bool may_truncate =
-      object.vector.size() + context.vector.size() + 1 > core_.options.clock_entries_max;
-  const Object before = may_truncate ? object : Object{};
+  std::optional<Object> before;  // where the vector may grow too long
+  if (object.vector.size() + context.vector.size() + 1 > core_.options.clock_entries_max) {
+    before = object;
+  }
   update(object, context, version);
   if (lww) core_.counters.concurrent_dropped += keep_newest(object);
   if (object.versions.size() > core_.options.siblings_max) return Applied::kTooManySiblings;
-  core_.counters.clock_truncations += truncate_vector(
-      object, core_.options.clock_entries_max, before, core_.frontier_of(operation.request().key));
+  if (before) {
+    const Hlc frontier = core_.frontier_of(request.key);
+    core_.counters.clock_truncations +=
+        truncate_vector(object, core_.options.clock_entries_max, *before, frontier);
+  }
   if (request.wants_context) operation.new_context = context_after_put(context, version.dot);
   return Applied::kStored;
 }
