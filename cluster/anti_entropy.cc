@@ -30,9 +30,8 @@ void AntiEntropy::ask(MemberIndex peer, FunctionRef<void(std::string& batch)> fn
 }
 
 bool AntiEntropy::may_begin(size_t bytes, Now now) {
-  if (core_.parts.budget == nullptr) return true;
   if (now.steady_us < budget_at_us_) return false;
-  const uint64_t wait_us = core_.parts.budget->wait_us(BackgroundWork::kAntiEntropy, bytes, now);
+  const uint64_t wait_us = core_.background_wait_us(BackgroundWork::kAntiEntropy, bytes, now);
   if (wait_us == 0) return true;
   budget_at_us_ = now.steady_us + wait_us;
   return false;

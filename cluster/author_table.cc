@@ -3,6 +3,8 @@
 
 #include <mutex>
 
+#include "base/atomic_raise.h"
+
 namespace kvorum::cluster {
 
 bool AuthorTable::find(uint64_t node, uint64_t incarnation, uint32_t size, Index* index) const {
@@ -47,11 +49,7 @@ bool AuthorTable::intern(uint64_t node, uint64_t incarnation, Index* index) {
 
 void AuthorTable::saw(Index index, Hlc hlc) {
   Chunk& chunk = *chunks_[index >> kChunkBits].load(std::memory_order_acquire);
-  std::atomic<uint64_t>& highest = chunk[index & (kChunkSize - 1)].highest_hlc;
-  uint64_t known = highest.load(std::memory_order_relaxed);
-  while (known < hlc.value &&
-         !highest.compare_exchange_weak(known, hlc.value, std::memory_order_relaxed)) {
-  }
+  raise_to(chunk[index & (kChunkSize - 1)].highest_hlc, hlc.value);
 }
 
 }  // namespace kvorum::cluster

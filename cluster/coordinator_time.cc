@@ -12,11 +12,6 @@ constexpr size_t kExpiredPerTurn = 200;
 constexpr uint64_t kExpiryIntervalUs = 100'000;
 constexpr uint64_t kStallUs = 100'000;
 
-uint64_t sooner(uint64_t a, uint64_t b) {
-  if (a == 0 || b == 0) return a + b;
-  return std::min(a, b);
-}
-
 }  // namespace
 
 void Coordinator::Impl::on_timer(SlotId id, Operation& operation, Now now) {
@@ -113,18 +108,18 @@ void Coordinator::on_time(Now now) {
 
 uint64_t Coordinator::next_deadline_us() const {
   const Impl& impl = *impl_;
-  uint64_t next = sooner(impl.core.timers.next_due_us(), impl.hint_replay.next_deadline_us());
-  next = sooner(next, impl.puts.next_deadline_us());
-  next = sooner(next, impl.gossip.next_deadline_us());
-  next = sooner(next, impl.core.health.next_deadline_us());
-  next = sooner(next, impl.keyspaces.next_deadline_us());
-  next = sooner(next, impl.anti_entropy.next_deadline_us());
-  next = sooner(next, impl.tree_keeper.next_deadline_us());
+  uint64_t next = sooner_of(impl.core.timers.next_due_us(), impl.hint_replay.next_deadline_us());
+  next = sooner_of(next, impl.puts.next_deadline_us());
+  next = sooner_of(next, impl.gossip.next_deadline_us());
+  next = sooner_of(next, impl.core.health.next_deadline_us());
+  next = sooner_of(next, impl.keyspaces.next_deadline_us());
+  next = sooner_of(next, impl.anti_entropy.next_deadline_us());
+  next = sooner_of(next, impl.tree_keeper.next_deadline_us());
   const uint64_t expiry_ms = impl.core.parts.table->next_deadline_ms();
   if (expiry_ms != 0 && impl.core.options.replays_hints) {
     const uint64_t clock_ms = impl.core.clock_ms(impl.last_now);
     const uint64_t wait_us = expiry_ms > clock_ms ? (expiry_ms - clock_ms) * 1000 : 0;
-    next = sooner(next, std::max(impl.last_now.steady_us + wait_us, impl.expiry_due_us));
+    next = sooner_of(next, std::max(impl.last_now.steady_us + wait_us, impl.expiry_due_us));
   }
   return next;
 }

@@ -121,8 +121,7 @@ Core::Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first
 }
 
 bool Core::is_primary(MemberIndex member, const KeyRef& key) const {
-  const uint32_t partition = partition_of(key.position, view->ring.partition_bits());
-  return view->is_primary(member, key.keyspace, partition);
+  return view->is_primary(member, key.keyspace, partition_for(key));
 }
 
 void Core::choose_targets(const KeyRef& key, Now now, Targets* targets,

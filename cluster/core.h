@@ -44,6 +44,11 @@ inline MemberIndex place_of(const Target& target) {
   return target.stands_for == kNoMember ? target.member : target.stands_for;
 }
 
+// Its answer to a read is still awaited.
+inline bool is_open(const Target& target) {
+  return target.state == Target::State::kWaiting || target.state == Target::State::kFetching;
+}
+
 // An answer that counts: the first of its place. A slow primary and the fallback that took its
 // place are one copy in the end, since the hint goes to that primary.
 bool is_vote(const Targets& targets, size_t at);
@@ -194,13 +199,19 @@ class Core {
   MemberIndex self() const { return view->self; }
   NodeId self_id() const { return view->members[view->self].id; }
   NodeId id_of(MemberIndex member) const { return view->members[member].id; }
+  uint32_t partition_for(const KeyRef& key) const {
+    return partition_of(key.position, view->ring.partition_bits());
+  }
   std::span<const MemberIndex> preference_list(const KeyRef& key) const {
-    return view->ring.preference_list(partition_of(key.position, view->ring.partition_bits()));
+    return view->ring.preference_list(partition_for(key));
+  }
+  std::span<const MemberIndex> primaries(const KeyRef& key) const {
+    return view->primaries(key.keyspace, partition_for(key));
   }
   bool is_primary(MemberIndex member, const KeyRef& key) const;
   // This node's copy of the key's partition counts toward R (whole_replicas.h).
   bool is_whole(const KeyRef& key) const {
-    return parts.is_whole(key.keyspace, partition_of(key.position, view->ring.partition_bits()));
+    return parts.is_whole(key.keyspace, partition_for(key));
   }
   bool lww(uint8_t keyspace) const {
     return view->keyspaces[keyspace].conflicts == ConflictPolicy::kLww;
@@ -208,6 +219,14 @@ class Core {
   uint64_t clock_ms(Now now) const { return parts.clock->reading(now.wall_ms).ms(); }
   uint32_t timeout_ms(const Request& request) const {
     return request.timeout_ms ? request.timeout_ms : options.request_timeout_ms;
+  }
+  // Of the time for a request: who is silent for so long is replaced.
+  uint64_t quarter_us(const Operation& operation) const {
+    return timeout_ms(operation.request()) * 250ULL;
+  }
+  // How long background work has to wait before it may do so much; 0: it may now, and it counts.
+  uint64_t background_wait_us(BackgroundWork work, size_t bytes, Now now) const {
+    return parts.budget == nullptr ? 0 : parts.budget->wait_us(work, bytes, now);
   }
 
   // The first n healthy nodes of the key's preference list: primaries in order, then for each dead

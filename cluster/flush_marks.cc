@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/atomic_raise.h"
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/hash.h"
@@ -13,12 +14,6 @@ namespace kvorum::cluster {
 namespace {
 
 constexpr size_t kEntryBytes = 24;
-
-void raise_to(std::atomic<uint64_t>& value, uint64_t least) {
-  uint64_t known = value.load(std::memory_order_relaxed);
-  while (known < least && !value.compare_exchange_weak(known, least, std::memory_order_acq_rel)) {
-  }
-}
 
 Hlc highest_in(const FlushMark& mark) {
   Hlc highest;
@@ -291,7 +286,9 @@ Hlc FlushMarks::highest_of(uint64_t node, uint64_t incarnation) const {
   return Hlc{highest};
 }
 
-void FlushMarks::set_stored(uint64_t generation) { raise_to(stored_, generation); }
+void FlushMarks::set_stored(uint64_t generation) {
+  raise_to(stored_, generation, std::memory_order_acq_rel);
+}
 
 std::optional<uint64_t> FlushMarks::claim_sweep(uint8_t keyspace) {
   const uint64_t raised = raised_[keyspace].load(std::memory_order_acquire);
@@ -305,11 +302,11 @@ std::optional<uint64_t> FlushMarks::claim_sweep(uint8_t keyspace) {
 }
 
 void FlushMarks::finish_sweep(uint8_t keyspace, uint64_t claimed) {
-  raise_to(swept_[keyspace], claimed);
+  raise_to(swept_[keyspace], claimed, std::memory_order_acq_rel);
 }
 
 void FlushMarks::settle_sweep(uint8_t keyspace, uint64_t claimed) {
-  raise_to(settled_[keyspace], claimed);
+  raise_to(settled_[keyspace], claimed, std::memory_order_acq_rel);
 }
 
 bool FlushMarks::swept(uint8_t keyspace) const {

@@ -56,11 +56,11 @@ void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, 
   operation.hedge = kNoMember;
   ++core_.counters.forwards;
   put_forward(core_.outbox.frames(coordinator), id, envelope, operation.payload);
-  core_.timers.add(now.steady_us, quarter_us(operation), id);
+  core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
   if (operation.request().kind != Request::Kind::kRead) return;
   core_.hedges.earn();
   const uint64_t late_us = hedge_delay_us(core_.health.tail_us(coordinator, Ask::kForward));
-  if (late_us < quarter_us(operation)) core_.timers.add(now.steady_us, late_us, id);
+  if (late_us < core_.quarter_us(operation)) core_.timers.add(now.steady_us, late_us, id);
 }
 
 // The node that was asked is later than it usually is: whoever of it and the next primary can
@@ -103,7 +103,7 @@ void Forwarding::promote_hedge(SlotId id, Operation& operation, Now now) {
   std::swap(operation.tried[last - 1], operation.tried[last]);
   operation.asked_us = operation.hedged_us;
   operation.hedge = kNoMember;
-  core_.timers.add(now.steady_us, quarter_us(operation), id);
+  core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
 }
 
 bool Forwarding::on_reply(MemberIndex from, const Frame& frame, Now now) {
@@ -140,9 +140,8 @@ bool Forwarding::answers_too_early(MemberIndex from, const Operation& operation)
   return operation.request().kind == Request::Kind::kEdit && from != operation.tried.back();
 }
 
-void Forwarding::finish(SlotId id, Operation& operation, const Completion& completion, Now now) {
-  Completion answer = completion;
-  core_.complete(operation, answer, now);
+void Forwarding::finish(SlotId id, Operation& operation, Completion& completion, Now now) {
+  core_.complete(operation, completion, now);
   core_.release(id);
 }
 
@@ -188,7 +187,8 @@ void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
     core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
     return;
   }
-  if (now.steady_us < operation.asked_us + quarter_us(operation)) return hedge(id, operation, now);
+  if (now.steady_us < operation.asked_us + core_.quarter_us(operation))
+    return hedge(id, operation, now);
   if (!operation.quarter_passed) {
     operation.quarter_passed = true;
     core_.health.timed_out(operation.tried.back(), operation.asked_us, now.steady_us);

@@ -47,13 +47,10 @@ class Forwarding {
   static ForwardEnvelope envelope_of(const Operation& operation, Now now);
   void hedge(SlotId id, Operation& operation, Now now);
   void promote_hedge(SlotId id, Operation& operation, Now now);
-  uint64_t quarter_us(const Operation& operation) const {
-    return core_.timeout_ms(operation.request()) * 250ULL;
-  }
   void note_answer(MemberIndex from, const Operation& operation, Now now);
   bool may_try_again(const Operation& operation) const;
   static bool answers_too_early(MemberIndex from, const Operation& operation);
-  void finish(SlotId id, Operation& operation, const Completion& completion, Now now);
+  void finish(SlotId id, Operation& operation, Completion& completion, Now now);
   void finish_held(SlotId id, Operation& operation, Now now);
   void try_next(SlotId id, Operation& operation, Now now);
   void give_up(SlotId id, Operation& operation, Now now);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/atomic_raise.h"
 #include "base/position.h"
 #include "base/time.h"
 
@@ -28,11 +29,7 @@ class Frontiers {
     return of(key.keyspace, partition_of(key.position, partition_bits_));
   }
   void raise(uint8_t keyspace, uint32_t partition, Hlc frontier) {
-    std::atomic<uint64_t>& value = values_[index_of(keyspace, partition)];
-    uint64_t now = value.load(std::memory_order_relaxed);
-    while (now < frontier.value &&
-           !value.compare_exchange_weak(now, frontier.value, std::memory_order_acq_rel)) {
-    }
+    raise_to(values_[index_of(keyspace, partition)], frontier.value, std::memory_order_acq_rel);
   }
   // A copy that lost something knows nothing any more.
   void reset(uint8_t keyspace, uint32_t partition) {

@@ -9,10 +9,6 @@ namespace {
 using Progress = GetMachine::Progress;
 using State = Target::State;
 
-bool open(const Target& target) {
-  return target.state == State::kWaiting || target.state == State::kFetching;
-}
-
 // A stand-in without a hint, whose place has no other answer.
 bool is_lone_weak(const Targets& targets, size_t at) {
   if (targets[at].state != State::kWeak) return false;
@@ -85,7 +81,7 @@ Progress GetMachine::begin_reading(SlotId id, Operation& operation, uint8_t r, N
   operation.asked_us = now.steady_us;
   const Progress first = progress(operation);
   if (first == Progress::kWaiting || operation.targets.size() > 1) {
-    core_.timers.add(now.steady_us, core_.timeout_ms(operation.request()) * 250, id);
+    core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
   }
   if (first == Progress::kWaiting) arm_hedge(id, operation, now);
   return first;
@@ -100,18 +96,17 @@ void GetMachine::arm_hedge(SlotId id, Operation& operation, Now now) {
   if (!object_awaited && unasked_primary(operation) == kNoMember) return;
   uint64_t tail_us = UINT64_MAX;
   for (const Target& target : operation.targets) {
-    if (open(target)) tail_us = std::min(tail_us, core_.health.tail_us(target.member, Ask::kRead));
+    if (is_open(target))
+      tail_us = std::min(tail_us, core_.health.tail_us(target.member, Ask::kRead));
   }
   const uint64_t late_us = hedge_delay_us(tail_us);
-  if (late_us < core_.timeout_ms(operation.request()) * 250) {
+  if (late_us < core_.quarter_us(operation)) {
     core_.timers.add(now.steady_us, late_us, id);
   }
 }
 
 MemberIndex GetMachine::unasked_primary(const Operation& operation) const {
-  const KeyRef& key = operation.request().key;
-  const auto primaries = core_.view->primaries(
-      key.keyspace, partition_of(key.position, core_.view->ring.partition_bits()));
+  const auto primaries = core_.primaries(operation.request().key);
   const auto asked =
       std::count_if(operation.targets.begin(), operation.targets.end(),
                     [](const Target& target) { return target.stands_for == kNoMember; });
@@ -217,7 +212,7 @@ Progress GetMachine::on_reply(SlotId id, Operation& operation, MemberIndex from,
                               const ReplicaReadReply& reply) {
   Target* target = nullptr;
   for (Target& candidate : operation.targets) {
-    if (candidate.member == from && open(candidate)) target = &candidate;
+    if (candidate.member == from && is_open(candidate)) target = &candidate;
   }
   if (!target) return Progress::kWaiting;
   target->whole = reply.whole;
@@ -258,8 +253,8 @@ Progress GetMachine::progress(const Operation& operation) const {
     whole_primaries +=
         target.state == State::kAnswered && target.whole && target.stands_for == kNoMember;
     weak += is_lone_weak(operation.targets, at);
-    any_open |= open(target);
-    primary_open |= open(target) && target.stands_for == kNoMember && !target.replaced;
+    any_open |= is_open(target);
+    primary_open |= is_open(target) && target.stands_for == kNoMember && !target.replaced;
   }
   if (!primary_open) counted += weak;
   if (doubtful > 0 && !primary_open) {
@@ -271,7 +266,8 @@ Progress GetMachine::progress(const Operation& operation) const {
 }
 
 void GetMachine::advance(SlotId id, Operation& operation, Progress progress, Now now) {
-  const bool all_answered = std::none_of(operation.targets.begin(), operation.targets.end(), open);
+  const bool all_answered =
+      std::none_of(operation.targets.begin(), operation.targets.end(), is_open);
   if (operation.phase == Operation::Phase::kSettling) {
     if (all_answered) repairs_.start(id, operation, now);
     return;
@@ -330,7 +326,7 @@ void GetMachine::ask_stand_in(SlotId id, Operation& operation, size_t silent) {
 Progress GetMachine::on_silence(SlotId id, Operation& operation, Now now) {
   const size_t asked = operation.targets.size();
   for (size_t at = 0; at < asked; ++at) {
-    if (!open(operation.targets[at]) || operation.targets[at].replaced) continue;
+    if (!is_open(operation.targets[at]) || operation.targets[at].replaced) continue;
     core_.health.timed_out(operation.targets[at].member, operation.targets[at].asked_us,
                            now.steady_us);
     ++core_.counters.timeouts;
@@ -342,7 +338,7 @@ Progress GetMachine::on_silence(SlotId id, Operation& operation, Now now) {
 Progress GetMachine::on_link_down(SlotId id, Operation& operation, MemberIndex peer) {
   const size_t asked = operation.targets.size();
   for (size_t at = 0; at < asked; ++at) {
-    if (operation.targets[at].member != peer || !open(operation.targets[at])) continue;
+    if (operation.targets[at].member != peer || !is_open(operation.targets[at])) continue;
     operation.targets[at].state = State::kFailed;
     if (operation.phase == Operation::Phase::kReading && !operation.targets[at].replaced) {
       ask_stand_in(id, operation, at);
@@ -364,7 +360,7 @@ void GetMachine::on_timer(SlotId id, Operation& operation, Now now) {
     advance(id, operation, Progress::kFailed, now);
     return;
   }
-  if (now.steady_us < operation.asked_us + core_.timeout_ms(operation.request()) * 250ULL) {
+  if (now.steady_us < operation.asked_us + core_.quarter_us(operation)) {
     return hedge(id, operation, now);
   }
   const Progress after = on_silence(id, operation, now);

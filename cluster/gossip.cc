@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/gossip.h"
 
-#include <algorithm>
-
 #include "base/bytes.h"
 #include "cluster/frontier.h"
 #include "cluster/keyspace_messages.h"
@@ -63,8 +61,7 @@ void Gossip::on_time(Now now) {
 
 uint64_t Gossip::next_deadline_us() const {
   if (!active()) return 0;
-  const uint64_t reaper = reaper_.next_deadline_us();
-  return reaper == 0 || due_us_ == 0 ? std::max(reaper, due_us_) : std::min(reaper, due_us_);
+  return sooner_of(reaper_.next_deadline_us(), due_us_);
 }
 
 }  // namespace kvorum::cluster

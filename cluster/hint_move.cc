@@ -16,8 +16,7 @@ void HintReplay::move(SlotId id, Operation& operation, Now now) {
   if (!decode_object(operation.object, object)) {
     return give_up(id, operation, HintWait::kMoving, now);
   }
-  const auto primaries = core_.view->primaries(
-      key.keyspace, partition_of(key.position, core_.view->ring.partition_bits()));
+  const auto primaries = core_.primaries(key);
   // The own copy first: where it has to be loaded, nothing was done yet.
   if (core_.is_primary(core_.self(), key)) {
     core_.observe(object, now);

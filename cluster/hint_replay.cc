@@ -115,8 +115,7 @@ void HintReplay::fill_window(NodeId id, Target& target, Now now) {
 }
 
 bool HintReplay::may_begin(size_t bytes, Now now) {
-  BackgroundBudget* const budget = core_.parts.budget;
-  const uint64_t wait_us = budget ? budget->wait_us(BackgroundWork::kHints, bytes, now) : 0;
+  const uint64_t wait_us = core_.background_wait_us(BackgroundWork::kHints, bytes, now);
   budget_at_us_ = now.steady_us + wait_us;
   return wait_us == 0;
 }

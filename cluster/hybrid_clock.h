@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/atomic_raise.h"
 #include "base/time.h"
 
 namespace kvorum::cluster {
@@ -22,14 +23,7 @@ class HybridClock {
   explicit HybridClock(Hlc least = {}) : last_(least.value) {}
 
   // A new reading, above all before and not below wall time.
-  Hlc tick(uint64_t wall_ms) {
-    const uint64_t wall = Hlc::from_ms(wall_ms).value;
-    uint64_t last = last_.load(std::memory_order_relaxed);
-    for (;;) {
-      const uint64_t next = wall > last ? wall : last + 1;
-      if (last_.compare_exchange_weak(last, next, std::memory_order_relaxed)) return Hlc{next};
-    }
-  }
+  Hlc tick(uint64_t wall_ms) { return Hlc{raise_above(last_, Hlc::from_ms(wall_ms).value)}; }
 
   // The latest reading, without making a new one; at least wall time. Expiry compares with it.
   Hlc reading(uint64_t wall_ms) const {
@@ -49,29 +43,13 @@ class HybridClock {
   }
 
   // Every reading from now on is above `least`.
-  void raise(Hlc least) {
-    uint64_t last = last_.load(std::memory_order_relaxed);
-    while (last < least.value &&
-           !last_.compare_exchange_weak(last, least.value, std::memory_order_relaxed)) {
-    }
-  }
+  void raise(Hlc least) { raise_to(last_, least.value); }
 
   // A reading for a dot: at or above `least` (a tick, or more), above all minted before.
-  Hlc mint(Hlc least) {
-    uint64_t minted = minted_.load(std::memory_order_relaxed);
-    for (;;) {
-      const uint64_t next = least.value > minted ? least.value : minted + 1;
-      if (minted_.compare_exchange_weak(minted, next, std::memory_order_relaxed)) return Hlc{next};
-    }
-  }
+  Hlc mint(Hlc least) { return Hlc{raise_above(minted_, least.value)}; }
 
   // Every dot from now on is above `least`.
-  void mint_above(Hlc least) {
-    uint64_t minted = minted_.load(std::memory_order_relaxed);
-    while (minted < least.value &&
-           !minted_.compare_exchange_weak(minted, least.value, std::memory_order_relaxed)) {
-    }
-  }
+  void mint_above(Hlc least) { raise_to(minted_, least.value); }
 
   uint64_t far_ahead_count() const { return far_ahead_.load(std::memory_order_relaxed); }
 

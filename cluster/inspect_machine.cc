@@ -36,7 +36,7 @@ void InspectMachine::start(SlotId id, Operation& operation, Now now) {
     answer(id, operation, now);
     return;
   }
-  core_.timers.add(now.steady_us, core_.timeout_ms(operation.request()) * 250ULL, id);
+  core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
 }
 
 void InspectMachine::add(Operation& operation, size_t row, std::string_view object) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cluster/coordinator.h"
+#include "cluster/timer_queue.h"
 
 namespace kvorum::cluster {
 
@@ -66,11 +67,5 @@ struct KeyspaceCore {
 
 // How a member that was asked stands.
 enum class Asked : uint8_t { kWaiting, kAnswered, kFailed };
-
-// The sooner of two deadlines, where 0 is none.
-inline uint64_t sooner_of(uint64_t a, uint64_t b) {
-  if (a == 0 || b == 0) return a + b;
-  return std::min(a, b);
-}
 
 }  // namespace kvorum::cluster

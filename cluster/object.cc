@@ -258,10 +258,10 @@ size_t drop_dead(Object& object, const Object& complete, Hlc frontier,
   return dropped;
 }
 
-Object merge_copies(const Copy& a, const Copy& b, InlineVector<Version, 1>* dead_of_a) {
+Object merge_copies(const Copy& a, const Copy& b) {
   Object left = a.object;
   Object right = b.object;
-  drop_dead(left, b.object, b.frontier, dead_of_a);
+  drop_dead(left, b.object, b.frontier);
   drop_dead(right, a.object, a.frontier);
   return merge(left, right);
 }

@@ -135,9 +135,8 @@ struct Copy {
   Hlc frontier;
 };
 
-// merge() of two copies: neither gets from the other one what is dead. `dead_of_a` gets what was
-// dropped of the first.
-Object merge_copies(const Copy& a, const Copy& b, InlineVector<Version, 1>* dead_of_a = nullptr);
+// merge() of two copies: neither gets from the other one what is dead.
+Object merge_copies(const Copy& a, const Copy& b);
 
 // A request that is on its way to a coordinator is run or lost within this time.
 inline constexpr uint64_t kTwinsWithinMs = 10'000;

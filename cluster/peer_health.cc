@@ -16,6 +16,20 @@ uint64_t since(uint64_t then_us, uint64_t now_us) {
 
 }  // namespace
 
+const char* peer_state_name(PeerState state) {
+  switch (state) {
+    case PeerState::kUp:
+      return "up";
+    case PeerState::kSlow:
+      return "slow";
+    case PeerState::kSuspected:
+      return "suspected";
+    case PeerState::kDown:
+      return "down";
+  }
+  return "unknown";
+}
+
 void PeerHealth::resize(size_t members, MemberIndex self) {
   peers_.resize(members);
   self_ = self;

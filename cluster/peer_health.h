@@ -26,6 +26,7 @@ namespace kvorum::cluster {
 
 // From best to worst.
 enum class PeerState : uint8_t { kUp, kSlow, kSuspected, kDown };
+const char* peer_state_name(PeerState state);
 
 // What a question wants, for its latency: forwarded ones wait for other nodes in turn.
 enum class Ask : uint8_t { kRead, kWrite, kForward };

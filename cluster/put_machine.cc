@@ -251,7 +251,7 @@ void PutMachine::write(SlotId id, Operation& operation, Now now) {
   send_to_targets(id, operation);
   for (const MemberIndex place : operation.dead) leave_hint(operation, place);
   if (operation.targets.size() > 1) {
-    core_.timers.add(now.steady_us, core_.timeout_ms(operation.request()) * 250ULL, id);
+    core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
   }
   advance(id, operation, now);
 }

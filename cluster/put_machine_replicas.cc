@@ -57,7 +57,7 @@ void PutMachine::replace(SlotId id, Operation& operation, size_t silent) {
   Target& target = operation.targets[silent];
   if (target.replaced || target.member == core_.self()) return;
   target.replaced = true;
-  const MemberIndex place = target.stands_for == kNoMember ? target.member : target.stands_for;
+  const MemberIndex place = place_of(target);
   const MemberIndex stand_in = core_.spare_fallback(operation.request().key, operation.targets);
   if (stand_in == kNoMember) {
     leave_hint(operation, place);

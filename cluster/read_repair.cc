@@ -11,10 +11,6 @@ namespace {
 using Phase = Operation::Phase;
 using State = Target::State;
 
-bool is_open(const Target& target) {
-  return target.state == State::kWaiting || target.state == State::kFetching;
-}
-
 bool is_stale(const Target& target, const Operation& operation) {
   return target.state == State::kAnswered && target.stands_for == kNoMember &&
          target.digest != operation.object_digest;

@@ -12,12 +12,9 @@ void Reaper::on_time(Now now) {
     due_us_ = now.steady_us;
   }
   if (due_us_ == 0 || now.steady_us < due_us_) return;
-  if (BackgroundBudget* const budget = core_.parts.budget) {
-    const uint64_t wait_us = budget->wait_us(BackgroundWork::kReaping, 0, now);
-    if (wait_us != 0) {
-      due_us_ = now.steady_us + wait_us;
-      return;
-    }
+  if (const uint64_t wait_us = core_.background_wait_us(BackgroundWork::kReaping, 0, now)) {
+    due_us_ = now.steady_us + wait_us;
+    return;
   }
   due_us_ = turn() || begun_ ? now.steady_us + kTurnUs : 0;
 }

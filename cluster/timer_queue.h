@@ -5,6 +5,7 @@
 // up.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -12,6 +13,11 @@
 #include "base/slot_map.h"
 
 namespace kvorum::cluster {
+
+// The sooner of two deadlines, where 0 is none.
+constexpr uint64_t sooner_of(uint64_t a, uint64_t b) {
+  return a == 0 || b == 0 ? a + b : std::min(a, b);
+}
 
 class TimerQueue {
  public:

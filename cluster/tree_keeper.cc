@@ -51,8 +51,7 @@ void TreeKeeper::look(Now now) {
 }
 
 bool TreeKeeper::may_build(Now now) {
-  BackgroundBudget* const budget = core_.parts.budget;
-  const uint64_t wait_us = budget ? budget->wait_us(BackgroundWork::kScrub, 0, now) : 0;
+  const uint64_t wait_us = core_.background_wait_us(BackgroundWork::kScrub, 0, now);
   due_us_ = now.steady_us + (wait_us != 0 ? wait_us : kTurnUs);
   return wait_us == 0;
 }

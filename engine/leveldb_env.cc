@@ -21,6 +21,13 @@ Status to_status(const leveldb::Status& status) {
   return {code, std::move(text)};
 }
 
+void sync_directory(const std::string& directory) {
+  const int opened = ::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_CLOEXEC);
+  if (opened < 0) return;
+  ::fsync(opened);
+  ::close(opened);
+}
+
 class StoreEnv::LogFile : public leveldb::WritableFile {
  public:
   LogFile(StoreEnv* env, std::string name, leveldb::WritableFile* file)
@@ -34,7 +41,7 @@ class StoreEnv::LogFile : public leveldb::WritableFile {
   leveldb::Status Flush() override { return file_->Flush(); }
   leveldb::Status Sync() override {
     leveldb::Status status = file_->Sync();
-    if (status.ok() && !named_) env_->sync_directory();
+    if (status.ok() && !named_) sync_directory(env_->directory_);
     named_ = named_ || status.ok();
     synced_ = status.ok();
     return status;
@@ -97,13 +104,6 @@ void StoreEnv::forget_kept() {
 void StoreEnv::keep(const std::string& name, std::unique_ptr<leveldb::WritableFile> file) {
   const std::lock_guard guard(mutex_);
   kept_[name] = std::move(file);
-}
-
-void StoreEnv::sync_directory() const {
-  const int directory = ::open(directory_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (directory < 0) return;
-  ::fsync(directory);
-  ::close(directory);
 }
 
 }  // namespace kvorum::engine

@@ -21,6 +21,9 @@ namespace kvorum::engine {
 // What went wrong, in our words. A full disk is told from other I/O errors.
 Status to_status(const leveldb::Status& status);
 
+// Puts the names in it on the disk, as far as that can be done.
+void sync_directory(const std::string& directory);
+
 class StoreEnv : public leveldb::EnvWrapper {
  public:
   StoreEnv(leveldb::Env* target, std::string directory)
@@ -39,7 +42,6 @@ class StoreEnv : public leveldb::EnvWrapper {
   class LogFile;
 
   void keep(const std::string& name, std::unique_ptr<leveldb::WritableFile> file);
-  void sync_directory() const;
 
   const std::string directory_;
   std::mutex mutex_;

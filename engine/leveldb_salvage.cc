@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <leveldb/db.h>
 #include <leveldb/env.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -30,13 +29,6 @@ bool is_log(const std::string& name) { return name.ends_with(".log"); }
 Status failed(const std::string& what, const std::error_code& error) {
   const bool full = error == std::errc::no_space_on_device;
   return {full ? Code::kNoSpace : Code::kIoError, what + ": " + error.message()};
-}
-
-void sync_folder(const fs::path& folder) {
-  const int opened = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_CLOEXEC);
-  if (opened < 0) return;
-  ::fsync(opened);
-  ::close(opened);
 }
 
 std::vector<fs::path> files_of(const fs::path& folder) {
@@ -177,7 +169,7 @@ Status Salvage::exchange() {
     return failed("cannot put what was saved into " + options_.directory,
                   std::error_code(errno, std::generic_category()));
   }
-  sync_folder(original.parent_path());
+  sync_directory(original.parent_path());
   return {};
 }
 
@@ -188,7 +180,7 @@ Result<std::string> move_aside(const fs::path& from, const std::string& director
     if (fs::exists(kept, error)) continue;
     fs::rename(from, kept, error);
     if (error) return failed("cannot set " + from.string() + " aside", error);
-    sync_folder(fs::path(kept).parent_path());
+    sync_directory(fs::path(kept).parent_path());
     return kept;
   }
   return Status(Code::kExists, "too many damaged copies of " + directory + " are kept already");

@@ -9,22 +9,8 @@
 namespace kvorum::server {
 namespace {
 
-const char* peer_state_name(cluster::PeerState state) {
-  switch (state) {
-    case cluster::PeerState::kUp:
-      return "up";
-    case cluster::PeerState::kSlow:
-      return "slow";
-    case cluster::PeerState::kSuspected:
-      return "suspected";
-    case cluster::PeerState::kDown:
-      return "down";
-  }
-  return "unknown";
-}
-
 const char* member_state(const MemberStatus& member) {
-  return member.self ? "self" : peer_state_name(member.state);
+  return member.self ? "self" : cluster::peer_state_name(member.state);
 }
 
 std::string milliseconds(uint64_t us) {

@@ -23,7 +23,6 @@ class Quarantine {
 
   void add(const std::vector<cluster::Quarantined>& versions);
   uint64_t count() const { return count_.load(std::memory_order_relaxed); }
-  const std::string& path() const { return path_; }
 
  private:
   const std::string path_;

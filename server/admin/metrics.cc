@@ -228,7 +228,8 @@ void add_peers(const NodeStatus& status, Families& out) {
             MetricType::Gauge);
   for (const MemberStatus& row : status.members) {
     if (row.self) continue;
-    out.add({{"member", row.name}, {"state", peer_state_text(row.state)}}, row.state_seconds);
+    out.add({{"member", row.name}, {"state", cluster::peer_state_name(row.state)}},
+            row.state_seconds);
   }
 }
 

@@ -19,7 +19,7 @@ json::object member_json(const MemberStatus& member) {
   return {{"name", member.name},
           {"id", hex64(member.id)},
           {"self", member.self},
-          {"state", peer_state_text(member.state)},
+          {"state", cluster::peer_state_name(member.state)},
           {"peer", member.peer},
           {"redis", member.redis},
           {"memcached", member.memcached},
@@ -161,20 +161,6 @@ std::string query_decoded(std::string_view text) {
 }
 
 }  // namespace
-
-const char* peer_state_text(cluster::PeerState state) {
-  switch (state) {
-    case cluster::PeerState::kUp:
-      return "up";
-    case cluster::PeerState::kSlow:
-      return "slow";
-    case cluster::PeerState::kSuspected:
-      return "suspected";
-    case cluster::PeerState::kDown:
-      return "down";
-  }
-  return "";
-}
 
 std::string status_json(const NodeStatus& status) {
   json::array members;

@@ -25,8 +25,6 @@ std::string key_json(const cluster::ClusterView& view, std::string_view key, uin
 std::string config_json(const Config& config);
 std::string error_json(std::string_view text);
 
-const char* peer_state_text(cluster::PeerState state);
-
 // The decoded value of `name` in a query string (a=1&b=%20); none where it is missing.
 std::optional<std::string> query_value(std::string_view query, std::string_view name);
 std::string query_escaped(std::string_view text);

@@ -16,16 +16,11 @@ using ::testing::IsEmpty;
 constexpr uint32_t kPartitions = 16;
 constexpr uint64_t kLongEnoughMs = 20'000;
 
-CoordinatorOptions quick() {
-  CoordinatorOptions options;
-  options.anti_entropy_ms = 1000;
-  options.gossip_ms = 200;
-  return options;
-}
-
 class FrontierTest : public ::testing::Test {
  protected:
-  explicit FrontierTest(size_t count = 3) : cluster(count, {}, quick()) { cluster.pass_ms(100); }
+  explicit FrontierTest(size_t count = 3) : cluster(count, {}, with_quick_rounds()) {
+    cluster.pass_ms(100);
+  }
 
   uint64_t records_of(size_t node) const {
     uint64_t records = 0;
@@ -60,7 +55,7 @@ class FrontierTest : public ::testing::Test {
     const auto view = std::make_shared<const ClusterView>(cluster.nodes[node]->coordinator->view());
     cluster.isolate(node);
     cluster.nodes[node]->wipe(incarnation);
-    cluster.nodes[node]->start(view, quick());
+    cluster.nodes[node]->start(view, with_quick_rounds());
   }
 
   TestCluster cluster;
@@ -180,7 +175,7 @@ TEST(FrontierOfSingleCopies, MovesAsWell) {
       [](Founding& founding) {
         for (KeyspacePolicy& policy : founding.keyspaces) policy.n = policy.r = policy.w = 1;
       },
-      quick());
+      with_quick_rounds());
   cluster.pass_ms(100);
   cluster.set(0, "k", "v");
   cluster.remove(0, "k");

@@ -45,13 +45,6 @@ TEST(LostCopies, AllAtOnce) {
   EXPECT_EQ(whole.damaged(), 256u);
 }
 
-CoordinatorOptions quick() {
-  CoordinatorOptions options;
-  options.anti_entropy_ms = 1000;
-  options.gossip_ms = 200;
-  return options;
-}
-
 class DamagedDisk : public ::testing::Test {
  protected:
   static constexpr int kKeys = 1000;
@@ -91,7 +84,7 @@ class DamagedDisk : public ::testing::Test {
   }
 
   engine::testing::MapStore store;
-  TestCluster cluster{3, {}, quick()};
+  TestCluster cluster{3, {}, with_quick_rounds()};
   const size_t damaged = 2;
 };
 

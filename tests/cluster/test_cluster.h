@@ -92,6 +92,14 @@ inline CoordinatorOptions without_anti_entropy() {
   return options;
 }
 
+// Anti-entropy and gossip several times in a few seconds.
+inline CoordinatorOptions with_quick_rounds() {
+  CoordinatorOptions options;
+  options.anti_entropy_ms = 1000;
+  options.gossip_ms = 200;
+  return options;
+}
+
 class TestCluster {
  public:
   explicit TestCluster(size_t nodes, std::function<void(Founding&)> adjust = {},

@@ -47,18 +47,18 @@ class Reader(threading.Thread):
     def __init__(self, cluster, name, expected):
         super().__init__()
         self.cluster, self.name, self.expected = cluster, name, expected
-        self.right, self.wrong, self.ending = 0, [], False
+        self.right, self.wrong, self.ending = 0, [], threading.Event()
         self.rng = random.Random(name)
         self.start()
 
     def run(self):
-        while not self.ending:
+        while not self.ending.is_set():
             try:
                 with self.cluster.resp(self.name, 5) as client:
-                    while not self.ending:
+                    while not self.ending.is_set():
                         self.read_one(client)
             except (OSError, RespError):
-                time.sleep(0.02)
+                self.ending.wait(0.02)  # its node is away
 
     def read_one(self, client):
         i = self.rng.randrange(KEYS)
@@ -69,7 +69,7 @@ class Reader(threading.Thread):
             self.wrong.append((i, reply))
 
     def finish(self):
-        self.ending = True
+        self.ending.set()
         self.join()
         return self
 
