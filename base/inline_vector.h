@@ -92,9 +92,10 @@ class InlineVector {
     other.capacity_ = kInline;
   }
   void release() {
+    size_ = 0;
+    if (heap_ == nullptr) return;
     std::free(heap_);
     heap_ = nullptr;
-    size_ = 0;
     capacity_ = kInline;
   }
 

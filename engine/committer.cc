@@ -6,8 +6,11 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
+
+#include "engine/sync_thread.h"
 
 namespace kvorum::engine {
 namespace {
@@ -19,12 +22,15 @@ constexpr int kStoreThreads = 2;
 
 // The commit thread's life:
 //
-//          +--- dirty ---> round --ok--> (sync due? sync) ---+
-//   wait --+                 |                               +--> wait
-//     ^    +--- sync due ----|--------------> sync ----------+
+//          +--- dirty ---> round --ok--> (sync due? begin it) ---+
+//   wait --+                 |                                   +--> wait
+//     ^    +--- sync due ----|--------------> begin it ----------+
+//     |    +--- sync done ---|--------------> note it -----------+
 //     |                      | error, also of a sync
 //     |                      |        or damage that a read met
 //     +--- reopened --- failed: reopen(), or salvage() where it is damaged, every reopen_retry_ms
+//
+// Syncs by interval are made by a thread beside this one, and rounds go on meanwhile.
 //
 // `asleep` is true only while the thread waits: an update pays for a wake-up only then. It and the
 // table's dirty mark are sequentially consistent, so that one of both sides sees the other.
@@ -37,8 +43,11 @@ struct Committer::Impl {
   void commit_loop();
   bool wait_for_work();
   bool round();
+  void fail_round(const Status& status);
   bool sync_is_due(bool stop) const;
-  bool sync();
+  bool sync(bool stop);
+  bool end_sync(bool stop);
+  bool note_sync(const SyncThread::Done& done);
   void fail(const Status& status, bool of_sync = false);
   bool is_damaged() const { return options.salvages && table->store_damaged(); }
   void stop_for_damage();
@@ -55,9 +64,11 @@ struct Committer::Impl {
   std::mutex mutex;
   std::condition_variable wake;
   std::atomic<bool> asleep{false};
-  bool stopping = false;       // under mutex
-  bool unsynced = false;       // of the commit thread, as is the next
-  Clock::time_point sync_due;  // with the interval policy, while something is not synced
+  bool stopping = false;             // under mutex
+  bool sync_ended = false;           // under mutex: the thread beside has an outcome
+  bool unsynced = false;             // of the commit thread, as are the next two
+  Clock::time_point sync_due;        // with the interval policy, while something is not synced
+  std::optional<SyncThread> beside;  // with the interval policy
 
   std::mutex store_mutex;
   std::condition_variable store_wake;
@@ -72,6 +83,13 @@ Committer::Impl::Impl(ObjectTable* object_table, Store* object_store,
     : table(object_table), store(object_store), options(std::move(committer_options)) {
   table->set_dirty_callback(&on_dirty, this);
   for (int i = 0; i < kStoreThreads; ++i) store_threads.emplace_back([this] { store_loop(); });
+  if (options.sync == SyncPolicy::kInterval) {
+    beside.emplace(store, [this] {
+      const std::lock_guard guard(mutex);
+      sync_ended = true;
+      wake.notify_one();
+    });
+  }
   commit_thread = std::thread([this] { commit_loop(); });
 }
 
@@ -101,13 +119,16 @@ void Committer::Impl::wake_if_asleep() {
 bool Committer::Impl::wait_for_work() {
   std::unique_lock guard(mutex);
   asleep.store(true);
-  const auto ready = [this] { return stopping || table->has_dirty() || is_damaged(); };
-  if (unsynced && options.sync == SyncPolicy::kInterval) {
+  const auto ready = [this] {
+    return stopping || sync_ended || table->has_dirty() || is_damaged();
+  };
+  if (unsynced && beside && !beside->busy()) {
     wake.wait_until(guard, sync_due, ready);
   } else {
     wake.wait(guard, ready);
   }
   asleep.store(false);
+  sync_ended = false;
   return stopping;
 }
 
@@ -115,8 +136,9 @@ void Committer::Impl::commit_loop() {
   for (bool stop = false;;) {
     stop = wait_for_work();
     if (is_damaged()) stop_for_damage();
-    bool good = !table->failed() && (!table->has_dirty() || round());
-    if (good && sync_is_due(stop)) good = sync();
+    bool good = !table->failed() && end_sync(stop);
+    if (good && table->has_dirty()) good = round();
+    if (good && sync_is_due(stop)) good = sync(stop);
     if (!good) good = reopen();
     if (stop && (!good || !table->has_dirty())) return;
   }
@@ -126,7 +148,7 @@ bool Committer::Impl::round() {
   const bool synced = options.sync == SyncPolicy::kAlways;
   const Result<size_t> written = table->commit(synced);
   if (!written.ok()) {
-    fail(written.status());
+    fail_round(written.status());
     return false;
   }
   rounds.fetch_add(1, std::memory_order_relaxed);
@@ -139,21 +161,43 @@ bool Committer::Impl::round() {
   return true;
 }
 
-bool Committer::Impl::sync_is_due(bool stop) const {
-  if (!unsynced) return false;
-  return stop || (options.sync == SyncPolicy::kInterval && Clock::now() >= sync_due);
+// A store refuses a round when the sync beside it has just failed: that is the failure to tell of.
+void Committer::Impl::fail_round(const Status& status) {
+  std::optional<SyncThread::Done> done;
+  if (beside && status.code() == Code::kUnavailable) done = beside->finish();
+  const bool of_sync = done && !done->status.ok();
+  fail(of_sync ? done->status : status, of_sync);
 }
 
-bool Committer::Impl::sync() {
+bool Committer::Impl::sync_is_due(bool stop) const {
+  if (!unsynced) return false;
+  return stop || (beside && !beside->busy() && Clock::now() >= sync_due);
+}
+
+bool Committer::Impl::sync(bool stop) {
   unsynced = false;
   const Ticket committed = table->committed();
-  const Status status = store->sync();
-  if (status.ok()) {
-    table->note_synced(committed);
+  if (stop) return note_sync({committed, store->sync()});
+  beside->begin(committed);
+  return true;
+}
+
+// Takes the outcome of the sync beside, if there is one; waits for it only where it must.
+bool Committer::Impl::end_sync(bool stop) {
+  if (!beside || !beside->busy()) return true;
+  const bool waits =
+      stop || Clock::now() - beside->begun_at() >= std::chrono::milliseconds(options.sync_late_ms);
+  const std::optional<SyncThread::Done> done = waits ? beside->finish() : beside->take();
+  return !done || note_sync(*done);
+}
+
+bool Committer::Impl::note_sync(const SyncThread::Done& done) {
+  if (done.status.ok()) {
+    table->note_synced(done.ticket);
     return true;
   }
   table->fail();
-  fail(status, true);
+  fail(done.status, true);
   return false;
 }
 
@@ -172,6 +216,7 @@ void Committer::Impl::fail(const Status& status, bool of_sync) {
 
 // False where the committer is stopped first: what is dirty then is lost with the process.
 bool Committer::Impl::reopen() {
+  if (beside) beside->finish();  // of the store as it was
   for (bool told = false;;) {
     if (recover_store(&told)) {
       table->recover();

@@ -30,44 +30,50 @@ void sync_directory(const std::string& directory) {
 
 class StoreEnv::LogFile : public leveldb::WritableFile {
  public:
-  LogFile(StoreEnv* env, std::string name, leveldb::WritableFile* file)
-      : env_(env), name_(std::move(name)), file_(file) {}
+  LogFile(StoreEnv* env, std::string name, leveldb::WritableFile* file,
+          std::shared_ptr<LogSync> log)
+      : env_(env), name_(std::move(name)), file_(file), log_(std::move(log)) {}
   ~LogFile() override { Close(); }
 
-  leveldb::Status Append(const leveldb::Slice& bytes) override {
-    synced_ = false;
-    return file_->Append(bytes);
-  }
-  leveldb::Status Flush() override { return file_->Flush(); }
-  leveldb::Status Sync() override {
-    leveldb::Status status = file_->Sync();
-    if (status.ok() && !named_) sync_directory(env_->directory_);
-    named_ = named_ || status.ok();
-    synced_ = status.ok();
+  leveldb::Status Append(const leveldb::Slice& bytes) override { return file_->Append(bytes); }
+  leveldb::Status Flush() override {
+    leveldb::Status status = file_->Flush();
+    log_->unsynced.store(true);  // after the flush: a sync that begins now covers it
     return status;
+  }
+  leveldb::Status Sync() override {
+    leveldb::Status status = Flush();
+    return status.ok() ? env_->sync(*log_) : status;
   }
   leveldb::Status Close() override {
     if (!file_) return {};
-    if (synced_) {
-      const std::unique_ptr<leveldb::WritableFile> closed = std::move(file_);
-      return closed->Close();
-    }
-    leveldb::Status status = file_->Flush();
-    env_->keep(name_, std::move(file_));
-    return status;
+    leveldb::Status status = Flush();
+    const leveldb::Status closed = file_->Close();
+    file_.reset();
+    log_->left.store(true);
+    return status.ok() ? closed : status;
   }
 
  private:
   StoreEnv* const env_;
   const std::string name_;
   std::unique_ptr<leveldb::WritableFile> file_;
-  bool synced_ = true;
-  bool named_ = false;  // the directory entry is on the disk too
+  const std::shared_ptr<LogSync> log_;
 };
 
 leveldb::Status StoreEnv::NewWritableFile(const std::string& name, leveldb::WritableFile** file) {
   leveldb::Status status = target()->NewWritableFile(name, file);
-  if (status.ok() && name.ends_with(".log")) *file = new LogFile(this, name, *file);
+  if (!status.ok() || !name.ends_with(".log")) return status;
+  std::unique_ptr<leveldb::WritableFile> made(*file);
+  *file = nullptr;
+  leveldb::WritableFile* again = nullptr;
+  status = target()->NewAppendableFile(name, &again);
+  if (!status.ok()) return status;
+  auto log = std::make_shared<LogSync>();
+  log->file.reset(again);
+  *file = new LogFile(this, name, made.release(), log);
+  const std::lock_guard guard(mutex_);
+  logs_[name] = std::move(log);
   return status;
 }
 
@@ -79,31 +85,46 @@ leveldb::Status StoreEnv::NewRandomAccessFile(const std::string& name,
 }
 
 leveldb::Status StoreEnv::RemoveFile(const std::string& name) {
-  {
-    const std::lock_guard guard(mutex_);
-    kept_.erase(name);
-  }
+  forget(name);
   return target()->RemoveFile(name);
 }
 
-leveldb::Status StoreEnv::sync_kept() {
-  const std::lock_guard guard(mutex_);
-  while (!kept_.empty()) {
-    leveldb::Status status = kept_.begin()->second->Sync();
-    if (!status.ok()) return status;
-    kept_.erase(kept_.begin());
+leveldb::Status StoreEnv::sync(LogSync& log) const {
+  const std::lock_guard guard(log.mutex);
+  if (!log.unsynced.exchange(false)) return {};
+  leveldb::Status status = log.file->Sync();
+  if (!status.ok()) {
+    log.unsynced.store(true);
+    return status;
+  }
+  if (!log.named) sync_directory(directory_);
+  log.named = true;
+  return status;
+}
+
+// Without the lock: a write that changes the log must not wait for the disk.
+leveldb::Status StoreEnv::sync_logs() {
+  for (const auto& [name, log] : logs()) {
+    const bool left = log->left.load();
+    if (leveldb::Status status = sync(*log); !status.ok()) return status;
+    if (left) forget(name);
   }
   return {};
 }
 
-void StoreEnv::forget_kept() {
+StoreEnv::Logs StoreEnv::logs() {
   const std::lock_guard guard(mutex_);
-  kept_.clear();
+  return logs_;
 }
 
-void StoreEnv::keep(const std::string& name, std::unique_ptr<leveldb::WritableFile> file) {
+void StoreEnv::forget(const std::string& name) {
   const std::lock_guard guard(mutex_);
-  kept_[name] = std::move(file);
+  logs_.erase(name);
+}
+
+void StoreEnv::forget_logs() {
+  const std::lock_guard guard(mutex_);
+  logs_.clear();
 }
 
 }  // namespace kvorum::engine

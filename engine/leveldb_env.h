@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The file system as a LevelDbStore wants LevelDB to see it, where LevelDB alone is too trusting:
-// - A log file that was left for a new one is not synced, so a later sync would not cover it: here
-//   it stays open past its Close() until what it holds is on the disk, by a sync or because it was
-//   removed after its contents went into synced tables.
+// - A log file that was left for a new one is not synced, so a later sync would not cover it; and
+//   who syncs through LevelDB holds up all writes meanwhile. Here every log is opened once more,
+//   for its syncs alone: they go beside the writes, and reach a log past its Close(), until what it
+//   holds is on the disk or it was removed after its contents went into synced tables.
 // - A table file that is missing reads as "key not found": here it is corruption.
 // Owned by the store; any thread.
 #pragma once
 
 #include <leveldb/env.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -34,18 +36,30 @@ class StoreEnv : public leveldb::EnvWrapper {
                                       leveldb::RandomAccessFile** file) override;
   leveldb::Status RemoveFile(const std::string& name) override;
 
-  leveldb::Status sync_kept();
+  // Puts on the disk what was flushed to any log before the call.
+  leveldb::Status sync_logs();
   // The logs of a database that is no more.
-  void forget_kept();
+  void forget_logs();
 
  private:
   class LogFile;
+  // A log's second handle.
+  struct LogSync {
+    std::mutex mutex;  // of whoever syncs it
+    std::unique_ptr<leveldb::WritableFile> file;
+    std::atomic<bool> unsynced{false};
+    std::atomic<bool> left{false};  // closed: nothing is appended any more
+    bool named = false;             // the directory entry is on the disk too
+  };
+  using Logs = std::map<std::string, std::shared_ptr<LogSync>>;
 
-  void keep(const std::string& name, std::unique_ptr<leveldb::WritableFile> file);
+  leveldb::Status sync(LogSync& log) const;
+  Logs logs();
+  void forget(const std::string& name);
 
   const std::string directory_;
   std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<leveldb::WritableFile>> kept_;
+  Logs logs_;
 };
 
 }  // namespace kvorum::engine

@@ -112,7 +112,7 @@ Status LevelDbStore::Impl::open() {
 
 Status LevelDbStore::Impl::salvage(const Status& damage, std::string* report) {
   db.reset();
-  env.forget_kept();
+  env.forget_logs();
   const std::string& directory = options.directory;
   Result<std::string> kept =
       salvage_database({settings(), directory, options.salvage_erases, options.keeps_damaged});
@@ -216,11 +216,7 @@ Status LevelDbStore::write(const StoreBatch& batch, bool sync) {
 Status LevelDbStore::sync() {
   const std::shared_lock guard(impl_->mutex);
   if (impl_->failed || !impl_->db) return impl_->refused();
-  leveldb::WriteOptions how;
-  how.sync = true;
-  leveldb::WriteBatch nothing;
-  leveldb::Status status = impl_->db->Write(how, &nothing);
-  if (status.ok()) status = impl_->env.sync_kept();  // last: the write may have left a log
+  const leveldb::Status status = impl_->env.sync_logs();
   return status.ok() ? Status() : impl_->fail(status);
 }
 

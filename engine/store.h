@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes below an ObjectTable: an ordered map from keys to values that survives the process.
 // Implemented by LevelDB (leveldb_store.h), by the simulator and by the fault layer of the tests.
-// write(), sync(), reopen() and salvage() are called by one thread at a time; read() and scan() by
-// any. Keys of objects are [keyspace: 1 byte][position.high: 8 bytes big endian][key]; keys of the
-// node's own facts (identity, clean-stop marker, flush marks) begin with kFactPrefix.
+// write(), reopen() and salvage() are called by one thread at a time, sync() by one beside it;
+// read() and scan() by any. Keys of objects are [keyspace: 1 byte][position.high: 8 bytes big
+// endian][key]; keys of the node's own facts (identity, clean-stop marker, flush marks) begin with
+// kFactPrefix.
 #pragma once
 
 #include <string>
@@ -61,7 +62,7 @@ class Store {
   // After an ok return the batch survives kill -9; with `sync` it survives a power cut too.
   // After an error nothing of later batches is taken until reopen() succeeded.
   virtual Status write(const StoreBatch& batch, bool sync) = 0;
-  // Makes everything written before durable.
+  // Makes durable what was written before the call; later writes need not wait for it.
   virtual Status sync() = 0;
   // kNotFound where there is none, kCorruption where a checksum does not hold.
   virtual Status read(std::string_view key, std::string* value) const = 0;

@@ -18,10 +18,7 @@ class SerialStore final : public engine::Store {
     const std::lock_guard lock(writers_);
     return store_->write(batch, sync);
   }
-  Status sync() override {
-    const std::lock_guard lock(writers_);
-    return store_->sync();
-  }
+  Status sync() override { return store_->sync(); }
   Status reopen() override {
     const std::lock_guard lock(writers_);
     return store_->reopen();

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "tests/engine/map_store.h"
 #include "tests/engine/test_records.h"
@@ -59,6 +60,7 @@ class CommitterTest : public ::testing::Test {
     CommitterOptions options;
     options.sync = sync;
     options.sync_interval_ms = sync_interval_ms;
+    options.sync_late_ms = sync_late_ms_;
     options.reopen_retry_ms = 1;
     options.salvages = salvages_;
     options.on_round = std::ref(rounds_);
@@ -66,6 +68,7 @@ class CommitterTest : public ::testing::Test {
   }
 
   bool salvages_ = false;
+  uint32_t sync_late_ms_ = 2000;
   TestCodec codec_;
   MapStore store_;
   std::unique_ptr<ObjectTable> table_;
@@ -124,6 +127,45 @@ TEST_F(CommitterTest, IntervalSyncsAfterwards) {
   rounds_.wait_for_ticket(put(*table_, key_ref("k"), "1").ticket);
   synced.get_future().wait();
   EXPECT_EQ(store_.synced_writes(), 0u);
+}
+
+TEST_F(CommitterTest, RoundsGoOnBesideASyncByInterval) {
+  std::promise<void> syncing, committed;
+  store_.on_sync = [&, told = false]() mutable {
+    if (std::exchange(told, true)) return;
+    syncing.set_value();
+    committed.get_future().wait();
+  };
+  sync_late_ms_ = 1000 * 1000;
+  start(SyncPolicy::kInterval);
+  const Ticket first = put(*table_, key_ref("k"), "1").ticket;
+  syncing.get_future().wait();
+  const Ticket second = put(*table_, key_ref("k"), "2").ticket;
+  rounds_.wait_for_ticket(second);
+  EXPECT_LT(table_->synced(), first);
+  committed.set_value();
+  committer_.reset();
+  EXPECT_EQ(table_->synced(), second);
+}
+
+TEST_F(CommitterTest, RoundsWaitForASyncThatIsLate) {
+  std::atomic<bool> syncing{false}, writing{true};
+  std::atomic<int> beside{0};
+  store_.on_write = [&] { beside += syncing; };
+  store_.on_sync = [&] {
+    syncing = true;
+    if (writing) put(*table_, key_ref("k"), "during");
+    for (int turn = 0; turn < 1000; ++turn) std::this_thread::yield();
+    syncing = false;
+  };
+  sync_late_ms_ = 0;
+  start(SyncPolicy::kInterval);
+  for (int i = 0; i < 20; ++i) {
+    rounds_.wait_for_ticket(put(*table_, key_ref("k" + std::to_string(i)), "v").ticket);
+  }
+  writing = false;
+  committer_.reset();
+  EXPECT_EQ(beside, 0);
 }
 
 TEST_F(CommitterTest, StoppingCommitsAndSyncsWhatIsDirty) {

@@ -70,6 +70,13 @@ leveldb::Status FaultEnv::NewWritableFile(const std::string& name, leveldb::Writ
   return status;
 }
 
+leveldb::Status FaultEnv::NewAppendableFile(const std::string& name, leveldb::WritableFile** file) {
+  leveldb::WritableFile* opened = nullptr;
+  leveldb::Status status = target()->NewAppendableFile(name, &opened);
+  if (status.ok()) *file = new File(this, name, opened);
+  return status;
+}
+
 leveldb::Status FaultEnv::RemoveFile(const std::string& name) {
   const std::lock_guard guard(mutex_);
   sizes_.erase(name);
@@ -103,6 +110,7 @@ leveldb::Status FaultEnv::append(const std::string& name, leveldb::WritableFile&
 }
 
 leveldb::Status FaultEnv::sync(const std::string& name, leveldb::WritableFile& file) {
+  if (on_sync) on_sync();
   const std::lock_guard guard(mutex_);
   if (syncs_fail_) return leveldb::Status::IOError(name, "injected sync error");
   ++syncs_;

@@ -7,6 +7,7 @@
 #include <leveldb/env.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -25,8 +26,11 @@ class FaultEnv : public leveldb::EnvWrapper {
   // Cuts every file to what was synced of it. No database may be open.
   void drop_unsynced();
   uint64_t syncs() const;
+  // Called at the begin of each sync, with no lock held; to be set while nothing syncs.
+  std::function<void()> on_sync;
 
   leveldb::Status NewWritableFile(const std::string& name, leveldb::WritableFile** file) override;
+  leveldb::Status NewAppendableFile(const std::string& name, leveldb::WritableFile** file) override;
   leveldb::Status RemoveFile(const std::string& name) override;
   leveldb::Status RenameFile(const std::string& from, const std::string& to) override;
 

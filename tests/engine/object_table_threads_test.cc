@@ -202,7 +202,7 @@ TEST(ObjectTableThreadsTest, TableOverAStore) {
   ObjectTable table(options);
   ASSERT_TRUE(table.warm().ok());
   {
-    Committer committer(&table, &store, CommitterOptions{SyncPolicy::kInterval, 1, 1, {}});
+    Committer committer(&table, &store, CommitterOptions{.sync_interval_ms = 1});
     run_workers(&table, &committer);
     EXPECT_GT(committer.rounds(), 0u);
   }
@@ -225,7 +225,7 @@ TEST(ObjectTableThreadsTest, ACommittedTicketMeansWrittenWhoeverUpdates) {
   options.codec = &codec;
   ObjectTable table(options);
   ASSERT_TRUE(table.warm().ok());
-  Committer committer(&table, &store, CommitterOptions{SyncPolicy::kNever, 1, 1, {}});
+  Committer committer(&table, &store, CommitterOptions{.sync = SyncPolicy::kNever});
   std::vector<std::thread> threads;
   for (int number = 0; number < kThreads; ++number) {
     threads.emplace_back([&, number] {
