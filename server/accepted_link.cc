@@ -14,8 +14,7 @@ using cluster::MessageType;
 
 AcceptedLink::AcceptedLink(PeerLinks& home, TcpSocket socket)
     : PeerLink(std::move(socket), *home.parts().share), home_(home) {
-  error_code ignored;
-  address_ = this->socket().remote_endpoint(ignored).address().to_string();
+  address_ = remote_address();
   who_ = address_;
 }
 

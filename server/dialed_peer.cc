@@ -233,8 +233,6 @@ void DialedPeer::close() {
   state_ = State::kClosed;
 }
 
-void DialedPeer::reap() {
-  std::erase_if(closed_, [](const std::unique_ptr<Link>& link) { return link->settled(); });
-}
+void DialedPeer::reap() { closed_.clear(); }
 
 }  // namespace kvorum::server

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a dialed and an accepted link have in common: frames cut from a Stream, a bounded queue of
 // bytes to send, the time of the last byte heard. Owned by PeerLinks of one reactor; after it
-// closed it stays there until settled().
+// closed it stays there until the end of the turn.
 #pragma once
 
 #include <span>
@@ -28,7 +28,6 @@ class PeerLink : public StreamOwner {
   virtual ~PeerLink() = default;
 
   bool is_open() const { return stream_.is_open(); }
-  bool settled() const { return stream_.settled(); }
   bool is_up() const { return up_; }
 
   // Takes the frames (leaves `batch` empty, with memory to reuse).
@@ -54,7 +53,7 @@ class PeerLink : public StreamOwner {
   uint64_t last_heard_us() const { return last_heard_us_; }
   // The frames that are read now may have waited through the process's last pause.
   bool waited_through_pause() const { return waited_; }
-  TcpSocket& socket() { return stream_.socket(); }
+  std::string remote_address() const { return stream_.remote_address(); }
 
  private:
   size_t on_input(std::string_view bytes) final;

@@ -109,7 +109,7 @@ void PeerLinks::reap() {
   for (const auto& peer : dialed_) {
     if (peer) peer->reap();
   }
-  std::erase_if(closed_, [](const std::unique_ptr<AcceptedLink>& link) { return link->settled(); });
+  closed_.clear();
 }
 
 void PeerLinks::close_all() {

@@ -47,6 +47,8 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
       index_(index),
       work_(asio::make_work_guard(io_)),
       clock_(parts.config->clock_offset_ms),
+      polls_(io_),
+      client_share_(polls_),
       peer_share_(&client_share_),
       coordinator_(parts.node, parts.view, coordinator_options(*parts.config, index), rng_seed),
       dispatcher_(coordinator_, parts.node, *parts.services, dispatcher_options(parts, index)),
@@ -87,19 +89,22 @@ void Reactor::run() {
 }
 
 void Reactor::run_turn() {
+  const uint64_t seen = polls_.seen();
   io_.run_one();
-  gather_inputs();
+  gather_inputs(seen);
   end_turn();
 }
 
 // Looking for more inputs costs a system call when there are none: a reactor whose turns were lone
 // ones lately looks only now and then.
-void Reactor::gather_inputs() {
+void Reactor::gather_inputs(uint64_t seen_before) {
   if (clock_.just_woke()) return gather_after_pause();
-  if (lone_turns_ >= kLoneTurnsMax && turns_ % kLookEveryTurns != 0) return;
+  const auto seen = [&] { return polls_.seen() - seen_before; };
+  const bool lone = seen() <= 1;
+  if (lone && lone_turns_ >= kLoneTurnsMax && turns_ % kLookEveryTurns != 0) return;
   size_t more = 0;
-  while (more < kInputsPerTurnMax && io_.poll_one() != 0) ++more;
-  lone_turns_ = more == 0 ? lone_turns_ + 1 : 0;
+  while (more + seen() < kInputsPerTurnMax && io_.poll_one() != 0) ++more;
+  lone_turns_ = lone && more == 0 ? lone_turns_ + 1 : 0;
 }
 
 // What came before and during a pause answers operations that would otherwise be timed out now.
@@ -249,9 +254,10 @@ void Reactor::stop() {
   thread_.join();
 }
 
-// Handlers in flight hold memory of their streams, so each must have run before those go.
+// Handlers in flight name what they belong to, so each must have run before that goes.
 void Reactor::close_everything() {
   for (const auto& acceptor : acceptors_) acceptor->stop();
+  polls_.stop();
   links_.close_all();
   sessions_.close_all();
   timer_.cancel();

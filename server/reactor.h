@@ -95,7 +95,7 @@ class Reactor {
 
   void run();
   void run_turn();
-  void gather_inputs();
+  void gather_inputs(uint64_t seen_before);
   void gather_after_pause();
   void end_turn();
   bool has_effects();
@@ -115,6 +115,7 @@ class Reactor {
   asio::io_context io_{1};
   asio::executor_work_guard<Executor> work_;
   TurnClock clock_;
+  PollSet polls_;
   StreamShare client_share_, peer_share_;
   cluster::Coordinator coordinator_;
   Dispatcher dispatcher_;

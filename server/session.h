@@ -27,7 +27,6 @@ class Session final : public StreamOwner {
   void close() { stream_.close(); }
 
   bool is_open() const { return stream_.is_open(); }
-  bool settled() const { return stream_.settled(); }
   // After it closed: operations that still run are told that nobody waits.
   void drop_conversation() { conversation_.reset(); }
 

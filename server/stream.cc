@@ -2,31 +2,25 @@
 #include "server/stream.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 namespace kvorum::server {
+namespace {
 
-struct Stream::ReadWait {
-  using allocator_type = HandlerAllocator<void>;
-  Stream* stream;
-  allocator_type get_allocator() const { return allocator_type(stream->read_memory_); }
-  void operator()(const error_code& error) const { stream->on_readable(error); }
-};
+error_code last_error() { return error_code(errno, boost::system::system_category()); }
 
-struct Stream::WriteWait {
-  using allocator_type = HandlerAllocator<void>;
-  Stream* stream;
-  allocator_type get_allocator() const { return allocator_type(stream->write_memory_); }
-  void operator()(const error_code& error) const { stream->on_writable(error); }
-};
+}  // namespace
 
 Stream::Stream(TcpSocket socket, StreamShare& share, StreamOwner& owner)
-    : socket_(std::move(socket)), share_(share), owner_(owner) {
+    : share_(share), owner_(owner) {
   error_code ignored;  // a connection that broke already is noticed by its first read
-  socket_.non_blocking(true, ignored);
-  socket_.set_option(Tcp::no_delay(true), ignored);
-  socket_.set_option(asio::socket_base::keep_alive(true), ignored);
+  socket.non_blocking(true, ignored);
+  socket.set_option(Tcp::no_delay(true), ignored);
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  watched_.socket = socket.release();
+  watched_.pollable = this;
 }
 
 void Stream::start() { wait_to_read(); }
@@ -34,19 +28,37 @@ void Stream::start() { wait_to_read(); }
 void Stream::wait_to_read() {
   if (!open_ || waits_to_read_) return;
   waits_to_read_ = true;
-  socket_.async_wait(asio::socket_base::wait_read, ReadWait{this});
+  watch();
 }
 
 void Stream::wait_to_write() {
   if (!open_ || waits_to_write_) return;
   waits_to_write_ = true;
-  socket_.async_wait(asio::socket_base::wait_write, WriteWait{this});
+  watch();
 }
 
-void Stream::on_readable(const error_code& error) {
-  waits_to_read_ = false;
+uint32_t Stream::wanted_events() const {
+  return (waits_to_read_ ? EPOLLIN : 0U) | (waits_to_write_ ? EPOLLOUT : 0U);
+}
+
+// Input that nobody wants for a moment stays watched for: on_ready() gives that up when some comes.
+void Stream::watch() {
+  const uint32_t wanted = wanted_events();
+  if ((watched_.events & wanted) == wanted) return;
+  if (!share_.polls.watch(watched_, wanted)) broke(last_error());
+}
+
+void Stream::on_ready(bool readable, bool writable) {
+  const bool in_vain = readable && !waits_to_read_;
+  if (open_ && writable && waits_to_write_) on_writable();
+  if (open_ && readable && waits_to_read_) on_readable();
   if (!open_) return;
-  if (error) return broke(error);
+  const bool has_room = (watched_.events & EPOLLOUT) != 0 && !waits_to_write_;
+  if ((in_vain || has_room) && !share_.polls.watch(watched_, wanted_events())) broke(last_error());
+}
+
+void Stream::on_readable() {
+  waits_to_read_ = false;
   read_once();
   if (open_ && owner_.wants_input()) wait_to_read();
 }
@@ -60,11 +72,11 @@ void Stream::read_once() {
     into = kept_.prepare(std::max<size_t>(hint, 16 * 1024));
     room = kept_.room();
   }
-  const ssize_t got = ::recv(socket_.native_handle(), into, room, 0);
+  const ssize_t got = ::recv(watched_.socket, into, room, 0);
   if (got == 0) return broke(asio::error::eof);
   if (got < 0) {
     if (errno == EAGAIN || errno == EINTR) return;
-    return broke(error_code(errno, boost::system::system_category()));
+    return broke(last_error());
   }
   const auto size = static_cast<size_t>(got);
   share_.bytes_in += size;
@@ -104,12 +116,12 @@ void Stream::send(std::string& bytes) {
 // Sends until all is sent (true) or the socket takes no more.
 bool Stream::push() {
   while (open_ && unsent_offset_ < unsent_.size()) {
-    const ssize_t sent = ::send(socket_.native_handle(), unsent_.data() + unsent_offset_,
-                                unsent_bytes(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = ::send(watched_.socket, unsent_.data() + unsent_offset_, unsent_bytes(),
+                                MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) return false;
-      broke(error_code(errno, boost::system::system_category()));
+      broke(last_error());
       return true;
     }
     share_.bytes_out += static_cast<size_t>(sent);
@@ -124,13 +136,19 @@ bool Stream::push() {
   return true;
 }
 
-void Stream::on_writable(const error_code& error) {
+void Stream::on_writable() {
   waits_to_write_ = false;
-  if (!open_) return;
-  if (error) return broke(error);
   owner_.on_room();
   if (!push()) return wait_to_write();
   if (open_) owner_.on_sent();
+}
+
+std::string Stream::remote_address() const {
+  Tcp::endpoint remote;
+  socklen_t size = static_cast<socklen_t>(remote.capacity());
+  if (::getpeername(watched_.socket, remote.data(), &size) != 0) return "an unknown address";
+  remote.resize(size);
+  return remote.address().to_string();
 }
 
 void Stream::broke(const error_code& error) {
@@ -139,8 +157,8 @@ void Stream::broke(const error_code& error) {
 }
 
 void Stream::abort() {
-  error_code ignored;
-  if (open_) socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  constexpr linger kForgets{1, 0};
+  if (open_) ::setsockopt(watched_.socket, SOL_SOCKET, SO_LINGER, &kForgets, sizeof kForgets);
   close();
 }
 
@@ -149,8 +167,7 @@ void Stream::close() {
   open_ = false;
   unsent_.clear();
   unsent_offset_ = 0;
-  error_code ignored;
-  socket_.close(ignored);
+  ::close(watched_.socket);
 }
 
 }  // namespace kvorum::server

@@ -2,8 +2,8 @@
 // A connected socket of a reactor, for client sessions and peer links alike: waits for input, reads
 // it into a buffer that all streams of the reactor share, shows it to its owner, and keeps only
 // what the owner did not take. Sends at once what the socket accepts and waits for the rest.
-// Allocates nothing per message. Belongs to one reactor; its owner may destroy it only when
-// settled().
+// Allocates nothing per message. Belongs to one reactor; its owner may destroy it only between
+// the events of its PollSet.
 //
 //   idle --start()--> waiting for input --bytes--> on_input --wants_input()--> waiting ...
 //   send(): all sent at once, or the rest waits for room: on_sent() when it is gone
@@ -15,18 +15,21 @@
 
 #include "server/asio.h"
 #include "server/byte_buffer.h"
-#include "server/handler_memory.h"
+#include "server/poll_set.h"
 
 namespace kvorum::server {
 
-// The read buffer that all streams of a reactor share, and the traffic of one kind of them.
+// What all streams of a reactor share, and the traffic of one kind of them.
 struct StreamShare {
   static constexpr size_t kReadBytes = 256 * 1024;
 
-  StreamShare() : read_buffer(new char[kReadBytes]) {}
+  // `poll_set` outlives the streams.
+  explicit StreamShare(PollSet& poll_set) : polls(poll_set), read_buffer(new char[kReadBytes]) {}
   // Another kind of streams with the same buffer.
-  explicit StreamShare(const StreamShare* sharer) : read_buffer(sharer->read_buffer) {}
+  explicit StreamShare(const StreamShare* sharer)
+      : polls(sharer->polls), read_buffer(sharer->read_buffer) {}
 
+  PollSet& polls;
   std::shared_ptr<char[]> read_buffer;
   uint64_t bytes_in = 0, bytes_out = 0;
 };
@@ -44,14 +47,14 @@ class StreamOwner {
   // What waited for room has been sent.
   virtual void on_sent() = 0;
   // The other side closed, or the connection broke, perhaps within send(). The stream is closed
-  // already; the owner must not destroy it here but once it is settled().
+  // already; the owner must not destroy it here.
   virtual void on_broken(const error_code& why) = 0;
 
  protected:
   ~StreamOwner() = default;
 };
 
-class Stream {
+class Stream final : private Pollable {
  public:
   // A buffer that a large request grew is given back when it was emptied.
   static constexpr size_t kKeptBytesMax = 64 * 1024;
@@ -61,6 +64,7 @@ class Stream {
   // `share` and `owner` outlive it. The socket is connected.
   Stream(TcpSocket socket, StreamShare& share, StreamOwner& owner);
   Stream(const Stream&) = delete;
+  ~Stream() { close(); }
 
   void start();
   // Input may be taken again: shows what is kept, then reads on.
@@ -77,24 +81,23 @@ class Stream {
   void abort();
   bool is_open() const { return open_; }
   bool waits_to_read() const { return waits_to_read_; }
-  bool settled() const { return !open_ && !waits_to_read_ && !waits_to_write_; }
-
-  TcpSocket& socket() { return socket_; }
+  // As text, for people. Of an open one.
+  std::string remote_address() const;
 
  private:
-  struct ReadWait;
-  struct WriteWait;
-
+  void on_ready(bool readable, bool writable) override;
   void wait_to_read();
   void wait_to_write();
-  void on_readable(const error_code& error);
-  void on_writable(const error_code& error);
+  uint32_t wanted_events() const;
+  void watch();
+  void on_readable();
+  void on_writable();
   void read_once();
   void show_kept();
   bool push();
   void broke(const error_code& error);
 
-  TcpSocket socket_;
+  PollSet::Watched watched_;
   StreamShare& share_;
   StreamOwner& owner_;
   ByteBuffer kept_;
@@ -102,7 +105,6 @@ class Stream {
   size_t unsent_offset_ = 0;
   bool open_ = true;
   bool waits_to_read_ = false, waits_to_write_ = false;
-  HandlerMemory read_memory_, write_memory_;
 };
 
 }  // namespace kvorum::server

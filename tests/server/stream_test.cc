@@ -49,19 +49,14 @@ class StreamTest : public testing::Test, public StreamOwner {
 
   asio::io_context io;
   Pair pair{io};
-  StreamShare share;
+  PollSet polls{io};
+  StreamShare share{polls};
   Stream stream{std::move(pair.theirs), share, *this};
   std::string received;
   size_t takes_max = SIZE_MAX, left = 0, hint = 0;
   bool wants = true;
   int sent = 0;
   std::optional<error_code> broken;
-
-  ~StreamTest() override {
-    stream.close();
-    run();
-    EXPECT_TRUE(stream.settled());
-  }
 };
 
 TEST_F(StreamTest, BytesArriveInOrder) {
@@ -159,7 +154,7 @@ TEST_F(StreamTest, TheOtherSidesCloseIsTold) {
   run();
   ASSERT_TRUE(broken.has_value());
   EXPECT_EQ(*broken, asio::error::eof);
-  EXPECT_TRUE(stream.settled());
+  EXPECT_FALSE(stream.is_open());
 }
 
 TEST_F(StreamTest, ABrokenConnectionIsToldWhileSending) {
@@ -173,13 +168,68 @@ TEST_F(StreamTest, ABrokenConnectionIsToldWhileSending) {
   EXPECT_FALSE(stream.is_open());
 }
 
-TEST_F(StreamTest, ClosingIsNotToldAndSettles) {
+TEST_F(StreamTest, ClosingIsNotTold) {
   stream.start();
+  write("too late");
   stream.close();
-  EXPECT_FALSE(stream.settled());
   run();
-  EXPECT_TRUE(stream.settled());
+  EXPECT_EQ(received, "");
   EXPECT_FALSE(broken.has_value());
+}
+
+// Else a client that is not read from for a while would cost a core.
+TEST_F(StreamTest, InputThatNobodyWantsIsNoticedOnce) {
+  stream.start();
+  wants = false;
+  write("taken");
+  run();
+  EXPECT_EQ(received, "taken");
+  write("left alone");
+  run();
+  const uint64_t seen = polls.seen();
+  run();
+  EXPECT_EQ(polls.seen(), seen);
+  EXPECT_EQ(received, "taken");
+  wants = true;
+  stream.resume();
+  run();
+  EXPECT_EQ(received, "takenleft alone");
+}
+
+TEST_F(StreamTest, RoomThatNobodyNeedsIsNotNoticed) {
+  stream.start();
+  const std::string large(20'000'000, 'y');
+  std::string out = large;
+  stream.send(out);
+  size_t got = 0;
+  while (got < large.size()) {
+    got += read_available().size();
+    io.restart();
+    io.poll();
+  }
+  EXPECT_FALSE(stream.sending());
+  run();
+  const uint64_t seen = polls.seen();
+  run();
+  EXPECT_EQ(polls.seen(), seen);
+}
+
+TEST_F(StreamTest, ABreakIsToldOnceItIsWantedToRead) {
+  stream.start();
+  wants = false;
+  write("x");
+  run();
+  pair.ours.set_option(asio::socket_base::linger(true, 0));
+  pair.ours.close();
+  run();
+  EXPECT_FALSE(broken.has_value());
+  const uint64_t seen = polls.seen();
+  run();
+  EXPECT_EQ(polls.seen(), seen) << "a broken socket is ready for ever";
+  wants = true;
+  stream.resume();
+  run();
+  EXPECT_TRUE(broken.has_value());
 }
 
 // How the other side sees the end of a stream that still had much to send.
