@@ -110,15 +110,21 @@ void AntiEntropy::look_for_silence(Now now) {
   }
 }
 
+// A budget allows a burst at a time: who comes after it has its turn when those before are done.
+void AntiEntropy::spend_budget(Now now) {
+  budget_at_us_ = 0;
+  std::vector<SlotId> ids;
+  exchanges_.for_each([&](SlotId id, Exchange&) { ids.push_back(id); });
+  for (const SlotId id : ids) {
+    if (budget_at_us_ != 0) return;
+    advance(id, now);
+  }
+}
+
 void AntiEntropy::on_time(Now now) {
   if (!enabled()) return;
   if (grace_until_us_ == 0) grace_until_us_ = now.steady_us + kGraceUs;
-  if (budget_at_us_ != 0 && now.steady_us >= budget_at_us_) {
-    budget_at_us_ = 0;
-    std::vector<SlotId> ids;
-    exchanges_.for_each([&](SlotId id, Exchange&) { ids.push_back(id); });
-    for (const SlotId id : ids) advance(id, now);
-  }
+  if (budget_at_us_ != 0 && now.steady_us >= budget_at_us_) spend_budget(now);
   if (tick_at_us_ != 0 && now.steady_us >= tick_at_us_) {
     look_for_silence(now);
     tick_at_us_ = exchanges_.used() == 0 ? 0 : now.steady_us + kTickUs;
@@ -135,7 +141,7 @@ void AntiEntropy::on_time(Now now) {
       end_round(peer, now);
     }
   }
-  look_at_wholeness(now);
+  if (now.steady_us >= wholeness_at_us_) look_at_wholeness(now);
   if (tick_at_us_ == 0 && exchanges_.used() != 0) tick_at_us_ = now.steady_us + kTickUs;
 }
 

@@ -118,6 +118,7 @@ class AntiEntropy final : public KeyRepairSink, public DamageSink {
   size_t keys_in_flight_max() const;
   void fail(Exchange& exchange);
   void look_for_silence(Now now);
+  void spend_budget(Now now);
 
   // anti_entropy_round.cc
   void begin_round(MemberIndex peer, Now now);
@@ -167,9 +168,9 @@ class AntiEntropy final : public KeyRepairSink, public DamageSink {
   uint64_t next_number_ = 1;
   uint64_t budget_at_us_ = 0;  // nothing new before; 0: at any time
   uint64_t grace_until_us_ = 0;
-  Hlc damaged_at_;  // copies that are not whole need exchanges that began later
-  uint64_t wholeness_at_us_ = 0;
-  uint64_t tick_at_us_ = 0;  // while something is under way: looks for silence
+  Hlc damaged_at_;                // copies that are not whole need exchanges that began later
+  uint64_t wholeness_at_us_ = 0;  // to be looked at; 0: as soon as a copy is not whole
+  uint64_t tick_at_us_ = 0;       // while something is under way: looks for silence
   uint64_t began_us_ = 0, partitions_done_ = 0, keys_before_ = 0;
 };
 

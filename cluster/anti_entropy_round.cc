@@ -151,8 +151,9 @@ void AntiEntropy::advance_round(MemberIndex peer, Now now) {
   Round& round = rounds_[peer];
   if (round.state != Round::State::kExchanging) return;
   while (!round.differing.empty() && round.exchanges.size() < kExchangesPerPeerMax) {
-    const bool busy = std::any_of(round.exchanges.begin(), round.exchanges.end(),
-                                  [&](SlotId id) { return !only_keys_left(*exchanges_.find(id)); });
+    // One at a time is more than keys; what has only those left never goes back.
+    const bool busy =
+        !round.exchanges.empty() && !only_keys_left(*exchanges_.find(round.exchanges.back()));
     if (busy || !may_begin(0, now)) break;
     const Differing next = round.differing.front();
     round.differing.pop_front();
