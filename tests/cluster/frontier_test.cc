@@ -168,6 +168,44 @@ TEST_F(FrontierTest, AWipedNodeWithASlowClockLosesNoAcknowledgedWrite) {
   }
 }
 
+// What a node vouched for stays true when its clock is set back: it mints above that.
+TEST_F(FrontierTest, AClockThatIsSetBackWritesNothingThatIsDead) {
+  cluster.pass_ms(kLongEnoughMs);
+  const size_t first = cluster.node_for("k", 0);
+  const Hlc vouched = cluster.nodes[first]->frontier->status().frontier;
+  ASSERT_GT(vouched, Hlc{});
+  cluster.nodes[first]->skew_ms = -3'600'000;
+  ASSERT_LT(cluster.now_of(first).wall_ms, vouched.ms());
+  EXPECT_EQ(cluster.set(first, "k", "v").outcome, Outcome::kOk);
+  cluster.change_own(first, "k", [&](const Record& record) {
+    ASSERT_EQ(record.object.versions.size(), 1u);
+    EXPECT_GT(record.object.versions[0].dot.hlc, vouched);
+  });
+  cluster.pass_ms(kLongEnoughMs);
+  for (size_t node = 0; node < 3; ++node) {
+    EXPECT_THAT(cluster.get(node, "k").values, ElementsAre("v"));
+    EXPECT_THAT(cluster.own_values(node, "k"), ElementsAre("v"));
+  }
+}
+
+// The peer that is asked brings the dead version; the one that asks leaves it out.
+TEST_F(FrontierTest, APeersDeadVersionIsNotRead) {
+  cluster.set(0, "k", "v");
+  const size_t stale = cluster.node_for("k", 2);
+  const std::string copy = copy_of(stale, "k");
+  cluster.remove(0, "k");
+  cluster.pass_ms(kLongEnoughMs);
+  ASSERT_EQ(records(), 0u);
+  restore(stale, "k", copy);  // in the same session: it believes itself to be whole
+  const size_t asks = cluster.node_for("k", 0);
+  cluster.isolate(cluster.node_for("k", 1));
+  EXPECT_THAT(cluster.get(asks, "k").values, IsEmpty());
+  EXPECT_THAT(cluster.own_values(asks, "k"), IsEmpty());
+  cluster.heal_all();
+  cluster.pass_ms(kLongEnoughMs);
+  EXPECT_THAT(cluster.own_values(stale, "k"), IsEmpty());
+}
+
 // A copy that is the only one has nobody to exchange with.
 TEST(FrontierOfSingleCopies, MovesAsWell) {
   TestCluster cluster(
