@@ -78,8 +78,8 @@ bool has_tombstone(const Object& object) {
                      [](const Version& version) { return version.type == TypeTag::kTombstone; });
 }
 
-// The origins of what the context covers of versions that may have twins. The second of two writes
-// of a retried request is a retried one too, and spends nothing.
+// The origins of what the context covers of versions that may have twins. One that finds its twin
+// is of a retried request too, and spends nothing.
 void spend_covered(Object& object, const Context& context, Version& added) {
   for (const Version& old : object.versions) {
     if (!context.covers(old.dot) || old.origin == 0 || !may_have_twins(object, old.origin))
@@ -178,7 +178,8 @@ void update(Object& object, const Context& context, const Version& version) {
                                  [](const Version& old) { return old.retried; });
   if (twins) spend_covered(object, context, added);
   for (const Version& old : object.versions) {
-    if (context.covers(old.dot) && !planted(PlantedBug::kForgetContext)) continue;
+    const bool stays = old.retried && old.origin == added.origin;
+    if (context.covers(old.dot) && !stays && !planted(PlantedBug::kForgetContext)) continue;
     kept.push_back(old);
   }
   insert_version(kept, added);

@@ -106,7 +106,8 @@ struct Context {
 };
 
 // Adds `version` (its dot newly minted, its origin not spent) to the object, replacing what the
-// context covers, and with a retried version its twins.
+// context covers, and with a retried version its twins. Its own twin stays beside it: who has read
+// that one, and replaces it, replaces both.
 void update(Object& object, const Context& context, const Version& version);
 
 Object merge(const Object& a, const Object& b);

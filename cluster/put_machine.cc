@@ -68,9 +68,11 @@ bool PutMachine::must_read(const Operation& operation) {
   if (row.needs_old) return true;
   // A copy that may lack writes is no context: what it forgot would become a sibling.
   if (!request.has_context) return !primary || !core_.is_whole(request.key);
-  if (request.context->detached.empty()) return false;
-  bool lacks = !primary;
+  if (!primary) return !request.context->detached.empty();
+  // What the context covers has to be here: a version that was retried takes its twins with it.
+  bool lacks = false;
   core_.read_own(request.key, [&](Record& record) {
+    lacks = !record.object.vector.covers_all(request.context->vector);
     for (const Dot& dot : request.context->detached) lacks |= !record.object.vector.covers(dot);
   });
   return lacks;

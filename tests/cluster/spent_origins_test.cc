@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "cluster/object_codec.h"
+#include "tests/cluster/test_cluster.h"
 #include "tests/cluster/version_history.h"
 
 namespace kvorum::cluster {
@@ -90,6 +91,34 @@ TEST(SpentOrigins, TheRequestItselfSpendsNothingAndPassesOnThatItWasRetried) {
   overwrite(object, version_of(kThird, 10, "new", 78));
   EXPECT_THAT(values_of(merge(object, only(version_of(kFirst, 4, "old", kRequest)))),
               ElementsAre("new"));
+}
+
+// The first coordinator comes late and knows what the second one made. A client that has read only
+// that deletes it.
+TEST(SpentOrigins, ATwinDoesNotHideTheOneThatSomebodyHasRead) {
+  Object object = retried();
+  const Context read{object.vector, {}};
+  overwrite(object, version_of(kFirst, 400, "old", kRequest));
+  EXPECT_EQ(visible_versions(object, 1).size(), 1u);
+  Version tombstone = version_of(kThird, 500, {}, 78);
+  tombstone.type = TypeTag::kTombstone;
+  update(object, read, tombstone);
+  EXPECT_THAT(visible_versions(object, 1), IsEmpty());
+  EXPECT_THAT(values_of(merge(object, only(version_of(kFirst, 401, "old", kRequest)))),
+              ElementsAre(""));
+}
+
+// Its coordinator lacks the version that the client has read, and has its twin.
+TEST(SpentOrigins, APutReadsWhatItsContextCoversBeforeItReplacesIt) {
+  TestCluster cluster(3);
+  const Object second = retried();
+  const Object first = only(version_of(kFirst, 4, "old", kRequest));
+  for (size_t place = 0; place < 3; ++place) {
+    cluster.change_own(cluster.node_for("k", place), "k",
+                       [&](Record& record) { record.object = place == 0 ? first : second; });
+  }
+  cluster.put(cluster.node_for("k", 0), "k", Context{second.vector, {}}, "new");
+  EXPECT_THAT(cluster.get(0, "k").values, ElementsAre("new"));
 }
 
 TEST(SpentOrigins, AreForgottenOnceNoTwinCanComeAndHoldTheTombstoneUntilThen) {

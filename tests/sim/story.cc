@@ -45,6 +45,11 @@ Swarm swarm_of(const Words& words) {
   return swarm;
 }
 
+// [context, [values]]
+bool is_pair(const RespReply& reply) {
+  return reply.items.size() == 2 && reply.items[1].kind == RespReply::Kind::kArray;
+}
+
 Words shown(const RespReply& reply) {
   switch (reply.kind) {
     case RespReply::Kind::kInteger:
@@ -60,9 +65,8 @@ Words shown(const RespReply& reply) {
       break;
   }
   // Of [context, [values]] the values.
-  const bool pair = reply.items.size() == 2 && reply.items[1].kind == RespReply::Kind::kArray;
   Words values;
-  for (const RespReply& item : pair ? reply.items[1].items : reply.items) {
+  for (const RespReply& item : is_pair(reply) ? reply.items[1].items : reply.items) {
     values.push_back(item.text);
   }
   std::sort(values.begin(), values.end());
@@ -97,6 +101,7 @@ class Play {
 
   Cluster cluster_;
   RespReply last_;
+  std::string context_;
 };
 
 std::string Play::compare(Words wanted) {
@@ -154,7 +159,11 @@ std::string Play::step(const Words& words) {
   if (words.size() < 2) return "no such step: " + join(words);
   if (names_node(words[0])) {
     Client client(cluster_, {kSiblingsDb, 1.0, node(words[0])}, 1);
-    last_ = client.run({words.begin() + 1, words.end()});
+    Words command(words.begin() + 1, words.end());
+    std::replace(command.begin(), command.end(), std::string("@"), context_);
+    last_ = client.run(command);
+    if (is_pair(last_)) context_ = last_.items[0].text;
+    if (words[1] == "KV.PUT") context_ = last_.text;
     return {};
   }
   if (words[0] == "pass") return cluster_.queue.run_for(std::stoul(words[1]) * kMs), "";

@@ -7,6 +7,7 @@
 //                                 to sync; then `n 3`, `r 2`, `w 2`, `reactors 2`, `hints 500`
 //                                 (ms), `cache 1` (bytes of objects in memory), `lww`
 //   p0 SET k v                    a command at that node, on a connection of its own
+//   p0 KV.DEL k @                 `@`: the context that the last KV.GET or KV.PUT answered
 //   = OK                          what it must have answered: a status, number or error code, or
 //                                 the values of an array (of KV.GET: the siblings, in any order)
 //   pass 1000                     milliseconds go by
