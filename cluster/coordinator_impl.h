@@ -16,6 +16,7 @@
 #include "cluster/keyspace_machine.h"
 #include "cluster/put_machine.h"
 #include "cluster/replica_service.h"
+#include "cluster/retry_leave.h"
 #include "cluster/tree_keeper.h"
 
 namespace kvorum::cluster {
@@ -29,6 +30,7 @@ struct Coordinator::Impl final : Starter {
         puts(core, gets),
         inspections(core),
         forwarding(core),
+        retry_leave(core, forwarding),
         replicas(core),
         hint_replay(core),
         key_repair(core),
@@ -66,6 +68,7 @@ struct Coordinator::Impl final : Starter {
   PutMachine puts;
   InspectMachine inspections;
   Forwarding forwarding;
+  RetryLeave retry_leave;
   ReplicaService replicas;
   HintReplay hint_replay;
   KeyRepair key_repair;

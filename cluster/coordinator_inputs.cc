@@ -35,13 +35,11 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
     core.release(id);
     return true;
   }
-  // A fallback that sees a healthy primary passes the request on, but not round in circles.
-  MemberIndex coordinator = core.self();
-  if (envelope.hops < Forwarding::kHopsMax &&
-      !core.is_primary(core.self(), operation.request().key)) {
-    coordinator = forwarding.choose(operation.request(), operation.tried);
+  if (operation.retried && operation.request().kind == Request::Kind::kEdit) {
+    retry_leave.ask(id, operation, now);
+  } else {
+    run_at(forwarding.coordinator_of(operation), id, operation, now);
   }
-  run_at(coordinator, id, operation, now);
   return true;
 }
 
@@ -74,6 +72,7 @@ bool Coordinator::Impl::on_read_reply(MemberIndex from, const Frame& frame, Now 
     case Operation::Kind::kForward:
     case Operation::Kind::kReplicaFrame:
     case Operation::Kind::kHintReplay:
+    case Operation::Kind::kAwaitsLeave:
       break;
   }
   return true;
@@ -131,6 +130,12 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
       break;
     case MessageType::kForwardReply:
       well_formed = impl.forwarding.on_reply(from, frame, now);
+      break;
+    case MessageType::kForwardAsk:
+      well_formed = impl.retry_leave.on_ask(from, frame, now);
+      break;
+    case MessageType::kForwardLeave:
+      well_formed = impl.retry_leave.on_leave(from, frame, now);
       break;
     case MessageType::kReplicaRead:
       well_formed = impl.replicas.on_read(from, frame);
@@ -210,6 +215,7 @@ void Coordinator::Impl::on_link_down(MemberIndex peer, Now now) {
         break;
       case Operation::Kind::kInspect:
       case Operation::Kind::kReplicaFrame:
+      case Operation::Kind::kAwaitsLeave:
         break;  // their timer ends them
     }
   });

@@ -34,6 +34,9 @@ void Coordinator::Impl::on_timer(SlotId id, Operation& operation, Now now) {
     case Operation::Kind::kKeyRepair:
       key_repair.on_timer(id, operation, now);
       break;
+    case Operation::Kind::kAwaitsLeave:
+      retry_leave.on_timer(id, operation, now);
+      break;
     case Operation::Kind::kReplicaFrame:
       break;
   }

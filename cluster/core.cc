@@ -34,7 +34,8 @@ bool may_be_stored(const Operation& operation) {
   return operation.second_write_done || operation.tried.size() > asked_now;
 }
 
-// The outcomes that promise that nothing was written.
+}  // namespace
+
 bool is_refusal(Outcome outcome) {
   switch (outcome) {
     case Outcome::kNoQuorum:
@@ -51,8 +52,6 @@ bool is_refusal(Outcome outcome) {
   }
   return false;
 }
-
-}  // namespace
 
 bool is_vote(const Targets& targets, size_t at) {
   if (targets[at].state != Target::State::kAnswered) return false;
@@ -98,6 +97,7 @@ void Operation::begin(Kind new_kind, Now now) {
   hints_left = 0;
   short_of_w = 0;
   tried.clear();
+  permitted.clear();
   repair_step = RepairStep::kWait;
   repair_pushes = false;
   asked_us = 0;

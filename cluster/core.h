@@ -62,7 +62,8 @@ struct Operation {
     kInspect,
     kReplicaFrame,
     kHintReplay,
-    kKeyRepair
+    kKeyRepair,
+    kAwaitsLeave  // a retry that asked whether it may run (retry_leave.h)
   };
   enum class Phase : uint8_t {
     kLoading,    // waits for an object from the store, then starts again
@@ -117,7 +118,9 @@ struct Operation {
 
   // Forward.
   InlineVector<MemberIndex, 4> tried;  // the last is waited for
-  uint64_t asked_us;                   // the last of them; get: when the replicas were asked
+  uint64_t asked_us;  // the last of them; get: when the replicas were asked; a retry: for leave
+  // Of `tried`: have leave to run the request, and may have stored a version of it, or will.
+  InlineVector<MemberIndex, 4> permitted;
   MemberIndex hedge;  // asked beside the last of `tried`, and waited for too; kNoMember: none
   uint64_t hedged_us;
   bool hedged;                // one more was asked, once
@@ -160,6 +163,9 @@ struct OwnCommit {
   bool hinted;  // of the hints' table
   bool ok;
 };
+
+// The outcomes of an edit which promise that nothing was written.
+bool is_refusal(Outcome outcome);
 
 // Runs an operation at its coordinator: here, or forwarded. Implemented by the coordinator.
 class Starter {

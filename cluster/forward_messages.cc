@@ -20,8 +20,8 @@ constexpr uint8_t kStored = 1 << 2;
 constexpr uint8_t kGaveContext = 1 << 3;
 constexpr uint8_t kHasReplicas = 1 << 4;
 
-constexpr uint16_t kHopsBits = 0xff;  // of a frame's flags
-constexpr uint16_t kRetriedBit = 1 << 8;
+constexpr uint16_t kHopsBits = 0x7f;  // of a frame's flags
+constexpr uint16_t kRetriedBit = 1 << 7;
 
 constexpr uint8_t kOutcomeLast = static_cast<uint8_t>(Outcome::kClusterDown);
 constexpr size_t kReplicasMax = 256;
@@ -72,6 +72,19 @@ bool get_replicas(ByteReader& reader, std::vector<ReplicaFacts>& replicas) {
     if (!decode_object(get_prefixed(reader), facts.object)) return false;
   }
   return true;
+}
+
+// Frames of one number.
+void put_number(std::string& batch, const FrameHead& head, uint64_t number) {
+  FrameWriter frame(batch, head);
+  put_u64(batch, number);
+  frame.finish();
+}
+
+bool parse_number(const Frame& frame, uint64_t* number) {
+  ByteReader reader(frame.payload);
+  *number = reader.u64();
+  return reader.ok() && reader.done();
 }
 
 }  // namespace
@@ -132,7 +145,8 @@ bool parse_forwarded(uint8_t keyspace, std::string_view payload, ForwardedReques
 
 void put_forward(std::string& batch, SlotId operation, const ForwardEnvelope& envelope,
                  std::string_view payload) {
-  const auto flags = static_cast<uint16_t>(envelope.hops | (envelope.retried ? kRetriedBit : 0));
+  const auto flags =
+      static_cast<uint16_t>((envelope.hops & kHopsBits) | (envelope.retried ? kRetriedBit : 0));
   FrameWriter frame(batch, {MessageType::kForward, envelope.keyspace, flags, operation});
   put_u32(batch, envelope.remaining_ms);
   batch.append(payload);
@@ -148,6 +162,20 @@ bool parse_forward_envelope(const Frame& frame, ForwardEnvelope* envelope,
   envelope->remaining_ms = reader.u32();
   *payload = reader.rest();
   return reader.ok();
+}
+
+void put_forward_ask(std::string& batch, SlotId operation, SlotId slot) {
+  put_number(batch, {MessageType::kForwardAsk, 0, 0, operation}, slot);
+}
+
+bool parse_forward_ask(const Frame& frame, SlotId* slot) { return parse_number(frame, slot); }
+
+void put_forward_leave(std::string& batch, SlotId slot, uint64_t remaining_us) {
+  put_number(batch, {MessageType::kForwardLeave, 0, 0, slot}, remaining_us);
+}
+
+bool parse_forward_leave(const Frame& frame, uint64_t* remaining_us) {
+  return parse_number(frame, remaining_us);
 }
 
 void put_forward_reply(std::string& batch, SlotId operation, const Completion& completion) {

@@ -6,6 +6,15 @@
 #include "cluster/planted_bug.h"
 
 namespace kvorum::cluster {
+namespace {
+
+// What its coordinator says for certain: it stored no version, and will not.
+bool made_nothing(const Completion& completion) {
+  if (completion.outcome == Outcome::kOk) return !completion.stored;
+  return completion.outcome == Outcome::kRejected || is_refusal(completion.outcome);
+}
+
+}  // namespace
 
 MemberIndex Forwarding::choose(const Request& request,
                                const InlineVector<MemberIndex, 4>& tried) const {
@@ -36,6 +45,12 @@ MemberIndex Forwarding::choose(const Request& request,
     best_rank = rank;
   }
   return best;
+}
+
+MemberIndex Forwarding::coordinator_of(const Operation& operation) const {
+  const Request& request = operation.request();
+  const bool keeps = operation.hops >= kHopsMax || core_.is_primary(core_.self(), request.key);
+  return keeps ? core_.self() : choose(request, operation.tried);
 }
 
 ForwardEnvelope Forwarding::envelope_of(const Operation& operation, Now now) {
@@ -122,22 +137,44 @@ bool Forwarding::on_reply(MemberIndex from, const Frame& frame, Now now) {
     if (from == operation->hedge) operation->hedge = kNoMember;
     return true;
   }
-  const bool done = completion.outcome == Outcome::kOk;
-  if (answers_too_early(from, *operation)) {
-    if (!done) return true;  // the next one decides
-    operation->held = true;
-    operation->frame = frame.head;
-    operation->object.assign(frame.payload);
-  } else if (operation->held && !done) {
-    finish_held(frame.head.operation, *operation, now);
+  if (operation->request().kind == Request::Kind::kEdit) {
+    on_edit_answer(*operation, {from, frame, completion}, now);
   } else {
     finish(frame.head.operation, *operation, completion, now);
   }
   return true;
 }
 
-bool Forwarding::answers_too_early(MemberIndex from, const Operation& operation) {
-  return operation.request().kind == Request::Kind::kEdit && from != operation.tried.back();
+void Forwarding::on_edit_answer(Operation& operation, const EditAnswer& answer, Now now) {
+  const SlotId id = answer.frame.head.operation;
+  const bool nothing = made_nothing(answer.completion);
+  if (nothing) drop_leave(operation, answer.from);
+  if (operation.held && nothing) {
+    if (operation.permitted.empty()) finish_held(id, operation, now);
+  } else if (answer.completion.outcome != Outcome::kOk) {
+    // Of those before the last, the last one decides.
+    if (answer.from == operation.tried.back()) finish(id, operation, answer.completion, now);
+  } else if (!twin_may_follow(operation, answer)) {
+    finish(id, operation, answer.completion, now);
+  } else if (!operation.held) {
+    operation.held = true;
+    operation.frame = answer.frame.head;
+    operation.object.assign(answer.frame.payload);
+  }
+}
+
+// Another one may make a version which those who replace the answered one would not cover.
+bool Forwarding::twin_may_follow(const Operation& operation, const EditAnswer& answer) {
+  const bool retry = operation.retried || answer.from != operation.tried[0];
+  if (retry && answer.completion.stored) return false;
+  return std::any_of(operation.permitted.begin(), operation.permitted.end(),
+                     [&](MemberIndex member) { return member != answer.from; });
+}
+
+void Forwarding::drop_leave(Operation& operation, MemberIndex member) {
+  InlineVector<MemberIndex, 4>& permitted = operation.permitted;
+  const auto* const found = std::find(permitted.begin(), permitted.end(), member);
+  if (found != permitted.end()) permitted.erase_at(static_cast<size_t>(found - permitted.begin()));
 }
 
 void Forwarding::finish(SlotId id, Operation& operation, Completion& completion, Now now) {
@@ -172,7 +209,6 @@ void Forwarding::try_next(SlotId id, Operation& operation, Now now) {
 }
 
 void Forwarding::give_up(SlotId id, Operation& operation, Now now) {
-  if (operation.held) return finish_held(id, operation, now);
   const bool edit = operation.request().kind == Request::Kind::kEdit;
   core_.complete_failed(operation, edit ? Outcome::kUncertain : Outcome::kNoQuorum, {}, now);
   core_.release(id);
@@ -207,8 +243,12 @@ void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
 void Forwarding::on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now) {
   if (operation.hedge == peer) {
     operation.hedge = kNoMember;
+  } else if (operation.held) {
+    // Whether it made a version is not known, nor will be.
+    if (operation.permitted.size() == 1 && operation.permitted[0] == peer) {
+      give_up(id, operation, now);
+    }
   } else if (operation.tried.back() == peer) {
-    if (operation.held) return finish_held(id, operation, now);
     if (operation.hedge != kNoMember) return promote_hedge(id, operation, now);
     try_next(id, operation, now);
   }

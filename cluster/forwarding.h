@@ -10,9 +10,12 @@
 //                |      the first that can answer it does
 //                +--the deadline--> -UNCERTAIN (edits) or -NOQUORUM (reads)
 //
-// Where an edit was given to a next candidate and the one before answers after all, the answer is
-// held until the next one's comes too, or the deadline: what its client does then finds both
-// versions, and does not cover one of them only.
+// A next candidate asks for leave before it runs an edit (retry_leave.h). So the answer of the
+// first one is the only one there can be, and is taken, as long as nobody has leave. Else it is
+// held until all who have it said that they stored nothing: a client that was answered before, and
+// deletes what the first one made, would see the key again. Who was given leave makes a version
+// that is marked as retried, which covers its twins when it is replaced (object.h): its answer is
+// taken at once.
 #pragma once
 
 #include <set>
@@ -32,6 +35,10 @@ class Forwarding {
   // slow one only where there is no other; else the first healthy fallback. Skips those in `tried`.
   MemberIndex choose(const Request& request, const InlineVector<MemberIndex, 4>& tried) const;
 
+  // Who runs a request that was forwarded to this node: a fallback that sees a healthy primary
+  // passes it on, but not round in circles.
+  MemberIndex coordinator_of(const Operation& operation) const;
+
   // An origin for an edit that may be run by another node, never 0.
   uint64_t new_origin() { return core_.rng.next() | 1; }
 
@@ -49,7 +56,14 @@ class Forwarding {
   void promote_hedge(SlotId id, Operation& operation, Now now);
   void note_answer(MemberIndex from, const Operation& operation, Now now);
   bool may_try_again(const Operation& operation) const;
-  static bool answers_too_early(MemberIndex from, const Operation& operation);
+  struct EditAnswer {
+    MemberIndex from;
+    const Frame& frame;
+    Completion& completion;
+  };
+  void on_edit_answer(Operation& operation, const EditAnswer& answer, Now now);
+  static bool twin_may_follow(const Operation& operation, const EditAnswer& answer);
+  static void drop_leave(Operation& operation, MemberIndex member);
   void finish(SlotId id, Operation& operation, Completion& completion, Now now);
   void finish_held(SlotId id, Operation& operation, Now now);
   void try_next(SlotId id, Operation& operation, Now now);

@@ -22,7 +22,7 @@
 
 namespace kvorum::cluster {
 
-inline constexpr uint16_t kProtocolVersion = 4;
+inline constexpr uint16_t kProtocolVersion = 5;
 inline constexpr size_t kFrameLengthBytes = 4;
 inline constexpr size_t kFrameHeadBytes = 4 + 4 + 1 + 1 + 2 + 8;
 inline constexpr uint64_t kFrameBytesMax = kValueBytesMax + 16 * 1024 * 1024;
@@ -40,6 +40,8 @@ enum class MessageType : uint8_t {
   kReplicaWriteReply = 13,
   kProbe = 14,  // are you there: the operation is the asker's clock; no payload
   kProbeReply = 15,
+  kForwardLeave = 16,  // whether, and for how long, a retry may begin (retry_leave.h)
+  kForwardAsk = 17,    // the question, from the node that has the kForward
   // 32 and up: operations on keyspaces (cluster/keyspace_machine.h)
   kScan = 32,
   kScanReply = 33,
@@ -186,6 +188,14 @@ void put_forward(std::string& batch, SlotId operation, const ForwardEnvelope& en
                  std::string_view payload);
 bool parse_forward_envelope(const Frame& frame, ForwardEnvelope* envelope,
                             std::string_view* payload);
+
+// A coordinator's question before it runs a retry: `operation` is the forwarding node's, `slot`
+// what its answer goes to.
+void put_forward_ask(std::string& batch, SlotId operation, SlotId slot);
+bool parse_forward_ask(const Frame& frame, SlotId* slot);
+// The time that its client still waits; 0: it must not run.
+void put_forward_leave(std::string& batch, SlotId slot, uint64_t remaining_us);
+bool parse_forward_leave(const Frame& frame, uint64_t* remaining_us);
 
 // A Completion, travelling back. `storage` keeps what the completion's pointers point to.
 struct CompletionStorage {

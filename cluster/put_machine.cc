@@ -232,6 +232,12 @@ Outcome PutMachine::refusal(const Operation& operation, Applied applied, engine:
 }
 
 void PutMachine::write(SlotId id, Operation& operation, Now now) {
+  // Nobody waits for it any more: a version that is made now would surprise whoever writes next.
+  if (now.steady_us >= operation.deadline_us) {
+    core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
+    core_.release(id);
+    return;
+  }
   Applied applied = Applied::kNothingToStore;
   const engine::UpdateResult result = store_own(operation, now, &applied);
   if (result.access == engine::Access::kNotResident) {

@@ -7,6 +7,7 @@
 //     |                            +--too few: -NOQUORUM (old-value commands), else write
 //     v
 //   write --object not resident--> kLoading --loaded--> start
+//     |   --past the deadline--> -NOQUORUM, no version is made
 //     |
 //   kWriting --W acknowledged--> [a blind write that left versions uncovered: write once more]
 //     |  ^ silence, refusal         |

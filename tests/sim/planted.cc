@@ -18,6 +18,7 @@ constexpr sim::PlantedBugRow kRows[] = {
     {PlantedBug::kReapByTimer, "reap-by-timer", "tombstones go when they are old", true},
     {PlantedBug::kForgetSibling, "forget-sibling", "a merge keeps a version too few", true},
     {PlantedBug::kRetryTwice, "retry-twice", "an INCR is retried elsewhere", true},
+    {PlantedBug::kRetryUnasked, "retry-unasked", "a retry runs without leave", false},
     {PlantedBug::kAcknowledgeEarly, "acknowledge-early", "a put is answered before W", true},
     {PlantedBug::kStaleTree, "stale-tree", "a delete is missing in the digests", true},
     {PlantedBug::kClockAlone, "clock-alone", "a last write is as old as its clock", true},

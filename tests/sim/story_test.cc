@@ -63,5 +63,10 @@ TEST(Stories, AWipedNodeThatCountsOnLosesAWrite) {
   EXPECT_THAT(play(story("wiped_node")), Contains(HasSubstr("instead of [after before]")));
 }
 
+TEST(Stories, ARetryThatRunsUnaskedBringsADeletedKeyBack) {
+  const Planting planting(cluster::PlantedBug::kRetryUnasked);
+  EXPECT_THAT(play(story("twin_after_delete")), Contains(HasSubstr("answered [v] instead of []")));
+}
+
 }  // namespace
 }  // namespace kvorum::sim

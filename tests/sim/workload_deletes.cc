@@ -7,13 +7,11 @@ namespace kvorum::sim {
 
 // Where a delete finds every acknowledged write, its clients ask any node: requests are forwarded,
 // retried and run late. Else each has a node of its own, the first primary of all its keys: also
-// where the network doubles requests, which TCP does not, and where a second coordinator can be
-// silent until the deadline and run the request all the same (docs/CONSISTENCY.md).
+// where the network doubles frames, which TCP does not. The second of two equal first attempts asks
+// nobody for leave.
 bool DeleteWorkload::roams() const {
-  const Swarm& swarm = cluster_.swarm;
-  const bool silences = swarm.faults.partition_us + swarm.faults.death_us + swarm.faults.pause_us;
-  return reads_primaries() && quorum().r + quorum().w > quorum().n && !silences &&
-         swarm.network.duplication == 0;
+  return reads_primaries() && quorum().r + quorum().w > quorum().n &&
+         cluster_.swarm.network.duplication == 0;
 }
 
 Client::Habits DeleteWorkload::habits(size_t index) const {

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "cluster/messages.h"
+
+namespace kvorum::cluster {
+namespace {
+
+// The only frame of a batch.
+Frame frame_of(const std::string& batch) {
+  Frame frame{};
+  size_t size = 0;
+  EXPECT_EQ(parse_frame(batch, &frame, &size), FrameStatus::kFrame);
+  EXPECT_EQ(size, batch.size());
+  return frame;
+}
+
+TEST(ForwardMessages, TheEnvelopeTellsHopsAndWhetherAnotherWasAsked) {
+  for (const bool retried : {false, true}) {
+    std::string batch;
+    put_forward(batch, 5, {.keyspace = 3, .hops = 2, .retried = retried, .remaining_ms = 750},
+                "request");
+    ForwardEnvelope envelope;
+    std::string_view payload;
+    ASSERT_TRUE(parse_forward_envelope(frame_of(batch), &envelope, &payload));
+    EXPECT_EQ(envelope.keyspace, 3);
+    EXPECT_EQ(envelope.hops, 2);
+    EXPECT_EQ(envelope.retried, retried);
+    EXPECT_EQ(envelope.remaining_ms, 750u);
+    EXPECT_EQ(payload, "request");
+  }
+}
+
+TEST(ForwardMessages, HopsBeyondAllBoundsDoNotPassForARetry) {
+  std::string batch;
+  put_forward(batch, 5, {.hops = 255}, {});
+  ForwardEnvelope envelope;
+  std::string_view payload;
+  ASSERT_TRUE(parse_forward_envelope(frame_of(batch), &envelope, &payload));
+  EXPECT_FALSE(envelope.retried);
+}
+
+TEST(ForwardMessages, TheQuestionNamesBothOperations) {
+  std::string batch;
+  put_forward_ask(batch, 5, 6);
+  const Frame frame = frame_of(batch);
+  EXPECT_EQ(frame.head.type, MessageType::kForwardAsk);
+  EXPECT_EQ(frame.head.operation, 5u);
+  SlotId slot = 0;
+  ASSERT_TRUE(parse_forward_ask(frame, &slot));
+  EXPECT_EQ(slot, 6u);
+}
+
+TEST(ForwardMessages, LeaveGoesToTheSlotThatAsked) {
+  std::string batch;
+  put_forward_leave(batch, 6, 749'000);
+  const Frame frame = frame_of(batch);
+  EXPECT_EQ(frame.head.type, MessageType::kForwardLeave);
+  EXPECT_EQ(frame.head.operation, 6u);
+  uint64_t remaining_us = 0;
+  ASSERT_TRUE(parse_forward_leave(frame, &remaining_us));
+  EXPECT_EQ(remaining_us, 749'000u);
+}
+
+TEST(ForwardMessages, QuestionAndLeaveHaveOneLength) {
+  const std::string_view bytes("123456789", 9);
+  for (size_t size = 0; size <= bytes.size(); ++size) {
+    const Frame frame{{MessageType::kForwardAsk}, bytes.substr(0, size)};
+    uint64_t number = 0;
+    EXPECT_EQ(parse_forward_ask(frame, &number), size == 8);
+    EXPECT_EQ(parse_forward_leave(frame, &number), size == 8);
+  }
+}
+
+}  // namespace
+}  // namespace kvorum::cluster
