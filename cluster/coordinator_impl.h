@@ -53,6 +53,7 @@ struct Coordinator::Impl final : Starter {
   bool on_read_reply(MemberIndex from, const Frame& frame, Now now);
   bool on_write_reply(MemberIndex from, const Frame& frame, Now now);
   void note_answer(MemberIndex from, const Operation& operation, Ask ask, Now now);
+  void on_unreadable(SlotId id, Operation& operation, Now now);
   bool reads_without_own(Operation& operation);
   void on_own_commit(SlotId id, OwnCommit commit, Now now);
   bool on_other(MemberIndex from, const Frame& frame, Now now);

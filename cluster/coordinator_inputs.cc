@@ -256,6 +256,18 @@ bool Coordinator::Impl::reads_without_own(Operation& operation) {
   return true;
 }
 
+// A put that has to know its object, and cannot. Another primary can; the asking node of a
+// forwarded one will find it.
+void Coordinator::Impl::on_unreadable(SlotId id, Operation& operation, Now now) {
+  if (operation.kind == Operation::Kind::kPut && operation.hops == 0) {
+    operation.tried.push_back(core.self());
+    if (forwarding.refused(id, operation, now)) return;
+    operation.tried.clear();
+  }
+  core.complete_failed(operation, Outcome::kStoreFailed, kUnreadable, now);
+  core.release(id);
+}
+
 void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
   Impl& impl = *impl_;
   Operation* operation = impl.core.operations.find(id);
@@ -269,8 +281,7 @@ void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
   } else if (operation->kind == Operation::Kind::kKeyRepair) {
     impl.key_repair.on_loaded(id, *operation, ok, now);
   } else if (!ok && !impl.reads_without_own(*operation)) {
-    impl.core.complete_failed(*operation, Outcome::kStoreFailed, kUnreadable, now);
-    impl.core.release(id);
+    impl.on_unreadable(id, *operation, now);
   } else {
     impl.start(id, *operation, now);
   }

@@ -31,7 +31,7 @@ void count_answers(const Operation& operation, ServiceRecord& service) {
 bool may_be_stored(const Operation& operation) {
   if (operation.request().kind != Request::Kind::kEdit) return false;
   const size_t asked_now = operation.kind == Operation::Kind::kForward ? 1 : 0;
-  return operation.second_write_done || operation.tried.size() > asked_now;
+  return operation.second_write_done || operation.tried.size() > asked_now + operation.refusals;
 }
 
 }  // namespace
@@ -97,6 +97,7 @@ void Operation::begin(Kind new_kind, Now now) {
   hints_left = 0;
   short_of_w = 0;
   tried.clear();
+  refusals = 0;
   permitted.clear();
   repair_step = RepairStep::kWait;
   repair_pushes = false;

@@ -118,6 +118,7 @@ struct Operation {
 
   // Forward.
   InlineVector<MemberIndex, 4> tried;  // the last is waited for
+  uint8_t refusals;                    // of `tried`: their stores took nothing, so they ran nothing
   uint64_t asked_us;  // the last of them; get: when the replicas were asked; a retry: for leave
   // Of `tried`: have leave to run the request, and may have stored a version of it, or will.
   InlineVector<MemberIndex, 4> permitted;
@@ -137,7 +138,7 @@ struct Operation {
 
   const Request& request() const { return forwarded.request; }
   // Another coordinator was asked before, of which it is not known whether it ran the request.
-  bool is_retry() const { return retried || !tried.empty(); }
+  bool is_retry() const { return retried || tried.size() > refusals; }
   void begin(Kind new_kind, Now now);
 };
 

@@ -20,11 +20,12 @@ MemberIndex Forwarding::choose(const Request& request,
                                const InlineVector<MemberIndex, 4>& tried) const {
   const auto list = core_.preference_list(request.key);
   const size_t n = core_.view->quorum(request.key.keyspace).n;
+  const bool edit = request.kind == Request::Kind::kEdit;
+  const bool refuses = edit && core_.parts.table->failed();
   const auto usable = [&](MemberIndex member) {
-    return core_.health.healthy(member) &&
+    return core_.health.healthy(member) && !(refuses && member == core_.self()) &&
            std::find(tried.begin(), tried.end(), member) == tried.end();
   };
-  const bool edit = request.kind == Request::Kind::kEdit;
   MemberIndex best = kNoMember;
   uint32_t best_rank = UINT32_MAX;
   for (size_t at = 0; at < list.size(); ++at) {
@@ -153,7 +154,9 @@ void Forwarding::on_edit_answer(Operation& operation, const EditAnswer& answer, 
     if (operation.permitted.empty()) finish_held(id, operation, now);
   } else if (answer.completion.outcome != Outcome::kOk) {
     // Of those before the last, the last one decides.
-    if (answer.from == operation.tried.back()) finish(id, operation, answer.completion, now);
+    if (answer.from != operation.tried.back()) return;
+    if (answer.completion.outcome == Outcome::kStoreFailed && refused(id, operation, now)) return;
+    finish(id, operation, answer.completion, now);
   } else if (!twin_may_follow(operation, answer)) {
     finish(id, operation, answer.completion, now);
   } else if (!operation.held) {
@@ -198,14 +201,23 @@ bool Forwarding::may_try_again(const Operation& operation) const {
 }
 
 void Forwarding::try_next(SlotId id, Operation& operation, Now now) {
-  const MemberIndex next =
-      may_try_again(operation) ? choose(operation.request(), operation.tried) : kNoMember;
-  if (next == kNoMember) {
-    give_up(id, operation, now);
-    return;
-  }
+  if (may_try_again(operation) && run_elsewhere(id, operation, now)) return;
+  give_up(id, operation, now);
+}
+
+bool Forwarding::refused(SlotId id, Operation& operation, Now now) {
+  ++operation.refusals;
+  if (run_elsewhere(id, operation, now)) return true;
+  --operation.refusals;
+  return false;
+}
+
+bool Forwarding::run_elsewhere(SlotId id, Operation& operation, Now now) {
+  const MemberIndex next = choose(operation.request(), operation.tried);
+  if (next == kNoMember) return false;
   ++core_.counters.forward_retries;
   core_.starter->run_at(next, id, operation, now);
+  return true;
 }
 
 void Forwarding::give_up(SlotId id, Operation& operation, Now now) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests whose coordinator is another node (paper 4.5: any node takes any request, one hop). The
 // asking node keeps the request and gives it to the next candidate when the first does not answer,
-// as long as that cannot apply an edit twice: an edit that is not idempotent is only tried again
-// where it certainly was not run, else its outcome is "uncertain". Private to cluster/.
+// or says that its store takes no writes, as long as that cannot apply an edit twice: an edit that
+// is not idempotent is only tried again where it certainly was not run, else its outcome is
+// "uncertain". Private to cluster/.
 //
 //   start -> kWriting (waits for the answer) --answer--> completed, released
 //                |  ^ link down, or silent for a quarter of the deadline: next candidate
@@ -32,7 +33,8 @@ class Forwarding {
 
   // The node to coordinate the request: for a read this one, if it holds a copy, or the nearest
   // healthy primary; for a put the preferred primary of its context, or the first healthy one; a
-  // slow one only where there is no other; else the first healthy fallback. Skips those in `tried`.
+  // slow one only where there is no other; else the first healthy fallback. Skips those in `tried`,
+  // and for a put this node while its store takes nothing.
   MemberIndex choose(const Request& request, const InlineVector<MemberIndex, 4>& tried) const;
 
   // Who runs a request that was forwarded to this node: a fallback that sees a healthy primary
@@ -43,6 +45,8 @@ class Forwarding {
   uint64_t new_origin() { return core_.rng.next() | 1; }
 
   void send(SlotId id, Operation& operation, MemberIndex coordinator, Now now);
+  // The store of the last of `tried` takes nothing: it ran nothing. False where nobody else can.
+  bool refused(SlotId id, Operation& operation, Now now);
   bool on_reply(MemberIndex from, const Frame& frame, Now now);
   void on_timer(SlotId id, Operation& operation, Now now);
   void on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now);
@@ -67,6 +71,7 @@ class Forwarding {
   void finish(SlotId id, Operation& operation, Completion& completion, Now now);
   void finish_held(SlotId id, Operation& operation, Now now);
   void try_next(SlotId id, Operation& operation, Now now);
+  bool run_elsewhere(SlotId id, Operation& operation, Now now);
   void give_up(SlotId id, Operation& operation, Now now);
 
   static constexpr size_t kSeenMax = 65536;

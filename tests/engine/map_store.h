@@ -45,7 +45,9 @@ class MapStore : public Store {
       const std::lock_guard guard(mutex_);
       ++reads_;
       const auto it = values_.find(std::string(key));
-      if (damaged_.contains(key)) {
+      if (reads_fail_) {
+        status = {Code::kIoError, "the disk cannot be read"};
+      } else if (damaged_.contains(key)) {
         status = {Code::kCorruption, "damaged"};
       } else if (it == values_.end()) {
         status = {Code::kNotFound, "not found"};
@@ -104,6 +106,10 @@ class MapStore : public Store {
     const std::lock_guard guard(mutex_);
     broken_ = broken;
   }
+  void fail_reads(bool on) {
+    const std::lock_guard guard(mutex_);
+    reads_fail_ = on;
+  }
   void fail_reopens(int count) {
     const std::lock_guard guard(mutex_);
     failing_reopens_ = count;
@@ -150,6 +156,7 @@ class MapStore : public Store {
   uint64_t syncs_ = 0;
   int failing_reopens_ = 0;
   bool sync_fails_ = false;
+  bool reads_fail_ = false;
   bool broken_ = false;
 };
 
