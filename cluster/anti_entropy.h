@@ -38,7 +38,7 @@ class AntiEntropy final : public KeyRepairSink, public DamageSink {
   static constexpr size_t kBytesInFlightMax = 4 << 20;
   static constexpr uint64_t kAnswerUs = 5'000'000;
   static constexpr uint64_t kYoungMs = 1000;       // a version may still be on its way
-  static constexpr uint64_t kGraceUs = 2'000'000;  // after the start: for links to come up
+  static constexpr uint64_t kGraceUs = 5'000'000;  // for a link to come up, or to come back
 
   AntiEntropy(Core& core, KeyRepair& keys);
 
@@ -134,6 +134,7 @@ class AntiEntropy final : public KeyRepairSink, public DamageSink {
                                           uint8_t keyspace) const;
   void look_at_wholeness(Now now);
   bool may_be_whole(uint8_t keyspace, uint32_t partition, Now now) const;
+  bool is_away(MemberIndex primary, Now now) const;
 
   // anti_entropy_exchange.cc
   void begin_exchange(MemberIndex peer, const Differing& differing, Now now);

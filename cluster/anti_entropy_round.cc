@@ -196,11 +196,16 @@ bool AntiEntropy::may_be_whole(uint8_t keyspace, uint32_t partition, Now now) co
     const auto latest = core_.parts.exchanges->latest(keyspace, partition, core_.id_of(primary));
     const bool clean = latest && latest->session == session && latest->began >= damaged_at_;
     any |= clean;
-    // At the start links take a while: who is not there yet is waited for.
-    const bool awaited = now.steady_us < grace_until_us_ || core_.health.healthy(primary);
-    if (!clean && awaited) return false;
+    if (!clean && !is_away(primary, now)) return false;
   }
   return any;
+}
+
+// Who is silent on its link may only be slow, and a link that broke may come back: what it alone
+// still knows of what this copy forgot is waited for. At the start links take a while, too.
+bool AntiEntropy::is_away(MemberIndex primary, Now now) const {
+  if (core_.health.linked(primary) || now.steady_us < grace_until_us_) return false;
+  return now.steady_us >= core_.health.report(primary).since_us + kGraceUs;
 }
 
 void AntiEntropy::look_at_wholeness(Now now) {

@@ -96,6 +96,30 @@ TEST(Amnesia, CopiesThatForgotDoNotMakeAQuorum) {
   EXPECT_THAT(cluster.get(stale, "k").values, ElementsAre("v"));
 }
 
+// A primary on a busy machine is silent for some seconds, and its link may break: it may be the
+// only one that still has what the wiped one acknowledged.
+TEST(Amnesia, ACopyThatForgotWaitsForAPrimaryThatIsSlow) {
+  TestCluster cluster(3, {}, late_anti_entropy());
+  cluster.pass_ms(100);
+  const size_t wiped = cluster.node_for("k", 0);
+  const size_t stale = cluster.node_for("k", 1);
+  const size_t holder = cluster.node_for("k", 2);
+  cluster.isolate(stale, true);
+  ASSERT_EQ(cluster.set(wiped, "k", "v").outcome, Outcome::kOk);
+  cluster.restart_wiped_unlinked(wiped);
+  cluster.heal_all();
+  cluster.isolate(holder, true);
+  for (int second = 0; second < 20; ++second) {
+    cluster.pass_ms(1000);
+    EXPECT_EQ(cluster.get(stale, "k").outcome, Outcome::kNoQuorum) << second;
+  }
+  cluster.isolate(holder);  // now its links are known to be broken
+  cluster.pass_ms(3000);
+  EXPECT_EQ(cluster.get(stale, "k").outcome, Outcome::kNoQuorum);
+  cluster.heal_all();
+  EXPECT_THAT(cluster.get(stale, "k").values, ElementsAre("v"));
+}
+
 TEST(Amnesia, WhereNoCopyIsWholeAllCount) {
   TestCluster cluster(3, {}, without_anti_entropy());
   for (size_t node = 0; node < 3; ++node) cluster.restart_wiped(node);
