@@ -262,7 +262,7 @@ void Coordinator::Impl::on_unreadable(SlotId id, Operation& operation, Now now) 
   if (operation.kind == Operation::Kind::kPut && operation.hops == 0) {
     operation.tried.push_back(core.self());
     if (forwarding.refused(id, operation, now)) return;
-    operation.tried.clear();
+    operation.tried.erase_at(operation.refusals);
   }
   core.complete_failed(operation, Outcome::kStoreFailed, kUnreadable, now);
   core.release(id);

@@ -168,7 +168,7 @@ void Forwarding::on_edit_answer(Operation& operation, const EditAnswer& answer, 
 
 // Another one may make a version which those who replace the answered one would not cover.
 bool Forwarding::twin_may_follow(const Operation& operation, const EditAnswer& answer) {
-  const bool retry = operation.retried || answer.from != operation.tried[0];
+  const bool retry = operation.retried || answer.from != operation.tried[operation.refusals];
   if (retry && answer.completion.stored) return false;
   return std::any_of(operation.permitted.begin(), operation.permitted.end(),
                      [&](MemberIndex member) { return member != answer.from; });
@@ -206,6 +206,8 @@ void Forwarding::try_next(SlotId id, Operation& operation, Now now) {
 }
 
 bool Forwarding::refused(SlotId id, Operation& operation, Now now) {
+  InlineVector<MemberIndex, 4>& tried = operation.tried;
+  std::rotate(tried.begin() + operation.refusals, tried.end() - 1, tried.end());
   ++operation.refusals;
   if (run_elsewhere(id, operation, now)) return true;
   --operation.refusals;

@@ -8,12 +8,20 @@
 namespace kvorum::cluster {
 namespace {
 
+bool has_retried_twin(const Object& object, const Version& version) {
+  return version.origin != 0 &&
+         std::any_of(object.versions.begin(), object.versions.end(), [&](const Version& other) {
+           return other.retried && other.origin == version.origin && !(other.dot == version.dot);
+         });
+}
+
 // What a replica keeps that a blind write did not cover: the vector of all of it, for the
 // coordinator's second write. Replicas never extend a context themselves. A write that was replaced
-// before it came, as the twin of another one, must not cover what replaced it.
+// before it came, as the twin of another one, must not cover what replaced it. Nor must it cover
+// its own twin that was retried, unseen: who has read that one, and replaces it, replaces both.
 bool keeps_uncovered(const Object& merged, const Object& incoming) {
   if (std::any_of(incoming.versions.begin(), incoming.versions.end(), [&](const Version& version) {
-        return merged.find_spent(version.origin) != nullptr;
+        return merged.find_spent(version.origin) != nullptr || has_retried_twin(merged, version);
       })) {
     return false;
   }

@@ -121,6 +121,34 @@ TEST(SpentOrigins, APutReadsWhatItsContextCoversBeforeItReplacesIt) {
   EXPECT_THAT(cluster.get(0, "k").values, ElementsAre("new"));
 }
 
+// Seed 353 of the swarm. The first coordinator's blind write comes to a replica that has its
+// retried twin: a second write would cover that one unseen, and a client who has read it would not
+// know the version that came instead.
+TEST(SpentOrigins, ARetriedTwinBesideABlindWriteAsksForNoSecondOne) {
+  TestCluster cluster(3);
+  const size_t replica = cluster.node_for("k", 1), coordinator = cluster.node_for("k", 0);
+  const auto verdict_beside = [&](const Object& own) {
+    cluster.change_own(replica, "k", [&](Record& record) { record.object = own; });
+    std::string object, batch;
+    encode_object(only(version_of(kFirst, 4, "old", kRequest)), object);
+    put_replica_write(batch, 1, {.key = cluster.ref("k"), .blind = true, .object = object});
+    Frame frame;
+    size_t size = 0;
+    EXPECT_EQ(parse_frame(batch, &frame, &size), FrameStatus::kFrame);
+    Coordinator& node = *cluster.nodes[replica]->coordinator;
+    const auto from = static_cast<MemberIndex>(coordinator);
+    EXPECT_TRUE(node.on_message(from, frame, cluster.now_of(replica)));
+    Frame answer;
+    EXPECT_EQ(parse_frame(node.outbox().frames(from), &answer, &size), FrameStatus::kFrame);
+    ReplicaWriteReply reply;
+    EXPECT_TRUE(parse_replica_write_reply(answer, &reply));
+    node.outbox().frames(from).clear();
+    return reply.verdict;
+  };
+  EXPECT_EQ(verdict_beside(retried()), ReplicaVerdict::kOk);
+  EXPECT_EQ(verdict_beside(only(version_of(kSecond, 5, "other", 78))), ReplicaVerdict::kUncovered);
+}
+
 TEST(SpentOrigins, AreForgottenOnceNoTwinCanComeAndHoldTheTombstoneUntilThen) {
   Object object = retried();
   Version tombstone = version_of(kThird, Hlc::from_ms(1000).value, {}, 78);
