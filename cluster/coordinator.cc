@@ -41,6 +41,7 @@ CoordinatorCounters& CoordinatorCounters::operator+=(const CoordinatorCounters& 
   tree_mismatches += other.tree_mismatches;
   tombstones_reaped += other.tombstones_reaped;
   dead_versions += other.dead_versions;
+  evicted_keys += other.evicted_keys;
   return *this;
 }
 

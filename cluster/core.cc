@@ -190,7 +190,8 @@ bool Core::read_hints(const KeyRef& key, Object* object, std::string* storage) {
 }
 
 void Core::quarantine(const KeyRef& key, const Version& version) {
-  if (version.type == TypeTag::kTombstone) return;
+  // Of what was evicted elsewhere nobody wants a trace.
+  if (version.type == TypeTag::kTombstone || parts.table->evicts(key.keyspace)) return;
   if (outbox.quarantined.size() >= kQuarantinedPerTurnMax) return;
   outbox.quarantined.push_back({std::string(key.key), key.keyspace, version.dot.hlc,
                                 version.dot.actor.node, std::string(version.bytes)});
@@ -202,6 +203,7 @@ Hlc Core::frontier_of(const KeyRef& key) const {
 
 engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn,
                                       bool repair) {
+  if (parts.table->crowded()) make_room();
   bool nameless = false;  // the table of authors is full: nothing is stored
   const auto change_record = [&](std::string_view bytes) {
     using Action = engine::RecordChange::Action;
@@ -218,7 +220,9 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
     if (marked) parts.marks->apply(key.keyspace, record.object);  // also what fn merged in
 
     describe_record(record.object, &change);
-    change.frees = repair || !change.live;
+    // A delete of what is not here would take memory, where the frontier stands still without end.
+    const bool grows = bytes.data() == nullptr && parts.table->evicts(key.keyspace);
+    change.frees = repair || (!change.live && !grows);
     change.oldest_changed = std::min(change.oldest_changed, oldest_above(record.object, frontier));
     // Nobody else holds a copy that a forgotten tombstone could let return.
     const bool alone = view->members.size() == 1;
@@ -252,7 +256,9 @@ Core::Merging Core::merge_in(Record& own, const KeyRef& key, Object& incoming, H
   }
   counters.dead_versions += merging.dead_of_incoming + merging.dead_of_own;
   own.object = merge(own.object, incoming);
-  if (lww(key.keyspace)) counters.concurrent_dropped += keep_newest(own.object);
+  if (lww(key.keyspace)) {
+    counters.concurrent_dropped += keep_newest(own.object, frontier_of(key));
+  }
   return merging;
 }
 

@@ -203,6 +203,7 @@ class Core {
   std::string edit_scratch;
   std::string outgoing;
   Record record;
+  Record evicted;
 
   MemberIndex self() const { return view->self; }
   NodeId self_id() const { return view->members[view->self].id; }
@@ -253,10 +254,18 @@ class Core {
   Hlc frontier_of(const KeyRef& key) const;
   // Keeps the bytes of a version that is dropped because it is dead, for a person to look at.
   void quarantine(const KeyRef& key, const Version& version);
+  // Has the other primaries drop their copies of what was evicted here.
+  void tell_evicted(const KeyRef& place, Hlc frontier);
   // Changes the own copy under its lock: fn edits the record and says whether to store it.
   // A repair is taken even where memory is full: it was acknowledged somewhere.
   engine::UpdateResult update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn,
                                   bool repair = false);
+  // The key's absence may be an eviction, by this copy or another one.
+  bool may_be_evicted(uint8_t keyspace) const {
+    return parts.table->evicts(keyspace) && view->quorum(keyspace).n > 1;
+  }
+  // Evicts what may go (core_evict.cc): before an update, where the table is crowded.
+  void make_room();
   // Merges an object that arrived into the own copy: what is dead by one of both frontiers is left
   // out (of `incoming` it is dropped), `lww` keeps the newest. `frontier`: of the copy that it came
   // from, zero where that is not known. Under the key's lock.

@@ -32,8 +32,17 @@ void insert_version(InlineVector<Version, 1>& versions, const Version& version) 
 
 constexpr size_t kSpentMax = 64;
 
+bool no_twin_comes(Hlc since, Hlc frontier) { return since.ms() + kTwinsWithinMs < frontier.ms(); }
 bool no_twin_comes(const SpentOrigin& spent, Hlc frontier) {
-  return spent.replaced.ms() + kTwinsWithinMs < frontier.ms();
+  return no_twin_comes(spent.replaced, frontier);
+}
+
+// Everything that the object knows of.
+bool lies_below(const Object& object, Hlc frontier) {
+  return std::all_of(object.spent.begin(), object.spent.end(),
+                     [&](const SpentOrigin& spent) { return no_twin_comes(spent, frontier); }) &&
+         std::all_of(object.vector.begin(), object.vector.end(),
+                     [&](const VectorEntry& entry) { return entry.hlc < frontier; });
 }
 
 void spend(InlineVector<SpentOrigin, 1>& spent, const SpentOrigin& added) {
@@ -210,9 +219,11 @@ Object merge(const Object& a, const Object& b) {
   return merged;
 }
 
-size_t keep_newest(Object& object) {
+size_t keep_newest(Object& object, Hlc frontier) {
   if (object.versions.size() <= 1) return 0;
-  const size_t dropped = object.versions.size() - 1;
+  const auto dropped = static_cast<size_t>(
+      std::count_if(object.versions.begin() + 1, object.versions.end(),
+                    [&](const Version& version) { return version.dot.hlc >= frontier; }));
   const Version newest = object.versions[0];
   object.versions.clear();
   object.versions.push_back(newest);
@@ -276,13 +287,18 @@ bool forget_spent(Object& object, Hlc frontier) {
 }
 
 bool reapable(const Object& object, Hlc frontier) {
-  return std::all_of(object.spent.begin(), object.spent.end(),
-                     [&](const SpentOrigin& spent) { return no_twin_comes(spent, frontier); }) &&
-         std::all_of(object.vector.begin(), object.vector.end(),
-                     [&](const VectorEntry& entry) { return entry.hlc < frontier; }) &&
+  return lies_below(object, frontier) &&
          std::all_of(object.versions.begin(), object.versions.end(), [&](const Version& version) {
            return version.type == TypeTag::kTombstone &&
                   (version.deadline_ms == 0 || version.deadline_ms < frontier.ms());
+         });
+}
+
+bool evictable(const Object& object, Hlc frontier) {
+  return lies_below(object, frontier) &&
+         std::all_of(object.versions.begin(), object.versions.end(), [&](const Version& version) {
+           return version.dot.hlc < frontier &&
+                  (!version.retried || no_twin_comes(version.dot.hlc, frontier));
          });
 }
 

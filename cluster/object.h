@@ -113,8 +113,9 @@ void update(Object& object, const Context& context, const Version& version);
 Object merge(const Object& a, const Object& b);
 
 // Last-write-wins keyspaces: keeps only the version with the newest HLC (then actor).
-// Returns how many versions that dropped.
-size_t keep_newest(Object& object);
+// Returns how many versions that dropped, without those below the frontier: who did not cover them
+// had forgotten them.
+size_t keep_newest(Object& object, Hlc frontier = {});
 
 // After a put: past entries_max drops the oldest entries, those below the frontier first as they
 // are older. Entries whose actor has a version here, or had one before the put, stay: replicas that
@@ -148,6 +149,11 @@ bool forget_spent(Object& object, Hlc frontier);
 // No version but tombstones, and every entry of the vector and every deadline lies below the
 // frontier: all primaries have it, and nothing can come that it would have to cover.
 bool reapable(const Object& object, Hlc frontier);
+
+// All of it lies below the frontier, and no twin can come: every primary has it or something newer,
+// so a copy that forgets it, live values too, makes no older one visible (docs/CONSISTENCY.md,
+// "Eviction").
+bool evictable(const Object& object, Hlc frontier);
 
 // The least HLC of the versions at or above the frontier; all bits set where there is none.
 uint64_t oldest_above(const Object& object, Hlc frontier);

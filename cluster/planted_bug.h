@@ -25,6 +25,7 @@ enum class PlantedBug : uint8_t {
   kReapByTimer,       // a tombstone goes when it is old, whoever lacks it
   kClockAlone,        // a last write is as old as its node's clock says
   kRetryUnasked,      // a retry runs though its client may have stopped waiting
+  kEvictAny,          // an eviction does not wait for the frontier
   kStaleTree,         // a delete leaves the digest of its partition as it was
 };
 

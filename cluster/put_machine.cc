@@ -38,6 +38,7 @@ EditOutput PutMachine::run_edit(const Operation& operation, const Object& object
                         .visible = visible,
                         .now_ms = now_ms,
                         .origin = operation.forwarded.origin,
+                        .may_be_evicted = core_.may_be_evicted(request.key.keyspace),
                         .argument = request.argument,
                         .value = request.value};
   return core_.parts.edits[request.edit].apply(input, core_.edit_scratch);
@@ -158,6 +159,8 @@ PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record,
     Object read;
     const bool decoded = decode_object(operation.object, read);
     KVORUM_CHECK(decoded);
+    // What was read a while ago may have been replaced, and that forgotten, since.
+    drop_dead(read, object, core_.frontier_of(request.key));
     grown = !object.vector.covers_all(read.vector);
     object = merge(object, read);
   }

@@ -12,6 +12,7 @@ ObjectTable::Impl::Impl(const TableOptions& options)
       directory(std::make_unique<std::atomic<PartitionTable*>[]>(directory_size)),
       tables(std::make_unique<std::atomic<PartitionTable*>[]>(directory_size)) {
   KVORUM_CHECK(options.store == nullptr || options.codec != nullptr);
+  KVORUM_CHECK(options.store == nullptr || options.evicting_keyspaces == 0);
 }
 
 ObjectTable::Impl::~Impl() {

@@ -100,7 +100,9 @@ struct TableOptions {
       Partitioner::kMd5;          // positions of keys found in the store are recomputed
   uint64_t hash_seed = 0;         // of long buckets; random per process
   uint64_t memory_bytes_max = 0;  // 0: no limit
-  Store* store = nullptr;         // not owned; null: memory engine
+  // Without a store: the keyspaces, one bit each, whose objects may be evicted (evict()).
+  uint16_t evicting_keyspaces = 0;
+  Store* store = nullptr;  // not owned; null: memory engine
   // Not owned. Needed with a store; without it hash trees stay at their root alone. Keys that it
   // is shown for digest() have no position.
   const RecordCodec* codec = nullptr;
@@ -171,6 +173,17 @@ class ObjectTable {
                 FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn);
   // The earliest deadline known, 0 where there is none. May be early, never late.
   uint64_t next_deadline_ms() const;
+
+  // Objects of the keyspace may be evicted.
+  bool evicts(uint8_t keyspace) const;
+  // The memory limit is near: evict() before the next update, which the limit would refuse.
+  bool crowded() const;
+  // Makes room: shows objects that were not used lately, and drops those that fn wants erased,
+  // until there is some or so many were looked at; where the limit is reached, used ones too. Of a
+  // key's position fn sees only that it is in the partition. Returns how many were dropped.
+  size_t evict(FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn);
+  // crowded(), and the last evict() found nothing that it may drop.
+  bool eviction_waits() const;
 
   // Applies fn to each record of a keyspace's partition (for flush marks), a bounded stretch under
   // the lock at a time. False where it did not see all of them: some were not resident, or the

@@ -44,6 +44,7 @@ struct ObjectTable::Impl {
   }
   void call_dirty_callback() const;
   void evict();
+  PartitionTable* next_evicting();
   template <class Fn>  // Fn(PartitionTable&), in the order of creation
   void for_each_table(Fn fn) const {
     const size_t count = table_count.load(std::memory_order_acquire);
@@ -76,6 +77,7 @@ struct ObjectTable::Impl {
   std::atomic<size_t> table_count{0};
   std::atomic<size_t> expiry_hand{0};
   std::atomic<size_t> eviction_hand{0};
+  std::atomic<bool> nothing_evictable{false};  // as the last eviction saw it
   std::atomic<Ticket> committed{0};
   std::atomic<Ticket> synced{0};
   std::atomic<uint64_t> damaged{0};

@@ -19,6 +19,7 @@ PartitionTable::PartitionTable(TableShared* shared, uint8_t keyspace, uint32_t p
     : shared_(shared),
       partition_(partition),
       keyspace_(keyspace),
+      notes_use_(shared->options.store != nullptr || shared->evicts(keyspace)),
       index_(&shared->index_pages, shared->options.hash_seed),
       pool_(&shared->entry_pages) {
   publish();
@@ -64,7 +65,7 @@ void PartitionTable::prefetch_entry(const KeyRef& key) const {
 
 Entry* PartitionTable::find(const KeyPlace& at) {
   Entry* entry = index_.find(at);
-  if (entry != nullptr && has_store() && !entry->has(Entry::kReferenced)) {
+  if (entry != nullptr && notes_use_ && !entry->has(Entry::kReferenced)) {
     entry->set(Entry::kReferenced);
   }
   return entry;
@@ -165,6 +166,7 @@ Entry* PartitionTable::write_record(const KeyPlace& at, Entry* entry, const Reco
     if (entry != nullptr) written->copy_flags(*entry);
     written->set_record(change.head, change.body, change.deadline_ms);
     if (entry == nullptr) {
+      if (shared_->evicts(keyspace_)) written->set(Entry::kReferenced);
       index_.insert(at, written);
     } else {
       index_.replace(entry, written);

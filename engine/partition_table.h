@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/spin_lock.h"
 #include "engine/bucket_index.h"
 #include "engine/entry_pool.h"
@@ -70,6 +71,17 @@ class PartitionTable {
   // kKeep takes the change's deadline all the same.
   Outcome apply_expired(Entry* entry, const RecordChange& wanted);
   Outcome apply_swept(Entry* entry, const RecordChange& wanted);
+
+  // Without a store: shows what was not used since the hand came by, or everything, and drops what
+  // fn wants erased.
+  struct Eviction {
+    bool used_too = false;
+    uint64_t buckets = 0;  // looked at
+    size_t shown = 0, dropped = 0;
+  };
+  using EvictionJudge = FunctionRef<RecordChange(const KeyRef& key, std::string_view record)>;
+  void evict(Eviction& eviction, EvictionJudge fn);
+  uint8_t keyspace() const { return keyspace_; }
 
   const BucketIndex& index() const { return index_; }
   uint64_t digest() const { return tree_.root(); }
@@ -128,6 +140,7 @@ class PartitionTable {
   uint64_t memory_bytes() const;
   void publish();  // the change of memory use, before the lock is given back
   bool has_store() const { return shared_->options.store != nullptr; }
+  bool evict_bucket(Eviction& eviction, EvictionJudge fn);
   Entry* write_record(const KeyPlace& at, Entry* entry, const RecordChange& change);
   void remove(Entry* entry);
   void count(uint32_t place, const Entry* entry, const RecordChange& change);
@@ -149,8 +162,9 @@ class PartitionTable {
   TableShared* const shared_;
   const uint32_t partition_;
   const uint8_t keyspace_;
-  bool odd_ = false;     // which dirty list is the current one
-  bool queued_ = false;  // stands in the table's DirtyQueue
+  const bool notes_use_;  // objects may be evicted
+  bool odd_ = false;      // which dirty list is the current one
+  bool queued_ = false;   // stands in the table's DirtyQueue
   BucketIndex index_;
   EntryPool pool_;
   ExpiryHeap expiry_;

@@ -4,6 +4,7 @@
 // a partition's lock, then a lock in here; never the other way round.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
@@ -85,10 +86,26 @@ struct TableShared {
   explicit TableShared(const TableOptions& table_options) : options(table_options) {}
 
   static constexpr uint32_t kNoBatch = ~0u;
+  // Of the limit: eviction begins so far below it, that it seldom has to take what is in use.
+  static constexpr uint64_t kRoomShare = 64;
 
   bool over_memory() const {
     return options.memory_bytes_max != 0 && memory_bytes.load(std::memory_order_relaxed) >
                                                 static_cast<int64_t>(options.memory_bytes_max);
+  }
+
+  bool evicts(uint8_t keyspace) const { return options.evicting_keyspaces >> keyspace & 1; }
+  bool crowded() const {
+    if (options.evicting_keyspaces == 0 || options.memory_bytes_max == 0) return false;
+    const uint64_t most = options.memory_bytes_max - options.memory_bytes_max / kRoomShare;
+    return memory_bytes.load(std::memory_order_relaxed) > static_cast<int64_t>(most);
+  }
+
+  // How far above the limit.
+  uint64_t excess_bytes() const {
+    if (!over_memory()) return 0;
+    const auto bytes = static_cast<uint64_t>(memory_bytes.load(std::memory_order_relaxed));
+    return bytes - std::min(bytes, options.memory_bytes_max);
   }
 
   const TableOptions options;

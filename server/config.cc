@@ -78,6 +78,7 @@ class Loader {
     read_listen();
     settle_name();
     settle_engine();
+    settle_eviction();
     settle_addresses();
     settle_place();
   }
@@ -136,6 +137,24 @@ class Loader {
     } else {
       problems_->add_option("--engine", type.status().message());
     }
+  }
+
+  void settle_eviction() {
+    if (config_->engine.eviction == Eviction::kNone) return;
+    const auto& keyspaces = config_->keyspaces;
+    std::string problem;
+    if (config_->engine.type == EngineType::kLevelDb) {
+      problem =
+          "'lru' is for type memory; with leveldb, memory is a cache of the disk already: what is "
+          "not used leaves it, and nothing is lost";
+    } else if (std::none_of(keyspaces.begin(), keyspaces.end(), [](const auto& policy) {
+                 return policy.conflicts == cluster::ConflictPolicy::kLww;
+               })) {
+      problem = "'lru' takes from keyspaces with conflicts: lww alone, and there is none";
+    }
+    if (problem.empty()) return;
+    const YAML::Node eviction = top_.child("engine")["eviction"];
+    problems_->add(eviction.Mark(), "engine.eviction: " + problem);
   }
 
   // Option, then the file's own words about this node, then its entry among the members, then the

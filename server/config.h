@@ -23,7 +23,7 @@ inline constexpr uint16_t kPeerPort = 7379;
 inline constexpr uint16_t kAdminPort = 8379;
 
 enum class EngineType : uint8_t { kLevelDb, kMemory };
-enum class Eviction : uint8_t { kNone };
+enum class Eviction : uint8_t { kNone, kLru };
 enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError };
 enum class LogFormat : uint8_t { kText, kJson };
 

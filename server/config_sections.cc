@@ -43,12 +43,15 @@ void read_engine(const ConfigSection& top, EngineConfig& engine) {
                                       {"never", engine::SyncPolicy::kNever}},
                                      engine.sync);
   section.size("memory", {1ULL << 20, 1ULL << 50}, engine.memory_bytes);
-  const auto eviction = section.scalar("eviction", "none");
+  const auto eviction = section.scalar("eviction", "none or lru");
   if (!eviction || *eviction == "none") return;
   constexpr std::array<std::string_view, 4> kKinds{"none", "lru", "lfu", "ttl"};
-  if (std::find(kKinds.begin(), kKinds.end(), *eviction) != kKinds.end()) {
-    section.problem("eviction",
-                    fmt::format("'{}' is not available in this version; use none", *eviction));
+  if (*eviction == "lru") {
+    engine.eviction = Eviction::kLru;
+  } else if (std::find(kKinds.begin(), kKinds.end(), *eviction) != kKinds.end()) {
+    section.problem(
+        "eviction",
+        fmt::format("'{}' is not available in this version; use none or lru", *eviction));
   } else {
     section.problem("eviction",
                     fmt::format("'{}' is unknown{}", *eviction, suggestion(*eviction, kKinds)));

@@ -58,6 +58,8 @@ std::string_view text_of(Eviction eviction) {
   switch (eviction) {
     case Eviction::kNone:
       return "none";
+    case Eviction::kLru:
+      return "lru";
   }
   return "";
 }

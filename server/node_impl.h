@@ -62,6 +62,7 @@ struct Node::Impl {
   void add_hints(NodeStatus* status);
   void add_rate(uint64_t now_us, NodeStatus* status);
   void add_frontier(ReapingStatus* reaping) const;
+  std::string eviction_waits(const ReapingStatus& reaping) const;
 
   void on_round(engine::Ticket ticket, const Status& status);
   void store_flush_marks();

@@ -153,6 +153,7 @@ void Node::Impl::add_identity(NodeStatus* status) const {
 
 void Node::Impl::add_tables(NodeStatus* status) {
   status->memory_max_bytes = config.engine.memory_bytes;
+  status->evicts = config.engine.eviction != Eviction::kNone;
   if (!ready) return;
   status->store_failed = table->failed();
   status->store_error = last_store_error();
@@ -186,6 +187,12 @@ void Node::Impl::add_frontier(ReapingStatus* reaping) const {
   if (since_ms + usual_ms < wall_ms()) reaping->waits = frontier_waits(now, *view);
 }
 
+std::string Node::Impl::eviction_waits(const ReapingStatus& reaping) const {
+  if (!table->eviction_waits()) return {};
+  return "eviction waits for the frontier: " +
+         (reaping.waits.empty() ? "what could go was written moments ago" : reaping.waits);
+}
+
 void Node::Impl::add_rate(uint64_t now_us, NodeStatus* status) {
   const std::lock_guard lock(rate_lock);
   constexpr uint64_t kWindowUs = 1'000'000;
@@ -213,6 +220,7 @@ NodeStatus Node::status() {
     add_repair(impl.reactors[0]->snapshot().repair, now_us, &status);
     status.copies_not_whole = impl.whole->missing();
     if (impl.frontier) impl.add_frontier(&status.reaping);
+    status.eviction_waits = impl.eviction_waits(status.reaping);
     status.reaping.quarantined = impl.quarantine->count();
   }
   add_members(*impl.view, peers, now_us, &status);

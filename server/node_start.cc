@@ -27,6 +27,16 @@ Hlc highest_own(const cluster::AuthorTable& authors, cluster::NodeId node) {
   return Hlc{highest};
 }
 
+// One bit each.
+uint16_t last_write_keyspaces(const cluster::ClusterView& view) {
+  uint16_t keyspaces = 0;
+  for (size_t db = 0; db < view.keyspaces.size(); ++db) {
+    const bool lww = view.keyspaces[db].conflicts == cluster::ConflictPolicy::kLww;
+    keyspaces = static_cast<uint16_t>(keyspaces | (lww ? 1u << db : 0u));
+  }
+  return keyspaces;
+}
+
 }  // namespace
 
 uint64_t random_number() {
@@ -88,6 +98,9 @@ Status Node::Impl::read_tables() {
   options.partitioner = view->partitioner;
   options.hash_seed = random_number();
   options.memory_bytes_max = config.engine.memory_bytes;
+  if (config.engine.eviction == Eviction::kLru) {
+    options.evicting_keyspaces = last_write_keyspaces(*view);
+  }
   codec = std::make_unique<cluster::StoredRecordCodec>(&authors, view->cluster_id);
   options.store = store.get();
   options.codec = codec.get();

@@ -93,7 +93,9 @@ struct NodeStatus {
   double cpu_user_seconds = 0, cpu_system_seconds = 0;
 
   uint64_t memory_used_bytes = 0, memory_resident_bytes = 0, memory_max_bytes = 0;
-  std::string engine, sync;  // "memory" | "leveldb"; "always" | "interval" | "never"
+  bool evicts = false;         // engine.eviction: lru
+  std::string eviction_waits;  // why there is no room, and nothing may go; empty: that is not so
+  std::string engine, sync;    // "memory" | "leveldb"; "always" | "interval" | "never"
   bool store_failed = false;
   std::string store_error;  // of the last failed commit
   uint64_t store_commits = 0, store_failures = 0, damaged_records = 0;

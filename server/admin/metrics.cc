@@ -255,6 +255,13 @@ void add_background(const cluster::BackgroundReport& report, Families& out) {
   }
 }
 
+void add_eviction(const NodeStatus& status, Families& out) {
+  out.counter("kvorum_evicted_keys_total", "Keys that this node forgot for want of memory.",
+              number(status.counters.evicted_keys));
+  out.gauge("kvorum_eviction_waits", "1: memory is full, and nothing may be evicted.",
+            status.eviction_waits.empty() ? 0 : 1);
+}
+
 void add_reaping(const NodeStatus& status, Families& out) {
   out.gauge("kvorum_tombstones", "Records without a value, kept here.",
             number(status.reaping.tombstones));
@@ -346,6 +353,7 @@ std::string metrics_text(const NodeStatus& status) {
   if (status.background) add_background(*status.background, families);
   add_anti_entropy(status, families);
   add_reaping(status, families);
+  add_eviction(status, families);
   add_store(status, families);
   return families.text();
 }

@@ -63,6 +63,7 @@ json::object counters_json(const cluster::CoordinatorCounters& counters) {
           {"malformed_frames", counters.malformed_frames},
           {"tombstones_reaped", counters.tombstones_reaped},
           {"dead_versions", counters.dead_versions},
+          {"evicted_keys", counters.evicted_keys},
           {"operations_in_flight", counters.operations_in_flight}};
 }
 
@@ -123,7 +124,8 @@ json::object process_json(const NodeStatus& status) {
           {"cpu_system_seconds", status.cpu_system_seconds},
           {"memory_used_bytes", status.memory_used_bytes},
           {"memory_resident_bytes", status.memory_resident_bytes},
-          {"memory_max_bytes", status.memory_max_bytes}};
+          {"memory_max_bytes", status.memory_max_bytes},
+          {"eviction_waits", status.eviction_waits}};
 }
 
 json::array names_json(const cluster::ClusterView& view,

@@ -142,6 +142,14 @@ std::string reaping_line(const json::object& status) {
   return line + "\n";
 }
 
+// Why writes find no memory.
+std::string eviction_line(const json::object& status) {
+  const json::value* const found = status.if_contains("process");
+  if (found == nullptr || !found->is_object()) return {};
+  const std::string waits = text_of(found->as_object(), "eviction_waits");
+  return waits.empty() ? waits : waits + "\n";
+}
+
 // Members that are not up, and why.
 std::string reason_lines(const json::object& status) {
   std::string lines;
@@ -206,7 +214,7 @@ Result<std::string> status_table(const std::string& status_document) {
       text_of(status, "transfers_active"),
       failed ? "; its store refuses writes: " + text_of(store->as_object(), "error") : "");
   if (store != nullptr && store->is_object()) out += storage_line(store->as_object());
-  out += reaping_line(status) + background_line(status);
+  out += reaping_line(status) + eviction_line(status) + background_line(status);
   if (text_of(status, "waiting") == "true") out += "it waits to be admitted to the cluster\n";
   return out;
 }

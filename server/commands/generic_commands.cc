@@ -18,10 +18,13 @@ bool removed_before(const EditInput& input) {
 
 }  // namespace
 
-// All siblings go: the tombstone is newer than everything that R replicas knew.
+// All siblings go: the tombstone is newer than everything that R replicas knew. Where a key that is
+// not found may have been evicted it is written too: the copies that still have it must not show it
+// any more.
 EditOutput edit_remove(const EditInput& input, std::string&) {
   if (!input.visible.empty()) return store_tombstone(1);
-  return keep(0, removed_before(input) ? 1 : 0);
+  const int64_t removed = removed_before(input) ? 1 : 0;
+  return input.may_be_evicted && removed == 0 ? store_tombstone(0) : keep(0, removed);
 }
 
 namespace {

@@ -34,7 +34,7 @@ std::string stats_text(const NodeStatus& status) {
   add("bytes", status.memory_used_bytes);
   add("curr_items", status.keys[0]);
   add("threads", status.reactors);
-  add("evictions", 0);
+  add("evictions", status.counters.evicted_keys);
   text.append("END\r\n");
   return text;
 }

@@ -53,8 +53,10 @@ void memory_section(const NodeStatus& status, Out out) {
                  status.memory_used_bytes, human_bytes(status.memory_used_bytes));
   fmt::format_to(out, "used_memory_rss:{}\r\nused_memory_rss_human:{}\r\n",
                  status.memory_resident_bytes, human_bytes(status.memory_resident_bytes));
-  fmt::format_to(out, "maxmemory:{}\r\nmaxmemory_human:{}\r\nmaxmemory_policy:noeviction\r\n",
-                 status.memory_max_bytes, human_bytes(status.memory_max_bytes));
+  fmt::format_to(out, "maxmemory:{}\r\nmaxmemory_human:{}\r\nmaxmemory_policy:{}\r\n",
+                 status.memory_max_bytes, human_bytes(status.memory_max_bytes),
+                 status.evicts ? "allkeys-lru" : "noeviction");
+  fmt::format_to(out, "eviction_waits:{}\r\n", status.eviction_waits);
 }
 
 void persistence_section(const NodeStatus& status, Out out) {
@@ -80,8 +82,8 @@ void stats_section(const NodeStatus& status, Out out) {
                  status.commands_per_second, status.net_input_bytes);
   fmt::format_to(out, "total_net_output_bytes:{}\r\nrejected_connections:{}\r\nexpired_keys:{}\r\n",
                  status.net_output_bytes, status.connections_rejected, status.expired_keys);
-  fmt::format_to(out, "evicted_keys:0\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\n",
-                 status.keyspace_hits, status.keyspace_misses);
+  fmt::format_to(out, "evicted_keys:{}\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\n",
+                 status.counters.evicted_keys, status.keyspace_hits, status.keyspace_misses);
 }
 
 // Every node takes writes: to Redis's clients each is a master without replicas.

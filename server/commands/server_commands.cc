@@ -35,7 +35,9 @@ std::string longest_value(NodeFacts& facts) { return std::to_string(facts.value_
 std::string none(NodeFacts&) { return ""; }
 std::string zero(NodeFacts&) { return "0"; }
 std::string no(NodeFacts&) { return "no"; }
-std::string no_eviction(NodeFacts&) { return "noeviction"; }
+std::string eviction(NodeFacts& facts) {
+  return facts.status().evicts ? "allkeys-lru" : "noeviction";
+}
 // What appendfsync says is what our log does.
 std::string sync_policy(NodeFacts& facts) {
   const std::string sync = facts.status().sync;
@@ -52,7 +54,7 @@ constexpr Parameter kParameters[] = {
     {"appendfsync", sync_policy},   {"appendonly", durable},
     {"bind", redis_host},           {"cluster-enabled", no},
     {"databases", databases},       {"maxclients", maximum_clients},
-    {"maxmemory", maximum_memory},  {"maxmemory-policy", no_eviction},
+    {"maxmemory", maximum_memory},  {"maxmemory-policy", eviction},
     {"port", redis_port},           {"proto-max-bulk-len", longest_value},
     {"requirepass", password_text}, {"save", none},
     {"tcp-keepalive", zero},        {"timeout", zero},

@@ -77,7 +77,8 @@ void getrange(const CommandCall& call, Plan& plan) {
 
 EditOutput edit_get_remove(const EditInput& input, std::string& scratch) {
   EditOutput output;
-  if (is_conflict(input, scratch, &output) || input.visible.empty()) return output;
+  if (is_conflict(input, scratch, &output)) return output;
+  if (input.visible.empty()) return input.may_be_evicted ? store_tombstone(0) : output;
   output = store_tombstone(1);
   output.has_reply_bytes = true;
   output.reply_bytes = input.visible[0].bytes;

@@ -79,6 +79,39 @@ TEST(Reapable, ABareVectorIs) {
   EXPECT_TRUE(reapable(bare, Hlc{6}));
 }
 
+TEST(Evictable, AValueIsWhenAllThatItsObjectKnowsIsBelow) {
+  Object object = object_of({version_at(kX, 5)});
+  EXPECT_FALSE(evictable(object, Hlc{5}));
+  EXPECT_TRUE(evictable(object, Hlc{6}));
+  object.vector.raise(kY, Hlc{8});  // of a delete that others may lack
+  EXPECT_FALSE(evictable(object, Hlc{8}));
+  EXPECT_TRUE(evictable(object, Hlc{9}));
+  EXPECT_FALSE(evictable(object, Hlc{})) << "nothing is known of the copy";
+}
+
+TEST(Evictable, ADeadlineDoesNotMatter) {
+  Version version = version_at(kX, 5);
+  version.deadline_ms = 1'000'000;
+  EXPECT_TRUE(evictable(object_of({version}), Hlc{6}));
+}
+
+TEST(Evictable, ARetriedVersionOnlyWhenNoTwinComesAnyMore) {
+  Version version = version_at(kX, Hlc::from_ms(1000).value);
+  version.retried = true;
+  const Object object = object_of({version});
+  EXPECT_FALSE(evictable(object, Hlc::from_ms(1001)));
+  EXPECT_TRUE(evictable(object, Hlc::from_ms(1000 + kTwinsWithinMs + 1)));
+}
+
+TEST(KeepNewest, CountsNoVersionBelowTheFrontier) {
+  Object object = object_of({version_at(kX, 5), version_at(kY, 9)});
+  EXPECT_EQ(keep_newest(object, Hlc{6}), 0u);
+  ASSERT_EQ(object.versions.size(), 1u);
+  EXPECT_EQ(object.versions[0].dot.hlc, Hlc{9});
+  Object concurrent = object_of({version_at(kX, 5), version_at(kY, 9)});
+  EXPECT_EQ(keep_newest(concurrent, Hlc{5}), 1u);
+}
+
 TEST(OldestAbove, LooksAtVersionsFromTheFrontierOn) {
   const Object object = object_of({version_at(kX, 5), version_at(kY, 7)});
   EXPECT_EQ(oldest_above(object, Hlc{}), 5u);

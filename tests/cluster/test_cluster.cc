@@ -23,10 +23,10 @@ EditOutput set_edit(const EditInput& input, std::string&) {
 
 EditOutput delete_edit(const EditInput& input, std::string&) {
   EditOutput output;
-  if (input.visible.empty()) return output;
+  if (input.visible.empty() && !input.may_be_evicted) return output;
   output.verdict = EditOutput::Verdict::kStore;
   output.type = TypeTag::kTombstone;
-  output.reply_number = 1;
+  output.reply_number = input.visible.empty() ? 0 : 1;
   return output;
 }
 
@@ -68,8 +68,15 @@ TestNode::TestNode(const ClusterView&, uint64_t session)
       hints(std::make_unique<Hints>(hint_table.get(), &authors, HintOptions{})),
       incarnation(session),
       renewed_incarnation(session) {
+  make_table();
+}
+
+void TestNode::make_table() {
   engine::TableOptions options = table_options();
   options.codec = &table_codec;
+  options.store = object_store;
+  options.memory_bytes_max = memory_bytes_max;
+  if (evicts) options.evicting_keyspaces = 1;
   table = std::make_unique<engine::ObjectTable>(options);
 }
 
@@ -78,9 +85,7 @@ void TestNode::wipe(uint64_t new_incarnation) {
   hints.reset();
   hint_table = std::make_unique<engine::ObjectTable>(Hints::table_options(7));
   hints = std::make_unique<Hints>(hint_table.get(), &authors, HintOptions{});
-  engine::TableOptions options = table_options();
-  options.codec = &table_codec;
-  table = std::make_unique<engine::ObjectTable>(options);
+  make_table();
   whole = std::make_unique<WholeReplicas>(kPartitionBits, false);
   exchanges = std::make_unique<CleanExchanges>(1u << kPartitionBits);
   incarnation = new_incarnation;
@@ -135,15 +140,20 @@ void TestNode::open_hints(engine::Store* store, uint64_t bytes_max) {
   hints->recover();
 }
 
-void TestNode::open_objects(engine::Store* store, uint64_t memory_bytes_max) {
+void TestNode::open_objects(engine::Store* store, uint64_t bytes_max) {
   coordinator.reset();
-  engine::TableOptions options = table_options();
-  options.codec = &table_codec;
-  options.store = object_store = store;
-  options.memory_bytes_max = memory_bytes_max;
-  table = std::make_unique<engine::ObjectTable>(options);
+  object_store = store;
+  memory_bytes_max = bytes_max;
+  make_table();
   KVORUM_CHECK(table->warm().ok());
   commits_objects = true;
+}
+
+void TestNode::open_cache(uint64_t bytes_max) {
+  coordinator.reset();
+  memory_bytes_max = bytes_max;
+  evicts = true;
+  make_table();
 }
 
 void TestNode::salvage() {
@@ -316,6 +326,16 @@ void TestCluster::open_objects(size_t node, engine::Store* store, uint64_t memor
   isolate(node);
   its.open_objects(store, memory_bytes_max);
   its.start(own_view, options_);
+  heal_all();
+}
+
+void TestCluster::open_caches(uint64_t memory_bytes_max) {
+  for (size_t node = 0; node < nodes.size(); ++node) {
+    const auto own_view = std::make_shared<const ClusterView>(nodes[node]->coordinator->view());
+    isolate(node);
+    nodes[node]->open_cache(memory_bytes_max);
+    nodes[node]->start(own_view, options_);
+  }
   heal_all();
 }
 

@@ -57,7 +57,9 @@ struct TestNode : CompletionSink, KeyspaceSink {
   // again. start() must follow. A null store is memory.
   void open_hints(engine::Store* store, uint64_t bytes_max = 0);
   // The same for its objects, as at the start of a process.
-  void open_objects(engine::Store* store, uint64_t memory_bytes_max);
+  void open_objects(engine::Store* store, uint64_t bytes_max);
+  // Its objects are in memory alone, and those of keyspace 0 may be evicted. start() must follow.
+  void open_cache(uint64_t bytes_max);
   // What the commit thread does with a damaged store.
   void salvage();
 
@@ -76,6 +78,8 @@ struct TestNode : CompletionSink, KeyspaceSink {
   std::unique_ptr<Frontier> frontier;  // with anti-entropy only
   BackgroundBudget* budget = nullptr;  // of coordinators started from then on
   engine::Store* object_store = nullptr;
+  uint64_t memory_bytes_max = 0;
+  bool evicts = false;
   std::unique_ptr<LostCopies> losses;
   std::unique_ptr<Coordinator> coordinator;
   uint64_t incarnation;
@@ -83,6 +87,9 @@ struct TestNode : CompletionSink, KeyspaceSink {
   int64_t skew_ms = 0;
   std::map<uint64_t, Answer> answers;
   std::map<uint64_t, KeyspaceCompletion> keyspace_answers;
+
+ private:
+  void make_table();
 };
 
 // Most tests look at one mechanism: anti-entropy would mend behind their back.
@@ -124,6 +131,8 @@ class TestCluster {
   void commit_hints(size_t node, bool ok = true);
   // A node whose objects are in a store of its own; or its death and next session.
   void open_objects(size_t node, engine::Store* store, uint64_t memory_bytes_max);
+  // All nodes become caches (TestNode::open_cache) that were never anything else.
+  void open_caches(uint64_t memory_bytes_max);
 
   // Both directions; frames on their way are lost. Links break at once unless `silently`.
   void cut(size_t a, size_t b, bool silently = false);

@@ -88,6 +88,25 @@ TEST(ConfigProblems, WrongTypesAreNamed) {
                           "words'"));
 }
 
+TEST(ConfigProblems, EvictionIsForCachesOfLastWrites) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"engine: {type: memory, eviction: lfu}",
+       "f.yaml:1:34: engine.eviction: 'lfu' is not available in this version; use none or lru"},
+      {"engine: {eviction: lru}",
+       "f.yaml:1:20: engine.eviction: 'lru' is for type memory; with leveldb, memory is a cache of "
+       "the disk already: what is not used leaves it, and nothing is lost"},
+      {"engine: {type: memory, eviction: lru}",
+       "f.yaml:1:34: engine.eviction: 'lru' takes from keyspaces with conflicts: lww alone, and "
+       "there is none"},
+  };
+  for (const auto& [text, expected] : cases) {
+    EXPECT_THAT(problems_of(text), ElementsAre(expected)) << text;
+  }
+  EXPECT_THAT(problems_of("engine: {type: memory, eviction: lru}\n"
+                          "keyspaces: {cache: {db: 2, conflicts: lww}}\n"),
+              IsEmpty());
+}
+
 TEST(ConfigProblems, WrongValuesAreNamed) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"node: {name: 'a b'}",
@@ -117,8 +136,6 @@ TEST(ConfigProblems, WrongValuesAreNamed) {
        "engine.type: 'buffered' is not available in this version; use leveldb or memory"},
       {"engine: {type: rocksdb}", "engine.type: 'rocksdb' is unknown; known are leveldb, memory"},
       {"engine: {sync: alwys}", "engine.sync: 'alwys' is unknown; did you mean 'always'?"},
-      {"engine: {eviction: lru}",
-       "engine.eviction: 'lru' is not available in this version; use none"},
       {"engine: {eviction: lfru}", "engine.eviction: 'lfru' is unknown; did you mean 'lru'?"},
       {"engine: {memory: 3zb}",
        "engine.memory: '3zb' is not a size; write a whole number with b, kb, mb, gb or tb, as in "

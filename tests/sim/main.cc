@@ -15,6 +15,7 @@
 #include "tests/sim/planted.h"
 #include "tests/sim/run.h"
 #include "tests/sim/story.h"
+#include "tests/sim/swarm.h"
 
 namespace kvorum::sim {
 namespace {
@@ -26,11 +27,12 @@ struct Options {
   bool once = false;
   bool trace = false;
   bool planted = false;
+  bool eviction = false;
   std::string plant, story;
 };
 
 struct Totals {
-  std::atomic<uint64_t> next{0}, failed{0}, virtual_us{0}, operations{0};
+  std::atomic<uint64_t> next{0}, failed{0}, virtual_us{0}, operations{0}, evicted{0};
   std::mutex output;
 };
 
@@ -59,6 +61,7 @@ void run_seeds(const Options& options, Totals& totals) {
     const RunResult result = options.once ? run_seed(seed) : run_seed_twice(seed);
     totals.virtual_us += result.virtual_us;
     totals.operations += result.operations;
+    totals.evicted += result.evicted;
     if (result.violations.empty()) continue;
     ++totals.failed;
     const std::lock_guard lock(totals.output);
@@ -74,6 +77,7 @@ int run_many(const Options& options) {
   const double hours = static_cast<double>(totals.virtual_us) / 3.6e9;
   fmt::print("{} operations, {:.2f} simulated hours in {:.1f} s: {:.1f} simulated hours a minute\n",
              totals.operations.load(), hours, took.count(), hours / took.count() * 60);
+  if (totals.evicted > 0) fmt::print("{} objects evicted\n", totals.evicted.load());
   fmt::print("{} passed, {} failed\n", options.seeds - totals.failed, totals.failed.load());
   return totals.failed == 0 ? 0 : 1;
 }
@@ -145,6 +149,7 @@ int run_story(const Options& options) {
 }
 
 int run(const Options& options, bool single) {
+  if (options.eviction) only_caches();
   if (options.planted) return run_planted(options);
   plant(planted_bug_named(options.plant));
   if (!options.story.empty()) return run_story(options);
@@ -166,6 +171,7 @@ int main(int argc, char** argv) {
   app.add_flag("--once", options.once, "run each seed once: traces are not compared");
   const CLI::Option* const single = app.add_option("--seed", seed, "this seed alone");
   app.add_flag("--trace", options.trace, "with --seed: every event, as text");
+  app.add_flag("--eviction", options.eviction, "every cluster is a cache that evicts");
   app.add_option("--story", options.story, "a file of tests/sim/stories instead of seeds")
       ->check(CLI::ExistingFile);
   app.add_option("--plant", options.plant, "a bug for the seeds or the story to catch")

@@ -21,6 +21,7 @@ constexpr sim::PlantedBugRow kRows[] = {
     {PlantedBug::kRetryUnasked, "retry-unasked", "a retry runs without leave", false},
     {PlantedBug::kAcknowledgeEarly, "acknowledge-early", "a put is answered before W", true},
     {PlantedBug::kStaleTree, "stale-tree", "a delete is missing in the digests", true},
+    {PlantedBug::kEvictAny, "evict-any", "objects are evicted that others may lack", true},
     {PlantedBug::kClockAlone, "clock-alone", "a last write is as old as its clock", true},
     {PlantedBug::kForgetContext, "forget-context", "an update keeps what it covers", true},
     {PlantedBug::kNoBirths, "no-births", "an actor is (node, incarnation) alone", false},

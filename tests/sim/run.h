@@ -18,7 +18,8 @@ struct RunResult {
   uint64_t trace_hash = 0;
   uint64_t virtual_us = 0;
   uint64_t operations = 0;
-  std::string swarm;  // described
+  uint64_t evicted = 0;  // objects, by the nodes alive at the end
+  std::string swarm;     // described
 };
 
 RunResult run_seed(uint64_t seed, std::FILE* trace_out = nullptr);

@@ -94,6 +94,7 @@ void SimNode::open_tables() {
   options.hash_seed = rng_.next();
   options.partition_bits = view_->ring.partition_bits();
   options.memory_bytes_max = world_.swarm.memory_bytes;
+  if (world_.swarm.evicts) options.evicting_keyspaces = 1u << kLwwDb;
   codec_ = std::make_unique<cluster::StoredRecordCodec>(authors_.get(), view_->cluster_id);
   options.codec = codec_.get();
   options.store = store_.get();

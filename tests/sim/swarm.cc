@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/rng.h"
 #include "cluster/founding.h"
@@ -17,6 +18,8 @@ using engine::SyncPolicy;
 constexpr uint64_t kMs = 1000;
 constexpr uint64_t kSecond = 1'000'000;
 constexpr uint64_t kSmallMemoryBytes = 96 * 1024;
+constexpr uint64_t kEmptyPartitionBytes = 2304;  // index and tree
+constexpr uint64_t kSmallCacheBytes = 32 * 1024;
 constexpr uint64_t kSmallPipelineBytes = 64;
 constexpr uint64_t kSmallHintBytes = 2048;
 
@@ -114,6 +117,33 @@ void draw_damage(Swarm& swarm) {
   if (rng.chance(0.5)) swarm.memory_bytes = kSmallMemoryBytes;  // else only starts read the disk
 }
 
+std::atomic<bool> caches_alone{false};
+
+// From numbers of its own, as above. Little memory beside what the empty tables take, and a
+// frontier that follows within a second: keys come and go all the time.
+void draw_eviction(Swarm& swarm) {
+  Rng rng(swarm.seed * 0x9e3779b97f4a7c15ULL + 3);
+  if (hidden_by_anti_entropy()) return;
+  if (!caches_alone && (swarm.durable || !rng.chance(0.6))) return;
+  swarm.durable = false;
+  swarm.disk.error = 0;
+  swarm.faults.disk_us = swarm.faults.damage_us = swarm.faults.copy_us = 0;
+  swarm.evicts = true;
+  const uint64_t copies = std::min<uint64_t>(swarm.keyspaces[0].n, swarm.nodes.size());
+  const uint64_t held = std::size(kDbs) * swarm.partitions * copies / swarm.nodes.size();
+  swarm.memory_bytes =
+      held * kEmptyPartitionBytes + rng.between(kSmallCacheBytes, 8 * kSmallCacheBytes);
+  swarm.options.anti_entropy_ms = pick<uint32_t>(rng, {300, 1000});
+  swarm.options.gossip_ms = pick<uint32_t>(rng, {20, 50, 200});
+  // Reads of primaries alone are held to more.
+  if (rng.chance(0.7)) {
+    swarm.keyspaces[kLwwDb] = swarm.keyspaces[kStrictDb];
+    swarm.keyspaces[kLwwDb].db = kLwwDb;
+    swarm.keyspaces[kLwwDb].conflicts = cluster::ConflictPolicy::kLww;
+    swarm.keyspaces[kLwwDb].reads_when_short = cluster::ReadsWhenShort::kFail;
+  }
+}
+
 void draw_limits(Rng& rng, Swarm& swarm) {
   swarm.options.request_timeout_ms = pick<uint32_t>(rng, {400, 1000, 2000});
   swarm.options.read_repair_wait_ms = pick<uint32_t>(rng, {50, 100, 300});
@@ -151,8 +181,11 @@ Swarm draw_swarm(uint64_t seed) {
   swarm.keys_per_workload = rng.between(1, 5);
   swarm.sticky = pick(rng, {0.0, 0.5, 0.9, 1.0});
   draw_damage(swarm);
+  draw_eviction(swarm);
   return swarm;
 }
+
+void only_caches() { caches_alone = true; }
 
 Swarm plain_swarm(size_t nodes) {
   Swarm swarm;
@@ -178,7 +211,9 @@ std::string Swarm::describe() const {
       "{} {} nodes x {} reactors, {}/{}/{}, {}{}", calm ? "calm:" : "faulty:", nodes.size(),
       reactors, policy.n, policy.r, policy.w,
       durable ? std::string("durable, sync ") + syncs[static_cast<int>(sync)] : "memory",
-      memory_bytes ? ", little memory" : "");
+      evicts         ? ", evicting"
+      : memory_bytes ? ", little memory"
+                     : "");
   text += fmt::format(", delay {}+{} us", network.delay_min_us, network.delay_spread_us);
   if (network.loss > 0) text += fmt::format(", loss {}", network.loss);
   if (network.duplication > 0) text += fmt::format(", duplication {}", network.duplication);

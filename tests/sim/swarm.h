@@ -65,6 +65,7 @@ struct Swarm {
   bool durable = false;  // a store beneath the table, else memory
   engine::SyncPolicy sync = engine::SyncPolicy::kAlways;
   uint64_t memory_bytes = 0;
+  bool evicts = false;  // kLwwDb's objects, where memory is full
   uint64_t pipeline_bytes_max = 64ULL << 20;
   uint64_t hint_bytes_max = 0;  // 0: no bound
   std::array<cluster::KeyspacePolicy, kKeyspacesMax> keyspaces;
@@ -84,6 +85,8 @@ struct Swarm {
 };
 
 Swarm draw_swarm(uint64_t seed);
+// Has draw_swarm() make every cluster a cache that evicts, for `kvorum-sim --eviction`.
+void only_caches();
 
 // A cluster without faults, for scenarios: three nodes or more, 3/2/2.
 Swarm plain_swarm(size_t nodes);

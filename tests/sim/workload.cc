@@ -50,6 +50,8 @@ const cluster::EffectiveQuorum Workload::quorum() const {
 
 bool Workload::is_strict() const {
   const cluster::EffectiveQuorum q = quorum();
+  // Full memory is a fault: who refuses is replaced by a fallback.
+  if (cluster_.swarm.evicts && cluster_.swarm.keyspaces[db_].sloppy) return false;
   return cluster_.swarm.calm && 2 * q.w > q.n && q.r + q.w > q.n;
 }
 
@@ -61,6 +63,7 @@ Fate Workload::fate_of(const RespReply* reply) {
   for (const char* refusal : {"NOQUORUM", "TOOMANYSIBLINGS", "CONFLICT", "MISCONF"}) {
     if (reply->is_error(refusal)) return refused;
   }
+  if (cluster_.swarm.evicts && reply->is_error("OOM")) return refused;
   violation("unexpected error: " + reply->text);
   return Fate::kMaybe;
 }

@@ -66,6 +66,8 @@ class Workload {
   std::string key_led_by(size_t node, size_t number) const;
   // No fault in this run, and any two write quorums, and a read and a write quorum, overlap.
   bool is_strict() const;
+  // A key may be gone at any time.
+  bool may_be_evicted() const { return cluster_.swarm.evicts && db_ == kLwwDb; }
   // Only primaries count, and a read has R of them or fails.
   bool reads_primaries() const;
   // So many copies that every read quorum of primaries has one of them.

@@ -68,10 +68,11 @@ void DeleteWorkload::delete_with_context(size_t index, size_t number) {
   });
 }
 
-// Where it finds nothing, nothing ends.
+// Where it finds nothing, nothing ends; but what DEL finds evicted it deletes.
 void DeleteWorkload::end_by(size_t index, size_t number, std::vector<std::string> words) {
   client(index).call(std::move(words), [this, index, number](const RespReply* reply) {
-    if (reply && !reply->is_error() && reply->number == 0) return next(index);
+    const bool deletes = may_be_evicted() && lives_[number].way == Way::kDel;
+    if (reply && !reply->is_error() && reply->number == 0 && !deletes) return next(index);
     note_end(index, number, reply);
   });
 }

@@ -91,6 +91,7 @@ class OverwriteWorkload final : public Workload {
   void step(size_t client) override;
   void write(size_t client, const std::string& key);
   void read(size_t client, const std::string& key);
+  bool is_last(const History& history, const std::vector<std::string>& values) const;
 
   std::map<std::string, History> histories_;
   uint64_t next_value_ = 0;
@@ -100,8 +101,9 @@ class OverwriteWorkload final : public Workload {
 // keyspace where the last write wins, by several clients. Demands: a read gives one value or none;
 // in the end no value stands that the writer of an acknowledged one had read (or whose past had),
 // however wrong the clocks are; nor one with an older dot than that of an acknowledged write, a
-// delete among them; what is gone was deleted. Without faults, and with overlapping quorums, each
-// read says so already.
+// delete among them; what is gone was deleted, or evicted. Without faults, and with overlapping
+// quorums, each read says so already; and where keys are evicted each read that must have met the
+// acknowledged write.
 class LastWriteWorkload final : public Workload {
  public:
   using Workload::Workload;
@@ -120,6 +122,7 @@ class LastWriteWorkload final : public Workload {
   };
   void step(size_t client) override;
   void write(size_t client, const std::string& key, const RespReply* read);
+  void remove(size_t client, const std::string& key);
   void note_past(Write& write, const std::string& value);
   void note_written(size_t client, size_t number, const RespReply* reply);
   void check_read(const std::string& key, uint64_t began_us, const RespReply& read);
@@ -127,6 +130,20 @@ class LastWriteWorkload final : public Workload {
   void check_key(const std::string& key, const std::vector<std::string>& values);
 
   std::vector<Write> writes_;
+};
+
+// Large values under many names, some a second, so that other keys have to go. Demands: what is
+// there was written there.
+class FillWorkload final : public Workload {
+ public:
+  using Workload::Workload;
+  std::vector<KeyName> keys() const override;
+  void check(const FinalState& state) override;
+
+ private:
+  void step(size_t client) override;
+
+  std::map<std::string, std::set<std::string>> written_;  // by key
 };
 
 // INCR of counters, each by one client only. Demands: never above the attempts (a retry counts
