@@ -149,6 +149,7 @@ void put_forward(std::string& batch, SlotId operation, const ForwardEnvelope& en
       static_cast<uint16_t>((envelope.hops & kHopsBits) | (envelope.retried ? kRetriedBit : 0));
   FrameWriter frame(batch, {MessageType::kForward, envelope.keyspace, flags, operation});
   put_u32(batch, envelope.remaining_ms);
+  put_u64(batch, envelope.sent_us);
   batch.append(payload);
   frame.finish();
 }
@@ -160,6 +161,7 @@ bool parse_forward_envelope(const Frame& frame, ForwardEnvelope* envelope,
   envelope->hops = static_cast<uint8_t>(frame.head.flags & kHopsBits);
   envelope->retried = frame.head.flags & kRetriedBit;
   envelope->remaining_ms = reader.u32();
+  envelope->sent_us = reader.u64();
   *payload = reader.rest();
   return reader.ok();
 }

@@ -56,6 +56,7 @@ MemberIndex Forwarding::coordinator_of(const Operation& operation) const {
 
 ForwardEnvelope Forwarding::envelope_of(const Operation& operation, Now now) {
   ForwardEnvelope envelope;
+  envelope.sent_us = now.steady_us;
   envelope.keyspace = operation.keyspace;
   envelope.hops = static_cast<uint8_t>(operation.hops + 1);
   envelope.remaining_ms = static_cast<uint32_t>(
@@ -266,6 +267,21 @@ void Forwarding::on_link_down(SlotId id, Operation& operation, MemberIndex peer,
     if (operation.hedge != kNoMember) return promote_hedge(id, operation, now);
     try_next(id, operation, now);
   }
+}
+
+uint64_t Forwarding::held_up_us(MemberIndex from, const ForwardEnvelope& envelope, Now now) {
+  if (from >= transits_.size()) transits_.resize(size_t{from} + 1);
+  return transits_[from].excess_us(envelope.sent_us, now.steady_us);
+}
+
+// After a quarter of its time an edit that may be run twice was given to another coordinator.
+bool Forwarding::comes_too_late(const ForwardedRequest& forwarded, const ForwardEnvelope& envelope,
+                                uint64_t held_up_us) const {
+  const Request& request = forwarded.request;
+  if (request.kind != Request::Kind::kEdit || envelope.retried) return false;
+  const bool twice =
+      request.edit < core_.parts.edits.size() && core_.parts.edits[request.edit].idempotent;
+  return held_up_us >= envelope.remaining_ms * (twice ? 250ULL : 1000ULL);
 }
 
 bool Forwarding::seen_before(const ForwardedRequest& forwarded) {

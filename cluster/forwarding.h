@@ -22,6 +22,7 @@
 #include <set>
 
 #include "cluster/core.h"
+#include "cluster/transit_time.h"
 
 namespace kvorum::cluster {
 
@@ -51,6 +52,12 @@ class Forwarding {
   void on_timer(SlotId id, Operation& operation, Now now);
   void on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now);
 
+  // How long a frame lay in a network that broke for a moment, or in this process while it stood
+  // still; and whether its edit would come after others that its client knows of, or made.
+  uint64_t held_up_us(MemberIndex from, const ForwardEnvelope& envelope, Now now);
+  bool comes_too_late(const ForwardedRequest& forwarded, const ForwardEnvelope& envelope,
+                      uint64_t held_up_us) const;
+
   // A forwarded edit that is not idempotent is run once, however often its frame arrives.
   bool seen_before(const ForwardedRequest& forwarded);
 
@@ -76,6 +83,7 @@ class Forwarding {
 
   static constexpr size_t kSeenMax = 65536;
   Core& core_;
+  std::vector<TransitTime> transits_;  // by link
   std::deque<uint64_t> seen_order_;
   std::set<uint64_t> seen_;
 };

@@ -183,6 +183,7 @@ struct ForwardEnvelope {
   uint8_t hops = 0;           // nodes that passed it on, the asking one included
   bool retried = false;       // another coordinator may have run it
   uint32_t remaining_ms = 0;  // until the asking node gives up
+  uint64_t sent_us = 0;       // by the sender's steady clock (transit_time.h)
 };
 void put_forward(std::string& batch, SlotId operation, const ForwardEnvelope& envelope,
                  std::string_view payload);

@@ -18,8 +18,9 @@ Frame frame_of(const std::string& batch) {
 TEST(ForwardMessages, TheEnvelopeTellsHopsAndWhetherAnotherWasAsked) {
   for (const bool retried : {false, true}) {
     std::string batch;
-    put_forward(batch, 5, {.keyspace = 3, .hops = 2, .retried = retried, .remaining_ms = 750},
-                "request");
+    const ForwardEnvelope sent{
+        .keyspace = 3, .hops = 2, .retried = retried, .remaining_ms = 750, .sent_us = 1ULL << 40};
+    put_forward(batch, 5, sent, "request");
     ForwardEnvelope envelope;
     std::string_view payload;
     ASSERT_TRUE(parse_forward_envelope(frame_of(batch), &envelope, &payload));
@@ -27,6 +28,7 @@ TEST(ForwardMessages, TheEnvelopeTellsHopsAndWhetherAnotherWasAsked) {
     EXPECT_EQ(envelope.hops, 2);
     EXPECT_EQ(envelope.retried, retried);
     EXPECT_EQ(envelope.remaining_ms, 750u);
+    EXPECT_EQ(envelope.sent_us, 1ULL << 40);
     EXPECT_EQ(payload, "request");
   }
 }
