@@ -13,7 +13,7 @@ namespace {
 constexpr uint64_t kBatchUs[kBackgroundWorks] = {
     5,    // a hint
     5,    // a question of an exchange, or a key to repair
-    100,  // a turn of a tree's building
+    50,   // a turn of a tree's building
     400,  // a turn of reaping
 };
 constexpr uint64_t kBytesPerUs = 64;

@@ -20,9 +20,9 @@ namespace kvorum::cluster {
 class AdmissionRate {
  public:
   static constexpr uint64_t kFull = 1'000'000;        // all of one thread
-  static constexpr uint64_t kBusyMax = 100'000;       // beside clients, however quick their answers
-  static constexpr uint64_t kUnmeasuredMax = 50'000;  // beside those of other coordinators
-  static constexpr uint64_t kLeast = 10'000;          // work never starves
+  static constexpr uint64_t kBusyMax = 40'000;        // beside clients, however quick their answers
+  static constexpr uint64_t kUnmeasuredMax = 20'000;  // beside those of other coordinators
+  static constexpr uint64_t kLeast = 5'000;           // work never starves
   static constexpr uint64_t kOperationsMin = 100;     // a minute; of fewer a p99 says nothing
   static constexpr uint64_t kLatestMin = 20;          // operations that tell how it is now
   static constexpr uint64_t kRecoveryUs = 20'000'000;

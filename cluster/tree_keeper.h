@@ -22,8 +22,8 @@ class DamageSink {
 
 class TreeKeeper {
  public:
-  static constexpr int kStretchesPerTurn = 4;     // each some tens of microseconds
-  static constexpr uint64_t kTurnUs = 2000;       // between two turns
+  static constexpr int kStretchesPerTurn = 2;     // each some tens of microseconds
+  static constexpr uint64_t kTurnUs = 1000;       // between two turns
   static constexpr uint64_t kLookUs = 1'000'000;  // for trees that are outgrown
 
   TreeKeeper(Core& core, DamageSink& damage) : core_(core), damage_(damage) {}
