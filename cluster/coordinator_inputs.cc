@@ -16,7 +16,6 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
   ForwardEnvelope envelope;
   std::string_view payload;
   if (!parse_forward_envelope(frame, &envelope, &payload)) return false;
-  const uint64_t held_up_us = forwarding.held_up_us(from, envelope, now);
   SlotId id;
   Operation& operation = core.operations.acquire(&id);
   operation.begin(Operation::Kind::kGet, now);
@@ -32,9 +31,8 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
     core.release(id);
     return false;
   }
-  if (!core.view->is_member() ||
-      forwarding.comes_too_late(operation.forwarded, envelope, held_up_us) ||
-      forwarding.seen_before(operation.forwarded)) {
+  if (forwarding.comes_too_late(from, envelope, operation.request(), now) ||
+      !core.view->is_member() || forwarding.seen_before(operation.forwarded)) {
     core.release(id);
     return true;
   }

@@ -118,8 +118,8 @@ struct Operation {
 
   // Forward.
   InlineVector<MemberIndex, 4> tried;  // the last is waited for
-  uint8_t
-      refusals;  // the first of `tried`, so many: their stores took nothing, so they ran nothing
+  // The first of `tried`, so many: their stores took nothing, so they ran nothing.
+  uint8_t refusals;
   uint64_t asked_us;  // the last of them; get: when the replicas were asked; a retry: for leave
   // Of `tried`: have leave to run the request, and may have stored a version of it, or will.
   InlineVector<MemberIndex, 4> permitted;

@@ -20,8 +20,8 @@ struct EditInput {
   const InlineVector<Version, 1>& visible;  // what a client would see of it, newest first
   uint64_t now_ms;                          // hybrid clock
   uint64_t origin;  // the request's: of a version in `object` where it ran before
-  bool
-      may_be_evicted;  // absence proves nothing: another copy may have a value that this one forgot
+  // Absence proves nothing: another copy may have a value that this one forgot.
+  bool may_be_evicted;
   std::string_view argument;  // the edit's own encoding of its options
   std::string_view value;
 };

@@ -166,6 +166,10 @@ bool parse_forward_envelope(const Frame& frame, ForwardEnvelope* envelope,
   return reader.ok();
 }
 
+uint64_t patience_us(const ForwardEnvelope& envelope, const Request& request, EditTable edits) {
+  return envelope.remaining_ms * (is_idempotent(request, edits) ? 250ULL : 1000ULL);
+}
+
 void put_forward_ask(std::string& batch, SlotId operation, SlotId slot) {
   put_number(batch, {MessageType::kForwardAsk, 0, 0, operation}, slot);
 }

@@ -196,9 +196,7 @@ void Forwarding::finish_held(SlotId id, Operation& operation, Now now) {
 }
 
 bool Forwarding::may_try_again(const Operation& operation) const {
-  const Request& request = operation.request();
-  if (request.kind != Request::Kind::kEdit || planted(PlantedBug::kRetryTwice)) return true;
-  return request.edit < core_.parts.edits.size() && core_.parts.edits[request.edit].idempotent;
+  return is_idempotent(operation.request(), core_.parts.edits) || planted(PlantedBug::kRetryTwice);
 }
 
 void Forwarding::try_next(SlotId id, Operation& operation, Now now) {
@@ -269,27 +267,16 @@ void Forwarding::on_link_down(SlotId id, Operation& operation, MemberIndex peer,
   }
 }
 
-uint64_t Forwarding::held_up_us(MemberIndex from, const ForwardEnvelope& envelope, Now now) {
+bool Forwarding::comes_too_late(MemberIndex from, const ForwardEnvelope& envelope,
+                                const Request& request, Now now) {
   if (from >= transits_.size()) transits_.resize(size_t{from} + 1);
-  return transits_[from].excess_us(envelope.sent_us, now.steady_us);
-}
-
-// After a quarter of its time an edit that may be run twice was given to another coordinator.
-bool Forwarding::comes_too_late(const ForwardedRequest& forwarded, const ForwardEnvelope& envelope,
-                                uint64_t held_up_us) const {
-  const Request& request = forwarded.request;
+  const uint64_t held_up_us = transits_[from].excess_us(envelope.sent_us, now.steady_us);
   if (request.kind != Request::Kind::kEdit || envelope.retried) return false;
-  const bool twice =
-      request.edit < core_.parts.edits.size() && core_.parts.edits[request.edit].idempotent;
-  return held_up_us >= envelope.remaining_ms * (twice ? 250ULL : 1000ULL);
+  return held_up_us >= patience_us(envelope, request, core_.parts.edits);
 }
 
 bool Forwarding::seen_before(const ForwardedRequest& forwarded) {
-  const Request& request = forwarded.request;
-  if (request.kind != Request::Kind::kEdit || forwarded.origin == 0) return false;
-  if (request.edit >= core_.parts.edits.size() || core_.parts.edits[request.edit].idempotent) {
-    return false;
-  }
+  if (forwarded.origin == 0 || is_idempotent(forwarded.request, core_.parts.edits)) return false;
   if (!seen_.insert(forwarded.origin).second) return true;
   seen_order_.push_back(forwarded.origin);
   if (seen_order_.size() > kSeenMax) {

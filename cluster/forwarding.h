@@ -52,11 +52,11 @@ class Forwarding {
   void on_timer(SlotId id, Operation& operation, Now now);
   void on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now);
 
-  // How long a frame lay in a network that broke for a moment, or in this process while it stood
-  // still; and whether its edit would come after others that its client knows of, or made.
-  uint64_t held_up_us(MemberIndex from, const ForwardEnvelope& envelope, Now now);
-  bool comes_too_late(const ForwardedRequest& forwarded, const ForwardEnvelope& envelope,
-                      uint64_t held_up_us) const;
+  // Whether the frame lay in a network that broke for a moment, or in this process while it stood
+  // still, for so long that its edit would come after others that its client knows of, or made. To
+  // be asked about every frame, also of reads: each is a sample of how long the link takes.
+  bool comes_too_late(MemberIndex from, const ForwardEnvelope& envelope, const Request& request,
+                      Now now);
 
   // A forwarded edit that is not idempotent is run once, however often its frame arrives.
   bool seen_before(const ForwardedRequest& forwarded);

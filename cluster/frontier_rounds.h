@@ -60,7 +60,6 @@ class FrontierRounds {
   // This node's report of the next round; to be called once ended() says so, or for the first one.
   void report(uint64_t hash, Hlc least);
   uint64_t round() const { return own().last.round; }
-  Hlc own_least() const { return own().last.least; }
 
   // Who did not report this node's latest round yet.
   std::vector<NodeId> awaited() const;

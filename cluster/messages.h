@@ -189,6 +189,9 @@ void put_forward(std::string& batch, SlotId operation, const ForwardEnvelope& en
                  std::string_view payload);
 bool parse_forward_envelope(const Frame& frame, ForwardEnvelope* envelope,
                             std::string_view* payload);
+// How long it may lie before it is run: what may be run twice is given to another coordinator after
+// a quarter of its time.
+uint64_t patience_us(const ForwardEnvelope& envelope, const Request& request, EditTable edits);
 
 // A coordinator's question before it runs a retry: `operation` is the forwarding node's, `slot`
 // what its answer goes to.

@@ -51,6 +51,13 @@ enum class Outcome : uint8_t {
   kClusterDown,  // not a member, or starting
 };
 
+// Whether running it twice is like once, so that a second coordinator may: reads, and the edits
+// whose row says so.
+inline bool is_idempotent(const Request& request, EditTable edits) {
+  if (request.kind != Request::Kind::kEdit) return true;
+  return request.edit < edits.size() && edits[request.edit].idempotent;
+}
+
 // How an operation was served, for KV.LASTOP and metrics.
 struct ServiceRecord {
   NodeId coordinator = 0;

@@ -75,7 +75,9 @@ class Outbox {
   std::vector<RangeLoad> range_loads;
   std::vector<Quarantined> quarantined;
 
-  bool empty() const { return addressed_.empty() && loads.empty() && range_loads.empty(); }
+  bool empty() const {
+    return addressed_.empty() && loads.empty() && range_loads.empty() && quarantined.empty();
+  }
 
  private:
   std::vector<std::string> batches_;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commit thread of a leveldb node: waits until the table is dirty, writes one batch for all
 // reactors, syncs as the policy says (by interval on a thread of its own: sync_thread.h) and tells
-// each reactor once per round. A store that failed is
-// reopened, one that is damaged salvaged. Also owns the store threads that load objects. Started
-// and stopped by the server; the simulator has its own.
+// each reactor once per round. A store that failed is reopened, one that is damaged salvaged. Also
+// owns the store threads that load objects. Started and stopped by the server; the simulator has
+// its own.
 #pragma once
 
 #include <cstdint>

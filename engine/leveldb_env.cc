@@ -30,9 +30,8 @@ void sync_directory(const std::string& directory) {
 
 class StoreEnv::LogFile : public leveldb::WritableFile {
  public:
-  LogFile(StoreEnv* env, std::string name, leveldb::WritableFile* file,
-          std::shared_ptr<LogSync> log)
-      : env_(env), name_(std::move(name)), file_(file), log_(std::move(log)) {}
+  LogFile(StoreEnv* env, leveldb::WritableFile* file, std::shared_ptr<LogSync> log)
+      : env_(env), file_(file), log_(std::move(log)) {}
   ~LogFile() override { Close(); }
 
   leveldb::Status Append(const leveldb::Slice& bytes) override { return file_->Append(bytes); }
@@ -56,7 +55,6 @@ class StoreEnv::LogFile : public leveldb::WritableFile {
 
  private:
   StoreEnv* const env_;
-  const std::string name_;
   std::unique_ptr<leveldb::WritableFile> file_;
   const std::shared_ptr<LogSync> log_;
 };
@@ -71,7 +69,7 @@ leveldb::Status StoreEnv::NewWritableFile(const std::string& name, leveldb::Writ
   if (!status.ok()) return status;
   auto log = std::make_shared<LogSync>();
   log->file.reset(again);
-  *file = new LogFile(this, name, made.release(), log);
+  *file = new LogFile(this, made.release(), log);
   const std::lock_guard guard(mutex_);
   logs_[name] = std::move(log);
   return status;

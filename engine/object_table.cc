@@ -36,13 +36,17 @@ void ObjectTable::Impl::call_dirty_callback() const {
   if (dirty_callback != nullptr) dirty_callback(dirty_argument);
 }
 
+PartitionTable* ObjectTable::Impl::turn_eviction_hand() {
+  const size_t count = table_count.load(std::memory_order_acquire);
+  const size_t next = eviction_hand.fetch_add(1, std::memory_order_relaxed) % count;
+  return tables[next].load(std::memory_order_acquire);
+}
+
 // A bounded amount of work: where it was not enough, the next update goes on.
 void ObjectTable::Impl::evict() {
   constexpr int kTablesMax = 4;
-  const size_t count = table_count.load(std::memory_order_acquire);
   for (int i = 0; i < kTablesMax && shared.over_memory(); ++i) {
-    const size_t next = eviction_hand.fetch_add(1, std::memory_order_relaxed) % count;
-    PartitionTable* table = tables[next].load(std::memory_order_acquire);
+    PartitionTable* table = turn_eviction_hand();
     if (table == nullptr) continue;
     const std::lock_guard guard(table->lock());
     table->evict_some();

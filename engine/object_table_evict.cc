@@ -51,8 +51,7 @@ void PartitionTable::evict(Eviction& eviction, EvictionJudge fn) {
 PartitionTable* ObjectTable::Impl::next_evicting() {
   const size_t count = table_count.load(std::memory_order_acquire);
   for (size_t i = 0; i < count; ++i) {
-    const size_t next = eviction_hand.fetch_add(1, std::memory_order_relaxed) % count;
-    PartitionTable* table = tables[next].load(std::memory_order_acquire);
+    PartitionTable* table = turn_eviction_hand();
     if (table != nullptr && shared.evicts(table->keyspace())) return table;
   }
   return nullptr;

@@ -44,6 +44,8 @@ struct ObjectTable::Impl {
   }
   void call_dirty_callback() const;
   void evict();
+  // The next table, round and round; null where it is just being made. Not before the first one.
+  PartitionTable* turn_eviction_hand();
   PartitionTable* next_evicting();
   template <class Fn>  // Fn(PartitionTable&), in the order of creation
   void for_each_table(Fn fn) const {

@@ -119,13 +119,7 @@ bool AcceptedLink::is_over(const Frame& frame) {
       !cluster::parse_forwarded(envelope.keyspace, payload, &forwarded)) {
     return false;  // malformed: the coordinator counts it
   }
-  const cluster::Request& request = forwarded.request;
-  const cluster::EditTable edits = all_edits();
-  const bool once_only = request.kind == cluster::Request::Kind::kEdit &&
-                         request.edit < edits.size() && !edits[request.edit].idempotent;
-  // What may be done twice is given to another coordinator after a quarter of its time.
-  const uint64_t patience_us = envelope.remaining_ms * (once_only ? 1000ULL : 250ULL);
-  return clock().paused_us() >= patience_us;
+  return clock().paused_us() >= patience_us(envelope, forwarded.request, all_edits());
 }
 
 bool AcceptedLink::refuse(std::string_view reason) {

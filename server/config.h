@@ -134,6 +134,7 @@ ConfigReport load_config_file(const std::string& path, const Overrides& override
 
 // The effective configuration as YAML that load_config reads again; secret and password are masked.
 std::string show_config(const Config& config);
+std::string_view sync_text(engine::SyncPolicy sync);  // of it
 
 cluster::ClusterView make_view(const Config& config);
 

@@ -42,18 +42,6 @@ std::string_view text_of(EngineType type) {
   return "";
 }
 
-std::string_view text_of(engine::SyncPolicy sync) {
-  switch (sync) {
-    case engine::SyncPolicy::kAlways:
-      return "always";
-    case engine::SyncPolicy::kInterval:
-      return "interval";
-    case engine::SyncPolicy::kNever:
-      return "never";
-  }
-  return "";
-}
-
 std::string_view text_of(Eviction eviction) {
   switch (eviction) {
     case Eviction::kNone:
@@ -144,12 +132,24 @@ std::string keyspaces_text(const Config& config) {
 
 }  // namespace
 
+std::string_view sync_text(engine::SyncPolicy sync) {
+  switch (sync) {
+    case engine::SyncPolicy::kAlways:
+      return "always";
+    case engine::SyncPolicy::kInterval:
+      return "interval";
+    case engine::SyncPolicy::kNever:
+      return "never";
+  }
+  return "";
+}
+
 std::string show_config(const Config& config) {
   const LimitsConfig& limits = config.limits;
   const TimingConfig& timing = config.timing;
   std::string text = node_text(config) + cluster_text(config.cluster) + keyspaces_text(config);
   text += fmt::format("engine:\n  type: {}\n  sync: {}\n  memory: {}\n  eviction: {}\n",
-                      text_of(config.engine.type), text_of(config.engine.sync),
+                      text_of(config.engine.type), sync_text(config.engine.sync),
                       size_text(config.engine.memory_bytes), text_of(config.engine.eviction));
   text += fmt::format("reactors: {}\n",
                       config.reactors == 0 ? "auto" : std::to_string(config.reactors));

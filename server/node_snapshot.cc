@@ -28,18 +28,6 @@ void join_reports(const std::vector<cluster::PeerReport>& from,
   }
 }
 
-std::string sync_text(engine::SyncPolicy sync) {
-  switch (sync) {
-    case engine::SyncPolicy::kAlways:
-      return "always";
-    case engine::SyncPolicy::kInterval:
-      return "interval";
-    case engine::SyncPolicy::kNever:
-      return "never";
-  }
-  return {};
-}
-
 void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeStatus* status,
                   std::vector<cluster::PeerReport>* peers) {
   for (const auto& reactor : reactors) {

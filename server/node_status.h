@@ -73,6 +73,17 @@ struct LatencyStatus {
   void add(const LatencyHistogram& histogram, uint64_t now_us);
 };
 
+// What the storage's faults are called wherever they are shown.
+struct FaultKind {
+  std::string_view name;
+  uint64_t engine::StoreFaults::*count;
+};
+inline constexpr FaultKind kFaultKinds[] = {
+    {"write", &engine::StoreFaults::writes_failed}, {"sync", &engine::StoreFaults::syncs_failed},
+    {"disk_full", &engine::StoreFaults::disk_full}, {"read", &engine::StoreFaults::reads_failed},
+    {"damage", &engine::StoreFaults::damage_met},
+};
+
 struct NodeStatus {
   std::string name, cluster_name, version, run_id;
   cluster::NodeId id = 0;

@@ -316,11 +316,9 @@ void add_store(const NodeStatus& status, Families& out) {
   out.start("kvorum_storage_faults_total", "What went wrong with the disk, by kind.",
             MetricType::Counter);
   const engine::StoreFaults& storage = status.storage;
-  out.add({{"kind", "write"}}, number(storage.writes_failed));
-  out.add({{"kind", "sync"}}, number(storage.syncs_failed));
-  out.add({{"kind", "disk_full"}}, number(storage.disk_full));
-  out.add({{"kind", "read"}}, number(storage.reads_failed));
-  out.add({{"kind", "damage"}}, number(storage.damage_met));
+  for (const FaultKind& kind : kFaultKinds) {
+    out.add({{"kind", std::string(kind.name)}}, number(storage.*kind.count));
+  }
   out.counter("kvorum_storage_salvages_total",
               "How often what could be read of a damaged store was saved.",
               number(storage.salvages));

@@ -98,10 +98,11 @@ json::object clients_json(const NodeStatus& status) {
 }
 
 json::object faults_json(const engine::StoreFaults& storage) {
-  return {{"write", storage.writes_failed}, {"sync", storage.syncs_failed},
-          {"disk_full", storage.disk_full}, {"read", storage.reads_failed},
-          {"damage", storage.damage_met},   {"total", storage.total()},
-          {"salvages", storage.salvages}};
+  json::object faults;
+  for (const FaultKind& kind : kFaultKinds) faults[kind.name] = storage.*kind.count;
+  faults["total"] = storage.total();
+  faults["salvages"] = storage.salvages;
+  return faults;
 }
 
 json::object store_json(const NodeStatus& status) {

@@ -55,7 +55,7 @@ void memory_section(const NodeStatus& status, Out out) {
                  status.memory_resident_bytes, human_bytes(status.memory_resident_bytes));
   fmt::format_to(out, "maxmemory:{}\r\nmaxmemory_human:{}\r\nmaxmemory_policy:{}\r\n",
                  status.memory_max_bytes, human_bytes(status.memory_max_bytes),
-                 status.evicts ? "allkeys-lru" : "noeviction");
+                 eviction_policy(status));
   fmt::format_to(out, "eviction_waits:{}\r\n", status.eviction_waits);
 }
 
@@ -67,12 +67,11 @@ void persistence_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "store_commits:{}\r\nstore_failures:{}\r\ndamaged_records:{}\r\n",
                  status.store_commits, status.store_failures, status.damaged_records);
   const engine::StoreFaults& storage = status.storage;
-  fmt::format_to(out, "storage_faults:{}\r\nstorage_faults_write:{}\r\nstorage_faults_sync:{}\r\n",
-                 storage.total(), storage.writes_failed, storage.syncs_failed);
-  fmt::format_to(out, "storage_faults_disk_full:{}\r\nstorage_faults_read:{}\r\n",
-                 storage.disk_full, storage.reads_failed);
-  fmt::format_to(out, "storage_faults_damage:{}\r\nstorage_salvages:{}\r\n", storage.damage_met,
-                 storage.salvages);
+  fmt::format_to(out, "storage_faults:{}\r\n", storage.total());
+  for (const FaultKind& kind : kFaultKinds) {
+    fmt::format_to(out, "storage_faults_{}:{}\r\n", kind.name, storage.*kind.count);
+  }
+  fmt::format_to(out, "storage_salvages:{}\r\n", storage.salvages);
 }
 
 void stats_section(const NodeStatus& status, Out out) {
@@ -184,6 +183,10 @@ bool wanted(const Section& section, const std::vector<std::string_view>& names) 
 }
 
 }  // namespace
+
+std::string_view eviction_policy(const NodeStatus& status) {
+  return status.evicts ? "allkeys-lru" : "noeviction";
+}
 
 std::string node_report(const NodeStatus& status, const std::vector<std::string_view>& sections) {
   std::string text;

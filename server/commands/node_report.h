@@ -14,4 +14,7 @@ namespace kvorum::server {
 // names are left out, as Redis does.
 std::string node_report(const NodeStatus& status, const std::vector<std::string_view>& sections);
 
+// What Redis calls it: maxmemory-policy.
+std::string_view eviction_policy(const NodeStatus& status);
+
 }  // namespace kvorum::server

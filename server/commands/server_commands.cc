@@ -35,9 +35,7 @@ std::string longest_value(NodeFacts& facts) { return std::to_string(facts.value_
 std::string none(NodeFacts&) { return ""; }
 std::string zero(NodeFacts&) { return "0"; }
 std::string no(NodeFacts&) { return "no"; }
-std::string eviction(NodeFacts& facts) {
-  return facts.status().evicts ? "allkeys-lru" : "noeviction";
-}
+std::string eviction(NodeFacts& facts) { return std::string(eviction_policy(facts.status())); }
 // What appendfsync says is what our log does.
 std::string sync_policy(NodeFacts& facts) {
   const std::string sync = facts.status().sync;

@@ -43,6 +43,22 @@ std::set<char> elements_of(const std::vector<std::string>& values) {
   return elements;
 }
 
+struct Primaries {
+  size_t wiped, stale, holder;
+};
+
+// All of them are linked, and one alone has the "k" that two acknowledged: the first one forgot it,
+// and that at `stale_place` (1 or 2) got neither the write nor a hint.
+Primaries leave_one_holder(TestCluster& cluster, size_t stale_place) {
+  const Primaries roles{cluster.node_for("k", 0), cluster.node_for("k", stale_place),
+                        cluster.node_for("k", 3 - stale_place)};
+  cluster.isolate(roles.stale, true);
+  EXPECT_EQ(cluster.set(roles.wiped, "k", "v").outcome, Outcome::kOk);
+  cluster.restart_wiped_unlinked(roles.wiped);
+  cluster.heal_all();
+  return roles;
+}
+
 // The scenario known as kv679: the wiped node counts anew, others must not take its new counter for
 // knowledge of what it had counted before.
 TEST(Amnesia, AWipedNodeThatIsWrittenThroughLosesNoAcknowledgedElement) {
@@ -68,28 +84,16 @@ TEST(Amnesia, AWipedNodeThatIsWrittenThroughLosesNoAcknowledgedElement) {
 TEST(Amnesia, AWriteThatOnlyTheWipedNodeAndOneOtherHadIsStillRead) {
   TestCluster cluster(3, {}, late_anti_entropy());
   cluster.pass_ms(100);
-  const size_t wiped = cluster.node_for("k", 0);
-  const size_t holder = cluster.node_for("k", 1);
-  const size_t away = cluster.node_for("k", 2);
-  cluster.isolate(away, true);  // it gets neither the write nor a hint
-  ASSERT_EQ(cluster.set(wiped, "k", "v").outcome, Outcome::kOk);
-  cluster.restart_wiped_unlinked(wiped);
-  cluster.heal_all();
+  const auto [wiped, stale, holder] = leave_one_holder(cluster, 2);
   // Two answers of copies that know nothing must not outvote the one that knows.
-  EXPECT_THAT(cluster.get(away, "k").values, ElementsAre("v"));
+  EXPECT_THAT(cluster.get(stale, "k").values, ElementsAre("v"));
   EXPECT_THAT(cluster.get(wiped, "k").values, ElementsAre("v"));
   EXPECT_THAT(cluster.get(holder, "k").values, ElementsAre("v"));
 }
 
 TEST(Amnesia, CopiesThatForgotDoNotMakeAQuorum) {
   TestCluster cluster(3, {}, without_anti_entropy());
-  const size_t wiped = cluster.node_for("k", 0);
-  const size_t stale = cluster.node_for("k", 1);
-  const size_t holder = cluster.node_for("k", 2);
-  cluster.isolate(stale, true);
-  ASSERT_EQ(cluster.set(wiped, "k", "v").outcome, Outcome::kOk);
-  cluster.restart_wiped_unlinked(wiped);
-  cluster.heal_all();
+  const auto [wiped, stale, holder] = leave_one_holder(cluster, 1);
   cluster.isolate(holder);
   EXPECT_EQ(cluster.get(stale, "k").outcome, Outcome::kNoQuorum) << "R = 2, one copy is whole";
   cluster.heal_all();
@@ -101,13 +105,7 @@ TEST(Amnesia, CopiesThatForgotDoNotMakeAQuorum) {
 TEST(Amnesia, ACopyThatForgotWaitsForAPrimaryThatIsSlow) {
   TestCluster cluster(3, {}, late_anti_entropy());
   cluster.pass_ms(100);
-  const size_t wiped = cluster.node_for("k", 0);
-  const size_t stale = cluster.node_for("k", 1);
-  const size_t holder = cluster.node_for("k", 2);
-  cluster.isolate(stale, true);
-  ASSERT_EQ(cluster.set(wiped, "k", "v").outcome, Outcome::kOk);
-  cluster.restart_wiped_unlinked(wiped);
-  cluster.heal_all();
+  const auto [wiped, stale, holder] = leave_one_holder(cluster, 1);
   cluster.isolate(holder, true);
   for (int second = 0; second < 20; ++second) {
     cluster.pass_ms(1000);

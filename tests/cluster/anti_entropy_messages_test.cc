@@ -4,20 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
+#include "tests/cluster/frame_of.h"
 
 namespace kvorum::cluster {
 namespace {
 
 constexpr ExchangeParty kParty{7, 8, Hlc{9}, false};
-
-// The only frame of a batch.
-Frame frame_of(const std::string& batch) {
-  Frame frame{};
-  size_t size = 0;
-  EXPECT_EQ(parse_frame(batch, &frame, &size), FrameStatus::kFrame);
-  EXPECT_EQ(size, batch.size());
-  return frame;
-}
 
 // Every prefix of the payload, to a parser: none may be taken for more than it is.
 template <class Parse>

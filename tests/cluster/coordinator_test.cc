@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/cluster/frame_of.h"
 #include "tests/cluster/test_cluster.h"
 #include "tests/engine/map_store.h"
 
@@ -158,10 +159,7 @@ TEST(Coordinator, AnAliveNodeAloneStillTakesWritesButNotStrictOnes) {
   EXPECT_EQ(soft.outcome, Outcome::kOk);
   EXPECT_EQ(soft.service.hints, 2);
   EXPECT_EQ(cluster.get(0, "k").outcome, Outcome::kNoQuorum);
-  Request strict;
-  strict.kind = Request::Kind::kEdit;
-  strict.edit = test_edits::kSet;
-  strict.value = "w";
+  Request strict = test_edits::request(test_edits::kSet, "w");
   strict.w = 2;
   strict.strict_w = true;
   EXPECT_EQ(cluster.run(0, strict, "k").outcome, Outcome::kNoQuorum);
@@ -238,9 +236,7 @@ TEST(Coordinator, ANodeThatWasStoppedDoesNotSuspectTheOthers) {
   TestCluster cluster(3);
   const size_t stopped = cluster.node_for("k", 0);
   Coordinator& machine = *cluster.nodes[stopped]->coordinator;
-  Request request;
-  request.kind = Request::Kind::kEdit;
-  request.edit = test_edits::kIncrement;
+  Request request = test_edits::request(test_edits::kIncrement);
   request.key = cluster.ref("k");
   for (uint64_t tag = 1000; tag < 1010; ++tag)
     machine.submit(request, tag, cluster.now_of(stopped));
@@ -360,17 +356,12 @@ TEST(Coordinator, AReadReplyThatComesLateIsNoVoteOfTheWrite) {
   TestCluster cluster(3);
   const size_t asked = cluster.node_for("k", 0);
   TestNode& node = *cluster.nodes[asked];
-  Request request;
-  request.kind = Request::Kind::kEdit;
-  request.edit = test_edits::kIncrement;
+  Request request = test_edits::request(test_edits::kIncrement);
   request.key = cluster.ref("k");
   node.coordinator->submit(request, 77, cluster.now_of(asked));
   std::vector<std::pair<MemberIndex, SlotId>> questions;
   for (const MemberIndex peer : node.coordinator->outbox().addressed()) {
-    Frame frame;
-    size_t size = 0;
-    const std::string& batch = node.coordinator->outbox().batch(peer);
-    ASSERT_EQ(parse_frame(batch, &frame, &size), FrameStatus::kFrame);
+    const Frame frame = frame_of(node.coordinator->outbox().batch(peer));
     ASSERT_EQ(frame.head.type, MessageType::kReplicaRead);
     questions.emplace_back(peer, frame.head.operation);
   }
@@ -380,10 +371,7 @@ TEST(Coordinator, AReadReplyThatComesLateIsNoVoteOfTheWrite) {
     ReplicaReadReply absent;
     absent.verdict = ReplicaVerdict::kAbsent;
     put_replica_read_reply(batch, operation, absent);
-    Frame frame;
-    size_t size = 0;
-    ASSERT_EQ(parse_frame(batch, &frame, &size), FrameStatus::kFrame);
-    node.coordinator->on_message(peer, frame, cluster.now_of(asked));
+    node.coordinator->on_message(peer, frame_of(batch), cluster.now_of(asked));
   }
   node.coordinator->on_link(questions[0].first, false, cluster.now_of(asked));
   EXPECT_TRUE(node.answers.empty()) << "no replica but its own has the write";

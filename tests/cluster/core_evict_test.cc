@@ -29,6 +29,9 @@ class EvictionTest : public ::testing::Test {
   }
 
   TestNode& node(size_t index) { return *cluster.nodes[index]; }
+  void set_many(const std::string& prefix, int count) {
+    for (int key = 0; key < count; ++key) cluster.set(0, prefix + std::to_string(key), "v");
+  }
   // As if so much else were there that there is no room: of a keyspace that nothing is evicted of.
   void press(size_t index, bool on) {
     const std::string bytes(2 * kMemoryBytes, 'x');
@@ -62,12 +65,18 @@ class EvictionTest : public ::testing::Test {
     evict_all(index);
     cluster.heal_all();
   }
-  uint64_t records_of(size_t index) const {
-    uint64_t records = 0;
-    for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-      records += cluster.nodes[index]->table->record_count(0, partition);
-    }
-    return records;
+  // The third primary of "k" hears nothing of what its others write.
+  size_t isolate_third() {
+    const size_t away = cluster.node_for("k", 2);
+    cluster.isolate(away, true);
+    return away;
+  }
+  // Its others evict all that they may, twice, and it comes back.
+  void evict_beside_third() {
+    for (size_t place = 0; place < 2; ++place) evict_all(cluster.node_for("k", place));
+    cluster.pass_ms(3000);
+    for (size_t place = 0; place < 2; ++place) evict_all(cluster.node_for("k", place));
+    cluster.heal_all();
   }
   uint64_t repairs() const {
     uint64_t sum = 0;
@@ -87,31 +96,27 @@ class EvictionTest : public ::testing::Test {
     for (const auto& one : cluster.nodes) sum += one->coordinator->outbox().quarantined.size();
     return sum;
   }
+  void expect_no_records() {
+    for (size_t index = 0; index < cluster.nodes.size(); ++index) {
+      EXPECT_EQ(cluster.records_of(index), 0u) << index;
+    }
+  }
   void expect_gone(const std::string& key) {
     for (size_t index = 0; index < cluster.nodes.size(); ++index) {
       EXPECT_THAT(cluster.get(index, key).values, IsEmpty()) << index;
       EXPECT_THAT(cluster.own_values(index, key), IsEmpty()) << index;
     }
   }
-  std::string copy_of(size_t index, const std::string& key) {
-    std::string bytes;
-    node(index).table->read(cluster.ref(key), [&](std::string_view record_bytes) {
-      Record record;
-      decode_record(record_bytes, node(index).authors, record);
-      encode_object(record.object, bytes);
-    });
-    return bytes;
-  }
 
   TestCluster cluster;
 };
 
 TEST_F(EvictionTest, WhatAllHaveIsForgottenByAll) {
-  for (int key = 0; key < 50; ++key) cluster.set(0, "k" + std::to_string(key), "v");
+  set_many("k", 50);
   cluster.pass_ms(kLongEnoughMs);
-  EXPECT_EQ(records_of(1), 50u);
+  EXPECT_EQ(cluster.records_of(1), 50u);
   evict_all(0);
-  for (size_t index = 0; index < 3; ++index) EXPECT_EQ(records_of(index), 0u) << index;
+  expect_no_records();
   expect_gone("k7");
   EXPECT_EQ(evicted(), 50u);
   EXPECT_EQ(quarantined(), 0u);
@@ -163,13 +168,9 @@ TEST_F(EvictionTest, ItWaitsForAMemberThatIsDown) {
 TEST_F(EvictionTest, AReplicaThatMissedTheOverwriteDoesNotShowTheOldValue) {
   cluster.set(0, "k", "old");
   cluster.pass_ms(kLongEnoughMs);
-  const size_t away = cluster.node_for("k", 2);
-  cluster.isolate(away, true);
+  const size_t away = isolate_third();
   ASSERT_EQ(cluster.set(cluster.node_for("k", 0), "k", "new").outcome, Outcome::kOk);
-  for (size_t place = 0; place < 2; ++place) evict_all(cluster.node_for("k", place));
-  cluster.pass_ms(3000);
-  for (size_t place = 0; place < 2; ++place) evict_all(cluster.node_for("k", place));
-  cluster.heal_all();
+  evict_beside_third();
   for (size_t index = 0; index < 3; ++index) {
     EXPECT_THAT(cluster.get(index, "k").values, ElementsAre("new"));
   }
@@ -181,13 +182,9 @@ TEST_F(EvictionTest, AReplicaThatMissedTheOverwriteDoesNotShowTheOldValue) {
 TEST_F(EvictionTest, AReplicaThatMissedTheDeleteDoesNotShowTheValue) {
   cluster.set(0, "k", "v");
   cluster.pass_ms(kLongEnoughMs);
-  const size_t away = cluster.node_for("k", 2);
-  cluster.isolate(away, true);
+  isolate_third();
   ASSERT_EQ(cluster.remove(cluster.node_for("k", 0), "k").outcome, Outcome::kOk);
-  for (size_t place = 0; place < 2; ++place) evict_all(cluster.node_for("k", place));
-  cluster.pass_ms(3000);
-  for (size_t place = 0; place < 2; ++place) evict_all(cluster.node_for("k", place));
-  cluster.heal_all();
+  evict_beside_third();
   for (size_t index = 0; index < 3; ++index) {
     EXPECT_THAT(cluster.get(index, "k").values, IsEmpty());
   }
@@ -216,9 +213,9 @@ TEST_F(EvictionTest, DeletesOfNothingAreRefusedWhereMemoryIsFull) {
   cluster.set(0, "k", "v");
   const std::string missing = key_led_by(0);
   press(0, true);
-  const uint64_t records = records_of(0);
+  const uint64_t records = cluster.records_of(0);
   EXPECT_EQ(cluster.remove(0, missing).outcome, Outcome::kOutOfMemory);
-  EXPECT_EQ(records_of(0), records);
+  EXPECT_EQ(cluster.records_of(0), records);
   press(0, false);
   EXPECT_EQ(cluster.remove(0, missing).outcome, Outcome::kOk);
 }
@@ -238,13 +235,13 @@ TEST_F(EvictionTest, AReadSpreadsIt) {
 }
 
 TEST_F(EvictionTest, ExchangesEndInForgettingAndThenRest) {
-  for (int key = 0; key < 50; ++key) cluster.set(0, "k" + std::to_string(key), "v");
+  set_many("k", 50);
   cluster.pass_ms(kLongEnoughMs);
   evict_all_unheard(1);
-  ASSERT_EQ(records_of(1), 0u);
-  ASSERT_EQ(records_of(0), 50u);
+  ASSERT_EQ(cluster.records_of(1), 0u);
+  ASSERT_EQ(cluster.records_of(0), 50u);
   cluster.pass_ms(kLongEnoughMs);
-  for (size_t index = 0; index < 3; ++index) EXPECT_EQ(records_of(index), 0u) << index;
+  expect_no_records();
   const uint64_t before = repairs();
   const Hlc frontier = node(0).frontier->status().frontier;
   cluster.pass_ms(kLongEnoughMs);
@@ -254,10 +251,10 @@ TEST_F(EvictionTest, ExchangesEndInForgettingAndThenRest) {
 }
 
 TEST_F(EvictionTest, ReplicasThatEvictDifferentKeysConverge) {
-  for (int key = 0; key < 20; ++key) cluster.set(0, "early" + std::to_string(key), "v");
+  set_many("early", 20);
   cluster.pass_ms(kLongEnoughMs);
   evict_all_unheard(1);  // the early ones
-  for (int key = 0; key < 20; ++key) cluster.set(0, "late" + std::to_string(key), "v");
+  set_many("late", 20);
   cluster.pass_ms(2000);
   evict_all_unheard(2);
   cluster.pass_ms(2 * kLongEnoughMs);
@@ -276,14 +273,12 @@ TEST_F(EvictionTest, ReplicasThatEvictDifferentKeysConverge) {
 
 TEST_F(EvictionTest, ARestoredOldCopyIsNotBelieved) {
   cluster.set(0, "k", "old");
-  const std::string copy = copy_of(2, "k");
+  const std::string copy = cluster.copy_of(2, "k");
   cluster.set(0, "k", "new");
   cluster.pass_ms(kLongEnoughMs);
   evict_all(0);
   cluster.restart_wiped_unlinked(2);
-  Object old;
-  ASSERT_TRUE(decode_object(copy, old));
-  cluster.change_own(2, "k", [&](Record& record) { record.object = old; });
+  cluster.restore(2, "k", copy);
   ASSERT_THAT(cluster.own_values(2, "k"), ElementsAre("old"));
   cluster.heal_all();
   for (size_t index = 0; index < 3; ++index) {
@@ -296,12 +291,12 @@ TEST_F(EvictionTest, ARestoredOldCopyIsNotBelieved) {
 
 // It comes back empty: whatever the others give it, they agree in the end.
 TEST_F(EvictionTest, AWipedReplicaFollowsThoseThatForgot) {
-  for (int key = 0; key < 20; ++key) cluster.set(0, "k" + std::to_string(key), "v");
+  set_many("k", 20);
   cluster.pass_ms(kLongEnoughMs);
   evict_all_unheard(0);
   cluster.restart_wiped(2);
   cluster.pass_ms(2 * kLongEnoughMs);
-  for (size_t index = 0; index < 3; ++index) EXPECT_EQ(records_of(index), 0u) << index;
+  expect_no_records();
 }
 
 class EvictionAndHintTest : public EvictionTest {
@@ -336,9 +331,9 @@ class LoneEvictionTest : public EvictionTest {
 };
 
 TEST_F(LoneEvictionTest, WaitsForNobody) {
-  for (int key = 0; key < 50; ++key) cluster.set(0, "k" + std::to_string(key), "v");
+  set_many("k", 50);
   evict_all(0);
-  EXPECT_EQ(records_of(0), 0u);
+  expect_no_records();
   EXPECT_EQ(evicted(), 50u);
 }
 

@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include "cluster/messages.h"
+#include "tests/cluster/frame_of.h"
 
 namespace kvorum::cluster {
 namespace {
-
-// The only frame of a batch.
-Frame frame_of(const std::string& batch) {
-  Frame frame{};
-  size_t size = 0;
-  EXPECT_EQ(parse_frame(batch, &frame, &size), FrameStatus::kFrame);
-  EXPECT_EQ(size, batch.size());
-  return frame;
-}
 
 TEST(ForwardMessages, TheEnvelopeTellsHopsAndWhetherAnotherWasAsked) {
   for (const bool retried : {false, true}) {
@@ -40,6 +31,20 @@ TEST(ForwardMessages, HopsBeyondAllBoundsDoNotPassForARetry) {
   std::string_view payload;
   ASSERT_TRUE(parse_forward_envelope(frame_of(batch), &envelope, &payload));
   EXPECT_FALSE(envelope.retried);
+}
+
+TEST(ForwardMessages, WhatMayRunTwiceLiesForAQuarterOfItsTime) {
+  constexpr EditRow kEdits[] = {{"once only", nullptr, true, false},
+                                {"twice", nullptr, true, true}};
+  Request request;
+  EXPECT_EQ(patience_us({.remaining_ms = 800}, request, kEdits), 200'000u) << "a read";
+  request.kind = Request::Kind::kEdit;
+  EXPECT_EQ(patience_us({.remaining_ms = 800}, request, kEdits), 800'000u);
+  request.edit = 1;
+  EXPECT_EQ(patience_us({.remaining_ms = 800}, request, kEdits), 200'000u);
+  request.edit = 2;
+  EXPECT_EQ(patience_us({.remaining_ms = 800}, request, kEdits), 800'000u) << "nobody knows it";
+  EXPECT_EQ(patience_us({.remaining_ms = UINT32_MAX}, request, kEdits), UINT32_MAX * 1000ULL);
 }
 
 TEST(ForwardMessages, TheQuestionNamesBothOperations) {

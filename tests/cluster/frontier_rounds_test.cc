@@ -147,7 +147,8 @@ TEST(FrontierRounds, AFailedStoreBeginsASession) {
   nodes.report_all(7, 5, 9);
   nodes.tell_all();
   nodes.a.begin_session(102);
-  EXPECT_EQ(nodes.a.own_least(), Hlc{});
+  ASSERT_TRUE(nodes.a.ended());
+  EXPECT_EQ(nodes.a.ended()->least, Hlc{});
   nodes.tell_all();
   EXPECT_EQ(nodes.c.session_of(1), 102u);
   ASSERT_TRUE(nodes.c.ended());

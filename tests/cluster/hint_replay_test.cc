@@ -28,10 +28,7 @@ struct FallbackHints : ::testing::Test {
 
   // A write that needs the fallback's vote, under way.
   void submit_to_all(const std::string& value) {
-    Request request;
-    request.kind = Request::Kind::kEdit;
-    request.edit = test_edits::kSet;
-    request.value = value;
+    Request request = test_edits::request(test_edits::kSet, value);
     request.w = 3;
     request.strict_w = true;
     request.key = cluster.ref("k");
@@ -85,10 +82,7 @@ TEST_F(FallbackHints, AStandInThatCoordinatesWaitsForItsOwnHint) {
   for (size_t place = 0; place < 3; ++place) cluster.isolate(cluster.node_for("k", place));
   cluster.isolate(cluster.node_for("k", 4));
   holder().commits_hints = false;
-  Request request;
-  request.kind = Request::Kind::kEdit;
-  request.edit = test_edits::kSet;
-  request.value = "v";
+  Request request = test_edits::request(test_edits::kSet, "v");
   request.key = cluster.ref("k");
   holder().coordinator->submit(request, kTag, cluster.now_of(fallback));
   cluster.settle();

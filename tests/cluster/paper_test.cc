@@ -20,10 +20,7 @@ struct Put {
 };
 
 Answer put_at(TestCluster& cluster, size_t node, const Put& put) {
-  Request request;
-  request.kind = Request::Kind::kEdit;
-  request.edit = test_edits::kSet;
-  request.value = put.value;
+  Request request = test_edits::request(test_edits::kSet, put.value);
   request.has_context = true;
   request.context = &put.context;
   request.wants_context = true;

@@ -20,10 +20,7 @@ std::function<void(Founding&)> with(void (*change)(KeyspacePolicy& policy)) {
 }
 
 Answer set_with_w(TestCluster& cluster, size_t node, uint8_t w) {
-  Request request;
-  request.kind = Request::Kind::kEdit;
-  request.edit = test_edits::kSet;
-  request.value = "explicit";
+  Request request = test_edits::request(test_edits::kSet, "explicit");
   request.w = w;
   request.strict_w = true;
   return cluster.run(node, request, "k");

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/cluster/frame_of.h"
 #include "tests/cluster/test_cluster.h"
 
 namespace kvorum::cluster {
@@ -55,11 +56,8 @@ class OneNode : public testing::Test {
     return all;
   }
   void hear(size_t place, const std::string& batch) {
-    Frame frame;
-    size_t size = 0;
-    ASSERT_EQ(parse_frame(batch, &frame, &size), FrameStatus::kFrame);
     const auto from = static_cast<MemberIndex>(cluster_.node_for("k", place));
-    ASSERT_TRUE(node().coordinator->on_message(from, frame, now()));
+    ASSERT_TRUE(node().coordinator->on_message(from, frame_of(batch), now()));
   }
   void pass_ms(uint64_t ms) {
     cluster_.steady_us += ms * kMs;
@@ -78,11 +76,8 @@ class OneNode : public testing::Test {
 class AskingNode : public OneNode {
  protected:
   AskingNode() : OneNode(3) {
-    Request request;
-    request.kind = Request::Kind::kEdit;
-    request.edit = test_edits::kSet;
+    Request request = test_edits::request(test_edits::kSet, "v");
     request.key = cluster_.ref(key_);
-    request.value = "v";
     node().coordinator->submit(request, kTag, now());
     operation_ = expect_forward(0, false);
   }
@@ -115,6 +110,10 @@ class AskingNode : public OneNode {
     uint64_t remaining_us = 0;
     EXPECT_TRUE(parse_forward_leave(leaves[0].frame(), &remaining_us));
     return remaining_us;
+  }
+  void retry_with_leave(size_t place) {
+    retry_at(place);
+    ASSERT_NE(ask(place), 0u);
   }
   void answer(size_t place, Outcome outcome, bool stored = false, int64_t number = 0) {
     Completion completion;
@@ -178,8 +177,7 @@ TEST_F(AskingNode, RefusesAfterTheDeadline) {
 }
 
 TEST_F(AskingNode, HoldsTheFirstAnswerUntilWhoHasLeaveSaysThatItStoredNothing) {
-  retry_at(1);
-  ASSERT_NE(ask(1), 0u);
+  retry_with_leave(1);
   stored(0, 5);
   EXPECT_TRUE(waits());
   EXPECT_EQ(ask(1), 0u) << "not once more";
@@ -188,32 +186,28 @@ TEST_F(AskingNode, HoldsTheFirstAnswerUntilWhoHasLeaveSaysThatItStoredNothing) {
 }
 
 TEST_F(AskingNode, AnAnswerWithoutAVersionLeavesTheFirstOneToCount) {
-  retry_at(1);
-  ASSERT_NE(ask(1), 0u);
+  retry_with_leave(1);
   stored(0, 5);
   answer(1, Outcome::kOk, false, 6);
   EXPECT_EQ(got(), 5);
 }
 
 TEST_F(AskingNode, TakesTheAnswerOfTheOneThatHasLeave) {
-  retry_at(1);
-  ASSERT_NE(ask(1), 0u);
+  retry_with_leave(1);
   stored(0, 5);
   stored(1, 6);
   EXPECT_EQ(got(), 6);
 }
 
 TEST_F(AskingNode, IsUncertainWhereTheOneThatHasLeaveIs) {
-  retry_at(1);
-  ASSERT_NE(ask(1), 0u);
+  retry_with_leave(1);
   stored(0, 5);
   answer(1, Outcome::kUncertain);
   EXPECT_TRUE(uncertain());
 }
 
 TEST_F(AskingNode, IsUncertainWhereTheOneThatHasLeaveIsSilent) {
-  retry_at(1);
-  ASSERT_NE(ask(1), 0u);
+  retry_with_leave(1);
   stored(0, 5);
   pass_ms(749);
   EXPECT_TRUE(waits());
@@ -222,8 +216,7 @@ TEST_F(AskingNode, IsUncertainWhereTheOneThatHasLeaveIsSilent) {
 }
 
 TEST_F(AskingNode, IsUncertainWhereTheLinkToTheOneThatHasLeaveBreaks) {
-  retry_at(1);
-  ASSERT_NE(ask(1), 0u);
+  retry_with_leave(1);
   stored(0, 5);
   unlink(0);
   EXPECT_TRUE(waits());
@@ -232,8 +225,7 @@ TEST_F(AskingNode, IsUncertainWhereTheLinkToTheOneThatHasLeaveBreaks) {
 }
 
 TEST_F(AskingNode, RemembersLeaveThatItGaveBeforeItAskedAThird) {
-  retry_at(1);
-  ASSERT_NE(ask(1), 0u);
+  retry_with_leave(1);
   unlink(1);
   expect_forward(2, true);
   stored(0, 5);
@@ -244,10 +236,8 @@ TEST_F(AskingNode, RemembersLeaveThatItGaveBeforeItAskedAThird) {
 }
 
 TEST_F(AskingNode, OfThreeAllThatHaveLeaveMustSayThatTheyStoredNothing) {
-  retry_at(1);
-  ASSERT_NE(ask(1), 0u);
-  retry_at(2);
-  ASSERT_NE(ask(2), 0u);
+  retry_with_leave(1);
+  retry_with_leave(2);
   stored(0, 5);
   answer(2, Outcome::kStoreFailed);
   EXPECT_TRUE(waits());
@@ -257,19 +247,15 @@ TEST_F(AskingNode, OfThreeAllThatHaveLeaveMustSayThatTheyStoredNothing) {
 
 // What a retry made is marked: who replaces it replaces what the third one makes, too.
 TEST_F(AskingNode, TakesAnAnswerOfARetryThoughAThirdHasLeave) {
-  retry_at(1);
-  ASSERT_NE(ask(1), 0u);
-  retry_at(2);
-  ASSERT_NE(ask(2), 0u);
+  retry_with_leave(1);
+  retry_with_leave(2);
   stored(1, 6);
   EXPECT_EQ(got(), 6);
 }
 
 TEST_F(AskingNode, HoldsAnAnswerWithoutAVersionWhileAThirdHasLeave) {
-  retry_at(1);
-  ASSERT_NE(ask(1), 0u);
-  retry_at(2);
-  ASSERT_NE(ask(2), 0u);
+  retry_with_leave(1);
+  retry_with_leave(2);
   answer(1, Outcome::kOk, false, 6);
   EXPECT_TRUE(waits());
   stored(2, 7);
@@ -290,19 +276,8 @@ class SecondCoordinator : public OneNode {
     put_forward(batch, 5, {.hops = 1, .retried = retried, .remaining_ms = remaining_ms}, payload);
     hear(3, batch);
   }
-  static Request set() {
-    Request request;
-    request.kind = Request::Kind::kEdit;
-    request.edit = test_edits::kSet;
-    request.value = "v";
-    return request;
-  }
-  static Request remove() {
-    Request request;
-    request.kind = Request::Kind::kEdit;
-    request.edit = test_edits::kDelete;
-    return request;
-  }
+  static Request set() { return test_edits::request(test_edits::kSet, "v"); }
+  static Request remove() { return test_edits::request(test_edits::kDelete); }
   void expect_question() {
     const std::vector<Sent> sent = take();
     ASSERT_EQ(sent.size(), 1u);
@@ -311,6 +286,10 @@ class SecondCoordinator : public OneNode {
     EXPECT_EQ(sent[0].to, cluster_.node_for("k", 3));
     ASSERT_TRUE(parse_forward_ask(sent[0].frame(), &slot_));
     EXPECT_THAT(values(), IsEmpty());
+  }
+  void give_retried_set() {
+    give(set(), true);
+    expect_question();
   }
   void leave(uint64_t remaining_us, size_t from = 3) {
     std::string batch;
@@ -324,16 +303,14 @@ class SecondCoordinator : public OneNode {
 };
 
 TEST_F(SecondCoordinator, RunsARetryWithLeave) {
-  give(set(), true);
-  expect_question();
+  give_retried_set();
   leave(700 * kMs);
   EXPECT_THAT(values(), ElementsAre("v"));
   EXPECT_EQ(take(MessageType::kReplicaWrite).size(), 2u);
 }
 
 TEST_F(SecondCoordinator, DropsARetryWithoutLeaveSilently) {
-  give(set(), true);
-  expect_question();
+  give_retried_set();
   leave(0);
   EXPECT_THAT(values(), IsEmpty());
   EXPECT_THAT(take(), IsEmpty());
@@ -343,14 +320,12 @@ TEST_F(SecondCoordinator, DropsARetryWithoutLeaveSilently) {
 }
 
 TEST_F(SecondCoordinator, CountsTheTimeThatRemainsFromItsQuestion) {
-  give(set(), true);
-  expect_question();
+  give_retried_set();
   cluster_.steady_us += 300 * kMs;  // it stands still
   leave(300 * kMs);
   EXPECT_THAT(values(), IsEmpty());
   EXPECT_EQ(in_flight(), 0u);
-  give(set(), true);
-  expect_question();
+  give_retried_set();
   cluster_.steady_us += 299 * kMs;
   leave(300 * kMs);
   EXPECT_THAT(values(), ElementsAre("v"));
@@ -366,8 +341,7 @@ TEST_F(SecondCoordinator, BelievesNoLeaveBeyondWhatTheRequestCameWith) {
 }
 
 TEST_F(SecondCoordinator, TakesLeaveFromTheNodeThatItAskedOnly) {
-  give(set(), true);
-  expect_question();
+  give_retried_set();
   leave(700 * kMs, 4);
   leave(0, 4);
   EXPECT_THAT(values(), IsEmpty());
@@ -376,8 +350,7 @@ TEST_F(SecondCoordinator, TakesLeaveFromTheNodeThatItAskedOnly) {
 }
 
 TEST_F(SecondCoordinator, DropsARetryWhoseTimeIsOver) {
-  give(set(), true);
-  expect_question();
+  give_retried_set();
   pass_ms(749);
   EXPECT_EQ(in_flight(), 1u);
   pass_ms(1);

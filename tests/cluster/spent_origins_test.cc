@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "cluster/object_codec.h"
+#include "tests/cluster/frame_of.h"
 #include "tests/cluster/test_cluster.h"
 #include "tests/cluster/version_history.h"
 
@@ -132,16 +133,11 @@ TEST(SpentOrigins, ARetriedTwinBesideABlindWriteAsksForNoSecondOne) {
     std::string object, batch;
     encode_object(only(version_of(kFirst, 4, "old", kRequest)), object);
     put_replica_write(batch, 1, {.key = cluster.ref("k"), .blind = true, .object = object});
-    Frame frame;
-    size_t size = 0;
-    EXPECT_EQ(parse_frame(batch, &frame, &size), FrameStatus::kFrame);
     Coordinator& node = *cluster.nodes[replica]->coordinator;
     const auto from = static_cast<MemberIndex>(coordinator);
-    EXPECT_TRUE(node.on_message(from, frame, cluster.now_of(replica)));
-    Frame answer;
-    EXPECT_EQ(parse_frame(node.outbox().frames(from), &answer, &size), FrameStatus::kFrame);
+    EXPECT_TRUE(node.on_message(from, frame_of(batch), cluster.now_of(replica)));
     ReplicaWriteReply reply;
-    EXPECT_TRUE(parse_replica_write_reply(answer, &reply));
+    EXPECT_TRUE(parse_replica_write_reply(frame_of(node.outbox().frames(from)), &reply));
     node.outbox().frames(from).clear();
     return reply.verdict;
   };

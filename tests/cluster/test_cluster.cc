@@ -61,6 +61,14 @@ engine::TableOptions table_options() {
 
 EditTable test_edits::table() { return kRows; }
 
+Request test_edits::request(EditCode edit, std::string_view value) {
+  Request request;
+  request.kind = Request::Kind::kEdit;
+  request.edit = edit;
+  request.value = value;
+  return request;
+}
+
 TestNode::TestNode(const ClusterView&, uint64_t session)
     : whole(std::make_unique<WholeReplicas>(kPartitionBits, true)),
       exchanges(std::make_unique<CleanExchanges>(1u << kPartitionBits)),
@@ -185,7 +193,7 @@ void TestNode::on_keyspace_complete(uint64_t tag, const KeyspaceCompletion& comp
   keyspace_answers[tag] = completion;
 }
 
-TestCluster::TestCluster(size_t count, std::function<void(Founding&)> adjust,
+TestCluster::TestCluster(size_t count, const std::function<void(Founding&)>& adjust,
                          const CoordinatorOptions& options)
     : options_(options) {
   Founding founding;
@@ -206,6 +214,31 @@ TestCluster::TestCluster(size_t count, std::function<void(Founding&)> adjust,
     nodes.back()->start(own_view, options_);
   }
   heal_all();
+}
+
+uint64_t TestCluster::records_of(size_t node) const {
+  uint64_t records = 0;
+  for (uint32_t partition = 0; partition < 1u << kPartitionBits; ++partition) {
+    records += nodes[node]->table->record_count(0, partition);
+  }
+  return records;
+}
+
+std::string TestCluster::copy_of(size_t node, const std::string& key) const {
+  std::string bytes;
+  const TestNode& its = *nodes[node];
+  its.table->read(ref(key), [&](std::string_view record_bytes) {
+    Record record;
+    decode_record(record_bytes, its.authors, record);
+    encode_object(record.object, bytes);
+  });
+  return bytes;
+}
+
+void TestCluster::restore(size_t node, const std::string& key, const std::string& copy) {
+  Object old;
+  KVORUM_CHECK(decode_object(copy, old));
+  change_own(node, key, [&](Record& record) { record.object = old; });
 }
 
 KeyRef TestCluster::ref(const std::string& key, uint8_t keyspace_number) const {
@@ -231,19 +264,12 @@ Answer TestCluster::run(size_t node, Request request, const std::string& key) {
 }
 
 Answer TestCluster::set(size_t node, const std::string& key, const std::string& value) {
-  Request request;
-  request.kind = Request::Kind::kEdit;
-  request.edit = test_edits::kSet;
-  request.value = value;
-  return run(node, request, key);
+  return run(node, test_edits::request(test_edits::kSet, value), key);
 }
 
 Answer TestCluster::put(size_t node, const std::string& key, const Context& context,
                         const std::string& value) {
-  Request request;
-  request.kind = Request::Kind::kEdit;
-  request.edit = test_edits::kSet;
-  request.value = value;
+  Request request = test_edits::request(test_edits::kSet, value);
   request.has_context = true;
   request.context = &context;
   request.wants_context = true;
@@ -253,17 +279,11 @@ Answer TestCluster::put(size_t node, const std::string& key, const Context& cont
 Answer TestCluster::get(size_t node, const std::string& key) { return run(node, Request{}, key); }
 
 Answer TestCluster::remove(size_t node, const std::string& key) {
-  Request request;
-  request.kind = Request::Kind::kEdit;
-  request.edit = test_edits::kDelete;
-  return run(node, request, key);
+  return run(node, test_edits::request(test_edits::kDelete), key);
 }
 
 Answer TestCluster::increment(size_t node, const std::string& key) {
-  Request request;
-  request.kind = Request::Kind::kEdit;
-  request.edit = test_edits::kIncrement;
-  return run(node, request, key);
+  return run(node, test_edits::request(test_edits::kIncrement), key);
 }
 
 void TestCluster::cut(size_t a, size_t b, bool silently) {

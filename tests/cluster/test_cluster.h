@@ -42,6 +42,7 @@ inline constexpr EditCode kSet = 0;     // blind
 inline constexpr EditCode kDelete = 1;  // needs the old value; number = 1 where there was one
 inline constexpr EditCode kIncrement = 2;
 EditTable table();
+Request request(EditCode edit, std::string_view value = {});  // which is borrowed
 }  // namespace test_edits
 
 struct TestNode : CompletionSink, KeyspaceSink {
@@ -109,7 +110,7 @@ inline CoordinatorOptions with_quick_rounds() {
 
 class TestCluster {
  public:
-  explicit TestCluster(size_t nodes, std::function<void(Founding&)> adjust = {},
+  explicit TestCluster(size_t nodes, const std::function<void(Founding&)>& adjust = {},
                        const CoordinatorOptions& options = without_anti_entropy());
   // The process ends and starts anew with nothing; its links come up again.
   void restart_wiped(size_t node);
@@ -153,6 +154,12 @@ class TestCluster {
   void change_own(size_t node, const std::string& key, FunctionRef<void(Record& record)> fn);
   // The values that a node itself holds.
   std::vector<std::string> own_values(size_t node, const std::string& key);
+  // What a node's table holds, tombstones too.
+  uint64_t records_of(size_t node) const;
+  // The versions that a node's table holds for a key, as an old copy of its directory would; and
+  // brings such a copy back.
+  std::string copy_of(size_t node, const std::string& key) const;
+  void restore(size_t node, const std::string& key, const std::string& copy);
   KeyRef ref(const std::string& key, uint8_t keyspace = 0) const;
   Now now_of(size_t node) const;
 
