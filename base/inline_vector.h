@@ -78,6 +78,7 @@ class InlineVector {
     capacity_ = static_cast<uint32_t>(capacity);
   }
   void assign(const InlineVector& other) {
+    if (other.size_ == 0) return;  // most are, and a copy of no bytes is a call too
     if (other.size_ > capacity_) grow(other.size_);
     std::memcpy(static_cast<void*>(data()), other.data(), other.size_ * sizeof(T));
     size_ = other.size_;
@@ -86,7 +87,7 @@ class InlineVector {
     heap_ = other.heap_;
     size_ = other.size_;
     capacity_ = other.capacity_;
-    if (!heap_) std::memcpy(inline_, other.inline_, size_ * sizeof(T));
+    if (!heap_ && size_ != 0) std::memcpy(inline_, other.inline_, size_ * sizeof(T));
     other.heap_ = nullptr;
     other.size_ = 0;
     other.capacity_ = kInline;

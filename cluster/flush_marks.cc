@@ -127,13 +127,19 @@ bool FlushMarks::apply(uint8_t keyspace, Object& object) const {
     object = {};
     return true;
   }
-  const size_t before = object.versions.size();
-  for (size_t at = before; at-- > 0;) {
-    const Version& version = object.versions[at];
-    if (version.type == TypeTag::kTombstone) continue;
-    if (table->covers(version.dot.actor, version.dot.hlc)) object.versions.erase_at(at);
-  }
-  return object.versions.size() != before;
+  const size_t before = object.versions.size() + object.outvoted.size();
+  const auto drop_covered = [table](InlineVector<Version, 1>& versions) {
+    for (size_t at = versions.size(); at-- > 0;) {
+      const Version& version = versions[at];
+      if (version.type == TypeTag::kTombstone) continue;
+      if (table->covers(version.dot.actor, version.dot.hlc)) versions.erase_at(at);
+    }
+  };
+  drop_covered(object.versions);
+  drop_covered(object.outvoted);
+  const size_t left = object.versions.size() + object.outvoted.size();
+  show_outvoted(object);
+  return left != before;
 }
 
 bool FlushMarks::raise(uint8_t keyspace, const FlushMarkEntry& entry) {

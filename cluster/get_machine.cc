@@ -303,6 +303,7 @@ void GetMachine::answer(Operation& operation, Now now) {
     core_.parts.marks->apply(operation.keyspace, object);
   }
   if (core_.lww(operation.keyspace)) core_.counters.concurrent_dropped += keep_newest(object);
+  object.outvoted.clear();  // nothing to a client
   if (object.versions.size() > 1) ++core_.counters.siblings_seen;
   completion.object = &object;
   completion.fastest = operation.fastest;

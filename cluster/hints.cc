@@ -40,6 +40,7 @@ HintLedger::Facts facts_of(const Object& object, size_t name_bytes, size_t recor
   std::optional<Hlc> oldest;
   const auto look_at = [&](Hlc hlc) { oldest = oldest ? std::min(*oldest, hlc) : hlc; };
   for (const Version& version : object.versions) look_at(version.dot.hlc);
+  for (const Version& version : object.outvoted) look_at(version.dot.hlc);
   if (object.versions.empty()) {
     for (const VectorEntry& entry : object.vector) look_at(entry.hlc);
   }

@@ -9,11 +9,33 @@
 namespace kvorum::cluster {
 namespace {
 
+using Versions = InlineVector<Version, 1>;
+
+const Version* find_in(const Versions& versions, const Dot& dot) {
+  for (const Version& version : versions) {
+    if (version.dot == dot) return &version;
+  }
+  return nullptr;
+}
+
+template <class Predicate>
+bool any_held(const Object& object, Predicate predicate) {
+  return std::any_of(object.versions.begin(), object.versions.end(), predicate) ||
+         std::any_of(object.outvoted.begin(), object.outvoted.end(), predicate);
+}
+
+template <class Predicate>
+void erase_if(Versions& versions, Predicate predicate) {
+  for (size_t at = versions.size(); at-- > 0;) {
+    if (predicate(versions[at])) versions.erase_at(at);
+  }
+}
+
 // Keeps of `from` what `other` either holds too or never heard of, and appends it to `out`. A
 // version that one side already emptied because its deadline passed is empty in the merged object.
-void keep_unseen(const Object& from, const Object& other, InlineVector<Version, 1>& out) {
-  for (const Version& version : from.versions) {
-    const Version* twin = other.find(version.dot);
+void keep_unseen(const Versions& from, const Object& other, Versions& out) {
+  for (const Version& version : from) {
+    const Version* twin = other.find_held(version.dot);
     if (twin) {
       out.push_back(twin->type == TypeTag::kTombstone ? *twin : version);
     } else if (!other.vector.covers(version.dot)) {
@@ -22,7 +44,7 @@ void keep_unseen(const Object& from, const Object& other, InlineVector<Version, 
   }
 }
 
-void insert_version(InlineVector<Version, 1>& versions, const Version& version) {
+void insert_version(Versions& versions, const Version& version) {
   versions.push_back(version);
   for (size_t at = versions.size() - 1; at > 0; --at) {
     if (!newer(versions[at].dot, versions[at - 1].dot)) return;
@@ -61,9 +83,28 @@ void spend(InlineVector<SpentOrigin, 1>& spent, const SpentOrigin& added) {
 
 void drop_spent_versions(Object& object) {
   if (object.spent.empty()) return;
-  for (size_t at = object.versions.size(); at-- > 0;) {
-    if (object.find_spent(object.versions[at].origin)) object.versions.erase_at(at);
+  const auto is_spent = [&](const Version& version) {
+    return object.find_spent(version.origin) != nullptr;
+  };
+  erase_if(object.versions, is_spent);
+  erase_if(object.outvoted, is_spent);
+}
+
+// The outvoted versions of two copies, by the rule of siblings.
+void merge_outvoted(const Object& a, const Object& b, Object& merged) {
+  Versions kept;
+  keep_unseen(a.outvoted, b, kept);
+  keep_unseen(b.outvoted, a, kept);
+  for (const Version& version : kept) {
+    if (!find_in(merged.outvoted, version.dot)) insert_version(merged.outvoted, version);
   }
+  erase_if(merged.versions, [&](const Version& version) {
+    return find_in(merged.outvoted, version.dot) != nullptr;
+  });
+}
+
+void limit_outvoted(Object& object) {
+  while (object.outvoted.size() > kOutvotedMax) object.outvoted.pop_back();
 }
 
 // A limit, not a rule: past it the earliest ones go.
@@ -78,27 +119,27 @@ void limit_spent(InlineVector<SpentOrigin, 1>& spent) {
 }
 
 bool names_version_of(const Object& object, const Actor& actor) {
-  return std::any_of(object.versions.begin(), object.versions.end(),
-                     [&](const Version& version) { return version.dot.actor == actor; });
+  return any_held(object, [&](const Version& version) { return version.dot.actor == actor; });
 }
 
 bool has_tombstone(const Object& object) {
-  return std::any_of(object.versions.begin(), object.versions.end(),
-                     [](const Version& version) { return version.type == TypeTag::kTombstone; });
+  return any_held(object,
+                  [](const Version& version) { return version.type == TypeTag::kTombstone; });
 }
 
 // The origins of what the context covers of versions that may have twins. One that finds its twin
 // is of a retried request too, and spends nothing.
 void spend_covered(Object& object, const Context& context, Version& added) {
-  for (const Version& old : object.versions) {
-    if (!context.covers(old.dot) || old.origin == 0 || !may_have_twins(object, old.origin))
-      continue;
+  const auto look_at = [&](const Version& old) {
+    if (!context.covers(old.dot) || old.origin == 0 || !may_have_twins(object, old.origin)) return;
     if (old.origin == added.origin) {
       added.retried = true;
     } else {
       spend(object.spent, {old.origin, old.dot, added.dot.hlc});
     }
-  }
+  };
+  for (const Version& old : object.versions) look_at(old);
+  for (const Version& old : object.outvoted) look_at(old);
   limit_spent(object.spent);
 }
 
@@ -161,11 +202,11 @@ bool VersionVector::operator==(const VersionVector& other) const {
          });
 }
 
-const Version* Object::find(const Dot& dot) const {
-  for (const Version& version : versions) {
-    if (version.dot == dot) return &version;
-  }
-  return nullptr;
+const Version* Object::find(const Dot& dot) const { return find_in(versions, dot); }
+
+const Version* Object::find_held(const Dot& dot) const {
+  const Version* found = find_in(versions, dot);
+  return found != nullptr ? found : find_in(outvoted, dot);
 }
 
 const SpentOrigin* Object::find_spent(uint64_t origin) const {
@@ -180,29 +221,32 @@ bool Context::covers(const Dot& dot) const {
 }
 
 void update(Object& object, const Context& context, const Version& version) {
-  InlineVector<Version, 1> kept;
+  Versions kept;
   Version added = version;
   // Rare: a request is only retried when a coordinator was silent.
-  const bool twins = std::any_of(object.versions.begin(), object.versions.end(),
-                                 [](const Version& old) { return old.retried; });
+  const bool twins = any_held(object, [](const Version& old) { return old.retried; });
   if (twins) spend_covered(object, context, added);
-  for (const Version& old : object.versions) {
+  const auto goes = [&](const Version& old) {
     const bool stays = old.retried && old.origin == added.origin;
-    if (context.covers(old.dot) && !stays && !planted(PlantedBug::kForgetContext)) continue;
-    kept.push_back(old);
+    return context.covers(old.dot) && !stays && !planted(PlantedBug::kForgetContext);
+  };
+  for (const Version& old : object.versions) {
+    if (!goes(old)) kept.push_back(old);
   }
+  erase_if(object.outvoted, goes);
   insert_version(kept, added);
   object.versions = std::move(kept);
   if (twins) drop_spent_versions(object);
+  show_outvoted(object);
   object.vector.join(context.vector);
   object.vector.raise(version.dot.actor, version.dot.hlc);
 }
 
 Object merge(const Object& a, const Object& b) {
-  InlineVector<Version, 1> kept_a;
-  InlineVector<Version, 1> kept_b;
-  keep_unseen(a, b, kept_a);
-  keep_unseen(b, a, kept_b);
+  Versions kept_a;
+  Versions kept_b;
+  keep_unseen(a.versions, b, kept_a);
+  keep_unseen(b.versions, a, kept_b);
   Object merged;
   merged.vector = a.vector;
   merged.vector.join(b.vector);
@@ -212,7 +256,13 @@ Object merge(const Object& a, const Object& b) {
   }
   merged.spent = a.spent;
   for (const SpentOrigin& spent : b.spent) spend(merged.spent, spent);
+  const bool any_outvoted = !a.outvoted.empty() || !b.outvoted.empty();
+  if (any_outvoted) merge_outvoted(a, b, merged);
   drop_spent_versions(merged);
+  if (any_outvoted) {
+    show_outvoted(merged);
+    limit_outvoted(merged);
+  }
   if (planted(PlantedBug::kForgetSibling) && merged.versions.size() > 1) {
     merged.versions.erase_at(merged.versions.size() - 1);
   }
@@ -220,14 +270,25 @@ Object merge(const Object& a, const Object& b) {
 }
 
 size_t keep_newest(Object& object, Hlc frontier) {
-  if (object.versions.size() <= 1) return 0;
-  const auto dropped = static_cast<size_t>(
-      std::count_if(object.versions.begin() + 1, object.versions.end(),
-                    [&](const Version& version) { return version.dot.hlc >= frontier; }));
-  const Version newest = object.versions[0];
-  object.versions.clear();
-  object.versions.push_back(newest);
-  return dropped;
+  if (object.versions.size() <= 1 && object.outvoted.empty()) return 0;
+  show_outvoted(object);
+  size_t newly = 0;
+  while (object.versions.size() > 1) {
+    newly += object.versions.back().dot.hlc >= frontier;
+    insert_version(object.outvoted, object.versions.back());
+    object.versions.pop_back();
+  }
+  if (object.versions[0].dot.hlc < frontier) object.outvoted.clear();
+  limit_outvoted(object);
+  return newly;
+}
+
+void show_outvoted(Object& object) {
+  if (object.outvoted.empty()) return;
+  const Version first = object.outvoted[0];
+  if (!object.versions.empty() && newer(object.versions[0].dot, first.dot)) return;
+  object.outvoted.erase_at(0);
+  insert_version(object.versions, first);
 }
 
 size_t truncate_vector(Object& object, size_t entries_max, const Object& before, Hlc frontier) {
@@ -254,10 +315,14 @@ size_t truncate_vector(Object& object, size_t entries_max, const Object& before,
 
 size_t drop_dead(Object& object, const Object& complete, Hlc frontier,
                  InlineVector<Version, 1>* dead) {
-  InlineVector<Version, 1> kept;
+  const auto is_dead = [&](const Version& version) {
+    return version.dot.hlc < frontier && !complete.vector.covers(version.dot);
+  };
+  erase_if(object.outvoted, is_dead);
+  Versions kept;
   size_t dropped = 0;
   for (const Version& version : object.versions) {
-    if (version.dot.hlc >= frontier || complete.vector.covers(version.dot)) {
+    if (!is_dead(version)) {
       kept.push_back(version);
       continue;
     }
@@ -266,6 +331,7 @@ size_t drop_dead(Object& object, const Object& complete, Hlc frontier,
   }
   if (dropped == 0) return 0;
   object.versions = std::move(kept);
+  show_outvoted(object);
   if (object.versions.empty() && reapable(object, frontier)) object = {};
   return dropped;
 }
@@ -295,25 +361,25 @@ bool reapable(const Object& object, Hlc frontier) {
 }
 
 bool evictable(const Object& object, Hlc frontier) {
-  return lies_below(object, frontier) &&
-         std::all_of(object.versions.begin(), object.versions.end(), [&](const Version& version) {
-           return version.dot.hlc < frontier &&
-                  (!version.retried || no_twin_comes(version.dot.hlc, frontier));
+  return lies_below(object, frontier) && !any_held(object, [&](const Version& version) {
+           return version.dot.hlc >= frontier ||
+                  (version.retried && !no_twin_comes(version.dot.hlc, frontier));
          });
 }
 
 uint64_t oldest_above(const Object& object, Hlc frontier) {
   uint64_t oldest = ~uint64_t{0};
-  for (const Version& version : object.versions) {
+  const auto look_at = [&](const Version& version) {
     if (version.dot.hlc >= frontier) oldest = std::min(oldest, version.dot.hlc.value);
-  }
+  };
+  for (const Version& version : object.versions) look_at(version);
+  for (const Version& version : object.outvoted) look_at(version);
   return oldest;
 }
 
 bool may_have_twins(const Object& object, uint64_t origin) {
-  return std::any_of(object.versions.begin(), object.versions.end(), [&](const Version& version) {
-    return version.retried && version.origin == origin;
-  });
+  return any_held(
+      object, [&](const Version& version) { return version.retried && version.origin == origin; });
 }
 
 uint64_t origin_of(const Version& version) {

@@ -84,13 +84,21 @@ struct SpentOrigin {
   Hlc replaced;  // by a version with this HLC
 };
 
+// The newest of the outvoted versions that are kept.
+inline constexpr size_t kOutvotedMax = 4;
+
 struct Object {
   VersionVector vector;
   InlineVector<Version, 1> versions;   // canonical order; none is of a spent origin
   InlineVector<SpentOrigin, 1> spent;  // by origin
+  // Of last-write-wins keyspaces: what lost against versions[0], in canonical order. Nobody sees it
+  // and no digest counts it, but it is shown again where the winner turns out to be a twin that
+  // does not count. Empty where versions are.
+  InlineVector<Version, 1> outvoted;
 
   bool empty() const { return vector.empty() && versions.empty(); }
-  const Version* find(const Dot& dot) const;
+  const Version* find(const Dot& dot) const;             // among the versions
+  const Version* find_held(const Dot& dot) const;        // and the outvoted ones
   const SpentOrigin* find_spent(uint64_t origin) const;  // null: not spent, or origin is 0
 };
 
@@ -110,12 +118,18 @@ struct Context {
 // that one, and replaces it, replaces both.
 void update(Object& object, const Context& context, const Version& version);
 
+// What is outvoted in one copy is so in the merged object, as long as a newer version is there.
 Object merge(const Object& a, const Object& b);
 
-// Last-write-wins keyspaces: keeps only the version with the newest HLC (then actor).
-// Returns how many versions that dropped, without those below the frontier: who did not cover them
-// had forgotten them.
+// Last-write-wins keyspaces: only the version with the newest HLC (then actor) stays one, the
+// others are outvoted; and forgotten where the newest lies below the frontier. Everybody has it
+// then, so one that replaced its twin unseen is newer and wins in any case. Returns how many
+// versions that outvoted, without those below the frontier: who did not cover them had forgotten
+// them.
 size_t keep_newest(Object& object, Hlc frontier = {});
+
+// Where the newest version went, and one of the outvoted is newer than all others: it is shown.
+void show_outvoted(Object& object);
 
 // After a put: past entries_max drops the oldest entries, those below the frontier first as they
 // are older. Entries whose actor has a version here, or had one before the put, stay: replicas that
@@ -127,7 +141,7 @@ size_t truncate_vector(Object& object, size_t entries_max, const Object& before,
 // What a complete copy says about another one: below its frontier it knows everything, so a version
 // there that it neither holds nor covers was deleted, and its tombstone forgotten. Drops such
 // versions from `object`, and the whole of it where nothing is left that could matter. `dead` gets
-// what was dropped. Returns how many versions that were.
+// what was dropped. Returns how many versions that were; outvoted ones go without being counted.
 size_t drop_dead(Object& object, const Object& complete, Hlc frontier,
                  InlineVector<Version, 1>* dead = nullptr);
 
@@ -152,13 +166,14 @@ bool reapable(const Object& object, Hlc frontier);
 
 // All of it lies below the frontier, and no twin can come: every primary has it or something newer,
 // so a copy that forgets it, live values too, makes no older one visible (docs/CONSISTENCY.md,
-// "Eviction").
+// "Eviction"). What is outvoted may go with it, as with what is reapable: the winner lies below.
 bool evictable(const Object& object, Hlc frontier);
 
-// The least HLC of the versions at or above the frontier; all bits set where there is none.
+// The least HLC of the versions, outvoted ones too, at or above the frontier; all bits set where
+// there is none.
 uint64_t oldest_above(const Object& object, Hlc frontier);
 
-// A version of that origin was made by a retry.
+// A version of that origin, outvoted or not, was made by a retry.
 bool may_have_twins(const Object& object, uint64_t origin);
 
 // The request that made a version's bytes, never 0: kept through retries, EXPIRE and PERSIST.
@@ -171,7 +186,8 @@ bool visible(const Version& version, uint64_t now_ms);
 // longest deadline (never: longest).
 InlineVector<Version, 1> visible_versions(const Object& object, uint64_t now_ms);
 
-// XXH64 of the dots in canonical order: equal digests, equal versions. Also memcached's cas unique.
+// XXH64 of the dots in canonical order: equal digests, equal versions, whatever is outvoted. Also
+// memcached's cas unique.
 uint64_t versions_digest(const Object& object);
 
 // The keyed leaf of a partition's digest; 0 for an object without versions.

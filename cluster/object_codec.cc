@@ -16,7 +16,7 @@ constexpr uint8_t kOrigin = 1 << 4;
 constexpr uint8_t kOwnBirth = 1 << 5;  // inline: own birth is the dot's; general: it follows
 constexpr uint8_t kSpent = 1 << 6;     // of a general record: spent origins follow the vector
 constexpr uint8_t kRetried = 1 << 6;   // of a version, so of an inline record
-constexpr uint8_t kKnownBits = 0x7f;
+constexpr uint8_t kOutvoted = 1 << 7;  // of a general record: outvoted versions follow the others
 
 // How authors are written and read in the two forms.
 struct TableAuthors {
@@ -64,7 +64,7 @@ struct PortableAuthors {
 bool fits_inline(const Record& record) {
   const Object& object = record.object;
   if (object.versions.size() != 1 || object.vector.size() != 1) return false;
-  if (!object.spent.empty()) return false;
+  if (!object.spent.empty() || !object.outvoted.empty()) return false;
   const Dot& dot = object.versions[0].dot;
   const VectorEntry& entry = *object.vector.begin();
   if (!(entry.actor == dot.actor) || entry.hlc != dot.hlc) return false;
@@ -137,10 +137,35 @@ bool get_spent(ByteReader& reader, const Authors& authors, Object& object) {
 }
 
 template <class Authors>
+void put_versions(std::string& out, const InlineVector<Version, 1>& versions, Authors& authors) {
+  put_varint(out, versions.size());
+  for (const Version& version : versions) {
+    put_u8(out, fields_of<Authors>(version));
+    put_version(out, version, authors);
+    put_bytes(out, version.bytes);
+  }
+}
+
+// False where there are more than bytes.
+template <class Authors>
+bool get_versions(ByteReader& reader, const Authors& authors, InlineVector<Version, 1>& versions) {
+  const uint64_t count = reader.varint();
+  if (count > reader.rest().size() / (Authors::kBytes + 11)) return false;
+  for (uint64_t n = 0; n < count && reader.ok(); ++n) {
+    Version version;
+    get_version(reader, reader.u8(), authors, version);
+    version.bytes = reader.bytes();
+    versions.push_back(version);
+  }
+  return reader.ok();
+}
+
+template <class Authors>
 void put_general(const Record& record, std::string& out, Authors& authors) {
   uint8_t form = kGeneral;
   if (record.own_birth.value) form |= kOwnBirth;
   if (!record.object.spent.empty()) form |= kSpent;
+  if (!record.object.outvoted.empty()) form |= kOutvoted;
   put_u8(out, form);
   if (record.own_birth.value) put_u64(out, record.own_birth.value);
   put_varint(out, record.object.vector.size());
@@ -150,12 +175,8 @@ void put_general(const Record& record, std::string& out, Authors& authors) {
     put_u64(out, entry.hlc.value);
   }
   if (form & kSpent) put_spent(out, record.object, authors);
-  put_varint(out, record.object.versions.size());
-  for (const Version& version : record.object.versions) {
-    put_u8(out, fields_of<Authors>(version));
-    put_version(out, version, authors);
-    put_bytes(out, version.bytes);
-  }
+  put_versions(out, record.object.versions, authors);
+  if (form & kOutvoted) put_versions(out, record.object.outvoted, authors);
 }
 
 template <class Authors>
@@ -185,14 +206,8 @@ bool decode_general(ByteReader& reader, uint8_t form, const Authors& authors, Re
     record.object.vector.raise(actor, hlc);
   }
   if ((form & kSpent) && !get_spent(reader, authors, record.object)) return false;
-  const uint64_t versions = reader.varint();
-  if (versions > reader.rest().size() / (Authors::kBytes + 11)) return false;
-  for (uint64_t n = 0; n < versions && reader.ok(); ++n) {
-    Version version;
-    get_version(reader, reader.u8(), authors, version);
-    version.bytes = reader.bytes();
-    record.object.versions.push_back(version);
-  }
+  if (!get_versions(reader, authors, record.object.versions)) return false;
+  if ((form & kOutvoted) && !get_versions(reader, authors, record.object.outvoted)) return false;
   return reader.ok() && reader.done();
 }
 
@@ -201,12 +216,13 @@ bool decode(std::string_view bytes, const Authors& authors, Record& record) {
   record.object.vector = {};
   record.object.versions.clear();
   record.object.spent.clear();
+  record.object.outvoted.clear();
   record.own_birth = {};
   if (bytes.empty()) return true;
   ByteReader reader(bytes);
   const uint8_t form = reader.u8();
-  if (form & ~kKnownBits) return false;
   if (form & kGeneral) return decode_general(reader, form, authors, record);
+  if (form & kOutvoted) return false;
   Version version;
   get_version(reader, form, authors, version);
   version.bytes = reader.rest();
@@ -216,16 +232,26 @@ bool decode(std::string_view bytes, const Authors& authors, Record& record) {
   return reader.ok();
 }
 
-// What only a foreign writer could get wrong.
-bool well_formed(const Object& object) {
-  for (size_t at = 0; at < object.versions.size(); ++at) {
-    const Version& version = object.versions[at];
+bool well_formed(const Object& object, const InlineVector<Version, 1>& versions) {
+  for (size_t at = 0; at < versions.size(); ++at) {
+    const Version& version = versions[at];
     if (!object.vector.covers(version.dot) || version.type > TypeTag::kString) return false;
     if (version.dot.actor.birth > version.dot.hlc || object.find_spent(version.origin))
       return false;
-    if (at > 0 && !newer(object.versions[at - 1].dot, version.dot)) return false;
+    if (at > 0 && !newer(versions[at - 1].dot, version.dot)) return false;
   }
   return true;
+}
+
+// What only a foreign writer could get wrong.
+bool well_formed(const Object& object) {
+  if (!well_formed(object, object.versions)) return false;
+  if (object.outvoted.empty()) return true;
+  if (object.versions.empty() || object.outvoted.size() > kOutvotedMax) return false;
+  return newer(object.versions[0].dot, object.outvoted[0].dot) &&
+         std::none_of(object.outvoted.begin(), object.outvoted.end(),
+                      [&](const Version& version) { return object.find(version.dot); }) &&
+         well_formed(object, object.outvoted);
 }
 
 // The usual record without a stop at the object: only the author is spelt out, and a birth that is

@@ -26,6 +26,7 @@ class PageWriter {
       version.bytes = {};
       live |= version.type != TypeTag::kTombstone;
     }
+    for (Version& version : object.outvoted) version.bytes = {};
     page_->live += live;
     stripped_.clear();
     encode_object(object, stripped_);

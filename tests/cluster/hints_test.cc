@@ -110,6 +110,18 @@ TEST_F(HintsFixture, AfterAKillTheyAreAllFoundAgainInTheirOrder) {
   EXPECT_EQ(hints->ledger().oldest(), Hlc{5});
 }
 
+TEST_F(HintsFixture, IsAsOldAsWhatIsOutvotedInIt) {
+  Object object = object_of(10, "lost");
+  update(object, Context{}, object_of(20, "newest").versions[0]);
+  keep_newest(object);
+  ASSERT_EQ(object.outvoted.size(), 1u);
+  hints->store(key(7, "k"), object);
+  EXPECT_EQ(hints->ledger().oldest(), Hlc{10});
+  commit();
+  kill();
+  EXPECT_EQ(hints->ledger().oldest(), Hlc{10});
+}
+
 TEST_F(HintsFixture, ARemovalThatWasNotCommittedIsUndoneByAKill) {
   hints->store(key(7, "k"), object_of(10, "v"));
   commit();

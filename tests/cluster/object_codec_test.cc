@@ -49,6 +49,10 @@ bool well_formed(const Object& object) {
     if (version.type > TypeTag::kString || version.dot.actor.birth > version.dot.hlc) return false;
     if (at > 0 && !newer(object.versions[at - 1].dot, version.dot)) return false;
   }
+  for (const Version& version : object.outvoted) {
+    if (object.versions.empty() || !newer(object.versions[0].dot, version.dot)) return false;
+    if (!object.vector.covers(version.dot) || version.type > TypeTag::kString) return false;
+  }
   for (size_t at = 1; at < object.vector.size(); ++at) {
     if (!(object.vector.begin()[at - 1].actor < object.vector.begin()[at].actor)) return false;
   }
@@ -76,6 +80,9 @@ std::vector<Object> every_form() {
     object.spent.push_back({0x5555, {kActor, Hlc{501}}, Hlc{702}});
     object.spent.push_back({0x6666, {kOther, Hlc{601}}, Hlc{701}});
     objects.push_back(object);
+    keep_newest(object);
+    objects.push_back(object);
+    object.outvoted.clear();
     object.versions.clear();
     objects.push_back(object);
   }

@@ -45,16 +45,17 @@ std::vector<std::string> values_of(const Object& object) {
 // ---- merge, over reachable states
 
 // Not quoted in the loops: RapidCheck keeps a log entry per assertion.
-void require_semilattice(const std::vector<Object>& states, const History& history) {
+void require_semilattice(const std::vector<Object>& states, const History& history,
+                         bool (*same)(const Object&, const Object&) = same_object) {
   bool commutative = true;
   bool associative = true;
   bool idempotent = true;
   for_triples(states, [&](const Object& a, const Object& b, const Object& c) {
     const Object joined = history.join(a, b);
-    commutative &= same_object(joined, history.join(b, a));
-    associative &= same_object(history.join(joined, c), history.join(a, history.join(b, c)));
-    idempotent &= same_object(history.join(joined, b), joined);
-    idempotent &= same_object(history.join(a, a), a) && same_object(history.join(a, {}), a);
+    commutative &= same(joined, history.join(b, a));
+    associative &= same(history.join(joined, c), history.join(a, history.join(b, c)));
+    idempotent &= same(history.join(joined, b), joined);
+    idempotent &= same(history.join(a, a), a) && same(history.join(a, {}), a);
   });
   RC_ASSERT(commutative);
   RC_ASSERT(associative);
@@ -314,7 +315,11 @@ RC_GTEST_PROP(KeepNewestProperty, OrderOfMergesDoesNotMatter, ()) {
   options.above_context = true;
   History history(options);
   history.run(draw_steps());
-  require_semilattice(sample_states(history), history);
+  // Past the limit for what is outvoted, other ones of that may stay (outvoted_test.cc).
+  const auto shown = [](const Object& a, const Object& b) {
+    return a.vector == b.vector && dots_of(a) == dots_of(b);
+  };
+  require_semilattice(sample_states(history), history, shown);
   for (const Object& object : history.states()) RC_ASSERT(object.versions.size() <= 1U);
 }
 

@@ -7,53 +7,21 @@
 #include "cluster/object_codec.h"
 #include "tests/cluster/frame_of.h"
 #include "tests/cluster/test_cluster.h"
+#include "tests/cluster/twins.h"
 #include "tests/cluster/version_history.h"
 
 namespace kvorum::cluster {
 namespace {
 
-using fixtures::same_object;
+using namespace fixtures;  // NOLINT: twins
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-constexpr Actor kFirst{1, 10, Hlc{1}};
-constexpr Actor kSecond{2, 20, Hlc{1}};
-constexpr Actor kThird{3, 30, Hlc{1}};
-constexpr uint64_t kRequest = 77;
-
-Version version_of(const Actor& actor, uint64_t hlc, std::string_view bytes, uint64_t origin) {
-  Version version;
-  version.dot = {actor, Hlc{hlc}};
-  version.origin = origin;
-  version.bytes = bytes;
-  return version;
-}
-
-Object only(const Version& version) {
-  Object object;
-  update(object, {}, version);
-  return object;
-}
-
 // What the coordinator that was asked second made of the request.
-Object retried() {
-  Version version = version_of(kSecond, 5, "old", kRequest);
-  version.retried = true;
-  return only(version);
-}
-
-void overwrite(Object& object, const Version& version) {
-  update(object, Context{object.vector, {}}, version);
-}
-
-std::vector<std::string> values_of(const Object& object) {
-  std::vector<std::string> values;
-  for (const Version& version : object.versions) values.emplace_back(version.bytes);
-  return values;
-}
+Object second_attempt() { return only(retried(version_of(kSecond, 5, "old", kRequest))); }
 
 TEST(SpentOrigins, AnOverwriteOfTheOneTwinIsNotJoinedByTheOther) {
-  Object object = retried();
+  Object object = second_attempt();
   overwrite(object, version_of(kThird, 9, "new", 78));
   const Object early = only(version_of(kFirst, 4, "old", kRequest));
   const Object late = only(version_of(kFirst, 400, "old", kRequest));
@@ -63,7 +31,7 @@ TEST(SpentOrigins, AnOverwriteOfTheOneTwinIsNotJoinedByTheOther) {
 }
 
 TEST(SpentOrigins, OfOtherRequestsAreSiblingsAsEver) {
-  Object object = retried();
+  Object object = second_attempt();
   overwrite(object, version_of(kThird, 9, "new", 78));
   const Object other = only(version_of(kFirst, 4, "other", 79));
   EXPECT_THAT(values_of(merge(object, other)), ElementsAre("new", "other"));
@@ -76,7 +44,7 @@ TEST(SpentOrigins, OfRequestsThatWereNotRetriedNothingIsRemembered) {
 }
 
 TEST(SpentOrigins, BothTwinsGoWhereTheWriterSawOne) {
-  Object object = merge(retried(), only(version_of(kFirst, 4, "old", kRequest)));
+  Object object = merge(second_attempt(), only(version_of(kFirst, 4, "old", kRequest)));
   ASSERT_EQ(object.versions.size(), 2U);
   Context first_only;
   first_only.vector.raise(kFirst, Hlc{4});
@@ -86,7 +54,7 @@ TEST(SpentOrigins, BothTwinsGoWhereTheWriterSawOne) {
 
 // The second of two writes, of the same request.
 TEST(SpentOrigins, TheRequestItselfSpendsNothingAndPassesOnThatItWasRetried) {
-  Object object = retried();
+  Object object = second_attempt();
   overwrite(object, version_of(kSecond, 9, "old", kRequest));
   EXPECT_THAT(object.spent, IsEmpty());
   overwrite(object, version_of(kThird, 10, "new", 78));
@@ -97,7 +65,7 @@ TEST(SpentOrigins, TheRequestItselfSpendsNothingAndPassesOnThatItWasRetried) {
 // The first coordinator comes late and knows what the second one made. A client that has read only
 // that deletes it.
 TEST(SpentOrigins, ATwinDoesNotHideTheOneThatSomebodyHasRead) {
-  Object object = retried();
+  Object object = second_attempt();
   const Context read{object.vector, {}};
   overwrite(object, version_of(kFirst, 400, "old", kRequest));
   EXPECT_EQ(visible_versions(object, 1).size(), 1u);
@@ -112,7 +80,7 @@ TEST(SpentOrigins, ATwinDoesNotHideTheOneThatSomebodyHasRead) {
 // Its coordinator lacks the version that the client has read, and has its twin.
 TEST(SpentOrigins, APutReadsWhatItsContextCoversBeforeItReplacesIt) {
   TestCluster cluster(3);
-  const Object second = retried();
+  const Object second = second_attempt();
   const Object first = only(version_of(kFirst, 4, "old", kRequest));
   for (size_t place = 0; place < 3; ++place) {
     cluster.change_own(cluster.node_for("k", place), "k",
@@ -141,12 +109,12 @@ TEST(SpentOrigins, ARetriedTwinBesideABlindWriteAsksForNoSecondOne) {
     node.outbox().frames(from).clear();
     return reply.verdict;
   };
-  EXPECT_EQ(verdict_beside(retried()), ReplicaVerdict::kOk);
+  EXPECT_EQ(verdict_beside(second_attempt()), ReplicaVerdict::kOk);
   EXPECT_EQ(verdict_beside(only(version_of(kSecond, 5, "other", 78))), ReplicaVerdict::kUncovered);
 }
 
 TEST(SpentOrigins, AreForgottenOnceNoTwinCanComeAndHoldTheTombstoneUntilThen) {
-  Object object = retried();
+  Object object = second_attempt();
   Version tombstone = version_of(kThird, Hlc::from_ms(1000).value, {}, 78);
   tombstone.type = TypeTag::kTombstone;
   overwrite(object, tombstone);
@@ -160,7 +128,7 @@ TEST(SpentOrigins, AreForgottenOnceNoTwinCanComeAndHoldTheTombstoneUntilThen) {
 }
 
 TEST(SpentOrigins, TravelInThePortableForm) {
-  Object object = retried();
+  Object object = second_attempt();
   std::string bytes;
   encode_object(object, bytes);
   Object decoded;
@@ -179,7 +147,7 @@ TEST(SpentOrigins, TravelInThePortableForm) {
 }
 
 TEST(SpentOrigins, AVersionOfASpentOriginIsNoObjectOfOurs) {
-  Object object = retried();
+  Object object = second_attempt();
   overwrite(object, version_of(kThird, 9, "new", 78));
   object.versions[0].origin = kRequest;
   std::string bytes;

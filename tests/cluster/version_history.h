@@ -39,6 +39,8 @@ inline bool same_spent(const SpentOrigin& a, const SpentOrigin& b) {
 inline bool same_object(const Object& a, const Object& b) {
   return a.vector == b.vector && a.versions.size() == b.versions.size() &&
          std::equal(a.versions.begin(), a.versions.end(), b.versions.begin(), same_version) &&
+         std::equal(a.outvoted.begin(), a.outvoted.end(), b.outvoted.begin(), b.outvoted.end(),
+                    same_version) &&
          std::equal(a.spent.begin(), a.spent.end(), b.spent.begin(), b.spent.end(), same_spent);
 }
 
