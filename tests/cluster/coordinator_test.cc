@@ -237,7 +237,8 @@ TEST(Coordinator, ANodeThatWasStoppedDoesNotSuspectTheOthers) {
   const size_t stopped = cluster.node_for("k", 0);
   Coordinator& machine = *cluster.nodes[stopped]->coordinator;
   Request request = test_edits::request(test_edits::kIncrement);
-  request.key = cluster.ref("k");
+  const std::string key = "k";  // only seen by the request
+  request.key = cluster.ref(key);
   for (uint64_t tag = 1000; tag < 1010; ++tag)
     machine.submit(request, tag, cluster.now_of(stopped));
   cluster.steady_us += 5'000'000;  // its questions and the answers wait in sockets
@@ -357,7 +358,8 @@ TEST(Coordinator, AReadReplyThatComesLateIsNoVoteOfTheWrite) {
   const size_t asked = cluster.node_for("k", 0);
   TestNode& node = *cluster.nodes[asked];
   Request request = test_edits::request(test_edits::kIncrement);
-  request.key = cluster.ref("k");
+  const std::string key = "k";  // only seen by the request
+  request.key = cluster.ref(key);
   node.coordinator->submit(request, 77, cluster.now_of(asked));
   std::vector<std::pair<MemberIndex, SlotId>> questions;
   for (const MemberIndex peer : node.coordinator->outbox().addressed()) {

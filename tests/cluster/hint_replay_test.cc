@@ -31,7 +31,8 @@ struct FallbackHints : ::testing::Test {
     Request request = test_edits::request(test_edits::kSet, value);
     request.w = 3;
     request.strict_w = true;
-    request.key = cluster.ref("k");
+    const std::string key = "k";  // only seen by the request
+    request.key = cluster.ref(key);
     cluster.nodes[first]->coordinator->submit(request, kTag, cluster.now_of(first));
     cluster.settle();
   }
@@ -83,7 +84,8 @@ TEST_F(FallbackHints, AStandInThatCoordinatesWaitsForItsOwnHint) {
   cluster.isolate(cluster.node_for("k", 4));
   holder().commits_hints = false;
   Request request = test_edits::request(test_edits::kSet, "v");
-  request.key = cluster.ref("k");
+  const std::string key = "k";  // only seen by the request
+  request.key = cluster.ref(key);
   holder().coordinator->submit(request, kTag, cluster.now_of(fallback));
   cluster.settle();
   EXPECT_FALSE(holder().answers.contains(kTag));

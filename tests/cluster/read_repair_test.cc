@@ -146,7 +146,8 @@ TEST(ReadRepair, OfAnEvictedOwnCopyLoadsItFirst) {
 
   ASSERT_TRUE(node.table->load(cluster.ref("k")).ok());
   Request request;
-  request.key = cluster.ref("k");
+  const std::string key = "k";  // only seen by the request
+  request.key = cluster.ref(key);
   constexpr uint64_t kTag = 77;
   node.coordinator->submit(request, kTag, cluster.now_of(0));
   ASSERT_TRUE(node.coordinator->outbox().loads.empty()) << "it was resident when it answered";
