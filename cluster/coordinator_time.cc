@@ -92,6 +92,7 @@ void Coordinator::on_time(Now now) {
   Impl& impl = *impl_;
   impl.notice_stall(now);
   impl.last_now = now;
+  impl.core.contact.on_time(now);
   while (const std::optional<SlotId> id = impl.core.timers.take_due(now.steady_us)) {
     Operation* operation = impl.core.operations.find(*id);
     if (operation) impl.on_timer(*id, *operation, now);

@@ -117,6 +117,7 @@ Core::Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first
       view(std::move(first_view)),
       options(coordinator_options),
       rng(rng_seed),
+      contact(view->members.size() > 1 ? node_parts.frontier : nullptr),
       hints(*node_parts.hints) {
   health.resize(view->members.size(), view->self);
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cluster/coordinator.h"
+#include "cluster/first_contact.h"
 #include "cluster/hedge_budget.h"
 #include "cluster/hints.h"
 #include "cluster/object_codec.h"
@@ -67,6 +68,7 @@ struct Operation {
   };
   enum class Phase : uint8_t {
     kLoading,    // waits for an object from the store, then starts again
+    kSilent,     // put: waits until this session has heard from another member (first_contact.h)
     kReading,    // get: until R counted; put: its read before the edit
     kWriting,    // put: until W acknowledged
     kSettling,   // answered; stragglers are still awaited, for read repair or for hints
@@ -192,6 +194,7 @@ class Core {
   HedgeBudget hedges;
   std::deque<AwaitedCommit> awaited_commits;       // of the objects' table
   std::deque<AwaitedCommit> awaited_hint_commits;  // of the hints' table
+  FirstContact contact;
   Hints& hints;
   CoordinatorCounters counters;
   OperationLatency latency;

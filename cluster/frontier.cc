@@ -138,6 +138,7 @@ bool Frontier::merge_gossip(std::string_view bytes) {
   const bool well_formed = rounds_.merge_encoded(bytes);
   // What an earlier session vouched for stays true: this one mints above it.
   parts_.clock->raise(rounds_.vouched_before());
+  if (well_formed) heard_.store(true, std::memory_order_release);
   // Rounds of an earlier session of this node: the next report is the first of this one.
   if (rounds_.round() != round) first_round_of_session_ = rounds_.round() + 1;
   return well_formed;

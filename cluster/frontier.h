@@ -13,6 +13,7 @@
 // Shared by the machines of a node; any thread.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -64,6 +65,8 @@ class Frontier final : public ExchangeObserver {
   void encode_gossip(std::string& out) const;
   // False where the bytes are malformed.
   bool merge_gossip(std::string_view bytes);
+  // Another member has said in this session what it knows, also of the sessions before it.
+  bool heard() const { return heard_.load(std::memory_order_acquire); }
 
   void write_gossip(NodeId peer, std::string& out) override;
   void on_gossip(NodeId peer, std::string_view bytes) override;
@@ -84,6 +87,7 @@ class Frontier final : public ExchangeObserver {
 
   const FrontierParts parts_;
   Frontiers copies_;
+  std::atomic<bool> heard_{false};
   mutable std::mutex mutex_;  // of what follows
   FrontierLedger ledger_;
   FrontierRounds rounds_;

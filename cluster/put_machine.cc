@@ -106,6 +106,11 @@ void PutMachine::start(SlotId id, Operation& operation, Now now) {
     core_.release(id);
     return;
   }
+  if (!core_.contact.made(now)) {
+    operation.phase = Operation::Phase::kSilent;
+    core_.timers.add(now.steady_us, FirstContact::kLookUs, id);
+    return;
+  }
   operation.blind = !request.has_context && !core_.parts.edits[request.edit].needs_old;
   if (!plan(operation, now)) {
     core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
@@ -118,6 +123,12 @@ void PutMachine::start(SlotId id, Operation& operation, Now now) {
   }
   const uint8_t r = request.r ? request.r : core_.view->quorum(operation.keyspace).r;
   after_read(id, operation, reads_.begin_reading(id, operation, r, now), now);
+}
+
+void PutMachine::wait_for_contact(SlotId id, Operation& operation, Now now) {
+  if (now.steady_us < operation.deadline_us) return start(id, operation, now);
+  core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
+  core_.release(id);
 }
 
 void PutMachine::after_read(SlotId id, Operation& operation, GetMachine::Progress progress,
@@ -307,6 +318,7 @@ void PutMachine::answer(SlotId, Operation& operation, Outcome outcome, Now now) 
 }
 
 void PutMachine::on_timer(SlotId id, Operation& operation, Now now) {
+  if (operation.phase == Operation::Phase::kSilent) return wait_for_contact(id, operation, now);
   if (operation.phase == Operation::Phase::kReading) {
     if (now.steady_us >= operation.deadline_us) {
       after_read(id, operation, GetMachine::Progress::kFailed, now);

@@ -61,6 +61,7 @@ class PutMachine {
   EditOutput run_edit(const Operation& operation, const Object& object, Now now);
   Version make_version(const Operation& operation, const EditOutput& edit, const Object& object,
                        uint64_t now_ms);
+  void wait_for_contact(SlotId id, Operation& operation, Now now);
   void keep_reply(Operation& operation, const EditOutput& edit);
   void send_to_targets(SlotId id, Operation& operation);
   void leave_hint(Operation& operation, MemberIndex place);

@@ -334,7 +334,7 @@ void TestCluster::open_hints(size_t node, engine::Store* store, uint64_t bytes_m
   TestNode& holder = *nodes[node];
   const auto own_view = std::make_shared<const ClusterView>(holder.coordinator->view());
   holder.open_hints(store, bytes_max);
-  holder.start(own_view, {});
+  holder.start(own_view, options_);
   for (size_t other = 0; other < nodes.size(); ++other) {
     if (other != node) heal(node, other);
   }

@@ -37,7 +37,8 @@ class Workload {
   void add_clients(size_t count, uint64_t seed);
   void start();
   void stop() { stopping_ = true; }
-  bool idle() const;
+  // Nothing of it is under way, nor will be after stop().
+  virtual bool idle() const;
   uint64_t operations() const { return operations_; }
 
   virtual std::vector<KeyName> keys() const = 0;

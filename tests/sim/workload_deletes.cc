@@ -36,8 +36,12 @@ void DeleteWorkload::step(size_t index) {
     if (fate_of(reply) != Fate::kStored || lives_[number].way == Way::kBornWithDeadline) {
       return next(index);
     }
+    ++ends_due_;
     cluster_.queue.after(client(index).rng().below(2 * cluster_.swarm.think_us + 1),
-                         [this, index, number] { end_life(index, number); });
+                         [this, index, number] {
+                           --ends_due_;
+                           end_life(index, number);
+                         });
   });
 }
 

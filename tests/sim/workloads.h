@@ -187,6 +187,7 @@ class DeleteWorkload final : public Workload {
     Copies copies;
   };
   bool roams() const;
+  bool idle() const override { return ends_due_ == 0 && Workload::idle(); }
   Client::Habits habits(size_t client) const override;
   void step(size_t client) override;
   void end_life(size_t client, size_t life);
@@ -195,6 +196,7 @@ class DeleteWorkload final : public Workload {
   void note_end(size_t client, size_t life, const RespReply* reply);
 
   std::vector<Life> lives_;
+  size_t ends_due_ = 0;  // lives whose end is a pause away
 };
 
 // memcached clients that count with gets and cas, several to a key. Demands: never above the
