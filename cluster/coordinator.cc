@@ -8,6 +8,7 @@ CoordinatorCounters& CoordinatorCounters::operator+=(const CoordinatorCounters& 
   puts += other.puts;
   forwards += other.forwards;
   forward_retries += other.forward_retries;
+  forwards_too_late += other.forwards_too_late;
   hedged_reads += other.hedged_reads;
   replica_reads += other.replica_reads;
   replica_writes += other.replica_writes;

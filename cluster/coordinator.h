@@ -87,6 +87,7 @@ struct CoordinatorOptions {
 // turn).
 struct CoordinatorCounters {
   uint64_t gets = 0, puts = 0, forwards = 0, forward_retries = 0, hedged_reads = 0;
+  uint64_t forwards_too_late = 0;  // first attempts of writes that were held up, and dropped
   uint64_t replica_reads = 0, replica_writes = 0;
   uint64_t read_repairs = 0, read_repairs_skipped = 0, digest_mismatches = 0, second_writes = 0;
   uint64_t hints_stored = 0, hints_replayed = 0, hints_moved = 0;

@@ -272,7 +272,9 @@ bool Forwarding::comes_too_late(MemberIndex from, const ForwardEnvelope& envelop
   if (from >= transits_.size()) transits_.resize(size_t{from} + 1);
   const uint64_t held_up_us = transits_[from].excess_us(envelope.sent_us, now.steady_us);
   if (request.kind != Request::Kind::kEdit || envelope.retried) return false;
-  return held_up_us >= patience_us(envelope, request, core_.parts.edits);
+  const bool too_late = held_up_us >= patience_us(envelope, request, core_.parts.edits);
+  core_.counters.forwards_too_late += static_cast<uint64_t>(too_late);
+  return too_late;
 }
 
 bool Forwarding::seen_before(const ForwardedRequest& forwarded) {

@@ -110,6 +110,9 @@ void add_operations(const cluster::CoordinatorCounters& counters, Families& out)
               number(counters.timeouts));
   out.counter("kvorum_forward_retries_total", "Forwarded operations tried at another node.",
               number(counters.forward_retries));
+  out.counter("kvorum_forwards_too_late_total",
+              "Writes of other nodes' clients that came too late to be run, and were dropped.",
+              number(counters.forwards_too_late));
   out.counter("kvorum_hedged_reads_total", "Reads that asked one more node, because one was late.",
               number(counters.hedged_reads));
   out.counter("kvorum_read_repairs_total", "Stale replicas repaired after a read.",

@@ -43,6 +43,7 @@ json::object counters_json(const cluster::CoordinatorCounters& counters) {
           {"puts", counters.puts},
           {"forwards", counters.forwards},
           {"forward_retries", counters.forward_retries},
+          {"forwards_too_late", counters.forwards_too_late},
           {"hedged_reads", counters.hedged_reads},
           {"replica_reads", counters.replica_reads},
           {"replica_writes", counters.replica_writes},
