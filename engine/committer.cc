@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/committer.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -17,6 +18,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int kStoreThreads = 2;
+// A pass over the kept trees writes so much at a time: a quarter of a megabyte a second.
+constexpr size_t kTreeBytesPerTurn = 64 * 1024;
+constexpr auto kTreeTurn = std::chrono::milliseconds(250);
 
 }  // namespace
 
@@ -24,7 +28,8 @@ constexpr int kStoreThreads = 2;
 //
 //          +--- dirty ---> round --ok--> (sync due? begin it) ---+
 //   wait --+                 |                                   +--> wait
-//     ^    +--- sync due ----|--------------> begin it ----------+
+//     ^    +--- trees due ---|--------------> write some pages --+
+//     |    +--- sync due ----|--------------> begin it ----------+
 //     |    +--- sync done ---|--------------> note it -----------+
 //     |                      | error, also of a sync
 //     |                      |        or damage that a read met
@@ -42,8 +47,11 @@ struct Committer::Impl {
   void wake_if_asleep();
   void commit_loop();
   bool wait_for_work();
+  std::optional<Clock::time_point> next_due() const;
   bool round();
   void fail_round(const Status& status);
+  bool trees_are_due(bool stop) const;
+  bool keep_trees(bool stop);
   bool sync_is_due(bool stop) const;
   bool sync(bool stop);
   bool end_sync(bool stop);
@@ -68,6 +76,7 @@ struct Committer::Impl {
   bool sync_ended = false;           // under mutex: the thread beside has an outcome
   bool unsynced = false;             // of the commit thread, as are the next two
   Clock::time_point sync_due;        // with the interval policy, while something is not synced
+  Clock::time_point trees_due;       // of the commit thread
   std::optional<SyncThread> beside;  // with the interval policy
 
   std::mutex store_mutex;
@@ -82,6 +91,7 @@ Committer::Impl::Impl(ObjectTable* object_table, Store* object_store,
                       CommitterOptions committer_options)
     : table(object_table), store(object_store), options(std::move(committer_options)) {
   table->set_dirty_callback(&on_dirty, this);
+  trees_due = Clock::now() + std::chrono::milliseconds(options.keep_trees_ms);
   for (int i = 0; i < kStoreThreads; ++i) store_threads.emplace_back([this] { store_loop(); });
   if (options.sync == SyncPolicy::kInterval) {
     beside.emplace(store, [this] {
@@ -122,8 +132,8 @@ bool Committer::Impl::wait_for_work() {
   const auto ready = [this] {
     return stopping || sync_ended || table->has_dirty() || is_damaged();
   };
-  if (unsynced && beside && !beside->busy()) {
-    wake.wait_until(guard, sync_due, ready);
+  if (const std::optional<Clock::time_point> due = next_due()) {
+    wake.wait_until(guard, *due, ready);
   } else {
     wake.wait(guard, ready);
   }
@@ -132,12 +142,20 @@ bool Committer::Impl::wait_for_work() {
   return stopping;
 }
 
+std::optional<Clock::time_point> Committer::Impl::next_due() const {
+  std::optional<Clock::time_point> due;
+  if (unsynced && beside && !beside->busy()) due = sync_due;
+  if (!table->trees_kept()) due = due ? std::min(*due, trees_due) : trees_due;
+  return due;
+}
+
 void Committer::Impl::commit_loop() {
   for (bool stop = false;;) {
     stop = wait_for_work();
     if (is_damaged()) stop_for_damage();
     bool good = !table->failed() && end_sync(stop);
     if (good && table->has_dirty()) good = round();
+    if (good && trees_are_due(stop)) good = keep_trees(stop);
     if (good && sync_is_due(stop)) good = sync(stop);
     if (!good) good = reopen();
     if (stop && (!good || !table->has_dirty())) return;
@@ -167,6 +185,27 @@ void Committer::Impl::fail_round(const Status& status) {
   if (beside && status.code() == Code::kUnavailable) done = beside->finish();
   const bool of_sync = done && !done->status.ok();
   fail(of_sync ? done->status : status, of_sync);
+}
+
+bool Committer::Impl::trees_are_due(bool stop) const {
+  return !table->trees_kept() && (stop || Clock::now() >= trees_due);
+}
+
+// Their pages need no sync of their own; a stop makes them durable with all the rest.
+bool Committer::Impl::keep_trees(bool stop) {
+  for (bool done = false; !done;) {
+    const Result<bool> kept = table->keep_trees(kTreeBytesPerTurn);
+    if (!kept.ok()) {
+      fail_round(kept.status());
+      return false;
+    }
+    done = kept.value();
+    trees_due = Clock::now() + (done ? std::chrono::milliseconds(options.keep_trees_ms)
+                                     : std::chrono::milliseconds(kTreeTurn));
+    if (!stop) break;
+  }
+  unsynced |= stop;
+  return true;
 }
 
 bool Committer::Impl::sync_is_due(bool stop) const {

@@ -24,6 +24,8 @@ struct CommitterOptions {
   // more (Redis waits as long).
   uint32_t sync_late_ms = 2000;
   uint32_t reopen_retry_ms = 1000;
+  // Between two passes over the hash trees that the table keeps (ObjectTable::keep_trees).
+  uint32_t keep_trees_ms = 10'000;
   // Called on the commit thread after each round: (committed ticket, status of the round).
   std::function<void(Ticket, const Status&)> on_round = {};
   // Damage is mended by Store::salvage() at once; else that waits for the next start.

@@ -42,12 +42,12 @@ void HashTree::begin_build(int depth) {
 
 void HashTree::add(uint32_t place, uint64_t digest) {
   KVORUM_CHECK(place >= building_->frontier);
-  building_->leaves[uint64_t{place} >> (32 - building_->depth)] ^= digest;
+  building_->leaves[uint64_t{place} >> (kPlaceBits - building_->depth)] ^= digest;
 }
 
 void HashTree::fold_building(uint32_t place, uint64_t change) {
   if (place >= building_->frontier) return;  // add() will bring it
-  building_->leaves[uint64_t{place} >> (32 - building_->depth)] ^= change;
+  building_->leaves[uint64_t{place} >> (kPlaceBits - building_->depth)] ^= change;
 }
 
 bool HashTree::agrees(const Building& built) const {
@@ -66,12 +66,17 @@ bool HashTree::finish_build() {
   KVORUM_CHECK(frontier() == kPlacesEnd);
   const std::unique_ptr<Building> built = std::move(building_);
   const bool agreed = agrees(*built);
-  stored_ = std::move(built->leaves);
-  leaves_ = stored_.data();
-  depth_ = built->depth;
-  shift_ = 32 - depth_;
-  root_ = xor_of(leaves_, stored_.size());
+  set(built->depth, std::move(built->leaves));
   return agreed;
+}
+
+void HashTree::set(int depth, std::vector<uint64_t> leaves) {
+  KVORUM_CHECK(!building() && leaves.size() == size_t{1} << depth);
+  stored_ = std::move(leaves);
+  leaves_ = stored_.data();
+  depth_ = depth;
+  shift_ = kPlaceBits - depth_;
+  root_ = xor_of(leaves_, stored_.size());
 }
 
 }  // namespace kvorum::engine

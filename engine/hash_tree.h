@@ -17,13 +17,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace kvorum::engine {
 
 class HashTree {
  public:
-  static constexpr uint64_t kPlacesEnd = uint64_t{1} << 32;
+  static constexpr int kPlaceBits = 32;
+  static constexpr uint64_t kPlacesEnd = uint64_t{1} << kPlaceBits;
   static constexpr size_t kKeysPerLeaf = 32;
   static constexpr int kDepthMax = 20;
 
@@ -48,6 +50,9 @@ class HashTree {
 
   // The node at `level` (0..depth) that stands for the places whose first bits are `index`.
   uint64_t node(int level, uint64_t index) const;
+  std::span<const uint64_t> leaves() const { return {leaves_, size_t{1} << depth_}; }
+  // The tree of these leaves, 2^depth. Not while building.
+  void set(int depth, std::vector<uint64_t> leaves);
 
   // Building: begin_build(), then add() every object from frontier() on in any order within a
   // stretch, advance() to its end, and so on until the frontier is kPlacesEnd; then finish_build().
@@ -75,7 +80,7 @@ class HashTree {
   uint64_t lone_leaf_ = 0;  // of a tree of depth 0
   uint64_t* leaves_ = &lone_leaf_;
   int depth_ = 0;
-  int shift_ = 32;
+  int shift_ = kPlaceBits;
   std::vector<uint64_t> stored_;
   std::unique_ptr<Building> building_;
 };

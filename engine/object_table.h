@@ -86,10 +86,12 @@ struct StoreFaults {
   uint64_t disk_full = 0;     // a write or a sync
   uint64_t reads_failed = 0;  // I/O errors
   uint64_t damage_met = 0;    // checksums that did not hold, records that made no sense
-  uint64_t salvages = 0;      // no fault: what could be read of a damaged store was saved
+  // Partitions that did not hold, at a start, what their hash trees said: objects were lost.
+  uint64_t copies_lost = 0;
+  uint64_t salvages = 0;  // no fault: what could be read of a damaged store was saved
 
   uint64_t total() const {
-    return writes_failed + syncs_failed + disk_full + reads_failed + damage_met;
+    return writes_failed + syncs_failed + disk_full + reads_failed + damage_met + copies_lost;
   }
   StoreFaults& operator+=(const StoreFaults& other);
 };
@@ -106,6 +108,8 @@ struct TableOptions {
   // Not owned. Needed with a store; without it hash trees stay at their root alone. Keys that it
   // is shown for digest() have no position.
   const RecordCodec* codec = nullptr;
+  // Hash trees are kept in the store, and its objects compared with them at start (kept_trees.h).
+  bool keeps_trees = false;
 };
 
 // A stretch of a partition: from a position (inclusive) until at least count_min objects were
@@ -124,6 +128,12 @@ enum class TreeBuild : uint8_t {
   kDone,
   kMismatch,     // done; the tree before had not followed the objects
   kNotResident,  // the store has to be read
+};
+
+struct TreePlace {
+  uint8_t keyspace = 0;
+  uint32_t partition = 0;
+  auto operator<=>(const TreePlace&) const = default;
 };
 
 // Nodes of a hash tree: those of one level, from an index on.
@@ -216,6 +226,8 @@ class ObjectTable {
   // Damaged records are counted in damaged_count() and left out. To be called before anything else:
   // until it returned ok, nothing is known to be absent and the counts are wrong.
   Status warm();
+  // Of partitions whose objects warm() found to be others than the kept trees say: some were lost.
+  const std::vector<TreePlace>& differing_trees() const;
   // Brings one object into the table, or the mark that there is none. Blocks on I/O; concurrent
   // loads of one key are safe. kCorruption where the store is damaged: it stays not resident until
   // the store was salvaged. A record that makes no sense is lost at once where there is a listener.
@@ -223,6 +235,10 @@ class ObjectTable {
   // One round of group commit: takes the dirty objects as they are, writes one batch, publishes the
   // ticket. Called by one thread (Committer, or the simulator). Returns the number of objects.
   Result<size_t> commit(bool sync);
+  // Writes what is due of the hash trees, about so many bytes, between two commits and by the same
+  // thread. True where nothing is left to be written: all that changed before this pass began is.
+  Result<bool> keep_trees(size_t bytes_max);
+  bool trees_kept() const;  // nothing is due
   // The ticket up to which updates are committed.
   Ticket committed() const;
   // The ticket of the latest update: once synced() has reached it, all up to now is on the disk.

@@ -33,10 +33,12 @@ void ObjectTable::Impl::begin_batch() {
 Status ObjectTable::Impl::write_batch(Round& round) {
   if (batch.empty()) return {};
   fill_positions(batch, shared.options.partitioner);
+  const size_t objects = batch.size();
+  add_tree_tail();
   Status status = shared.options.store->write(batch, round.sync);
   if (!status.ok()) return status;
   shared.batch_in_flight.store(TableShared::kNoBatch, std::memory_order_relaxed);
-  for (size_t at = 0; at < batch.size(); ++at) {
+  for (size_t at = 0; at < objects; ++at) {
     const StoreBatch::Change change = batch[at];
     if (!change.erase) continue;
     KeyRef key;
@@ -45,7 +47,7 @@ Status ObjectTable::Impl::write_batch(Round& round) {
     const std::lock_guard guard(table.lock());
     table.forget_erased(key);
   }
-  round.written += batch.size();
+  round.written += objects;
   batch.clear();
   begin_batch();
   return {};
@@ -72,6 +74,7 @@ Status ObjectTable::Impl::write_partition(Round& round, PartitionTable& table) {
     {
       const std::lock_guard guard(table.lock());
       more = table.encode_some(batch);
+      table.take_tree_changes(tree_changes);
     }
     if (batch.bytes() < kBatchBytesMax) continue;
     Status status = write_batch(round);
@@ -85,6 +88,7 @@ void ObjectTable::Impl::fail_round(Round& round) {
   shared.failed.store(true, std::memory_order_release);
   for (size_t at = 0; at < batch.size(); ++at) {
     KeyRef key;
+    if (batch[at].key.front() == kFactPrefix) continue;  // the tail of the trees
     KVORUM_CHECK(parse_store_key(batch[at].key, &key));
     PartitionTable& table = get(key);
     const std::lock_guard guard(table.lock());
@@ -97,6 +101,7 @@ void ObjectTable::Impl::fail_round(Round& round) {
     if (i >= round.begun) table.begin_round(round.ticket);
     table.redirty_taken();
   }
+  forget_kept_trees();
 }
 
 Result<size_t> ObjectTable::commit(bool sync) {
@@ -173,14 +178,16 @@ StoreFaults& StoreFaults::operator+=(const StoreFaults& other) {
   disk_full += other.disk_full;
   reads_failed += other.reads_failed;
   damage_met += other.damage_met;
+  copies_lost += other.copies_lost;
   salvages += other.salvages;
   return *this;
 }
 
 StoreFaults ObjectTable::faults() const {
   const auto& counted = impl_->faults;
-  return {counted.writes.load(), counted.syncs.load(),  counted.full.load(),
-          counted.reads.load(),  counted.damage.load(), counted.salvages.load()};
+  return {counted.writes.load(),  counted.syncs.load(),  counted.full.load(),
+          counted.reads.load(),   counted.damage.load(), impl_->differing_trees.size(),
+          counted.salvages.load()};
 }
 
 void ObjectTable::note_fault(const Status& status, bool of_sync) {

@@ -15,6 +15,8 @@
 
 namespace kvorum::engine {
 
+class TreePlanting;
+
 struct ObjectTable::Impl {
   explicit Impl(const TableOptions& options);
   ~Impl();
@@ -72,6 +74,14 @@ struct ObjectTable::Impl {
   Status write_partition(Round& round, PartitionTable& table);
   void fail_round(Round& round);
 
+  // object_table_kept_trees.cc
+  void add_tree_tail();
+  void begin_tree_pass();
+  bool add_tree_pages(size_t bytes_max);
+  void forget_kept_trees();
+  // The trees of partitions without objects, after those with some.
+  void plant_empty(const KeptTrees& kept_trees, TreePlanting& planting);
+
   mutable TableShared shared;
   const size_t directory_size;
   std::unique_ptr<std::atomic<PartitionTable*>[]> directory;
@@ -90,6 +100,15 @@ struct ObjectTable::Impl {
   } faults{};
   uint32_t batch_number = 0;  // of the committing thread, as is the next
   StoreBatch batch;           // empty between rounds
+  std::string tree_changes;   // of the objects in the batch
+  struct {
+    uint64_t begin = 0, end = 0;  // of the tail's records in the store
+    uint64_t pass_end = 0;        // of those that the pass under way makes obsolete
+    size_t hand = 0;              // the next table; 0: no pass is under way
+    bool skipped = false;         // one whose tree is not known
+    bool complete = false;        // as KeptTrees::complete
+  } kept;
+  std::vector<TreePlace> differing_trees;
   void (*dirty_callback)(void*) = nullptr;
   void* dirty_argument = nullptr;
 };

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "engine/object_table.h"
 #include "engine/object_table_impl.h"
+#include "engine/tree_planting.h"
 
 namespace kvorum::engine {
 namespace {
@@ -24,42 +25,18 @@ Status busy() { return {Code::kUnavailable, "the partition is being evicted too 
 
 }  // namespace
 
-namespace {
-
-// The digests of the partition that warm() is reading, so that its tree has its leaves at once. A
-// partition with more objects than this gets them later, by build_tree().
-class TreePlanting {
- public:
-  void see(PartitionTable* table, uint32_t place, uint64_t digest) {
-    if (table != table_) plant();
-    table_ = table;
-    if (++count_ <= kCountMax) items_.push_back({place, false, digest});
-  }
-  void plant() {
-    if (table_ != nullptr && count_ <= kCountMax) {
-      const std::lock_guard guard(table_->lock());
-      table_->tree_frontier();
-      table_->build_tree(items_, HashTree::kPlacesEnd);
-    }
-    items_.clear();
-    count_ = 0;
-  }
-
- private:
-  static constexpr size_t kCountMax = 4'000'000;
-
-  PartitionTable* table_ = nullptr;
-  size_t count_ = 0;
-  std::vector<PartitionTable::TreeItem> items_;
-};
-
-}  // namespace
-
 Status ObjectTable::warm() {
   KVORUM_CHECK(impl_->shared.options.store != nullptr);
   const TableOptions& options = impl_->shared.options;
+  KeptTrees kept;
+  if (options.keeps_trees) {
+    if (Status status = kept.read(*options.store); !status.ok()) return status;
+  }
+  impl_->kept.begin = kept.tail_begin;
+  impl_->kept.end = kept.tail_end;
+  impl_->kept.complete = kept.complete;
   std::string record;
-  TreePlanting planting;
+  TreePlanting planting(kept);
   const auto visit = [&](std::string_view bytes, std::string_view value) {
     KeyRef key;
     RecordChange facts;
@@ -72,13 +49,14 @@ Status ObjectTable::warm() {
       return true;
     }
     PartitionTable& table = impl_->get(key);
-    planting.see(&table, table.place_of(key).place, facts.digest_change);
+    planting.see(table, table.place_of(key).place, facts.digest_change);
     const std::lock_guard guard(table.lock());
     table.warm(key, record, facts, !facts.live || !impl_->shared.over_memory());
     return true;
   };
   Status status = options.store->scan({}, std::string(1, kFactPrefix), visit);
   planting.plant();
+  impl_->plant_empty(kept, planting);
   if (status.ok()) impl_->shared.warmed.store(true, std::memory_order_release);
   return status;
 }

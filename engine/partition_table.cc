@@ -78,7 +78,8 @@ bool PartitionTable::complete() const {
 
 uint64_t PartitionTable::memory_bytes() const {
   return pool_.used_bytes() + index_.memory_bytes() + expiry_.memory_bytes() +
-         (dirty_.capacity() + taken_.capacity()) * sizeof(DirtyPlace) + tree_.memory_bytes();
+         (dirty_.capacity() + taken_.capacity()) * sizeof(DirtyPlace) + tree_.memory_bytes() +
+         tree_log_.memory_bytes();
 }
 
 void PartitionTable::publish() {

@@ -25,6 +25,7 @@
 #include "engine/entry_pool.h"
 #include "engine/expiry_heap.h"
 #include "engine/hash_tree.h"
+#include "engine/kept_trees.h"
 #include "engine/table_shared.h"
 
 namespace kvorum::engine {
@@ -105,6 +106,8 @@ class PartitionTable {
   uint64_t tree_frontier();
   void abandon_tree_build() { tree_.abandon_build(); }
   uint64_t digest_of(const Entry& entry) const;
+  // What the start made of it: the leaves, 2^depth.
+  void set_tree(int depth, std::vector<uint64_t> leaves) { tree_.set(depth, std::move(leaves)); }
 
   // partition_table_store.cc: with a store only.
   // Counts an object found in the store by warm(); `record` is installed where `resident`.
@@ -134,6 +137,14 @@ class PartitionTable {
   void redirty(const KeyRef& key);
   void redirty_taken();
 
+  // kept_trees.h: what the objects that were encoded changed of the tree in the store; a page for
+  // it, false where none is due or possible.
+  TreePlace tree_place() const { return {keyspace_, partition_}; }
+  void take_tree_changes(std::string& tail) { tree_log_.take_changes(tree_place(), tail); }
+  bool write_tree_page(std::string& page);
+  void forget_kept_tree();
+  void resume_kept_tree(const KeptTree& kept, bool agrees);
+
  private:
   static constexpr size_t kStaleDeadlinesMin = 64;
 
@@ -146,6 +157,7 @@ class PartitionTable {
   void count(uint32_t place, const Entry* entry, const RecordChange& change);
   void push_deadline(uint64_t deadline_ms, uint32_t place);
   void compact_deadlines();
+  void set_kept_tree_stale();
   void add_to_tree(const TreeItem& item);
   TreeBuild advance_tree(uint64_t end);
   // The ticket of the round that will write, or is writing, this entry's present state.
@@ -171,6 +183,7 @@ class PartitionTable {
   size_t deadline_count_ = 0;  // entries with kDeadline
   std::atomic<uint64_t> earliest_{0};
   HashTree tree_;
+  TreeLog tree_log_;
   uint64_t oldest_changed_ = kNothingChanged;
   uint64_t live_count_ = 0;
   uint64_t record_count_ = 0;  // objects that exist, resident or not

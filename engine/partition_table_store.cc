@@ -143,6 +143,7 @@ bool PartitionTable::encode_some(StoreBatch& batch) {
     taken_.pop_back();
     for (Entry* entry : found_) {
       if (!entry->has(Entry::kDirty) || entry->has(Entry::kDirtyOdd) == odd_) continue;
+      if (shared_->options.keeps_trees) tree_log_.note_change(entry->place());
       const bool erase = entry->has(Entry::kAbsent);
       batch.begin_change(erase);
       append_open_store_key(batch.buffer(), keyspace_, entry->key());

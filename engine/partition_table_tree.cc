@@ -67,6 +67,7 @@ TreeBuild PartitionTable::advance_tree(uint64_t end) {
   tree_.advance(end);
   const bool done = end >= HashTree::kPlacesEnd;
   const bool agreed = !done || tree_.finish_build();
+  if (done && (distrusted_ || !agreed)) set_kept_tree_stale();
   if (done && distrusted_) {
     live_count_ = recount_.live;
     record_count_ = recount_.records;
@@ -75,6 +76,31 @@ TreeBuild PartitionTable::advance_tree(uint64_t end) {
   publish();
   if (!done) return TreeBuild::kGoesOn;
   return agreed ? TreeBuild::kDone : TreeBuild::kMismatch;
+}
+
+void PartitionTable::set_kept_tree_stale() {
+  if (!shared_->options.keeps_trees) return;
+  tree_log_.set_stale();
+  shared_->trees_changed.store(true, std::memory_order_relaxed);
+}
+
+bool PartitionTable::write_tree_page(std::string& page) {
+  if (distrusted_ || !tree_log_.page_due()) return false;
+  tree_log_.begin_page(tree_);
+  for (const DirtyPlace& dirty : dirty_) tree_log_.note_change(dirty.place);
+  tree_log_.write_page(tree_, page);
+  return true;
+}
+
+void PartitionTable::forget_kept_tree() {
+  tree_log_.forget_written();
+  set_kept_tree_stale();
+}
+
+void PartitionTable::resume_kept_tree(const KeptTree& kept, bool agrees) {
+  tree_log_.resume(kept.generation, kept.changed);
+  if (!agrees) tree_log_.set_stale();
+  if (tree_log_.page_due()) shared_->trees_changed.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace kvorum::engine

@@ -104,6 +104,7 @@ Status Node::Impl::read_tables() {
   codec = std::make_unique<cluster::StoredRecordCodec>(&authors, view->cluster_id);
   options.store = store.get();
   options.codec = codec.get();
+  options.keeps_trees = true;
   table = std::make_unique<engine::ObjectTable>(options);
 
   identity.incarnation = session.incarnation;
@@ -139,6 +140,13 @@ void Node::Impl::judge_copies() {
   const bool intact = store && session.was_clean;
   const bool alone = view->members.size() == 1;
   whole = std::make_unique<cluster::WholeReplicas>(view->ring.partition_bits(), intact || alone);
+  for (const engine::TreePlace& place : table->differing_trees()) {
+    if (!alone) whole->set(place.keyspace, place.partition, false);
+  }
+  if (!table->differing_trees().empty()) {
+    log_error("{} partitions do not hold what their hash trees say: objects were lost",
+              table->differing_trees().size());
+  }
   if (intact && !alone) {
     const size_t lost = cluster::mark_differing_roots(*table, session.roots, *whole);
     if (lost != 0) {

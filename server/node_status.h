@@ -81,7 +81,7 @@ struct FaultKind {
 inline constexpr FaultKind kFaultKinds[] = {
     {"write", &engine::StoreFaults::writes_failed}, {"sync", &engine::StoreFaults::syncs_failed},
     {"disk_full", &engine::StoreFaults::disk_full}, {"read", &engine::StoreFaults::reads_failed},
-    {"damage", &engine::StoreFaults::damage_met},
+    {"damage", &engine::StoreFaults::damage_met},   {"lost", &engine::StoreFaults::copies_lost},
 };
 
 struct NodeStatus {

@@ -177,7 +177,7 @@ std::string storage_line(const json::object& store) {
   const std::string total = text_of(faults, "total"), salvages = text_of(faults, "salvages");
   if (total == "0" && salvages == "0") return {};
   std::string line = fmt::format("{} storage faults:", total);
-  for (const char* kind : {"damage", "disk_full", "sync", "write", "read"}) {
+  for (const char* kind : {"damage", "lost", "disk_full", "sync", "write", "read"}) {
     const std::string count = text_of(faults, kind);
     if (count != "0") line += fmt::format(" {} {}", kind, count);
   }

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "engine/kept_trees.h"
 #include "tests/engine/map_store.h"
 #include "tests/engine/test_records.h"
 
@@ -53,6 +54,7 @@ class CommitterTest : public ::testing::Test {
     options.partition_bits = 2;
     options.store = &store_;
     options.codec = &codec_;
+    options.keeps_trees = keeps_trees_;
     table_ = std::make_unique<ObjectTable>(options);
     ASSERT_TRUE(table_->warm().ok());
   }
@@ -62,13 +64,16 @@ class CommitterTest : public ::testing::Test {
     options.sync_interval_ms = sync_interval_ms;
     options.sync_late_ms = sync_late_ms_;
     options.reopen_retry_ms = 1;
+    options.keep_trees_ms = keep_trees_ms_;
     options.salvages = salvages_;
     options.on_round = std::ref(rounds_);
     committer_ = std::make_unique<Committer>(table_.get(), &store_, options);
   }
 
+  bool keeps_trees_ = false;
   bool salvages_ = false;
   uint32_t sync_late_ms_ = 2000;
+  uint32_t keep_trees_ms_ = 3'600'000;
   TestCodec codec_;
   MapStore store_;
   std::unique_ptr<ObjectTable> table_;
@@ -115,6 +120,40 @@ TEST_F(CommitterTest, AlwaysSyncsWithEachRoundNeverNotAtAll) {
   rounds_.wait_for_ticket(put(*table_, key_ref("k"), "2").ticket);
   EXPECT_EQ(store_.synced_writes(), 1u);
   EXPECT_EQ(store_.syncs(), 0u);
+}
+
+class CommitterOfTreesTest : public CommitterTest {
+ protected:
+  CommitterOfTreesTest() { keeps_trees_ = true; }
+};
+
+TEST_F(CommitterOfTreesTest, TheTreesAreKeptAfterAWhile) {
+  keep_trees_ms_ = 1;
+  std::promise<void> second_write;
+  store_.on_write = [&, writes = 0]() mutable {
+    if (++writes == 2) second_write.set_value();
+  };
+  start(SyncPolicy::kNever);
+  rounds_.wait_for_ticket(put(*table_, key_ref("k"), "1").ticket);
+  second_write.get_future().wait();
+  committer_.reset();
+  KeptTrees kept;
+  ASSERT_TRUE(kept.read(store_).ok());
+  EXPECT_TRUE(kept.complete);
+  EXPECT_EQ(kept.trees.size(), 1u);
+}
+
+TEST_F(CommitterOfTreesTest, AStopKeepsTheTreesAndSyncsThem) {
+  start(SyncPolicy::kInterval, 3'600'000);
+  for (int i = 0; i < 100; ++i) put(*table_, key_ref("k" + std::to_string(i)), "v");
+  uint64_t writes_at_sync = 0;
+  store_.on_sync = [&] { writes_at_sync = store_.writes(); };
+  committer_.reset();
+  EXPECT_EQ(writes_at_sync, store_.writes());
+  KeptTrees kept;
+  ASSERT_TRUE(kept.read(store_).ok());
+  EXPECT_EQ(kept.trees.size(), 4u);
+  for (const auto& [place, tree] : kept.trees) EXPECT_EQ(tree.changed.count(), 0u);
 }
 
 TEST_F(CommitterTest, IntervalSyncsAfterwards) {

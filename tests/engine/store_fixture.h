@@ -26,6 +26,7 @@ class StoreFixture : public ::testing::Test {
     options.memory_bytes_max = memory_bytes_max;
     options.store = &store_;
     options.codec = &codec_;
+    options.keeps_trees = keeps_trees_;
     table_ = std::make_unique<ObjectTable>(options);
     ASSERT_TRUE(table_->warm().ok());
   }
@@ -70,6 +71,7 @@ class StoreFixture : public ::testing::Test {
     return it == values.end() ? "none" : std::string(value_of(it->second));
   }
 
+  bool keeps_trees_ = false;
   TestCodec codec_;
   MapStore store_;
   std::unique_ptr<ObjectTable> table_;

@@ -61,14 +61,14 @@ TEST(MetricsTest, HintsStandUnderTheirTargets) {
 
 TEST(MetricsTest, FaultsOfTheDiskStandByKind) {
   NodeStatus status = some_status();
-  status.storage = {1, 2, 3, 4, 5, 6};
+  status.storage = {1, 2, 3, 4, 5, 6, 7};
   const std::string text = metrics_text(status);
   int count = 0;
-  for (const char* kind : {"write", "sync", "disk_full", "read", "damage"}) {
+  for (const char* kind : {"write", "sync", "disk_full", "read", "damage", "lost"}) {
     EXPECT_THAT(text, HasSubstr(std::string("kvorum_storage_faults_total{kind=\"") + kind + "\"} " +
                                 std::to_string(++count)));
   }
-  EXPECT_THAT(text, HasSubstr("kvorum_storage_salvages_total 6"));
+  EXPECT_THAT(text, HasSubstr("kvorum_storage_salvages_total 7"));
 }
 
 TEST(MetricsTest, LatenciesAreAHistogramAndQuantilesOfTheLastMinute) {

@@ -75,14 +75,16 @@ TEST(MemberReason, IsShownEverywhere) {
 
 TEST(FaultKinds, AreShownByTheSameNamesEverywhere) {
   NodeStatus status = seen_as(PeerState::kUp);
-  status.storage = {1, 2, 3, 4, 5, 6};
-  EXPECT_THAT(node_report(status, {"persistence"}),
-              HasSubstr("storage_faults:15\r\nstorage_faults_write:1\r\nstorage_faults_sync:2\r\n"
-                        "storage_faults_disk_full:3\r\nstorage_faults_read:4\r\n"
-                        "storage_faults_damage:5\r\nstorage_salvages:6\r\n"));
-  EXPECT_THAT(status_json(status),
-              HasSubstr(R"("faults":{"write":1,"sync":2,"disk_full":3,"read":4,"damage":5,)"
-                        R"("total":15,"salvages":6})"));
+  status.storage = {1, 2, 3, 4, 5, 6, 7};
+  EXPECT_THAT(
+      node_report(status, {"persistence"}),
+      HasSubstr("storage_faults:21\r\nstorage_faults_write:1\r\nstorage_faults_sync:2\r\n"
+                "storage_faults_disk_full:3\r\nstorage_faults_read:4\r\n"
+                "storage_faults_damage:5\r\nstorage_faults_lost:6\r\nstorage_salvages:7\r\n"));
+  EXPECT_THAT(
+      status_json(status),
+      HasSubstr(R"("faults":{"write":1,"sync":2,"disk_full":3,"read":4,"damage":5,"lost":6,)"
+                R"("total":21,"salvages":7})"));
 }
 
 TEST(BackgroundWaits, SaysHowMuchAndWhy) {

@@ -131,6 +131,8 @@ class SimNode final : public Peer, public server::NodeServices {
   void commit(CommitLine& line);
   void sync(CommitLine& line);
   void renew_incarnation();
+  void judge_kept_trees();
+  bool keep_trees(bool all);
   void tell_round(CommitLine& line, bool ok);
   void reopen_later(CommitLine& line);
   void salvage_if_damaged();
@@ -161,6 +163,7 @@ class SimNode final : public Peer, public server::NodeServices {
   std::unique_ptr<cluster::HybridClock> clock_;
   std::unique_ptr<cluster::FlushMarks> marks_;
   std::unique_ptr<cluster::WholeReplicas> whole_;
+  uint64_t commits_ = 0;
   std::string last_roots_;  // of a clean stop before
   std::unique_ptr<cluster::CleanExchanges> exchanges_;
   std::unique_ptr<cluster::Frontier> frontier_;

@@ -16,6 +16,8 @@ namespace {
 
 constexpr uint64_t kEpochMs = 1'700'000'000'000;
 constexpr uint64_t kSyncIntervalUs = 1'000'000;
+constexpr size_t kTreeBytesPerTurn = 200;
+constexpr uint64_t kCommitsPerTreeTurn = 8;
 constexpr uint64_t kReopenUs = 200'000;
 constexpr uint64_t kResetUs = 1000;
 constexpr uint64_t kSteadyOffsetMaxUs = 1'000'000'000;
@@ -98,6 +100,7 @@ void SimNode::open_tables() {
   codec_ = std::make_unique<cluster::StoredRecordCodec>(authors_.get(), view_->cluster_id);
   options.codec = codec_.get();
   options.store = store_.get();
+  options.keeps_trees = true;
   table_ = std::make_unique<engine::ObjectTable>(options);
   engine::TableOptions hint_options = cluster::Hints::table_options(rng_.next());
   if (world_.swarm.durable) hint_store_ = std::make_unique<SimStore>(&hint_disk_);
@@ -154,6 +157,7 @@ bool SimNode::start() {
   if (store_) {
     if (!table_->warm().ok() || !hint_table_->warm().ok()) return false;
     hints_->recover();
+    judge_kept_trees();
     if (!last_roots_.empty()) cluster::mark_differing_roots(*table_, last_roots_, *whole_);
     clock_->mint_above(highest_own(*authors_, view_->members[index_].id));
     facts_ = std::make_unique<server::SessionFacts>(store_.get(), clock_.get(), marks_.get(),
@@ -182,7 +186,7 @@ bool SimNode::start() {
 void SimNode::die(Death how) {
   KVORUM_CHECK(alive());
   if (how == Death::kClean && store_ && !table_->failed() && !hint_table_->failed() &&
-      table_->commit(true).ok() && hint_table_->commit(true).ok()) {
+      table_->commit(true).ok() && keep_trees(true) && hint_table_->commit(true).ok()) {
     std::string roots;
     cluster::encode_roots(*table_, roots);
     const Hlc reading = clock_->reading(now().wall_ms);
@@ -219,6 +223,27 @@ void SimNode::die(Death how) {
   world_.network.leave(index_, how == Death::kPower);
 }
 
+// Whatever the disk lost of its tail, what it has agrees with the trees that it has.
+void SimNode::judge_kept_trees() {
+  for (const engine::TreePlace& place : table_->differing_trees()) {
+    whole_->set(place.keyspace, place.partition, false);
+    if (disk_.was_damaged()) continue;
+    world_.violations.push_back(
+        fmt::format("the tree of db {} partition {} that node {} kept differs from its objects",
+                    place.keyspace, place.partition, index_));
+  }
+}
+
+// A bounded part of a pass now and then, so that nodes die within one.
+bool SimNode::keep_trees(bool all) {
+  for (bool done = false; !done;) {
+    const Result<bool> kept = table_->keep_trees(kTreeBytesPerTurn);
+    if (!kept.ok()) return false;
+    done = kept.value() || !all;
+  }
+  return true;
+}
+
 void SimNode::copy_disks() {
   copy_ = disk_.values();
   hint_copy_ = hint_disk_.values();
@@ -235,7 +260,8 @@ void SimNode::commit(CommitLine& line) {
   line.commit_scheduled = false;
   if (line.table().failed()) return;  // recover() asks again
   const bool synced = world_.swarm.sync == SyncPolicy::kAlways;
-  const bool ok = line.table().commit(synced).ok();
+  bool ok = line.table().commit(synced).ok();
+  if (ok && !line.hinted && ++commits_ % kCommitsPerTreeTurn == 0) ok = keep_trees(false);
   if (ok && world_.swarm.sync == SyncPolicy::kInterval && !line.sync_scheduled) {
     line.sync_scheduled = true;
     later(kSyncIntervalUs, [this, &line] { sync(line); });

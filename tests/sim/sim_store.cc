@@ -55,6 +55,7 @@ size_t SimDisk::damage_objects(double chance) {
   for (const auto& [key, value] : values_) {
     if (key[0] != engine::kFactPrefix && rng_.chance(chance)) damaged_.insert(key);
   }
+  was_damaged_ |= !damaged_.empty();
   return damaged_.size();
 }
 

@@ -37,6 +37,7 @@ class SimDisk {
   // Damages some of the objects: each with this chance. Returns how many.
   size_t damage_objects(double chance);
   bool damaged() const { return !damaged_.empty(); }
+  bool was_damaged() const { return was_damaged_; }  // ever
   bool damaged(std::string_view key) const { return damaged_.contains(key); }
   void salvage();
   void set_broken(bool broken) { broken_ = broken; }
@@ -65,6 +66,7 @@ class SimDisk {
   std::deque<Before> unsynced_;
   const SimDisk* same_device_;
   bool broken_ = false;
+  bool was_damaged_ = false;
   double error_chance_ = 0;
   bool keeps_some_ = true;
   Rng rng_;
