@@ -12,6 +12,9 @@ namespace {
 // Of a hint beside the request's own bytes, about: versions that it merges with are not counted.
 constexpr uint64_t kHintHeadBytes = HintLedger::kOverheadBytes + 64;
 
+constexpr std::string_view kNotHeardYet =
+    "this node has just started and has not heard of another member yet, nothing was written";
+
 using State = Target::State;
 using Verdict = EditOutput::Verdict;
 
@@ -127,7 +130,7 @@ void PutMachine::start(SlotId id, Operation& operation, Now now) {
 
 void PutMachine::wait_for_contact(SlotId id, Operation& operation, Now now) {
   if (now.steady_us < operation.deadline_us) return start(id, operation, now);
-  core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
+  core_.complete_failed(operation, Outcome::kNoQuorum, kNotHeardYet, now);
   core_.release(id);
 }
 

@@ -11,6 +11,7 @@ namespace kvorum::cluster {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr int64_t kSetBackMs = -60'000;
 
@@ -62,7 +63,9 @@ TEST_F(FirstContactTest, AWriteWaitsForItAndIsNotDeadThen) {
 
 TEST_F(FirstContactTest, WhoReachesNobodyRefusesForAMomentAndThenWrites) {
   restart_without_data_and_with_an_old_clock();
-  EXPECT_EQ(cluster.set(forgetful, "k", "too early").outcome, Outcome::kNoQuorum);
+  const Answer early = cluster.set(forgetful, "k", "early");
+  EXPECT_EQ(early.outcome, Outcome::kNoQuorum);
+  EXPECT_THAT(early.text, HasSubstr("has not heard of another member yet, nothing was written"));
   cluster.pass_ms(FirstContact::kGraceUs / 1000);
   EXPECT_EQ(cluster.set(forgetful, "k", "alone").outcome, Outcome::kOk);
 }
