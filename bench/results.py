@@ -161,6 +161,27 @@ def table_rows(results, servers, kind, operation, depth):
         )
 
 
+def comparison(results, title, limit):
+    """A line for each operation and depth of the servers `before` and `now`, and how many of them
+    are dearer now than limit times before."""
+    lines, dear = [], 0
+    for operation in OPERATIONS:
+        for depth in DEPTHS:
+            ratio = results.ratio('closed', 'now', 'before', operation, depth)
+            if ratio is None:
+                continue
+            before, now = (
+                results.median(('closed', name, operation, depth), cpu)
+                for name in ('before', 'now')
+            )
+            dear += ratio > limit
+            lines.append(
+                '  %-28s %-4s depth %-3d %8.3f -> %8.3f us  %.3fx%s'
+                % (title, operation.upper(), depth, before, now, ratio, ' DEARER' * (ratio > limit))
+            )
+    return lines, dear
+
+
 def report(results, servers, settings):
     """The whole result as lines of text."""
     lines = [

@@ -85,6 +85,14 @@ class ResultsTest(unittest.TestCase):
         self.assertNotIn(' 999 ', shown)
         self.assertIn('fewer than 5 runs', shown)
 
+    def test_a_comparison_counts_what_is_dearer_in_the_median_of_the_runs(self):
+        results = filled(before=[1.0, 2.0, 4.0], now=[1.03, 2.06, 3.0])
+        lines, dear = figures.comparison(results, 'one node', 1.02)
+        self.assertEqual((len(lines), dear), (1, 1))
+        self.assertIn('1.030x DEARER', lines[0])
+        self.assertEqual(figures.comparison(results, 'one node', 1.04)[1], 0)
+        self.assertEqual(figures.comparison(filled(now=[1.0]), 'one node', 1.02), ([], 0))
+
     def test_every_target_names_servers_that_exist(self):
         names = {server.name for server in fleet.all_servers('.')}
         for _, server, operation, depth, baseline, _ in figures.CPU_TARGETS:
