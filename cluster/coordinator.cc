@@ -52,6 +52,14 @@ Coordinator::Coordinator(const NodeParts& parts, std::shared_ptr<const ClusterVi
 
 Coordinator::~Coordinator() = default;
 
+void Coordinator::set_limits(const CoordinatorOptions& options) {
+  CoordinatorOptions& own = impl_->core.options;
+  own.request_timeout_ms = options.request_timeout_ms;
+  own.siblings_max = options.siblings_max;
+  own.clock_entries_max = options.clock_entries_max;
+  impl_->keyspaces.set_options({.timeout_ms = options.request_timeout_ms});
+}
+
 void Coordinator::set_sinks(CompletionSink* completions, KeyspaceSink* keyspace_completions) {
   impl_->core.completions = completions;
   impl_->keyspaces.set_sink(keyspace_completions);

@@ -165,6 +165,10 @@ class Coordinator {
 
   void set_sinks(CompletionSink* completions, KeyspaceSink* keyspace_completions);
 
+  // request_timeout_ms, siblings_max and clock_entries_max of these, for requests that begin later;
+  // the rest of them stays as it was.
+  void set_limits(const CoordinatorOptions& options);
+
   void submit(const Request& request, uint64_t tag, Now now);
   void submit(const KeyspaceRequest& request, uint64_t tag, Now now);
 

@@ -185,7 +185,7 @@ class Core {
 
   const NodeParts parts;
   std::shared_ptr<const ClusterView> view;
-  const CoordinatorOptions options;
+  CoordinatorOptions options;  // its limits may change: Coordinator::set_limits()
   Rng rng;
   Outbox outbox;
   PeerHealth health{rng};

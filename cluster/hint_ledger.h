@@ -90,6 +90,8 @@ class HintLedger {
   uint64_t count() const { return count_.load(std::memory_order_relaxed); }
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   uint64_t bytes_max() const { return bytes_max_; }
+  // Hints that are kept already stay.
+  void set_bytes_max(uint64_t bytes) { bytes_max_ = bytes; }
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
   // A no counts as a refusal.
   bool has_room_for(uint64_t more) {
@@ -111,7 +113,7 @@ class HintLedger {
   };
   bool reserve(uint64_t before, uint64_t after, bool bounded);
 
-  const uint64_t bytes_max_;  // 0: no bound
+  std::atomic<uint64_t> bytes_max_;  // 0: no bound
   std::atomic<uint64_t> count_{0}, bytes_{0}, refused_{0};
   mutable SpinLock lock_;
   std::map<NodeId, Target> targets_;  // stays when its hints are gone: few, and with their history

@@ -23,7 +23,7 @@ struct KeyspaceCore {
 
   const NodeParts parts;
   Outbox& outbox;
-  const KeyspaceOptions options;
+  KeyspaceOptions options;
   std::shared_ptr<const ClusterView> view;
   KeyspaceSink* sink = nullptr;
   std::vector<bool> linked;  // by member

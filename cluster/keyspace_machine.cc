@@ -45,6 +45,8 @@ size_t KeyspaceMachine::open_operations() const {
          impl_->flushes.open();
 }
 
+void KeyspaceMachine::set_options(const KeyspaceOptions& options) { impl_->core.options = options; }
+
 void KeyspaceMachine::set_sink(KeyspaceSink* sink) { impl_->core.sink = sink; }
 
 void KeyspaceMachine::publish(std::shared_ptr<const ClusterView> view) {

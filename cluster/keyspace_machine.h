@@ -23,6 +23,7 @@ class KeyspaceMachine {
   KeyspaceMachine(const KeyspaceMachine&) = delete;
 
   void set_sink(KeyspaceSink* sink);
+  void set_options(const KeyspaceOptions& options);
   // Members keep their index and their links; new ones start unlinked.
   void publish(std::shared_ptr<const ClusterView> view);
 

@@ -55,7 +55,7 @@ in_container kvorum serve --name a --data /var/lib/kvorum --redis "127.0.0.1:$fi
 server=$!
 healthy=no
 for _ in $(seq 100); do
-  if in_container kvorum status --admin "127.0.0.1:$((first + 3))" >"$work/status" 2>&1; then
+  if in_container kvorum health --admin "127.0.0.1:$((first + 3))" >"$work/status" 2>&1; then
     healthy=yes
     break
   fi

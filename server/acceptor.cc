@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/acceptor.h"
 
-#include "server/logging.h"
-
 namespace kvorum::server {
-Acceptor::Acceptor(asio::io_context& io, ListeningSocket socket,
+
+Acceptor::Acceptor(asio::io_context& io, ListeningSocket socket, AcceptFailures& failures,
                    std::function<void(TcpSocket)> take)
-    : io_(io), acceptor_(io.get_executor()), pause_(io.get_executor()), take_(std::move(take)) {
+    : io_(io),
+      acceptor_(io.get_executor()),
+      pause_(io.get_executor()),
+      failures_(failures),
+      take_(std::move(take)) {
   const Tcp protocol = is_ipv6(socket) ? Tcp::v6() : Tcp::v4();
   acceptor_.assign(protocol, socket.release());
 }
@@ -24,8 +27,8 @@ void Acceptor::on_accepted(const error_code& error, TcpSocket socket) {
     return start();
   }
   if (error == asio::error::connection_aborted) return start();
-  log_error("cannot accept a connection: {}; raise the limit of open files (ulimit -n)",
-            error.message());
+  failures_.last_error = error.value();
+  ++failures_.count;
   pause_.expires_after(kPause);
   pause_.async_wait([this](const error_code& cancelled) {
     if (!cancelled && acceptor_.is_open()) start();

@@ -55,7 +55,7 @@ class Loader {
          ConfigReport* report)
       : top_(root, "",
              {"node", "listen", "cluster", "keyspaces", "engine", "reactors", "limits", "password",
-              "timing", "debug", "log"},
+              "timing", "debug", "log", "admin"},
              problems),
         overrides_(overrides),
         problems_(problems),
@@ -74,6 +74,7 @@ class Loader {
     debug.duration("clock_offset", {-kClockOffsetMaxMs, kClockOffsetMaxMs},
                    config_->clock_offset_ms);
     read_log(top_, config_->log);
+    read_admin(top_, problems_, config_->admin);
     read_node();
     read_listen();
     settle_name();

@@ -81,6 +81,11 @@ struct TimingConfig {
 struct LogConfig {
   LogLevel level = LogLevel::kInfo;
   LogFormat format = LogFormat::kText;
+  std::string file;  // empty: standard error
+};
+
+struct AdminConfig {
+  std::vector<std::string> hosts;  // further names in the Host header of requests
 };
 
 struct Config {
@@ -95,6 +100,7 @@ struct Config {
   TimingConfig timing;
   int64_t clock_offset_ms = 0;
   LogConfig log;
+  AdminConfig admin;
 
   // Whether this node is among the founders; if not it waits to be admitted.
   bool is_founder() const;

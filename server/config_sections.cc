@@ -95,7 +95,7 @@ void read_timing(const ConfigSection& top, TimingConfig& timing) {
 }
 
 void read_log(const ConfigSection& top, LogConfig& log) {
-  const ConfigSection section = top.section("log", {"level", "format"});
+  const ConfigSection section = top.section("log", {"level", "format", "file"});
   section.choice<LogLevel>("level",
                            {{"trace", LogLevel::kTrace},
                             {"debug", LogLevel::kDebug},
@@ -105,6 +105,26 @@ void read_log(const ConfigSection& top, LogConfig& log) {
                            log.level);
   section.choice<LogFormat>("format", {{"text", LogFormat::kText}, {"json", LogFormat::kJson}},
                             log.format);
+  section.text("file", log.file);
+}
+
+void read_admin(const ConfigSection& top, ProblemList* problems, AdminConfig& admin) {
+  const ConfigSection section = top.section("admin", {"hosts"});
+  if (!section.has("hosts")) return;
+  const YAML::Node list = section.child("hosts");
+  if (!list.IsSequence()) {
+    section.problem("hosts", fmt::format("a list of names is wanted, not {}", describe(list)));
+    return;
+  }
+  for (const YAML::Node& entry : list) {
+    const bool is_name = entry.IsScalar() && !entry.Scalar().empty() &&
+                         entry.Scalar().find_first_of("[]: \t/@") == std::string::npos;
+    if (is_name) {
+      admin.hosts.push_back(entry.Scalar());
+    } else {
+      problems->add(entry.Mark(), "admin.hosts: a host name without a port is wanted");
+    }
+  }
 }
 
 }  // namespace kvorum::server

@@ -22,6 +22,7 @@ void read_reactors(const ConfigSection& top, uint32_t& reactors);
 void read_limits(const ConfigSection& top, LimitsConfig& limits);
 void read_timing(const ConfigSection& top, TimingConfig& timing);
 void read_log(const ConfigSection& top, LogConfig& log);
+void read_admin(const ConfigSection& top, ProblemList* problems, AdminConfig& admin);
 
 // config_cluster.cc
 void read_cluster(const ConfigSection& top, ProblemList* problems, ClusterConfig& cluster);

@@ -172,6 +172,11 @@ std::string show_config(const Config& config) {
   text += fmt::format("debug:\n  clock_offset: {}\n", duration_text(config.clock_offset_ms));
   text += fmt::format("log:\n  level: {}\n  format: {}\n", text_of(config.log.level),
                       config.log.format == LogFormat::kText ? "text" : "json");
+  if (!config.log.file.empty()) text += fmt::format("  file: {}\n", quoted(config.log.file));
+  if (!config.admin.hosts.empty()) text += "admin:\n  hosts:\n";
+  for (const std::string& name : config.admin.hosts) {
+    text += fmt::format("    - {}\n", quoted(name));
+  }
   return text;
 }
 

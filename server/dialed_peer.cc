@@ -76,7 +76,7 @@ class DialedPeer::Link final : public PeerLink {
 
   bool fail(std::string_view why) {
     close();
-    peer_.lost(why);
+    peer_.lost(why, /*refused=*/true);
     return false;
   }
 
@@ -155,14 +155,16 @@ void DialedPeer::came_up() {
   backoff_.reset();
   ++home_.counters().links_up;
   home_.log_recovery(who());
+  home_.note_trouble(member_, {}, false);
   home_.parts().coordinator->on_link(member_, true, home_.parts().clock->now());
 }
 
-void DialedPeer::lost(std::string_view why) {
+void DialedPeer::lost(std::string_view why, bool refused) {
   if (state_ == State::kResting || state_ == State::kClosed) return;
   const bool was_up = state_ == State::kUp;
   if (link_) link_->abort();
   rest();
+  home_.note_trouble(member_, why, refused);
   home_.log_trouble(who(), was_up ? fmt::format("the link is lost: {}", why) : std::string(why));
   if (!was_up) return;
   --home_.counters().links_up;

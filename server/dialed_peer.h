@@ -42,7 +42,7 @@ class DialedPeer {
   void on_connected(const error_code& error);
   void came_up();
   // The attempt or the link is over.
-  void lost(std::string_view why);
+  void lost(std::string_view why, bool refused = false);
   void rest();
   void look_at_silence(uint64_t now_us);
   uint64_t now_us() const;

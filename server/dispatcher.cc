@@ -22,6 +22,12 @@ Dispatcher::Dispatcher(cluster::Coordinator& coordinator, const cluster::NodePar
 
 Dispatcher::~Dispatcher() = default;
 
+void Dispatcher::set_limits(const DispatcherLimits& limits) {
+  impl_->options.password = limits.password;
+  impl_->options.pipeline_bytes_max = limits.pipeline_bytes_max;
+  impl_->options.value_warn_bytes = limits.value_warn_bytes;
+}
+
 const DispatcherCounters& Dispatcher::counters() const { return impl_->counters; }
 
 size_t Dispatcher::open_calls() const { return impl_->calls.used() + impl_->gatherings.used(); }

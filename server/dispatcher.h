@@ -27,6 +27,13 @@ struct DispatcherOptions {
   uint64_t client_id_step = 1;
 };
 
+// What of them may change while it runs.
+struct DispatcherLimits {
+  std::string password;
+  uint64_t pipeline_bytes_max = 64ULL << 20;
+  uint64_t value_warn_bytes = kValueBytesMax;
+};
+
 // Since start; read for INFO and metrics by status().
 struct DispatcherCounters {
   uint64_t commands = 0;
@@ -41,6 +48,8 @@ class Dispatcher {
   ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
 
+  // For requests that come later; who is logged in stays so.
+  void set_limits(const DispatcherLimits& limits);
   const DispatcherCounters& counters() const;
   // Requests that wait for the coordinator.
   size_t open_calls() const;

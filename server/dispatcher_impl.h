@@ -104,7 +104,7 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   cluster::Coordinator& coordinator;
   const cluster::NodeParts parts;
   NodeServices& services;
-  const DispatcherOptions options;
+  DispatcherOptions options;
   Rng rng;
   DispatcherCounters counters;
   uint64_t next_client_id;

@@ -2,10 +2,14 @@
 #include "server/logging.h"
 
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <memory>
+#include <mutex>
+
+#include "server/log_writer.h"
 
 namespace kvorum::server {
 namespace {
@@ -40,11 +44,77 @@ class JsonMessage final : public spdlog::custom_flag_formatter {
   }
 };
 
+// From spdlog's lines to the writer.
+class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  WriterSink(std::shared_ptr<LogWriter> writer, bool colours)
+      : writer_(std::move(writer)), colours_(colours) {}
+
+  // What is logged from now on is lost.
+  void end() {
+    std::shared_ptr<LogWriter> ending;
+    {
+      const std::lock_guard guard(mutex_);
+      ending.swap(writer_);
+    }
+  }
+  bool reopen() {
+    const std::lock_guard guard(mutex_);
+    if (!writer_ || !writer_->has_file()) return false;
+    writer_->reopen();
+    return true;
+  }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    if (!writer_) return;
+    line_.clear();
+    formatter_->format(message, line_);
+    const std::string_view text(line_.data(), line_.size());
+    if (!colours_ || message.color_range_end <= message.color_range_start) {
+      return writer_->write(text);
+    }
+    coloured_.assign(text.substr(0, message.color_range_start));
+    coloured_.append(colour_of(message.level));
+    coloured_.append(text.substr(message.color_range_start,
+                                 message.color_range_end - message.color_range_start));
+    coloured_.append("\033[m").append(text.substr(message.color_range_end));
+    writer_->write(coloured_);
+  }
+  void flush_() override {
+    if (writer_) writer_->flush();
+  }
+
+ private:
+  static std::string_view colour_of(spdlog::level::level_enum level) {
+    if (level >= spdlog::level::err) return "\033[31m\033[1m";
+    if (level == spdlog::level::warn) return "\033[33m\033[1m";
+    return level == spdlog::level::info ? "\033[32m" : "\033[36m";
+  }
+
+  std::shared_ptr<LogWriter> writer_;
+  const bool colours_;
+  spdlog::memory_buf_t line_;
+  std::string coloured_;
+};
+
+// Null before start_logging().
+WriterSink* writer_sink() {
+  const auto& sinks = spdlog::default_logger_raw()->sinks();
+  return sinks.empty() ? nullptr : dynamic_cast<WriterSink*>(sinks.front().get());
+}
+
 }  // namespace
 
-void start_logging(const LogConfig& config, std::string_view node_name) {
-  auto logger = std::make_shared<spdlog::logger>(
-      std::string(node_name), std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+Status start_logging(const LogConfig& config, std::string_view node_name) {
+  auto writer = std::make_shared<LogWriter>();
+  if (!config.file.empty()) {
+    if (Status status = writer->open_file(config.file); !status.ok()) return status;
+  }
+  writer->set_on_trouble([](std::string_view text) { write_log(LogLevel::kWarn, text); });
+  const bool colours = config.file.empty() && isatty(STDERR_FILENO) == 1;
+  auto logger = std::make_shared<spdlog::logger>(std::string(node_name),
+                                                 std::make_shared<WriterSink>(writer, colours));
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   if (config.format == LogFormat::kJson) {
     formatter->add_flag<JsonMessage>('*').set_pattern(
@@ -55,11 +125,20 @@ void start_logging(const LogConfig& config, std::string_view node_name) {
   }
   logger->set_formatter(std::move(formatter));
   logger->set_level(to_spdlog(config.level));
-  logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
+  return {};
 }
 
-void stop_logging() { spdlog::default_logger_raw()->flush(); }
+void stop_logging() {
+  if (WriterSink* const sink = writer_sink()) sink->end();
+}
+
+void set_log_level(LogLevel level) { spdlog::default_logger_raw()->set_level(to_spdlog(level)); }
+
+bool reopen_log() {
+  WriterSink* const sink = writer_sink();
+  return sink != nullptr && sink->reopen();
+}
 
 bool logs(LogLevel level) { return spdlog::default_logger_raw()->should_log(to_spdlog(level)); }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log of a node: lines of text or of JSON on standard error. Set up once at start; any thread
-// may write afterwards. Repeated troubles go through LogGates, so that a broken peer does not fill
-// the disk.
+// The log of a node: lines of text or of JSON on standard error or in a file, written by a thread
+// of its own (log_writer.h), so that nobody waits for who reads them. Set up once at start; any
+// thread may write afterwards. Repeated troubles go through LogGates, so that a broken peer does
+// not fill the disk.
 #pragma once
 
 #include <fmt/format.h>
@@ -16,8 +17,13 @@
 
 namespace kvorum::server {
 
-void start_logging(const LogConfig& config, std::string_view node_name);
-void stop_logging();  // writes out what is buffered
+// The error is of the log file.
+Status start_logging(const LogConfig& config, std::string_view node_name);
+// Writes out what waits, within LogWriter::kEndMs; afterwards lines go nowhere.
+void stop_logging();
+void set_log_level(LogLevel level);
+// False where the log is no file.
+bool reopen_log();
 
 bool logs(LogLevel level);
 void write_log(LogLevel level, std::string_view text);

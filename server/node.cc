@@ -24,20 +24,26 @@ Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Node::~Node() { stop(); }
 
 void Node::repair(const cluster::RepairWish& wish) {
-  if (impl_->ready) impl_->reactors[0]->repair(wish);
+  if (!impl_->ready) return;
+  log_info("repair begun: {} compared with all other primaries",
+           wish.partition < 0 ? std::string("all partitions are")
+                              : fmt::format("partition {} is", wish.partition));
+  impl_->watch->expect_repair();
+  impl_->reactors[0]->repair(wish);
 }
 
-const Config& Node::config() const { return impl_->config; }
 const cluster::ClusterView& Node::view() const { return *impl_->view; }
 
 Result<std::unique_ptr<Node>> Node::open(const Config& config) {
   std::unique_ptr<Node> node(new Node(std::make_unique<Impl>(config)));
   Impl& impl = *node->impl_;
   if (Status status = impl.bind_listeners(); !status.ok()) return status;
+  if (Status status = impl.plan_for_descriptors(); !status.ok()) return status;
   if (Status status = impl.open_store(); !status.ok()) return status;
   impl.start_admin(*node);
   if (Status status = impl.open_tables(); !status.ok()) return status;
   impl.start_reactors(*node);
+  impl.start_watch();
   impl.ready = true;
   log_info("node {} of cluster {} takes clients: redis {}, memcached {}, peers {}, admin {}",
            self_name(*impl.view, config), impl.view->cluster_name, config.listen.redis.to_text(),
@@ -54,14 +60,6 @@ Result<std::unique_ptr<Node>> Node::open(const Config& config) {
         config.node.name, impl.view->cluster_name, names);
   }
   return node;
-}
-
-std::string Node::unhealthy_reason() {
-  if (impl_->stopping) return "stopping";
-  if (!impl_->ready) return "starting: reading the data directory";
-  if (!impl_->view->is_member()) return "waiting to be admitted to the cluster";
-  if (impl_->table->failed()) return "the store refuses writes: " + impl_->last_store_error();
-  return {};
 }
 
 void Node::large_value(std::string_view key, uint64_t bytes) {

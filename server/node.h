@@ -28,13 +28,18 @@ class Node final : public NodeServices {
   // Any thread.
   NodeStatus status() override;
   void large_value(std::string_view key, uint64_t bytes) override;
-  // Takes requests? Else why not.
-  std::string unhealthy_reason();
+  // Do all reactors run? Else which does not.
+  std::string stuck_reason();
+  bool takes_password(std::string_view password) const;
 
   // Compares with all other primaries at once; the progress is part of status().
   void repair(const cluster::RepairWish& wish);
 
-  const Config& config() const;
+  // What holds now: reload() may have changed it.
+  std::shared_ptr<const Config> config() const;
+  // Puts in force what of a configuration can change while the node runs, and logs it; says what
+  // cannot. Any thread.
+  void reload(const Config& fresh);
   const cluster::ClusterView& view() const;
 
   // Finishes what runs, commits, marks the stop as clean. False where something could not be saved.

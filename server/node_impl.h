@@ -18,11 +18,13 @@
 #include "engine/committer.h"
 #include "engine/object_table.h"
 #include "server/admin/http.h"
+#include "server/descriptors.h"
 #include "server/directory_lock.h"
 #include "server/large_values.h"
 #include "server/listener.h"
 #include "server/node.h"
 #include "server/node_identity.h"
+#include "server/node_watch.h"
 #include "server/reactor.h"
 #include "server/serial_store.h"
 
@@ -57,6 +59,11 @@ struct Node::Impl {
   void start_reactors(Node& node);
   bool shut_down();
 
+  // Divides up the descriptors of the process.
+  Status plan_for_descriptors();
+  void start_watch();
+  NodeStatus status();
+  std::shared_ptr<const Config> live_config() const;
   void add_identity(NodeStatus* status) const;
   void add_tables(NodeStatus* status);
   void add_hints(NodeStatus* status);
@@ -70,7 +77,7 @@ struct Node::Impl {
   std::string last_store_error();
   uint64_t wall_ms() const { return TurnClock(config.clock_offset_ms).read().wall_ms; }
 
-  const Config config;
+  const Config config;  // as it was at the start; live_config() is what holds
   const std::shared_ptr<const cluster::ClusterView> view;
   const uint64_t started_us;
   const uint64_t started_wall_ms;
@@ -114,6 +121,14 @@ struct Node::Impl {
 
   std::mutex trouble_lock;
   std::string store_error;
+
+  mutable std::mutex live_lock;
+  std::shared_ptr<const Config> now_in_force;  // under live_lock
+  DescriptorPlan descriptors;
+  AcceptFailures accept_failures;
+  ProblemTimes problem_times;
+  std::atomic<uint64_t> disk_bytes{0}, disk_free_bytes{0};
+  std::unique_ptr<NodeWatch> watch;
 
   // Commands per second, between two looks at the counter.
   std::mutex rate_lock;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "server/hosts.h"
 #include "server/node_impl.h"
 #include "server/process_stats.h"
 
@@ -28,8 +29,22 @@ void join_reports(const std::vector<cluster::PeerReport>& from,
   }
 }
 
+// Of several reactors, what the first met that met anything.
+void join_troubles(const std::vector<LinkTrouble>& from, std::vector<LinkTrouble>* known) {
+  known->resize(std::max(known->size(), from.size()));
+  for (size_t i = 0; i < from.size(); ++i) {
+    if ((*known)[i].text.empty() || from[i].refused) (*known)[i] = from[i];
+  }
+}
+
+// How this node's reactors see the others.
+struct PeersSeen {
+  std::vector<cluster::PeerReport> reports;  // by MemberIndex, as the next one
+  std::vector<LinkTrouble> troubles;
+};
+
 void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeStatus* status,
-                  std::vector<cluster::PeerReport>* peers) {
+                  PeersSeen* peers) {
   for (const auto& reactor : reactors) {
     const ReactorSnapshot snapshot = reactor->snapshot();
     status->counters += snapshot.coordinator;
@@ -41,7 +56,8 @@ void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeSta
     status->expired_keys += snapshot.coordinator.expired;
     status->peer_bytes_in += snapshot.peer_bytes_in;
     status->peer_bytes_out += snapshot.peer_bytes_out;
-    join_reports(snapshot.peers_seen, peers);
+    join_reports(snapshot.peers_seen, &peers->reports);
+    join_troubles(snapshot.link_troubles, &peers->troubles);
   }
 }
 
@@ -90,8 +106,8 @@ void add_latency(const std::vector<std::unique_ptr<Reactor>>& reactors, uint64_t
   }
 }
 
-void add_members(const cluster::ClusterView& view, const std::vector<cluster::PeerReport>& peers,
-                 uint64_t now_us, NodeStatus* status) {
+void add_members(const cluster::ClusterView& view, const PeersSeen& peers, uint64_t now_us,
+                 NodeStatus* status) {
   for (size_t i = 0; i < view.members.size(); ++i) {
     const cluster::Member& member = view.members[i];
     MemberStatus& row = status->members.emplace_back();
@@ -105,14 +121,32 @@ void add_members(const cluster::ClusterView& view, const std::vector<cluster::Pe
     row.weight = member.weight;
     row.rack = member.rack;
     row.zone = member.zone;
-    if (i < peers.size()) row.seen = peers[i];
+    if (i < peers.reports.size()) row.seen = peers.reports[i];
     row.state = row.self ? cluster::PeerState::kUp : row.seen.state;
+    if (i < peers.troubles.size() && row.state == cluster::PeerState::kDown) {
+      row.link_trouble = peers.troubles[i].text;
+      row.link_refused = peers.troubles[i].refused;
+    }
     if (row.seen.since_us != 0 && now_us > row.seen.since_us) {
       row.state_seconds = static_cast<double>(now_us - row.seen.since_us) / 1e6;
     }
     row.reason = member_reason(row);
   }
   for (const cluster::MemberIndex owner : view.ring.owners()) ++status->members[owner].partitions;
+}
+
+void add_quorums(const cluster::ClusterView& view, NodeStatus* status) {
+  std::vector<bool> reachable;
+  for (const MemberStatus& member : status->members) {
+    reachable.push_back(member.self || member.state <= cluster::PeerState::kSlow);
+  }
+  const bool all = std::all_of(reachable.begin(), reachable.end(), [](bool one) { return one; });
+  if (!all) status->quorum = quorum_health(view, reachable);
+}
+
+bool is_open_to_others(const Config& config) {
+  return config.cluster.secret.empty() && !config.listen.peer.empty() &&
+         !is_loopback_host(config.listen.peer.host);
 }
 
 }  // namespace
@@ -132,9 +166,17 @@ void Node::Impl::add_identity(NodeStatus* status) const {
   status->admin = config.listen.admin.to_text();
   status->reactors = reactor_count;
   status->partitions = view->ring.partitions();
-  status->clients_max = config.limits.clients;
+  status->clients_max = clients.max;
+  status->clients_configured = live_config()->limits.clients;
+  status->accept_failures = accept_failures.count;
+  status->accept_error = accept_failures.last_error;
   status->waiting = !view->is_member();
   status->loading = !ready;
+  status->stopping = stopping;
+  status->data_directory = config.node.data_directory;
+  status->disk_bytes = disk_bytes;
+  status->disk_free_bytes = disk_free_bytes;
+  status->peer_port_open = is_open_to_others(config);
   status->engine = config.engine.type == EngineType::kLevelDb ? "leveldb" : "memory";
   status->sync = store ? sync_text(config.engine.sync) : "";
 }
@@ -172,7 +214,9 @@ void Node::Impl::add_frontier(ReapingStatus* reaping) const {
   reaping->round = now.round;
   const uint64_t usual_ms = 2 * config.timing.anti_entropy_ms + 10 * config.timing.gossip_ms;
   const uint64_t since_ms = std::max(reaping->frontier_ms, started_wall_ms);
-  if (since_ms + usual_ms < wall_ms()) reaping->waits = frontier_waits(now, *view);
+  const uint64_t now_ms = wall_ms();
+  reaping->behind_ms = now_ms > since_ms ? now_ms - since_ms : 0;
+  if (since_ms + usual_ms < now_ms) reaping->waits = frontier_waits(now, *view);
 }
 
 std::string Node::Impl::eviction_waits(const ReapingStatus& reaping) const {
@@ -193,14 +237,16 @@ void Node::Impl::add_rate(uint64_t now_us, NodeStatus* status) {
   status->commands_per_second = rate;
 }
 
-NodeStatus Node::status() {
-  Impl& impl = *impl_;
+NodeStatus Node::status() { return impl_->status(); }
+
+NodeStatus Node::Impl::status() {
+  Impl& impl = *this;
   NodeStatus status;
   const uint64_t now_us = TurnClock(0).read().steady_us;
   impl.add_identity(&status);
   status.uptime_seconds = (now_us - impl.started_us) / 1'000'000;
   impl.add_tables(&status);
-  std::vector<cluster::PeerReport> peers;
+  PeersSeen peers;
   if (impl.ready) {
     add_reactors(impl.reactors, &status, &peers);
     if (impl.admission) status.background = impl.admission->report({now_us, 0});
@@ -213,6 +259,7 @@ NodeStatus Node::status() {
   }
   add_members(*impl.view, peers, now_us, &status);
   if (impl.ready) impl.add_hints(&status);
+  add_quorums(*impl.view, &status);
   status.clients_connected = impl.clients.connected;
   status.connections_received = impl.clients.received;
   status.connections_rejected = impl.clients.rejected;
@@ -222,6 +269,9 @@ NodeStatus Node::status() {
   status.cpu_system_seconds = process.cpu_system_seconds;
   status.memory_used_bytes = process.allocated_bytes;
   status.memory_resident_bytes = process.resident_bytes;
+  status.now_ms = wall_ms();
+  status.problems = node_problems(status);
+  impl.problem_times.date(&status.problems, status.now_ms);
   return status;
 }
 

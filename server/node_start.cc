@@ -62,6 +62,7 @@ Node::Impl::Impl(const Config& node_config)
                                        : cluster::founder_id(view->cluster_id, config.node.name);
   identity.view_hash = view->hash();
   identity.key = derive_key("peer", config.cluster.secret, view->cluster_id);
+  now_in_force = std::make_shared<const Config>(config);
 }
 
 Status Node::Impl::bind_listeners() {
@@ -89,7 +90,9 @@ Status Node::Impl::bind_listeners() {
 void Node::Impl::start_admin(Node& node) {
   if (admin.empty()) return;
   admin_server = std::make_unique<HttpServer>(
-      std::move(admin), [&node](const HttpRequest& wanted) { return admin_answer(node, wanted); });
+      std::move(admin), [&node](const HttpRequest& wanted) { return admin_answer(node, wanted); },
+      HttpLimits{.connections_max = descriptors.admin,
+                 .of_one_address_max = std::min<size_t>(descriptors.admin, 32)});
 }
 
 Status Node::Impl::read_tables() {
@@ -200,6 +203,8 @@ void Node::Impl::start_reactors(Node& node) {
   parts.token_key = derive_key("token", config.cluster.secret, view->cluster_id);
   parts.services = &node;
   parts.clients = &clients;
+  parts.accept_failures = &accept_failures;
+  parts.strangers_max = descriptors.strangers;
   parts.reactors = reactor_count;
   for (uint32_t i = 0; i < reactor_count; ++i) {
     reactors.push_back(std::make_unique<Reactor>(parts, i, random_number()));
@@ -259,6 +264,7 @@ std::string Node::Impl::last_store_error() {
 bool Node::Impl::shut_down() {
   for (const auto& reactor : reactors) reactor->stop();
   admin_server.reset();
+  watch.reset();
   committer.reset();  // commits and syncs
   hint_committer.reset();
   if (!store || !facts) return true;

@@ -42,7 +42,7 @@ std::string member_reason(const MemberStatus& member) {
                                                : fmt::format("for {:.0f} s", member.state_seconds);
   switch (member.state) {
     case cluster::PeerState::kDown:
-      return "no link " + since;
+      return "no link " + since + (member.link_trouble.empty() ? "" : ": " + member.link_trouble);
     case cluster::PeerState::kSuspected:
       return fmt::format("suspected {}: {} timeouts in a row", since, seen.unanswered);
     case cluster::PeerState::kSlow: {
@@ -88,6 +88,11 @@ std::string cluster_status_text(const NodeStatus& status) {
   if (status.background) {
     fmt::format_to(out, "background_percent:{:.1f}\r\nbackground_waits:{}\r\n",
                    status.background->percent(), background_waits(*status.background));
+  }
+  fmt::format_to(out, "problems:{}\r\n", status.problems.size());
+  for (size_t i = 0; i < status.problems.size(); ++i) {
+    const NodeProblem& problem = status.problems[i];
+    fmt::format_to(out, "problem_{}:{}: {}\r\n", i + 1, problem.code, problem_text(problem));
   }
   for (const MemberStatus& member : status.members) {
     fmt::format_to(out, "member_{}:id={:016x},peer={},state={},weight={},partitions={},hints={}",

@@ -14,6 +14,8 @@
 #include "base/position.h"
 #include "cluster/admission_controller.h"
 #include "cluster/coordinator.h"
+#include "server/problems.h"
+#include "server/quorum_health.h"
 
 namespace kvorum::server {
 
@@ -30,6 +32,8 @@ struct MemberStatus {
   cluster::PeerReport seen;    // by the reactor that sees it worst; counts are of all reactors
   double state_seconds = 0;    // since its state changed
   std::string reason;          // why it is not up, and since when
+  std::string link_trouble;    // what the last attempt to reach it met; empty while it is linked
+  bool link_refused = false;   // it answers, and one of the two refuses the other
 };
 
 // The hints kept here for another member, or for a node that was one.
@@ -62,6 +66,7 @@ struct ReapingStatus {
   uint64_t round = 0;
   uint64_t quarantined = 0;  // versions that came back from the dead
   std::string waits;         // why the frontier cannot follow; empty: it does
+  uint64_t behind_ms = 0;    // the frontier, or this process where that is younger
 };
 
 // How long operations of this node's clients took.
@@ -91,12 +96,16 @@ struct NodeStatus {
   uint64_t incarnation = 0;
   uint32_t pid = 0;
   uint64_t uptime_seconds = 0;
+  uint64_t now_ms = 0;  // Unix, when this was made
   std::string redis, memcached, peer, admin;
   uint32_t reactors = 0;
   uint32_t partitions = 0;
 
-  uint64_t clients_connected = 0, clients_max = 0;
+  // The most that there may be, and what limits.clients says: open files may allow fewer.
+  uint64_t clients_connected = 0, clients_max = 0, clients_configured = 0;
   uint64_t connections_received = 0, connections_rejected = 0;
+  uint64_t accept_failures = 0;  // connections that could not be accepted
+  int accept_error = 0;          // errno of the last one
   uint64_t commands_processed = 0, commands_per_second = 0;
   uint64_t net_input_bytes = 0, net_output_bytes = 0;
   uint64_t keyspace_hits = 0, keyspace_misses = 0, expired_keys = 0;
@@ -111,7 +120,10 @@ struct NodeStatus {
   std::string store_error;  // of the last failed commit
   uint64_t store_commits = 0, store_failures = 0, damaged_records = 0;
   engine::StoreFaults storage;  // of objects and hints
-  bool loading = false;
+  bool loading = false, stopping = false;
+  std::string data_directory;
+  uint64_t disk_bytes = 0, disk_free_bytes = 0;  // of its file system; 0: nothing is stored
+  bool peer_port_open = false;                   // to other hosts, without a secret
 
   std::array<uint64_t, kKeyspacesMax> keys{};  // live, held by this node
   std::vector<MemberStatus> members;
@@ -126,6 +138,8 @@ struct NodeStatus {
   std::optional<cluster::BackgroundReport> background;  // nothing: it is not bounded by latency
   cluster::CoordinatorCounters counters;
   LatencyStatus get_latency, put_latency;
+  QuorumHealth quorum;
+  std::vector<NodeProblem> problems;  // the worst first
 
   // settled: every member linked, no hints, no transfers; else moving (transfers) or degraded.
   const char* state() const;

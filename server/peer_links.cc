@@ -29,7 +29,7 @@ void PeerLinks::adopt(TcpSocket socket) {
   const auto ungreeted =
       std::count_if(accepted_.begin(), accepted_.end(),
                     [](const std::unique_ptr<AcceptedLink>& link) { return !link->is_up(); });
-  if (static_cast<size_t>(ungreeted) >= kUngreetedMax) {
+  if (static_cast<size_t>(ungreeted) >= parts_.ungreeted_max) {
     log_trouble("peer port", "too many connections that did not greet; new ones are closed");
     return;
   }
@@ -147,6 +147,14 @@ void PeerLinks::log_trouble(std::string_view who, std::string_view text) {
 void PeerLinks::log_recovery(std::string_view who) {
   gates_.forget(who);
   if (parts_.logs) log_info("peer {}: linked", who);
+}
+
+void PeerLinks::note_trouble(MemberIndex member, std::string_view text, bool refused) {
+  troubles_.resize(parts_.view->members.size());
+  LinkTrouble& trouble = troubles_[member];
+  if (trouble.text == text && trouble.refused == refused) return;
+  trouble = {std::string(text), refused};
+  ++troubles_generation_;
 }
 
 void PeerLinks::hand_over(MemberIndex from, const cluster::Frame& frame) {

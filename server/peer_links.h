@@ -27,6 +27,12 @@ struct PeerCounters {
   uint64_t broken_links = 0;       // damaged or too long frames, silence, resets
 };
 
+// What the last attempt to reach a member met.
+struct LinkTrouble {
+  std::string text;      // empty: it is linked, or was not tried yet
+  bool refused = false;  // it answers, but the greeting failed
+};
+
 // What the links of one reactor work with. Nothing is owned.
 struct PeerLinksParts {
   asio::io_context* io = nullptr;
@@ -37,6 +43,7 @@ struct PeerLinksParts {
   StreamShare* share = nullptr;
   uint64_t rng_seed = 0;
   bool logs = true;  // one reactor of a node does; the others see the same troubles
+  size_t ungreeted_max = 256;
 };
 
 class PeerLinks {
@@ -44,7 +51,6 @@ class PeerLinks {
   static constexpr cluster::MemberIndex kFirstAccepted = 0x4000;
   static constexpr cluster::MemberIndex kLastAccepted = 0xbfff;
   static constexpr uint64_t kIndexRestUs = 120'000'000;
-  static constexpr size_t kUngreetedMax = 256;
 
   explicit PeerLinks(const PeerLinksParts& parts);
   ~PeerLinks();
@@ -64,6 +70,9 @@ class PeerLinks {
   bool settled() const;
 
   const PeerCounters& counters() const { return counters_; }
+  // By MemberIndex; the generation counts its changes.
+  const std::vector<LinkTrouble>& troubles() const { return troubles_; }
+  uint64_t troubles_generation() const { return troubles_generation_; }
 
   // For the links.
   const PeerLinksParts& parts() const { return parts_; }
@@ -76,6 +85,7 @@ class PeerLinks {
   void retire(AcceptedLink& link);
   void log_trouble(std::string_view who, std::string_view text);
   void log_recovery(std::string_view who);
+  void note_trouble(cluster::MemberIndex member, std::string_view text, bool refused);
   void hand_over(cluster::MemberIndex from, const cluster::Frame& frame);
 
  private:
@@ -87,6 +97,8 @@ class PeerLinks {
   PeerLinksParts parts_;
   Rng rng_;
   PeerCounters counters_;
+  std::vector<LinkTrouble> troubles_;
+  uint64_t troubles_generation_ = 0;
   LogGates gates_;
   uint64_t next_deadline_us_ = 0;
   std::vector<std::unique_ptr<DialedPeer>> dialed_;  // by MemberIndex; null for this node

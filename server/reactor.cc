@@ -37,7 +37,7 @@ DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index) 
 }
 
 SessionRules session_rules(const Config& config) {
-  return {!config.password.empty(), config.limits.clients, config.limits.pipeline_bytes};
+  return {!config.password.empty(), config.limits.pipeline_bytes};
 }
 
 }  // namespace
@@ -54,7 +54,7 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
       dispatcher_(coordinator_, parts.node, *parts.services, dispatcher_options(parts, index)),
       sessions_(dispatcher_, client_share_, clock_, *parts.clients),
       links_({&io_, parts.identity, parts.view.get(), &coordinator_, &clock_, &peer_share_,
-              rng_seed ^ 0x6b766f72756d, index == 0}),
+              rng_seed ^ 0x6b766f72756d, index == 0, parts.strangers_max}),
       timer_(io_.get_executor()) {
   sessions_.set_rules(session_rules(*parts.config));
   publish();
@@ -64,13 +64,13 @@ Reactor::~Reactor() { stop(); }
 
 void Reactor::add_listener(Dialect dialect, ListeningSocket socket) {
   acceptors_.push_back(std::make_unique<Acceptor>(
-      io_, std::move(socket),
+      io_, std::move(socket), *parts_.accept_failures,
       [this, dialect](TcpSocket connection) { sessions_.adopt(std::move(connection), dialect); }));
 }
 
 void Reactor::add_peer_listener(ListeningSocket socket) {
   acceptors_.push_back(std::make_unique<Acceptor>(
-      io_, std::move(socket),
+      io_, std::move(socket), *parts_.accept_failures,
       [this](TcpSocket connection) { links_.adopt(std::move(connection)); }));
 }
 
@@ -158,6 +158,15 @@ void Reactor::request_marks() {
 
 void Reactor::look_at_time() {
   asio::post(io_, [this] { coordinator_.on_time(clock_.now()); });
+}
+
+void Reactor::apply(std::shared_ptr<const Config> config) {
+  asio::post(io_, [this, config] {
+    const LimitsConfig& limits = config->limits;
+    coordinator_.set_limits(coordinator_options(*config, index_));
+    dispatcher_.set_limits({config->password, limits.pipeline_bytes, limits.value_warn_bytes});
+    sessions_.set_rules(session_rules(*config));
+  });
 }
 
 void Reactor::repair(const cluster::RepairWish& wish) {
@@ -288,6 +297,10 @@ void Reactor::publish() {
 void Reactor::publish_peers() {
   const uint64_t now_us = clock_.now().steady_us;
   const uint64_t generation = coordinator_.peers_generation();
+  if (links_.troubles_generation() != troubles_published_) {
+    troubles_published_ = links_.troubles_generation();
+    published_.link_troubles = links_.troubles();
+  }
   if (generation == peers_published_ && now_us < publish_peers_at_us_) return;
   peers_published_ = generation;
   publish_peers_at_us_ = now_us + kPublishPeersUs;

@@ -37,6 +37,8 @@ struct ReactorParts {
   MacKey token_key{};
   NodeServices* services = nullptr;
   ClientCount* clients = nullptr;
+  AcceptFailures* accept_failures = nullptr;
+  uint32_t strangers_max = 256;  // connections to a peer port that did not prove themselves yet
   uint32_t reactors = 1;
 };
 
@@ -50,6 +52,7 @@ struct ReactorSnapshot {
   uint64_t turns = 0;
   size_t sessions = 0;
   std::vector<cluster::PeerReport> peers_seen;  // by MemberIndex
+  std::vector<LinkTrouble> link_troubles;       // the same; empty where there was none
   cluster::RepairProgress repair;               // of the first reactor
 };
 
@@ -71,6 +74,8 @@ class Reactor {
   // one wake-up.
   enum class Committed : uint8_t { kObjects, kHints };
   void on_round(Committed table, engine::Ticket ticket, bool ok);
+  // The limits and the password of a configuration that was read again.
+  void apply(std::shared_ptr<const Config> config);
   // Of the first reactor: begins exchanges with all peers.
   void repair(const cluster::RepairWish& wish);
   // Something that the coordinator waits for, and is not told of, has happened.
@@ -144,7 +149,7 @@ class Reactor {
 
   mutable std::mutex published_lock_;
   ReactorSnapshot published_;
-  uint64_t peers_published_ = 0;  // their generation
+  uint64_t peers_published_ = 0, troubles_published_ = 0;  // their generations
   uint64_t publish_peers_at_us_ = 0;
 };
 

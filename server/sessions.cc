@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "server/hosts.h"
 #include "server/logging.h"
 
 namespace kvorum::server {
@@ -12,13 +13,6 @@ std::string address_text(const Tcp::endpoint& endpoint) {
   const std::string host = endpoint.address().to_string();
   return (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" +
          std::to_string(endpoint.port());
-}
-
-bool is_loopback(const asio::ip::address& address) {
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
-  }
-  return address.is_loopback();
 }
 
 }  // namespace
@@ -31,7 +25,7 @@ Sessions::~Sessions() { count_.connected.fetch_sub(static_cast<uint32_t>(session
 // Says no in the words of the dialect, as far as the socket takes them at once.
 bool Sessions::admit(TcpSocket& socket, Dialect dialect) {
   count_.received.fetch_add(1, std::memory_order_relaxed);
-  if (count_.connected.fetch_add(1) < rules_.clients_max) return true;
+  if (count_.connected.fetch_add(1) < count_.max.load(std::memory_order_relaxed)) return true;
   count_.connected.fetch_sub(1);
   count_.rejected.fetch_add(1, std::memory_order_relaxed);
   const std::string_view text = dialect == Dialect::kResp ? "-ERR max number of clients reached\r\n"
@@ -53,7 +47,8 @@ void Sessions::adopt(TcpSocket socket, Dialect dialect) {
   options.peer_address = address_text(remote);
   options.local_address = address_text(local);
   options.authenticated = !rules_.has_password;
-  options.refused_by_protected_mode = !rules_.has_password && !is_loopback(remote.address());
+  options.refused_by_protected_mode =
+      !rules_.has_password && !is_loopback_address(remote.address());
   auto session = std::make_unique<Session>(*this, std::move(socket), options);
   Session& started = *session;
   sessions_.emplace(&started, std::move(session));

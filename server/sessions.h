@@ -16,13 +16,12 @@ namespace kvorum::server {
 
 // Of all reactors of a node: limits.clients counts them together.
 struct ClientCount {
-  std::atomic<uint32_t> connected{0};
+  std::atomic<uint32_t> connected{0}, max{10000};
   std::atomic<uint64_t> received{0}, rejected{0};
 };
 
 struct SessionRules {
   bool has_password = false;
-  uint32_t clients_max = 10000;
   uint64_t pipeline_bytes_max = 64ULL << 20;
 };
 

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "server/admin/admin_guard.h"
 #include "server/admin/metrics.h"
 #include "server/admin/status_json.h"
 
@@ -13,10 +14,16 @@ namespace {
 
 constexpr const char* kPlainText = "text/plain; charset=utf-8";
 
-HttpAnswer health(Node& node, const HttpRequest&) {
-  const std::string reason = node.unhealthy_reason();
+HttpAnswer liveness(Node& node, const HttpRequest&) {
+  const std::string reason = node.stuck_reason();
   if (reason.empty()) return {200, kPlainText, "ok\n"};
   return {503, kPlainText, reason + "\n"};
+}
+
+HttpAnswer readiness(Node& node, const HttpRequest&) {
+  const NodeStatus status = node.status();
+  if (!any_unready(status.problems)) return {200, kPlainText, "ok\n"};
+  return {503, "application/json", reasons_json(status.problems)};
 }
 
 HttpAnswer metrics(Node& node, const HttpRequest&) {
@@ -41,7 +48,7 @@ HttpAnswer ring(Node& node, const HttpRequest& wanted) {
 }
 
 HttpAnswer shown_config(Node& node, const HttpRequest&) {
-  return {200, "application/json", config_json(node.config())};
+  return {200, "application/json", config_json(*node.config())};
 }
 
 HttpAnswer repair_progress(Node& node, const HttpRequest&) {
@@ -80,8 +87,10 @@ struct Route {
   Answer post = nullptr;
 };
 
-constexpr std::array<Route, 7> kRoutes = {{
-    {"/healthz", health},
+constexpr std::array<Route, 9> kRoutes = {{
+    {"/livez", liveness},
+    {"/readyz", readiness},
+    {"/healthz", readiness},
     {"/metrics", metrics},
     {"/api/v1/status", status},
     {"/api/v1/ring", ring},
@@ -93,6 +102,12 @@ constexpr std::array<Route, 7> kRoutes = {{
 }  // namespace
 
 HttpAnswer admin_answer(Node& node, const HttpRequest& wanted) {
+  const std::shared_ptr<const Config> config = node.config();
+  AdminRules rules;
+  rules.names = admin_names(*config);
+  rules.has_password = !config->password.empty();
+  rules.takes_password = [&](std::string_view password) { return node.takes_password(password); };
+  if (auto refusal = admin_refusal(wanted, rules)) return *refusal;
   for (const Route& route : kRoutes) {
     if (route.path != wanted.path) continue;
     if (wanted.method == "POST" && route.post != nullptr) return route.post(node, wanted);
@@ -101,10 +116,11 @@ HttpAnswer admin_answer(Node& node, const HttpRequest& wanted) {
     }
     return route.get(node, wanted);
   }
-  return {404, "application/json",
-          error_json("there is no " + wanted.path +
-                     "; see /healthz, /metrics, /api/v1/status, /api/v1/ring, /api/v1/hints, "
-                     "/api/v1/config, /api/v1/repair")};
+  return {
+      404, "application/json",
+      error_json("there is no " + wanted.path +
+                 "; see /livez, /readyz, /metrics, /api/v1/status, /api/v1/ring, /api/v1/hints, "
+                 "/api/v1/config, /api/v1/repair")};
 }
 
 }  // namespace kvorum::server

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The little HTTP that the admin API needs, both sides: a server on a thread of its own, and one
-// request of the command line. Requests are bounded in size and time; connections in number. The
-// only code that knows Boost.Beast is http.cc.
+// request of the command line (http_client.cc). Requests are bounded in size and time. Connections
+// are bounded in number, and those of one address again, but nobody is turned away: the one that is
+// idle for longest makes room, so that connections which only stay open never shut out a probe.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -20,23 +22,34 @@ struct HttpRequest {
   std::string method;  // GET
   std::string path;    // without the query
   std::string query;   // behind `?`
+  // Of the header; empty where it has none.
+  std::string host, origin, content_type, authorization;
+  bool from_loopback = true;  // the other end is on this machine
+  unsigned version = 11;
 };
 
 struct HttpAnswer {
   unsigned status = 200;
   std::string content_type = "application/json";
   std::string body;
+  std::vector<std::pair<std::string, std::string>> headers = {};  // further ones
+};
+
+struct HttpLimits {
+  size_t connections_max = 256;
+  size_t of_one_address_max = 32;
 };
 
 class HttpServer {
  public:
   static constexpr size_t kRequestBytesMax = 64 * 1024;
-  static constexpr size_t kConnectionsMax = 64;
-  static constexpr uint32_t kIdleSeconds = 15;
+  static constexpr uint32_t kIdleSeconds = 15;    // between two requests
+  static constexpr uint32_t kRequestSeconds = 5;  // from its first byte to its last
+  static constexpr uint32_t kAnswerSeconds = 15;
 
   // `answer` runs on the server's thread and must not block for long.
   HttpServer(std::vector<ListeningSocket> sockets,
-             std::function<HttpAnswer(const HttpRequest&)> answer);
+             std::function<HttpAnswer(const HttpRequest&)> answer, const HttpLimits& limits = {});
   // Ends open connections and the thread.
   ~HttpServer();
 

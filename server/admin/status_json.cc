@@ -30,6 +30,7 @@ json::object member_json(const MemberStatus& member) {
           {"partitions", member.partitions},
           {"hints_pending", member.hints_pending},
           {"reason", member.reason},
+          {"link_trouble", member.link_trouble},
           {"state_seconds", member.state_seconds},
           {"timeouts", member.seen.timeouts},
           {"suspicions", member.seen.suspicions},
@@ -88,6 +89,7 @@ json::object background_json(const NodeStatus& status) {
 json::object clients_json(const NodeStatus& status) {
   return {{"connected", status.clients_connected},
           {"max", status.clients_max},
+          {"configured", status.clients_configured},
           {"received", status.connections_received},
           {"rejected", status.connections_rejected},
           {"commands", status.commands_processed},
@@ -111,6 +113,8 @@ json::object store_json(const NodeStatus& status) {
           {"sync", status.sync},
           {"failed", status.store_failed},
           {"error", status.store_error},
+          {"disk_bytes", status.disk_bytes},
+          {"disk_free_bytes", status.disk_free_bytes},
           {"commits", status.store_commits},
           {"failures", status.store_failures},
           {"damaged_records", status.damaged_records},
@@ -128,6 +132,20 @@ json::object process_json(const NodeStatus& status) {
           {"memory_resident_bytes", status.memory_resident_bytes},
           {"memory_max_bytes", status.memory_max_bytes},
           {"eviction_waits", status.eviction_waits}};
+}
+
+json::array problems_json(const std::vector<NodeProblem>& problems) {
+  json::array rows;
+  for (const NodeProblem& problem : problems) {
+    rows.push_back(json::object{{"code", problem.code},
+                                {"subject", problem.subject},
+                                {"what", problem.what},
+                                {"since_ms", problem.since_ms},
+                                {"consequence", problem.consequence},
+                                {"next", problem.next},
+                                {"unready", problem.unready}});
+  }
+  return rows;
 }
 
 json::array names_json(const cluster::ClusterView& view,
@@ -177,7 +195,10 @@ std::string status_json(const NodeStatus& status) {
                                {"cluster_id", hex64(status.cluster_id)},
                                {"version", status.version},
                                {"incarnation", hex64(status.incarnation)},
+                               {"now_ms", status.now_ms},
                                {"state", status.state()},
+                               {"ready", !any_unready(status.problems)},
+                               {"problems", problems_json(status.problems)},
                                {"waiting", status.waiting},
                                {"loading", status.loading},
                                {"redis", status.redis},
@@ -270,6 +291,14 @@ std::string repair_json(const RepairStatus& repair) {
                                {"seconds", repair.seconds},
                                {"seconds_left", seconds_left},
                                {"waits", repair.waits}});
+}
+
+std::string reasons_json(const std::vector<NodeProblem>& problems) {
+  json::array reasons;
+  for (const NodeProblem& problem : problems) {
+    if (problem.unready) reasons.emplace_back(problem.code + ": " + problem.what);
+  }
+  return document(reasons);
 }
 
 std::string error_json(std::string_view text) {

@@ -23,6 +23,8 @@ std::string ring_json(const cluster::ClusterView& view);
 std::string key_json(const cluster::ClusterView& view, std::string_view key, uint8_t database);
 // The effective configuration; secrets masked.
 std::string config_json(const Config& config);
+// Why the node is not ready: a list of texts.
+std::string reasons_json(const std::vector<NodeProblem>& problems);
 std::string error_json(std::string_view text);
 
 // The decoded value of `name` in a query string (a=1&b=%20); none where it is missing.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
+#include <functional>
 #include <vector>
 
 #include "server/admin/http.h"
@@ -92,7 +93,7 @@ std::string aligned(const std::vector<Row>& rows) {
 
 // Asks, and prints the table of the answer.
 int show(const std::string& admin_address, const std::string& target,
-         Result<std::string> (*table)(const std::string& document)) {
+         const std::function<Result<std::string>(const std::string& document)>& table) {
   const auto endpoint = cluster::Endpoint::parse(admin_address);
   if (!endpoint.ok()) {
     fmt::print(stderr, "kvorum: --admin {}: {}\n", admin_address, endpoint.status().message());
@@ -113,10 +114,41 @@ int show(const std::string& admin_address, const std::string& target,
   return kExitFine;
 }
 
+// The reasons, one a line; the answer itself where it is no list.
+std::string health_text(const std::string& answer) {
+  boost::system::error_code error;
+  const json::value value = json::parse(answer, error);
+  if (error || !value.is_array()) return answer;
+  std::string lines;
+  for (const json::value& reason : value.as_array()) {
+    lines += "not ready: ";
+    lines += reason.is_string() ? std::string(reason.as_string()) : json::serialize(reason);
+    lines += "\n";
+  }
+  return lines;
+}
+
 }  // namespace
 
 int show_status(const std::string& admin_address) {
-  return show(admin_address, "/api/v1/status", &status_table);
+  int exit_status = kExitFine;
+  const auto table = [&](const std::string& document) {
+    exit_status = status_exit(document);
+    return status_table(document);
+  };
+  return show(admin_address, "/api/v1/status", table) == kExitFine ? exit_status : kExitUnreachable;
+}
+
+int show_health(const std::string& admin_address) {
+  const auto endpoint = cluster::Endpoint::parse(admin_address);
+  const auto answer = endpoint.ok() ? http_get(endpoint.value(), "/readyz") : endpoint.status();
+  if (!answer.ok()) {
+    fmt::print(stderr, "kvorum: --admin {}: {}\n", admin_address, answer.status().message());
+    return kExitFailed;
+  }
+  const bool ready = answer.value().status == 200;
+  fmt::print(ready ? stdout : stderr, "{}", ready ? "ready\n" : health_text(answer.value().body));
+  return ready ? kExitFine : kExitFailed;
 }
 
 int show_hints(const std::string& admin_address) {
@@ -157,6 +189,20 @@ std::string reason_lines(const json::object& status) {
     const json::object& member = value.as_object();
     const std::string reason = text_of(member, "reason");
     if (!reason.empty()) lines += fmt::format("{}: {}\n", text_of(member, "name"), reason);
+  }
+  return lines;
+}
+
+// Each with what follows from it and what to do.
+std::string problem_lines(const json::object& status, uint64_t now_ms) {
+  std::string lines;
+  for (const json::value& value : array_of(status, "problems")) {
+    const json::object& problem = value.as_object();
+    const uint64_t since_ms = number_of(problem, "since_ms");
+    const uint64_t age_s = now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0;
+    lines +=
+        fmt::format("\nproblem: {} (for {})\n   so: {}\n next: {}\n", text_of(problem, "what"),
+                    duration_of(age_s), text_of(problem, "consequence"), text_of(problem, "next"));
   }
   return lines;
 }
@@ -216,7 +262,7 @@ Result<std::string> status_table(const std::string& status_document) {
   if (store != nullptr && store->is_object()) out += storage_line(store->as_object());
   out += reaping_line(status) + eviction_line(status) + background_line(status);
   if (text_of(status, "waiting") == "true") out += "it waits to be admitted to the cluster\n";
-  return out;
+  return out + problem_lines(status, number_of(status, "now_ms"));
 }
 
 Result<std::string> hints_table(const std::string& hints_document) {
@@ -269,6 +315,16 @@ Result<std::string> key_table(const std::string& key_document) {
                   {"partition", text_of(key, "partition")},
                   {"primaries", joined(array_of(key, "primaries"))},
                   {"fallbacks", joined(array_of(key, "fallbacks"))}});
+}
+
+int status_exit(const std::string& status_document) {
+  const auto parsed = parse_object(status_document);
+  if (!parsed.ok()) return kExitFailed;
+  const json::object& status = parsed.value();
+  const std::string state = text_of(status, "state");
+  if (text_of(status, "ready") == "false") return kExitFailed;
+  if (state == "moving") return array_of(status, "problems").empty() ? kExitFine : kExitFailed;
+  return state == "settled" ? kExitFine : kExitFailed;
 }
 
 std::string state_of(const std::string& status_document) {

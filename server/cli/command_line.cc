@@ -82,6 +82,11 @@ void add_asking(CLI::App& app, Parsed& parsed) {
   add_admin(status, parsed);
   status.callback([&parsed] { parsed.exit_status = show_status(parsed.admin); });
 
+  CLI::App& health = *app.add_subcommand(
+      "health", "Whether a node is ready for requests: exit status 0, else 1 and the reasons");
+  add_admin(health, parsed);
+  health.callback([&parsed] { parsed.exit_status = show_health(parsed.admin); });
+
   CLI::App& hints =
       *app.add_subcommand("hints", "Show the writes that a node keeps for nodes that are away");
   add_admin(hints, parsed);

@@ -8,6 +8,7 @@ namespace kvorum::server {
 inline constexpr int kExitFine = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitUnreachable = 2;  // of `kvorum status`
 
 int run_command_line(int argc, char** argv);
 

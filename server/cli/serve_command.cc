@@ -3,22 +3,23 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdio>
+#include <initializer_list>
 
 #include "server/cli/command_line.h"
+#include "server/descriptors.h"
 #include "server/logging.h"
 #include "server/node.h"
 
 namespace kvorum::server {
 namespace {
 
-sigset_t stop_signals() {
+sigset_t set_of(std::initializer_list<int> signals) {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
+  for (const int signal : signals) sigaddset(&set, signal);
   return set;
 }
 
@@ -26,33 +27,64 @@ void complain(std::string_view text) {
   fmt::print(stderr, "{}{}", text, text.ends_with('\n') ? "" : "\n");
 }
 
-// As many descriptors as the system lets us have: clients, links, store files.
-void raise_descriptor_limit(uint32_t clients) {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-  constexpr uint64_t kOthers = 1200;
-  if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < clients + kOthers) {
-    log_warning("the limit of open files ({}) is low for limits.clients {}: raise it (ulimit -n)",
-                limit.rlim_cur, clients);
-  }
+ConfigReport read_config(const ServeOptions& options) {
+  return options.config_file.empty() ? load_config("", "", options.overrides)
+                                     : load_config_file(options.config_file, options.overrides);
 }
 
-// Returns after the first signal; from then on another one ends the process at once.
-void wait_for_stop(const sigset_t& signals) {
-  int received = 0;
-  sigwait(&signals, &received);
-  log_info("{} received: stopping", received == SIGINT ? "SIGINT" : "SIGTERM");
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// What starts here, in one line.
+void log_banner(const ServeOptions& options, const Config& config) {
+  std::string members;
+  for (const FounderConfig& founder : config.cluster.founders) {
+    members.append(members.empty() ? "" : ", ").append(founder.member.name);
+  }
+  const cluster::KeyspacePolicy& policy = config.keyspaces[0];
+  const bool durable = config.engine.type == EngineType::kLevelDb;
+  log_info("kvorum {}, process {}: {}, cluster {} (n {} r {} w {}; members {}), engine {}",
+           KVORUM_VERSION, getpid(),
+           options.config_file.empty() ? "without a file" : "file " + options.config_file,
+           config.cluster.name, policy.n, policy.r, policy.w, members,
+           durable ? fmt::format("leveldb (sync {}, data in {})", sync_text(config.engine.sync),
+                                 config.node.data_directory)
+                   : std::string("memory"));
+}
+
+// A file with a mistake changes nothing.
+void reload(Node& node, const ServeOptions& options) {
+  const ConfigReport report = read_config(options);
+  if (report.ok() && report.choices.empty()) return node.reload(report.config);
+  log_error(
+      "SIGHUP: the configuration stays as it is, for the file has a mistake: {}",
+      first_line(report.ok() ? report.choose_name_text(options.config_file) : report.to_text()));
+}
+
+// Returns when it is time to stop; from then on another such signal ends the process at once.
+void attend_signals(const sigset_t& signals, Node& node, const ServeOptions& options) {
+  for (int received = 0;;) {
+    sigwait(&signals, &received);
+    if (received == SIGHUP) {
+      log_info("SIGHUP received: reading the configuration again");
+      reload(node, options);
+    } else if (received == SIGUSR1) {
+      const bool reopened = reopen_log();
+      log_info("SIGUSR1 received: {}", reopened ? "the log file was opened again"
+                                                : "the log goes to standard error, so there is no "
+                                                  "file to open again (log.file names one)");
+    } else {
+      log_info("{} received: stopping", received == SIGINT ? "SIGINT" : "SIGTERM");
+      const sigset_t stops = set_of({SIGTERM, SIGINT});
+      pthread_sigmask(SIG_UNBLOCK, &stops, nullptr);
+      return;
+    }
+  }
 }
 
 }  // namespace
 
 int serve(const ServeOptions& options) {
-  const ConfigReport report = options.config_file.empty()
-                                  ? load_config("", "", options.overrides)
-                                  : load_config_file(options.config_file, options.overrides);
+  const ConfigReport report = read_config(options);
   if (!report.ok()) {
     complain(report.to_text());
     return kExitUsage;
@@ -61,18 +93,24 @@ int serve(const ServeOptions& options) {
     complain(report.choose_name_text(options.config_file));
     return kExitUsage;
   }
-  start_logging(report.config.log, report.config.node.name);
-  raise_descriptor_limit(report.config.limits.clients);
-  // All threads inherit this: signals are for wait_for_stop() alone.
-  const sigset_t signals = stop_signals();
+  // All threads inherit this: signals are for attend_signals() alone.
+  const sigset_t signals = set_of({SIGTERM, SIGINT, SIGHUP, SIGUSR1});
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGUSR2, SIG_IGN);
+  if (Status status = start_logging(report.config.log, report.config.node.name); !status.ok()) {
+    complain("kvorum: " + status.message());
+    return kExitFailed;
+  }
+  raise_descriptor_limit();
+  log_banner(options, report.config);
   auto node = Node::open(report.config);
   if (!node.ok()) {
+    stop_logging();
     complain("kvorum: " + node.status().message());
     return kExitFailed;
   }
-  wait_for_stop(signals);
+  attend_signals(signals, *node.value(), options);
   const bool saved = node.value()->stop();
   log_info("stopped");
   stop_logging();

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "server/commands/command.h"
@@ -117,6 +118,16 @@ void background_lines(const cluster::BackgroundReport& report, Out out) {
                  report.target_us);
 }
 
+// Clients take `name=value,...` for fields of their own: no equals sign may stand in the text.
+void problem_lines(const std::vector<NodeProblem>& problems, Out out) {
+  fmt::format_to(out, "problems:{}\r\n", problems.size());
+  for (size_t i = 0; i < problems.size(); ++i) {
+    std::string text = problem_text(problems[i]);
+    std::replace(text.begin(), text.end(), '=', ' ');
+    fmt::format_to(out, "problem_{}:{}: {}\r\n", i + 1, problems[i].code, text);
+  }
+}
+
 void dynamo_section(const NodeStatus& status, Out out) {
   const cluster::CoordinatorCounters& counters = status.counters;
   fmt::format_to(out, "# Dynamo\r\nstate:{}\r\nmembers:{}\r\npartitions:{}\r\nhints_pending:{}\r\n",
@@ -155,6 +166,7 @@ void dynamo_section(const NodeStatus& status, Out out) {
                  status.reaping.tombstones, counters.tombstones_reaped, status.reaping.frontier_ms);
   fmt::format_to(out, "frontier_waits:{}\r\ndead_versions:{}\r\nquarantined:{}\r\n",
                  status.reaping.waits, counters.dead_versions, status.reaping.quarantined);
+  problem_lines(status.problems, out);
   latency_lines("get", status.get_latency, out);
   latency_lines("put", status.put_latency, out);
   if (status.background) background_lines(*status.background, out);

@@ -44,16 +44,16 @@ def configurations():
 
 
 def wrong_ports():
-    says(['status', '--admin', '127.0.0.1:%d' % free_ports(1)[0]], 1, 'cannot reach', '--admin')
+    says(['status', '--admin', '127.0.0.1:%d' % free_ports(1)[0]], 2, 'cannot reach', '--admin')
     with Cluster(BINARY, 'a') as cluster:
         cluster.start().wait_settled()
         for kind in ('redis', 'memcached', 'peer'):
             address = cluster.address('a', kind)
-            says(['status', '--admin', address], 1, address, 'does not answer HTTP', 'admin port')
+            says(['status', '--admin', address], 2, address, 'does not answer HTTP', 'admin port')
         address = cluster.address('a', 'admin')
         says(['status', '--admin', address], 0, 'settled')
         cluster.send('a', signal.SIGSTOP)
-        says(['status', '--admin', address], 1, address, 'did not answer within', 'stopped')
+        says(['status', '--admin', address], 2, address, 'did not answer within', 'stopped')
 
 
 def main():

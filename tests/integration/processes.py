@@ -333,7 +333,7 @@ def admin_api():
             checks.that('a request without end is cut off', ended)
         checks.that('and the next is answered', http(cluster, '/healthz')[0] == 200)
         done = run(BINARY, 'status', '--admin', '127.0.0.1:%d' % free_ports(1)[0])
-        checks.that('status of nobody: status 1', done.returncode == 1 and 'reach' in done.stderr)
+        checks.that('status of nobody: status 2', done.returncode == 2 and 'reach' in done.stderr)
 
 
 def logs_as_json():

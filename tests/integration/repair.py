@@ -123,7 +123,9 @@ def asked_for():
         checks.that('roots are equal', until(lambda: equal_roots(cluster), 5))
         url = 'http://%s/api/v1/repair?keyspace=16' % admin
         try:
-            request = urllib.request.Request(url, method='POST')
+            request = urllib.request.Request(
+                url, method='POST', headers={'Content-Type': 'application/json'}
+            )
             with urllib.request.urlopen(request, timeout=5) as got:
                 checks.that('a keyspace that does not exist is refused', False, got.status)
         except urllib.error.HTTPError as error:

@@ -32,7 +32,7 @@ TEST(ConfigProblems, AreAllReportedAtOnceInTheOrderOfTheFile) {
   EXPECT_FALSE(report.ok());
   EXPECT_EQ(report.to_text(),
             "dir/f.yaml:1:1: unknown key 'x' in the top level; known are node, listen, cluster, "
-            "keyspaces, engine, reactors, limits, password, timing, debug, log\n"
+            "keyspaces, engine, reactors, limits, password, timing, debug, log, admin\n"
             "dir/f.yaml:2:14: log.level: 'loud' is unknown; known are trace, debug, info, warn, "
             "error\n");
 }
