@@ -176,7 +176,8 @@ uint64_t FlushOperations::next_deadline_us() {
     const bool stored = core_.parts.marks->stored() >= flush.generation;
     const bool asking = flush.phase == Phase::kClocks;
     next = sooner_of(next, asking ? flush.patient_until_us : flush.deadline_us);
-    if (!asking && !stored) next = sooner_of(next, look_at_us_);
+    // What is stored by now, and acknowledged by all, waits for nothing but a look.
+    if (!asking && (!stored || !waiting(flush))) next = sooner_of(next, look_at_us_);
   });
   return next;
 }

@@ -242,10 +242,16 @@ void Node::Impl::on_round(engine::Ticket ticket, const Status& status) {
 
 // A memory node forgets its objects with its marks; a durable one must remember both.
 void Node::Impl::store_flush_marks() {
-  if (!committer) return marks.set_stored(marks.generation());
-  committer->run_on_store_thread([this] {
-    note_store_trouble(facts->keep_marks());
+  const auto tell = [this] {
     for (const auto& reactor : reactors) reactor->look_at_time();
+  };
+  if (!committer) {
+    marks.set_stored(marks.generation());
+    return tell();
+  }
+  committer->run_on_store_thread([this, tell] {
+    note_store_trouble(facts->keep_marks());
+    tell();
   });
 }
 
