@@ -159,6 +159,13 @@ uint64_t ObjectTable::live_count(uint8_t keyspace, uint32_t partition) const {
   return table->live_count();
 }
 
+uint64_t ObjectTable::expiring_count(uint8_t keyspace, uint32_t partition) const {
+  const PartitionTable* table = impl_->find(keyspace, partition);
+  if (table == nullptr) return 0;
+  const std::lock_guard guard(table->lock());
+  return table->expiring_count();
+}
+
 uint64_t ObjectTable::record_count(uint8_t keyspace, uint32_t partition) const {
   const PartitionTable* table = impl_->find(keyspace, partition);
   if (table == nullptr) return 0;

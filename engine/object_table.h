@@ -217,6 +217,8 @@ class ObjectTable {
   TreeBuild build_tree(uint8_t keyspace, uint32_t partition);
   Result<TreeBuild> build_tree_from_store(uint8_t keyspace, uint32_t partition);
   uint64_t live_count(uint8_t keyspace, uint32_t partition) const;
+  // Of the live ones, those with a deadline.
+  uint64_t expiring_count(uint8_t keyspace, uint32_t partition) const;
   uint64_t record_count(uint8_t keyspace, uint32_t partition) const;
   uint64_t memory_bytes() const;
   int partition_bits() const;

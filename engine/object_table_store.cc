@@ -127,6 +127,7 @@ struct ObjectTable::Impl::StoreScan {
   struct Found {
     std::optional<std::string> record;  // none where it was erased
     bool live = false;
+    bool expires = false;
   };
   std::map<std::pair<uint64_t, std::string>, Found> records;  // by position and key
   std::optional<uint64_t> next;  // the position after the stretch, if not the partition's end
@@ -162,7 +163,8 @@ Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
           return false;
         }
         position = key.position.high;
-        records.emplace(std::pair{position, std::string(key.key)}, Found{record, facts.live});
+        records.emplace(std::pair{position, std::string(key.key)},
+                        Found{record, facts.live, facts.deadline_ms != 0});
         return true;
       }));
 }
@@ -182,7 +184,7 @@ bool ObjectTable::Impl::StoreScan::overlay(bool rewrites) {
       std::optional<std::string> record;
       if (!entry->has(Entry::kAbsent)) record = entry->record();
       if (rewrites && record != found.record) turned_dirty |= table.rewrite(entry);
-      found = {std::move(record), entry->has(Entry::kLive)};
+      found = {std::move(record), entry->has(Entry::kLive), entry->has(Entry::kDeadline)};
     }
   }
   return turned_dirty;
@@ -230,7 +232,7 @@ std::vector<PartitionTable::TreeItem> ObjectTable::Impl::tree_items(const StoreS
   for (const auto& [place, found] : stretch.records) {
     if (!found.record || (stretch.next && place.first >= *stretch.next)) continue;
     const KeyRef key{place.second, {place.first, 0}, stretch.range.keyspace};
-    items.push_back({stretch.table.place_of(key).place, found.live,
+    items.push_back({stretch.table.place_of(key).place, found.live, found.expires,
                      shared.options.codec->digest(key, *found.record)});
   }
   return items;

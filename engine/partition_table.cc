@@ -142,10 +142,15 @@ void PartitionTable::count(uint32_t place, const Entry* entry, const RecordChang
   const bool is_live = is_record && change.live;
   const uint64_t live = static_cast<uint64_t>(is_live) - static_cast<uint64_t>(was_live);
   const uint64_t records = static_cast<uint64_t>(is_record) - static_cast<uint64_t>(was_record);
+  const bool did_expire = was_live && entry->has(Entry::kDeadline);
+  const bool expires = is_live && change.deadline_ms != 0;
+  const uint64_t expiring = static_cast<uint64_t>(expires) - static_cast<uint64_t>(did_expire);
   live_count_ += live;
+  expiring_count_ += expiring;
   record_count_ += records;
   if (tree_.building() && place < tree_.frontier()) [[unlikely]] {
     recount_.live += live;
+    recount_.expiring += expiring;
     recount_.records += records;
   }
   resident_count_ += records;

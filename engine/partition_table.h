@@ -88,6 +88,7 @@ class PartitionTable {
   uint64_t digest() const { return tree_.root(); }
   const HashTree& tree() const { return tree_; }
   uint64_t live_count() const { return live_count_; }
+  uint64_t expiring_count() const { return expiring_count_; }
   uint64_t record_count() const { return record_count_; }
   uint64_t take_oldest_changed() { return std::exchange(oldest_changed_, kNothingChanged); }
 
@@ -99,7 +100,7 @@ class PartitionTable {
   // One stretch, read elsewhere: records by place from the frontier to `end`.
   struct TreeItem {
     uint32_t place;
-    bool live;
+    bool live, expires;
     uint64_t digest;
   };
   TreeBuild build_tree(const std::vector<TreeItem>& items, uint64_t end);
@@ -186,10 +187,11 @@ class PartitionTable {
   TreeLog tree_log_;
   uint64_t oldest_changed_ = kNothingChanged;
   uint64_t live_count_ = 0;
-  uint64_t record_count_ = 0;  // objects that exist, resident or not
+  uint64_t expiring_count_ = 0;  // of the live ones, those with a deadline
+  uint64_t record_count_ = 0;    // objects that exist, resident or not
   bool distrusted_ = false;
   struct {
-    uint64_t live, records;
+    uint64_t live, expiring, records;
   } recount_{};                  // of what the tree being built has
   uint64_t resident_count_ = 0;  // entries with a record
   int64_t published_bytes_ = 0;

@@ -19,6 +19,7 @@ void PartitionTable::warm(const KeyRef& key, std::string_view record, const Reco
                           bool resident) {
   ++record_count_;
   live_count_ += static_cast<uint64_t>(facts.live);
+  expiring_count_ += static_cast<uint64_t>(facts.live && facts.deadline_ms != 0);
   oldest_changed_ = std::min(oldest_changed_, facts.oldest_changed);
   tree_.fold(place_of(key).place, facts.digest_change);
   if (!resident) return;

@@ -39,7 +39,8 @@ TreeBuild PartitionTable::build_tree() {
     place = index_.collect_bucket(static_cast<uint32_t>(place), kLongBucketStretch, found_);
     for (const Entry* entry : found_) {
       if (entry->has(Entry::kAbsent)) continue;
-      add_to_tree({entry->place(), entry->has(Entry::kLive), digest_of(*entry)});
+      add_to_tree({entry->place(), entry->has(Entry::kLive), entry->has(Entry::kDeadline),
+                   digest_of(*entry)});
     }
     count += found_.size() + 1;
   }
@@ -55,6 +56,7 @@ void PartitionTable::add_to_tree(const TreeItem& item) {
   tree_.add(item.place, item.digest);
   ++recount_.records;
   recount_.live += static_cast<uint64_t>(item.live);
+  recount_.expiring += static_cast<uint64_t>(item.live && item.expires);
 }
 
 void PartitionTable::distrust() {
@@ -70,6 +72,7 @@ TreeBuild PartitionTable::advance_tree(uint64_t end) {
   if (done && (distrusted_ || !agreed)) set_kept_tree_stale();
   if (done && distrusted_) {
     live_count_ = recount_.live;
+    expiring_count_ = recount_.expiring;
     record_count_ = recount_.records;
     distrusted_ = false;
   }

@@ -19,7 +19,7 @@ void TreePlanting::see(PartitionTable& table, uint32_t place, uint64_t digest) {
   if (!leaves_.empty()) {
     leaves_[tree_->changed.leaf_of(place)] ^= digest;
   } else if (count_ <= kItemsMax) {
-    items_.push_back({place, false, digest});
+    items_.push_back({place, false, false, digest});
   }
 }
 

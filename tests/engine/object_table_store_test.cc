@@ -292,5 +292,32 @@ TEST_F(ObjectTableStoreTest, EqualsAModelWhileObjectsComeAndGo) {
   EXPECT_EQ(digest, digest_of_model);
 }
 
+// Resident or not: in a table that is too small for them, after a restart, and as they change.
+TEST_F(ObjectTableStoreTest, CountsKeysWithADeadline) {
+  start();
+  for (int i = 0; i < 100; ++i) {
+    put_until(*table_, key_ref("until:" + std::to_string(i)), "v", 1'000'000);
+    put(*table_, key_ref("for ever:" + std::to_string(i)), "v");
+  }
+  const auto expiring = [this] {
+    uint64_t count = 0;
+    for (uint32_t p = 0; p < 4; ++p) count += table_->expiring_count(0, p);
+    return count;
+  };
+  EXPECT_EQ(expiring(), 100u);
+  put(*table_, key_ref("until:0"), "v");
+  put_tombstone(*table_, key_ref("until:1"));
+  erase(*table_, key_ref("until:2"));
+  put_until(*table_, key_ref("for ever:0"), "v", 2'000'000);
+  EXPECT_EQ(expiring(), 98u);
+  commit();
+  start(kSmallMemory);
+  EXPECT_EQ(expiring(), 98u);
+  crowd_out("other", 3000);
+  EXPECT_EQ(expiring(), 98u);
+  put_loading(key_ref("until:3"), "v");
+  EXPECT_EQ(expiring(), 97u);
+}
+
 }  // namespace
 }  // namespace kvorum::engine::testing
