@@ -11,6 +11,7 @@ namespace {
 constexpr size_t kExpiredPerTurn = 200;
 constexpr uint64_t kExpiryIntervalUs = 100'000;
 constexpr uint64_t kStallUs = 100'000;
+constexpr uint64_t kExpiryWaitMaxMs = 3'600'000;
 
 }  // namespace
 
@@ -122,7 +123,9 @@ uint64_t Coordinator::next_deadline_us() const {
   const uint64_t expiry_ms = impl.core.parts.table->next_deadline_ms();
   if (expiry_ms != 0 && impl.core.options.replays_hints) {
     const uint64_t clock_ms = impl.core.clock_ms(impl.last_now);
-    const uint64_t wait_us = expiry_ms > clock_ms ? (expiry_ms - clock_ms) * 1000 : 0;
+    // A look that is too early does no harm; the latest deadlines do not fit into microseconds.
+    const uint64_t wait_ms = expiry_ms > clock_ms ? expiry_ms - clock_ms : 0;
+    const uint64_t wait_us = std::min(wait_ms, kExpiryWaitMaxMs) * 1000;
     next = sooner_of(next, std::max(impl.last_now.steady_us + wait_us, impl.expiry_due_us));
   }
   return next;

@@ -50,11 +50,16 @@ EditOutput PutMachine::run_edit(const Operation& operation, const Object& object
 Version PutMachine::make_version(const Operation& operation, const EditOutput& edit,
                                  const Object& object, uint64_t now_ms) {
   Version version;
+  version.origin = operation.forwarded.origin;
+  version.retried = operation.is_retry();
+  // Nobody would ever see it.
+  if (edit.deadline_ms != 0 && edit.deadline_ms <= now_ms) {
+    version.type = TypeTag::kTombstone;
+    return version;
+  }
   version.type = edit.type;
   version.flags = edit.flags;
   version.deadline_ms = edit.deadline_ms;
-  version.origin = operation.forwarded.origin;
-  version.retried = operation.is_retry();
   version.bytes = edit.bytes;
   if (edit.keep_origin) {
     const InlineVector<Version, 1> visible = visible_versions(object, now_ms);

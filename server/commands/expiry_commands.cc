@@ -122,7 +122,9 @@ Reply finish_time_left(const FinishInput& input) {
   if (!(input.remembered.number & kAbsolute)) {
     time = std::max<int64_t>(0, time - static_cast<int64_t>(input.completion.now_ms));
   }
-  return Reply::integer(input.remembered.number & kInSeconds ? (time + 500) / 1000 : time);
+  // Not (time + 500) / 1000: the latest deadline there is would wrap.
+  const int64_t seconds = time / 1000 + (time % 1000 >= 500 ? 1 : 0);
+  return Reply::integer(input.remembered.number & kInSeconds ? seconds : time);
 }
 
 void plan_time_left(const CommandCall& call, int64_t bits, Plan& plan) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/commands/command_cluster.h"
@@ -46,6 +47,50 @@ TEST_P(Expiry, ATimeInThePastDeletes) {
   client.say("SET", "k", "v");
   EXPECT_EQ(client.say("EXPIREAT", "k", "1"), ":1\r\n");
   EXPECT_EQ(client.say("EXISTS", "k"), ":0\r\n");
+}
+
+// Whatever gives a key a time that is over: nobody sees it, and nothing counts it.
+TEST_P(Expiry, AWriteWhoseTimeIsOverLeavesNothing) {
+  TestClient cache(cluster, 0, TestClient::memcached());
+  const std::vector<std::vector<std::string>> ways = {
+      {"SET", "k", "w", "EXAT", "1"},
+      {"SET", "k", "w", "PXAT", "1000"},
+      {"SET", "k", "w", "XX", "EXAT", "1"},
+      {"GETEX", "k", "EXAT", "1"},
+      {"GETEX", "k", "PXAT", "1"},
+      {"EXPIREAT", "k", "1"},
+      {"PEXPIREAT", "k", "-5"},
+      {"EXPIRE", "k", "0"},
+      {"PEXPIRE", "k", "-1"},
+      {"KV.PUT", "k", "", "w", "EXAT", "1"},
+  };
+  for (const auto& way : ways) {
+    client.say("FLUSHALL");
+    client.say("SET", "k", "v");
+    if (way[0] == "KV.PUT") client.say("DEL", "k");
+    client.line(TestClient::resp(way));
+    EXPECT_EQ(client.say("DBSIZE"), ":0\r\n") << way[0] << " " << way.back();
+    EXPECT_EQ(client.say("EXISTS", "k"), ":0\r\n") << way[0];
+  }
+  for (const char* way : {"set k 0 -1 1\r\nw\r\n", "add k 0 1 1\r\nw\r\ntouch k -1\r\n",
+                          "set k 0 0 1\r\nw\r\ngat 2592001 k\r\n", "set k 0 2147483648 1\r\nw\r\n",
+                          "set k 0 0 1\r\nw\r\ntouch k 4294967295\r\n"}) {
+    client.say("FLUSHALL");
+    cache.line(way);
+    EXPECT_EQ(client.say("DBSIZE"), ":0\r\n") << way;
+  }
+}
+
+TEST_P(Expiry, TheLatestTimesDoNotWrap) {
+  client.say("SET", "k", "v");
+  EXPECT_EQ(client.say("PEXPIREAT", "k", "9223372036854775807"), ":1\r\n");
+  EXPECT_EQ(client.say("PEXPIRETIME", "k"), ":9223372036854775807\r\n");
+  EXPECT_EQ(client.say("EXPIRETIME", "k"), ":9223372036854776\r\n");
+  EXPECT_THAT(client.say("TTL", "k"), testing::StartsWith(":92233703"));
+  EXPECT_EQ(client.say("SET", "k", "v", "PXAT", "9223372036854775807"), "+OK\r\n");
+  EXPECT_EQ(client.say("EXPIRETIME", "k"), ":9223372036854776\r\n");
+  cluster.pass_ms(1000);
+  EXPECT_EQ(client.say("GET", "k"), "$1\r\nv\r\n");
 }
 
 TEST_P(Expiry, Conditions) {
