@@ -15,6 +15,7 @@ namespace kvorum::cluster {
 
 struct KeyspaceOptions {
   uint32_t timeout_ms = 1000;
+  int scan_cursor_bits = kScanCursorBits;  // tests take few, so that many keys share them
 };
 
 struct KeyspaceCore {

@@ -11,13 +11,17 @@
 
 namespace kvorum::cluster {
 
+// Clients keep cursors in doubles, which hold integers of so many bits exactly.
+inline constexpr int kScanCursorBits = 53;
+
 struct KeyspaceRequest {
   enum class Kind : uint8_t { kScan, kCount, kFlush };
   Kind kind = Kind::kScan;
   uint8_t keyspace = 0;
   bool all_keyspaces = false;  // kFlush
-  // kScan: a cursor is Position::high of the next key to show (it begins with the partition's
-  // number), so it is valid at any node; 0 starts, and 0 as an answer means the end.
+  // kScan: a cursor is the first kScanCursorBits of the position of the next key to show (they
+  // begin with the partition's number), so it is valid at any node; 0 starts, and 0 as an answer
+  // means the end. Keys that have these bits in common are shown by one call.
   uint64_t cursor = 0;
   uint32_t count = 10;      // at least so many keys, if there are; ties are never split
   uint32_t timeout_ms = 0;  // 0: limits.request_timeout

@@ -24,13 +24,21 @@ void ScanOperations::submit(const KeyspaceRequest& request, uint64_t tag, Now no
   scan.keyspace = request.keyspace;
   scan.count = std::max<uint32_t>(request.count, 1);
   scan.rounds = 0;
-  scan.cursor = request.cursor;
+  const int bits = core_.options.scan_cursor_bits;
+  const bool is_cursor = request.cursor >> bits == 0;  // nodes used to give whole positions
+  scan.from = is_cursor ? request.cursor << (64 - bits) : boundary_of(request.cursor);
+  scan.boundary = scan.from;
   scan.moved = false;
   scan.deadline_us = now.steady_us + core_.timeout_us(request);
   scan.patience_us = core_.timeout_us(request) / kPatiencePart;
   scan.silent.clear();
   scan.keys.clear();
   if (begin_round(id, scan, now)) run(id, now);
+}
+
+uint64_t ScanOperations::boundary_of(uint64_t position) const {
+  const int below = 64 - core_.options.scan_cursor_bits;
+  return position >> below << below;
 }
 
 // Rounds, as long as answers are there: a lone member needs no message and no recursion.
@@ -50,7 +58,7 @@ bool ScanOperations::usable(const Scan& scan, MemberIndex member) const {
 std::vector<MemberIndex> ScanOperations::choose_window(Scan& scan) const {
   const Ring& ring = core_.view->ring;
   std::vector<MemberIndex> window;
-  const uint32_t first = ring.partition_of(Position{scan.cursor, 0});
+  const uint32_t first = ring.partition_of(Position{scan.from, 0});
   for (uint32_t partition = first; partition < ring.partitions(); ++partition) {
     std::vector<MemberIndex> wider = window;
     size_t primaries = 0;
@@ -77,9 +85,11 @@ bool ScanOperations::begin_round(SlotId id, Scan& scan, Now now) {
   ++scan.rounds;
   scan.patient_until_us = now.steady_us + scan.patience_us;
   scan.impatient = false;
-  const auto wanted =
+  const auto missing =
       static_cast<uint32_t>(scan.count - std::min<size_t>(scan.keys.size(), scan.count));
-  const ScanQuestion question{scan.keyspace, scan.cursor, scan.last_partition,
+  // Keys of one cursor have to be shown together, however many there are.
+  const uint32_t wanted = scan.from == scan.boundary ? missing : kCountMax;
+  const ScanQuestion question{scan.keyspace, scan.from, scan.last_partition,
                               std::clamp(wanted, kCountMin, kCountMax)};
   scan.answers.clear();
   for (const MemberIndex member : window) {
@@ -106,7 +116,7 @@ bool ScanOperations::on_answer(MemberIndex from, SlotId id, const ScanAnswer& an
   for (Answer& asked : scan->answers) {
     if (asked.member != from || asked.state != Asked::kWaiting) continue;
     // An answer that went nowhere would be asked for again and again.
-    const bool useful = !answer.refused && (answer.next == 0 || answer.next > scan->cursor);
+    const bool useful = !answer.refused && (answer.next == 0 || answer.next > scan->from);
     asked.state = useful ? Asked::kAnswered : Asked::kFailed;
     asked.next = answer.next;
     asked.items.assign(answer.items);
@@ -126,7 +136,7 @@ bool ScanOperations::enough(const Scan& scan, uint32_t partition) const {
 }
 
 void ScanOperations::give_up_silent(Scan& scan) {
-  const uint32_t first = core_.view->ring.partition_of(Position{scan.cursor, 0});
+  const uint32_t first = core_.view->ring.partition_of(Position{scan.from, 0});
   if (!enough(scan, first)) return;
   for (Answer& answer : scan.answers) {
     if (answer.state != Asked::kWaiting) continue;
@@ -141,7 +151,7 @@ ScanOperations::Next ScanOperations::end_round(SlotId id, Scan& scan, Now now) {
     if (answer.state == Asked::kWaiting) return Next::kWait;
   }
   const Ring& ring = core_.view->ring;
-  const uint32_t first = ring.partition_of(Position{scan.cursor, 0});
+  const uint32_t first = ring.partition_of(Position{scan.from, 0});
   uint32_t partition = first;
   while (partition <= scan.last_partition && enough(scan, partition)) ++partition;
   if (partition == first) {
@@ -153,12 +163,23 @@ ScanOperations::Next ScanOperations::end_round(SlotId id, Scan& scan, Now now) {
     if (answer.state != Asked::kAnswered || answer.next == 0) continue;
     if (end == 0 || answer.next < end) end = answer.next;
   }
+  const uint64_t boundary = boundary_of(end);
+  if (end != 0 && boundary > scan.from) end = boundary;
   show_keys(scan, end, now);
-  scan.cursor = end;
-  scan.moved = true;
-  const bool out_of_time = now.steady_us >= scan.deadline_us || scan.rounds >= kRoundsMax;
-  if (end != 0 && scan.keys.size() < scan.count && !out_of_time) return Next::kRound;
-  complete(id, scan, end);
+  scan.from = end;
+  const bool may_end = end == 0 || end == boundary;
+  if (may_end) {
+    scan.boundary = end;
+    scan.moved = true;
+  }
+  const bool late = now.steady_us >= scan.deadline_us;
+  const bool full = late || scan.rounds >= kRoundsMax || scan.keys.size() >= scan.count;
+  if (late && !may_end) {
+    fail(id, scan);
+    return Next::kEnded;
+  }
+  if (end != 0 && (!full || !may_end)) return Next::kRound;
+  complete(id, scan);
   return Next::kEnded;
 }
 
@@ -225,10 +246,10 @@ uint64_t ScanOperations::next_deadline_us() {
   return next;
 }
 
-void ScanOperations::complete(SlotId id, Scan& scan, uint64_t cursor) {
+void ScanOperations::complete(SlotId id, Scan& scan) {
   KeyspaceCompletion completion;
   completion.keys.swap(scan.keys);
-  completion.cursor = cursor;
+  completion.cursor = scan.boundary >> (64 - core_.options.scan_cursor_bits);
   const uint64_t tag = scan.tag;
   scans_.release(id);
   core_.sink->on_keyspace_complete(tag, completion);
@@ -236,7 +257,7 @@ void ScanOperations::complete(SlotId id, Scan& scan, uint64_t cursor) {
 
 // What was found before a stretch that nobody can answer for is not lost: the next call fails.
 void ScanOperations::fail(SlotId id, Scan& scan) {
-  if (scan.moved) return complete(id, scan, scan.cursor);
+  if (scan.moved) return complete(id, scan);
   const uint64_t tag = scan.tag;
   scans_.release(id);
   core_.fail(tag, Outcome::kNoQuorum, "too few replicas of a partition answered");

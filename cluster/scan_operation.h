@@ -7,6 +7,10 @@
 //               ^                                   |
 //               +-------------- more ---------------+
 //
+// A round ends anywhere; the call only where the first bits of the position change that a cursor
+// has room for (keyspace_operation.h). Where a round ends behind such a place, what lies between is
+// left to the next call.
+//
 // A stretch counts only where n - w + 1 primaries of its partitions answered: they hold between
 // them everything that was acknowledged there. Owned by the keyspace machine.
 #pragma once
@@ -48,8 +52,9 @@ class ScanOperations {
     uint8_t keyspace;
     uint32_t count;
     uint32_t rounds;
-    uint64_t cursor;  // where this round began
-    bool moved;       // the cursor is behind where the call began
+    uint64_t from;      // the position where this round begins
+    uint64_t boundary;  // the last one passed at which the call may end
+    bool moved;         // the boundary is behind where the call began
     uint64_t deadline_us;
     uint64_t patience_us;  // per round: then the silent are given up on, if the others suffice
     uint64_t patient_until_us;
@@ -69,7 +74,9 @@ class ScanOperations {
   bool enough(const Scan& scan, uint32_t partition) const;
   void give_up_silent(Scan& scan);
   void show_keys(Scan& scan, uint64_t end, Now now);
-  void complete(SlotId id, Scan& scan, uint64_t cursor);
+  // The first position of those with the same cursor.
+  uint64_t boundary_of(uint64_t position) const;
+  void complete(SlotId id, Scan& scan);
   void fail(SlotId id, Scan& scan);
 
   KeyspaceCore& core_;

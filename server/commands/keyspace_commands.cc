@@ -112,7 +112,7 @@ KeyspaceStep finish_randomkey(const KeyspaceCompletion& completion, Remembered& 
 void randomkey(const CommandCall& call, Plan& plan) {
   plan.remembered.second = static_cast<int64_t>(call.facts.random());
   plan.whole_keyspace(KeyspaceRequest::Kind::kScan, finish_randomkey);
-  plan.keyspace_request.cursor = call.facts.random();
+  plan.keyspace_request.cursor = call.facts.random() >> (64 - cluster::kScanCursorBits);
   plan.keyspace_request.count = 1;
 }
 
@@ -156,7 +156,9 @@ constexpr CommandRow kRows[] = {
      "Some key of the database.", "O(1)", randomkey},
     {"scan", -2, kReadonly | kBarrier, 0, 0, 0, Group::kGeneric, "2.8.0",
      "cursor [MATCH pattern] [COUNT count] [TYPE type]",
-     "Walks over the keys of the cluster. A cursor is a place on the ring: any node takes it.",
+     "Walks over the keys of the cluster. A cursor is a place on the ring, below 2^53: any node "
+     "takes "
+     "it.",
      "O(1) per call, O(N) for N keys in all", scan},
 };
 

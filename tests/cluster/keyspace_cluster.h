@@ -20,8 +20,9 @@
 namespace kvorum::cluster::fixtures {
 
 struct KeyspaceNode : KeyspaceSink {
-  KeyspaceNode(std::shared_ptr<const ClusterView> first_view, const engine::TableOptions& options)
-      : view(std::move(first_view)), table(options) {
+  KeyspaceNode(std::shared_ptr<const ClusterView> first_view, const engine::TableOptions& options,
+               int scan_cursor_bits)
+      : cursor_bits(scan_cursor_bits), view(std::move(first_view)), table(options) {
     parts.table = &table;
     parts.authors = &authors;
     parts.clock = &clock;
@@ -33,7 +34,8 @@ struct KeyspaceNode : KeyspaceSink {
   // A new session: another incarnation, the same objects.
   void start(uint64_t incarnation) {
     parts.incarnation = incarnation;
-    machine = std::make_unique<KeyspaceMachine>(parts, outbox, KeyspaceOptions{.timeout_ms = 1000});
+    machine = std::make_unique<KeyspaceMachine>(
+        parts, outbox, KeyspaceOptions{.timeout_ms = 1000, .scan_cursor_bits = cursor_bits});
     machine->set_sink(this);
     machine->publish(view);
   }
@@ -52,6 +54,7 @@ struct KeyspaceNode : KeyspaceSink {
 
   NodeId id() const { return view->members[view->self].id; }
 
+  const int cursor_bits;
   std::shared_ptr<const ClusterView> view;
   engine::ObjectTable table;
   AuthorTable authors;
@@ -71,6 +74,7 @@ struct ClusterShape {
   uint8_t n = 3, r = 2, w = 2;
   uint32_t partitions = 256;
   ConflictPolicy conflicts = ConflictPolicy::kSiblings;
+  int scan_cursor_bits = kScanCursorBits;
 };
 
 class KeyspaceCluster {
@@ -89,7 +93,7 @@ class KeyspaceCluster {
     options.partition_bits = __builtin_ctz(shape.partitions);
     for (uint32_t at = 0; at < shape.members; ++at) {
       auto view = std::make_shared<ClusterView>(found_view(founding, "n" + std::to_string(at)));
-      nodes_.emplace_back(std::make_unique<KeyspaceNode>(view, options));
+      nodes_.emplace_back(std::make_unique<KeyspaceNode>(view, options, shape.scan_cursor_bits));
     }
     for (size_t at = 0; at < nodes_.size(); ++at) by_member_.push_back(at);
     for (size_t at = 0; at < nodes_.size(); ++at) by_member_[nodes_[at]->view->self] = at;

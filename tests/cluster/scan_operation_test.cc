@@ -70,6 +70,66 @@ TEST(KeyspaceScan, WhatIsThereAllTheTimeIsReturnedWhileOthersComeAndGo) {
   EXPECT_THAT(std::set<std::string>(keys.begin(), keys.end()), testing::IsSupersetOf(written));
 }
 
+TEST(KeyspaceScan, ItsCursorsFitIntoADouble) {
+  Rng rng(7);
+  KeyspaceCluster cluster;
+  const auto written = fill(cluster, 2000, rng);
+  std::set<std::string> seen;
+  uint64_t cursor = 0;
+  do {
+    const KeyspaceCompletion page = cluster.scan(0, cursor, 20);
+    ASSERT_EQ(page.outcome, Outcome::kOk);
+    ASSERT_LT(page.cursor, uint64_t{1} << 53);
+    ASSERT_TRUE(page.cursor > cursor || page.cursor == 0);
+    seen.insert(page.keys.begin(), page.keys.end());
+    cursor = static_cast<uint64_t>(static_cast<double>(page.cursor));
+  } while (cursor != 0);
+  EXPECT_EQ(seen, written);
+}
+
+// With few bits, so that many keys have them in common: a page has all of them or none, whatever
+// its size, and each node goes on where another one stopped.
+TEST(KeyspaceScan, KeysOfOneCursorComeTogether) {
+  for (const int bits : {1, 8, 9, 12, 40}) {
+    for (const uint32_t members : {1U, 3U}) {
+      Rng rng(static_cast<uint64_t>(bits));
+      KeyspaceCluster cluster({.members = members, .scan_cursor_bits = bits});
+      const auto written = fill(cluster, 4000, rng);
+      std::set<std::string> seen;
+      uint64_t cursor = 0;
+      for (size_t at = 0;; at = (at + 1) % members) {
+        const KeyspaceCompletion page = cluster.scan(at, cursor, 3);
+        ASSERT_EQ(page.outcome, Outcome::kOk) << page.text;
+        ASSERT_EQ(page.cursor >> bits, 0U);
+        ASSERT_TRUE(page.cursor > cursor || page.cursor == 0);
+        for (const std::string& key : page.keys) {
+          const uint64_t place = position_of(key).high >> (64 - bits);
+          EXPECT_GE(place, cursor);
+          EXPECT_TRUE(place < page.cursor || page.cursor == 0);
+          EXPECT_TRUE(seen.insert(key).second) << "twice: " << key;
+        }
+        cursor = page.cursor;
+        if (cursor == 0) break;
+      }
+      EXPECT_EQ(seen, written) << bits << " bits, " << members << " members";
+    }
+  }
+}
+
+// A cursor that a node of an earlier version gave: a whole position.
+TEST(KeyspaceScan, TakesTheCursorsOfEarlierVersions) {
+  Rng rng(8);
+  KeyspaceCluster cluster;
+  const auto written = fill(cluster, 500, rng);
+  const uint64_t middle = uint64_t{1} << 63;
+  std::set<std::string> behind;
+  for (const std::string& key : written) {
+    if (position_of(key).high >= middle) behind.insert(key);
+  }
+  const KeyspaceCompletion page = cluster.scan(0, middle, 1000);
+  EXPECT_EQ(std::set<std::string>(page.keys.begin(), page.keys.end()), behind);
+}
+
 TEST(KeyspaceScan, WalksASparseKeyspaceInOneRoundTrip) {
   KeyspaceCluster cluster;
   for (int number = 0; number < 3; ++number) {
