@@ -13,9 +13,6 @@ namespace {
 
 using Command = MemcachedCommand;
 
-// memcached counts value and line end in an int.
-constexpr uint64_t kValueBytesMax = std::numeric_limits<int32_t>::max() - 2;
-
 enum class Grammar : uint8_t {
   kUnknown,
   kFree,  // any words
@@ -132,15 +129,26 @@ void split_words(std::string_view line, std::vector<std::string_view>& words) {
 template <class Number>
 bool read_unsigned(std::string_view word, Number& number) {
   const std::optional<uint64_t> value = parse_lax_uint64(word);
-  if (!value || *value > std::numeric_limits<Number>::max()) return false;
-  number = static_cast<Number>(*value);
-  return true;
+  if (value) number = static_cast<Number>(*value);
+  return value.has_value();
+}
+
+bool read_signed(std::string_view word, int32_t& number) {
+  const std::optional<int64_t> value = parse_lax_int64(word);
+  if (value) number = static_cast<int32_t>(*value);
+  return value.has_value();
 }
 
 bool read_exptime(std::string_view word, MemcachedRequest& request) {
-  const std::optional<int64_t> value = parse_lax_int64(word);
-  if (value) request.exptime = *value;
-  return value.has_value();
+  return read_signed(word, request.exptime);
+}
+
+// The length of a value. memcached counts it and the line end behind it in an int.
+bool read_length(std::string_view word, uint64_t& bytes) {
+  int32_t length = 0;
+  if (!read_signed(word, length)) return false;
+  bytes = static_cast<uint64_t>(length);
+  return length >= 0 && length <= std::numeric_limits<int32_t>::max() - 2;
 }
 
 // Reads one line's words into one request, grammar by grammar, in the order of memcached's checks.
@@ -240,8 +248,8 @@ class LineReader {
     if (!take_key()) return;
     uint64_t bytes = 0;
     const bool numbers = read_unsigned(word(2), request_.flags) &&
-                         read_exptime(word(3), request_) && read_unsigned(word(4), bytes);
-    if (!numbers || bytes > kValueBytesMax) return fail(kMemcachedBadFormat);
+                         read_exptime(word(3), request_) && read_length(word(4), bytes);
+    if (!numbers) return fail(kMemcachedBadFormat);
     if (request_.command == Command::kCas && !read_unsigned(word(5), request_.cas)) {
       return fail(kMemcachedBadFormat);
     }
@@ -297,7 +305,7 @@ class LineReader {
     if (count() == 2) return fail(kMemcachedBadFormat);
     if (count() > kMemcachedMetaWordsMax) return fail("CLIENT_ERROR options flags too long");
     uint64_t bytes = 0;
-    if (!read_unsigned(word(2), bytes) || bytes > kValueBytesMax) return fail(kMemcachedBadFormat);
+    if (!read_length(word(2), bytes)) return fail(kMemcachedBadFormat);
     expect_value(bytes);
   }
 

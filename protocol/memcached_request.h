@@ -52,7 +52,7 @@ struct MemcachedRequest {
   // value stay for the new one.
   std::string_view error = {};
   uint32_t flags = 0;
-  int64_t exptime = 0;  // seconds as the client wrote them; the meaning is the handler's
+  int32_t exptime = 0;  // seconds as the client wrote them, in memcached's 32 bits
   uint64_t cas = 0;
   uint64_t delta = 0;                   // of incr and decr
   uint32_t level = 0;                   // of verbosity

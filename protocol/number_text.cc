@@ -40,6 +40,27 @@ std::optional<int64_t> signed_value(std::optional<uint64_t> magnitude, bool nega
   return static_cast<int64_t>(negative ? ~*magnitude + 1 : *magnitude);
 }
 
+struct LaxNumber {
+  bool negative = false;
+  uint64_t magnitude = 0;
+};
+
+std::optional<LaxNumber> parse_lax(std::string_view text) {
+  while (!text.empty() && is_blank(text[0])) text.remove_prefix(1);
+  LaxNumber number;
+  if (!text.empty() && (text[0] == '-' || text[0] == '+')) {
+    number.negative = text[0] == '-';
+    text.remove_prefix(1);
+  }
+  size_t digits = 0;
+  while (digits < text.size() && is_digit(text[digits])) ++digits;
+  if (digits < text.size() && text[digits] != '\0' && !is_blank(text[digits])) return std::nullopt;
+  const std::optional<uint64_t> magnitude = parse_digits(text.substr(0, digits));
+  if (!magnitude) return std::nullopt;
+  number.magnitude = *magnitude;
+  return number;
+}
+
 // What strtod and strtold have in common; `convert` is one of them.
 template <class Float, class Convert>
 std::optional<Float> parse_float(std::string_view text, Convert convert) {
@@ -132,12 +153,17 @@ std::optional<int64_t> parse_int64(std::string_view text) {
   return signed_value(parse_digits(text), negative);
 }
 
-std::optional<uint64_t> parse_lax_uint64(std::string_view text) { return parse_digits(text); }
+std::optional<uint64_t> parse_lax_uint64(std::string_view text) {
+  const std::optional<LaxNumber> number = parse_lax(text);
+  if (!number) return std::nullopt;
+  if (!number->negative) return number->magnitude;
+  const uint64_t wrapped = ~number->magnitude + 1;
+  return wrapped > kInt64Max ? std::nullopt : std::optional(wrapped);
+}
 
 std::optional<int64_t> parse_lax_int64(std::string_view text) {
-  const bool negative = !text.empty() && text[0] == '-';
-  if (negative) text.remove_prefix(1);
-  return signed_value(parse_digits(text), negative);
+  const std::optional<LaxNumber> number = parse_lax(text);
+  return number ? signed_value(number->magnitude, number->negative) : std::nullopt;
 }
 
 std::optional<double> parse_double(std::string_view text) {

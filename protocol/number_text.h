@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numbers as clients write and read them. Parsing is as strict as Redis is: a text stands for a
 // number only if it is the one way to write it (no plus, no leading zero, no blank). memcached is
-// laxer and has its own functions here. Everything is pure and locale-free but the two float
+// laxer and has functions of its own here. Everything is pure and locale-free but the two float
 // parsers, which take the decimal point of the C locale (the process never changes it).
 #pragma once
 
@@ -19,7 +19,9 @@ inline constexpr size_t kDoubleTextMax = 40;
 // Redis's rule for integers: "0", or an optional minus, a digit 1-9 and more digits, in range.
 std::optional<int64_t> parse_int64(std::string_view text);
 
-// memcached's rule: one or more digits, leading zeros allowed; the signed one may have a minus.
+// memcached's rule, which is that of strtoull and strtoll: blanks, a sign, digits; what follows a
+// blank or NUL behind them is not looked at. Out of 64 bits is an error; narrower types take the
+// low bits. The unsigned one takes a minus where what it wraps to has no sign, as memcached does.
 std::optional<uint64_t> parse_lax_uint64(std::string_view text);
 std::optional<int64_t> parse_lax_int64(std::string_view text);
 

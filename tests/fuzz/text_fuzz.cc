@@ -36,7 +36,8 @@ void check_numbers(std::string_view text) {
     append_human_long_double(written, *value);
     KVORUM_CHECK(parse_long_double(written).has_value());
   }
-  if (const auto bytes = parse_lax_uint64(text)) KVORUM_CHECK(parse_memory_size(text) == bytes);
+  const bool digits = text.find_first_not_of("0123456789") == text.npos;
+  if (digits) KVORUM_CHECK(parse_memory_size(text) == parse_lax_uint64(text));
 }
 
 // What is split and then quoted byte by byte, is split into the same words again.

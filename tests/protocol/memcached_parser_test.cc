@@ -142,17 +142,25 @@ TEST(MemcachedParser, AnswersBadNumbersWithWhatMemcachedSays) {
 TEST(MemcachedParser, RefusesAStorageLineAndReadsItsDataAsCommands) {
   for (const std::string_view line :
        {"set k x 0 3", "set k 0 x 3", "set k 0 0 x", "set k 0 0 -1", "set k -1 0 3",
-        "set k 4294967296 0 3", "set k 0 0 2147483646", "set k 0 99999999999999999999 3",
-        "cas k 0 0 3 x", "cas k 0 0 3 18446744073709551616", "ms k x", "ms k -1", "ms k"}) {
+        "set k 0 0 2147483646", "set k 0 99999999999999999999 3", "cas k 0 0 3 x",
+        "cas k 0 0 3 18446744073709551616", "ms k x", "ms k -1", "ms k"}) {
     EXPECT_THAT(parsed(std::string(line) + "\r\nabc\r\n"), ElementsAre(kBadFormat, "line: ERROR"))
         << line;
   }
 }
 
 TEST(MemcachedParser, TakesTheLargestNumbers) {
-  EXPECT_THAT(parsed("cas k 4294967295 9223372036854775807 1 18446744073709551615\r\na\r\n"),
-              ElementsAre("cas k=k f=4294967295 e=9223372036854775807 c=18446744073709551615 d=0 "
-                          "v=a"));
+  EXPECT_THAT(parsed("cas k 4294967295 2147483647 1 18446744073709551615\r\na\r\n"),
+              ElementsAre("cas k=k f=4294967295 e=2147483647 c=18446744073709551615 d=0 v=a"));
+}
+
+// Numbers of 64 bits for fields of 32: memcached reads the one and keeps the other.
+TEST(MemcachedParser, TakesTheLowBitsOfLargerNumbers) {
+  EXPECT_THAT(parsed("set k 4294967297 2147483648 4294967297\r\na\r\n"),
+              ElementsAre("set k=k f=1 e=-2147483648 c=0 d=0 v=a"));
+  EXPECT_THAT(parsed("touch k 4294967306\r\n"), ElementsAre("touch k=k f=0 e=10 c=0 d=0"));
+  EXPECT_THAT(parsed("set k 0 0 2147483648\r\n"), ElementsAre(kBadFormat));
+  EXPECT_THAT(parsed("set k 0 9223372036854775808 1\r\n"), ElementsAre(kBadFormat));
 }
 
 TEST(MemcachedParser, LimitsTheLengthOfKeys) {
