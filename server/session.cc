@@ -36,6 +36,11 @@ bool Session::wants_input() const {
          stream_.unsent_bytes() <= home_.pipeline_bytes_max();
 }
 
+bool Session::on_end() {
+  home_.mark(*this);
+  return true;
+}
+
 void Session::flush() {
   while (stream_.is_open()) {
     if (!stream_.sending() && !conversation_->output().empty()) {
@@ -43,12 +48,14 @@ void Session::flush() {
       continue;
     }
     if (stream_.waits_to_read() || !wants_input()) break;
+    const size_t kept = stream_.kept_bytes();
     stream_.resume();
+    if (stream_.ended() && stream_.kept_bytes() == kept) break;  // the rest is no whole request
   }
   if (!stream_.is_open()) return;
   const bool done =
       !conversation_->has_pending() && !stream_.sending() && conversation_->output().empty();
-  if (done && (conversation_->closing() || draining_)) {
+  if (done && (conversation_->closing() || draining_ || stream_.ended())) {
     stream_.close();
     home_.retire(*this);
   }

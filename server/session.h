@@ -2,6 +2,7 @@
 // A client connection: one Stream and one Conversation, and the rules of when to read on. Input is
 // executed as it arrives; replies leave once at the end of the reactor's turn. A client that does
 // not read its replies, or has too many of them outstanding, is not read from until that changes.
+// One that sends no more (nc -N) gets the answers to all that it asked, then the connection ends.
 // Owned by Sessions (sessions.h) of one reactor.
 #pragma once
 
@@ -36,6 +37,7 @@ class Session final : public StreamOwner {
   size_t on_input(std::string_view bytes) override;
   size_t input_hint() const override;
   bool wants_input() const override;
+  bool on_end() override;
   void on_sent() override;
   void on_broken(const error_code& why) override;
 

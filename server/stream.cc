@@ -26,7 +26,7 @@ Stream::Stream(TcpSocket socket, StreamShare& share, StreamOwner& owner)
 void Stream::start() { wait_to_read(); }
 
 void Stream::wait_to_read() {
-  if (!open_ || waits_to_read_) return;
+  if (!open_ || waits_to_read_ || ended_) return;
   waits_to_read_ = true;
   watch();
 }
@@ -73,7 +73,7 @@ void Stream::read_once() {
     room = kept_.room();
   }
   const ssize_t got = ::recv(watched_.socket, into, room, 0);
-  if (got == 0) return broke(asio::error::eof);
+  if (got == 0) return end();
   if (got < 0) {
     if (errno == EAGAIN || errno == EINTR) return;
     return broke(last_error());
@@ -91,6 +91,11 @@ void Stream::read_once() {
     kept_.prepare(size - taken + hint);
     kept_.append(bytes.substr(taken));
   }
+}
+
+void Stream::end() {
+  ended_ = owner_.on_end();
+  if (!ended_) broke(asio::error::eof);
 }
 
 void Stream::show_kept() {

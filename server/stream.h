@@ -44,6 +44,9 @@ class StreamOwner {
   virtual bool wants_input() const = 0;
   // A socket that was full took more: the other side reads.
   virtual void on_room() {}
+  // The other side sends no more, but may still read. True: the stream stays open, for what is kept
+  // and for replies; false: it is broken, as if by an error.
+  virtual bool on_end() { return false; }
   // What waited for room has been sent.
   virtual void on_sent() = 0;
   // The other side closed, or the connection broke, perhaps within send(). The stream is closed
@@ -70,6 +73,9 @@ class Stream final : private Pollable {
   // Input may be taken again: shows what is kept, then reads on.
   void resume();
   bool has_kept_input() const { return !kept_.empty(); }
+  size_t kept_bytes() const { return kept_.view().size(); }
+  // The other side sends no more.
+  bool ended() const { return ended_; }
 
   // Takes the bytes (leaves `bytes` empty, with memory to reuse). Only if !sending().
   void send(std::string& bytes);
@@ -93,6 +99,7 @@ class Stream final : private Pollable {
   void on_readable();
   void on_writable();
   void read_once();
+  void end();
   void show_kept();
   bool push();
   void broke(const error_code& error);
@@ -103,7 +110,7 @@ class Stream final : private Pollable {
   ByteBuffer kept_;
   std::string unsent_;
   size_t unsent_offset_ = 0;
-  bool open_ = true;
+  bool open_ = true, ended_ = false;
   bool waits_to_read_ = false, waits_to_write_ = false;
 };
 

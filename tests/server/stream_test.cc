@@ -30,6 +30,7 @@ class StreamTest : public testing::Test, public StreamOwner {
   }
   size_t input_hint() const override { return hint; }
   bool wants_input() const override { return wants; }
+  bool on_end() override { return outlives_end; }
   void on_sent() override { ++sent; }
   void on_broken(const error_code& why) override { broken = why; }
 
@@ -54,7 +55,7 @@ class StreamTest : public testing::Test, public StreamOwner {
   Stream stream{std::move(pair.theirs), share, *this};
   std::string received;
   size_t takes_max = SIZE_MAX, left = 0, hint = 0;
-  bool wants = true;
+  bool wants = true, outlives_end = false;
   int sent = 0;
   std::optional<error_code> broken;
 };
@@ -67,6 +68,30 @@ TEST_F(StreamTest, BytesArriveInOrder) {
   run();
   EXPECT_EQ(received, "hello world");
   EXPECT_EQ(share.bytes_in, 11u);
+}
+
+// A client that sends no more still reads.
+TEST_F(StreamTest, AnOwnerMayAnswerAfterTheEnd) {
+  outlives_end = true;
+  takes_max = 2;
+  stream.start();
+  write("abc");
+  pair.ours.shutdown(TcpSocket::shutdown_send);
+  run();
+  EXPECT_TRUE(stream.is_open());
+  EXPECT_TRUE(stream.ended());
+  EXPECT_FALSE(stream.waits_to_read());
+  EXPECT_EQ(stream.kept_bytes(), 1u);
+  const uint64_t seen = polls.seen();
+  run();
+  EXPECT_LE(polls.seen() - seen, 1u);  // an end that is reported on and on would burn a core
+  stream.resume();
+  EXPECT_EQ(received, "abc");
+  std::string reply = "answer";
+  stream.send(reply);
+  run();
+  EXPECT_EQ(read_available(), "answer");
+  EXPECT_FALSE(broken);
 }
 
 TEST_F(StreamTest, WhatIsNotTakenIsShownAgainWithWhatFollows) {
