@@ -3,13 +3,17 @@
 """Runs every suite of the project and ends with one plain line: N passed, N failed.
 
 Suites, in this order: tidy (tests/tidy/*_test.py), unit (the programs that CMake registered with
-add_test), integration (tests/integration/*.py that can be run). A suite is a program; it counts by
-its GoogleTest report, or else by its own last line `N passed, N failed`. A crash, a timeout, a
-status other than 0 and a suite that ran nothing are failures, whatever was counted before.
+add_test), integration (tests/integration/*.py that can be run). Two run at a time; those that
+measure time, or want all cores, run alone behind the others: a Python program says so by a line
+`# alone: why`, one of CMake's by its property RUN_SERIAL. A suite is a program; it counts by its
+GoogleTest report, or else by its own last line `N passed, N failed`. A crash, a timeout, a status
+other than 0 and a suite that ran nothing are failures, whatever was counted before.
 """
 import argparse
+import concurrent.futures
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
@@ -18,12 +22,13 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CLOSING_LINE = re.compile(r'^(?:\w+: )?(\d+) passed, (\d+) failed(?:, \d+ skipped)?$', re.MULTILINE)
+ALONE_MARK = re.compile(r'^# alone: \S', re.MULTILINE)
 SHOWN_LINES_MAX = 80
 
 
 class Suite:
-    def __init__(self, group, name, command):
-        self.group, self.name, self.command = group, name, command
+    def __init__(self, group, name, command, alone=False):
+        self.group, self.name, self.command, self.alone = group, name, command, alone
         self.is_gtest = group == 'unit' and os.path.basename(command[0]).endswith('_test')
         self.gtest_filter = ''
 
@@ -37,9 +42,18 @@ def python_suites(group, folder, binary):
         if not file.endswith('.py'):
             continue
         with open(full, encoding='utf-8') as source:
-            if file.endswith('_test.py') or '__main__' in source.read():
-                suites.append(Suite(group, file[:-3], [sys.executable, full, binary]))
+            text = source.read()
+        if file.endswith('_test.py') or '__main__' in text:
+            alone = ALONE_MARK.search(text) is not None
+            suites.append(Suite(group, file[:-3], [sys.executable, full, binary], alone))
     return suites
+
+
+def runs_alone(test):
+    """Of CTest's description: its property RUN_SERIAL."""
+    return any(
+        one['name'] == 'RUN_SERIAL' and one['value'] for one in test.get('properties', [])
+    )
 
 
 def registered_suites(build):
@@ -55,6 +69,7 @@ def registered_suites(build):
             'unit',
             test['name'],
             test.get('command') or [os.path.join(build, test['name'] + '_test')],
+            runs_alone(test),
         )
         for test in json.loads(listed.stdout)['tests']
     ]
@@ -170,13 +185,51 @@ def report(suite, outcome, seconds, arguments):
         print('    all of it: ' + os.path.relpath(path, ROOT), flush=True)
 
 
+class Runner:
+    """Runs suites and reports each when it ends. A suite that shares the machine is told its place
+    (KVORUM_TEST_PLACE), from which it takes other ports than the one beside it."""
+
+    def __init__(self, arguments, environment):
+        self.arguments, self.environment = arguments, environment
+        self.passed = self.failed = 0
+        self.places = queue.SimpleQueue()
+        for place in range(arguments.jobs):
+            self.places.put(place)
+
+    def play(self, suite):
+        place = self.places.get()
+        try:
+            began = time.monotonic()
+            environment = dict(self.environment, KVORUM_TEST_PLACE=str(place))
+            outcome = run_suite(suite, self.arguments, environment)
+            return suite, outcome, time.monotonic() - began
+        finally:
+            self.places.put(place)
+
+    def note(self, suite, outcome, seconds):
+        report(suite, outcome, seconds, self.arguments)
+        self.passed += outcome[0]
+        self.failed += outcome[1]
+
+    def run(self, suites):
+        sharing = [suite for suite in suites if not suite.alone]
+        with concurrent.futures.ThreadPoolExecutor(self.arguments.jobs) as pool:
+            for done in concurrent.futures.as_completed(pool.submit(self.play, s) for s in sharing):
+                self.note(*done.result())
+        for suite in suites:
+            if suite.alone:
+                self.note(*self.play(suite))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--build', default=os.path.join(ROOT, 'build', 'release'))
-    parser.add_argument('--timeout', type=int, default=420, help='seconds for one suite')
+    parser.add_argument('--timeout', type=int, default=600, help='seconds for one suite')
+    parser.add_argument('--jobs', type=int, default=2, help='suites at a time')
     parser.add_argument('suites', nargs='*', help='names or parts of names; all when left out')
     arguments = parser.parse_args()
     arguments.build = os.path.abspath(arguments.build)
+    arguments.jobs = max(arguments.jobs, 1)
     binary = os.path.join(arguments.build, 'kvorum')
     environment = dict(
         os.environ, KVORUM_BINARY=binary, KVORUM_BUILD=arguments.build, PYTHONDONTWRITEBYTECODE='1'
@@ -190,15 +243,10 @@ def main():
     chosen = choose(suites, arguments.suites)
     if not chosen:
         print('no suite is named so; there are: ' + ' '.join(suite.name for suite in suites))
-    total_passed = total_failed = 0
-    for suite in chosen:
-        began = time.monotonic()
-        outcome = run_suite(suite, arguments, environment)
-        report(suite, outcome, time.monotonic() - began, arguments)
-        total_passed += outcome[0]
-        total_failed += outcome[1]
-    print('%d passed, %d failed' % (total_passed, total_failed))
-    return 1 if total_failed or not total_passed else 0
+    runner = Runner(arguments, environment)
+    runner.run(chosen)
+    print('%d passed, %d failed' % (runner.passed, runner.failed))
+    return 1 if runner.failed or not runner.passed else 0
 
 
 if __name__ == '__main__':

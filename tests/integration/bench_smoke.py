@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# alone: measures CPU, on a core of its own for each server
 """The whole bench in small: bench_smoke.py path/to/kvorum. Every server that can be started here is
 filled, measured and verified; figures are not judged. Ends with `N passed, N failed`."""
 import json

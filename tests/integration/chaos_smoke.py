@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# alone: judges how long clients waited
 """A short ./x chaos on loopback ports: five nodes, one killed, one stopped. Nothing may be lost or
 brought back; availability is judged with room for a busy machine.
 chaos_smoke.py [path/to/kvorum]; ends with `N passed, N failed`."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# alone: judges how long clients waited
 """Three nodes as processes: garbage on every port, greetings that must be refused, nodes that die,
 stop answering and come back. clusters.py [path/to/kvorum]; ends with `N passed, N failed`."""
 import json

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# alone: takes whole blocks of ports
 """`kvorum dev` as a person uses it: start, try what it prints, kill a node, Ctrl-C, start again.
 dev.py [path/to/kvorum]; ends with `N passed, N failed`."""
 import os

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# alone: judges how long clients waited
 """One of three, and of five, real processes stands still (SIGSTOP): clients of the others hardly
 notice, and are told which node it is and why. frozen.py [path/to/kvorum]."""
 import re
