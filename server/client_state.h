@@ -23,6 +23,7 @@ struct CallShape {
   ReplyQueue::Place gathering_place = 0;
   Finish finish = nullptr;
   std::string_view trailer;
+  uint16_t command = 0;  // its row's number; of RESP's alone
   uint8_t keyspace = 0;
   Dialect dialect{};
   protocol::RespVersion resp{};

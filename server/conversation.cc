@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/conversation.h"
 
+#include "protocol/memcached_binary.h"
 #include "protocol/memcached_parser.h"
 #include "protocol/resp_parser.h"
 #include "server/dispatcher_impl.h"
@@ -29,7 +30,9 @@ struct Conversation::Impl {
   ParseResult parse_one(std::string_view input, Batch& batch);
   bool execute(size_t index, Now now);
   void fail(std::string_view error);
+  void greet(std::string_view input, Now now);
   void refuse();
+  void refuse_binary(std::string_view input);
   bool blocked() const;
   // Forgets what the parsers know of bytes that will be handed in again.
   void rewind_parsers();
@@ -40,6 +43,7 @@ struct Conversation::Impl {
   protocol::RespParser resp;
   protocol::MemcachedParser memcached;
   size_t more_hint = 0;
+  bool has_spoken = false;  // its first byte came
 };
 
 Conversation::Impl::Impl(Dispatcher::Impl& dispatcher, ConversationOptions options)
@@ -49,6 +53,7 @@ Conversation::Impl::Impl(Dispatcher::Impl& dispatcher, ConversationOptions optio
   session.peer_address = std::move(options.peer_address);
   session.local_address = std::move(options.local_address);
   session.authenticated = options.authenticated;
+  session.started_us = session.last_active_us = options.now_us;
   resp.set_bulk_bytes_max(static_cast<int64_t>(home.options.value_bytes_max));
   rewind_parsers();
   home.add(client);
@@ -125,12 +130,25 @@ void Conversation::Impl::refuse() {
                           : Reply::error_owned(std::string("SERVER_ERROR ").append(kDenied)));
 }
 
+// The first bytes of a connection.
+void Conversation::Impl::greet(std::string_view input, Now now) {
+  has_spoken = true;
+  SessionState& session = client.session;
+  if (session.started_us == 0) session.started_us = session.last_active_us = now.steady_us;
+  if (refused) return refuse();
+  const bool binary = input[0] == protocol::kMemcachedBinaryMagic;
+  if (binary && session.dialect == Dialect::kMemcached) refuse_binary(input);
+}
+
+void Conversation::Impl::refuse_binary(std::string_view input) {
+  client.session.closing = true;
+  home.services.binary_client(client.session.peer_address);
+  home.answer(client, Reply::preformatted_owned(protocol::refuse_memcached_binary(input)));
+}
+
 size_t Conversation::Impl::run(std::string_view input, Now now) {
   more_hint = 0;
-  if (client.session.started_us == 0) {
-    client.session.started_us = client.session.last_active_us = now.steady_us;
-  }
-  if (refused && !client.session.closing && !input.empty()) refuse();
+  if (!has_spoken && !input.empty()) greet(input, now);
   Batch& batch = home.batch;
   size_t taken = 0;
   while (!blocked() && !client.session.closing) {

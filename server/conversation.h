@@ -24,6 +24,7 @@ enum class Dialect : uint8_t { kResp, kMemcached };
 struct ConversationOptions {
   Dialect dialect = Dialect::kResp;
   std::string peer_address, local_address;  // for CLIENT LIST and logs
+  uint64_t now_us = 0;                      // steady; 0: that of the first input
   bool authenticated = false;               // no password is configured
   bool refused_by_protected_mode = false;   // answer every command with the DENIED text and close
 };

@@ -64,6 +64,9 @@ void Dispatcher::Impl::on_complete(uint64_t tag, const Completion& completion) {
     const Reply reply = call->finish({completion, remembered, *this, call->keyspace, call->key});
     gathering ? gather(*call, reply) : deliver(*call, reply);
   } else {
+    if (completion.outcome == Outcome::kOutOfMemory && call->dialect == Dialect::kMemcached) {
+      traffic_counts.note(CacheCount::kStoreNoMemory);
+    }
     const Reply reply = failure_reply(failure_of(*call, completion), call->dialect);
     call->gathering != 0 ? gather(*call, reply) : deliver(*call, reply);
   }
@@ -95,6 +98,8 @@ void Dispatcher::Impl::settle(ClientState& client, const Call& call, const Compl
 void Dispatcher::Impl::deliver(const CallShape& call, const Reply& reply) {
   ClientState* const client = client_of(call);
   if (!client) return;
+  if (reply.is_error()) [[unlikely]]
+    count_failure(call);
   if (!call.silent) {
     std::string& out = client->replies.writer(call.place);
     write_for(call, reply, out);
@@ -102,6 +107,10 @@ void Dispatcher::Impl::deliver(const CallShape& call, const Reply& reply) {
   }
   client->replies.close(call.place);
   client->notify();
+}
+
+void Dispatcher::Impl::count_failure(const CallShape& call) {
+  if (call.dialect == Dialect::kResp) traffic_counts.commands[call.command].failed.add();
 }
 
 void Dispatcher::Impl::gather(const CallShape& call, const Reply& reply) {
@@ -132,6 +141,7 @@ void Dispatcher::Impl::finish_gathering(const CallShape& call, Gathering& gather
   if (gathering.failed) {
     CallShape failed = call;
     failed.trailer = {};
+    count_failure(call);
     deliver(failed, Reply::preformatted(gathering.error));
   } else {
     std::string header;

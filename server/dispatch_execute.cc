@@ -116,6 +116,29 @@ bool Dispatcher::Impl::admit(ClientState& client, Words words, const CommandRow*
   return true;
 }
 
+// Zero: this call is not timed.
+uint64_t Dispatcher::Impl::begin_timing(const CommandRow* row) {
+  if (!row || !options.steady_ns) return 0;
+  const uint64_t made = traffic_counts.commands[row->number].calls.get();
+  if (made >= TrafficCounts::kAlwaysTimed && --until_timed != 0) return 0;
+  until_timed = TrafficCounts::kTimedEvery;
+  return options.steady_ns();
+}
+
+void Dispatcher::Impl::count_call(const CommandRow* row, bool admitted, uint64_t began_ns) {
+  ++counters.commands;
+  if (!row) return;
+  CommandCounts& counts = traffic_counts.commands[row->number];
+  if (!admitted) [[unlikely]]
+    return counts.rejected.add();
+  counts.calls.add();
+  if (plan.kind == Plan::Kind::kReply && plan.reply.is_error()) counts.failed.add();
+  if (began_ns == 0) [[likely]]
+    return;
+  counts.timed.add();
+  counts.timed_ns.add(options.steady_ns() - began_ns);
+}
+
 bool Dispatcher::Impl::execute(ClientState& client, const ParsedRequest& request, Now now) {
   SessionState& session = client.session;
   const Words words = batch.words_of(request);
@@ -123,7 +146,10 @@ bool Dispatcher::Impl::execute(ClientState& client, const ParsedRequest& request
   const ReplyMode mode_before = session.reply_mode;
   if (mode_before == ReplyMode::kSkipNext) session.reply_mode = ReplyMode::kSkipping;
   plan.reset();
-  if (admit(client, words, &row)) {
+  const uint64_t began_ns = begin_timing(row);
+  const bool admitted = admit(client, words, &row);
+  if (admitted) {
+    plan.command = row->number;
     if (row->flags & kBarrier && client.operations_pending > 0) {
       session.reply_mode = mode_before;
       return false;
@@ -141,7 +167,7 @@ bool Dispatcher::Impl::execute(ClientState& client, const ParsedRequest& request
   const ReplyMode mode_planned = session.reply_mode;
   const bool silent = silences(session);
   if (carry_out(client, request.has_key ? &request.key : nullptr, silent, now)) {
-    ++counters.commands;
+    count_call(row, admitted, began_ns);
     return true;
   }
   session.reply_mode = mode_planned == ReplyMode::kSkipping ? mode_before : mode_planned;
@@ -155,6 +181,9 @@ bool Dispatcher::Impl::execute_memcached(ClientState& client, size_t index, Now 
   if (plan.kind != Plan::Kind::kReply && client.keyspace_pending) return false;
   client.session.last_active_us = now.steady_us;
   if (!carry_out(client, request.has_key ? &request.key : nullptr, plan.silent, now)) return false;
+  if (batch.memcached[index].command == protocol::MemcachedCommand::kFlushAll) {
+    traffic_counts.note(CacheCount::kFlush);
+  }
   ++counters.commands;
   return true;
 }
@@ -171,6 +200,9 @@ bool Dispatcher::Impl::carry_out(ClientState& client, const KeyRef* known, bool 
     case Plan::Kind::kKeyspace:
       if (client.operations_pending > 0) return false;
       submit_keyspace(client, silent, now);
+      return true;
+    case Plan::Kind::kEverywhere:
+      ask_everywhere(client, silent);
       return true;
   }
   if (plan.flush_after_ms > 0 && flushes_due_us.size() < kFlushesScheduledMax) {
@@ -213,6 +245,7 @@ CallShape Dispatcher::Impl::shape_for(ClientState& client, bool silent) {
   shape.client = client.slot;
   shape.place = client.replies.open();
   shape.finish = plan.finish;
+  shape.command = plan.command;
   shape.keyspace = client.session.keyspace;
   shape.dialect = client.session.dialect;
   shape.resp = client.session.resp;
@@ -321,6 +354,32 @@ void Dispatcher::Impl::note_causal_use(ClientState& client, cluster::Request& re
       return;
   }
   call.key = request.key.key;
+}
+
+void Dispatcher::Impl::ask_everywhere(ClientState& client, bool silent) {
+  SlotId id = 0;
+  Call& call = calls.acquire(&id);
+  static_cast<CallShape&>(call) = shape_for(client, silent);
+  call.join = plan.join;
+  call.remembered.clear();
+  call.remembered.gathered = plan.ask(*this);
+  call.remembered.number = options.others ? static_cast<int64_t>(options.others->count()) : 0;
+  ++client.operations_pending;
+  if (call.remembered.number == 0) return finish_everywhere(id, call);
+  options.others->ask_each(plan.ask, [this, id](const std::string& said) {
+    Call* const waiting = calls.find(id);
+    if (!waiting) return;
+    waiting->remembered.gathered += said;
+    if (--waiting->remembered.number == 0) finish_everywhere(id, *waiting);
+  });
+}
+
+void Dispatcher::Impl::finish_everywhere(SlotId id, Call& call) {
+  if (ClientState* const client = client_of(call)) {
+    --client->operations_pending;
+    deliver(call, call.join(std::move(call.remembered.gathered)));
+  }
+  calls.release(id);
 }
 
 void Dispatcher::Impl::submit_keyspace(ClientState& client, bool silent, Now now) {

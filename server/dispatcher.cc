@@ -30,6 +30,10 @@ void Dispatcher::set_limits(const DispatcherLimits& limits) {
 
 const DispatcherCounters& Dispatcher::counters() const { return impl_->counters; }
 
+const TrafficCounts& Dispatcher::traffic() const { return impl_->traffic_counts; }
+
+NodeFacts& Dispatcher::facts() { return *impl_; }
+
 size_t Dispatcher::open_calls() const { return impl_->calls.used() + impl_->gatherings.used(); }
 
 void Dispatcher::run_due(Now now) { impl_->run_due(now); }

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "cluster/coordinator.h"
 #include "server/node_status.h"
+#include "server/other_reactors.h"
 
 namespace kvorum::server {
 
@@ -25,6 +26,8 @@ struct DispatcherOptions {
   uint64_t value_warn_bytes = kValueBytesMax;  // larger ones are stored, and reported in the log
   uint64_t first_client_id = 1;                // ids of reactor i: first + k * step
   uint64_t client_id_step = 1;
+  uint64_t (*steady_ns)() = nullptr;  // how long commands take is not measured without it
+  OtherReactors* others = nullptr;    // of the same node; outlives the dispatcher
 };
 
 // What of them may change while it runs.
@@ -51,6 +54,9 @@ class Dispatcher {
   // For requests that come later; who is logged in stays so.
   void set_limits(const DispatcherLimits& limits);
   const DispatcherCounters& counters() const;
+  // For any thread.
+  const TrafficCounts& traffic() const;
+  NodeFacts& facts();
   // Requests that wait for the coordinator.
   size_t open_calls() const;
 

@@ -32,6 +32,7 @@ struct Call : CallShape {
 
   KeyspaceFinish keyspace_finish = nullptr;
   cluster::KeyspaceRequest keyspace_request;
+  Join join = nullptr;  // of what all reactors say; remembered.number of them have not yet
 };
 
 // The replies of one command's operations, until the last is there.
@@ -93,6 +94,7 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   // NodeFacts
   const cluster::ClusterView& view() const override { return coordinator.view(); }
   NodeStatus status() override { return services.status(); }
+  uint64_t wall_us() override { return services.wall_us(); }
   uint64_t partition_digest(uint8_t keyspace, uint32_t partition) const override;
   uint64_t partition_records(uint8_t keyspace, uint32_t partition) const override;
   void each_session(FunctionRef<void(const SessionState&)> fn) override;
@@ -100,6 +102,8 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   std::string_view password() const override { return options.password; }
   uint64_t value_bytes_max() const override { return options.value_bytes_max; }
   uint64_t random() override { return rng.next(); }
+  TrafficCounts& traffic() override { return traffic_counts; }
+  void reset_statistics() override { services.reset_statistics(); }
 
   cluster::Coordinator& coordinator;
   const cluster::NodeParts parts;
@@ -107,6 +111,8 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   DispatcherOptions options;
   Rng rng;
   DispatcherCounters counters;
+  TrafficCounts traffic_counts;
+  uint32_t until_timed = TrafficCounts::kTimedEvery;
   uint64_t next_client_id;
 
   SlotMap<ClientState*> clients;
@@ -125,6 +131,9 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
  private:
   bool admit(ClientState& client, Words words, const CommandRow** row);
   uint64_t clock_ms(Now now) const;
+  uint64_t begin_timing(const CommandRow* row);
+  void count_call(const CommandRow* row, bool admitted, uint64_t began_ns);
+  void count_failure(const CallShape& call);
   bool carry_out(ClientState& client, const KeyRef* known, bool silent, Now now);
   bool place_keys(ClientState& client, const KeyRef* known);
   bool must_wait(const ClientState& client) const;
@@ -135,6 +144,8 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   void submit_one(ClientState& client, cluster::Request& request, const CallShape& shape, Now now);
   CallShape shape_for(ClientState& client, bool silent);
   void submit_keyspace(ClientState& client, bool silent, Now now);
+  void ask_everywhere(ClientState& client, bool silent);
+  void finish_everywhere(SlotId id, Call& call);
   void note_causal_use(ClientState& client, cluster::Request& request, Call& call,
                        cluster::Context& context);
 

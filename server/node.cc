@@ -66,6 +66,21 @@ void Node::large_value(std::string_view key, uint64_t bytes) {
   impl_->large_values.tell(key, bytes, TurnClock(0).read().steady_us);
 }
 
+void Node::binary_client(std::string_view address) {
+  LogGates::Verdict verdict;
+  {
+    const std::lock_guard lock(impl_->client_trouble_lock);
+    verdict = impl_->client_troubles.ask("memcached", "binary", TurnClock(0).read().steady_us);
+  }
+  if (!verdict.open) return;
+  log_warning(
+      "a client at {} speaks memcached's binary protocol, which is not supported: it is "
+      "told so and closed; the text protocol is spoken here ({} more since the last time)",
+      address, verdict.suppressed);
+}
+
+uint64_t Node::wall_us() { return TurnClock(impl_->config.clock_offset_ms).read_wall_us(); }
+
 bool Node::stop() {
   Impl& impl = *impl_;
   if (impl.stopping.exchange(true)) return true;

@@ -31,6 +31,9 @@ class Node final : public NodeServices {
   // Do all reactors run? Else which does not.
   std::string stuck_reason();
   bool takes_password(std::string_view password) const;
+  void reset_statistics() override;
+  void binary_client(std::string_view address) override;
+  uint64_t wall_us() override;
 
   // Compares with all other primaries at once; the progress is part of status().
   void repair(const cluster::RepairWish& wish);

@@ -22,6 +22,7 @@
 #include "server/directory_lock.h"
 #include "server/large_values.h"
 #include "server/listener.h"
+#include "server/logging.h"
 #include "server/node.h"
 #include "server/node_identity.h"
 #include "server/node_watch.h"
@@ -85,6 +86,8 @@ struct Node::Impl {
   uint32_t reactor_count = 1;
   std::atomic<bool> ready{false}, stopping{false};
   LargeValues large_values;
+  std::mutex client_trouble_lock;
+  LogGates client_troubles;  // under client_trouble_lock
 
   ReactorSockets redis, memcached, peer;
   std::vector<ListeningSocket> admin;
@@ -129,6 +132,9 @@ struct Node::Impl {
   ProblemTimes problem_times;
   std::atomic<uint64_t> disk_bytes{0}, disk_free_bytes{0};
   std::unique_ptr<NodeWatch> watch;
+  // Statistics as of the last reset.
+  std::mutex reset_lock;
+  std::shared_ptr<const NodeStatus> at_reset;
 
   // Commands per second, between two looks at the counter.
   std::mutex rate_lock;

@@ -61,6 +61,13 @@ void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeSta
   }
 }
 
+std::shared_ptr<const TrafficTotals> traffic_of(
+    const std::vector<std::unique_ptr<Reactor>>& reactors) {
+  auto totals = std::make_shared<TrafficTotals>();
+  for (const auto& reactor : reactors) totals->add(reactor->traffic());
+  return totals;
+}
+
 void add_repair(const cluster::RepairProgress& progress, uint64_t now_us, NodeStatus* status) {
   RepairStatus* const repair = &status->repair;
   repair->active = progress.active;
@@ -202,6 +209,7 @@ void Node::Impl::add_tables(NodeStatus* status) {
       const uint64_t live = table->live_count(keyspace, partition);
       const uint64_t records = table->record_count(keyspace, partition);
       status->keys[keyspace] += live;
+      status->expiring[keyspace] += table->expiring_count(keyspace, partition);
       status->reaping.tombstones += records > live ? records - live : 0;
     }
   }
@@ -249,6 +257,7 @@ NodeStatus Node::Impl::status() {
   PeersSeen peers;
   if (impl.ready) {
     add_reactors(impl.reactors, &status, &peers);
+    status.traffic = traffic_of(impl.reactors);
     if (impl.admission) status.background = impl.admission->report({now_us, 0});
     add_latency(impl.reactors, now_us, &status);
     add_repair(impl.reactors[0]->snapshot().repair, now_us, &status);
@@ -272,7 +281,16 @@ NodeStatus Node::Impl::status() {
   status.now_ms = wall_ms();
   status.problems = node_problems(status);
   impl.problem_times.date(&status.problems, status.now_ms);
+  const std::lock_guard lock(impl.reset_lock);
+  status.at_reset = impl.at_reset;
   return status;
+}
+
+void Node::reset_statistics() {
+  auto now = std::make_shared<NodeStatus>(status());
+  now->at_reset = nullptr;
+  const std::lock_guard lock(impl_->reset_lock);
+  impl_->at_reset = std::move(now);
 }
 
 }  // namespace kvorum::server

@@ -222,6 +222,13 @@ void Node::Impl::start_reactors(Node& node) {
   start_commits();
   start_hint_commits();
   for (const auto& reactor : reactors) {
+    std::vector<Reactor*> others;
+    for (const auto& other : reactors) {
+      if (other != reactor) others.push_back(other.get());
+    }
+    reactor->set_others(std::move(others));
+  }
+  for (const auto& reactor : reactors) {
     reactor->set_committer(committer.get());
     reactor->set_store_marks([this] { store_flush_marks(); });
     reactor->start();

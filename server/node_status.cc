@@ -35,6 +35,24 @@ const char* NodeStatus::state() const {
   return all_linked && !waiting && hints_pending == 0 ? "settled" : "degraded";
 }
 
+NodeStatus since_reset(NodeStatus status) {
+  if (!status.at_reset) return status;
+  const NodeStatus& then = *status.at_reset;
+  constexpr uint64_t NodeStatus::*kCounts[] = {
+      &NodeStatus::connections_received, &NodeStatus::connections_rejected,
+      &NodeStatus::commands_processed,   &NodeStatus::net_input_bytes,
+      &NodeStatus::net_output_bytes,     &NodeStatus::keyspace_hits,
+      &NodeStatus::keyspace_misses,      &NodeStatus::expired_keys,
+  };
+  for (const auto count : kCounts) status.*count -= then.*count;
+  status.counters.evicted_keys -= then.counters.evicted_keys;
+  if (!status.traffic || !then.traffic) return status;
+  auto traffic = std::make_shared<TrafficTotals>(*status.traffic);
+  traffic->subtract(*then.traffic);
+  status.traffic = std::move(traffic);
+  return status;
+}
+
 std::string member_reason(const MemberStatus& member) {
   if (member.self || member.state == cluster::PeerState::kUp) return {};
   const cluster::PeerReport& seen = member.seen;

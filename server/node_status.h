@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "cluster/coordinator.h"
 #include "server/problems.h"
 #include "server/quorum_health.h"
+#include "server/traffic_counts.h"
 
 namespace kvorum::server {
 
@@ -125,7 +127,8 @@ struct NodeStatus {
   uint64_t disk_bytes = 0, disk_free_bytes = 0;  // of its file system; 0: nothing is stored
   bool peer_port_open = false;                   // to other hosts, without a secret
 
-  std::array<uint64_t, kKeyspacesMax> keys{};  // live, held by this node
+  std::array<uint64_t, kKeyspacesMax> keys{};      // live, held by this node
+  std::array<uint64_t, kKeyspacesMax> expiring{};  // of them, those with a deadline
   std::vector<MemberStatus> members;
   bool waiting = false;  // not admitted: answers keyed commands -CLUSTERDOWN
   uint64_t hints_pending = 0;
@@ -140,10 +143,16 @@ struct NodeStatus {
   LatencyStatus get_latency, put_latency;
   QuorumHealth quorum;
   std::vector<NodeProblem> problems;  // the worst first
+  std::shared_ptr<const TrafficTotals> traffic;  // null: nothing was counted
+  // What it was when a client reset the statistics; null: none did.
+  std::shared_ptr<const NodeStatus> at_reset;
 
   // settled: every member linked, no hints, no transfers; else moving (transfers) or degraded.
   const char* state() const;
 };
+
+// As INFO and memcached's `stats` show it: counts since a client reset them. Metrics go on.
+NodeStatus since_reset(NodeStatus status);
 
 // Why the member is in its state, for a person; empty where it is up.
 std::string member_reason(const MemberStatus& member);
@@ -158,8 +167,14 @@ class NodeServices {
  public:
   virtual ~NodeServices() = default;
   virtual NodeStatus status() = 0;
+  // A client wants counts from now on.
+  virtual void reset_statistics() {}
   // A client writes a value of so many bytes, more than limits.value_warn.
   virtual void large_value(std::string_view /*key*/, uint64_t /*bytes*/) {}
+  // A client speaks memcached's binary protocol, and is refused.
+  virtual void binary_client(std::string_view /*address*/) {}
+  // Unix time of this moment. A turn's Now is from its beginning, and in milliseconds.
+  virtual uint64_t wall_us() = 0;
 };
 
 }  // namespace kvorum::server

@@ -25,7 +25,14 @@ cluster::CoordinatorOptions coordinator_options(const Config& config, uint32_t i
   return options;
 }
 
-DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index) {
+uint64_t steady_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index,
+                                     OtherReactors* others) {
   DispatcherOptions options;
   options.password = parts.config->password;
   options.token_key = parts.token_key;
@@ -33,6 +40,8 @@ DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index) 
   options.value_warn_bytes = parts.config->limits.value_warn_bytes;
   options.first_client_id = index + 1;
   options.client_id_step = parts.reactors;
+  options.steady_ns = steady_ns;
+  options.others = others;
   return options;
 }
 
@@ -51,7 +60,8 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
       client_share_(polls_),
       peer_share_(&client_share_),
       coordinator_(parts.node, parts.view, coordinator_options(*parts.config, index), rng_seed),
-      dispatcher_(coordinator_, parts.node, *parts.services, dispatcher_options(parts, index)),
+      dispatcher_(coordinator_, parts.node, *parts.services,
+                  dispatcher_options(parts, index, this)),
       sessions_(dispatcher_, client_share_, clock_, *parts.clients),
       links_({&io_, parts.identity, parts.view.get(), &coordinator_, &clock_, &peer_share_,
               rng_seed ^ 0x6b766f72756d, index == 0, parts.strangers_max}),
@@ -72,6 +82,15 @@ void Reactor::add_peer_listener(ListeningSocket socket) {
   acceptors_.push_back(std::make_unique<Acceptor>(
       io_, std::move(socket), *parts_.accept_failures,
       [this](TcpSocket connection) { links_.adopt(std::move(connection)); }));
+}
+
+void Reactor::ask_each(const Ask& ask, const Tell& tell) {
+  for (Reactor* const other : others_) {
+    asio::post(other->io_, [this, other, ask, tell] {
+      const std::string said = ask(other->dispatcher_.facts());
+      asio::post(io_, [tell, said] { tell(said); });
+    });
+  }
 }
 
 void Reactor::start() {

@@ -21,6 +21,7 @@
 #include "cluster/coordinator.h"
 #include "engine/committer.h"
 #include "server/acceptor.h"
+#include "server/other_reactors.h"
 #include "server/peer_links.h"
 #include "server/quarantine.h"
 #include "server/sessions.h"
@@ -56,15 +57,16 @@ struct ReactorSnapshot {
   cluster::RepairProgress repair;               // of the first reactor
 };
 
-class Reactor {
+class Reactor final : private OtherReactors {
  public:
   Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed);
-  ~Reactor();
+  ~Reactor() override;
   Reactor(const Reactor&) = delete;
 
   // Before start().
   void add_listener(Dialect dialect, ListeningSocket socket);
   void add_peer_listener(ListeningSocket socket);
+  void set_others(std::vector<Reactor*> others) { others_ = std::move(others); }
   void set_committer(engine::Committer* committer) { committer_ = committer; }
   // Called at the end of a turn that raised a flush mark: it has to be stored.
   void set_store_marks(std::function<void()> store_marks) { store_marks_ = std::move(store_marks); }
@@ -88,6 +90,7 @@ class Reactor {
   ReactorSnapshot snapshot() const;
   // For any thread.
   const cluster::OperationLatency& latency() const { return coordinator_.latency(); }
+  const TrafficCounts& traffic() const { return dispatcher_.traffic(); }
 
  private:
   static constexpr size_t kInputsPerTurnMax = 256;
@@ -97,6 +100,10 @@ class Reactor {
   static constexpr uint32_t kLoneTurnsMax = 8;  // then look for company only now and then
   static constexpr uint64_t kLookEveryTurns = 8;
   static constexpr uint64_t kPublishPeersUs = 100'000;
+
+  // OtherReactors
+  size_t count() const override { return others_.size(); }
+  void ask_each(const Ask& ask, const Tell& tell) override;
 
   void run();
   void run_turn();
@@ -127,6 +134,7 @@ class Reactor {
   Sessions sessions_;
   PeerLinks links_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::vector<Reactor*> others_;
   engine::Committer* committer_ = nullptr;
   std::function<void()> store_marks_;
   uint64_t marks_requested_ = 0;

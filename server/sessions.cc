@@ -46,6 +46,7 @@ void Sessions::adopt(TcpSocket socket, Dialect dialect) {
   options.dialect = dialect;
   options.peer_address = address_text(remote);
   options.local_address = address_text(local);
+  options.now_us = clock_.now().steady_us;
   options.authenticated = !rules_.has_password;
   options.refused_by_protected_mode =
       !rules_.has_password && !is_loopback_address(remote.address());

@@ -44,13 +44,18 @@ class TurnClock {
   bool just_woke() { return now().steady_us == woke_us_; }
 
   Now read() const {
-    timespec steady{}, wall{};
+    timespec steady{};
     clock_gettime(CLOCK_MONOTONIC, &steady);
-    clock_gettime(CLOCK_REALTIME, &wall);
-    const int64_t wall_ms = wall.tv_sec * 1000 + wall.tv_nsec / 1'000'000 + wall_offset_ms_;
     return Now{static_cast<uint64_t>(steady.tv_sec) * 1'000'000 +
                    static_cast<uint64_t>(steady.tv_nsec) / 1000,
-               wall_ms > 0 ? static_cast<uint64_t>(wall_ms) : 0};
+               read_wall_us() / 1000};
+  }
+  // More exactly than Now has it.
+  uint64_t read_wall_us() const {
+    timespec wall{};
+    clock_gettime(CLOCK_REALTIME, &wall);
+    const int64_t wall_us = wall.tv_sec * 1'000'000 + wall.tv_nsec / 1000 + wall_offset_ms_ * 1000;
+    return wall_us > 0 ? static_cast<uint64_t>(wall_us) : 0;
   }
 
  private:

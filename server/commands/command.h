@@ -18,6 +18,7 @@
 #include "server/commands/plan.h"
 #include "server/node_status.h"
 #include "server/session_state.h"
+#include "server/traffic_counts.h"
 
 namespace kvorum::server {
 
@@ -31,12 +32,17 @@ class NodeFacts {
   virtual NodeStatus status() = 0;
   virtual uint64_t partition_digest(uint8_t keyspace, uint32_t partition) const = 0;
   virtual uint64_t partition_records(uint8_t keyspace, uint32_t partition) const = 0;
+  // Of this moment, as Unix time.
+  virtual uint64_t wall_us() = 0;
   // The sessions of this reactor.
   virtual void each_session(FunctionRef<void(const SessionState&)> fn) = 0;
   virtual const MacKey& token_key() const = 0;
   virtual std::string_view password() const = 0;
   virtual uint64_t value_bytes_max() const = 0;
   virtual uint64_t random() = 0;
+  virtual TrafficCounts& traffic() = 0;
+  // CONFIG RESETSTAT and memcached's `stats reset`: counts are shown from now on.
+  virtual void reset_statistics() = 0;
 };
 
 struct CommandCall {
@@ -64,7 +70,7 @@ enum CommandFlag : uint32_t {
   kBarrier = 1u << 10,   // runs alone in its connection's pipeline
 };
 
-enum class Group : uint8_t { kString, kGeneric, kConnection, kServer, kQuorum };
+enum class Group : uint8_t { kString, kGeneric, kConnection, kServer, kScripting, kQuorum };
 
 struct CommandRow {
   std::string_view name;  // lower case; subcommands as "config|get"
@@ -77,6 +83,7 @@ struct CommandRow {
   std::string_view summary;
   std::string_view complexity;
   Handler handler;
+  uint16_t number = 0;  // its place in the table, which sets it
 
   bool is_subcommand() const { return name.find('|') != std::string_view::npos; }
 };
@@ -94,6 +101,7 @@ std::span<const CommandRow> keyspace_commands();
 std::span<const CommandRow> connection_commands();
 std::span<const CommandRow> client_commands();
 std::span<const CommandRow> server_commands();
+std::span<const CommandRow> scripting_commands();
 std::span<const CommandRow> introspection_commands();
 std::span<const CommandRow> quorum_commands();
 std::span<const CommandRow> operator_commands();

@@ -35,10 +35,12 @@ class CommandIndex {
   CommandIndex() {
     using Family = std::span<const CommandRow> (*)();
     constexpr Family kFamilies[] = {
-        string_commands, string_part_commands,   counter_commands,    generic_commands,
-        expiry_commands, keyspace_commands,      connection_commands, client_commands,
-        server_commands, introspection_commands, quorum_commands,     operator_commands,
+        string_commands,   string_part_commands,   counter_commands,    generic_commands,
+        expiry_commands,   keyspace_commands,      connection_commands, client_commands,
+        server_commands,   introspection_commands, scripting_commands,  quorum_commands,
+        operator_commands,
     };
+    rows_.reserve(TrafficCounts::kCommandsMax);
     for (Family family : kFamilies) {
       for (const CommandRow& row : family()) insert(row);
     }
@@ -57,10 +59,14 @@ class CommandIndex {
     KVORUM_CHECK(all_.size() < kSlots / 2 && !find(row.name));
     size_t slot = slot_of_name(row.name);
     while (slots_[slot]) slot = (slot + 1) % kSlots;
-    slots_[slot] = &row;
-    all_.push_back(&row);
+    KVORUM_CHECK(rows_.size() < TrafficCounts::kCommandsMax);
+    CommandRow& kept = rows_.emplace_back(row);
+    kept.number = static_cast<uint16_t>(rows_.size() - 1);
+    slots_[slot] = &kept;
+    all_.push_back(&kept);
   }
 
+  std::vector<CommandRow> rows_;  // never grows beyond what it reserved: rows are pointed to
   std::array<const CommandRow*, kSlots> slots_{};
   std::vector<const CommandRow*> all_;
 };
@@ -122,6 +128,8 @@ std::string_view group_name(Group group) {
       return "connection";
     case Group::kServer:
       return "server";
+    case Group::kScripting:
+      return "scripting";
     case Group::kQuorum:
       return "quorum";
   }

@@ -18,6 +18,7 @@ constexpr Chapter kChapters[] = {
     {Group::kGeneric, "Keys"},
     {Group::kConnection, "Connection"},
     {Group::kServer, "Server"},
+    {Group::kScripting, "Scripts and functions"},
 };
 
 std::string capitals(std::string_view name) {
@@ -63,7 +64,8 @@ std::string commands_markdown() {
       "Made from the command table by `kvorum commands --markdown`; do not edit. Redis's commands "
       "keep Redis's syntax, replies and error texts; the `KV.` commands are Kvorum's own. Commands "
       "of several keys run key by key and are not atomic across them. A command that would have to "
-      "edit one of several siblings answers `-CONFLICT`.\n";
+      "edit one of several siblings answers `-CONFLICT`. A key has at most 65536 bytes, from "
+      "memcached 250.\n";
   for (const Chapter& chapter : kChapters) {
     fmt::format_to(std::back_inserter(text), "\n## {}\n\n| command | what it does | cost |\n",
                    chapter.title);
@@ -76,7 +78,10 @@ std::string commands_markdown() {
       "\n## memcached\n\nThe text protocol on its own port, on database 0: `get` `gets` `gat` "
       "`gats` `set` `add` `replace` `append` `prepend` `cas` `delete` `incr` `decr` `touch` "
       "`flush_all` `version` `verbosity` `stats` `quit`, with `noreply`. `get` answers the newest "
-      "version; `gets` each sibling as an item of its own, all with one cas unique. With a "
+      "version; `gets` each sibling as an item of its own, all with one cas unique, which `touch` "
+      "leaves as it is. Numbers are read as memcached reads them; a number that `decr` makes "
+      "shorter is not padded with blanks. `stats settings`, `items`, `slabs`, `sizes` and `reset` "
+      "tell what there is to tell here. The binary protocol is answered with a refusal. With a "
       "password, the first request is `set <any key> 0 0 <bytes>` with `default <password>` as its "
       "value.\n");
   return text;

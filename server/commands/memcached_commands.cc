@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
 #include "protocol/memcached_line.h"
 #include "server/commands/edits.h"
 #include "server/commands/memcached_replies.h"
@@ -18,12 +19,32 @@ namespace {
 using protocol::MemcachedCommand;
 using protocol::Reply;
 
-constexpr int64_t kRelativeSecondsMax = 60 * 60 * 24 * 30;
+constexpr int32_t kRelativeSecondsMax = 60 * 60 * 24 * 30;
 constexpr uint64_t kPastMs = 1;
 constexpr std::string_view kBadLogin = "CLIENT_ERROR bad authentication token format";
 constexpr std::string_view kEnd = "END\r\n";
 
+void count(const FinishInput& input, CacheCount what) { input.facts.traffic().note(what); }
+
+// Of a command that found its item, or not.
+bool count_found(const FinishInput& input, CacheCount hits, CacheCount misses) {
+  const bool found = input.completion.reply_code != kCacheNotFound;
+  count(input, found ? hits : misses);
+  return found;
+}
+
+void count_get(const FinishInput& input, bool found) {
+  count(input, CacheCount::kGet);
+  count(input, found ? CacheCount::kGetHits : CacheCount::kGetMisses);
+  if (found) return;
+  for (const cluster::Version& version : input.completion.object->versions) {
+    if (version.type == cluster::TypeTag::kTombstone) continue;
+    return count(input, CacheCount::kGetExpired);
+  }
+}
+
 Reply finish_cache_store(const FinishInput& input) {
+  count(input, CacheCount::kSet);
   switch (static_cast<CacheReply>(input.completion.reply_code)) {
     case kCacheNotStored:
       return Reply::line("NOT_STORED");
@@ -35,11 +56,21 @@ Reply finish_cache_store(const FinishInput& input) {
     case kCacheUnchanged:
       break;
   }
+  count(input, CacheCount::kTotalItems);
   return Reply::line("STORED");
+}
+
+Reply finish_cache_cas(const FinishInput& input) {
+  const uint8_t code = input.completion.reply_code;
+  count(input, code == kCacheNotFound ? CacheCount::kCasMisses
+               : code == kCacheExists ? CacheCount::kCasBadValue
+                                      : CacheCount::kCasHits);
+  return finish_cache_store(input);
 }
 
 Reply finish_cache_get(const FinishInput& input) {
   const Versions versions = seen(input);
+  count_get(input, !versions.empty());
   if (versions.empty()) return Reply::none();
   return Reply::value_item(input.key, versions[0].flags, versions[0].bytes);
 }
@@ -47,6 +78,7 @@ Reply finish_cache_get(const FinishInput& input) {
 // Every sibling is an item of its own, all with one cas unique.
 Reply finish_cache_gets(const FinishInput& input) {
   const Versions versions = seen(input);
+  count_get(input, !versions.empty());
   if (versions.empty()) return Reply::none();
   const uint64_t unique = cas_unique(versions);
   if (versions.size() == 1) {
@@ -81,24 +113,22 @@ TouchedItem touched_item(const cluster::Completion& completion) {
   item.flags = reader.u32();
   item.unique = reader.u64();
   item.value = reader.rest();
-  if (completion.stored && completion.context && !completion.context->detached.empty()) {
-    cluster::Version touched;
-    touched.dot = completion.context->detached.back();
-    Versions versions;
-    versions.push_back(touched);
-    item.unique = cas_unique(versions);
-  }
   return item;
 }
 
+bool count_touch(const FinishInput& input) {
+  count(input, CacheCount::kTouch);
+  return count_found(input, CacheCount::kTouchHits, CacheCount::kTouchMisses);
+}
+
 Reply finish_cache_gat(const FinishInput& input) {
-  if (input.completion.reply_code == kCacheNotFound) return Reply::none();
+  if (!count_touch(input)) return Reply::none();
   const TouchedItem item = touched_item(input.completion);
   return Reply::value_item(input.key, item.flags, item.value);
 }
 
 Reply finish_cache_gats(const FinishInput& input) {
-  if (input.completion.reply_code == kCacheNotFound) return Reply::none();
+  if (!count_touch(input)) return Reply::none();
   const TouchedItem item = touched_item(input.completion);
   return Reply::value_item(input.key, item.flags, item.value).with_cas(item.unique);
 }
@@ -115,7 +145,6 @@ void plan_gat(const MemcachedCall& call, Plan& plan) {
     cluster::Request& request =
         plan.edit(key, kEditCacheTouch, with_cas ? finish_cache_gats : finish_cache_gat);
     request.argument = plan.argument;
-    request.wants_context = with_cas;
   }
   if (plan.requests.empty()) return plan.answer(Reply::line("END"));
   if (plan.requests.size() > 1) plan.gather = Gather::kConcatenate;
@@ -124,8 +153,7 @@ void plan_gat(const MemcachedCall& call, Plan& plan) {
 }
 
 Reply finish_cache_touch(const FinishInput& input) {
-  const bool found = input.completion.reply_code != kCacheNotFound;
-  return Reply::line(found ? "TOUCHED" : "NOT_FOUND");
+  return Reply::line(count_touch(input) ? "TOUCHED" : "NOT_FOUND");
 }
 
 void plan_touch(const MemcachedCall& call, Plan& plan) {
@@ -137,7 +165,8 @@ void plan_store(const MemcachedCall& call, cluster::EditCode code, Plan& plan) {
   if (code == kEditCacheCas) put_u64(plan.argument, call.request.cas);
   put_value_options(plan.argument,
                     {memcached_deadline_ms(call.request.exptime, call.now_ms), call.request.flags});
-  cluster::Request& request = plan.edit(call.request.key(), code, finish_cache_store);
+  cluster::Request& request = plan.edit(
+      call.request.key(), code, code == kEditCacheCas ? finish_cache_cas : finish_cache_store);
   request.argument = plan.argument;
   request.value = call.request.value;
 }
@@ -149,19 +178,28 @@ void plan_join(const MemcachedCall& call, Plan& plan) {
   request.value = call.request.value;
 }
 
-Reply finish_cache_count(const FinishInput& input) {
-  if (input.completion.reply_code == kCacheNotFound) return Reply::line("NOT_FOUND");
-  return Reply::line(input.completion.reply_bytes);
+Reply count_reply(const FinishInput& input, bool found) {
+  return Reply::line(found ? input.completion.reply_bytes : "NOT_FOUND");
+}
+Reply finish_cache_incr(const FinishInput& input) {
+  return count_reply(input, count_found(input, CacheCount::kIncrHits, CacheCount::kIncrMisses));
+}
+Reply finish_cache_decr(const FinishInput& input) {
+  return count_reply(input, count_found(input, CacheCount::kDecrHits, CacheCount::kDecrMisses));
 }
 
 void plan_count(const MemcachedCall& call, Plan& plan) {
-  put_u8(plan.argument, call.request.command == MemcachedCommand::kDecr ? 1 : 0);
+  const bool down = call.request.command == MemcachedCommand::kDecr;
+  put_u8(plan.argument, down ? 1 : 0);
   put_u64(plan.argument, call.request.delta);
-  plan.edit(call.request.key(), kEditCacheCount, finish_cache_count).argument = plan.argument;
+  plan.edit(call.request.key(), kEditCacheCount, down ? finish_cache_decr : finish_cache_incr)
+      .argument = plan.argument;
 }
 
 Reply finish_cache_delete(const FinishInput& input) {
-  return Reply::line(input.completion.reply_number > 0 ? "DELETED" : "NOT_FOUND");
+  const bool found = input.completion.reply_number > 0;
+  count(input, found ? CacheCount::kDeleteHits : CacheCount::kDeleteMisses);
+  return Reply::line(found ? "DELETED" : "NOT_FOUND");
 }
 
 KeyspaceStep finish_cache_flush(const cluster::KeyspaceCompletion&, Remembered&) {
@@ -178,40 +216,38 @@ void plan_cache_flush(const MemcachedCall& call, Plan& plan) {
   plan.whole_keyspace(cluster::KeyspaceRequest::Kind::kFlush, finish_cache_flush);
 }
 
-void plan_stats(const MemcachedCall& call, Plan& plan) {
-  if (call.request.words.size() == 1) {
-    return plan.answer(Reply::preformatted_owned(stats_text(call.facts.status())));
-  }
-  // What memcached tells of its slabs and lists there is nothing to tell of here.
-  constexpr std::string_view kEmptyGroups[] = {"settings", "items", "sizes", "slabs", "conns"};
-  const std::string_view group = call.request.words[1];
-  if (group == "reset") return plan.answer(Reply::line("RESET"));
-  const bool empty =
-      std::find(std::begin(kEmptyGroups), std::end(kEmptyGroups), group) != std::end(kEmptyGroups);
-  plan.answer(Reply::line(empty ? "END" : "ERROR"));
-}
-
 // memcached's ASCII authentication: the first request is a set whose value is "user password".
 void plan_login(const MemcachedCall& call, Plan& plan) {
   if (call.request.command != MemcachedCommand::kSet) {
     return plan.fail(protocol::kMemcachedUnauthenticated);
   }
+  call.facts.traffic().note(CacheCount::kAuthCommands);
   const std::string_view value = call.request.value;
   const size_t blank = value.find(' ');
-  if (blank == value.npos) return plan.fail(kBadLogin);
+  if (blank == value.npos) {
+    call.facts.traffic().note(CacheCount::kAuthErrors);
+    return plan.fail(kBadLogin);
+  }
   const bool right = value.substr(0, blank) == kDefaultUser &&
                      same_password(value.substr(blank + 1), call.facts.password());
-  if (!right) return plan.fail("CLIENT_ERROR authentication failure");
+  if (!right) {
+    call.facts.traffic().note(CacheCount::kAuthErrors);
+    return plan.fail("CLIENT_ERROR authentication failure");
+  }
   call.session.authenticated = true;
   plan.answer(Reply::line("STORED"));
 }
 
-Reply finish_refused_set(const FinishInput& input) { return Reply::error(input.remembered.text); }
+Reply finish_refused_set(const FinishInput& input) {
+  count(input, CacheCount::kStoreTooLarge);
+  return Reply::error(input.remembered.text);
+}
 
 // memcached deletes the old value of a set that it refuses for its size, lest it stay for the new.
 void plan_malformed(const MemcachedCall& call, Plan& plan) {
   const bool too_large = call.request.error == protocol::kMemcachedTooLarge;
   if (!too_large || call.request.command != MemcachedCommand::kSet || call.request.key().empty()) {
+    if (too_large) call.facts.traffic().note(CacheCount::kStoreTooLarge);
     return plan.fail(call.request.error);
   }
   plan.remembered.text = call.request.error;
@@ -248,12 +284,11 @@ void plan_command(const MemcachedCall& call, Plan& plan) {
     case MemcachedCommand::kFlushAll:
       return plan_cache_flush(call, plan);
     case MemcachedCommand::kVersion:
-      return plan.answer(Reply::line_owned(
-          fmt::format("VERSION {} (Kvorum {})", kMemcachedVersion, kKvorumVersion)));
+      return plan.answer(Reply::line_owned(fmt::format("VERSION {}", kMemcachedVersion)));
     case MemcachedCommand::kVerbosity:
       return plan.answer(Reply::line("OK"));
     case MemcachedCommand::kStats:
-      return plan_stats(call, plan);
+      return plan.answer(stats_reply(call.request.words, call.facts));
     case MemcachedCommand::kQuit:
       call.session.closing = true;
       return;
@@ -274,18 +309,21 @@ void plan_command(const MemcachedCall& call, Plan& plan) {
 
 }  // namespace
 
-uint64_t memcached_deadline_ms(int64_t exptime, uint64_t now_ms) {
-  constexpr int64_t kSecondsMax = INT64_MAX / 1000;
+uint64_t memcached_deadline_ms(int32_t exptime, uint64_t now_ms) {
   if (exptime == 0) return 0;
   if (exptime < 0) return kPastMs;
-  const uint64_t time_ms = static_cast<uint64_t>(std::min(exptime, kSecondsMax)) * 1000;
+  const uint64_t time_ms = static_cast<uint64_t>(exptime) * 1000;
   return exptime <= kRelativeSecondsMax ? now_ms + time_ms : time_ms;
 }
 
 uint64_t cas_unique(const Versions& versions) {
-  cluster::Object shown;
-  shown.versions = versions;
-  return cluster::versions_digest(shown);
+  constexpr uint64_t kFlagsFactor = 0x9e3779b97f4a7c15ULL;
+  uint64_t unique = 0;
+  for (const cluster::Version& version : versions) {
+    const uint64_t name = cluster::origin_of(version) + version.flags * kFlagsFactor;
+    unique += xxh64(version.bytes, name);
+  }
+  return unique;
 }
 
 void plan_memcached(const MemcachedCall& call, Plan& plan) {

@@ -84,7 +84,7 @@ EditOutput edit_cache_count(const EditInput& input, std::string& scratch) {
 }
 
 // touch, and gat with its value. Argument: the new deadline, and 1 where the value is wanted. The
-// reply is then flags, the cas unique (of what stays where nothing changes) and the value.
+// reply is then flags, the cas unique (which stays) and the value.
 EditOutput edit_cache_touch(const EditInput& input, std::string& scratch) {
   ByteReader reader(input.argument);
   const uint64_t deadline_ms = reader.varint();

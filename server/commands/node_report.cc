@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "server/commands/command.h"
+#include "server/commands/command_table.h"
 #include "server/commands/versions.h"
 
 namespace kvorum::server {
@@ -97,11 +97,17 @@ void cpu_section(const NodeStatus& status, Out out) {
                  status.cpu_system_seconds, status.cpu_user_seconds);
 }
 
+// To clients of Redis Cluster each node is a lone server (there is no CLUSTER command).
+void cluster_section(const NodeStatus&, Out out) {
+  fmt::format_to(out, "# Cluster\r\ncluster_enabled:0\r\n");
+}
+
 void keyspace_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "# Keyspace\r\n");
   for (size_t db = 0; db < status.keys.size(); ++db) {
     if (status.keys[db] == 0) continue;
-    fmt::format_to(out, "db{}:keys={},expires=0,avg_ttl=0\r\n", db, status.keys[db]);
+    fmt::format_to(out, "db{}:keys={},expires={},avg_ttl=0\r\n", db, status.keys[db],
+                   status.expiring[db]);
   }
 }
 
@@ -172,25 +178,50 @@ void dynamo_section(const NodeStatus& status, Out out) {
   if (status.background) background_lines(*status.background, out);
 }
 
+// Times are the reactor's own: of parsing, and of all that is done before anybody is waited for.
+void commandstats_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Commandstats\r\n");
+  if (!status.traffic) return;
+  for (const CommandRow* row : all_commands()) {
+    const CommandTotals& totals = status.traffic->commands[row->number];
+    if (totals.calls == 0 && totals.rejected == 0) continue;
+    const uint64_t usec = totals.usec();
+    const double each =
+        totals.calls == 0 ? 0 : static_cast<double>(usec) / static_cast<double>(totals.calls);
+    fmt::format_to(
+        out,
+        "cmdstat_{}:calls={},usec={},usec_per_call={:.2f},rejected_calls={},failed_calls={}\r\n",
+        row->name, totals.calls, usec, each, totals.rejected, totals.failed);
+  }
+}
+
 struct Section {
   std::string_view name;
   void (*write)(const NodeStatus& status, Out out);
+  bool by_default = true;
 };
 constexpr Section kSections[] = {
-    {"server", server_section}, {"clients", clients_section},
-    {"memory", memory_section}, {"persistence", persistence_section},
-    {"stats", stats_section},   {"replication", replication_section},
-    {"cpu", cpu_section},       {"keyspace", keyspace_section},
+    {"server", server_section},
+    {"clients", clients_section},
+    {"memory", memory_section},
+    {"persistence", persistence_section},
+    {"stats", stats_section},
+    {"replication", replication_section},
+    {"cpu", cpu_section},
+    {"cluster", cluster_section},
+    {"keyspace", keyspace_section},
     {"dynamo", dynamo_section},
+    {"commandstats", commandstats_section, false},
 };
 
 bool wanted(const Section& section, const std::vector<std::string_view>& names) {
-  if (names.empty()) return true;
+  if (names.empty()) return section.by_default;
   for (std::string_view name : names) {
     if (equals_ignoring_case(name, section.name) || equals_ignoring_case(name, "all") ||
-        equals_ignoring_case(name, "default") || equals_ignoring_case(name, "everything")) {
+        equals_ignoring_case(name, "everything")) {
       return true;
     }
+    if (section.by_default && equals_ignoring_case(name, "default")) return true;
   }
   return false;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,9 @@ struct KeyspaceStep {
 using KeyspaceFinish = KeyspaceStep (*)(const cluster::KeyspaceCompletion& completion,
                                         Remembered& remembered);
 
+// Of what every reactor of the node said.
+using Join = protocol::Reply (*)(std::string said);
+
 // How the replies of several operations become one. An error of any of them is the whole reply.
 enum class Gather : uint8_t {
   kSingle,       // there is only one operation
@@ -69,7 +73,7 @@ enum class Gather : uint8_t {
 };
 
 struct Plan {
-  enum class Kind : uint8_t { kReply, kOperations, kKeyspace };
+  enum class Kind : uint8_t { kReply, kOperations, kKeyspace, kEverywhere };
   Kind kind = Kind::kReply;
   protocol::Reply reply;  // kReply
 
@@ -85,7 +89,12 @@ struct Plan {
   cluster::KeyspaceRequest keyspace_request;
   KeyspaceFinish keyspace_finish = nullptr;
 
+  // kEverywhere: asked of every reactor of the node; their answers, one behind the other.
+  std::function<std::string(NodeFacts& facts)> ask;
+  Join join = nullptr;
+
   Remembered remembered;
+  uint16_t command = 0;         // the row's number
   bool silent = false;          // memcached's noreply
   uint64_t flush_after_ms = 0;  // memcached: flush_all with a delay; beside a reply
 
@@ -110,6 +119,11 @@ struct Plan {
     return request;
   }
   void whole_keyspace(cluster::KeyspaceRequest::Kind request_kind, KeyspaceFinish make);
+  void everywhere(std::function<std::string(NodeFacts& facts)> question, Join make) {
+    kind = Kind::kEverywhere;
+    ask = std::move(question);
+    join = make;
+  }
 };
 
 inline void Plan::reset() {

@@ -15,7 +15,8 @@ using protocol::Reply;
 void node_information(const CommandCall& call, Plan& plan) {
   const Words names = call.words.subspan(1);
   plan.answer(Reply::verbatim_owned(
-      node_report(call.facts.status(), std::vector<std::string_view>(names.begin(), names.end()))));
+      node_report(since_reset(call.facts.status()),
+                  std::vector<std::string_view>(names.begin(), names.end()))));
 }
 
 std::string maximum_memory(NodeFacts& facts) {
@@ -28,7 +29,12 @@ std::string address_part(const std::string& address, bool port) {
   return port ? address.substr(colon + 1) : address.substr(0, colon);
 }
 std::string redis_port(NodeFacts& facts) { return address_part(facts.status().redis, true); }
-std::string redis_host(NodeFacts& facts) { return address_part(facts.status().redis, false); }
+// As Redis shows it: without the brackets of an IPv6 address.
+std::string redis_host(NodeFacts& facts) {
+  std::string host = address_part(facts.status().redis, false);
+  const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  return in_brackets ? host.substr(1, host.size() - 2) : host;
+}
 std::string password_text(NodeFacts& facts) { return std::string(facts.password()); }
 std::string databases(NodeFacts&) { return std::to_string(kKeyspacesMax); }
 std::string longest_value(NodeFacts& facts) { return std::to_string(facts.value_bytes_max()); }
@@ -102,10 +108,16 @@ void config_set(const CommandCall& call, Plan& plan) {
   plan.answer(Reply::ok());
 }
 
+void config_resetstat(const CommandCall& call, Plan& plan) {
+  call.facts.reset_statistics();
+  plan.answer(Reply::ok());
+}
+
 void time(const CommandCall& call, Plan& plan) {
   std::vector<Reply> items;
-  items.push_back(Reply::bulk_owned(std::to_string(call.now.wall_ms / 1000)));
-  items.push_back(Reply::bulk_owned(std::to_string(call.now.wall_ms % 1000 * 1000)));
+  const uint64_t wall_us = call.facts.wall_us();
+  items.push_back(Reply::bulk_owned(std::to_string(wall_us / 1'000'000)));
+  items.push_back(Reply::bulk_owned(std::to_string(wall_us % 1'000'000)));
   plan.answer(Reply::array(std::move(items)));
 }
 
@@ -119,6 +131,9 @@ constexpr CommandRow kRows[] = {
      "The values of parameters whose names match.", "O(N) for N parameters", config_get},
     {"config|help", 2, kPlain, 0, 0, 0, Group::kServer, "5.0.0", "", "Lists the subcommands.",
      "O(1)", subcommand_help},
+    {"config|resetstat", 2, kConfig, 0, 0, 0, Group::kServer, "2.0.0", "",
+     "Lets INFO and memcached's stats count from now on; /metrics goes on.", "O(1)",
+     config_resetstat},
     {"config|set", -4, kConfig, 0, 0, 0, Group::kServer, "2.0.0",
      "parameter value [parameter value ...]",
      "Refuses changes: the YAML file decides. Setting what already holds succeeds.", "O(1)",

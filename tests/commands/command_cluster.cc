@@ -41,11 +41,15 @@ NodeStatus CommandNode::status() {
   NodeStatus status;
   status.name = view->is_member() ? view->members[view->self].name : "outsider";
   status.cluster_name = view->cluster_name;
-  status.redis = "127.0.0.1:6379";
+  status.redis = redis;
   status.engine = "memory";
   status.sync = "interval";
   status.partitions = view->ring.partitions();
   status.counters = coordinator.counters();
+  auto traffic = std::make_shared<TrafficTotals>();
+  traffic->add(dispatcher.traffic());
+  status.traffic = std::move(traffic);
+  status.at_reset = at_reset;
   status.waiting = !view->is_member();
   for (size_t i = 0; i < view->members.size(); ++i) {
     MemberStatus member;

@@ -22,8 +22,12 @@ struct CommandNode : NodeServices {
               DispatcherOptions options);
 
   NodeStatus status() override;
+  void reset_statistics() override { at_reset = std::make_shared<NodeStatus>(status()); }
+  uint64_t wall_us() override { return 1'700'000'000'123'456; }
   cluster::NodeParts parts();
 
+  std::string redis = "127.0.0.1:6379";
+  std::shared_ptr<const NodeStatus> at_reset;
   uint64_t incarnation;
   cluster::AuthorTable authors;
   cluster::HybridClock clock;

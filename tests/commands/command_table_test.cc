@@ -28,7 +28,7 @@ TEST(CommandTable, EveryRowIsWhole) {
   std::set<std::string_view> names;
   for (const CommandRow* row : all_commands()) {
     EXPECT_TRUE(names.insert(row->name).second) << row->name;
-    EXPECT_EQ(row->name.find_first_not_of("abcdefghijklmnopqrstuvwxyz.|-"), row->name.npos);
+    EXPECT_EQ(row->name.find_first_not_of("abcdefghijklmnopqrstuvwxyz.|-_"), row->name.npos);
     EXPECT_NE(row->arity, 0) << row->name;
     EXPECT_FALSE(row->summary.empty() || row->since.empty() || row->complexity.empty())
         << row->name;

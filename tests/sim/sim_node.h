@@ -84,6 +84,7 @@ class SimNode final : public Peer, public server::NodeServices {
   void on_link(size_t reactor, cluster::MemberIndex peer, bool up) override;
   // NodeServices
   server::NodeStatus status() override;
+  uint64_t wall_us() override { return now().wall_ms * 1000; }
 
   // For checkers.
   const cluster::ClusterView& view() const { return *view_; }
