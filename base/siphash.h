@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SipHash-2-4 (Aumasson and Bernstein): a short keyed MAC for context tokens and peer greetings.
+// SipHash-2-4 (Aumasson and Bernstein): a short keyed MAC for context tokens.
 #pragma once
 
 #include <array>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Context tokens: what KV.GET hands out and KV.PUT takes back (paper 4.1, "opaque to the caller").
-// Text form: base64url of [format u8][fastest node u64][context][MAC u64]. The MAC is keyed by
-// cluster.secret, or without one by the cluster id, which detects damage but no forgery.
+// Text form: base64url of [format u8][fastest node u64][context][MAC u64]. The MAC is keyed from
+// cluster.secret, or without one from the cluster's name, which detects damage but no forgery.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -26,8 +27,8 @@ bool decode_context(std::string_view bytes, Context& context);
 
 // The empty context is the empty text.
 std::string encode_token(const Token& token, const MacKey& key);
-// kInvalid for anything that encode_token() with this key did not make.
-Result<Token> decode_token(std::string_view text, const MacKey& key);
+// kInvalid for anything that encode_token() with one of these keys did not make.
+Result<Token> decode_token(std::string_view text, std::span<const MacKey> keys);
 
 // The context that a put returns: the one it was given, plus its own dot alone (detached).
 Context context_after_put(const Context& given, const Dot& dot);

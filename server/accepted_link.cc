@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
 #include "server/dispatcher.h"
 
 namespace kvorum::server {
@@ -12,11 +13,12 @@ namespace kvorum::server {
 using cluster::Frame;
 using cluster::MessageType;
 
-AcceptedLink::AcceptedLink(PeerLinks& home, TcpSocket socket)
-    : PeerLink(std::move(socket), *home.parts().share), home_(home) {
-  address_ = remote_address();
-  who_ = address_;
-}
+AcceptedLink::AcceptedLink(PeerLinks& home, TcpSocket socket, uint64_t arrival)
+    : PeerLink(std::move(socket), *home.parts().share),
+      home_(home),
+      host_(remote_address()),
+      arrival_(arrival),
+      greeting_(*home.parts().identity, *home.parts().view, home.fresh_nonce()) {}
 
 TurnClock& AcceptedLink::clock() { return *home_.parts().clock; }
 
@@ -31,8 +33,8 @@ uint64_t AcceptedLink::on_time(uint64_t now) {
   const uint64_t heard = std::max(last_heard_us(), clock().woke_from_long_us());
   const uint64_t deadline = is_up() ? heard + kOrphanAfterUs : greeting_deadline_us_;
   if (now < deadline) return deadline;
-  home_.log_trouble(who_, is_up() ? "its link to this node fell silent and was closed"
-                                  : "it connected but did not complete the greeting");
+  tell_trouble(is_up() ? "its link to this node fell silent and was closed"
+                       : "it connected but did not complete the greeting");
   leave();
   return 0;
 }
@@ -42,65 +44,34 @@ void AcceptedLink::before_frames(std::span<const Frame> frames) {
 }
 
 bool AcceptedLink::on_frame(const Frame& frame) {
-  switch (state_) {
-    case State::kAwaitingHello:
-      return on_hello(frame);
-    case State::kAwaitingProof:
-      return on_proof(frame);
-    case State::kUp:
-      return on_request(frame);
+  return is_up() ? on_request(frame) : on_greeting(frame);
+}
+
+bool AcceptedLink::on_greeting(const Frame& frame) {
+  std::string batch;
+  GreetingStep step = greeting_.on_frame(frame, batch);
+  if (step == GreetingStep::kLinked) index_ = home_.give_index(*this);
+  const bool too_many = step == GreetingStep::kLinked && index_ == cluster::kNoMember;
+  if (step != GreetingStep::kFailed && !too_many) {
+    send(batch);
+    if (step == GreetingStep::kLinked) greeted();
+    return is_open();
   }
+  if (!too_many) send(batch);
+  ++home_.counters().refused_greetings;
+  tell_trouble(too_many ? "too many links to this node" : greeting_.trouble());
+  leave();
   return false;
-}
-
-bool AcceptedLink::on_hello(const Frame& frame) {
-  if (!parse_hello(frame, &hello_)) {
-    on_closed("it sent something else than a greeting");
-    return false;
-  }
-  const PeerIdentity& self = *home_.parts().identity;
-  if (!hello_.node_name.empty()) who_ = hello_.node_name + " at " + address_;
-  welcome_.node_id = self.node_id;
-  welcome_.node_name = self.node_name;
-  welcome_.incarnation = self.incarnation;
-  welcome_.view_hash = self.view_hash;
-  welcome_.nonce = home_.fresh_nonce();
-  welcome_.refusal = refusal_of(hello_, self, *home_.parts().view);
-  if (welcome_.refusal.empty()) welcome_.proof = acceptor_proof(self.key, hello_, welcome_);
-  std::string batch;
-  put_welcome(batch, welcome_);
-  send(batch);
-  if (!welcome_.refusal.empty()) return refuse(welcome_.refusal);
-  state_ = State::kAwaitingProof;
-  return is_open();
-}
-
-bool AcceptedLink::on_proof(const Frame& frame) {
-  uint64_t proof = 0;
-  if (!parse_proof(frame, &proof)) {
-    on_closed("it sent something else than its proof");
-    return false;
-  }
-  std::string refusal;
-  if (proof != dialer_proof(home_.parts().identity->key, hello_, welcome_)) {
-    refusal = fmt::format("your cluster.secret differs from that of node {}: set the same one",
-                          home_.parts().identity->node_name);
-  } else if (index_ = home_.give_index(*this); index_ == cluster::kNoMember) {
-    refusal = "too many links to this node";
-  }
-  std::string batch;
-  put_greeting_done(batch, refusal);
-  send(batch);
-  if (!refusal.empty()) return refuse(refusal);
-  state_ = State::kUp;
-  greeted();
-  return is_open();
 }
 
 // Even types ask, odd ones answer: an answer has no business here, where nothing was asked.
 bool AcceptedLink::on_request(const Frame& frame) {
   if (frame.head.type == MessageType::kPing) {
-    send_empty_frame(MessageType::kPong);
+    std::string batch;
+    cluster::FrameWriter pong(batch, {MessageType::kPong, 0, 0, frame.head.operation});
+    put_u64(pong.out(), clock().now().wall_ms);
+    pong.finish();
+    send(batch);
   } else if (frame.head.type >= MessageType::kForward &&
              static_cast<uint8_t>(frame.head.type) % 2 == 0) {
     if (!is_over(frame)) home_.hand_over(index_, frame);
@@ -122,18 +93,23 @@ bool AcceptedLink::is_over(const Frame& frame) {
   return clock().paused_us() >= patience_us(envelope, forwarded.request, all_edits());
 }
 
-bool AcceptedLink::refuse(std::string_view reason) {
-  ++home_.counters().refused_greetings;
-  home_.log_trouble(who_, fmt::format("it was refused, and told: {}", reason));
+void AcceptedLink::tell_trouble(std::string_view text) {
+  if (greeting_.proved()) {
+    return home_.log_trouble(greeting_.peer().node_name + " at " + host_, text);
+  }
+  home_.log_stranger(host_, text);
+}
+
+void AcceptedLink::evict() {
+  ++home_.counters().evicted_greetings;
   leave();
-  return false;
 }
 
 void AcceptedLink::on_closed(std::string_view why) {
-  if (is_up() || state_ != State::kAwaitingHello) {
-    log_debug("link from {}: {}", who_, why);
+  if (is_up() || heard_hello()) {
+    log_debug("link from {}: {}", host_, why);
   } else {
-    home_.log_trouble(who_, why);
+    tell_trouble(why);
   }
   ++home_.counters().broken_links;
   leave();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A link that a peer's reactor dialed to ask its requests here. Owned by PeerLinks.
 //
-//   awaiting hello --> awaiting proof --> up          any state --> closed
+//   greeting --> up          any state --> closed
 #pragma once
 
+#include "server/greeting.h"
 #include "server/peer_link.h"
 #include "server/peer_links.h"
 
@@ -11,7 +12,8 @@ namespace kvorum::server {
 
 class AcceptedLink final : public PeerLink {
  public:
-  AcceptedLink(PeerLinks& home, TcpSocket socket);
+  // `arrival` counts the links of the home.
+  AcceptedLink(PeerLinks& home, TcpSocket socket, uint64_t arrival);
 
   void start();
   // Closes a link that was not greeted in time, or whose peer has fallen silent. Returns when to
@@ -19,28 +21,30 @@ class AcceptedLink final : public PeerLink {
   uint64_t on_time(uint64_t now_us);
 
   cluster::MemberIndex index() const { return index_; }
+  // Of links that are not up: where they come from, who came first, and whether anything was heard.
+  const std::string& host() const { return host_; }
+  uint64_t arrival() const { return arrival_; }
+  bool heard_hello() const { return greeting_.heard_hello(); }
+  // Closes one that has not proved who it is, for want of room.
+  void evict();
 
  private:
-  enum class State : uint8_t { kAwaitingHello, kAwaitingProof, kUp };
-
   void before_frames(std::span<const cluster::Frame> frames) override;
   bool on_frame(const cluster::Frame& frame) override;
   void on_closed(std::string_view why) override;
   bool is_over(const cluster::Frame& frame);
   TurnClock& clock() override;
 
-  bool on_hello(const cluster::Frame& frame);
-  bool on_proof(const cluster::Frame& frame);
+  bool on_greeting(const cluster::Frame& frame);
   bool on_request(const cluster::Frame& frame);
-  bool refuse(std::string_view reason);
+  void tell_trouble(std::string_view text);
   void leave();
 
   PeerLinks& home_;
-  State state_ = State::kAwaitingHello;
-  std::string address_, who_;
+  const std::string host_;
+  const uint64_t arrival_;
   uint64_t greeting_deadline_us_ = 0;
-  Hello hello_;
-  Welcome welcome_;
+  AcceptorGreeting greeting_;
   cluster::MemberIndex index_ = cluster::kNoMember;
 };
 

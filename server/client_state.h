@@ -46,6 +46,7 @@ struct ClientState {
   bool keyspace_pending = false;  // SCAN, FLUSHALL ...: nothing else with keys runs beside it
   Unsent unsent;                  // its gathering is 0 where there is none
   bool stalled = false;           // the next request waits for one that is under way
+  uint64_t again_at_us = 0;       // or for this time, which the dispatcher knows
 
   bool consuming = false;  // inside consume(): its caller looks at the output anyway
   bool woken = false;

@@ -13,6 +13,7 @@
 #include "server/config_reader.h"
 #include "server/config_sections.h"
 #include "server/config_values.h"
+#include "server/config_warnings.h"
 
 namespace kvorum::server {
 namespace {
@@ -55,7 +56,7 @@ class Loader {
          ConfigReport* report)
       : top_(root, "",
              {"node", "listen", "cluster", "keyspaces", "engine", "reactors", "limits", "password",
-              "timing", "debug", "log", "admin"},
+              "peer", "timing", "debug", "log", "admin"},
              problems),
         overrides_(overrides),
         problems_(problems),
@@ -68,7 +69,9 @@ class Loader {
     read_engine(top_, config_->engine);
     read_reactors(top_, config_->reactors);
     read_limits(top_, config_->limits);
-    top_.text("password", config_->password);
+    top_.texts("password", config_->passwords);
+    const ConfigSection peer = top_.section("peer", {"insecure"});
+    peer.flag("insecure", config_->peer_insecure);
     read_timing(top_, config_->timing);
     const ConfigSection debug = top_.section("debug", {"clock_offset"});
     debug.duration("clock_offset", {-kClockOffsetMaxMs, kClockOffsetMaxMs},
@@ -82,6 +85,7 @@ class Loader {
     settle_eviction();
     settle_addresses();
     settle_place();
+    require_secret();
   }
 
  private:
@@ -265,6 +269,26 @@ class Loader {
     }
   }
 
+  // Who reaches a peer port that asks for no secret is a member to it: he reads and writes all.
+  void require_secret() {
+    if (!config_->cluster.secrets.empty() || config_->peer_insecure) return;
+    const Endpoint* address = &config_->listen.peer;
+    if (!report_->choices.empty()) {
+      for (const FounderConfig& founder : config_->cluster.founders) {
+        if (!is_loopback(founder.member.peer.host)) address = &founder.member.peer;
+      }
+    }
+    if (address->empty() || is_loopback(address->host)) return;
+    problems_->add(
+        top_.has("cluster") ? top_.mark("cluster") : top_.mark(),
+        fmt::format("cluster.secret is missing: the peer port {} can be reached from other hosts, "
+                    "and without a secret whoever reaches it is taken for a member; set the same "
+                    "cluster.secret (16 bytes or more) on every node, or let peers listen on a "
+                    "loopback address, or say `peer: {{insecure: true}}` where the network keeps "
+                    "strangers out",
+                    address->to_text()));
+  }
+
   void check_place(std::string_view key, const std::string& here, const std::string& there,
                    const std::string& name) {
     const ConfigSection node(top_.child("node"), "node", {"name", "data", "rack", "zone", "weight"},
@@ -302,6 +326,15 @@ std::string ConfigReport::to_text() const {
   return lines;
 }
 
+std::string ConfigReport::warnings_text() const {
+  std::string lines;
+  for (Problem warning : warnings) {
+    warning.text.insert(0, "warning: ");
+    lines += warning.to_text() + "\n";
+  }
+  return lines;
+}
+
 std::string ConfigReport::choose_name_text(std::string_view file_name) const {
   return fmt::format("{} describes several nodes; choose one with --name: {}", file_name,
                      fmt::join(choices, ", "));
@@ -318,6 +351,7 @@ ConfigReport load_config(std::string_view text, std::string_view file_name,
       problems.add(*second, "something begins here after the end of the document");
     }
     Loader(root, overrides, &problems, &report).load();
+    if (problems.empty()) report.warnings = find_warnings(root, report, file_name);
   } catch (const YAML::Exception& error) {
     problems.add(error.mark, "YAML: " + error.msg);
   }

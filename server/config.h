@@ -46,7 +46,7 @@ struct FounderConfig {
 
 struct ClusterConfig {
   std::string name = "kvorum";
-  std::string secret;
+  std::vector<std::string> secrets;  // this node proves with the first, and accepts all
   uint32_t partitions = 256;
   Partitioner partitioner = Partitioner::kMd5;
   std::vector<FounderConfig> founders;
@@ -96,7 +96,8 @@ struct Config {
   EngineConfig engine;
   uint32_t reactors = 0;  // 0 = auto: as many as the process may use CPUs
   LimitsConfig limits;
-  std::string password;
+  std::vector<std::string> passwords;  // any of them; none: nobody is asked
+  bool peer_insecure = false;          // a peer port may be open to others without a secret
   TimingConfig timing;
   int64_t clock_offset_ms = 0;
   LogConfig log;
@@ -122,12 +123,15 @@ struct Problem {
 struct ConfigReport {
   Config config;  // usable only if ok()
   std::vector<Problem> problems;
+  // What is allowed and probably not meant; only of a file without problems.
+  std::vector<Problem> warnings;
   // The members of a file with several of them, when no name was given: `serve` must then refuse
   // (choose_name_text, exit 2), `config check` need not.
   std::vector<std::string> choices;
 
   bool ok() const { return problems.empty(); }
   std::string to_text() const;  // one problem a line
+  std::string warnings_text() const;
   std::string choose_name_text(std::string_view file_name) const;
 };
 

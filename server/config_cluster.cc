@@ -110,7 +110,7 @@ void read_cluster(const ConfigSection& top, ProblemList* problems, ClusterConfig
   const ConfigSection section =
       top.section("cluster", {"name", "secret", "partitions", "partitioner", "members"});
   section.name("name", cluster.name);
-  section.text("secret", cluster.secret);
+  section.texts("secret", cluster.secrets);
   read_partitions(section, cluster.partitions);
   section.choice<Partitioner>("partitioner",
                               {{"md5", Partitioner::kMd5}, {"slots", Partitioner::kSlots}},

@@ -151,6 +151,27 @@ void ConfigSection::text(std::string_view key, std::string& value) const {
   if (auto read = scalar(key, "text")) value = std::move(*read);
 }
 
+void ConfigSection::texts(std::string_view key, std::vector<std::string>& values) const {
+  constexpr size_t kTextsMax = 8;
+  const YAML::Node node = child(key);
+  if (!node.IsDefined() || !node.IsSequence()) {
+    const auto read = scalar(key, "text or a list of texts");
+    if (read) values = read->empty() ? std::vector<std::string>() : std::vector{*read};
+    return;
+  }
+  if (node.size() == 0 || node.size() > kTextsMax) {
+    return problem(
+        key, fmt::format("a list has 1 to {} texts, this one has {}", kTextsMax, node.size()));
+  }
+  std::vector<std::string> read;
+  for (const YAML::Node& item : node) {
+    if (!item.IsScalar()) return problem(key, "expected text, found " + describe(item));
+    if (item.Scalar().empty()) return problem(key, "an empty text in a list is a mistake");
+    read.push_back(item.Scalar());
+  }
+  values = std::move(read);
+}
+
 void ConfigSection::name(std::string_view key, std::string& value) const {
   const auto read = scalar(key, "a name");
   if (!read) return;

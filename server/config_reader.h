@@ -30,6 +30,7 @@ class ProblemList {
   void add(const YAML::Mark& mark, std::string text);
   // Of an option of the command line.
   void add_option(std::string_view option, std::string_view text);
+  bool empty() const { return problems_.empty(); }
   std::vector<Problem> take_sorted();
 
  private:
@@ -62,6 +63,8 @@ class ConfigSection {
   std::vector<std::string> keys() const { return order_; }
 
   void text(std::string_view key, std::string& value) const;
+  // One text or a list of them, none of them empty; the empty text is the empty list.
+  void texts(std::string_view key, std::vector<std::string>& values) const;
   void name(std::string_view key, std::string& value) const;  // text of is_plain_name
   void flag(std::string_view key, bool& value) const;
   void endpoint(std::string_view key, cluster::Endpoint& value) const;

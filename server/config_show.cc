@@ -30,7 +30,13 @@ std::string quoted(std::string_view text) {
   return out + '"';
 }
 
-std::string masked(std::string_view secret) { return secret.empty() ? "\"\"" : "\"********\""; }
+// How many there are is no secret.
+std::string masked(const std::vector<std::string>& secrets) {
+  if (secrets.empty()) return "\"\"";
+  std::string text = "\"********\"";
+  for (size_t i = 1; i < secrets.size(); ++i) text += ", \"********\"";
+  return secrets.size() == 1 ? text : "[" + text + "]";
+}
 
 std::string_view text_of(EngineType type) {
   switch (type) {
@@ -111,7 +117,7 @@ std::string node_text(const Config& config) {
 std::string cluster_text(const ClusterConfig& cluster) {
   std::string text = fmt::format(
       "cluster:\n  name: {}\n  secret: {}\n  partitions: {}\n  partitioner: {}\n  members:\n",
-      quoted(cluster.name), masked(cluster.secret), cluster.partitions,
+      quoted(cluster.name), masked(cluster.secrets), cluster.partitions,
       cluster.partitioner == Partitioner::kMd5 ? "md5" : "slots");
   for (const FounderConfig& founder : cluster.founders) {
     text += fmt::format("    - {{{}}}\n", member_text(founder));
@@ -160,7 +166,8 @@ std::string show_config(const Config& config) {
       size_text(limits.value_warn_bytes), size_text(limits.pipeline_bytes), limits.siblings,
       limits.clock_entries_max, size_text(limits.hints_bytes),
       duration_text(static_cast<int64_t>(limits.foreground_p99_ms)));
-  text += fmt::format("password: {}\n", masked(config.password));
+  text += fmt::format("password: {}\npeer:\n  insecure: {}\n", masked(config.passwords),
+                      config.peer_insecure);
   text += fmt::format(
       "timing:\n  gossip: {}\n  hints: {}\n  anti_entropy: {}\n  read_repair_wait: {}\n"
       "  scrub: {}\n",

@@ -94,6 +94,11 @@ bool is_plain_name(std::string_view text) {
   });
 }
 
+bool is_loopback(std::string_view host) {
+  const bool is_number = host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return host == "localhost" || host == "::1" || (is_number && host.starts_with("127."));
+}
+
 size_t edit_distance(std::string_view a, std::string_view b) {
   // The table of Damerau and Levenshtein (restricted), of which three rows are alive.
   std::vector<size_t> older(b.size() + 1), old(b.size() + 1), row(b.size() + 1);

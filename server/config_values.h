@@ -27,6 +27,9 @@ std::string size_text(uint64_t bytes);
 // most.
 bool is_plain_name(std::string_view text);
 
+// Of addresses that only this machine reaches; of a name, `localhost`.
+bool is_loopback(std::string_view host);
+
 // Insertions, deletions, replacements and exchanges of neighbours that turn one word into the
 // other.
 size_t edit_distance(std::string_view a, std::string_view b);

@@ -124,6 +124,7 @@ void Conversation::Impl::fail(std::string_view error) {
 
 void Conversation::Impl::refuse() {
   client.session.closing = true;
+  home.services.refused_by_protected_mode(client.session.peer_address);
   const bool resp_dialect = client.session.dialect == Dialect::kResp;
   home.answer(client, resp_dialect
                           ? Reply::error(kDenied)

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
+
 namespace kvorum::server {
 
 using cluster::Frame;
@@ -14,53 +16,40 @@ using cluster::MessageType;
 class DialedPeer::Link final : public PeerLink {
  public:
   Link(DialedPeer& peer, TcpSocket socket)
-      : PeerLink(std::move(socket), *peer.home_.parts().share), peer_(peer) {}
+      : PeerLink(std::move(socket), *peer.home_.parts().share),
+        peer_(peer),
+        greeting_(*peer.home_.parts().identity, peer.peer_, peer.home_.fresh_nonce()) {}
 
   void start() {
-    const PeerIdentity& self = *peer_.home_.parts().identity;
-    hello_ = make_hello(self, peer_.peer_.name, peer_.home_.fresh_nonce());
     std::string batch;
-    put_hello(batch, hello_);
+    greeting_.begin(batch);
     PeerLink::start(peer_.now_us());
     send(batch);
   }
-  void ping() { send_empty_frame(MessageType::kPing); }
+  // Each ping asks for the peer's clock; the pong echoes when it left.
+  void ping() {
+    std::string batch;
+    cluster::FrameWriter(batch, {MessageType::kPing, 0, 0, peer_.now_us()}).finish();
+    send(batch);
+  }
   uint64_t heard_us() const { return last_heard_us(); }
 
  private:
   bool on_frame(const Frame& frame) override {
-    if (is_up()) return on_answer(frame);
-    return welcomed_ ? on_done(frame) : on_welcome(frame);
+    return is_up() ? on_answer(frame) : on_greeting(frame);
   }
 
-  bool on_welcome(const Frame& frame) {
-    Welcome welcome;
-    if (!parse_welcome(frame, &welcome)) return fail("it does not speak the peer protocol");
-    if (!welcome.refusal.empty()) return fail("it refused this node: " + welcome.refusal);
-    const PeerIdentity& self = *peer_.home_.parts().identity;
-    if (welcome.node_id != peer_.peer_.id) {
-      return fail(fmt::format("node {} answered there: check the peer addresses in cluster.members",
-                              welcome.node_name));
-    }
-    if (welcome.proof != acceptor_proof(self.key, hello_, welcome)) {
-      return fail("its cluster.secret differs from ours: set the same one on every node");
-    }
-    if (welcome.view_hash != self.view_hash) {
+  bool on_greeting(const Frame& frame) {
+    std::string batch;
+    const GreetingStep step = greeting_.on_frame(frame, batch);
+    if (step == GreetingStep::kFailed) return fail(greeting_.trouble());
+    if (!batch.empty()) send(batch);
+    if (step == GreetingStep::kGoesOn || !is_open()) return is_open();
+    if (greeting_.peer().view_hash != peer_.home_.parts().identity->view_hash) {
       peer_.home_.log_trouble(peer_.who() + " (configuration)",
                               "its keyspaces, weights, racks or zones differ from ours: give every "
                               "node the same file");
     }
-    welcomed_ = true;
-    std::string batch;
-    put_proof(batch, dialer_proof(self.key, hello_, welcome));
-    send(batch);
-    return is_open();
-  }
-
-  bool on_done(const Frame& frame) {
-    std::string refusal;
-    if (!parse_greeting_done(frame, &refusal)) return fail("it broke off the greeting");
-    if (!refusal.empty()) return fail("it refused this node: " + refusal);
     greeted();
     peer_.came_up();
     return is_open();
@@ -68,6 +57,7 @@ class DialedPeer::Link final : public PeerLink {
 
   // Odd types answer; requests come on the link that the peer dialed.
   bool on_answer(const Frame& frame) {
+    if (frame.head.type == MessageType::kPong) peer_.on_clock(frame);
     if (frame.head.type > MessageType::kForward && static_cast<uint8_t>(frame.head.type) % 2 == 1) {
       peer_.home_.hand_over(peer_.member_, frame);
     }
@@ -84,8 +74,7 @@ class DialedPeer::Link final : public PeerLink {
   TurnClock& clock() override { return *peer_.home_.parts().clock; }
 
   DialedPeer& peer_;
-  Hello hello_;
-  bool welcomed_ = false;
+  DialerGreeting greeting_;
 };
 
 DialedPeer::DialedPeer(PeerLinks& home, cluster::MemberIndex member)
@@ -150,7 +139,7 @@ void DialedPeer::on_connected(const error_code& error) {
 void DialedPeer::came_up() {
   state_ = State::kUp;
   pinged_ = false;
-  deadline_us_ = now_us() + PeerLink::kPingAfterUs;
+  deadline_us_ = ask_clock_at_us_ = now_us();
   home_.note_deadline(deadline_us_);
   backoff_.reset();
   ++home_.counters().links_up;
@@ -167,6 +156,7 @@ void DialedPeer::lost(std::string_view why, bool refused) {
   home_.note_trouble(member_, why, refused);
   home_.log_trouble(who(), was_up ? fmt::format("the link is lost: {}", why) : std::string(why));
   if (!was_up) return;
+  clock_ = {};
   --home_.counters().links_up;
   ++home_.counters().broken_links;
   home_.parts().coordinator->on_link(member_, false, home_.parts().clock->now());
@@ -210,6 +200,7 @@ uint64_t DialedPeer::on_time(uint64_t now) {
       break;
     case State::kUp:
       look_at_silence(now);
+      ask_clock(now);
       break;
     case State::kClosed:
       return 0;
@@ -227,6 +218,25 @@ void DialedPeer::look_at_silence(uint64_t now) {
   }
   deadline_us_ = heard + PeerLink::kDeadAfterUs;
   link_->ping();
+}
+
+void DialedPeer::ask_clock(uint64_t now) {
+  if (state_ != State::kUp) return;
+  if (now >= ask_clock_at_us_) {
+    link_->ping();
+    ask_clock_at_us_ = now + kClockEveryUs;
+  }
+  if (state_ == State::kUp) deadline_us_ = std::min(deadline_us_, ask_clock_at_us_);
+}
+
+void DialedPeer::on_clock(const Frame& pong) {
+  ByteReader reader(pong.payload);
+  const uint64_t wall_ms = reader.u64();
+  if (!reader.ok()) return;
+  const Now now = home_.parts().clock->now();
+  const auto change = clock_.add({pong.head.operation, now.steady_us, now.wall_ms, wall_ms});
+  if (change == cluster::PeerClock::Change::kNone) return;
+  home_.log_clock(who(), *clock_.report());
 }
 
 void DialedPeer::close() {

@@ -8,9 +8,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cluster/peer_clock.h"
 #include "server/backoff.h"
 #include "server/peer_link.h"
 #include "server/peer_links.h"
@@ -20,6 +22,7 @@ namespace kvorum::server {
 class DialedPeer {
  public:
   static constexpr uint64_t kConnectUs = 2'000'000;
+  static constexpr uint64_t kClockEveryUs = 2'000'000;  // its wall clock is asked for
 
   DialedPeer(PeerLinks& home, cluster::MemberIndex member);
   ~DialedPeer();
@@ -31,6 +34,7 @@ class DialedPeer {
   uint64_t on_time(uint64_t now_us);
   void close();
   void reap();
+  std::optional<cluster::ClockReport> clock() const { return clock_.report(); }
   bool settled() const { return link_ == nullptr && closed_.empty() && !connecting_; }
 
  private:
@@ -45,6 +49,8 @@ class DialedPeer {
   void lost(std::string_view why, bool refused = false);
   void rest();
   void look_at_silence(uint64_t now_us);
+  void ask_clock(uint64_t now_us);
+  void on_clock(const cluster::Frame& pong);
   uint64_t now_us() const;
   std::string who() const;
 
@@ -54,6 +60,8 @@ class DialedPeer {
   State state_ = State::kResting;
   uint64_t deadline_us_ = 0;
   bool pinged_ = false;
+  cluster::PeerClock clock_;
+  uint64_t ask_clock_at_us_ = 0;
   uint64_t attempt_ = 0;
   bool connecting_ = false;  // a handler of resolver or socket is in flight
   Backoff backoff_;

@@ -157,7 +157,9 @@ bool Dispatcher::Impl::execute(ClientState& client, const ParsedRequest& request
     const CommandRow* const last_command = session.last_command;
     session.last_command = row;
     row->handler(CommandCall{words, *row, session, *this, clock_ms(now), now}, plan);
-    if (plan.kind != Plan::Kind::kReply && client.keyspace_pending) {
+    const bool waits = plan.kind != Plan::Kind::kReply && client.keyspace_pending;
+    if (plan.again_at_us != 0) postpone(client);
+    if (waits || plan.again_at_us != 0) {
       session.last_command = last_command;
       session.reply_mode = mode_before;
       return false;
@@ -177,7 +179,11 @@ bool Dispatcher::Impl::execute(ClientState& client, const ParsedRequest& request
 bool Dispatcher::Impl::execute_memcached(ClientState& client, size_t index, Now now) {
   const ParsedRequest& request = batch.requests[index];
   plan.reset();
-  plan_memcached({batch.memcached[index], client.session, *this, clock_ms(now)}, plan);
+  plan_memcached({batch.memcached[index], client.session, *this, clock_ms(now), now}, plan);
+  if (plan.again_at_us != 0) {
+    postpone(client);
+    return false;
+  }
   if (plan.kind != Plan::Kind::kReply && client.keyspace_pending) return false;
   client.session.last_active_us = now.steady_us;
   if (!carry_out(client, request.has_key ? &request.key : nullptr, plan.silent, now)) return false;

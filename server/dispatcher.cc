@@ -23,7 +23,7 @@ Dispatcher::Dispatcher(cluster::Coordinator& coordinator, const cluster::NodePar
 Dispatcher::~Dispatcher() = default;
 
 void Dispatcher::set_limits(const DispatcherLimits& limits) {
-  impl_->options.password = limits.password;
+  impl_->options.passwords = limits.passwords;
   impl_->options.pipeline_bytes_max = limits.pipeline_bytes_max;
   impl_->options.value_warn_bytes = limits.value_warn_bytes;
 }
@@ -43,6 +43,9 @@ bool Dispatcher::has_work() const { return impl_->has_work(); }
 uint64_t Dispatcher::next_deadline_us() const {
   uint64_t next = 0;
   for (uint64_t due : impl_->flushes_due_us) next = next == 0 ? due : std::min(next, due);
+  for (const Impl::Postponed& one : impl_->postponed) {
+    next = next == 0 ? one.due_us : std::min(next, one.due_us);
+  }
   return next;
 }
 
@@ -118,6 +121,30 @@ void Dispatcher::Impl::run_due(Now now) {
     call.keyspace_request = {};
     call.keyspace_request.kind = cluster::KeyspaceRequest::Kind::kFlush;
     coordinator.submit(call.keyspace_request, id, now);
+  }
+  wake_postponed(now);
+}
+
+// The connection reads no further meanwhile; others go on.
+void Dispatcher::Impl::postpone(ClientState& client) {
+  if (client.again_at_us == plan.again_at_us) return;
+  client.again_at_us = plan.again_at_us;
+  postponed.push_back({plan.again_at_us, client.slot});
+}
+
+void Dispatcher::Impl::wake_postponed(Now now) {
+  for (size_t i = 0; i < postponed.size();) {
+    const Postponed one = postponed[i];
+    if (one.due_us > now.steady_us) {
+      ++i;
+      continue;
+    }
+    postponed[i] = postponed.back();
+    postponed.pop_back();
+    if (ClientState** const client = clients.find(one.client)) {
+      (*client)->again_at_us = 0;
+      (*client)->notify();
+    }
   }
 }
 

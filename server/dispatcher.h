@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/siphash.h"
 #include "base/time.h"
@@ -19,8 +20,8 @@ namespace kvorum::server {
 class Conversation;
 
 struct DispatcherOptions {
-  std::string password;  // empty: none
-  MacKey token_key{};    // of context tokens
+  std::vector<std::string> passwords;     // any of them; none: nobody is asked
+  std::vector<MacKey> token_keys = {{}};  // of context tokens; the first mints
   uint64_t pipeline_bytes_max = 64ULL << 20;
   uint64_t value_bytes_max = kValueBytesMax;
   uint64_t value_warn_bytes = kValueBytesMax;  // larger ones are stored, and reported in the log
@@ -32,7 +33,7 @@ struct DispatcherOptions {
 
 // What of them may change while it runs.
 struct DispatcherLimits {
-  std::string password;
+  std::vector<std::string> passwords;
   uint64_t pipeline_bytes_max = 64ULL << 20;
   uint64_t value_warn_bytes = kValueBytesMax;
 };

@@ -98,8 +98,12 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   uint64_t partition_digest(uint8_t keyspace, uint32_t partition) const override;
   uint64_t partition_records(uint8_t keyspace, uint32_t partition) const override;
   void each_session(FunctionRef<void(const SessionState&)> fn) override;
-  const MacKey& token_key() const override { return options.token_key; }
-  std::string_view password() const override { return options.password; }
+  std::span<const MacKey> token_keys() const override { return options.token_keys; }
+  std::span<const std::string> passwords() const override { return options.passwords; }
+  uint64_t login_delay_us(std::string_view peer_address) override {
+    return services.login_delay_us(peer_address);
+  }
+  void login_failed(std::string_view peer_address) override { services.login_failed(peer_address); }
   uint64_t value_bytes_max() const override { return options.value_bytes_max; }
   uint64_t random() override { return rng.next(); }
   TrafficCounts& traffic() override { return traffic_counts; }
@@ -127,9 +131,16 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   };
   std::vector<Continued> continued;
   std::vector<uint64_t> flushes_due_us;
+  struct Postponed {
+    uint64_t due_us = 0;
+    SlotId client = 0;
+  };
+  std::vector<Postponed> postponed;  // one for each connection that waits to log in
 
  private:
   bool admit(ClientState& client, Words words, const CommandRow** row);
+  void postpone(ClientState& client);
+  void wake_postponed(Now now);
   uint64_t clock_ms(Now now) const;
   uint64_t begin_timing(const CommandRow* row);
   void count_call(const CommandRow* row, bool admitted, uint64_t began_ns);

@@ -44,7 +44,7 @@ const LiveKey kLiveKeys[] = {
     KVORUM_LIVE_KEY("limits.siblings", limits.siblings, std::to_string(value)),
     KVORUM_LIVE_KEY("limits.clock_entries_max", limits.clock_entries_max, std::to_string(value)),
     KVORUM_LIVE_KEY("limits.hints", limits.hints_bytes, size_text(value)),
-    KVORUM_LIVE_KEY("password", password, value.empty() ? "none" : "********"),
+    KVORUM_LIVE_KEY("password", passwords, value.empty() ? "none" : "********"),
     KVORUM_LIVE_KEY("admin.hosts", admin.hosts, fmt::format("[{}]", fmt::join(value, ", "))),
 };
 #undef KVORUM_LIVE_KEY
@@ -96,7 +96,7 @@ std::vector<ConfigChange> config_changes(const Config& running, const Config& fr
     if (key.equal(running, fresh)) continue;
     changes.push_back({key.key, key.text(running), key.text(fresh), true});
   }
-  if (running.cluster.secret != fresh.cluster.secret) {
+  if (running.cluster.secrets != fresh.cluster.secrets) {
     changes.push_back({"cluster.secret", "********", "********", false});
   }
   const auto before = by_path(with_live_part(running, fresh)), after = by_path(fresh);

@@ -81,6 +81,16 @@ void Node::binary_client(std::string_view address) {
 
 uint64_t Node::wall_us() { return TurnClock(impl_->config.clock_offset_ms).read_wall_us(); }
 
+uint64_t Node::login_delay_us(std::string_view peer_address) {
+  return impl_->logins.delay_us(peer_address, TurnClock(0).read().steady_us);
+}
+void Node::login_failed(std::string_view peer_address) {
+  impl_->logins.failed(peer_address, TurnClock(0).read().steady_us);
+}
+void Node::refused_by_protected_mode(std::string_view peer_address) {
+  impl_->logins.refused(peer_address, TurnClock(0).read().steady_us);
+}
+
 bool Node::stop() {
   Impl& impl = *impl_;
   if (impl.stopping.exchange(true)) return true;

@@ -28,6 +28,9 @@ class Node final : public NodeServices {
   // Any thread.
   NodeStatus status() override;
   void large_value(std::string_view key, uint64_t bytes) override;
+  uint64_t login_delay_us(std::string_view peer_address) override;
+  void login_failed(std::string_view peer_address) override;
+  void refused_by_protected_mode(std::string_view peer_address) override;
   // Do all reactors run? Else which does not.
   std::string stuck_reason();
   bool takes_password(std::string_view password) const;

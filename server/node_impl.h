@@ -23,6 +23,7 @@
 #include "server/large_values.h"
 #include "server/listener.h"
 #include "server/logging.h"
+#include "server/login_guard.h"
 #include "server/node.h"
 #include "server/node_identity.h"
 #include "server/node_watch.h"
@@ -88,6 +89,7 @@ struct Node::Impl {
   LargeValues large_values;
   std::mutex client_trouble_lock;
   LogGates client_troubles;  // under client_trouble_lock
+  LoginGuard logins;
 
   ReactorSockets redis, memcached, peer;
   std::vector<ListeningSocket> admin;

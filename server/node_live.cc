@@ -29,8 +29,7 @@ std::shared_ptr<const Config> Node::Impl::live_config() const {
 std::shared_ptr<const Config> Node::config() const { return impl_->live_config(); }
 
 bool Node::takes_password(std::string_view password) const {
-  const std::string expected = impl_->live_config()->password;
-  return !expected.empty() && same_password(password, expected);
+  return is_password(password, impl_->live_config()->passwords);
 }
 
 Status Node::Impl::plan_for_descriptors() {

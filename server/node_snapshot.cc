@@ -54,6 +54,8 @@ void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeSta
     status->net_input_bytes += snapshot.client_bytes_in;
     status->net_output_bytes += snapshot.client_bytes_out;
     status->expired_keys += snapshot.coordinator.expired;
+    status->greetings_refused += snapshot.peers.refused_greetings;
+    status->greetings_evicted += snapshot.peers.evicted_greetings;
     status->peer_bytes_in += snapshot.peer_bytes_in;
     status->peer_bytes_out += snapshot.peer_bytes_out;
     join_reports(snapshot.peers_seen, &peers->reports);
@@ -152,7 +154,7 @@ void add_quorums(const cluster::ClusterView& view, NodeStatus* status) {
 }
 
 bool is_open_to_others(const Config& config) {
-  return config.cluster.secret.empty() && !config.listen.peer.empty() &&
+  return config.cluster.secrets.empty() && !config.listen.peer.empty() &&
          !is_loopback_host(config.listen.peer.host);
 }
 
@@ -255,23 +257,31 @@ NodeStatus Node::Impl::status() {
   status.uptime_seconds = (now_us - impl.started_us) / 1'000'000;
   impl.add_tables(&status);
   PeersSeen peers;
+  ReactorSnapshot first;
   if (impl.ready) {
     add_reactors(impl.reactors, &status, &peers);
     status.traffic = traffic_of(impl.reactors);
     if (impl.admission) status.background = impl.admission->report({now_us, 0});
     add_latency(impl.reactors, now_us, &status);
-    add_repair(impl.reactors[0]->snapshot().repair, now_us, &status);
+    first = impl.reactors[0]->snapshot();
+    add_repair(first.repair, now_us, &status);
     status.copies_not_whole = impl.whole->missing();
     if (impl.frontier) impl.add_frontier(&status.reaping);
     status.eviction_waits = impl.eviction_waits(status.reaping);
     status.reaping.quarantined = impl.quarantine->count();
   }
   add_members(*impl.view, peers, now_us, &status);
+  for (size_t i = 0; i < first.peer_clocks.size(); ++i) {
+    status.members[i].clock = first.peer_clocks[i];
+  }
+  status.far_ahead = impl.clock.far_ahead_count();
+  status.logins_failed = impl.logins.failed_count();
+  status.protected_refusals = impl.logins.refused_count();
   if (impl.ready) impl.add_hints(&status);
   add_quorums(*impl.view, &status);
   status.clients_connected = impl.clients.connected;
   status.connections_received = impl.clients.received;
-  status.connections_rejected = impl.clients.rejected;
+  status.connections_rejected = impl.clients.rejected + status.protected_refusals;
   impl.add_rate(now_us, &status);
   const ProcessStats process = process_stats();
   status.cpu_user_seconds = process.cpu_user_seconds;

@@ -61,7 +61,7 @@ Node::Impl::Impl(const Config& node_config)
   identity.node_id = view->is_member() ? view->members[view->self].id
                                        : cluster::founder_id(view->cluster_id, config.node.name);
   identity.view_hash = view->hash();
-  identity.key = derive_key("peer", config.cluster.secret, view->cluster_id);
+  identity.keys = make_secret_keys(config.cluster.secrets, {view->cluster_name, view->cluster_id});
   now_in_force = std::make_shared<const Config>(config);
 }
 
@@ -200,7 +200,6 @@ void Node::Impl::start_reactors(Node& node) {
                                                   : std::string());
   parts.quarantine = quarantine.get();
   parts.identity = &identity;
-  parts.token_key = derive_key("token", config.cluster.secret, view->cluster_id);
   parts.services = &node;
   parts.clients = &clients;
   parts.accept_failures = &accept_failures;

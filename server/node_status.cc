@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 namespace kvorum::server {
@@ -77,6 +78,26 @@ std::string member_reason(const MemberStatus& member) {
   return {};
 }
 
+std::string clock_text(const cluster::ClockReport& clock) {
+  return fmt::format("its clock is {:.1f} s {} this node's (give or take {:.0f} ms)",
+                     std::abs(static_cast<double>(clock.offset_us)) / 1e6,
+                     clock.offset_us < 0 ? "behind" : "ahead of",
+                     static_cast<double>(clock.error_us) / 1e3);
+}
+
+std::string clock_problem(const MemberStatus& member) {
+  return member.clock && member.clock->is_off ? clock_text(*member.clock) : std::string();
+}
+
+uint64_t largest_clock_offset_us(const NodeStatus& status) {
+  uint64_t largest = 0;
+  for (const MemberStatus& member : status.members) {
+    if (!member.clock) continue;
+    largest = std::max(largest, static_cast<uint64_t>(std::abs(member.clock->offset_us)));
+  }
+  return largest;
+}
+
 std::string background_waits(const cluster::BackgroundReport& report) {
   const bool waiting = std::any_of(report.works.begin(), report.works.end(),
                                    [](const auto& work) { return work.waiting; });
@@ -103,6 +124,7 @@ std::string cluster_status_text(const NodeStatus& status) {
                  status.storage.total(), status.storage.salvages, status.copies_not_whole);
   fmt::format_to(out, "tombstones:{}\r\nfrontier_ms:{}\r\nfrontier_waits:{}\r\n",
                  status.reaping.tombstones, status.reaping.frontier_ms, status.reaping.waits);
+  fmt::format_to(out, "clocks_far_ahead:{}\r\n", status.far_ahead);
   if (status.background) {
     fmt::format_to(out, "background_percent:{:.1f}\r\nbackground_waits:{}\r\n",
                    status.background->percent(), background_waits(*status.background));
@@ -116,6 +138,9 @@ std::string cluster_status_text(const NodeStatus& status) {
     fmt::format_to(out, "member_{}:id={:016x},peer={},state={},weight={},partitions={},hints={}",
                    member.name, member.id, member.peer, member_state(member), member.weight,
                    member.partitions, member.hints_pending);
+    if (member.clock) {
+      fmt::format_to(out, ",clock_offset_ms={}", member.clock->offset_us / 1000);
+    }
     if (!member.reason.empty()) fmt::format_to(out, ",reason={}", member.reason);
     fmt::format_to(out, "\r\n");
   }

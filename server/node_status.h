@@ -15,6 +15,7 @@
 #include "base/position.h"
 #include "cluster/admission_controller.h"
 #include "cluster/coordinator.h"
+#include "cluster/peer_clock.h"
 #include "server/problems.h"
 #include "server/quorum_health.h"
 #include "server/traffic_counts.h"
@@ -33,9 +34,10 @@ struct MemberStatus {
   uint64_t hints_pending = 0;  // kept here for it
   cluster::PeerReport seen;    // by the reactor that sees it worst; counts are of all reactors
   double state_seconds = 0;    // since its state changed
-  std::string reason;          // why it is not up, and since when
-  std::string link_trouble;    // what the last attempt to reach it met; empty while it is linked
-  bool link_refused = false;   // it answers, and one of the two refuses the other
+  std::optional<cluster::ClockReport> clock;  // nothing: not measured yet
+  std::string reason;                         // why it is not up, and since when
+  std::string link_trouble;   // what the last attempt to reach it met; empty while it is linked
+  bool link_refused = false;  // it answers, and one of the two refuses the other
 };
 
 // The hints kept here for another member, or for a node that was one.
@@ -106,8 +108,12 @@ struct NodeStatus {
   // The most that there may be, and what limits.clients says: open files may allow fewer.
   uint64_t clients_connected = 0, clients_max = 0, clients_configured = 0;
   uint64_t connections_received = 0, connections_rejected = 0;
-  uint64_t accept_failures = 0;  // connections that could not be accepted
-  int accept_error = 0;          // errno of the last one
+  uint64_t accept_failures = 0;     // connections that could not be accepted
+  int accept_error = 0;             // errno of the last one
+  uint64_t logins_failed = 0;       // wrong passwords, of both protocols
+  uint64_t protected_refusals = 0;  // connections of other hosts while there is no password
+  uint64_t greetings_refused = 0, greetings_evicted = 0;  // of links that peers, or others, dialed
+  uint64_t far_ahead = 0;  // clock readings of other nodes too far ahead to be followed
   uint64_t commands_processed = 0, commands_per_second = 0;
   uint64_t net_input_bytes = 0, net_output_bytes = 0;
   uint64_t keyspace_hits = 0, keyspace_misses = 0, expired_keys = 0;
@@ -156,6 +162,12 @@ NodeStatus since_reset(NodeStatus status);
 
 // Why the member is in its state, for a person; empty where it is up.
 std::string member_reason(const MemberStatus& member);
+// "its clock is 600.0 s ahead of this node's (give or take 1 ms)".
+std::string clock_text(const cluster::ClockReport& clock);
+// The same of a member whose clock is off; empty where it is not, or nobody knows.
+std::string clock_problem(const MemberStatus& member);
+// Between this node's clock and that of any member that was measured; 0: none was.
+uint64_t largest_clock_offset_us(const NodeStatus& status);
 // Why background work is slowed down; empty where it is not.
 std::string background_waits(const cluster::BackgroundReport& report);
 
@@ -175,6 +187,11 @@ class NodeServices {
   virtual void binary_client(std::string_view /*address*/) {}
   // Unix time of this moment. A turn's Now is from its beginning, and in milliseconds.
   virtual uint64_t wall_us() = 0;
+  // Clients that log in, by their address with or without a port (login_throttle.h).
+  virtual uint64_t login_delay_us(std::string_view /*peer_address*/) { return 0; }
+  virtual void login_failed(std::string_view /*peer_address*/) {}
+  // One of another host was turned away because there is no password.
+  virtual void refused_by_protected_mode(std::string_view /*peer_address*/) {}
 };
 
 }  // namespace kvorum::server

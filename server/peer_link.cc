@@ -23,11 +23,6 @@ void PeerLink::send(std::string& batch) {
   }
 }
 
-void PeerLink::send_empty_frame(cluster::MessageType type) {
-  cluster::FrameWriter(control_, {type}).finish();
-  send(control_);
-}
-
 void PeerLink::close() {
   stream_.close();
   queue_ = std::string();

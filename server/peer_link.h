@@ -20,7 +20,7 @@ class PeerLink : public StreamOwner {
   // More than this waiting for a peer that takes no bytes: the link is given up.
   static constexpr size_t kQueueBytesMax = 256 * 1024 * 1024;
   static constexpr size_t kFramesPerBatch = 64;
-  static constexpr uint64_t kGreetingUs = 5'000'000;
+  static constexpr uint64_t kGreetingUs = 3'000'000;      // to prove who one is
   static constexpr uint64_t kPingAfterUs = 1'000'000;     // of silence
   static constexpr uint64_t kDeadAfterUs = 3'000'000;     // of silence, for the side that pings
   static constexpr uint64_t kOrphanAfterUs = 10'000'000;  // for the side that is pinged
@@ -49,7 +49,6 @@ class PeerLink : public StreamOwner {
 
   void start(uint64_t now_us);
   void greeted() { up_ = true; }
-  void send_empty_frame(cluster::MessageType type);
   uint64_t last_heard_us() const { return last_heard_us_; }
   // The frames that are read now may have waited through the process's last pause.
   bool waited_through_pause() const { return waited_; }
@@ -68,7 +67,6 @@ class PeerLink : public StreamOwner {
 
   Stream stream_;
   std::string queue_;  // waits for what stream_ still sends
-  std::string control_;
   uint64_t last_heard_us_ = 0;
   size_t wanted_ = 0;
   bool up_ = false;

@@ -7,6 +7,7 @@
 
 #include "server/accepted_link.h"
 #include "server/dialed_peer.h"
+#include "server/node_status.h"
 
 namespace kvorum::server {
 
@@ -26,15 +27,37 @@ void PeerLinks::start() {
 }
 
 void PeerLinks::adopt(TcpSocket socket) {
-  const auto ungreeted =
-      std::count_if(accepted_.begin(), accepted_.end(),
-                    [](const std::unique_ptr<AcceptedLink>& link) { return !link->is_up(); });
-  if (static_cast<size_t>(ungreeted) >= parts_.ungreeted_max) {
-    log_trouble("peer port", "too many connections that did not greet; new ones are closed");
-    return;
-  }
-  accepted_.push_back(std::make_unique<AcceptedLink>(*this, std::move(socket)));
+  auto link = std::make_unique<AcceptedLink>(*this, std::move(socket), ++arrivals_);
+  make_room_for(link->host());
+  accepted_.push_back(std::move(link));
   accepted_.back()->start();
+}
+
+// Closes the oldest link that has not proved who it is, where there are too many of them: who
+// proves itself needs two round trips. Of those the ones that said nothing at all go first.
+void PeerLinks::make_room_for(std::string_view host) {
+  struct Oldest {
+    size_t count = 0;
+    AcceptedLink* link = nullptr;
+    void look_at(AcceptedLink* candidate) {
+      ++count;
+      const auto age = [](const AcceptedLink& of) {
+        return std::pair(of.heard_hello(), of.arrival());
+      };
+      if (link == nullptr || age(*candidate) < age(*link)) link = candidate;
+    }
+  };
+  Oldest of_host, of_all;
+  for (const std::unique_ptr<AcceptedLink>& link : accepted_) {
+    if (link->is_up()) continue;
+    of_all.look_at(link.get());
+    if (link->host() == host) of_host.look_at(link.get());
+  }
+  const size_t per_host_max = std::max<size_t>(1, parts_.ungreeted_max / kHostPart);
+  if (of_host.count < per_host_max && of_all.count < parts_.ungreeted_max) return;
+  const Oldest& full = of_host.count < per_host_max ? of_all : of_host;
+  log_stranger(full.link->host(), "too many connections that did not greet; the oldest are closed");
+  full.link->evict();
 }
 
 MemberIndex PeerLinks::give_index(AcceptedLink& link) {
@@ -138,7 +161,18 @@ Nonce PeerLinks::fresh_nonce() {
 
 void PeerLinks::log_trouble(std::string_view who, std::string_view text) {
   if (!parts_.logs) return log_debug("peer {}: {}", who, text);
-  const LogGates::Verdict verdict = gates_.ask(who, text, parts_.clock->now().steady_us);
+  say(gates_.ask(who, text, parts_.clock->now().steady_us), who, text);
+}
+
+// What strangers make us say differs at its beginning; behind it may stand what they chose.
+void PeerLinks::log_stranger(std::string_view host, std::string_view text) {
+  if (!parts_.logs) return log_debug("peer {}: {}", host, text);
+  constexpr size_t kKindBytes = 16;
+  const std::string subject = fmt::format("{} {}", host, text.substr(0, kKindBytes));
+  say(gates_.ask(subject, {}, parts_.clock->now().steady_us), host, text);
+}
+
+void PeerLinks::say(const LogGates::Verdict& verdict, std::string_view who, std::string_view text) {
   if (!verdict.open) return;
   if (verdict.suppressed == 0) return log_warning("peer {}: {}", who, text);
   log_warning("peer {}: {} ({} more since the last time)", who, text, verdict.suppressed);
@@ -155,6 +189,24 @@ void PeerLinks::note_trouble(MemberIndex member, std::string_view text, bool ref
   if (trouble.text == text && trouble.refused == refused) return;
   trouble = {std::string(text), refused};
   ++troubles_generation_;
+}
+
+void PeerLinks::log_clock(std::string_view who, const cluster::ClockReport& clock) {
+  if (!parts_.logs) return;
+  const std::string subject = fmt::format("{} (clock)", who);
+  if (!clock.is_off) {
+    gates_.forget(subject);
+    return log_info("peer {}: its clock agrees with this node's again", who);
+  }
+  say(gates_.ask(subject, {}, parts_.clock->now().steady_us), who,
+      clock_text(clock) +
+          "; which write is the last, and when keys expire, goes by clocks: look "
+          "at the time service of both machines");
+}
+
+std::optional<cluster::ClockReport> PeerLinks::peer_clock(MemberIndex member) const {
+  if (member >= dialed_.size() || !dialed_[member]) return std::nullopt;
+  return dialed_[member]->clock();
 }
 
 void PeerLinks::hand_over(MemberIndex from, const cluster::Frame& frame) {

@@ -7,10 +7,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/rng.h"
 #include "cluster/coordinator.h"
+#include "cluster/peer_clock.h"
 #include "server/greeting.h"
 #include "server/logging.h"
 #include "server/stream.h"
@@ -24,6 +26,7 @@ class DialedPeer;
 struct PeerCounters {
   uint64_t links_up = 0;           // dialed and greeted
   uint64_t refused_greetings = 0;  // by us
+  uint64_t evicted_greetings = 0;  // links that had not proved who they are, when others came
   uint64_t broken_links = 0;       // damaged or too long frames, silence, resets
 };
 
@@ -51,6 +54,9 @@ class PeerLinks {
   static constexpr cluster::MemberIndex kFirstAccepted = 0x4000;
   static constexpr cluster::MemberIndex kLastAccepted = 0xbfff;
   static constexpr uint64_t kIndexRestUs = 120'000'000;
+  // Of the links that have not proved who they are (PeerLinksParts::ungreeted_max) one host may
+  // have half.
+  static constexpr size_t kHostPart = 2;
 
   explicit PeerLinks(const PeerLinksParts& parts);
   ~PeerLinks();
@@ -73,6 +79,8 @@ class PeerLinks {
   // By MemberIndex; the generation counts its changes.
   const std::vector<LinkTrouble>& troubles() const { return troubles_; }
   uint64_t troubles_generation() const { return troubles_generation_; }
+  // Of a peer that is linked and has answered.
+  std::optional<cluster::ClockReport> peer_clock(cluster::MemberIndex member) const;
 
   // For the links.
   const PeerLinksParts& parts() const { return parts_; }
@@ -84,8 +92,11 @@ class PeerLinks {
   cluster::MemberIndex give_index(AcceptedLink& link);
   void retire(AcceptedLink& link);
   void log_trouble(std::string_view who, std::string_view text);
+  // Of a host that proved nothing: once per interval and kind of trouble, whatever it makes of it.
+  void log_stranger(std::string_view host, std::string_view text);
   void log_recovery(std::string_view who);
   void note_trouble(cluster::MemberIndex member, std::string_view text, bool refused);
+  void log_clock(std::string_view who, const cluster::ClockReport& clock);
   void hand_over(cluster::MemberIndex from, const cluster::Frame& frame);
 
  private:
@@ -93,6 +104,9 @@ class PeerLinks {
     AcceptedLink* link = nullptr;
     uint64_t rests_until_us = 0;
   };
+
+  void make_room_for(std::string_view host);
+  void say(const LogGates::Verdict& verdict, std::string_view who, std::string_view text);
 
   PeerLinksParts parts_;
   Rng rng_;
@@ -105,6 +119,7 @@ class PeerLinks {
   std::vector<std::unique_ptr<AcceptedLink>> accepted_, closed_;
   std::vector<Place> places_;
   size_t next_place_ = 0;
+  uint64_t arrivals_ = 0;                        // of accepted links
   std::vector<cluster::MemberIndex> addressed_;  // of the turn; kept for its memory
 };
 

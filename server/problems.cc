@@ -89,6 +89,11 @@ std::string seconds_text(const MemberStatus& member) {
 
 void members(const NodeStatus& status, Problems* out) {
   for (const MemberStatus& member : status.members) {
+    if (const std::string clock = clock_problem(member); !clock.empty()) {
+      out->push_back({"clock_off", member.name, fmt::format("{}: {}", member.name, clock),
+                      "which write is the last (lww), and when keys expire, goes by clocks",
+                      "look at the time service of both machines"});
+    }
     if (member.self || member.state == cluster::PeerState::kUp || status.loading) continue;
     if (member.link_refused) {
       out->push_back({"peer_refused", member.name,

@@ -34,8 +34,8 @@ uint64_t steady_ns() {
 DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index,
                                      OtherReactors* others) {
   DispatcherOptions options;
-  options.password = parts.config->password;
-  options.token_key = parts.token_key;
+  options.passwords = parts.config->passwords;
+  options.token_keys = parts.identity->keys.token;
   options.pipeline_bytes_max = parts.config->limits.pipeline_bytes;
   options.value_warn_bytes = parts.config->limits.value_warn_bytes;
   options.first_client_id = index + 1;
@@ -46,7 +46,7 @@ DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index,
 }
 
 SessionRules session_rules(const Config& config) {
-  return {!config.password.empty(), config.limits.pipeline_bytes};
+  return {!config.passwords.empty(), config.limits.pipeline_bytes};
 }
 
 }  // namespace
@@ -183,7 +183,7 @@ void Reactor::apply(std::shared_ptr<const Config> config) {
   asio::post(io_, [this, config] {
     const LimitsConfig& limits = config->limits;
     coordinator_.set_limits(coordinator_options(*config, index_));
-    dispatcher_.set_limits({config->password, limits.pipeline_bytes, limits.value_warn_bytes});
+    dispatcher_.set_limits({config->passwords, limits.pipeline_bytes, limits.value_warn_bytes});
     sessions_.set_rules(session_rules(*config));
   });
 }
@@ -326,6 +326,11 @@ void Reactor::publish_peers() {
   published_.peers_seen.resize(parts_.view->members.size());
   for (size_t i = 0; i < published_.peers_seen.size(); ++i) {
     published_.peers_seen[i] = coordinator_.peer_report(static_cast<cluster::MemberIndex>(i));
+  }
+  if (index_ != 0) return;
+  published_.peer_clocks.resize(published_.peers_seen.size());
+  for (size_t i = 0; i < published_.peer_clocks.size(); ++i) {
+    published_.peer_clocks[i] = links_.peer_clock(static_cast<cluster::MemberIndex>(i));
   }
 }
 

@@ -35,7 +35,6 @@ struct ReactorParts {
   cluster::NodeParts node;
   Quarantine* quarantine = nullptr;
   const PeerIdentity* identity = nullptr;
-  MacKey token_key{};
   NodeServices* services = nullptr;
   ClientCount* clients = nullptr;
   AcceptFailures* accept_failures = nullptr;
@@ -54,7 +53,9 @@ struct ReactorSnapshot {
   size_t sessions = 0;
   std::vector<cluster::PeerReport> peers_seen;  // by MemberIndex
   std::vector<LinkTrouble> link_troubles;       // the same; empty where there was none
-  cluster::RepairProgress repair;               // of the first reactor
+  // Of the first reactor: clocks of peers, by MemberIndex, and anti-entropy.
+  std::vector<std::optional<cluster::ClockReport>> peer_clocks;
+  cluster::RepairProgress repair;
 };
 
 class Reactor final : private OtherReactors {

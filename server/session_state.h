@@ -25,6 +25,7 @@ struct SessionState {
   uint8_t keyspace = 0;
   protocol::RespVersion resp = protocol::RespVersion::k2;
   bool authenticated = false;
+  uint64_t login_at_us = 0;  // when the attempt to log in that waits is looked at; 0: none waits
   std::string name, library_name, library_version;
   uint8_t r = 0, w = 0;  // KV.QUORUM; 0: the keyspace's
   ReplyMode reply_mode = ReplyMode::kOn;

@@ -105,8 +105,12 @@ HttpAnswer admin_answer(Node& node, const HttpRequest& wanted) {
   const std::shared_ptr<const Config> config = node.config();
   AdminRules rules;
   rules.names = admin_names(*config);
-  rules.has_password = !config->password.empty();
-  rules.takes_password = [&](std::string_view password) { return node.takes_password(password); };
+  rules.has_password = !config->passwords.empty();
+  rules.takes_password = [&](std::string_view password) {
+    const bool right = node.takes_password(password);
+    if (!right) node.login_failed(wanted.address);
+    return right;
+  };
   if (auto refusal = admin_refusal(wanted, rules)) return *refusal;
   for (const Route& route : kRoutes) {
     if (route.path != wanted.path) continue;

@@ -200,6 +200,7 @@ asio::awaitable<bool> HttpServer::Impl::serve_one(Connection& connection) {
   if (error) co_return false;
   HttpRequest wanted = plain_request(parser.get());
   wanted.from_loopback = is_loopback_address(connection.address);
+  wanted.address = connection.address.to_string();
   HttpAnswer answered = answer(wanted);
   Response response = beast_response(parser.get(), std::move(answered));
   const bool keep = response.keep_alive();

@@ -25,6 +25,7 @@ struct HttpRequest {
   // Of the header; empty where it has none.
   std::string host, origin, content_type, authorization;
   bool from_loopback = true;  // the other end is on this machine
+  std::string address;        // of the other end
   unsigned version = 11;
 };
 

@@ -77,6 +77,11 @@ void add_clients(const NodeStatus& status, Families& out) {
               number(status.connections_received));
   out.counter("kvorum_connections_rejected_total", "Client connections over limits.clients.",
               number(status.connections_rejected));
+  out.counter("kvorum_auth_failures_total", "Logins with a wrong password or user.",
+              number(status.logins_failed));
+  out.counter("kvorum_protected_mode_refusals_total",
+              "Connections of other hosts refused because there is no password.",
+              number(status.protected_refusals));
   out.counter("kvorum_commands_total", "Commands of clients.", number(status.commands_processed));
   out.counter("kvorum_keyspace_hits_total", "Reads that found a value.",
               number(status.keyspace_hits));
@@ -227,6 +232,20 @@ void add_peers(const NodeStatus& status, Families& out) {
     if (row.self) continue;
     out.add({{"member", row.name}, {"quantile", "0.97"}}, number(row.seen.read_tail_us) / 1e6);
   }
+  out.start("kvorum_peer_clock_offset_seconds",
+            "Its wall clock minus this node's, measured over the link.", MetricType::Gauge);
+  for (const MemberStatus& row : status.members) {
+    if (!row.clock) continue;
+    out.add({{"member", row.name}}, static_cast<double>(row.clock->offset_us) / 1e6);
+  }
+  out.counter("kvorum_clocks_far_ahead_total",
+              "Clock readings of other nodes too far ahead to be followed.",
+              number(status.far_ahead));
+  out.counter("kvorum_greetings_refused_total", "Links that were not let in.",
+              number(status.greetings_refused));
+  out.counter("kvorum_greetings_evicted_total",
+              "Links closed before they proved who they are, for want of room.",
+              number(status.greetings_evicted));
   out.start("kvorum_peer_state_seconds", "For how long it has been up, slow, suspected or down.",
             MetricType::Gauge);
   for (const MemberStatus& row : status.members) {

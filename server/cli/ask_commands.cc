@@ -207,6 +207,18 @@ std::string problem_lines(const json::object& status, uint64_t now_ms) {
   return lines;
 }
 
+std::string far_ahead_line(const json::object& status) {
+  const uint64_t far = number_of(status, "clocks_far_ahead");
+  if (far == 0) return {};
+  return fmt::format("{} clock readings from elsewhere were too far ahead\n", far);
+}
+
+std::string clock_cell(const json::object& member) {
+  const json::value* const offset = member.if_contains("clock_offset_ms");
+  if (offset == nullptr || !offset->is_int64()) return "-";
+  return fmt::format("{:+} ms", offset->as_int64());
+}
+
 // Hints, repair, scrub and reaping, where clients slow them down.
 std::string background_line(const json::object& status) {
   const json::value* const found = status.if_contains("background");
@@ -237,20 +249,21 @@ Result<std::string> status_table(const std::string& status_document) {
   const auto parsed = parse_object(status_document);
   if (!parsed.ok()) return parsed.status();
   const json::object& status = parsed.value();
-  std::vector<Row> rows = {{"MEMBER", "PEER", "STATE", "REDIS", "PARTITIONS", "HINTS"}};
+  std::vector<Row> rows = {{"MEMBER", "PEER", "STATE", "REDIS", "PARTITIONS", "HINTS", "CLOCK"}};
   for (const json::value& value : array_of(status, "members")) {
     if (!value.is_object()) return not_understood();
     const json::object& member = value.as_object();
     const bool self = text_of(member, "self") == "true";
     rows.push_back({text_of(member, "name"), text_of(member, "peer"),
                     text_of(member, "state") + (self ? " (asked)" : ""), text_of(member, "redis"),
-                    text_of(member, "partitions"), text_of(member, "hints_pending")});
+                    text_of(member, "partitions"), text_of(member, "hints_pending"),
+                    clock_cell(member)});
   }
   if (rows.size() == 1) return not_understood();
   std::string out =
       fmt::format("cluster {}: {}, {} members, {} partitions\n\n", text_of(status, "cluster"),
                   text_of(status, "state"), rows.size() - 1, text_of(status, "partitions"));
-  out += aligned(rows) + reason_lines(status);
+  out += aligned(rows) + reason_lines(status) + far_ahead_line(status);
   const json::value* const store = status.if_contains("store");
   const bool failed =
       store != nullptr && store->is_object() && text_of(store->as_object(), "failed") == "true";

@@ -26,7 +26,7 @@ struct Parsed {
   std::string key, file;
   int database = 0;
   RepairCommand repair;
-  bool markdown = false;
+  bool markdown = false, strict = false;
   int exit_status = kExitFine;
 };
 
@@ -118,7 +118,8 @@ void add_config(CLI::App& app, Parsed& parsed) {
   config.require_subcommand(1);
   CLI::App& check = *config.add_subcommand("check", "Name every mistake in a file");
   check.add_option("FILE", parsed.file, "The YAML file")->required();
-  check.callback([&parsed] { parsed.exit_status = check_config(parsed.file); });
+  check.add_flag("--strict", parsed.strict, "Warnings are mistakes: exit status 1");
+  check.callback([&parsed] { parsed.exit_status = check_config(parsed.file, parsed.strict); });
   CLI::App& show = *config.add_subcommand("show", "Show what is in force, defaults included");
   show.add_option("FILE", parsed.file, "The YAML file");
   add_override(show, "--name", parsed.serve.overrides.name, "Which member of the file");

@@ -27,15 +27,18 @@ std::string founder_names(const Config& config) {
 
 }  // namespace
 
-int check_config(const std::string& file) {
+int check_config(const std::string& file, bool strict) {
   const ConfigReport report = load_config_file(file);
   if (!report.ok()) return complain(report);
+  fmt::print(stderr, "{}", report.warnings_text());
+  if (strict && !report.warnings.empty()) return kExitFailed;
   std::error_code error;
   const bool empty = std::filesystem::file_size(file, error) == 0 && !error;
   fmt::print("{}: {}\n", file,
              empty ? "the file is empty, so the defaults are in force: `kvorum config show` lists "
                      "them"
-                   : "no mistakes");
+             : report.warnings.empty() ? "no mistakes"
+                                       : "no mistakes, but see the warnings");
   return kExitFine;
 }
 

@@ -8,8 +8,9 @@
 
 namespace kvorum::server {
 
-// The exit status: kExitUsage where there is a mistake.
-int check_config(const std::string& file);
+// The exit status: kExitUsage where there is a mistake; with `strict` kExitFailed where there are
+// only warnings.
+int check_config(const std::string& file, bool strict);
 int show_config_of(const std::string& file, const Overrides& overrides);
 
 }  // namespace kvorum::server

@@ -104,6 +104,7 @@ int serve(const ServeOptions& options) {
   }
   raise_descriptor_limit();
   log_banner(options, report.config);
+  for (const Problem& warning : report.warnings) log_warning("{}", warning.to_text());
   auto node = Node::open(report.config);
   if (!node.ok()) {
     stop_logging();

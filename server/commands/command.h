@@ -36,8 +36,13 @@ class NodeFacts {
   virtual uint64_t wall_us() = 0;
   // The sessions of this reactor.
   virtual void each_session(FunctionRef<void(const SessionState&)> fn) = 0;
-  virtual const MacKey& token_key() const = 0;
-  virtual std::string_view password() const = 0;
+  // Of context tokens: the first mints, all are accepted.
+  virtual std::span<const MacKey> token_keys() const = 0;
+  // Any of them is right; none: nobody is asked.
+  virtual std::span<const std::string> passwords() const = 0;
+  // How long an attempt to log in from that address waits, and that one has failed.
+  virtual uint64_t login_delay_us(std::string_view peer_address) = 0;
+  virtual void login_failed(std::string_view peer_address) = 0;
   virtual uint64_t value_bytes_max() const = 0;
   virtual uint64_t random() = 0;
   virtual TrafficCounts& traffic() = 0;

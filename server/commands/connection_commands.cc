@@ -38,19 +38,21 @@ void select(const CommandCall& call, Plan& plan) {
 
 // Without a password the default user takes any.
 bool log_in(const CommandCall& call, std::string_view user, std::string_view password) {
-  const std::string_view expected = call.facts.password();
+  const std::span<const std::string> passwords = call.facts.passwords();
   const bool right =
-      user == kDefaultUser && (expected.empty() || same_password(password, expected));
+      user == kDefaultUser && (passwords.empty() || is_password(password, passwords));
   if (right) call.session.authenticated = true;
+  if (!right) call.facts.login_failed(call.session.peer_address);
   return right;
 }
 
 void auth(const CommandCall& call, Plan& plan) {
   if (call.words.size() > 3) return plan.fail(protocol::kSyntaxError);
   const bool names_user = call.words.size() == 3;
-  if (!names_user && call.facts.password().empty()) {
+  if (!names_user && call.facts.passwords().empty()) {
     return plan.fail(protocol::kAuthWithoutPassword);
   }
+  if (must_wait_to_log_in(call.session, call.facts, call.now, plan)) return;
   const std::string_view user = names_user ? call.words[1] : kDefaultUser;
   if (!log_in(call, user, call.words.back())) return plan.fail(protocol::kWrongPass);
   plan.answer(Reply::ok());
@@ -109,6 +111,7 @@ bool read_hello(Words words, Plan& plan, HelloOptions* options) {
 void hello(const CommandCall& call, Plan& plan) {
   HelloOptions options;
   if (!read_hello(call.words, plan, &options)) return;
+  if (options.has_auth && must_wait_to_log_in(call.session, call.facts, call.now, plan)) return;
   if (options.has_auth && !log_in(call, options.user, options.password)) {
     return plan.fail(protocol::kWrongPass);
   }
@@ -122,7 +125,7 @@ void reset(const CommandCall& call, Plan& plan) {
   SessionState& session = call.session;
   session.keyspace = 0;
   session.resp = RespVersion::k2;
-  session.authenticated = call.facts.password().empty();
+  session.authenticated = call.facts.passwords().empty();
   session.name.clear();
   session.r = session.w = 0;
   session.causal = session.no_evict = session.no_touch = false;

@@ -221,17 +221,19 @@ void plan_login(const MemcachedCall& call, Plan& plan) {
   if (call.request.command != MemcachedCommand::kSet) {
     return plan.fail(protocol::kMemcachedUnauthenticated);
   }
-  call.facts.traffic().note(CacheCount::kAuthCommands);
   const std::string_view value = call.request.value;
   const size_t blank = value.find(' ');
+  if (blank != value.npos && must_wait_to_log_in(call.session, call.facts, call.now, plan)) return;
+  call.facts.traffic().note(CacheCount::kAuthCommands);
   if (blank == value.npos) {
     call.facts.traffic().note(CacheCount::kAuthErrors);
     return plan.fail(kBadLogin);
   }
   const bool right = value.substr(0, blank) == kDefaultUser &&
-                     same_password(value.substr(blank + 1), call.facts.password());
+                     is_password(value.substr(blank + 1), call.facts.passwords());
   if (!right) {
     call.facts.traffic().note(CacheCount::kAuthErrors);
+    call.facts.login_failed(call.session.peer_address);
     return plan.fail("CLIENT_ERROR authentication failure");
   }
   call.session.authenticated = true;

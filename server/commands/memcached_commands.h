@@ -13,6 +13,7 @@ struct MemcachedCall {
   SessionState& session;
   NodeFacts& facts;
   uint64_t now_ms;
+  Now now;
 };
 
 void plan_memcached(const MemcachedCall& call, Plan& plan);

@@ -94,7 +94,7 @@ Reply settings(const NodeStatus& status, NodeFacts& facts) {
       .add("cas_enabled", "yes")
       .add("binding_protocol", "ascii")
       .add("auth_enabled_sasl", "no")
-      .add("auth_enabled_ascii", facts.password().empty() ? "no" : "yes")
+      .add("auth_enabled_ascii", facts.passwords().empty() ? "no" : "yes")
       .add("item_size_max", facts.value_bytes_max())
       .add("flush_enabled", "yes")
       .add("dump_enabled", "no");

@@ -82,6 +82,8 @@ void stats_section(const NodeStatus& status, Out out) {
                  status.commands_per_second, status.net_input_bytes);
   fmt::format_to(out, "total_net_output_bytes:{}\r\nrejected_connections:{}\r\nexpired_keys:{}\r\n",
                  status.net_output_bytes, status.connections_rejected, status.expired_keys);
+  fmt::format_to(out, "rejected_protected_mode:{}\r\nacl_access_denied_auth:{}\r\n",
+                 status.protected_refusals, status.logins_failed);
   fmt::format_to(out, "evicted_keys:{}\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\n",
                  status.counters.evicted_keys, status.keyspace_hits, status.keyspace_misses);
 }
@@ -173,6 +175,11 @@ void dynamo_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "frontier_waits:{}\r\ndead_versions:{}\r\nquarantined:{}\r\n",
                  status.reaping.waits, counters.dead_versions, status.reaping.quarantined);
   problem_lines(status.problems, out);
+  const uint64_t clock_us = largest_clock_offset_us(status);
+  fmt::format_to(out, "clock_offset_ms_max:{}\r\nclocks_far_ahead:{}\r\n", clock_us / 1000,
+                 status.far_ahead);
+  fmt::format_to(out, "greetings_refused:{}\r\ngreetings_evicted:{}\r\n", status.greetings_refused,
+                 status.greetings_evicted);
   latency_lines("get", status.get_latency, out);
   latency_lines("put", status.put_latency, out);
   if (status.background) background_lines(*status.background, out);

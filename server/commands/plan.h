@@ -97,6 +97,7 @@ struct Plan {
   uint16_t command = 0;         // the row's number
   bool silent = false;          // memcached's noreply
   uint64_t flush_after_ms = 0;  // memcached: flush_all with a delay; beside a reply
+  uint64_t again_at_us = 0;     // nothing is done: the request is run again then
 
   // Requests of more keys than this are not kept in memory for the next plan.
   static constexpr size_t kRequestsKeptMax = 16384;
@@ -138,6 +139,7 @@ inline void Plan::reset() {
   remembered.clear();
   silent = false;
   flush_after_ms = 0;
+  again_at_us = 0;
 }
 
 inline cluster::Request& Plan::add(cluster::Request::Kind request_kind, std::string_view key,

@@ -85,7 +85,8 @@ Reply context_and_values(const FinishInput& input, cluster::NodeId fastest) {
   std::vector<Reply> values;
   for (const cluster::Version& version : seen(input)) values.push_back(Reply::bulk(version.bytes));
   std::vector<Reply> items;
-  items.push_back(Reply::bulk_owned(cluster::encode_token(token, input.facts.token_key())));
+  items.push_back(
+      Reply::bulk_owned(cluster::encode_token(token, input.facts.token_keys().front())));
   items.push_back(Reply::array(std::move(values)));
   return Reply::array(std::move(items));
 }
@@ -106,12 +107,12 @@ Reply finish_kv_write(const FinishInput& input) {
   cluster::Token token;
   if (input.completion.context) token.context = *input.completion.context;
   token.fastest_node = input.completion.service.coordinator;
-  return Reply::bulk_owned(cluster::encode_token(token, input.facts.token_key()));
+  return Reply::bulk_owned(cluster::encode_token(token, input.facts.token_keys().front()));
 }
 
 // The request of a write under the context given as a word; null with the error planned.
 cluster::Request* plan_kv_write(const CommandCall& call, cluster::EditCode code, Plan& plan) {
-  Result<cluster::Token> token = cluster::decode_token(call.words[2], call.facts.token_key());
+  Result<cluster::Token> token = cluster::decode_token(call.words[2], call.facts.token_keys());
   if (!token.ok()) {
     plan.fail(kBadContext);
     return nullptr;

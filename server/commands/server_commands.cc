@@ -35,7 +35,10 @@ std::string redis_host(NodeFacts& facts) {
   const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
   return in_brackets ? host.substr(1, host.size() - 2) : host;
 }
-std::string password_text(NodeFacts& facts) { return std::string(facts.password()); }
+// As in Redis to clients that gave one.
+std::string password_text(NodeFacts& facts) {
+  return facts.passwords().empty() ? std::string() : facts.passwords().front();
+}
 std::string databases(NodeFacts&) { return std::to_string(kKeyspacesMax); }
 std::string longest_value(NodeFacts& facts) { return std::to_string(facts.value_bytes_max()); }
 std::string none(NodeFacts&) { return ""; }

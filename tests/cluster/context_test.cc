@@ -11,6 +11,7 @@ namespace kvorum::cluster {
 namespace {
 
 constexpr MacKey kKey{0x0123456789abcdef, 0xfedcba9876543210};
+constexpr MacKey kKeys[] = {kKey};
 
 bool same_context(const Context& a, const Context& b) {
   return a.vector == b.vector &&
@@ -40,14 +41,14 @@ RC_GTEST_PROP(ContextProperty, ContextsOfReachableObjectsComeBack, ()) {
     Context decoded;
     RC_ASSERT(decode_context(bytes, decoded));
     RC_ASSERT(same_context(decoded, context));
-    const Result<Token> token = decode_token(encode_token({context, 9}, kKey), kKey);
+    const Result<Token> token = decode_token(encode_token({context, 9}, kKey), kKeys);
     RC_ASSERT(token.ok());
     RC_ASSERT(same_context(token.value().context, context));
   }
 }
 
 TEST(ContextToken, ComesBackWithTheFastestNode) {
-  const Result<Token> token = decode_token(encode_token(sample_token(), kKey), kKey);
+  const Result<Token> token = decode_token(encode_token(sample_token(), kKey), kKeys);
   ASSERT_TRUE(token.ok());
   EXPECT_TRUE(same_context(token.value().context, sample_context()));
   EXPECT_EQ(token.value().fastest_node, 77U);
@@ -55,7 +56,7 @@ TEST(ContextToken, ComesBackWithTheFastestNode) {
 
 TEST(ContextToken, TheEmptyContextIsTheEmptyText) {
   EXPECT_EQ(encode_token({}, kKey), "");
-  const Result<Token> token = decode_token("", kKey);
+  const Result<Token> token = decode_token("", kKeys);
   ASSERT_TRUE(token.ok());
   EXPECT_TRUE(token.value().context.empty());
 }
@@ -67,7 +68,7 @@ TEST(ContextToken, EveryChangedCharacterIsRefused) {
       std::string changed = text;
       if (changed[at] == static_cast<char>(byte)) continue;
       changed[at] = static_cast<char>(byte);
-      const Result<Token> token = decode_token(changed, kKey);
+      const Result<Token> token = decode_token(changed, kKeys);
       ASSERT_FALSE(token.ok()) << at << " " << byte;
       ASSERT_EQ(token.status().code(), Code::kInvalid);
     }
@@ -77,26 +78,26 @@ TEST(ContextToken, EveryChangedCharacterIsRefused) {
 TEST(ContextToken, EveryMissingDoubledOrSwappedCharacterIsRefused) {
   const std::string text = encode_token(sample_token(), kKey);
   for (size_t at = 0; at < text.size(); ++at) {
-    EXPECT_FALSE(decode_token(text.substr(0, at) + text.substr(at + 1), kKey).ok());
-    EXPECT_FALSE(decode_token(text.substr(0, at) + text[at] + text.substr(at), kKey).ok());
-    EXPECT_EQ(decode_token(text.substr(0, at), kKey).ok(), at == 0);
+    EXPECT_FALSE(decode_token(text.substr(0, at) + text.substr(at + 1), kKeys).ok());
+    EXPECT_FALSE(decode_token(text.substr(0, at) + text[at] + text.substr(at), kKeys).ok());
+    EXPECT_EQ(decode_token(text.substr(0, at), kKeys).ok(), at == 0);
     std::string swapped = text;
     if (at > 0) std::swap(swapped[at - 1], swapped[at]);
-    EXPECT_EQ(decode_token(swapped, kKey).ok(), swapped == text);
+    EXPECT_EQ(decode_token(swapped, kKeys).ok(), swapped == text);
   }
 }
 
 TEST(ContextToken, OfAnotherClusterIsRefused) {
   const std::string text = encode_token(sample_token(), kKey);
-  EXPECT_FALSE(decode_token(text, {kKey[0] ^ 1, kKey[1]}).ok());
-  EXPECT_FALSE(decode_token(text, {kKey[0], kKey[1] ^ 1}).ok());
+  const MacKey others[] = {{kKey[0] ^ 1, kKey[1]}, {kKey[0], kKey[1] ^ 1}};
+  EXPECT_FALSE(decode_token(text, others).ok());
 }
 
 TEST(ContextToken, WhatIsNoTokenIsRefused) {
   for (const char* text : {"A", "AA", "not a token", "AAAAAAAAAAAAAAAA", "====", "\n"}) {
-    EXPECT_FALSE(decode_token(text, kKey).ok()) << text;
+    EXPECT_FALSE(decode_token(text, kKeys).ok()) << text;
   }
-  EXPECT_FALSE(decode_token(std::string(1 << 20, 'A'), kKey).ok());
+  EXPECT_FALSE(decode_token(std::string(1 << 20, 'A'), kKeys).ok());
 }
 
 TEST(ContextBytes, EveryTruncationAndEveryLongerFormIsRefused) {

@@ -24,10 +24,16 @@ struct CommandNode : NodeServices {
   NodeStatus status() override;
   void reset_statistics() override { at_reset = std::make_shared<NodeStatus>(status()); }
   uint64_t wall_us() override { return 1'700'000'000'123'456; }
+  uint64_t login_delay_us(std::string_view) override { return login_delay; }
+  void login_failed(std::string_view) override { ++logins_failed; }
+  void refused_by_protected_mode(std::string_view) override { ++protected_refusals; }
   cluster::NodeParts parts();
 
   std::string redis = "127.0.0.1:6379";
   std::shared_ptr<const NodeStatus> at_reset;
+  uint64_t login_delay = 0;  // microseconds
+  uint64_t logins_failed = 0, protected_refusals = 0;
+
   uint64_t incarnation;
   cluster::AuthorTable authors;
   cluster::HybridClock clock;

@@ -82,7 +82,7 @@ class Password : public ::testing::Test {
  protected:
   static DispatcherOptions with_password() {
     DispatcherOptions options;
-    options.password = "secret";
+    options.passwords = {"secret"};
     return options;
   }
   static ConversationOptions unknown() {
@@ -115,6 +115,66 @@ TEST_F(Password, Auth) {
             "+OK\r\n+OK\r\n:20000\r\n");
   EXPECT_EQ(client.say("RESET"), "+RESET\r\n");
   EXPECT_EQ(client.say("GET", "k"), "-NOAUTH Authentication required.\r\n");
+}
+
+TEST(Passwords, AnyOfSeveralIsRight) {
+  DispatcherOptions options;
+  options.passwords = {"new", "old"};
+  CommandCluster cluster(1, {}, options);
+  ConversationOptions unknown = TestClient::plain();
+  unknown.authenticated = false;
+  for (const char* const password : {"new", "old"}) {
+    TestClient client(cluster, 0, unknown);
+    EXPECT_THAT(client.say("AUTH", "older"), StartsWith("-WRONGPASS"));
+    EXPECT_EQ(client.say("AUTH", password), "+OK\r\n");
+    EXPECT_EQ(client.say("CONFIG", "GET", "requirepass"),
+              "*2\r\n$11\r\nrequirepass\r\n$3\r\nnew\r\n");
+  }
+}
+
+TEST_F(Password, MistakesAreCounted) {
+  client.say("AUTH", "wrong");
+  client.say("AUTH", "somebody", "secret");
+  client.say("HELLO", "3", "AUTH", "default", "wrong");
+  client.say("AUTH", "secret");
+  EXPECT_EQ(cluster.nodes[0]->logins_failed, 3u);
+}
+
+// The attempt is not looked at before its time, whether it is right or not, and nothing behind it
+// in its connection is; another connection of another address goes on.
+TEST_F(Password, AnAddressThatFailedTooOftenWaits) {
+  cluster.nodes[0]->login_delay = 400'000;
+  TestClient other(cluster, 0);
+  EXPECT_EQ(client.send(TestClient::resp({"AUTH", "secret"}) + TestClient::resp({"PING"})), "");
+  EXPECT_TRUE(client.conversation().blocked());
+  EXPECT_EQ(other.say("SET", "k", "v"), "+OK\r\n");
+  cluster.pass_ms(390);
+  EXPECT_EQ(client.send(""), "");
+  EXPECT_EQ(client.wakes, 0);
+  cluster.pass_ms(10);
+  EXPECT_EQ(client.wakes, 1);
+  EXPECT_EQ(client.send(""), "+OK\r\n+PONG\r\n");
+  EXPECT_EQ(client.send(TestClient::resp({"AUTH", "wrong"})), "");
+  EXPECT_EQ(cluster.nodes[0]->logins_failed, 0u);
+  cluster.pass_ms(400);
+  EXPECT_THAT(client.send(""), StartsWith("-WRONGPASS"));
+  EXPECT_EQ(cluster.nodes[0]->logins_failed, 1u);
+}
+
+TEST_F(Password, WhoHangsUpWhileItWaitsIsForgotten) {
+  cluster.nodes[0]->login_delay = 400'000;
+  EXPECT_EQ(client.send(TestClient::resp({"HELLO", "3", "AUTH", "default", "secret"})), "");
+  client.hang_up();
+  cluster.pass_ms(500);
+  EXPECT_EQ(cluster.nodes[0]->dispatcher.next_deadline_us(), 0u);
+}
+
+TEST_F(Password, ConnectionsOfOtherHostsAreToldAndCounted) {
+  ConversationOptions refused = unknown();
+  refused.refused_by_protected_mode = true;
+  TestClient stranger(cluster, 0, refused);
+  EXPECT_THAT(stranger.say("PING"), StartsWith("-DENIED"));
+  EXPECT_EQ(cluster.nodes[0]->protected_refusals, 1u);
 }
 
 TEST_F(Password, HelloWithAuth) {

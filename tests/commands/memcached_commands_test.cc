@@ -242,17 +242,23 @@ TEST(MemcachedLimits, ARefusedSetDeletesTheOldValue) {
 
 TEST(MemcachedPassword, IsGivenBySet) {
   DispatcherOptions options;
-  options.password = "secret";
+  options.passwords = {"secret", "other"};
   CommandCluster cluster(1, {}, options);
   ConversationOptions unknown = TestClient::memcached();
   unknown.authenticated = false;
   TestClient m(cluster, 0, unknown);
   EXPECT_EQ(m.line("get k\r\n"), "CLIENT_ERROR unauthenticated\r\n");
   EXPECT_EQ(m.line("set x 0 0 13\r\ndefault wrong\r\n"), "CLIENT_ERROR authentication failure\r\n");
-  EXPECT_EQ(m.line("set x 0 0 14\r\ndefault secret\r\nget x\r\n"), "STORED\r\nEND\r\n");
+  EXPECT_EQ(cluster.nodes[0]->logins_failed, 1u);
+  cluster.nodes[0]->login_delay = 100'000;
+  EXPECT_EQ(m.send("set x 0 0 14\r\ndefault secret\r\nget x\r\n"), "");
+  cluster.pass_ms(100);
+  EXPECT_EQ(m.line(""), "STORED\r\nEND\r\n");
   const std::string stats = m.line("stats\r\n");
   EXPECT_THAT(stats, HasSubstr("STAT auth_cmds 2\r\n"));
   EXPECT_THAT(stats, HasSubstr("STAT auth_errors 1\r\n"));
+  TestClient second(cluster, 0, unknown);
+  EXPECT_EQ(second.line("set x 0 0 13\r\ndefault other\r\n"), "STORED\r\n");
 }
 
 TEST(MemcachedDeadline, FollowsItsRules) {

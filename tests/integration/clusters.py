@@ -128,7 +128,7 @@ def half_open(cluster):
         began = time.monotonic()
         ended = closes(silent, 9)
         took = time.monotonic() - began
-        checks.that('a connection that does not greet is ended after 5 s', ended and took > 3, took)
+        checks.that('a connection that does not greet is ended after 3 s', ended and took > 2, took)
 
 
 def greetings_refused():

@@ -32,7 +32,7 @@ TEST(ConfigProblems, AreAllReportedAtOnceInTheOrderOfTheFile) {
   EXPECT_FALSE(report.ok());
   EXPECT_EQ(report.to_text(),
             "dir/f.yaml:1:1: unknown key 'x' in the top level; known are node, listen, cluster, "
-            "keyspaces, engine, reactors, limits, password, timing, debug, log, admin\n"
+            "keyspaces, engine, reactors, limits, password, peer, timing, debug, log, admin\n"
             "dir/f.yaml:2:14: log.level: 'loud' is unknown; known are trace, debug, info, warn, "
             "error\n");
 }
@@ -43,7 +43,7 @@ TEST(ConfigProblems, MisspeltKeysOfEverySectionAreNamed) {
       {"node: {nmae: a}", "unknown key 'nmae' in node; did you mean 'name'?"},
       {"node: {dir: a}", "unknown key 'dir' in node; known are name, data, rack, zone, weight"},
       {"cluster: {partition: 1}", "unknown key 'partition' in cluster; did you mean 'partitions'?"},
-      {"cluster: {members: [{name: a, peer: 'h:1', wieght: 2}]}",
+      {"cluster: {members: [{name: a, peer: '127.0.0.1:1', wieght: 2}]}",
        "unknown key 'wieght' in cluster.members[0]; did you mean 'weight'?"},
       {"keyspaces: {default: {conflict: lww}}",
        "unknown key 'conflict' in keyspaces.default; did you mean 'conflicts'?"},
@@ -79,7 +79,7 @@ TEST(ConfigProblems, WrongTypesAreNamed) {
                   "f.yaml:4:38: limits.request_timeout: expected a duration, found a list",
                   "f.yaml:5:20: cluster.members: expected a list, found a mapping",
                   "f.yaml:5:34: cluster.name: expected a name, found a list",
-                  "f.yaml:5:47: cluster.secret: expected text, found a mapping",
+                  "f.yaml:5:47: cluster.secret: expected text or a list of texts, found a mapping",
                   "f.yaml:6:22: keyspaces.default: expected a mapping, found the text '3'",
                   "f.yaml:7:11: reactors: expected auto or a number, found a list",
                   "f.yaml:8:3: the top level: a key must be a plain word"));
@@ -198,6 +198,7 @@ TEST(ConfigProblems, MembersAreCheckedAgainstEachOther) {
                   "f.yaml:10:7: cluster.members[7]: expected a mapping, found the text 'g'"));
   // Other hosts may use the same ports, directories and wildcards.
   EXPECT_THAT(problems_of("cluster:\n"
+                          "  secret: 0123456789abcdef\n"
                           "  members:\n"
                           "    - {name: a, peer: 'h1:1', redis: '0.0.0.0:2', data: d}\n"
                           "    - {name: b, peer: 'h2:1', redis: '0.0.0.0:2', data: d}\n"),
@@ -207,8 +208,8 @@ TEST(ConfigProblems, MembersAreCheckedAgainstEachOther) {
 TEST(ConfigProblems, TwoListenersOnOneAddress) {
   EXPECT_THAT(problems_of("listen: {redis: 127.0.0.1:7379}"),
               ElementsAre("f.yaml:1:9: listen: redis and peer would both use 127.0.0.1:7379"));
-  EXPECT_THAT(problems_of("cluster:\n"
-                          "  members: [{name: a, peer: 'h:1', redis: 'h:2', admin: 'h:2'}]\n"),
+  EXPECT_THAT(problems_of("cluster: {secret: s,\n"
+                          "  members: [{name: a, peer: 'h:1', redis: 'h:2', admin: 'h:2'}]}\n"),
               ElementsAre("f.yaml:2:57: cluster.members[0].admin: 'h:2' is already "
                           "cluster.members[0].redis"));
   Overrides overrides;

@@ -61,7 +61,8 @@ TEST(ConfigDefaults, NoFileIsOneDurableNodeOnTheUsualPorts) {
   EXPECT_EQ(config.timing.scrub_ms, 3'600'000U);
   EXPECT_EQ(config.clock_offset_ms, 0);
   EXPECT_EQ(config.log.level, LogLevel::kInfo);
-  EXPECT_EQ(config.password, "");
+  EXPECT_TRUE(config.passwords.empty());
+  EXPECT_FALSE(config.peer_insecure);
 }
 
 TEST(ConfigDefaults, ALoneNodeMayKeepTheUsualQuorum) {
@@ -100,7 +101,7 @@ log:     {level: debug, format: json}
   EXPECT_EQ(config.listen.memcached, (cluster::Endpoint{"h", 2}));
   EXPECT_EQ(config.listen.peer, (cluster::Endpoint{"h", 3}));
   EXPECT_EQ(config.listen.admin, (cluster::Endpoint{"h", 4}));
-  EXPECT_EQ(config.cluster.secret, "s # x");
+  EXPECT_THAT(config.cluster.secrets, ElementsAre("s # x"));
   EXPECT_EQ(config.cluster.partitions, 1024U);
   EXPECT_EQ(config.cluster.partitioner, Partitioner::kSlots);
   ASSERT_THAT(config.cluster.founders, SizeIs(1));
@@ -126,7 +127,7 @@ log:     {level: debug, format: json}
   EXPECT_EQ(config.limits.clock_entries_max, 15U);
   EXPECT_EQ(config.limits.hints_bytes, 256U << 20);
   EXPECT_EQ(config.limits.foreground_p99_ms, 25U);
-  EXPECT_EQ(config.password, "1234");
+  EXPECT_THAT(config.passwords, ElementsAre("1234"));
   EXPECT_EQ(config.timing.gossip_ms, 10U);
   EXPECT_EQ(config.timing.hints_ms, 20U);
   EXPECT_EQ(config.timing.anti_entropy_ms, 60000U);
@@ -186,7 +187,7 @@ TEST(ConfigNode, SeveralMembersAndNoNameIsAChoiceNotAProblem) {
 }
 
 TEST(ConfigNode, TheOnlyMemberNeedsNoName) {
-  const Config config = config_of("cluster: {members: [{name: solo, peer: 'h:1'}]}");
+  const Config config = config_of("cluster: {secret: s, members: [{name: solo, peer: 'h:1'}]}");
   EXPECT_EQ(config.node.name, "solo");
   EXPECT_EQ(config.listen.peer.to_text(), "h:1");
 }
@@ -201,6 +202,7 @@ TEST(ConfigNode, AStrangerIsNoFounder) {
 
 TEST(ConfigNode, TheNodeSectionOfAnotherNameIsNotThisNode) {
   const std::string text =
+      "peer: {insecure: true}\n"
       "node: {name: a, data: /var/a, weight: 5, rack: q}\n"
       "listen: {redis: 127.0.0.1:1, peer: 0.0.0.0:9}\n" +
       std::string(kThree);
@@ -213,7 +215,8 @@ TEST(ConfigNode, TheNodeSectionOfAnotherNameIsNotThisNode) {
 }
 
 TEST(ConfigNode, ListenWinsOverTheEntryOfANamedNodeAndYieldsOtherwise) {
-  const std::string listen = "listen: {redis: 127.0.0.1:1, peer: 0.0.0.0:9}\n";
+  const std::string listen =
+      "peer: {insecure: true}\nlisten: {redis: 127.0.0.1:1, peer: 0.0.0.0:9}\n";
   const Config own = config_of("node: {name: b}\n" + listen + std::string(kThree));
   EXPECT_EQ(own.listen.redis.to_text(), "127.0.0.1:1");
   EXPECT_EQ(own.listen.peer.to_text(), "0.0.0.0:9");
@@ -248,7 +251,7 @@ TEST(ConfigOverrides, WinOverTheFile) {
   overrides.admin = "[::]:4";
   overrides.data = "/other";
   overrides.engine = "memory";
-  const Config config = config_of(kThree, overrides);
+  const Config config = config_of("peer: {insecure: true}\n" + std::string(kThree), overrides);
   EXPECT_EQ(config.listen.redis.to_text(), "h:1");
   EXPECT_EQ(config.listen.memcached.to_text(), "h:2");
   EXPECT_EQ(config.listen.peer.to_text(), "h:3");
@@ -314,6 +317,57 @@ TEST(ConfigShow, HidesSecrets) {
   const std::string shown = show_config(config_of("password: swordfish\ncluster: {secret: hush}"));
   EXPECT_THAT(shown, AllOf(Not(HasSubstr("swordfish")), Not(HasSubstr("hush"))));
   EXPECT_THAT(shown, AllOf(HasSubstr("password: \"********\""), HasSubstr("secret: \"********\"")));
+}
+
+TEST(ConfigShow, HidesEachOfSeveralSecretsAndCanBeReadAgain) {
+  const std::string shown =
+      show_config(config_of("password: [one, two]\ncluster: {secret: [three, four]}"));
+  for (const char* const secret : {"one", "two", "three", "four"}) {
+    EXPECT_THAT(shown, Not(HasSubstr(std::string(secret) + "\"")));
+  }
+  EXPECT_THAT(config_of(shown).passwords, SizeIs(2));
+  EXPECT_THAT(config_of(shown).cluster.secrets, SizeIs(2));
+}
+
+TEST(ConfigSecrets, AreOneTextOrAList) {
+  EXPECT_THAT(config_of("password: a").passwords, ElementsAre("a"));
+  EXPECT_THAT(config_of("password: [a, b]").passwords, ElementsAre("a", "b"));
+  EXPECT_THAT(config_of("password: ''").passwords, IsEmpty());
+  EXPECT_THAT(config_of("cluster: {secret: [new, old]}").cluster.secrets,
+              ElementsAre("new", "old"));
+  EXPECT_THAT(problems_of("password: [a, '']"),
+              ElementsAre("f.yaml:1:11: password: an empty text in a list is a mistake"));
+  EXPECT_THAT(problems_of("password: []"), ElementsAre(HasSubstr("a list has 1 to 8 texts")));
+  EXPECT_THAT(problems_of("password: [[a]]"),
+              ElementsAre("f.yaml:1:11: password: expected text, found a list"));
+}
+
+TEST(ConfigSecrets, AnOpenPeerPortNeedsOne) {
+  const auto asks = [](std::string_view text, const Overrides& overrides = {}) {
+    const std::vector<std::string> problems = problems_of(text, overrides);
+    return problems.size() == 1 &&
+           problems[0].find("cluster.secret is missing") != problems[0].npos;
+  };
+  EXPECT_TRUE(asks("listen: {peer: 0.0.0.0:7379}"));
+  EXPECT_TRUE(asks("listen: {peer: 10.0.0.1:7379}"));
+  EXPECT_TRUE(asks("listen: {peer: '[::]:7379'}"));
+  EXPECT_TRUE(asks("listen: {peer: a.example:7379}"));
+  EXPECT_TRUE(asks("listen: {peer: 127.example:7379}"));
+  EXPECT_TRUE(asks("cluster: {members: [{name: a, peer: '10.0.0.1:7379'}]}"));
+  // Of which nobody knows yet which member it is.
+  EXPECT_TRUE(asks("cluster: {members: [{name: a, peer: 'a:7379'}, {name: b, peer: 'b:7379'}]}"));
+  Overrides overrides;
+  overrides.peer = "0.0.0.0:7379";
+  EXPECT_TRUE(asks("", overrides));
+  EXPECT_TRUE(asks("peer: {insecure: false}\nlisten: {peer: 0.0.0.0:7379}"));
+
+  for (const char* const fine :
+       {"", "listen: {peer: 127.0.0.2:7379}", "listen: {peer: '[::1]:7379'}",
+        "listen: {peer: localhost:7379}", "listen: {peer: 0.0.0.0:1}\ncluster: {secret: s}",
+        "listen: {peer: 0.0.0.0:1}\ncluster: {secret: [s, t]}",
+        "listen: {peer: 0.0.0.0:1}\npeer: {insecure: true}"}) {
+    EXPECT_THAT(problems_of(fine), IsEmpty()) << fine;
+  }
 }
 
 TEST(ConfigShow, QuotesWhatYamlWouldMisread) {

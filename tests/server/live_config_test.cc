@@ -28,7 +28,7 @@ TEST(LiveConfig, LimitsLevelAndPasswordCanChange) {
                                    ConfigChange{"password", "none", "********", true}));
   const Config joined = with_live_part(running, fresh);
   EXPECT_EQ(joined.limits.clients, 7u);
-  EXPECT_EQ(joined.password, "sesame");
+  EXPECT_THAT(joined.passwords, testing::ElementsAre("sesame"));
   EXPECT_EQ(joined.log.level, LogLevel::kDebug);
 }
 

@@ -75,6 +75,17 @@ TEST(NodeProblems, APeerThatRefusesIsTold) {
   EXPECT_THAT(problems[0].what, HasSubstr("cluster.secret differs"));
 }
 
+TEST(NodeProblems, AClockThatIsOffIsTold) {
+  NodeStatus status = settled();
+  status.members[1].clock = cluster::ClockReport{100'000, 500, false};
+  EXPECT_TRUE(node_problems(status).empty());
+  status.members[1].clock = cluster::ClockReport{-600'000'000, 1500, true};
+  const auto problems = node_problems(status);
+  ASSERT_EQ(codes(status), (std::vector<std::string>{"clock_off"}));
+  EXPECT_EQ(problems[0].subject, "b");
+  EXPECT_THAT(problems[0].what, HasSubstr("its clock is 600.0 s behind this node's"));
+}
+
 TEST(NodeProblems, EachHasAConsequenceAndSomethingToDo) {
   NodeStatus status = settled();
   status.loading = status.store_failed = status.peer_port_open = true;

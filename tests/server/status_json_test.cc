@@ -55,8 +55,8 @@ TEST(StatusJsonTest, AnErrorIsQuoted) {
 
 TEST(StatusJsonTest, SecretsStayHere) {
   Config config;
-  config.password = "open sesame";
-  config.cluster.secret = "swordfish";
+  config.passwords = {"open sesame"};
+  config.cluster.secrets = {"swordfish"};
   const std::string shown = config_json(config);
   EXPECT_THAT(shown, testing::Not(testing::HasSubstr("sesame")));
   EXPECT_THAT(shown, testing::Not(testing::HasSubstr("swordfish")));

@@ -30,7 +30,7 @@ std::optional<std::pair<std::string, std::string>> CausalHistory::dominated(
 }
 
 std::optional<cluster::Context> context_of(std::string_view token) {
-  Result<cluster::Token> decoded = cluster::decode_token(token, kTokenKey);
+  Result<cluster::Token> decoded = cluster::decode_token(token, {&kTokenKey, 1});
   if (!decoded.ok()) return std::nullopt;
   return std::move(decoded).value().context;
 }

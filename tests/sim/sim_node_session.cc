@@ -138,7 +138,7 @@ void SimNode::start_reactors() {
     options.replays_hints = reactor == 0;
     reactors_.push_back(std::make_unique<ReactorState>(parts_, view_, options, rng_.next()));
     server::DispatcherOptions dispatching;
-    dispatching.token_key = kTokenKey;
+    dispatching.token_keys = {kTokenKey};
     dispatching.pipeline_bytes_max = world_.swarm.pipeline_bytes_max;
     dispatching.first_client_id = reactor + 1;
     dispatching.client_id_step = world_.swarm.reactors;
