@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bytes received and not yet taken: written at the end, taken from the front. Room is not
 // initialised, so that a buffer sized for a large value costs no memory before its bytes arrive.
+// Growing is linear in the bytes, and large buffers are moved by the page table, not copied.
 // One owner, one thread. The views it gives hold until the next prepare() or release_memory().
 #pragma once
 
@@ -46,6 +47,12 @@ class ByteBuffer {
     begin_ += taken;
     if (begin_ == end_) begin_ = end_ = 0;
   }
+  // Keeps the content, in a buffer that is not much larger.
+  void give_back_room() {
+    if (empty()) return release_memory();
+    to_front();
+    resize(size());
+  }
   // An idle connection keeps no buffer.
   void release_memory() {
     KVORUM_CHECK(empty());
@@ -57,20 +64,24 @@ class ByteBuffer {
  private:
   void make_room(size_t room) {
     const size_t content = size();
-    if (begin_ != 0 && capacity_ - content >= room && begin_ >= content) {
-      std::memcpy(bytes_, bytes_ + begin_, content);
-    } else {
-      // At least half as large again, so that byte-wise growth stays linear.
-      const size_t wanted = content + (room > content / 2 ? room : content / 2);
-      char* const moved = static_cast<char*>(std::malloc(wanted));
-      if (moved == nullptr) throw std::bad_alloc();
-      if (content != 0) std::memcpy(moved, bytes_ + begin_, content);
-      std::free(bytes_);
-      bytes_ = moved;
-      capacity_ = wanted;
-    }
+    const bool has_room = begin_ != 0 && capacity_ - content >= room && begin_ >= content;
+    to_front();
+    // At least half as large again, so that byte-wise growth stays linear.
+    if (!has_room) resize(content + (room > content / 2 ? room : content / 2));
+  }
+
+  void to_front() {
+    const size_t content = size();
+    if (begin_ != 0 && content != 0) std::memmove(bytes_, bytes_ + begin_, content);
     begin_ = 0;
     end_ = content;
+  }
+
+  void resize(size_t wanted) {
+    char* const moved = static_cast<char*>(std::realloc(bytes_, wanted));
+    if (moved == nullptr) throw std::bad_alloc();
+    bytes_ = moved;
+    capacity_ = wanted;
   }
 
   char* bytes_ = nullptr;

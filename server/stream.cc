@@ -63,14 +63,21 @@ void Stream::on_readable() {
   if (open_ && owner_.wants_input()) wait_to_read();
 }
 
+// Room for what the owner waits for, as far as it is believed.
+size_t Stream::room_wanted(size_t kept_bytes) const {
+  const size_t believed = std::max(kept_bytes, kHintBelievedMin);
+  return std::clamp(owner_.input_hint(), kRoomMin, believed);
+}
+
 void Stream::read_once() {
   const bool direct = !kept_.empty();
   char* into = share_.read_buffer.get();
   size_t room = StreamShare::kReadBytes;
   if (direct) {
-    const size_t hint = std::min(owner_.input_hint(), kHintBelievedMax);
-    into = kept_.prepare(std::max<size_t>(hint, 16 * 1024));
-    room = kept_.room();
+    // A buffer with any room to speak of is filled before it grows.
+    const size_t needed = std::clamp<size_t>(owner_.input_hint(), 1, kRoomMin);
+    into = kept_.prepare(kept_.room() >= needed ? 0 : room_wanted(kept_.size()));
+    room = std::min(kept_.room(), kReadOnceMax);
   }
   const ssize_t got = ::recv(watched_.socket, into, room, 0);
   if (got == 0) return end();
@@ -87,8 +94,7 @@ void Stream::read_once() {
   const std::string_view bytes(into, size);
   const size_t taken = owner_.on_input(bytes);
   if (open_ && taken < size) {
-    const size_t hint = std::min(owner_.input_hint(), kHintBelievedMax);
-    kept_.prepare(size - taken + hint);
+    kept_.prepare(size - taken + room_wanted(size - taken));
     kept_.append(bytes.substr(taken));
   }
 }
@@ -102,6 +108,9 @@ void Stream::show_kept() {
   const size_t taken = owner_.on_input(kept_.view());
   kept_.consume(taken);
   if (kept_.empty() && kept_.capacity() > 0) kept_.release_memory();
+  if (kept_.capacity() > kKeptRoomMax && kept_.size() < kept_.capacity() / 4) {
+    kept_.give_back_room();
+  }
 }
 
 void Stream::resume() {

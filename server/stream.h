@@ -61,8 +61,14 @@ class Stream final : private Pollable {
  public:
   // A buffer that a large request grew is given back when it was emptied.
   static constexpr size_t kKeptBytesMax = 64 * 1024;
-  // A claimed size is believed up to here; beyond, the buffer grows as bytes arrive.
-  static constexpr size_t kHintBelievedMax = 64 * 1024 * 1024;
+  // A claimed size is believed up to as much again as has arrived, or to so much: a client that
+  // only claims takes no memory, and a buffer that doubles is linear in its bytes.
+  static constexpr size_t kHintBelievedMin = 256 * 1024;
+  static constexpr size_t kRoomMin = 16 * 1024;
+  // So that a turn of the reactor stays short.
+  static constexpr size_t kReadOnceMax = 1024 * 1024;
+  // What follows a large request is not kept in its buffer.
+  static constexpr size_t kKeptRoomMax = 1024 * 1024;
 
   // `share` and `owner` outlive it. The socket is connected.
   Stream(TcpSocket socket, StreamShare& share, StreamOwner& owner);
@@ -76,6 +82,7 @@ class Stream final : private Pollable {
   size_t kept_bytes() const { return kept_.view().size(); }
   // The other side sends no more.
   bool ended() const { return ended_; }
+  size_t kept_room() const { return kept_.room(); }  // for tests
 
   // Takes the bytes (leaves `bytes` empty, with memory to reuse). Only if !sending().
   void send(std::string& bytes);
@@ -100,6 +107,7 @@ class Stream final : private Pollable {
   void on_writable();
   void read_once();
   void end();
+  size_t room_wanted(size_t kept_bytes) const;
   void show_kept();
   bool push();
   void broke(const error_code& error);

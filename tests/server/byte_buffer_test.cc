@@ -62,6 +62,18 @@ TEST(ByteBufferTest, AnEmptyBufferGivesItsMemoryBack) {
   EXPECT_EQ(buffer.view(), "d");
 }
 
+TEST(ByteBufferTest, RoomThatALargeRequestTookIsGivenBackAndWhatFollowsIsKept) {
+  ByteBuffer buffer;
+  buffer.append(std::string(20'000'000, 'x') + "next");
+  buffer.consume(20'000'000);
+  buffer.give_back_room();
+  EXPECT_EQ(buffer.view(), "next");
+  EXPECT_LT(buffer.capacity(), 100u);
+  buffer.consume(4);
+  buffer.give_back_room();
+  EXPECT_EQ(buffer.capacity(), 0u);
+}
+
 TEST(ByteBufferDeathTest, MoreThanThereIsCannotBeTaken) {
   ByteBuffer buffer;
   buffer.append("abc");

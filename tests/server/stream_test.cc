@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/write.hpp>
+#include <functional>
 #include <optional>
 
 namespace kvorum::server {
@@ -23,6 +24,7 @@ struct Pair {
 class StreamTest : public testing::Test, public StreamOwner {
  protected:
   size_t on_input(std::string_view bytes) override {
+    if (shown) shown(bytes);
     const size_t taken = std::min(bytes.size(), takes_max);
     received.append(bytes.substr(0, taken));
     left = bytes.size() - taken;
@@ -53,6 +55,7 @@ class StreamTest : public testing::Test, public StreamOwner {
   PollSet polls{io};
   StreamShare share{polls};
   Stream stream{std::move(pair.theirs), share, *this};
+  std::function<void(std::string_view)> shown;
   std::string received;
   size_t takes_max = SIZE_MAX, left = 0, hint = 0;
   bool wants = true, outlives_end = false;
@@ -143,6 +146,41 @@ TEST_F(StreamTest, ALargeRequestIsGatheredWhole) {
   write("!");
   run();
   EXPECT_EQ(received, large + "!");
+}
+
+// Each recv used to ask for 64 MB more than there was, and moved all of the buffer for it.
+TEST_F(StreamTest, ALargeRequestIsMovedNoOftenerThanItsBufferDoubles) {
+  stream.start();
+  takes_max = 0;
+  hint = 512 << 20;
+  const std::string part(1 << 20, 'x');
+  const char* at = nullptr;
+  size_t moves = 0;
+  shown = [&](std::string_view bytes) {
+    moves += bytes.data() != at;
+    at = bytes.data();
+  };
+  constexpr size_t kParts = 96;
+  for (size_t sent_bytes = 0; sent_bytes < kParts * part.size();) {
+    error_code error;
+    const size_t offset = sent_bytes % part.size();
+    sent_bytes += pair.ours.write_some(asio::buffer(part.data() + offset, part.size() - offset),
+                                       error);
+    io.restart();
+    io.poll();
+  }
+  run();
+  EXPECT_EQ(left, kParts * part.size());
+  EXPECT_LT(moves, 40u);
+}
+
+TEST_F(StreamTest, AClaimedSizeIsBelievedAsFarAsBytesHaveCome) {
+  stream.start();
+  takes_max = 0;
+  hint = 512 << 20;
+  write(std::string(1000, 'x'));
+  run();
+  EXPECT_EQ(stream.kept_room(), Stream::kHintBelievedMin);
 }
 
 TEST_F(StreamTest, SendingTakesTheBytesAndReusesTheMemory) {

@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Values of many megabytes: what receiving them costs, three nodes that keep them and answer other
+clients meanwhile, and the errors of those that cannot be taken. large_values.py [path/to/kvorum]
+[--long]; the long form has values up to 300 MB and prints what it measured. Ends with
+`N passed, N failed`."""
+import hashlib
+import os
+import resource
+import sys
+import threading
+import time
+
+from node_processes import Checks, Cluster, RespError, until
+
+ARGUMENTS = [word for word in sys.argv[1:] if not word.startswith('--')]
+BINARY = ARGUMENTS[0] if ARGUMENTS else 'build/release/kvorum'
+LONG = '--long' in sys.argv
+MB = 1 << 20
+# The machine is shared: a node beyond this is ended, and its test has failed.
+RESIDENT_BYTES_MAX = 5 << 30
+checks = Checks()
+
+
+def told(text):
+    print('      ' + text, flush=True)
+
+
+def cpu_seconds(cluster, name):
+    with open('/proc/%d/stat' % cluster.processes[name].pid, encoding='ascii') as file:
+        fields = file.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def value_of(megabytes, seed=0):
+    """Random bytes that repeat only after a megabyte and begin with a number of their own."""
+    block = hashlib.sha256(b'%d' % seed).digest() * (MB // 32)
+    return (b'%020d' % (seed * 1000 + megabytes)) + block * megabytes
+
+
+def peak_bytes(cluster, name):
+    with open('/proc/%d/status' % cluster.processes[name].pid, encoding='ascii') as file:
+        for line in file:
+            if line.startswith('VmHWM'):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+class Watch(threading.Thread):
+    """Ends a node that grows beyond what this machine can bear."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster, self.ended, self.over = cluster, threading.Event(), []
+        self.start()
+
+    def run(self):
+        while not self.ended.wait(0.05):
+            for name, process in self.cluster.processes.items():
+                try:
+                    if self.cluster.resident_bytes(name) < RESIDENT_BYTES_MAX:
+                        continue
+                except (OSError, IndexError):
+                    continue
+                self.over.append(name)
+                process.kill()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.join()
+        checks.that('no node took more than 5 GB', not self.over, self.over)
+
+
+class SmallClient(threading.Thread):
+    """Sets and gets small keys, one after the other, and keeps how long each took."""
+
+    def __init__(self, cluster, name):
+        super().__init__(daemon=True)
+        self.cluster, self.name, self.ending = cluster, name, False
+        self.seconds, self.errors = [], []
+        self.start()
+
+    def run(self):
+        try:
+            with self.cluster.resp(self.name, 60) as client:
+                number = 0
+                while not self.ending:
+                    key = 'small:%s:%d' % (self.name, number % 500)
+                    for words in (('SET', key, number), ('GET', key)):
+                        began = time.monotonic()
+                        reply = client(*words)
+                        self.seconds.append(time.monotonic() - began)
+                        if isinstance(reply, RespError) or reply is None:
+                            self.errors.append(reply)
+                    number += 1
+                    time.sleep(0.001)
+        except (OSError, RespError) as error:
+            self.errors.append(error)
+
+    def finish(self):
+        self.ending = True
+        self.join(60)
+        return self
+
+
+def run_small(cluster, action):
+    """The latencies of three small clients while `action` runs: (p50, p99, most), and errors."""
+    clients = [SmallClient(cluster, name) for name in cluster.names for _ in range(2)]
+    try:
+        action()
+    finally:
+        for client in clients:
+            client.finish()
+    seconds = sorted(one for client in clients for one in client.seconds)
+    errors = [one for client in clients for one in client.errors]
+    at = lambda part: seconds[min(len(seconds) - 1, int(len(seconds) * part))] * 1000
+    return (at(0.5), at(0.99), at(1.0)), errors
+
+
+def receiving_costs_what_it_copies():
+    """Receiving is linear: the seconds of CPU for four times the bytes are about four times."""
+    with Cluster(BINARY, 'a', 'engine: {type: memory, memory: 4gb}') as cluster:
+        cluster.start().wait_settled()
+        with Watch(cluster):
+            costs = {}
+            with cluster.resp('a', 60) as client:
+                client('SET', 'warm', value_of(60))
+                for megabytes in (60, 240):
+                    value = value_of(megabytes)
+                    tries = []
+                    for _ in range(3):
+                        before = cpu_seconds(cluster, 'a')
+                        reply = client('SET', 'k%d' % megabytes, value)
+                        tries.append(cpu_seconds(cluster, 'a') - before)
+                        checks.that('SET of %d MB' % megabytes, reply == b'OK', reply)
+                        client('DEL', 'k%d' % megabytes)
+                    costs[megabytes] = sorted(tries)[1]
+            told('CPU for 60 MB %.2f s, for 240 MB %.2f s' % (costs[60], costs[240]))
+            allowed = 6 * costs[60] + 0.1
+            checks.that('240 MB cost as 4 x 60 MB', costs[240] < allowed, costs)
+
+
+def set_and_read(cluster, sizes, seconds):
+    """Values through one node after the other, read through the next: how many were taken."""
+    good, slowest = 0, 0.0
+    for at, megabytes in enumerate(sizes):
+        name = cluster.names[at % 3]
+        value = value_of(megabytes, at)
+        began = time.monotonic()
+        with cluster.resp(name, seconds) as client:
+            reply = client('SET', 'large:%d' % at, value)
+        slowest = max(slowest, time.monotonic() - began)
+        good += reply == b'OK'
+        if reply != b'OK':
+            told('%d MB through %s: %s' % (megabytes, name, reply))
+            continue
+        other = cluster.names[(at + 1) % 3]
+        with cluster.resp(other, seconds) as client:
+            same = client('GET', 'large:%d' % at) == value
+        checks.that('%d MB through %s read at %s' % (megabytes, name, other), same)
+    return good, slowest
+
+
+def large_beside_small(engine, sizes):
+    extra = 'engine: {type: %s, memory: 3gb}' % engine
+    with Cluster(BINARY, 'abc', extra) as cluster:
+        cluster.start()
+        checks.that('three nodes settle', cluster.wait_settled())
+        with Watch(cluster):
+            alone, errors = run_small(cluster, lambda: time.sleep(2))
+            checks.that('small ones alone', not errors, errors[:3])
+            taken = []
+            beside, errors = run_small(
+                cluster, lambda: taken.append(set_and_read(cluster, sizes, 60))
+            )
+            good, slowest = taken[0]
+            told('%s: %d of %d taken, slowest %.2f s' % (engine, good, len(sizes), slowest))
+            told('small alone  p50 %.1f p99 %.1f most %.1f ms' % alone)
+            told('small beside p50 %.1f p99 %.1f most %.1f ms' % beside)
+            checks.that('all large values are taken', good == len(sizes), good)
+            checks.that('no error of a small one', not errors, errors[:3])
+            peaks = [peak_bytes(cluster, name) / MB for name in cluster.names]
+            with cluster.resp('a', 60) as client:
+                for at in range(len(sizes)):
+                    client('DEL', 'large:%d' % at)
+
+            def rest():
+                return [cluster.resident_bytes(name) / MB for name in cluster.names]
+
+            until(lambda: max(rest()) < 300, 5)
+            told('peak RSS %s MB, after %s MB' % ([int(p) for p in peaks], [int(r) for r in rest()]))
+
+
+def hints_do_not_wait(megabytes, keys):
+    with Cluster(BINARY, 'abc', 'engine: {type: memory, memory: 3gb}') as cluster:
+        cluster.start()
+        checks.that('three nodes settle', cluster.wait_settled())
+        with Watch(cluster):
+            cluster.end('c', 9)
+            with cluster.resp('a', 60) as client:
+                until(lambda: client('SET', 'first', 'x') == b'OK', 10)
+                reply = client('SET', 'large', value_of(megabytes))
+                checks.that('a large one while a node is down', reply == b'OK', reply)
+                for number in range(keys):
+                    client('SET', 'hint:%d' % number, number)
+            began = time.monotonic()
+            cluster.start('c')
+
+            def held():
+                with cluster.resp('c', 30) as client:
+                    return client('KV.LOCAL', 'hint:%d' % (keys - 1))
+
+            def has_all():
+                try:
+                    with cluster.resp('c', 30) as client:
+                        return client('DBSIZE') is not None and cluster.is_settled('c')
+                except (OSError, RespError):
+                    return False
+
+            checks.that('the node comes back', until(has_all, 60))
+            told('settled after %.1f s' % (time.monotonic() - began))
+
+
+def main():
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    checks.attempt('receiving', receiving_costs_what_it_copies)
+    sizes = [20, 50, 100, 20, 50, 100] * 3 if LONG else [20, 50]
+    for engine in ('memory', 'leveldb'):
+        checks.attempt('beside small ones, %s' % engine, large_beside_small, engine, sizes)
+    return checks.summary()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
