@@ -6,6 +6,7 @@
 #include <new>
 
 #include "base/check.h"
+#include "base/large_memory.h"
 
 namespace kvorum::engine {
 namespace {
@@ -41,6 +42,7 @@ void* EntryPool::allocate(size_t bytes) {
   if (size > kSmallBytesMax) {
     void* block = std::malloc(size);
     KVORUM_CHECK(block != nullptr);
+    if (size >= kLargeMemoryBytes) wish_large_pages(block, size);
     return block;
   }
   PageList& list = lists_[size / kStepBytes - 1];

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/large_memory.h"
 
 namespace kvorum::protocol {
 namespace {
@@ -38,6 +39,7 @@ void write_value_item(const Reply& item, std::string& out) {
     out.push_back(' ');
     append_uint64(out, item.cas());
   }
+  make_large_room(out, bytes.size() + 4);
   out.append("\r\n", 2).append(bytes).append("\r\n", 2);
 }
 

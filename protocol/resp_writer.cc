@@ -4,8 +4,12 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/large_memory.h"
+
 namespace kvorum::protocol {
 namespace {
+
+constexpr size_t kBulkFrameBytes = kIntegerTextMax + 3 + 2;
 
 // Marker, number and line end, written in one append.
 template <class Integer>
@@ -42,6 +46,7 @@ void append_error(std::string& out, std::string_view text) {
 void append_integer(std::string& out, int64_t value) { append_header(out, ':', value); }
 
 void append_bulk(std::string& out, std::string_view bytes) {
+  make_large_room(out, bytes.size() + kBulkFrameBytes);
   append_header(out, '$', bytes.size());
   out.append(bytes);
   out.append("\r\n", 2);
