@@ -99,7 +99,7 @@ void Coordinator::Impl::submit(const Request& request, uint64_t tag, Now now) {
   run_at(coordinator, id, operation, now);
   // What goes on after this call needs bytes of its own; by now the value is stored.
   Operation* const unfinished = core.operations.find(id);
-  if (unfinished && unfinished->payload.empty()) own_request(*unfinished);
+  if (unfinished && unfinished->payload_bytes().empty()) own_request(*unfinished);
 }
 
 void Coordinator::Impl::own_request(Operation& operation) {
@@ -116,7 +116,7 @@ void Coordinator::Impl::run_at(MemberIndex coordinator, SlotId id, Operation& op
     return;
   }
   operation.kind = Operation::Kind::kForward;
-  if (operation.payload.empty()) own_request(operation);
+  if (operation.payload_bytes().empty()) own_request(operation);
   forwarding.send(id, operation, coordinator, now);
 }
 

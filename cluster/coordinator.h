@@ -78,6 +78,7 @@ struct CoordinatorOptions {
   uint32_t anti_entropy_ms = 30'000;  // between two rounds with a peer; 0: none
   uint64_t scrub_ms = 3'600'000;      // in which every tree is built anew once
   uint32_t gossip_ms = 1000;          // 0: none, and no frontier
+  uint64_t value_bytes_max = kValueBytesMax;
   uint32_t siblings_max = 100;
   uint32_t clock_entries_max = 10;
   bool replays_hints = true;  // and the other background work: one coordinator of a node does
@@ -179,6 +180,8 @@ class Coordinator {
   void prefetch(std::span<const Frame> frames) const;
   // The link to a peer came up (both greetings done) or broke.
   void on_link(MemberIndex peer, bool up, Now now);
+  // Bytes of a large frame go to a peer that is asked, or come from it: whoever waits is patient.
+  void on_flow(MemberIndex peer, const FrameHead& head, Now now);
   // A round of group commit ended: everything up to `ticket` is durable, or the round failed.
   void on_committed(engine::Ticket ticket, bool ok, Now now);
   // The same of the hints' table, whose tickets are its own.

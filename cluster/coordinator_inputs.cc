@@ -10,6 +10,17 @@ constexpr std::string_view kUnreadable = "the object cannot be read from it";
 // Types go in blocks of 32.
 constexpr uint8_t block_of(MessageType type) { return static_cast<uint8_t>(type) / 32; }
 
+// `payload` is the end of the frame's.
+void keep_payload(const Frame& frame, std::string_view payload, Operation& operation) {
+  if (frame.storage == nullptr) {
+    operation.payload.assign(payload);
+    return;
+  }
+  const size_t before = frame.payload.size() - payload.size();
+  operation.payload.swap(*frame.storage);
+  operation.payload.erase(0, before);
+}
+
 }  // namespace
 
 bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now) {
@@ -26,7 +37,7 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
   operation.hops = envelope.hops;
   operation.retried = envelope.retried;
   operation.deadline_us = now.steady_us + envelope.remaining_ms * 1000ULL;
-  operation.payload.assign(payload);
+  keep_payload(frame, payload, operation);
   if (!parse_forwarded(envelope.keyspace, operation.payload, &operation.forwarded)) {
     core.release(id);
     return false;
@@ -114,8 +125,9 @@ void Coordinator::Impl::note_answer(MemberIndex from, const Operation& operation
                                     Now now) {
   const bool over =
       operation.kind == Operation::Kind::kGet && operation.phase == Operation::Phase::kRepairing;
+  const bool large = operation.flowed_us != 0;  // its time says nothing of the peer
   for (const Target& target : operation.targets) {
-    if (over || target.member != from || target.asked_us == 0) continue;
+    if (over || large || target.member != from || target.asked_us == 0) continue;
     core.health.answered(from, {ask, target.asked_us}, now.steady_us);
     return;
   }
@@ -178,6 +190,12 @@ void Coordinator::prefetch(std::span<const Frame> frames) const {
     }
     for (size_t key = 0; key < count; ++key) table.prefetch_entry(keys[key]);
   }
+}
+
+void Coordinator::on_flow(MemberIndex peer, const FrameHead& head, Now now) {
+  impl_->core.health.heard(peer, now.steady_us);
+  Operation* const operation = impl_->core.operations.find(head.operation);
+  if (operation) operation->flowed_us = now.steady_us;
 }
 
 void Coordinator::on_link(MemberIndex peer, bool up, Now now) {

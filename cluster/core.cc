@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "cluster/frontier.h"
+#include "cluster/large_frames.h"
 #include "cluster/planted_bug.h"
 
 namespace kvorum::cluster {
@@ -78,6 +79,10 @@ void Operation::begin(Kind new_kind, Now now) {
   answered_client = false;
   own_unreadable = false;
   payload.clear();
+  large_payload = nullptr;
+  large_object = nullptr;
+  large_bytes = 0;
+  flowed_us = 0;
   keyspace = 0;
   targets.clear();
   dead.clear();
@@ -343,7 +348,7 @@ void Core::complete(Operation& operation, Completion& completion, Now now) {
   completion.now_ms = clock_ms(now);
   service.micros = static_cast<uint32_t>(now.steady_us - operation.started_us);
   if (operation.remote) {
-    put_forward_reply(outbox.frames(operation.reply_to), operation.reply_operation, completion);
+    send_forward_reply(*this, operation.reply_to, operation.reply_operation, completion);
   } else if (completions) {
     service.hops = clamp_u8(operation.tried.size());
     latency.of(operation.request().kind).record(service.micros, now.steady_us);
@@ -361,6 +366,11 @@ void Core::complete_failed(Operation& operation, Outcome outcome, std::string_vi
   complete(operation, completion, now);
 }
 
-void Core::release(SlotId id) { operations.release(id); }
+void Core::release(SlotId id) {
+  Operation& operation = *operations.find(id);
+  operation.large_payload = nullptr;
+  operation.large_object = nullptr;
+  operations.release(id);
+}
 
 }  // namespace kvorum::cluster

@@ -54,6 +54,9 @@ inline bool is_open(const Target& target) {
 // place are one copy in the end, since the hint goes to that primary.
 bool is_vote(const Targets& targets, size_t at);
 
+// Bytes that several hold: an operation, and the links that they are sent on.
+using SharedBytes = std::shared_ptr<const std::string>;
+
 // One request in flight, as its coordinator or its forwarder sees it. Pooled: begin() resets it.
 struct Operation {
   enum class Kind : uint8_t {
@@ -93,6 +96,10 @@ struct Operation {
   bool own_unreadable;  // the own copy cannot be loaded: the others have to do
 
   std::string payload;  // encode_forwarded(); for kReplicaFrame the frame's payload
+  // In the place of payload and object, once a link sends them in chunks (large_frames.h).
+  SharedBytes large_payload, large_object;
+  size_t large_bytes;  // of the object that its replicas have to take; 0 where it is not large
+  uint64_t flowed_us;  // when bytes of a large frame of this operation flowed last; 0: none did
   uint8_t keyspace;
   ForwardedRequest forwarded;  // views into payload
   FrameHead frame;             // kReplicaFrame
@@ -139,6 +146,8 @@ struct Operation {
   std::vector<ReplicaFacts> replicas;       // kInspect
   std::deque<std::string> replica_objects;  // their bytes
 
+  std::string_view payload_bytes() const { return large_payload ? *large_payload : payload; }
+  std::string_view object_bytes() const { return large_object ? *large_object : object; }
   const Request& request() const { return forwarded.request; }
   // Another coordinator was asked before, of which it is not known whether it ran the request.
   bool is_retry() const { return retried || tried.size() > refusals; }
@@ -180,6 +189,9 @@ class Starter {
 
 class Core {
  public:
+  // 4 MB a second: slower ones are not waited for.
+  static constexpr size_t kFlowBytesPerMsLeast = 4096;
+
   Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first_view,
        const CoordinatorOptions& coordinator_options, uint64_t rng_seed);
 
@@ -229,12 +241,33 @@ class Core {
     return view->keyspaces[keyspace].conflicts == ConflictPolicy::kLww;
   }
   uint64_t clock_ms(Now now) const { return parts.clock->reading(now.wall_ms).ms(); }
+  // A large value has, beside the time of any request, what its bytes take at the least rate that
+  // is waited for.
   uint32_t timeout_ms(const Request& request) const {
-    return request.timeout_ms ? request.timeout_ms : options.request_timeout_ms;
+    const uint32_t timeout = request.timeout_ms ? request.timeout_ms : options.request_timeout_ms;
+    return timeout + flow_ms(request.value.size());
   }
-  // Of the time for a request: who is silent for so long is replaced.
+  static uint32_t flow_ms(size_t bytes) {
+    return bytes <= kLargeFrameBytes ? 0 : static_cast<uint32_t>(bytes / kFlowBytesPerMsLeast);
+  }
+  // Of the time for a request: who is silent for so long is replaced. Of an edit that sends more
+  // than was asked for (APPEND), the time for that.
   uint64_t quarter_us(const Operation& operation) const {
-    return timeout_ms(operation.request()) * 250ULL;
+    const Request& request = operation.request();
+    const size_t more = std::max(operation.large_bytes, request.value.size());
+    return (timeout_ms(request) + flow_ms(more) - flow_ms(request.value.size())) * 250ULL;
+  }
+  // Until then nobody is silent: bytes of a large frame flowed less than a quarter of the time ago.
+  // 0 where there is none.
+  uint64_t flows_until_us(const Operation& operation) const {
+    return operation.flowed_us == 0 ? 0 : operation.flowed_us + quarter_us(operation);
+  }
+  // Whether a timer of the operation came while its bytes flow: it comes again.
+  bool still_flows(SlotId id, const Operation& operation, Now now) {
+    const uint64_t until_us = flows_until_us(operation);
+    if (now.steady_us >= until_us) return false;
+    timers.add(now.steady_us, until_us - now.steady_us, id);
+    return true;
   }
   // How long background work has to wait before it may do so much; 0: it may now, and it counts.
   uint64_t background_wait_us(BackgroundWork work, size_t bytes, Now now) const {

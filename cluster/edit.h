@@ -24,6 +24,7 @@ struct EditInput {
   bool may_be_evicted;
   std::string_view argument;  // the edit's own encoding of its options
   std::string_view value;
+  uint64_t value_bytes_max = kValueBytesMax;  // of what the edit makes: limits.value
 };
 
 struct EditOutput {

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/large_memory.h"
 #include "cluster/context.h"
 #include "cluster/messages.h"
 #include "cluster/object_codec.h"
@@ -111,6 +112,7 @@ void encode_forwarded(const Request& request, uint64_t origin, std::string& payl
     const LengthPrefix prefix(payload);
     encode_context(*request.context, payload);
   }
+  make_large_room(payload, request.value.size());
   payload.append(request.value);
 }
 
@@ -162,6 +164,8 @@ bool parse_forward_envelope(const Frame& frame, ForwardEnvelope* envelope,
   envelope->retried = frame.head.flags & kRetriedBit;
   envelope->remaining_ms = reader.u32();
   envelope->sent_us = reader.u64();
+  // How long a large one took to be sent says nothing about how long it was held up.
+  if (frame.sent_us != 0) envelope->sent_us = frame.sent_us;
   *payload = reader.rest();
   return reader.ok();
 }
@@ -184,7 +188,8 @@ bool parse_forward_leave(const Frame& frame, uint64_t* remaining_us) {
   return parse_number(frame, remaining_us);
 }
 
-void put_forward_reply(std::string& batch, SlotId operation, const Completion& completion) {
+void put_forward_reply(std::string& batch, SlotId operation, const Completion& completion,
+                       bool ends_before_object) {
   uint16_t flags = 0;
   if (completion.object) flags |= kHasObject;
   if (completion.has_reply_bytes) flags |= kHasReplyBytes;
@@ -214,7 +219,7 @@ void put_forward_reply(std::string& batch, SlotId operation, const Completion& c
     }
   }
   if (completion.has_reply_bytes) put_bytes(batch, completion.reply_bytes);
-  if (completion.object) encode_object(*completion.object, batch);
+  if (completion.object && !ends_before_object) encode_object(*completion.object, batch);
   frame.finish();
 }
 

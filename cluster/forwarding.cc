@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cluster/large_frames.h"
 #include "cluster/planted_bug.h"
 
 namespace kvorum::cluster {
@@ -72,7 +73,7 @@ void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, 
   operation.asked_us = now.steady_us;
   operation.hedge = kNoMember;
   ++core_.counters.forwards;
-  put_forward(core_.outbox.frames(coordinator), id, envelope, operation.payload);
+  send_forward(core_, coordinator, id, envelope);
   core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
   if (operation.request().kind != Request::Kind::kRead) return;
   core_.hedges.earn();
@@ -97,13 +98,13 @@ void Forwarding::hedge(SlotId id, Operation& operation, Now now) {
   operation.hedged_us = now.steady_us;
   operation.tried.back() = next;
   operation.tried.push_back(late);
-  put_forward(core_.outbox.frames(next), id, envelope_of(operation, now), operation.payload);
+  send_forward(core_, next, id, envelope_of(operation, now));
 }
 
 // Who is overtaken by the hedge took at least so long.
 void Forwarding::note_answer(MemberIndex from, const Operation& operation, Now now) {
   const MemberIndex asked = operation.tried.back();
-  const bool read = operation.request().kind == Request::Kind::kRead;
+  const bool read = operation.request().kind == Request::Kind::kRead && operation.flowed_us == 0;
   if (read && from == asked) {
     core_.health.answered(from, {Ask::kForward, operation.asked_us}, now.steady_us);
   } else if (read && from == operation.hedge) {
@@ -228,6 +229,7 @@ void Forwarding::give_up(SlotId id, Operation& operation, Now now) {
 }
 
 void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
+  if (core_.still_flows(id, operation, now)) return;
   if (now.steady_us >= operation.deadline_us) {
     give_up(id, operation, now);
     return;

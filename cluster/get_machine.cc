@@ -357,6 +357,7 @@ void GetMachine::on_timer(SlotId id, Operation& operation, Now now) {
   }
   if (operation.phase == Operation::Phase::kRepairing) return repairs_.on_timer(id, operation, now);
   if (operation.phase != Operation::Phase::kReading) return;
+  if (core_.still_flows(id, operation, now)) return;
   if (now.steady_us >= operation.deadline_us) {
     advance(id, operation, Progress::kFailed, now);
     return;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "cluster/large_frames.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -10,6 +12,14 @@ constexpr uint64_t kSoonUs = 10'000;
 constexpr size_t kLookedAtMax = 256;  // per input, of hints that stay
 
 using Phase = Operation::Phase;
+
+bool is_large(size_t bytes) { return bytes > kLargeFrameBytes; }
+
+size_t bytes_of(const Object& object) {
+  size_t bytes = 0;
+  for (const Version& version : object.versions) bytes += version.bytes.size();
+  return bytes;
+}
 
 }  // namespace
 
@@ -90,7 +100,7 @@ void HintReplay::fill_window(NodeId id, Target& target, Now now) {
   Found found;
   size_t looked_at = 0;
   std::optional<HintPlace> before;
-  while (!target.pass_ended && target.in_flight < target.pace.window() &&
+  while (!target.pass_ended && target.in_flight < target.pace.window() + target.large_in_flight &&
          target.bytes_in_flight < kBytesInFlightMax) {
     if (++looked_at > kLookedAtMax) return due_within(kSoonUs, now);
     if (now.steady_us < budget_at_us_) return wait_for_budget(id, now);
@@ -100,8 +110,8 @@ void HintReplay::fill_window(NodeId id, Target& target, Now now) {
       target.pass_ended = true;
       return;
     }
-    if (found.for_primary && unreachable) continue;
-    if (!may_begin(found.object.size(), now)) {
+    if (found.must_wait || (found.for_primary && unreachable)) continue;
+    if (!may_begin(std::min(found.object.size(), kLargeFrameBytes), now)) {
       target.place = before;
       return wait_for_budget(id, now);
     }
@@ -133,7 +143,8 @@ bool HintReplay::find_next(NodeId id, MemberIndex member, Target& target, Found*
     found->keyspace = hint.key.keyspace;
     found->for_primary = member != kNoMember && core_.is_primary(member, hint.key);
     found->object.clear();
-    encode_object(object, found->object);
+    found->must_wait = target.large_in_flight > 0 && is_large(bytes_of(object));
+    if (!found->must_wait) encode_object(object, found->object);
   });
 }
 
@@ -150,34 +161,39 @@ SlotId HintReplay::begin(NodeId target_id, Target& target, Found& found, Now now
   parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
   operation.object.swap(found.object);
   ++target.in_flight;
-  target.bytes_in_flight += operation.object.size();
-  core_.timers.add(now.steady_us, core_.options.request_timeout_ms * 1000ULL, id);
+  const size_t bytes = operation.object.size();
+  is_large(bytes) ? ++target.large_in_flight : target.bytes_in_flight += bytes;
+  const uint64_t timeout_ms = core_.options.request_timeout_ms + Core::flow_ms(bytes);
+  core_.timers.add(now.steady_us, timeout_ms * 1000, id);
   return id;
 }
 
 void HintReplay::send(SlotId id, MemberIndex member) {
   const Operation& operation = *core_.operations.find(id);
-  const ReplicaWrite message{
-      .key = operation.request().key, .repair = true, .object = operation.object};
-  put_replica_write(core_.outbox.frames(member), id, message);
+  const ReplicaWrite message{.key = operation.request().key, .repair = true, .object = {}};
+  send_replica_write(core_, member, id, message);
 }
 
 void HintReplay::on_reply(SlotId id, Operation& operation, const ReplicaWriteReply& reply,
                           Now now) {
   Object delivered;
-  if (reply.verdict == ReplicaVerdict::kRefused || !decode_object(operation.object, delivered)) {
+  if (reply.verdict == ReplicaVerdict::kRefused ||
+      !decode_object(operation.object_bytes(), delivered)) {
     return give_up(id, operation, HintWait::kRefused, now);
   }
   const NodeId target_id = operation.tag;
-  targets_[target_id].pace.answered(now.steady_us - operation.started_us);
+  if (!is_large(operation.object_bytes().size())) {
+    targets_[target_id].pace.answered(now.steady_us - operation.started_us);
+  }
   // What was merged into it meanwhile has its turn in the next pass.
   core_.hints.remove_delivered({target_id, operation.request().key}, delivered.vector);
-  core_.hints.ledger().delivered(target_id, operation.object.size(), now.steady_us);
+  core_.hints.ledger().delivered(target_id, operation.object_bytes().size(), now.steady_us);
   ++core_.counters.hints_replayed;
   go_on(target_id, finish(id, operation), now);
 }
 
 void HintReplay::on_timer(SlotId id, Operation& operation, Now now) {
+  if (core_.still_flows(id, operation, now)) return;
   const MemberIndex target = core_.view->find_id(operation.tag);
   const bool sent = operation.phase == Phase::kWriting;
   if (sent && target != kNoMember) {
@@ -199,7 +215,8 @@ void HintReplay::give_up(SlotId id, const Operation& operation, HintWait wait, N
 HintReplay::Target& HintReplay::finish(SlotId id, const Operation& operation) {
   Target& target = targets_[operation.tag];
   --target.in_flight;
-  target.bytes_in_flight -= operation.object.size();
+  const size_t bytes = operation.object_bytes().size();
+  is_large(bytes) ? --target.large_in_flight : target.bytes_in_flight -= bytes;
   core_.release(id);
   return target;
 }

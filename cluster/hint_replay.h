@@ -47,7 +47,10 @@ class HintReplay {
     bool pass_ended = false;         // nothing more is sent until what is in flight has ended
     ReplayPace pace;
     size_t in_flight = 0;
-    size_t bytes_in_flight = 0;
+    size_t bytes_in_flight = 0;  // of those that are not large
+    // One at a time, beside the window and the budget: its chunks go between other frames, and
+    // small hints do not wait for it.
+    size_t large_in_flight = 0;
     uint64_t retry_at_us = 0;
     // While the target is unreachable: the view under which no hint was to be moved.
     std::shared_ptr<const ClusterView> looked_through;
@@ -57,6 +60,7 @@ class HintReplay {
     Position position;
     uint8_t keyspace = 0;
     bool for_primary = false;  // the target is one of this key
+    bool must_wait = false;    // a large one, and another is in flight: nothing was copied
     std::string object;        // portable form
   };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/key_repair.h"
 
+#include "cluster/large_frames.h"
+
 namespace kvorum::cluster {
 
 using Step = Operation::RepairStep;
@@ -54,6 +56,7 @@ void KeyRepair::on_read_reply(SlotId id, Operation& operation, const ReplicaRead
     return check(id, operation, reply.digest, now);
   }
   if (operation.repair_step != Step::kPull || !reply.full) return;
+  operation.large_object = nullptr;
   operation.object.assign(reply.object);
   operation.object_frontier = reply.frontier;
   operation.repair_step = Step::kMerge;
@@ -80,7 +83,7 @@ void KeyRepair::check(SlotId id, Operation& operation, uint64_t their_digest, No
 void KeyRepair::merge_own(SlotId id, Operation& operation, Now now) {
   const KeyRef& key = operation.request().key;
   Object theirs;
-  if (!decode_object(operation.object, theirs)) return finish(id, false, now);
+  if (!decode_object(operation.object_bytes(), theirs)) return finish(id, false, now);
   core_.observe(theirs, now);
   bool grown = false;
   const auto change = [&](Record& record) {
@@ -121,6 +124,7 @@ void KeyRepair::push(SlotId id, Operation& operation, Now now) {
   bool nothing = false;
   const engine::Access access = core_.read_own(key, [&](Record& record) {
     nothing = record.object.empty();
+    operation.large_object = nullptr;
     operation.object.clear();
     encode_object(record.object, operation.object);
   });
@@ -130,9 +134,8 @@ void KeyRepair::push(SlotId id, Operation& operation, Now now) {
   const Hlc frontier = core_.frontier_of(key);
   if (nothing && frontier == Hlc{}) return finish(id, true, now);
   operation.phase = Operation::Phase::kWriting;
-  const ReplicaWrite message{
-      .key = key, .repair = true, .frontier = frontier, .object = operation.object};
-  put_replica_write(core_.outbox.frames(operation.targets[0].member), id, message);
+  const ReplicaWrite message{.key = key, .repair = true, .frontier = frontier, .object = {}};
+  send_replica_write(core_, operation.targets[0].member, id, message);
 }
 
 void KeyRepair::on_write_reply(SlotId id, Operation& operation, const ReplicaWriteReply& reply,
@@ -156,6 +159,7 @@ void KeyRepair::on_loaded(SlotId id, Operation& operation, bool ok, Now now) {
 }
 
 void KeyRepair::on_timer(SlotId id, Operation& operation, Now now) {
+  if (core_.still_flows(id, operation, now)) return;
   if (now.steady_us >= operation.deadline_us) return finish(id, false, now);
   if (operation.repair_step != Step::kWait) return;
   operation.repair_step = Step::kCheck;
@@ -168,7 +172,7 @@ void KeyRepair::on_link_down(SlotId id, Operation& operation, MemberIndex peer, 
 
 void KeyRepair::finish(SlotId id, bool ok, Now now) {
   const SlotId exchange = core_.operations.find(id)->tag;
-  const size_t bytes = core_.operations.find(id)->object.size();
+  const size_t bytes = core_.operations.find(id)->object_bytes().size();
   if (bytes != 0) average_bytes_ = (average_bytes_ * 15 + bytes) / 16 + 1;
   core_.release(id);
   sink_->on_key_repaired(exchange, ok, now);

@@ -26,13 +26,17 @@ inline constexpr uint16_t kProtocolVersion = 7;
 inline constexpr size_t kFrameLengthBytes = 4;
 inline constexpr size_t kFrameHeadBytes = 4 + 4 + 1 + 1 + 2 + 8;
 inline constexpr uint64_t kFrameBytesMax = kValueBytesMax + 16 * 1024 * 1024;
+// Longer ones travel in chunks between the others of their link (frame_chunks.h).
+inline constexpr size_t kLargeFrameBytes = 128 * 1024;
 
 enum class MessageType : uint8_t {
   kHello = 1,  // link level: greeting, its answer, keep-alive (server/ handles these four)
   kWelcome = 2,
   kPing = 3,
   kPong = 4,
-  kForward = 8,  // a client's request, for the node that coordinates it
+  kChunk = 5,       // of a frame that is too long for its link (frame_chunks.h)
+  kChunkTaken = 6,  // so much of it has come
+  kForward = 8,     // a client's request, for the node that coordinates it
   kForwardReply = 9,
   kReplicaRead = 10,
   kReplicaReadReply = 11,
@@ -92,6 +96,10 @@ enum class FrameStatus : uint8_t { kFrame, kNeedMore, kTooLong, kDamaged };
 struct Frame {
   FrameHead head;
   std::string_view payload;
+  // Of one that came in chunks: when its last one was sent, by the sender's steady clock, and what
+  // the payload lies in, for the taking. Else 0 and none.
+  uint64_t sent_us = 0;
+  std::string* storage = nullptr;
 };
 
 // Takes the first frame of `bytes`. With kFrame, `size` is what it occupied; with kNeedMore, what
@@ -207,7 +215,9 @@ struct CompletionStorage {
   Context context;
   std::vector<ReplicaFacts> replicas;
 };
-void put_forward_reply(std::string& batch, SlotId operation, const Completion& completion);
+// `ends_before_object`: the completion's object is left out; it is sent behind the frame's bytes.
+void put_forward_reply(std::string& batch, SlotId operation, const Completion& completion,
+                       bool ends_before_object = false);
 bool parse_forward_reply(const Frame& frame, CompletionStorage* storage, Completion* completion);
 
 }  // namespace kvorum::cluster

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/large_memory.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -295,6 +296,7 @@ void encode_object(const Object& object, std::string& out) {
   std::string_view body;
   const Record record{object, {}};
   encode(record, out, &body, names);
+  make_large_room(out, body.size());
   out.append(body);
 }
 

@@ -10,6 +10,7 @@
 #include "base/position.h"
 #include "base/slot_map.h"
 #include "base/time.h"
+#include "cluster/frame_chunks.h"
 #include "cluster/member.h"
 
 namespace kvorum::cluster {
@@ -71,12 +72,22 @@ class Outbox {
   std::string& batch(MemberIndex member) { return batches_[member]; }
   void clear_addressed() { addressed_.clear(); }
 
+  // Frames that are too long for a batch, where the shell cuts them into chunks (frame_chunks.h);
+  // else all go to frames().
+  struct Large {
+    MemberIndex to;
+    LargeFrame frame;
+  };
+  bool takes_large = false;
+  std::vector<Large> large;
+
   std::vector<Load> loads;
   std::vector<RangeLoad> range_loads;
   std::vector<Quarantined> quarantined;
 
   bool empty() const {
-    return addressed_.empty() && loads.empty() && range_loads.empty() && quarantined.empty();
+    return addressed_.empty() && large.empty() && loads.empty() && range_loads.empty() &&
+           quarantined.empty();
   }
 
  private:

@@ -43,7 +43,8 @@ EditOutput PutMachine::run_edit(const Operation& operation, const Object& object
                         .origin = operation.forwarded.origin,
                         .may_be_evicted = core_.may_be_evicted(request.key.keyspace),
                         .argument = request.argument,
-                        .value = request.value};
+                        .value = request.value,
+                        .value_bytes_max = core_.options.value_bytes_max};
   return core_.parts.edits[request.edit].apply(input, core_.edit_scratch);
 }
 
@@ -174,9 +175,9 @@ PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record,
   const Request& request = operation.request();
   Object& object = record.object;
   bool grown = false;
-  if (!operation.object.empty()) {
+  if (!operation.object_bytes().empty()) {
     Object read;
-    const bool decoded = decode_object(operation.object, read);
+    const bool decoded = decode_object(operation.object_bytes(), read);
     KVORUM_CHECK(decoded);
     // What was read a while ago may have been replaced, and that forgotten, since.
     drop_dead(read, object, core_.frontier_of(request.key));
@@ -222,6 +223,7 @@ PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record,
 // for.
 engine::UpdateResult PutMachine::store_own(Operation& operation, Now now, Applied* applied) {
   const KeyRef& key = operation.request().key;
+  const SharedBytes before = operation.large_object;  // as below: until the record is stored
   const auto change = [&](Record& record) {
     *applied = apply_edit(operation, record, now);
     if (*applied != Applied::kStored) return false;
@@ -229,6 +231,7 @@ engine::UpdateResult PutMachine::store_own(Operation& operation, Now now, Applie
     core_.outgoing.clear();
     encode_object(record.object, core_.outgoing);
     operation.object.swap(core_.outgoing);
+    operation.large_object = nullptr;
     return true;
   };
   for (const Target& target : operation.targets) {
@@ -279,6 +282,10 @@ void PutMachine::write(SlotId id, Operation& operation, Now now) {
   operation.phase = Operation::Phase::kWriting;
   await_own(id, operation, result.ticket);
   send_to_targets(id, operation);
+  if (operation.large_bytes > operation.request().value.size()) {
+    const uint64_t flow_us = core_.flow_ms(operation.large_bytes) * 1000ULL;
+    operation.deadline_us = std::max(operation.deadline_us, now.steady_us + flow_us);
+  }
   for (const MemberIndex place : operation.dead) leave_hint(operation, place);
   if (operation.targets.size() > 1) {
     core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
@@ -327,6 +334,7 @@ void PutMachine::answer(SlotId, Operation& operation, Outcome outcome, Now now) 
 
 void PutMachine::on_timer(SlotId id, Operation& operation, Now now) {
   if (operation.phase == Operation::Phase::kSilent) return wait_for_contact(id, operation, now);
+  if (core_.still_flows(id, operation, now)) return;
   if (operation.phase == Operation::Phase::kReading) {
     if (now.steady_us >= operation.deadline_us) {
       after_read(id, operation, GetMachine::Progress::kFailed, now);

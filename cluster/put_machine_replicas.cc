@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The replicas of a put: where its copies go, who stands in for whom, what they answer.
 #include "cluster/context.h"
+#include "cluster/large_frames.h"
 #include "cluster/put_machine.h"
 
 namespace kvorum::cluster {
@@ -31,16 +32,16 @@ void PutMachine::send_to_targets(SlotId id, Operation& operation) {
         .blind = operation.blind,
         .second = operation.second_write_done,
         .hint_for = target.stands_for == kNoMember ? 0 : core_.id_of(target.stands_for),
-        .object = operation.object};
+        .object = {}};
     operation.hints_left = static_cast<uint8_t>(operation.hints_left + (message.hint_for != 0));
-    put_replica_write(core_.outbox.frames(target.member), id, message);
+    send_replica_write(core_, target.member, id, message);
   }
 }
 
 // Keeps the copy of a primary here, beside the own one: it does not count toward W.
 void PutMachine::leave_hint(Operation& operation, MemberIndex place) {
   Object object;
-  if (place == core_.self() || !decode_object(operation.object, object)) return;
+  if (place == core_.self() || !decode_object(operation.object_bytes(), object)) return;
   const HintKey hint{core_.id_of(place), operation.request().key};
   if (core_.hints.store(hint, object).access != engine::Access::kDone) {
     // W was softened for the promise of this copy: it counts in full again.
@@ -68,8 +69,8 @@ void PutMachine::replace(SlotId id, Operation& operation, size_t silent) {
   const ReplicaWrite message{.key = operation.request().key,
                              .second = operation.second_write_done,
                              .hint_for = core_.id_of(place),
-                             .object = operation.object};
-  put_replica_write(core_.outbox.frames(stand_in), id, message);
+                             .object = {}};
+  send_replica_write(core_, stand_in, id, message);
 }
 
 void PutMachine::on_reply(SlotId id, Operation& operation,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cluster/large_frames.h"
 #include "cluster/planted_bug.h"
 
 namespace kvorum::cluster {
@@ -48,7 +49,7 @@ engine::Access ReadRepair::mend_own(Operation& operation, Now now) {
     if (target.member != core_.self() || !is_stale(target, operation)) continue;
     const KeyRef& key = operation.request().key;
     Object merged;
-    if (!decode_object(operation.object, merged)) return engine::Access::kDone;
+    if (!decode_object(operation.object_bytes(), merged)) return engine::Access::kDone;
     core_.observe(merged, now);
     const engine::UpdateResult result = core_.update_own(key, [&](Record& record) {
       core_.merge_in(record, key, merged, operation.object_frontier);
@@ -69,7 +70,7 @@ void ReadRepair::mend_others(SlotId id, Operation& operation, Now now) {
       core_.health.still_waiting(target.member, {Ask::kRead, target.asked_us}, now.steady_us);
     }
     if (target.member == core_.self() || !is_stale(target, operation)) continue;
-    if (!admit(operation.object.size(), now)) {
+    if (!admit(operation.object_bytes().size(), now)) {
       ++core_.counters.read_repairs_skipped;
       continue;
     }
@@ -80,11 +81,12 @@ void ReadRepair::mend_others(SlotId id, Operation& operation, Now now) {
     const ReplicaWrite message{.key = operation.request().key,
                                .repair = true,
                                .frontier = operation.object_frontier,
-                               .object = operation.object};
-    put_replica_write(core_.outbox.frames(target.member), id, message);
+                               .object = {}};
+    send_replica_write(core_, target.member, id, message);
   }
   if (operation.needed == 0) return core_.release(id);
-  const uint64_t timeout_us = core_.options.request_timeout_ms * 1000ULL;
+  const uint64_t timeout_us =
+      (core_.options.request_timeout_ms + Core::flow_ms(operation.large_bytes)) * 1000ULL;
   operation.deadline_us = now.steady_us + timeout_us;
   core_.timers.add(now.steady_us, timeout_us, id);
 }
@@ -105,7 +107,7 @@ void ReadRepair::on_link_down(SlotId id, Operation& operation, MemberIndex peer)
 
 // Timers of the read itself come by too.
 void ReadRepair::on_timer(SlotId id, Operation& operation, Now now) {
-  if (now.steady_us < operation.deadline_us) return;
+  if (now.steady_us < operation.deadline_us || core_.still_flows(id, operation, now)) return;
   open_ -= operation.needed;
   core_.release(id);
 }

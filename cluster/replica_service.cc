@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cluster/context.h"
+#include "cluster/large_frames.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -51,7 +52,7 @@ bool ReplicaService::on_read(MemberIndex from, const Frame& frame) {
     core_.outgoing.clear();
     if (message.full) encode_object(record.object, core_.outgoing);
     reply.object = core_.outgoing;
-    put_replica_read_reply(core_.outbox.frames(from), frame.head.operation, reply);
+    send_replica_read_reply(core_, from, frame.head.operation, reply);
   });
   if (access == engine::Access::kNotResident) {
     wait_for_object(from, frame, message.key, Now{});
@@ -74,7 +75,7 @@ void ReplicaService::read_hinted(MemberIndex from, SlotId operation, const Repli
     reply.digest = versions_digest(hinted);
     reply.object = core_.outgoing;
   }
-  put_replica_read_reply(core_.outbox.frames(from), operation, reply);
+  send_replica_read_reply(core_, from, operation, reply);
 }
 
 // Under the key's lock. False where nothing is to be stored.
@@ -161,7 +162,11 @@ void ReplicaService::wait_for_object(MemberIndex from, const Frame& frame, const
   operation.begin(Operation::Kind::kReplicaFrame, now);
   operation.reply_to = from;
   operation.frame = frame.head;
-  operation.payload.assign(frame.payload);
+  if (frame.storage != nullptr) {
+    operation.payload.swap(*frame.storage);
+  } else {
+    operation.payload.assign(frame.payload);
+  }
   core_.load(id, operation, key);
 }
 

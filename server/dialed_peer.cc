@@ -71,6 +71,10 @@ class DialedPeer::Link final : public PeerLink {
   }
 
   void on_closed(std::string_view why) override { peer_.lost(why); }
+  // Both what is asked here and what is answered belongs to an operation of this reactor.
+  void on_flow(const cluster::FrameHead& head) override {
+    peer_.home_.tell_flow(peer_.member_, head);
+  }
   TurnClock& clock() override { return *peer_.home_.parts().clock; }
 
   DialedPeer& peer_;
@@ -179,6 +183,10 @@ void DialedPeer::rest() {
 void DialedPeer::send(std::string& batch) {
   if (state_ != State::kUp) return batch.clear();
   link_->send(batch);
+}
+
+void DialedPeer::send_large(cluster::LargeFrame frame) {
+  if (state_ == State::kUp) link_->send_large(std::move(frame));
 }
 
 uint64_t DialedPeer::on_time(uint64_t now) {

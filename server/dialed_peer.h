@@ -30,6 +30,7 @@ class DialedPeer {
   void dial();
   // Drops the frames unless the link is up.
   void send(std::string& batch);
+  void send_large(cluster::LargeFrame frame);
   // Returns when to look again.
   uint64_t on_time(uint64_t now_us);
   void close();

@@ -15,6 +15,12 @@ void PeerLink::start(uint64_t now_us) {
 
 void PeerLink::send(std::string& batch) {
   if (!stream_.is_open()) return batch.clear();
+  if (batch.size() > cluster::kLargeFrameBytes) [[unlikely]] {
+    for (cluster::LargeFrame& frame : cluster::take_large_frames(batch)) {
+      send_large(std::move(frame));
+    }
+    if (batch.empty()) return;
+  }
   if (!stream_.sending()) return stream_.send(batch);
   queue_.append(batch);
   batch.clear();
@@ -23,9 +29,61 @@ void PeerLink::send(std::string& batch) {
   }
 }
 
+void PeerLink::send_large(cluster::LargeFrame frame) {
+  if (!stream_.is_open()) return;
+  sender_.add(std::move(frame));
+  if (sender_.held_bytes() > kLargeBytesMax) {
+    return give_up(fmt::format("it takes no bytes, {} MB are waiting", sender_.held_bytes() >> 20));
+  }
+  send_rest();
+}
+
+// What waited, then chunks of large frames.
+void PeerLink::send_rest() {
+  if (!stream_.is_open() || stream_.sending()) return;
+  if (sender_.can_send()) {
+    sender_.put_chunks(queue_, clock().now().steady_us);
+    tell_flow();
+  }
+  if (!queue_.empty()) stream_.send(queue_);
+}
+
+void PeerLink::tell_flow() {
+  for (const cluster::FrameHead& head : sender_.take_flowed()) on_flow(head);
+}
+
+// Chunks, and what the other side took of ours. False where the link was given up, or closed.
+bool PeerLink::on_chunk_frame(const Frame& frame) {
+  using Result = cluster::ChunkAssembler::Result;
+  if (frame.head.type == cluster::MessageType::kChunkTaken) {
+    if (!sender_.on_taken(frame)) {
+      give_up("it took chunks that were not sent");
+      return false;
+    }
+    tell_flow();
+    send_rest();
+    return stream_.is_open();
+  }
+  switch (assembler_.on_chunk(frame)) {
+    case Result::kMalformed:
+      give_up("it sent a chunk that belongs to no frame");
+      return false;
+    case Result::kMore:
+      on_flow(assembler_.head());
+      return true;
+    case Result::kWhole:
+      break;
+  }
+  on_flow(assembler_.head());
+  const bool goes_on = on_frame(assembler_.whole());
+  assembler_.drop_whole();
+  return goes_on;
+}
+
 void PeerLink::close() {
   stream_.close();
   queue_ = std::string();
+  sender_.clear();
   up_ = false;
 }
 
@@ -79,8 +137,14 @@ size_t PeerLink::on_input(std::string_view bytes) {
     if (count == 0) break;
     if (up_) before_frames(std::span(frames, count));
     for (size_t at = 0; at < count && stream_.is_open(); ++at) {
-      if (!on_frame(frames[at])) break;
+      const bool in_chunks = up_ && (frames[at].head.type == cluster::MessageType::kChunk ||
+                                     frames[at].head.type == cluster::MessageType::kChunkTaken);
+      if (in_chunks ? !on_chunk_frame(frames[at]) : !on_frame(frames[at])) break;
     }
+  }
+  if (assembler_.owes_taken()) [[unlikely]] {
+    assembler_.put_taken(control_);
+    send(control_);
   }
   return stream_.is_open() ? taken : bytes.size();
 }
@@ -88,9 +152,7 @@ size_t PeerLink::on_input(std::string_view bytes) {
 // Behind many megabytes an answer takes its time, but a peer that takes them is alive.
 void PeerLink::on_room() { last_heard_us_ = clock().now().steady_us; }
 
-void PeerLink::on_sent() {
-  if (!queue_.empty()) stream_.send(queue_);
-}
+void PeerLink::on_sent() { send_rest(); }
 
 void PeerLink::on_broken(const error_code& why) { give_up(why.message()); }
 

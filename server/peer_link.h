@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a dialed and an accepted link have in common: frames cut from a Stream, a bounded queue of
-// bytes to send, the time of the last byte heard. Owned by PeerLinks of one reactor; after it
-// closed it stays there until the end of the turn.
+// bytes to send, chunks of large frames between the others (cluster/frame_chunks.h), the time of
+// the last byte heard. Owned by PeerLinks of one reactor; after it closed it stays there until the
+// end of the turn.
 #pragma once
 
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "cluster/frame_chunks.h"
 #include "cluster/messages.h"
 #include "server/greeting.h"
 #include "server/stream.h"
@@ -19,6 +21,8 @@ class PeerLink : public StreamOwner {
  public:
   // More than this waiting for a peer that takes no bytes: the link is given up.
   static constexpr size_t kQueueBytesMax = 256 * 1024 * 1024;
+  // Of large frames, whose bytes the links share.
+  static constexpr size_t kLargeBytesMax = 2 * cluster::kFrameBytesMax;
   static constexpr size_t kFramesPerBatch = 64;
   static constexpr uint64_t kGreetingUs = 3'000'000;      // to prove who one is
   static constexpr uint64_t kPingAfterUs = 1'000'000;     // of silence
@@ -32,6 +36,7 @@ class PeerLink : public StreamOwner {
 
   // Takes the frames (leaves `batch` empty, with memory to reuse).
   void send(std::string& batch);
+  void send_large(cluster::LargeFrame frame);
   // Both close without telling the subclass: it knows. An aborted link also takes back what its
   // peer did not receive: a request must not be executed long after it was asked of another node.
   void close();
@@ -45,6 +50,8 @@ class PeerLink : public StreamOwner {
   // False: nothing more of this link is to be read (it was closed).
   virtual bool on_frame(const cluster::Frame& frame) = 0;
   virtual void on_closed(std::string_view why) = 0;
+  // Bytes of this large frame were sent, taken or received.
+  virtual void on_flow(const cluster::FrameHead&) {}
   virtual TurnClock& clock() = 0;
 
   void start(uint64_t now_us);
@@ -64,9 +71,15 @@ class PeerLink : public StreamOwner {
   // Cuts one frame off `rest`; nothing (size 0) where it is not complete or the link was given up.
   size_t cut_frame(std::string_view rest, cluster::Frame* frame);
   void give_up(std::string_view why);
+  void send_rest();
+  bool on_chunk_frame(const cluster::Frame& frame);
+  void tell_flow();
 
   Stream stream_;
   std::string queue_;  // waits for what stream_ still sends
+  std::string control_;
+  cluster::ChunkSender sender_;
+  cluster::ChunkAssembler assembler_;
   uint64_t last_heard_us_ = 0;
   size_t wanted_ = 0;
   bool up_ = false;

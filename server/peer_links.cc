@@ -4,6 +4,7 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "server/accepted_link.h"
 #include "server/dialed_peer.h"
@@ -13,7 +14,9 @@ namespace kvorum::server {
 
 using cluster::MemberIndex;
 
-PeerLinks::PeerLinks(const PeerLinksParts& parts) : parts_(parts), rng_(parts.rng_seed) {}
+PeerLinks::PeerLinks(const PeerLinksParts& parts) : parts_(parts), rng_(parts.rng_seed) {
+  parts_.coordinator->outbox().takes_large = true;
+}
 PeerLinks::~PeerLinks() = default;
 
 void PeerLinks::start() {
@@ -99,11 +102,27 @@ void PeerLinks::deliver(cluster::Outbox& outbox) {
       dialed_[member]->send(batch);
       continue;
     }
-    const size_t place = member - size_t{kFirstAccepted};
-    if (member >= kFirstAccepted && place < places_.size() && places_[place].link != nullptr) {
-      places_[place].link->send(batch);
+    if (AcceptedLink* const link = accepted_at(member)) {
+      link->send(batch);
     } else {
       batch.clear();
+    }
+  }
+  if (!outbox.large.empty()) [[unlikely]]
+    deliver_large(outbox);
+}
+
+AcceptedLink* PeerLinks::accepted_at(MemberIndex index) {
+  const size_t place = index - size_t{kFirstAccepted};
+  return index >= kFirstAccepted && place < places_.size() ? places_[place].link : nullptr;
+}
+
+void PeerLinks::deliver_large(cluster::Outbox& outbox) {
+  for (cluster::Outbox::Large& large : std::exchange(outbox.large, {})) {
+    if (large.to < dialed_.size() && dialed_[large.to]) {
+      dialed_[large.to]->send_large(std::move(large.frame));
+    } else if (AcceptedLink* const link = accepted_at(large.to)) {
+      link->send_large(std::move(large.frame));
     }
   }
 }
@@ -207,6 +226,10 @@ void PeerLinks::log_clock(std::string_view who, const cluster::ClockReport& cloc
 std::optional<cluster::ClockReport> PeerLinks::peer_clock(MemberIndex member) const {
   if (member >= dialed_.size() || !dialed_[member]) return std::nullopt;
   return dialed_[member]->clock();
+}
+
+void PeerLinks::tell_flow(MemberIndex peer, const cluster::FrameHead& head) {
+  parts_.coordinator->on_flow(peer, head, parts_.clock->now());
 }
 
 void PeerLinks::hand_over(MemberIndex from, const cluster::Frame& frame) {

@@ -98,8 +98,12 @@ class PeerLinks {
   void note_trouble(cluster::MemberIndex member, std::string_view text, bool refused);
   void log_clock(std::string_view who, const cluster::ClockReport& clock);
   void hand_over(cluster::MemberIndex from, const cluster::Frame& frame);
+  void tell_flow(cluster::MemberIndex peer, const cluster::FrameHead& head);
 
  private:
+  void deliver_large(cluster::Outbox& outbox);
+  AcceptedLink* accepted_at(cluster::MemberIndex index);
+
   struct Place {  // of an accepted link's index
     AcceptedLink* link = nullptr;
     uint64_t rests_until_us = 0;

@@ -2,6 +2,7 @@
 // Any bytes as frames of a peer, as an object, a context and a token, and as the payload of every
 // type of message to a whole coordinator. What decodes must encode to something that decodes alike;
 // after any frame the coordinator must still serve. The first byte chooses.
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "cluster/context.h"
 #include "cluster/coordinator.h"
 #include "cluster/founding.h"
+#include "cluster/frame_chunks.h"
 #include "cluster/frontier.h"
 #include "cluster/hints.h"
 #include "cluster/object_codec.h"
@@ -45,7 +47,33 @@ void check_context(std::string_view bytes) {
   KVORUM_CHECK(bytes.empty() || !decode_token(bytes, keys).ok());
 }
 
+// Chunks, each with a byte for its length before it, and of what they make no more than was sent.
+void check_chunks(std::string_view bytes) {
+  ChunkAssembler assembler;
+  size_t sent = 0;
+  while (bytes.size() > 9) {
+    const size_t size = std::min<size_t>(static_cast<uint8_t>(bytes[0]), bytes.size() - 1);
+    Frame frame{{MessageType::kChunk, 0, 0, static_cast<uint8_t>(bytes[1])}, bytes.substr(1, size)};
+    sent += size;
+    bytes.remove_prefix(1 + size);
+    const ChunkAssembler::Result result = assembler.on_chunk(frame);
+    if (result == ChunkAssembler::Result::kMalformed) return;
+    KVORUM_CHECK(assembler.held_bytes() <= sent);
+    if (result != ChunkAssembler::Result::kWhole) continue;
+    KVORUM_CHECK(assembler.whole().payload.size() <= sent);
+    assembler.drop_whole();
+    std::string batch;
+    assembler.put_taken(batch);
+    ChunkSender sender;
+    for (size_t size_taken = 0; !batch.empty(); batch.erase(0, size_taken)) {
+      KVORUM_CHECK(parse_frame(batch, &frame, &size_taken) == FrameStatus::kFrame);
+      KVORUM_CHECK(!sender.on_taken(frame));
+    }
+  }
+}
+
 void check_stream(std::string_view bytes) {
+  check_chunks(bytes);
   Frame frame;
   size_t size = 0;
   while (parse_frame(bytes, &frame, &size) == FrameStatus::kFrame) {

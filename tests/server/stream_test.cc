@@ -164,8 +164,8 @@ TEST_F(StreamTest, ALargeRequestIsMovedNoOftenerThanItsBufferDoubles) {
   for (size_t sent_bytes = 0; sent_bytes < kParts * part.size();) {
     error_code error;
     const size_t offset = sent_bytes % part.size();
-    sent_bytes += pair.ours.write_some(asio::buffer(part.data() + offset, part.size() - offset),
-                                       error);
+    sent_bytes +=
+        pair.ours.write_some(asio::buffer(part.data() + offset, part.size() - offset), error);
     io.restart();
     io.poll();
   }

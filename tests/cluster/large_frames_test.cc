@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// Large values through whole coordinators: what leaves them for the links, and how long they wait.
+#include "cluster/large_frames.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/cluster/test_cluster.h"
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr size_t kMegabyte = 1 << 20;
+
+class LargeFramesTest : public ::testing::Test {
+ protected:
+  LargeFramesTest() {
+    for (const auto& node : cluster.nodes) node->coordinator->outbox().takes_large = true;
+  }
+  Outbox& outbox(size_t node) { return cluster.nodes[node]->coordinator->outbox(); }
+
+  // Begins a SET; its small frames are delivered, its large ones wait for carry().
+  uint64_t begin_set(size_t node, const std::string& key, const std::string& value) {
+    Request request = test_edits::request(test_edits::kSet, value);
+    request.key = cluster.ref(key);
+    const uint64_t tag = next_tag_++;
+    cluster.nodes[node]->coordinator->submit(request, tag, cluster.now_of(node));
+    cluster.settle();
+    return tag;
+  }
+  // What the links do. Returns how many frames there were.
+  size_t carry(size_t from) {
+    const auto sent = std::exchange(outbox(from).large, {});
+    for (const Outbox::Large& one : sent) {
+      ChunkSender sender;
+      ChunkAssembler assembler;
+      sender.add(one.frame);
+      while (sender.can_send()) {
+        std::string batch;
+        sender.put_chunks(batch, cluster.steady_us);
+        hand_over(from, one.to, assembler, batch);
+        std::string taken;
+        assembler.put_taken(taken);
+        Frame frame;
+        size_t size = 0;
+        for (std::string_view rest = taken; !rest.empty(); rest.remove_prefix(size)) {
+          must_equal(parse_frame(rest, &frame, &size), FrameStatus::kFrame);
+          sender.on_taken(frame);
+        }
+      }
+    }
+    cluster.settle();
+    return sent.size();
+  }
+  const Answer* answer(size_t node, uint64_t tag) {
+    const auto found = cluster.nodes[node]->answers.find(tag);
+    return found == cluster.nodes[node]->answers.end() ? nullptr : &found->second;
+  }
+
+  TestCluster cluster{3};
+  const std::string large = std::string(40 * kMegabyte, 'v');
+
+ private:
+  static void must_equal(FrameStatus one, FrameStatus other) { KVORUM_CHECK(one == other); }
+  void hand_over(size_t from, MemberIndex to, ChunkAssembler& assembler, std::string_view batch) {
+    Frame frame;
+    size_t size = 0;
+    for (; !batch.empty(); batch.remove_prefix(size)) {
+      must_equal(parse_frame(batch, &frame, &size), FrameStatus::kFrame);
+      if (assembler.on_chunk(frame) != ChunkAssembler::Result::kWhole) continue;
+      cluster.nodes[to]->coordinator->on_message(static_cast<MemberIndex>(from), assembler.whole(),
+                                                 cluster.now_of(to));
+      assembler.drop_whole();
+    }
+  }
+
+  uint64_t next_tag_ = 1'000'000;
+};
+
+TEST_F(LargeFramesTest, ReplicasGetOneBodyThatTheyShare) {
+  const size_t first = cluster.node_for("k", 0);
+  const uint64_t tag = begin_set(first, "k", large);
+  ASSERT_EQ(outbox(first).large.size(), 2u);
+  EXPECT_EQ(outbox(first).large[0].frame.body, outbox(first).large[1].frame.body);
+  EXPECT_EQ(carry(first), 2u);
+  ASSERT_TRUE(answer(first, tag));
+  EXPECT_EQ(answer(first, tag)->outcome, Outcome::kOk);
+  for (size_t node = 0; node < 3; ++node) {
+    EXPECT_TRUE(cluster.own_values(node, "k") == std::vector<std::string>{large}) << node;
+  }
+}
+
+// It was -UNCERTAIN after a second, and given to another coordinator after a quarter of one.
+TEST_F(LargeFramesTest, TheDeadlineGrowsWithTheBytes) {
+  const size_t first = cluster.node_for("k", 0);
+  const uint64_t tag = begin_set(first, "k", large);
+  cluster.pass_ms(2'000);
+  EXPECT_EQ(answer(first, tag), nullptr);
+  EXPECT_EQ(cluster.nodes[first]->coordinator->counters().timeouts, 0u);
+  EXPECT_EQ(carry(first), 2u);
+  ASSERT_TRUE(answer(first, tag));
+  EXPECT_EQ(answer(first, tag)->outcome, Outcome::kOk);
+}
+
+TEST_F(LargeFramesTest, ItEndsWhereNoBytesFlow) {
+  const size_t first = cluster.node_for("k", 0);
+  const uint64_t tag = begin_set(first, "k", large);
+  cluster.pass_ms(12'000);
+  ASSERT_TRUE(answer(first, tag));
+  EXPECT_EQ(answer(first, tag)->outcome, Outcome::kUncertain);
+}
+
+TEST_F(LargeFramesTest, AsLongAsBytesFlowItDoesNotEnd) {
+  const size_t first = cluster.node_for("k", 0);
+  const uint64_t tag = begin_set(first, "k", large);
+  const Outbox::Large& sent = outbox(first).large[0];
+  ByteReader reader(std::string_view(sent.frame.front).substr(12));
+  const FrameHead head{MessageType::kReplicaWrite, 0, 0, reader.u64()};
+  for (int second = 0; second < 30; ++second) {
+    cluster.nodes[first]->coordinator->on_flow(sent.to, head, cluster.now_of(first));
+    cluster.pass_ms(1'000);
+  }
+  EXPECT_EQ(answer(first, tag), nullptr);
+  EXPECT_EQ(cluster.nodes[first]->coordinator->counters().timeouts, 0u);
+  cluster.pass_ms(12'000);
+  ASSERT_TRUE(answer(first, tag));
+  EXPECT_EQ(answer(first, tag)->outcome, Outcome::kUncertain);
+}
+
+TEST_F(LargeFramesTest, AForwardedOneIsRunWhereItCameTo) {
+  const size_t first = cluster.node_for("k", 0), second = cluster.node_for("k", 1);
+  const uint64_t tag = begin_set(second, "k", large);
+  cluster.pass_ms(2'000);  // slow, and not given to another one
+  EXPECT_EQ(carry(second), 1u);
+  EXPECT_EQ(cluster.nodes[second]->coordinator->counters().forward_retries, 0u);
+  EXPECT_EQ(carry(first), 2u);
+  ASSERT_TRUE(answer(second, tag));
+  EXPECT_EQ(answer(second, tag)->outcome, Outcome::kOk);
+  EXPECT_TRUE(cluster.own_values(first, "k") == std::vector<std::string>{large});
+}
+
+TEST_F(LargeFramesTest, ASecondWriteIsOfTheValueToo) {
+  const size_t first = cluster.node_for("k", 0), second = cluster.node_for("k", 1);
+  cluster.isolate(second);
+  ASSERT_EQ(cluster.set(second, "k", "beside").outcome, Outcome::kNoQuorum);
+  cluster.heal_all();
+  cluster.change_own(second, "k", [](Record&) {});
+  const uint64_t tag = begin_set(first, "k", large);
+  while (carry(first) != 0) {
+  }
+  ASSERT_TRUE(answer(first, tag));
+  EXPECT_EQ(answer(first, tag)->outcome, Outcome::kOk);
+  EXPECT_TRUE(cluster.get(first, "k").values == std::vector<std::string>{large});
+}
+
+TEST_F(LargeFramesTest, ALargeAnswerIsReadWhereItIsAskedFor) {
+  const size_t first = cluster.node_for("k", 0);
+  begin_set(first, "k", large);
+  carry(first);
+  for (size_t node = 0; node < 3; ++node) {
+    Request request;
+    request.key = cluster.ref("k");
+    cluster.nodes[node]->coordinator->submit(request, 7, cluster.now_of(node));
+    for (size_t round = 0; round < 4; ++round) {
+      cluster.settle();
+      for (size_t other = 0; other < 3; ++other) carry(other);
+    }
+    ASSERT_TRUE(answer(node, 7)) << node;
+    EXPECT_TRUE(answer(node, 7)->values == std::vector<std::string>{large}) << node;
+  }
+}
+
+// The window was one, and the large one was it.
+TEST_F(LargeFramesTest, SmallHintsDoNotWaitForALargeOne) {
+  const size_t first = cluster.node_for("k", 0), third = cluster.node_for("k", 2);
+  cluster.isolate(third);
+  begin_set(first, "k", large);
+  carry(first);
+  const std::vector<std::string> keys = {"s1", "s2", "s3", "s4", "s5"};
+  for (const std::string& key : keys) ASSERT_EQ(cluster.set(first, key, "v").outcome, Outcome::kOk);
+  cluster.heal_all();
+  cluster.pass_ms(1'000);
+  for (const std::string& key : keys) {
+    EXPECT_EQ(cluster.own_values(third, key), std::vector<std::string>{"v"}) << key;
+  }
+  EXPECT_TRUE(cluster.own_values(third, "k").empty());
+  for (size_t node = 0; node < 3; ++node) carry(node);
+  EXPECT_TRUE(cluster.own_values(third, "k") == std::vector<std::string>{large});
+}
+
+}  // namespace
+}  // namespace kvorum::cluster
