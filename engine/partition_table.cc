@@ -119,7 +119,8 @@ PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
       const size_t before = entry == nullptr ? 0 : EntryPool::class_bytes(entry->size());
       const size_t after = EntryPool::class_bytes(Entry::bytes_for(
           at.key.size(), change.head.size() + change.body.size(), change.deadline_ms != 0));
-      if (after > before && !change.frees && !has_store() && shared_->over_memory()) {
+      if (after > before && !change.frees && !has_store() &&
+          !shared_->has_room_for(after - before)) {
         outcome.result.access = Access::kFull;
         return outcome;
       }

@@ -88,10 +88,22 @@ struct TableShared {
   static constexpr uint32_t kNoBatch = ~0u;
   // Of the limit: eviction begins so far below it, that it seldom has to take what is in use.
   static constexpr uint64_t kRoomShare = 64;
+  static constexpr uint64_t kLargeGrowth = 128 * 1024;
 
   bool over_memory() const {
     return options.memory_bytes_max != 0 && memory_bytes.load(std::memory_order_relaxed) >
                                                 static_cast<int64_t>(options.memory_bytes_max);
+  }
+
+  // Whether a table without a store may grow by so much. One that is full refuses any growth; what
+  // is large must fit before it is taken, or with eviction into all of the memory.
+  bool has_room_for(uint64_t bytes) const {
+    if (over_memory()) return false;
+    if (options.memory_bytes_max == 0 || bytes <= kLargeGrowth) return true;
+    const int64_t used = memory_bytes.load(std::memory_order_relaxed);
+    const uint64_t taken =
+        options.evicting_keyspaces != 0 || used < 0 ? 0 : static_cast<uint64_t>(used);
+    return taken + bytes <= options.memory_bytes_max;
   }
 
   bool evicts(uint8_t keyspace) const { return options.evicting_keyspaces >> keyspace & 1; }

@@ -62,6 +62,7 @@ struct EngineConfig {
 struct LimitsConfig {
   uint32_t clients = 10000;
   uint64_t request_timeout_ms = 1000;
+  uint64_t value_bytes = kValueBytesMax;
   uint64_t value_warn_bytes = 1ULL << 20;
   uint64_t pipeline_bytes = 64ULL << 20;
   uint32_t siblings = 100;

@@ -68,12 +68,16 @@ void read_reactors(const ConfigSection& top, uint32_t& reactors) {
   }
 }
 
+// A limit of values is one of all words of a request: keys have to fit.
+constexpr uint64_t kValueLimitLeast = 128 << 10;
+
 void read_limits(const ConfigSection& top, LimitsConfig& limits) {
   const ConfigSection section =
-      top.section("limits", {"clients", "request_timeout", "value_warn", "pipeline_bytes",
+      top.section("limits", {"clients", "request_timeout", "value", "value_warn", "pipeline_bytes",
                              "siblings", "clock_entries_max", "hints", "foreground_p99"});
   section.number<uint32_t>("clients", {1, kClientsMax}, limits.clients);
   section.duration("request_timeout", {1, kHourMs}, limits.request_timeout_ms);
+  section.size("value", {kValueLimitLeast, kValueBytesMax}, limits.value_bytes);
   section.size("value_warn", {1, kValueBytesMax}, limits.value_warn_bytes);
   section.size("pipeline_bytes", {64 << 10, 16ULL << 30}, limits.pipeline_bytes);
   section.number<uint32_t>("siblings", {1, kSiblingsMax}, limits.siblings);

@@ -19,6 +19,7 @@ cluster::CoordinatorOptions coordinator_options(const Config& config, uint32_t i
   options.gossip_ms = static_cast<uint32_t>(config.timing.gossip_ms);
   options.anti_entropy_ms = static_cast<uint32_t>(config.timing.anti_entropy_ms);
   options.scrub_ms = config.timing.scrub_ms;
+  options.value_bytes_max = config.limits.value_bytes;
   options.siblings_max = config.limits.siblings;
   options.clock_entries_max = config.limits.clock_entries_max;
   options.replays_hints = index == 0;
@@ -37,6 +38,7 @@ DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index,
   options.passwords = parts.config->passwords;
   options.token_keys = parts.identity->keys.token;
   options.pipeline_bytes_max = parts.config->limits.pipeline_bytes;
+  options.value_bytes_max = parts.config->limits.value_bytes;
   options.value_warn_bytes = parts.config->limits.value_warn_bytes;
   options.first_client_id = index + 1;
   options.client_id_step = parts.reactors;

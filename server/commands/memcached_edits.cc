@@ -43,7 +43,7 @@ EditOutput edit_cache_join(const EditInput& input, std::string& scratch) {
   EditOutput output;
   if (is_conflict(input, scratch, &output)) return output;
   const std::string_view old = input.visible[0].bytes;
-  if (old.size() + input.value.size() > kValueBytesMax) {
+  if (old.size() + input.value.size() > input.value_bytes_max) {
     return reject("SERVER_ERROR object too large for cache");
   }
   scratch.assign(prepends ? input.value : old).append(prepends ? old : input.value);

@@ -193,7 +193,9 @@ EditOutput edit_append(const EditInput& input, std::string& scratch) {
   EditOutput output;
   if (is_conflict(input, scratch, &output)) return output;
   const std::string_view old = input.visible.empty() ? std::string_view() : input.visible[0].bytes;
-  if (old.size() + input.value.size() > kValueBytesMax) return reject(protocol::kStringTooLong);
+  if (old.size() + input.value.size() > input.value_bytes_max) {
+    return reject(protocol::kStringTooLong);
+  }
   scratch.assign(old).append(input.value);
   output = store_in_place(input, scratch);
   output.reply_number = static_cast<int64_t>(scratch.size());

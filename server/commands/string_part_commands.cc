@@ -28,7 +28,7 @@ EditOutput edit_set_range(const EditInput& input, std::string& scratch) {
   if (is_conflict(input, scratch, &output)) return output;
   const std::string_view old = input.visible.empty() ? std::string_view() : input.visible[0].bytes;
   if (input.value.empty()) return keep(0, static_cast<int64_t>(old.size()));
-  if (offset > kValueBytesMax || offset + input.value.size() > kValueBytesMax) {
+  if (offset > input.value_bytes_max || offset + input.value.size() > input.value_bytes_max) {
     return reject(protocol::kStringTooLong);
   }
   scratch.assign(old);

@@ -48,6 +48,7 @@ TEST(ConfigDefaults, NoFileIsOneDurableNodeOnTheUsualPorts) {
   EXPECT_EQ(config.reactors, 0U);
   EXPECT_EQ(config.limits.clients, 10000U);
   EXPECT_EQ(config.limits.request_timeout_ms, 1000U);
+  EXPECT_EQ(config.limits.value_bytes, 512U << 20);
   EXPECT_EQ(config.limits.value_warn_bytes, 1U << 20);
   EXPECT_EQ(config.limits.pipeline_bytes, 64U << 20);
   EXPECT_EQ(config.limits.siblings, 100U);
@@ -86,7 +87,8 @@ keyspaces:
             reads_when_short: serve}
 engine:  {type: memory, sync: always, memory: 64mb, eviction: none}
 reactors: 4
-limits:  {clients: 7, request_timeout: 250ms, value_warn: 2kb, pipeline_bytes: 1gb, siblings: 9,
+limits:  {clients: 7, request_timeout: 250ms, value: 3mb, value_warn: 2kb,
+          pipeline_bytes: 1gb, siblings: 9,
           clock_entries_max: 15, hints: 256mb, foreground_p99: 25ms}
 password: 1234
 timing:  {gossip: 10ms, hints: 20ms, anti_entropy: 1m, read_repair_wait: 0, scrub: 2h}
@@ -121,6 +123,7 @@ log:     {level: debug, format: json}
   EXPECT_EQ(config.reactors, 4U);
   EXPECT_EQ(config.limits.clients, 7U);
   EXPECT_EQ(config.limits.request_timeout_ms, 250U);
+  EXPECT_EQ(config.limits.value_bytes, 3U << 20);
   EXPECT_EQ(config.limits.value_warn_bytes, 2048U);
   EXPECT_EQ(config.limits.pipeline_bytes, 1U << 30);
   EXPECT_EQ(config.limits.siblings, 9U);
