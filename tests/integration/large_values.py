@@ -180,6 +180,7 @@ def large_beside_small(engine, sizes):
             told('small beside p50 %.1f p99 %.1f most %.1f ms' % beside)
             checks.that('all large values are taken', good == len(sizes), good)
             checks.that('no error of a small one', not errors, errors[:3])
+            checks.that('small ones go between the chunks', beside[1] < 250, beside)
             peaks = [peak_bytes(cluster, name) / MB for name in cluster.names]
             with cluster.resp('a', 60) as client:
                 for at in range(len(sizes)):
