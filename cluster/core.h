@@ -96,10 +96,6 @@ struct Operation {
   bool own_unreadable;  // the own copy cannot be loaded: the others have to do
 
   std::string payload;  // encode_forwarded(); for kReplicaFrame the frame's payload
-  // In the place of payload and object, once a link sends them in chunks (large_frames.h).
-  SharedBytes large_payload, large_object;
-  size_t large_bytes;  // of the object that its replicas have to take; 0 where it is not large
-  uint64_t flowed_us;  // when bytes of a large frame of this operation flowed last; 0: none did
   uint8_t keyspace;
   ForwardedRequest forwarded;  // views into payload
   FrameHead frame;             // kReplicaFrame
@@ -142,6 +138,11 @@ struct Operation {
   enum class RepairStep : uint8_t { kWait, kCheck, kPull, kMerge, kPush };
   RepairStep repair_step;
   bool repair_pushes;
+
+  // In the place of payload and object, once a link sends them in chunks (large_frames.h).
+  SharedBytes large_payload, large_object;
+  size_t large_bytes;  // of the object that its replicas have to take; 0 where it is not large
+  uint64_t flowed_us;  // when bytes of a large frame of this operation flowed last; 0: none did
 
   std::vector<ReplicaFacts> replicas;       // kInspect
   std::deque<std::string> replica_objects;  // their bytes

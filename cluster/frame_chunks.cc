@@ -35,6 +35,16 @@ bool may_be_large(MessageType type) { return type >= MessageType::kForward; }
 
 }  // namespace
 
+bool has_large_frame(std::string_view batch) {
+  while (batch.size() > kLargeFrameBytes) {
+    ByteReader reader(batch);
+    const size_t size = kFrameLengthBytes + reader.u32();
+    if (size > kLargeFrameBytes) return true;
+    batch.remove_prefix(size);
+  }
+  return false;
+}
+
 std::vector<LargeFrame> take_large_frames(std::string& batch) {
   std::vector<LargeFrame> large;
   const auto whole = std::make_shared<const std::string>(std::move(batch));

@@ -41,6 +41,10 @@ struct LargeFrame {
   }
 };
 
+// Whether any frame of a batch is longer than kLargeFrameBytes. Batches of many small ones are
+// longer than that, too.
+bool has_large_frame(std::string_view batch);
+
 // Takes the frames that are longer than kLargeFrameBytes out of a batch.
 std::vector<LargeFrame> take_large_frames(std::string& batch);
 

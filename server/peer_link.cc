@@ -15,7 +15,7 @@ void PeerLink::start(uint64_t now_us) {
 
 void PeerLink::send(std::string& batch) {
   if (!stream_.is_open()) return batch.clear();
-  if (batch.size() > cluster::kLargeFrameBytes) [[unlikely]] {
+  if (cluster::has_large_frame(batch)) [[unlikely]] {
     for (cluster::LargeFrame& frame : cluster::take_large_frames(batch)) {
       send_large(std::move(frame));
     }

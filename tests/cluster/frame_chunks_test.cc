@@ -153,12 +153,20 @@ TEST(FrameChunksTest, TheBodyIsSharedAndLetGoOnceItIsSent) {
   EXPECT_EQ(body.use_count(), 1);
 }
 
+TEST(FrameChunksTest, ALongBatchOfSmallFramesHasNoLargeOne) {
+  std::string batch;
+  while (batch.size() <= 2 * kLargeFrameBytes) put_probe(batch, MessageType::kProbe, 5);
+  EXPECT_FALSE(has_large_frame(batch));
+  EXPECT_FALSE(has_large_frame({}));
+}
+
 TEST(FrameChunksTest, LargeFramesLeaveTheirBatchAndSmallOnesStay) {
   std::string batch;
   const std::string object = bytes_of(kLargeFrameBytes, 1);
   put_probe(batch, MessageType::kProbe, 5);
   put_replica_read_reply(batch, 8, {.full = true, .frontier = {}, .object = object});
   put_probe(batch, MessageType::kProbe, 6);
+  ASSERT_TRUE(has_large_frame(batch));
   std::vector<LargeFrame> large = take_large_frames(batch);
   ASSERT_EQ(large.size(), 1u);
   std::string small;
