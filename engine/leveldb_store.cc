@@ -9,6 +9,7 @@
 #include <atomic>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 
 #include "engine/leveldb_env.h"
@@ -32,14 +33,23 @@ class NullLogger : public leveldb::Logger {
 
 }  // namespace
 
-struct LevelDbStore::Impl {
+struct LevelDbStore::Impl final : CompactionTarget {
   explicit Impl(const LevelDbOptions& store_options);
+
+  // CompactionTarget
+  uint64_t written_batches() const override { return batches.load(std::memory_order_relaxed); }
+  uint64_t log_bytes_now() const override;
+  void flush_memory() override { compact_between("\xff\xff", "\xff\xff"); }
+  uint64_t table_bytes(std::string_view begin, std::string_view end) const override;
+  bool measure(std::string_view begin, std::string_view end, ErasedBook::Live* live) override;
+  void compact(std::string_view begin, std::string_view end) override;
+  void compact_between(std::string_view begin, std::string_view end);
 
   leveldb::Options settings();
   Status open();
   Status salvage(const Status& damage, std::string* report);
   Status probe_disk();
-  Status log_bytes(uint64_t* bytes);
+  Status log_bytes(uint64_t* bytes) const;
   Status refused() const {
     return {Code::kUnavailable, "the store failed and was not reopened yet"};
   }
@@ -64,6 +74,9 @@ struct LevelDbStore::Impl {
   std::unique_ptr<leveldb::DB> db;  // null after a reopen() that failed half way
   std::atomic<bool> failed{false}, damaged{false};
   leveldb::WriteBatch changes;  // of the one writer, empty between writes; keeps its memory
+  std::atomic<uint64_t> batches{0};
+  ErasedBook erased;
+  std::unique_ptr<CompactionThread> compaction;  // the last: it uses all the rest
 };
 
 LevelDbStore::Impl::Impl(const LevelDbOptions& store_options)
@@ -136,14 +149,15 @@ Status LevelDbStore::Impl::salvage(const Status& damage, std::string* report) {
 }
 
 // Opening turns the logs into tables: it needs as many bytes again.
-Status LevelDbStore::Impl::log_bytes(uint64_t* bytes) {
+Status LevelDbStore::Impl::log_bytes(uint64_t* bytes) const {
   *bytes = kProbeChunkBytes;
   std::vector<std::string> names;
-  const leveldb::Status status = env.GetChildren(options.directory, &names);
+  leveldb::Env* const files = const_cast<StoreEnv*>(&env);  // LevelDB's interface knows no const
+  const leveldb::Status status = files->GetChildren(options.directory, &names);
   for (const std::string& name : names) {
     uint64_t size = 0;
     if (!name.ends_with(".log")) continue;
-    if (env.GetFileSize(options.directory + "/" + name, &size).ok()) *bytes += size;
+    if (files->GetFileSize(options.directory + "/" + name, &size).ok()) *bytes += size;
   }
   return to_status(status);
 }
@@ -167,7 +181,62 @@ Status LevelDbStore::Impl::probe_disk() {
   return to_status(status);
 }
 
-LevelDbStore::LevelDbStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+uint64_t LevelDbStore::Impl::log_bytes_now() const {
+  uint64_t bytes = 0;
+  return log_bytes(&bytes).ok() ? bytes : 0;
+}
+
+uint64_t LevelDbStore::Impl::table_bytes(std::string_view begin, std::string_view end) const {
+  const std::shared_lock guard(mutex);
+  if (!db) return 0;
+  const leveldb::Range range(slice(begin), slice(end));
+  uint64_t bytes = 0;
+  db->GetApproximateSizes(&range, 1, &bytes);
+  return bytes;
+}
+
+bool LevelDbStore::Impl::measure(std::string_view begin, std::string_view end,
+                                 ErasedBook::Live* live) {
+  const std::shared_lock guard(mutex);
+  if (failed || !db) return false;
+  leveldb::ReadOptions how;
+  how.verify_checksums = true;
+  how.fill_cache = false;
+  const std::unique_ptr<leveldb::Iterator> it(db->NewIterator(how));
+  for (it->Seek(slice(begin)); it->Valid() && view(it->key()) < end; it->Next()) {
+    live->count(view(it->key()), view(it->value()));
+  }
+  return seen(to_status(it->status())).ok();
+}
+
+// LevelDB rewrites what overlaps with a level above it. Two deletes of keys that are none, around
+// the stretch, see to it that its last level is rewritten too.
+void LevelDbStore::Impl::compact(std::string_view begin, std::string_view end) {
+  {
+    const std::shared_lock guard(mutex);
+    if (failed || !db) return;
+    leveldb::WriteBatch marks;
+    marks.Delete(slice(begin));
+    marks.Delete(slice(end));
+    if (const leveldb::Status status = db->Write({}, &marks); !status.ok()) {
+      fail(status);
+      return;
+    }
+  }
+  compact_between(begin, end);
+}
+
+void LevelDbStore::Impl::compact_between(std::string_view begin, std::string_view end) {
+  const std::shared_lock guard(mutex);
+  if (failed || !db) return;
+  const leveldb::Slice first = slice(begin), last = slice(end);
+  db->CompactRange(&first, &last);
+}
+
+LevelDbStore::LevelDbStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
+  impl_->compaction =
+      std::make_unique<CompactionThread>(impl_.get(), &impl_->erased, impl_->options.compaction);
+}
 LevelDbStore::~LevelDbStore() = default;
 
 Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open(const LevelDbOptions& options) {
@@ -200,6 +269,7 @@ Status LevelDbStore::write(const StoreBatch& batch, bool sync) {
   for (size_t at = 0; at < batch.size(); ++at) {
     const StoreBatch::Change change = batch[at];
     if (change.erase) {
+      impl_->erased.note_erased(change.key);
       changes.Delete(slice(change.key));
     } else {
       changes.Put(slice(change.key), slice(change.value));
@@ -207,6 +277,7 @@ Status LevelDbStore::write(const StoreBatch& batch, bool sync) {
   }
   leveldb::WriteOptions how;
   how.sync = sync;
+  impl_->batches.fetch_add(1, std::memory_order_relaxed);
   const leveldb::Status status = impl_->db->Write(how, &changes);
   changes.Clear();
   if (batch.bytes() > kKeptBatchBytes) changes = {};
@@ -237,10 +308,16 @@ Status LevelDbStore::scan(
   how.verify_checksums = true;
   how.fill_cache = false;
   const std::unique_ptr<leveldb::Iterator> it(impl_->db->NewIterator(how));
+  std::optional<ErasedBook::Census> census;
+  if (begin.empty()) census.emplace();
+  bool whole = true;
   for (it->Seek(slice(begin)); it->Valid(); it->Next()) {
     if (!end.empty() && view(it->key()) >= end) break;
-    if (!fn(view(it->key()), view(it->value()))) break;
+    if (census) census->count(view(it->key()), view(it->value()));
+    whole = fn(view(it->key()), view(it->value()));
+    if (!whole) break;
   }
+  if (census && whole && it->status().ok()) impl_->erased.take(*census);
   return impl_->seen(to_status(it->status()));
 }
 

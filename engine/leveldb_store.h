@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Store in a LevelDB database: one directory, locked against a second process. Checksums are
 // verified on every read. After one failed write or sync, and once damage was met, everything is
-// refused until reopen() or salvage(); reads go on meanwhile. Made and owned by the server; threads
+// refused until reopen() or salvage(); reads go on meanwhile. What was erased gives its disk space
+// back by a thread of its own (leveldb_compaction.h). Made and owned by the server; threads
 // as in store.h. What LevelDB alone would get wrong of files is put right in leveldb_env.h.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "engine/leveldb_compaction.h"
 #include "engine/store.h"
 
 namespace leveldb {
@@ -28,6 +31,8 @@ struct LevelDbOptions {
   bool keeps_damaged = true;  // what salvage() could not read, beside the directory
   // Erased by a salvage: says something of all of the store that is not true any more.
   std::string salvage_erases;
+  // Of what was erased: when and how its disk space is given back.
+  CompactionOptions compaction = {};
   std::string log_file;         // LevelDB's own log; empty: none
   leveldb::Env* env = nullptr;  // not owned; null: the system's (tests inject faults)
 };
