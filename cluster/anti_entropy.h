@@ -17,6 +17,7 @@
 // owned by the coordinator.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <optional>
 #include <vector>
@@ -73,6 +74,8 @@ class AntiEntropy final : public KeyRepairSink, public DamageSink {
     std::optional<RepairWish> wish, next_wish;
     ExchangeParty own, peer;
     size_t roots_open = 0;
+    // What was compared in each keyspace: what is held may change before the answer comes.
+    std::array<std::vector<uint32_t>, kKeyspacesMax> compared;
     std::deque<Differing> differing;
     std::vector<SlotId> exchanges;
     uint64_t rounds = 0;
@@ -134,6 +137,8 @@ class AntiEntropy final : public KeyRepairSink, public DamageSink {
                                           uint8_t keyspace) const;
   void look_at_wholeness(Now now);
   bool may_be_whole(uint8_t keyspace, uint32_t partition, Now now) const;
+  bool former_exchanged(uint8_t keyspace, uint32_t partition) const;
+  bool has_exchanged(uint8_t keyspace, uint32_t partition, MemberIndex with) const;
   bool is_away(MemberIndex primary, Now now) const;
 
   // anti_entropy_exchange.cc

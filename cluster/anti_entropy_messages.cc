@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint16_t kRefused = 1 << 0;
 constexpr uint16_t kAll = 1 << 0;
+constexpr uint16_t kNamesAll = 1 << 1;
 
 bool valid_keyspace(const Frame& frame) { return frame.head.keyspace < kKeyspacesMax; }
 
@@ -113,6 +114,7 @@ bool parse_exchange_open_reply(const Frame& frame, ExchangeOpenReply* message) {
 void put_partition_roots(std::string& batch, const FrameHead& head, const PartitionRoots& message) {
   FrameHead flagged = head;
   flagged.flags = message.all ? kAll : 0;
+  if (message.names_all) flagged.flags |= kNamesAll;
   FrameWriter frame(batch, flagged);
   put_party(batch, message.asker);
   GapWriter gaps(batch);
@@ -126,6 +128,7 @@ void put_partition_roots(std::string& batch, const FrameHead& head, const Partit
 bool parse_partition_roots(const Frame& frame, PartitionRoots* message) {
   ByteReader reader(frame.payload);
   message->all = frame.head.flags & kAll;
+  message->names_all = frame.head.flags & kNamesAll;
   message->asker = get_party(reader);
   GapReader gaps(reader, UINT32_MAX);
   while (!reader.done()) {

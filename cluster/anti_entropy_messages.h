@@ -38,7 +38,7 @@ struct ExchangeParty {
 
 struct ExchangeOpen {
   ExchangeParty asker;
-  uint64_t view_hash = 0;
+  uint64_t view_hash = 0;   // ClusterView::exchange_hash()
   std::string_view gossip;  // opaque here
   // Of the roots of all partitions of which both nodes are primaries.
   std::vector<std::pair<uint8_t, uint64_t>> keyspaces;
@@ -60,6 +60,9 @@ using PartitionRootList = std::vector<std::pair<uint32_t, uint64_t>>;
 struct PartitionRoots {
   ExchangeParty asker;
   bool all = false;  // of all shared partitions, not of the asker's half alone
+  // Those of zero are named too, and no other partition is meant: the placements of the two may
+  // differ.
+  bool names_all = false;
   PartitionRootList roots;
 };
 void put_partition_roots(std::string& batch, const FrameHead& head, const PartitionRoots& message);

@@ -32,7 +32,7 @@ void AntiEntropy::begin_round(MemberIndex peer, Now now) {
 
   ExchangeOpen message;
   message.asker = round.own;
-  message.view_hash = core_.view->hash();
+  message.view_hash = core_.view->exchange_hash();
   std::string gossip;
   CleanExchanges* const exchanges = core_.parts.exchanges;
   if (exchanges && exchanges->observer()) {
@@ -40,7 +40,8 @@ void AntiEntropy::begin_round(MemberIndex peer, Now now) {
   }
   message.gossip = gossip;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-    const auto shared = shared_partitions(*core_.view, keyspace, core_.self(), peer);
+    round.compared[keyspace] = shared_partitions(core_, keyspace, peer);
+    const std::vector<uint32_t>& shared = round.compared[keyspace];
     if (shared.empty()) continue;
     message.keyspaces.emplace_back(keyspace, roots_digest(core_, keyspace, shared));
   }
@@ -67,8 +68,7 @@ bool AntiEntropy::on_opened(MemberIndex from, const Frame& frame, Now now) {
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     const auto& differing = reply.differing;
     if (std::find(differing.begin(), differing.end(), keyspace) == differing.end()) {
-      const auto shared = shared_partitions(*core_.view, keyspace, core_.self(), from);
-      note_clean(keyspace, shared, round.own, round.peer);
+      note_clean(keyspace, round.compared[keyspace], round.own, round.peer);
     } else {
       ask_roots(from, keyspace);
     }
@@ -81,7 +81,7 @@ bool AntiEntropy::on_opened(MemberIndex from, const Frame& frame, Now now) {
 
 std::vector<uint32_t> AntiEntropy::driven_partitions(const Round& round, MemberIndex peer,
                                                      uint8_t keyspace) const {
-  auto partitions = shared_partitions(*core_.view, keyspace, core_.self(), peer);
+  std::vector<uint32_t> partitions = round.compared[keyspace];
   if (round.all) return partitions;
   if (round.own.whole != round.peer.whole) {
     if (round.own.whole) partitions.clear();
@@ -100,14 +100,17 @@ bool AntiEntropy::wished(const Round& round, uint8_t keyspace, uint32_t partitio
 
 void AntiEntropy::ask_roots(MemberIndex peer, uint8_t keyspace) {
   Round& round = rounds_[peer];
-  const auto partitions = driven_partitions(round, peer, keyspace);
+  round.compared[keyspace] = driven_partitions(round, peer, keyspace);
+  const std::vector<uint32_t>& partitions = round.compared[keyspace];
   if (partitions.empty()) return;
   PartitionRoots message;
   message.asker = round.own;
   message.all = round.all || round.own.whole != round.peer.whole;
+  message.names_all =
+      core_.parts.is_moving() || (core_.parts.agreement && !core_.parts.agreement->same_as(peer));
   for (const uint32_t partition : partitions) {
     const uint64_t root = core_.parts.table->digest(keyspace, partition);
-    if (root != 0) message.roots.emplace_back(partition, root);
+    if (root != 0 || message.names_all) message.roots.emplace_back(partition, root);
   }
   ++round.roots_open;
   const FrameHead head{MessageType::kPartitionRoots, keyspace, 0, round.number};
@@ -125,7 +128,7 @@ bool AntiEntropy::on_roots(MemberIndex from, const Frame& frame, Now now) {
   if (reply.peer.session != round.peer.session) round.clean = false;
   std::vector<uint32_t> equal;
   auto named = reply.differing.begin();
-  for (const uint32_t partition : driven_partitions(round, from, keyspace)) {
+  for (const uint32_t partition : round.compared[keyspace]) {
     while (named != reply.differing.end() && named->first < partition) ++named;
     if (named == reply.differing.end() || named->first != partition) {
       equal.push_back(partition);
@@ -185,20 +188,44 @@ void AntiEntropy::on_damage(uint8_t keyspace, uint32_t partition, Now now) {
   }
 }
 
-bool AntiEntropy::may_be_whole(uint8_t keyspace, uint32_t partition, Now now) const {
-  if (!core_.view->is_primary(core_.self(), keyspace, partition)) return true;
-  const auto primaries = core_.view->primaries(keyspace, partition);
-  if (core_.parts.is_damaged(keyspace, partition)) return false;
-  const uint64_t session = core_.parts.current_incarnation();
-  bool any = primaries.size() == 1;
-  for (const MemberIndex primary : primaries) {
-    if (primary == core_.self()) continue;
-    const auto latest = core_.parts.exchanges->latest(keyspace, partition, core_.id_of(primary));
-    const bool clean = latest && latest->session == session && latest->began >= damaged_at_;
-    any |= clean;
-    if (!clean && !is_away(primary, now)) return false;
+bool AntiEntropy::has_exchanged(uint8_t keyspace, uint32_t partition, MemberIndex with) const {
+  const auto latest = core_.parts.exchanges->latest(keyspace, partition, core_.id_of(with));
+  if (!latest || latest->session != core_.parts.current_incarnation()) return false;
+  // Until most members had this configuration, others took writes by the former one.
+  const Agreement* const agreement = core_.parts.agreement;
+  if (agreement && latest->began < agreement->agreed_at()) return false;
+  return latest->began >= damaged_at_;
+}
+
+// With so many of the former primaries, this node counted, as know every write that was
+// acknowledged by the former configuration.
+bool AntiEntropy::former_exchanged(uint8_t keyspace, uint32_t partition) const {
+  const std::shared_ptr<const FormerList> former = core_.parts.former->list();
+  for (const FormerPlacement& placement : *former) {
+    size_t exchanged = 0;
+    for (const MemberIndex primary : placement.primaries(keyspace, partition)) {
+      exchanged += primary == core_.self() || has_exchanged(keyspace, partition, primary);
+    }
+    if (exchanged < placement.needed(keyspace)) return false;
   }
-  return any;
+  return true;
+}
+
+bool AntiEntropy::may_be_whole(uint8_t keyspace, uint32_t partition, Now now) const {
+  const bool moving = core_.parts.is_moving();
+  const Holders holders = holders_of(
+      *core_.view, moving ? *core_.parts.former->list() : FormerList{}, keyspace, partition);
+  if (std::find(holders.begin(), holders.end(), core_.self()) == holders.end()) return true;
+  if (core_.parts.is_damaged(keyspace, partition)) return false;
+  if (core_.parts.agreement && !core_.parts.agreement->in_force() && moving) return false;
+  bool any = holders.size() == 1;
+  for (const MemberIndex holder : holders) {
+    if (holder == core_.self()) continue;
+    const bool clean = has_exchanged(keyspace, partition, holder);
+    any |= clean;
+    if (!clean && !is_away(holder, now)) return false;
+  }
+  return any && (!moving || former_exchanged(keyspace, partition));
 }
 
 // Who is silent on its link may only be slow, and a link that broke may come back: what it alone

@@ -38,19 +38,28 @@ uint64_t ClusterView::hash() const {
   put_u8(text, static_cast<uint8_t>(partitioner));
   for (const Member& member : members) {
     put_u64(text, member.id);
-    put_bytes(text, member.peer.to_text());
     put_u32(text, member.weight);
     put_bytes(text, member.rack);
     put_bytes(text, member.zone);
   }
   for (const MemberIndex owner : ring.owners()) put_u16(text, owner);
   for (const KeyspacePolicy& policy : keyspaces) {
-    put_bytes(text, policy.name);
     for (const uint8_t number : {policy.db, policy.n, policy.r, policy.w}) put_u8(text, number);
     put_u8(text, static_cast<uint8_t>(policy.conflicts));
     put_u8(text, policy.sloppy);
     put_u8(text, static_cast<uint8_t>(policy.writes_when_short));
     put_u8(text, static_cast<uint8_t>(policy.reads_when_short));
+  }
+  return xxh64(text);
+}
+
+uint64_t ClusterView::exchange_hash() const {
+  std::string text;
+  put_u64(text, cluster_id);
+  put_u8(text, static_cast<uint8_t>(partitioner));
+  put_u32(text, ring.partitions());
+  for (const KeyspacePolicy& policy : keyspaces) {
+    put_u8(text, static_cast<uint8_t>(policy.conflicts));
   }
   return xxh64(text);
 }

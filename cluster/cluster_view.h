@@ -39,8 +39,11 @@ struct ClusterView {
   MemberIndex find_id(NodeId id) const;
 
   // Of everything on which two nodes must agree to serve the same keys: cluster, members with
-  // weights and places, ring, policies. Not of client addresses nor of which member this node is.
+  // weights and places, ring, policies. Not of addresses nor of which member this node is.
   uint64_t hash() const;
+  // Of what they must agree on to exchange objects: cluster, partitions, and what becomes of
+  // concurrent versions.
+  uint64_t exchange_hash() const;
 };
 
 }  // namespace kvorum::cluster

@@ -75,6 +75,7 @@ void Coordinator::submit(const KeyspaceRequest& request, uint64_t tag, Now now) 
 
 void Coordinator::Impl::submit(const Request& request, uint64_t tag, Now now) {
   if (!core.view->is_member()) return refuse(request, tag, Outcome::kClusterDown);
+  if (core.refuses(request.key.keyspace)) return refuse_keyspace(request, tag);
   const bool edit = request.kind == Request::Kind::kEdit;
   ++(edit ? core.counters.puts : core.counters.gets);
   if (request.kind == Request::Kind::kLocal) return answer_local(request, tag, now);
@@ -161,6 +162,16 @@ void Coordinator::Impl::answer_local(const Request& request, uint64_t tag, Now n
   core.load(id, operation, operation.request().key);
 }
 
+void Coordinator::Impl::refuse_keyspace(const Request& request, uint64_t tag) {
+  const Object nothing{};
+  const std::string reason = core.parts.agreement->reason(request.key.keyspace);
+  Completion completion;
+  completion.outcome = Outcome::kClusterDown;
+  completion.text = reason;
+  if (request.kind != Request::Kind::kEdit) completion.object = &nothing;
+  core.completions->on_complete(tag, completion);
+}
+
 void Coordinator::Impl::refuse(const Request& request, uint64_t tag, Outcome outcome) {
   const Object nothing{};
   Completion completion;
@@ -177,6 +188,11 @@ const OperationLatency& Coordinator::latency() const { return impl_->core.latenc
 
 Outbox& Coordinator::outbox() { return impl_->core.outbox; }
 const ClusterView& Coordinator::view() const { return *impl_->core.view; }
+
+std::optional<Endpoint> Coordinator::told_address(MemberIndex peer) const {
+  const Agreement* const agreement = impl_->core.parts.agreement;
+  return agreement == nullptr ? std::nullopt : agreement->told_address(peer);
+}
 
 PeerState Coordinator::peer_state(MemberIndex peer) const { return impl_->core.health.state(peer); }
 

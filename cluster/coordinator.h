@@ -21,11 +21,13 @@
 #include "base/rng.h"
 #include "base/slot_map.h"
 #include "base/time.h"
+#include "cluster/agreement.h"
 #include "cluster/author_table.h"
 #include "cluster/background_budget.h"
 #include "cluster/clean_exchanges.h"
 #include "cluster/cluster_view.h"
 #include "cluster/flush_marks.h"
+#include "cluster/former_placements.h"
 #include "cluster/hints.h"
 #include "cluster/hybrid_clock.h"
 #include "cluster/keyspace_operation.h"
@@ -59,10 +61,17 @@ struct NodeParts {
   CleanExchanges* exchanges = nullptr;     // null: clean exchanges are not noted
   engine::LossListener* losses = nullptr;  // told where a tree proves a loss; null: nobody is
   BackgroundBudget* budget = nullptr;  // null: background work is bounded by its own limits alone
+  const FormerPlacements* former = nullptr;  // null: the configuration never changed
+  Agreement* agreement = nullptr;            // null: all nodes have the same configuration
 
   bool is_whole(uint8_t keyspace, uint32_t partition) const {
     return whole == nullptr || whole->is_whole(keyspace, partition);
   }
+  bool is_new(uint8_t keyspace, uint32_t partition) const {
+    return whole != nullptr && whole->is_new(keyspace, partition);
+  }
+  // Some copies of the cluster still follow a former placement.
+  bool is_moving() const { return former != nullptr && former->any(); }
   bool is_damaged(uint8_t keyspace, uint32_t partition) const {
     return whole != nullptr && whole->damage(keyspace, partition) != 0;
   }
@@ -200,6 +209,8 @@ class Coordinator {
 
   Outbox& outbox();
   const ClusterView& view() const;
+  // Where a peer said that it moved to.
+  std::optional<Endpoint> told_address(MemberIndex peer) const;
   PeerState peer_state(MemberIndex peer) const;
   PeerReport peer_report(MemberIndex peer) const;
   // Changes whenever a peer's state does.

@@ -3,6 +3,7 @@
 // include it.
 #pragma once
 
+#include "cluster/agreement_link.h"
 #include "cluster/anti_entropy.h"
 #include "cluster/coordinator.h"
 #include "cluster/core.h"
@@ -38,6 +39,7 @@ struct Coordinator::Impl final : Starter {
         exchange_server(core),
         tree_keeper(core, anti_entropy),
         gossip(core),
+        agreement_link(core),
         keyspaces(parts, core.outbox, {.timeout_ms = options.request_timeout_ms}) {
     core.starter = this;
     keyspaces.publish(core.view);
@@ -45,6 +47,7 @@ struct Coordinator::Impl final : Starter {
 
   void submit(const Request& request, uint64_t tag, Now now);
   void answer_local(const Request& request, uint64_t tag, Now now);
+  void refuse_keyspace(const Request& request, uint64_t tag);
   void refuse(const Request& request, uint64_t tag, Outcome outcome);
   void run_at(MemberIndex coordinator, SlotId id, Operation& operation, Now now) override;
   void own_request(Operation& operation);
@@ -56,6 +59,7 @@ struct Coordinator::Impl final : Starter {
   void on_unreadable(SlotId id, Operation& operation, Now now);
   bool reads_without_own(Operation& operation);
   void on_own_commit(SlotId id, OwnCommit commit, Now now);
+  void refuse_forwarded(SlotId id, Operation& operation, Now now);
   bool on_other(MemberIndex from, const Frame& frame, Now now);
   void on_link_down(MemberIndex peer, Now now);
   void on_timer(SlotId id, Operation& operation, Now now);
@@ -77,6 +81,7 @@ struct Coordinator::Impl final : Starter {
   ExchangeServer exchange_server;
   TreeKeeper tree_keeper;
   Gossip gossip;
+  AgreementLink agreement_link;
   KeyspaceMachine keyspaces;
   uint64_t expiry_due_us = 0;
   Now last_now;

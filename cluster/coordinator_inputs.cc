@@ -47,12 +47,24 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
     core.release(id);
     return true;
   }
+  if (core.refuses(operation.keyspace)) {
+    refuse_forwarded(id, operation, now);
+    return true;
+  }
   if (operation.retried && operation.request().kind == Request::Kind::kEdit) {
     retry_leave.ask(id, operation, now);
   } else {
     run_at(forwarding.coordinator_of(operation), id, operation, now);
   }
   return true;
+}
+
+// It ran nothing here: the asking node finds another.
+void Coordinator::Impl::refuse_forwarded(SlotId id, Operation& operation, Now now) {
+  if (operation.request().kind == Request::Kind::kEdit) operation.kind = Operation::Kind::kPut;
+  core.complete_failed(operation, Outcome::kClusterDown,
+                       core.parts.agreement->reason(operation.keyspace), now);
+  core.release(id);
 }
 
 bool Coordinator::Impl::on_read_reply(MemberIndex from, const Frame& frame, Now now) {
@@ -151,12 +163,20 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
       well_formed = impl.retry_leave.on_leave(from, frame, now);
       break;
     case MessageType::kReplicaRead:
+      if (impl.agreement_link.is_foreign(from, frame.head.keyspace)) {
+        impl.replicas.refuse(from, frame.head);
+        break;
+      }
       well_formed = impl.replicas.on_read(from, frame);
       break;
     case MessageType::kReplicaReadReply:
       well_formed = impl.on_read_reply(from, frame, now);
       break;
     case MessageType::kReplicaWrite:
+      if (impl.agreement_link.is_foreign(from, frame.head.keyspace)) {
+        impl.replicas.refuse(from, frame.head);
+        break;
+      }
       well_formed = impl.replicas.on_write(from, frame, now);
       break;
     case MessageType::kReplicaWriteReply:
@@ -165,6 +185,10 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
     case MessageType::kGossip:
     case MessageType::kGossipReply:
       well_formed = impl.gossip.on_message(from, frame);
+      break;
+    case MessageType::kTelling:
+    case MessageType::kTellingReply:
+      well_formed = impl.agreement_link.on_message(from, frame, now);
       break;
     case MessageType::kProbe:
       put_probe(impl.core.outbox.frames(from), MessageType::kProbeReply, frame.head.operation);
@@ -200,6 +224,7 @@ void Coordinator::on_flow(MemberIndex peer, const FrameHead& head, Now now) {
 
 void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
   impl_->core.health.set_linked(peer, up, now.steady_us);
+  impl_->agreement_link.on_link(peer, up, now);
   impl_->keyspaces.on_peer(peer, up, now);
   impl_->anti_entropy.on_link(peer, up, now);
   if (up) {

@@ -102,6 +102,7 @@ void Coordinator::on_time(Now now) {
   impl.probe_peers(now);
   impl.hint_replay.on_time(now);
   impl.gossip.on_time(now);
+  impl.agreement_link.on_time(now);
   impl.keyspaces.on_time(now);
   impl.anti_entropy.on_time(now);
   impl.tree_keeper.on_time(now);
@@ -116,6 +117,7 @@ uint64_t Coordinator::next_deadline_us() const {
   uint64_t next = sooner_of(impl.core.timers.next_due_us(), impl.hint_replay.next_deadline_us());
   next = sooner_of(next, impl.puts.next_deadline_us());
   next = sooner_of(next, impl.gossip.next_deadline_us());
+  next = sooner_of(next, impl.agreement_link.next_deadline_us());
   next = sooner_of(next, impl.core.health.next_deadline_us());
   next = sooner_of(next, impl.keyspaces.next_deadline_us());
   next = sooner_of(next, impl.anti_entropy.next_deadline_us());

@@ -20,7 +20,7 @@ void count_answers(const Operation& operation, ServiceRecord& service) {
   size_t primaries = 0;
   size_t fallbacks = 0;
   for (size_t at = 0; at < operation.targets.size(); ++at) {
-    if (!is_vote(operation.targets, at)) continue;
+    if (!is_vote(operation.targets, at) || operation.targets[at].former) continue;
     ++(operation.targets[at].stands_for == kNoMember ? primaries : fallbacks);
   }
   service.answered = clamp_u8(primaries + fallbacks);

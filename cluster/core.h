@@ -34,6 +34,8 @@ struct Target {
   bool replaced = false;      // silent for a quarter of the deadline: another was asked too
   bool wants_object = false;  // asked for all of it, not for a digest
   bool whole = true;          // as far as it said: its answer to a read counts (whole_replicas.h)
+  bool is_new = false;        // the same: it is not whole, but forgot nothing
+  bool former = false;        // no primary any more: asked for what the primaries may lack
   uint64_t digest = 0;        // versions_digest() of its answer to a read
   uint64_t asked_us = 0;      // 0: not kept
 };
@@ -237,6 +239,15 @@ class Core {
   // This node's copy of the key's partition counts toward R (whole_replicas.h).
   bool is_whole(const KeyRef& key) const {
     return parts.is_whole(key.keyspace, partition_for(key));
+  }
+  bool is_new(const KeyRef& key) const { return parts.is_new(key.keyspace, partition_for(key)); }
+  // Nodes have different configurations of the keyspace, and this one must not serve it.
+  bool refuses(uint8_t keyspace) const {
+    return parts.agreement != nullptr && parts.agreement->refuses(keyspace);
+  }
+  // Whether the member may coordinate in the keyspace.
+  bool serves(MemberIndex member, uint8_t keyspace) const {
+    return parts.agreement == nullptr || parts.agreement->serves(member, keyspace);
   }
   bool lww(uint8_t keyspace) const {
     return view->keyspaces[keyspace].conflicts == ConflictPolicy::kLww;

@@ -50,7 +50,7 @@ bool ExchangeServer::on_open(MemberIndex from, const Frame& frame, Now now) {
   ExchangeOpenReply answer;
   answer.peer = party_of(core_, now);
   const MemberIndex asker = member_of(message.asker);
-  answer.refused = asker == kNoMember || message.view_hash != core_.view->hash();
+  answer.refused = asker == kNoMember || message.view_hash != core_.view->exchange_hash();
   std::string gossip;
   CleanExchanges* const exchanges = core_.parts.exchanges;
   if (!answer.refused && exchanges && exchanges->observer()) {
@@ -60,7 +60,7 @@ bool ExchangeServer::on_open(MemberIndex from, const Frame& frame, Now now) {
   answer.gossip = gossip;
   for (const auto& [keyspace, digest] : message.keyspaces) {
     if (answer.refused) break;
-    const auto shared = shared_partitions(*core_.view, keyspace, core_.self(), asker);
+    const auto shared = shared_partitions(core_, keyspace, asker);
     const bool damaged =
         std::any_of(shared.begin(), shared.end(), [&, number = keyspace](uint32_t partition) {
           return core_.parts.is_damaged(number, partition);
@@ -76,6 +76,23 @@ bool ExchangeServer::on_open(MemberIndex from, const Frame& frame, Now now) {
   return true;
 }
 
+// Those that the asker compares: as it named them, or as both come to know by the same placement.
+std::vector<uint32_t> ExchangeServer::compared_partitions(uint8_t keyspace, MemberIndex asker,
+                                                          const PartitionRoots& message) const {
+  std::vector<uint32_t> compared;
+  if (message.names_all) {
+    for (const auto& [partition, root] : message.roots) {
+      if (partition < core_.view->ring.partitions()) compared.push_back(partition);
+    }
+    return compared;
+  }
+  compared = shared_partitions(core_, keyspace, asker);
+  if (message.all) return compared;
+  std::erase_if(compared,
+                [&](uint32_t partition) { return !drives(asker, core_.self(), partition); });
+  return compared;
+}
+
 bool ExchangeServer::on_roots(MemberIndex from, const Frame& frame, Now now) {
   PartitionRoots message;
   if (!parse_partition_roots(frame, &message)) return false;
@@ -86,8 +103,7 @@ bool ExchangeServer::on_roots(MemberIndex from, const Frame& frame, Now now) {
   answer.peer = party_of(core_, now);
   std::vector<uint32_t> equal;
   auto named = message.roots.begin();
-  for (const uint32_t partition : shared_partitions(*core_.view, keyspace, core_.self(), asker)) {
-    if (!message.all && !drives(asker, core_.self(), partition)) continue;
+  for (const uint32_t partition : compared_partitions(keyspace, asker, message)) {
     while (named != message.roots.end() && named->first < partition) ++named;
     const bool is_named = named != message.roots.end() && named->first == partition;
     const bool same =

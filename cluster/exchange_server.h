@@ -38,6 +38,8 @@ class ExchangeServer {
   bool on_done(MemberIndex from, const Frame& frame, Now now);
   void answer_range(const Serving& serving, const RangeObjects& own);
   // The party's member, or kNoMember for a stranger.
+  std::vector<uint32_t> compared_partitions(uint8_t keyspace, MemberIndex asker,
+                                            const PartitionRoots& message) const;
   MemberIndex member_of(const ExchangeParty& party) const;
   // Counts the bytes that fn appends for a peer.
   void reply(MemberIndex to, FunctionRef<void(std::string& batch)> fn);

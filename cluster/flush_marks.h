@@ -23,6 +23,7 @@
 
 #include "base/function_ref.h"
 #include "base/position.h"
+#include "cluster/keyspace_policy.h"
 #include "cluster/object.h"
 
 namespace kvorum::cluster {
@@ -34,10 +35,6 @@ struct FlushMarkEntry {
   bool operator==(const FlushMarkEntry&) const = default;
 };
 using FlushMark = std::vector<FlushMarkEntry>;  // in (node, incarnation) order
-
-// A set of keyspaces: bit k is keyspace k.
-using KeyspaceMask = uint16_t;
-inline constexpr KeyspaceMask kAllKeyspaces = 0xffff;
 
 // One mark for several keyspaces, as it travels.
 void encode_mark(KeyspaceMask keyspaces, const FlushMark& mark, std::string& out);

@@ -25,6 +25,7 @@ MemberIndex Forwarding::choose(const Request& request,
   const bool refuses = edit && core_.parts.table->failed();
   const auto usable = [&](MemberIndex member) {
     return core_.health.healthy(member) && !(refuses && member == core_.self()) &&
+           core_.serves(member, request.key.keyspace) &&
            std::find(tried.begin(), tried.end(), member) == tried.end();
   };
   MemberIndex best = kNoMember;
@@ -138,6 +139,11 @@ bool Forwarding::on_reply(MemberIndex from, const Frame& frame, Now now) {
     // The other one may do better.
     if (from == operation->tried.back()) promote_hedge(frame.head.operation, *operation, now);
     if (from == operation->hedge) operation->hedge = kNoMember;
+    return true;
+  }
+  const bool serves_not = completion.outcome == Outcome::kClusterDown;
+  if (serves_not && from == operation->tried.back() &&
+      refused(frame.head.operation, *operation, now)) {
     return true;
   }
   if (operation->request().kind == Request::Kind::kEdit) {

@@ -23,15 +23,6 @@ std::vector<Member> sorted_by_name(std::vector<Member> members) {
   return members;
 }
 
-// The ring keeps the largest n, and one more, neighbours distinct.
-uint32_t spread_of(const std::array<KeyspacePolicy, kKeyspacesMax>& keyspaces) {
-  uint32_t copies_max = 1;
-  for (const KeyspacePolicy& policy : keyspaces) {
-    copies_max = std::max<uint32_t>(copies_max, policy.n);
-  }
-  return copies_max + 1;
-}
-
 }  // namespace
 
 std::array<KeyspacePolicy, kKeyspacesMax> Founding::default_keyspaces() {
@@ -43,7 +34,24 @@ std::array<KeyspacePolicy, kKeyspacesMax> Founding::default_keyspaces() {
   return keyspaces;
 }
 
+uint32_t neighbours_apart(const std::array<KeyspacePolicy, kKeyspacesMax>& keyspaces) {
+  uint32_t copies_max = 1;
+  for (const KeyspacePolicy& policy : keyspaces) {
+    copies_max = std::max<uint32_t>(copies_max, policy.n);
+  }
+  return copies_max + 1;
+}
+
 uint64_t founding_cluster_id(const Founding& founding) {
+  std::string text = "kvorum founding 2\n";
+  put_bytes(text, founding.cluster_name);
+  put_u32(text, founding.partitions);
+  put_u8(text, static_cast<uint8_t>(founding.partitioner));
+  for (const Member& member : sorted_by_name(founding.members)) put_bytes(text, member.name);
+  return digest_id(text);
+}
+
+uint64_t addressed_cluster_id(const Founding& founding) {
   std::string text = "kvorum founding 1\n";
   put_bytes(text, founding.cluster_name);
   put_u32(text, founding.partitions);
@@ -73,7 +81,8 @@ ClusterView found_view(const Founding& founding, std::string_view self_name) {
   view.members = sorted_by_name(founding.members);
   for (Member& member : view.members) member.id = founder_id(view.cluster_id, member.name);
   view.keyspaces = founding.keyspaces;
-  view.ring = Ring::found(view.members, {founding.partitions, spread_of(founding.keyspaces)});
+  view.ring =
+      Ring::found(view.members, {founding.partitions, neighbours_apart(founding.keyspaces)});
   view.self = view.find_name(self_name);
   return view;
 }

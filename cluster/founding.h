@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Founding a cluster from its description in the YAML file: cluster id, node ids, first ring. The
 // ids are digests of what the file says, in an order-free form, so every founder that reads the
-// same members comes to the same cluster, whatever order they stand in. Called once at start-up by
-// server/ (and by tests and the simulator); pure.
+// same members comes to the same cluster, whatever order they stand in. Names make the identity:
+// addresses, weights, racks and zones may change. Called once at start-up by server/ (and by tests
+// and the simulator); pure.
 #pragma once
 
 #include <array>
@@ -27,9 +28,15 @@ struct Founding {
   static std::array<KeyspacePolicy, kKeyspacesMax> default_keyspaces();
 };
 
-// Digest of name, partitions, partitioner and the founders' names, peer addresses, weights, racks
-// and zones; never 0.
+// Digest of name, partitions, partitioner and the founders' names; never 0.
 uint64_t founding_cluster_id(const Founding& founding);
+
+// The id that earlier versions gave it: the founders' peer addresses, weights, racks and zones were
+// in it. To recognise their data directories.
+uint64_t addressed_cluster_id(const Founding& founding);
+
+// So many neighbours on the ring are distinct nodes: the largest n, and one more.
+uint32_t neighbours_apart(const std::array<KeyspacePolicy, kKeyspacesMax>& keyspaces);
 
 // Digest of the cluster id and the founder's name; never 0.
 NodeId founder_id(uint64_t cluster_id, std::string_view name);

@@ -102,6 +102,7 @@ void Frontier::report(uint64_t session, Hlc clock) {
   const Hlc present = std::min(unexchanged, oldest_hint_);
   Hlc least = std::min({least_since_report_, present, clock_at_report_});
   if (rounds_.round() + 1 == first_round_of_session_) least = Hlc{};
+  if (parts_.former != nullptr && parts_.former->any()) least = Hlc{};
   rounds_.report(belief(), least);
   clock_at_report_ = clock;
   least_since_report_ = present;

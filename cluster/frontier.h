@@ -24,6 +24,7 @@
 #include "cluster/clean_exchanges.h"
 #include "cluster/cluster_view.h"
 #include "cluster/flush_marks.h"
+#include "cluster/former_placements.h"
 #include "cluster/frontier_ledger.h"
 #include "cluster/frontier_rounds.h"
 #include "cluster/frontiers.h"
@@ -39,6 +40,8 @@ struct FrontierParts {
   HybridClock* clock = nullptr;
   FlushMarks* marks = nullptr;
   std::shared_ptr<const ClusterView> view;
+  // Copies that still follow one may lack what others hold: it is not dead. Null: none does.
+  const FormerPlacements* former = nullptr;
 };
 
 struct FrontierStatus {

@@ -37,6 +37,7 @@ MemberIndex nearest_other(const Core& core, const Targets& targets) {
 bool GetMachine::answer_at_once(const Request& request, uint64_t tag, Now now) {
   const uint8_t n = core_.view->quorum(request.key.keyspace).n;
   if (n != 1 || !core_.is_primary(core_.self(), request.key)) return false;
+  if (!core_.is_whole(request.key)) return false;
   const auto answer = [&](Record& record) {
     Completion completion;
     completion.object = &record.object;
@@ -63,6 +64,7 @@ Progress GetMachine::begin_reading(SlotId id, Operation& operation, uint8_t r, N
   operation.object.clear();
   operation.object_digest = 0;
   core_.choose_targets(key, now, &operation.targets, &dead);
+  if (core_.parts.is_moving()) add_former(operation, now);
 
   bool have_object = false;
   for (Target& target : operation.targets) {
@@ -107,9 +109,9 @@ void GetMachine::arm_hedge(SlotId id, Operation& operation, Now now) {
 
 MemberIndex GetMachine::unasked_primary(const Operation& operation) const {
   const auto primaries = core_.primaries(operation.request().key);
-  const auto asked =
-      std::count_if(operation.targets.begin(), operation.targets.end(),
-                    [](const Target& target) { return target.stands_for == kNoMember; });
+  const auto asked = std::count_if(
+      operation.targets.begin(), operation.targets.end(),
+      [](const Target& target) { return target.stands_for == kNoMember && !target.former; });
   if (static_cast<size_t>(asked) >= primaries.size()) return kNoMember;
   for (const MemberIndex primary : primaries) {
     const bool known = std::any_of(operation.targets.begin(), operation.targets.end(),
@@ -167,6 +169,7 @@ engine::Access GetMachine::answer_own(Operation& operation, Target& target) {
   });
   target.state = access == engine::Access::kDone ? State::kAnswered : State::kFailed;
   target.whole = core_.is_whole(key);
+  target.is_new = !target.whole && core_.is_new(key);
   if (target.state == State::kAnswered) operation.fastest = core_.self_id();
   return access;
 }
@@ -216,6 +219,7 @@ Progress GetMachine::on_reply(SlotId id, Operation& operation, MemberIndex from,
   }
   if (!target) return Progress::kWaiting;
   target->whole = reply.whole;
+  target->is_new = reply.is_new;
   if (reply.verdict == ReplicaVerdict::kRefused) {
     target->state = State::kFailed;
   } else if (reply.verdict == ReplicaVerdict::kNotHeld) {
@@ -237,29 +241,36 @@ Progress GetMachine::on_reply(SlotId id, Operation& operation, MemberIndex from,
 }
 
 // A copy that is not whole counts where none is that could be asked, and where all primaries
-// answered: nobody else knows more then.
+// answered: nobody else knows more then. While copies follow a former placement it counts only
+// beside the answers of that.
 Progress GetMachine::progress(const Operation& operation) const {
   size_t counted = 0;
   size_t weak = 0;
   size_t doubtful = 0;
+  size_t fresh = 0;
   size_t whole_primaries = 0;
   bool any_open = false;
   bool primary_open = false;
   for (size_t at = 0; at < operation.targets.size(); ++at) {
     const Target& target = operation.targets[at];
+    any_open |= is_open(target);
+    primary_open |= is_open(target) && target.stands_for == kNoMember && !target.replaced;
+    if (target.former) continue;
     const bool answered = is_vote(operation.targets, at);
     counted += answered && target.whole;
-    doubtful += answered && !target.whole;
+    fresh += answered && !target.whole && target.is_new;
+    doubtful += answered && !target.whole && !target.is_new;
     whole_primaries +=
         target.state == State::kAnswered && target.whole && target.stands_for == kNoMember;
     weak += is_lone_weak(operation.targets, at);
-    any_open |= is_open(target);
-    primary_open |= is_open(target) && target.stands_for == kNoMember && !target.replaced;
   }
-  if (!primary_open) counted += weak;
-  if (doubtful > 0 && !primary_open) {
+  const bool moving = core_.parts.is_moving();
+  if (!primary_open && counted < operation.needed && (!moving || former_answered(operation))) {
+    counted += weak;
+    if (moving) counted += fresh;
     const size_t n = core_.view->quorum(operation.keyspace).n;
-    if (whole_primaries == 0 || whole_primaries + doubtful == n) counted += doubtful;
+    const size_t unforgotten = whole_primaries + (moving ? fresh : 0);
+    if (doubtful > 0 && (unforgotten == 0 || unforgotten + doubtful == n)) counted += doubtful;
   }
   if (counted >= operation.needed && operation.needed > 0) return Progress::kDone;
   return any_open ? Progress::kWaiting : Progress::kFailed;
@@ -308,7 +319,8 @@ void GetMachine::answer(Operation& operation, Now now) {
   completion.object = &object;
   completion.fastest = operation.fastest;
   for (const Target& target : operation.targets) {
-    const bool stale = target.state == State::kAnswered && target.digest != operation.object_digest;
+    const bool stale = target.state == State::kAnswered && !target.former &&
+                       target.digest != operation.object_digest;
     completion.service.repairs = static_cast<uint8_t>(completion.service.repairs + stale);
   }
   core_.complete(operation, completion, now);
@@ -317,6 +329,7 @@ void GetMachine::answer(Operation& operation, Now now) {
 // A silent replica's place is taken by the next fallback, which answers from its hints.
 void GetMachine::ask_stand_in(SlotId id, Operation& operation, size_t silent) {
   operation.targets[silent].replaced = true;
+  if (operation.targets[silent].former) return;
   const MemberIndex stand_in = core_.spare_fallback(operation.request().key, operation.targets);
   if (stand_in == kNoMember) return;
   const Target& absent = operation.targets[silent];

@@ -49,6 +49,8 @@ class GetMachine {
   void ask(SlotId id, const Operation& operation, const Target& target, bool full);
   void arm_hedge(SlotId id, Operation& operation, Now now);
   void hedge(SlotId id, Operation& operation, Now now);
+  void add_former(Operation& operation, Now now);
+  bool former_answered(const Operation& operation) const;
   MemberIndex unasked_primary(const Operation& operation) const;
   void ask_stand_in(SlotId id, Operation& operation, size_t silent);
   void answer(Operation& operation, Now now);

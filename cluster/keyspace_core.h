@@ -55,6 +55,28 @@ struct KeyspaceCore {
     return quorum.n - quorum.w + 1u;
   }
 
+  // The primaries, and those who were some while copies still follow a former placement.
+  Holders holders(uint8_t keyspace, uint32_t partition) const {
+    static const FormerList kNone;
+    const auto former = parts.is_moving() ? parts.former->list() : nullptr;
+    return holders_of(*view, former ? *former : kNone, keyspace, partition);
+  }
+  // Whether the members for which `answers` holds know every acknowledged write between them.
+  bool know_all(uint8_t keyspace, uint32_t partition,
+                FunctionRef<bool(MemberIndex member)> answers) const {
+    const auto count = [&](std::span<const MemberIndex> members) {
+      size_t answered = 0;
+      for (const MemberIndex member : members) answered += answers(member);
+      return answered;
+    };
+    if (count(primaries(keyspace, partition)) < answers_needed(keyspace)) return false;
+    if (!parts.is_moving()) return true;
+    const auto former = parts.former->list();
+    return std::all_of(former->begin(), former->end(), [&](const FormerPlacement& placement) {
+      return count(placement.primaries(keyspace, partition)) >= placement.needed(keyspace);
+    });
+  }
+
   uint64_t timeout_us(const KeyspaceRequest& request) const {
     return (request.timeout_ms ? request.timeout_ms : options.timeout_ms) * 1000ULL;
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/keyspace_machine.h"
 
+#include <bit>
+
 #include "cluster/count_operation.h"
 #include "cluster/flush_operation.h"
 #include "cluster/keyspace_messages.h"
@@ -60,6 +62,15 @@ void KeyspaceMachine::Impl::look(Now now) { sweeper.look(now); }
 void KeyspaceMachine::submit(const KeyspaceRequest& request, uint64_t tag, Now now) {
   Impl& impl = *impl_;
   if (!impl.core.view->is_member()) return impl.core.fail(tag, Outcome::kClusterDown, {});
+  Agreement* const agreement = impl.core.parts.agreement;
+  if (agreement && agreement->refused() != 0) {
+    const bool all = request.kind == KeyspaceRequest::Kind::kFlush && request.all_keyspaces;
+    const auto keyspace =
+        all ? static_cast<uint8_t>(std::countr_zero(agreement->refused())) : request.keyspace;
+    if (agreement->refuses(keyspace)) {
+      return impl.core.fail(tag, Outcome::kClusterDown, agreement->reason(keyspace));
+    }
+  }
   switch (request.kind) {
     case KeyspaceRequest::Kind::kScan:
       impl.scans.submit(request, tag, now);

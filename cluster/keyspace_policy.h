@@ -11,6 +11,10 @@
 
 namespace kvorum::cluster {
 
+// A set of keyspaces: bit k is keyspace k.
+using KeyspaceMask = uint16_t;
+inline constexpr KeyspaceMask kAllKeyspaces = 0xffff;
+
 enum class ConflictPolicy : uint8_t { kSiblings, kLww };
 enum class WritesWhenShort : uint8_t { kHint, kReject };
 enum class ReadsWhenShort : uint8_t { kFail, kServe };

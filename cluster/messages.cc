@@ -125,6 +125,7 @@ bool parse_replica_read(const Frame& frame, ReplicaRead* message) {
 void put_replica_read_reply(std::string& batch, SlotId operation, const ReplicaReadReply& message) {
   uint16_t flags = message.full ? kReadFull : 0;
   if (!message.whole) flags |= kReadNotWhole;
+  if (message.is_new) flags |= kReadNew;
   if (message.frontier != Hlc{}) flags |= kReadFrontier;
   FrameWriter frame(batch, {MessageType::kReplicaReadReply, 0, flags, operation});
   put_u8(batch, static_cast<uint8_t>(message.verdict));
@@ -143,6 +144,7 @@ bool parse_replica_read_reply(const Frame& frame, ReplicaReadReply* message) {
   message->object = reader.rest();
   message->full = frame.head.flags & kReadFull;
   message->whole = !(frame.head.flags & kReadNotWhole);
+  message->is_new = frame.head.flags & kReadNew;
   return reader.ok() && verdict <= static_cast<uint8_t>(ReplicaVerdict::kNotHeld);
 }
 

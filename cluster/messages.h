@@ -69,6 +69,8 @@ enum class MessageType : uint8_t {
   // 96 and up: gossip (cluster/gossip.h)
   kGossip = 96,
   kGossipReply = 97,
+  kTelling = 98,  // a node's configuration, and the answer with the other one's (agreement_link.h)
+  kTellingReply = 99,
 };
 
 struct FrameHead {
@@ -115,7 +117,8 @@ inline constexpr uint16_t kReadFull = 1 << 0;    // the object, not only the dig
 inline constexpr uint16_t kReadHinted = 1 << 1;  // asked as a fallback: answer from hints
 inline constexpr uint16_t kReadNotWhole = 1 << 2;  // of the answer: the copy may lack writes
 inline constexpr uint16_t kReadFrontier = 1 << 3;  // of the answer: the copy's frontier is in it
-inline constexpr uint16_t kWriteBlind = 1 << 0;    // tell me what you keep that this did not cover
+inline constexpr uint16_t kReadNew = 1 << 4;      // of the answer: not whole, but it forgot nothing
+inline constexpr uint16_t kWriteBlind = 1 << 0;   // tell me what you keep that this did not cover
 inline constexpr uint16_t kWriteHinted = 1 << 1;  // keep it as a hint for the member in the payload
 inline constexpr uint16_t kWriteRepair = 1 << 2;  // read repair or hint replay: no client waits
 inline constexpr uint16_t kWriteSecond = 1 << 3;  // the second write of a blind one; echoed
@@ -143,6 +146,7 @@ struct ReplicaReadReply {
   ReplicaVerdict verdict = ReplicaVerdict::kOk;
   bool full = false;
   bool whole = true;        // the copy counts toward R (whole_replicas.h)
+  bool is_new = false;      // it is not whole, but forgot nothing (former_placements.h)
   Hlc frontier;             // of the copy, where full or absent; zero: nothing is known
   uint64_t digest = 0;      // versions_digest()
   std::string_view object;  // portable form, where full

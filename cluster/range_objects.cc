@@ -38,12 +38,18 @@ RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage
   return range;
 }
 
-std::vector<uint32_t> shared_partitions(const ClusterView& view, uint8_t keyspace, MemberIndex a,
-                                        MemberIndex b) {
+std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, MemberIndex peer) {
+  const ClusterView& view = *core.view;
+  const auto former = core.parts.is_moving() ? core.parts.former->list() : nullptr;
   std::vector<uint32_t> shared;
   for (uint32_t partition = 0; partition < view.ring.partitions(); ++partition) {
-    const bool both =
-        view.is_primary(a, keyspace, partition) && view.is_primary(b, keyspace, partition);
+    bool both = view.is_primary(core.self(), keyspace, partition) &&
+                view.is_primary(peer, keyspace, partition);
+    if (!both && former) {
+      const Holders holders = holders_of(view, *former, keyspace, partition);
+      both = std::find(holders.begin(), holders.end(), core.self()) != holders.end() &&
+             std::find(holders.begin(), holders.end(), peer) != holders.end();
+    }
     if (both) shared.push_back(partition);
   }
   return shared;
@@ -56,6 +62,7 @@ bool drives(MemberIndex a, MemberIndex b, uint32_t partition) {
 uint64_t roots_digest(const Core& core, uint8_t keyspace, const std::vector<uint32_t>& partitions) {
   std::string roots;
   for (const uint32_t partition : partitions) {
+    put_u32(roots, partition);
     put_u64(roots, core.parts.table->digest(keyspace, partition));
   }
   return hash_seeded(roots, core.parts.digest_seed);

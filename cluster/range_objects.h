@@ -32,12 +32,12 @@ struct RangeObjects {
 std::optional<RangeObjects> read_range(const Core& core, const RangeLoad& range);
 RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage& page);
 
-// Partitions of which both are primaries, ascending.
-std::vector<uint32_t> shared_partitions(const ClusterView& view, uint8_t keyspace, MemberIndex a,
-                                        MemberIndex b);
+// Partitions that this node and the peer hold, ascending: of which both are primaries, or were
+// before the configuration changed and copies still follow (former_placements.h).
+std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, MemberIndex peer);
 // Whether a, not b, drives the exchanges of a partition: each does so for every other one.
 bool drives(MemberIndex a, MemberIndex b, uint32_t partition);
-// Of the roots of these partitions.
+// Of these partitions and their roots.
 uint64_t roots_digest(const Core& core, uint8_t keyspace, const std::vector<uint32_t>& partitions);
 
 // Who this node is, in an exchange that begins now.

@@ -13,7 +13,7 @@ using Phase = Operation::Phase;
 using State = Target::State;
 
 bool is_stale(const Target& target, const Operation& operation) {
-  return target.state == State::kAnswered && target.stands_for == kNoMember &&
+  return target.state == State::kAnswered && target.stands_for == kNoMember && !target.former &&
          target.digest != operation.object_digest;
 }
 

@@ -46,6 +46,7 @@ bool ReplicaService::on_read(MemberIndex from, const Frame& frame) {
     ReplicaReadReply reply;
     reply.full = message.full;
     reply.whole = core_.is_whole(message.key);
+    reply.is_new = !reply.whole && core_.is_new(message.key);
     if (record.object.empty()) reply.verdict = ReplicaVerdict::kAbsent;
     if (message.full || record.object.empty()) reply.frontier = core_.frontier_of(message.key);
     reply.digest = versions_digest(record.object);

@@ -15,6 +15,8 @@ class ReplicaService {
   // False where the frame is malformed.
   bool on_read(MemberIndex from, const Frame& frame);
   bool on_write(MemberIndex from, const Frame& frame, Now now);
+  // Says no to a read or a write.
+  void refuse(MemberIndex from, const FrameHead& head);
   // Answers what waited in one of core's two queues for a commit. Own votes go to on_own_vote.
   struct Commit {
     engine::Ticket ticket;
@@ -32,7 +34,6 @@ class ReplicaService {
   void write_hinted(MemberIndex from, SlotId operation, const ReplicaWrite& message,
                     const Object& incoming);
   void wait_for_object(MemberIndex from, const Frame& frame, const KeyRef& key, Now now);
-  void refuse(MemberIndex from, const FrameHead& head);
 
   Core& core_;
 };

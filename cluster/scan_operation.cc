@@ -61,13 +61,11 @@ std::vector<MemberIndex> ScanOperations::choose_window(Scan& scan) const {
   const uint32_t first = ring.partition_of(Position{scan.from, 0});
   for (uint32_t partition = first; partition < ring.partitions(); ++partition) {
     std::vector<MemberIndex> wider = window;
-    size_t primaries = 0;
-    for (const MemberIndex member : core_.primaries(scan.keyspace, partition)) {
-      if (!usable(scan, member)) continue;
-      ++primaries;
-      if (!contains(wider, member)) wider.push_back(member);
+    for (const MemberIndex member : core_.holders(scan.keyspace, partition)) {
+      if (usable(scan, member) && !contains(wider, member)) wider.push_back(member);
     }
-    if (primaries < core_.answers_needed(scan.keyspace)) break;
+    const auto is_usable = [&](MemberIndex member) { return usable(scan, member); };
+    if (!core_.know_all(scan.keyspace, partition, is_usable)) break;
     if (partition > first && wider.size() > kMembersAskedMax) break;
     window = std::move(wider);
     scan.last_partition = partition;
@@ -127,12 +125,11 @@ bool ScanOperations::on_answer(MemberIndex from, SlotId id, const ScanAnswer& an
 }
 
 bool ScanOperations::enough(const Scan& scan, uint32_t partition) const {
-  size_t answered = 0;
-  for (const Answer& answer : scan.answers) {
-    if (answer.state != Asked::kAnswered) continue;
-    answered += core_.is_primary(answer.member, scan.keyspace, partition);
-  }
-  return answered >= core_.answers_needed(scan.keyspace);
+  return core_.know_all(scan.keyspace, partition, [&](MemberIndex member) {
+    return std::any_of(scan.answers.begin(), scan.answers.end(), [&](const Answer& answer) {
+      return answer.member == member && answer.state == Asked::kAnswered;
+    });
+  });
 }
 
 void ScanOperations::give_up_silent(Scan& scan) {

@@ -32,7 +32,8 @@ std::optional<ScanServer::Ready> ScanServer::walk(SlotId id, Serving& serving) {
   while (serving.partition < end) {
     if (serving.live >= question.count || serving.shown >= kShownMax) break;
     if (serving.items.size() >= kItemsBytesMax) break;
-    if (!core_.is_primary(core_.self(), question.keyspace, serving.partition)) {
+    const Holders holders = core_.holders(question.keyspace, serving.partition);
+    if (std::find(holders.begin(), holders.end(), core_.self()) == holders.end()) {
       enter(serving, serving.partition + 1);
       continue;
     }

@@ -5,9 +5,12 @@
 // does not agree with its objects. Such a copy takes writes, but does not count toward R, and is no
 // context of a blind write; a clean exchange with all reachable primaries makes it whole. While a
 // copy is damaged its hash tree claims what is lost: exchanges say nothing until the tree was built
-// anew (tree_keeper.h). Shared by the machines of a node (NodeParts); any thread.
+// anew (tree_keeper.h). Nor is a copy whole that is new: whose partition this node holds, or is
+// read by other rules, since the configuration changed (former_placements.h). A new copy forgot
+// nothing. Shared by the machines of a node (NodeParts); any thread.
 //
 //   whole --set(false)--> lacking --set(true)--> whole
+//   whole --note_new()--> new --set(true)--> whole
 //   any --note_damage()--> damaged --mend(), the tree is built--> lacking
 #pragma once
 
@@ -34,13 +37,17 @@ class WholeReplicas {
     return missing_.load(std::memory_order_relaxed) == 0 ||
            flags_[at(keyspace, partition)].load(std::memory_order_acquire) == kWhole;
   }
+  bool is_new(uint8_t keyspace, uint32_t partition) const {
+    return missing_.load(std::memory_order_relaxed) != 0 &&
+           flags_[at(keyspace, partition)].load(std::memory_order_acquire) == kNew;
+  }
   // A damaged copy stays so.
   void set(uint8_t keyspace, uint32_t partition, bool whole) {
-    uint32_t before = whole ? kLacking : kWhole;
-    const uint32_t after = whole ? kWhole : kLacking;
-    std::atomic<uint32_t>& flag = flags_[at(keyspace, partition)];
-    if (!flag.compare_exchange_strong(before, after, std::memory_order_acq_rel)) return;
-    missing_.fetch_add(whole ? ~size_t{0} : 1, std::memory_order_relaxed);
+    change(keyspace, partition, whole ? kWhole : kLacking);
+  }
+  // One that is not whole for another reason stays as it is.
+  void note_new(uint8_t keyspace, uint32_t partition) {
+    if (is_whole(keyspace, partition)) change(keyspace, partition, kNew);
   }
   // False where the copy was damaged already.
   bool note_damage(uint8_t keyspace, uint32_t partition) {
@@ -78,7 +85,17 @@ class WholeReplicas {
     return size_t{keyspace} * partitions_ + partition;
   }
 
-  static constexpr uint32_t kLacking = 0, kWhole = 1, kFirstDamage = 2;
+  void change(uint8_t keyspace, uint32_t partition, uint32_t after) {
+    std::atomic<uint32_t>& flag = flags_[at(keyspace, partition)];
+    uint32_t before = flag.load(std::memory_order_acquire);
+    do {
+      if (before == after || before >= kFirstDamage) return;
+    } while (!flag.compare_exchange_weak(before, after, std::memory_order_acq_rel));
+    if (before == kWhole) missing_.fetch_add(1, std::memory_order_relaxed);
+    if (after == kWhole) missing_.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+  static constexpr uint32_t kLacking = 0, kWhole = 1, kNew = 2, kFirstDamage = 3;
 
   const uint32_t partitions_;
   std::vector<std::atomic<uint32_t>> flags_;  // or the number of a damage

@@ -90,6 +90,18 @@ void put_trees_complete(StoreBatch& batch) { batch.put(key_prefix(kComplete), "1
 
 void erase_tree_tail(StoreBatch& batch, uint64_t number) { batch.erase(tail_key(number)); }
 
+Status erase_kept_trees(const Store& store, StoreBatch& batch) {
+  for (const std::string_view name : {kPages, kTail, kComplete}) {
+    const std::string prefix = key_prefix(name);
+    const Status status = store.scan(prefix, prefix_end(prefix), [&](std::string_view key, auto) {
+      batch.erase(key);
+      return true;
+    });
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
 void LeafSet::reset(int depth) {
   depth_ = depth;
   count_ = 0;

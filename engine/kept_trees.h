@@ -112,5 +112,7 @@ void put_tree_page(StoreBatch& batch, const TreePlace& place, std::string_view p
 void put_tree_tail(StoreBatch& batch, uint64_t number, std::string_view changes);
 void put_trees_complete(StoreBatch& batch);
 void erase_tree_tail(StoreBatch& batch, uint64_t number);
+// All that the store keeps of trees: they are made from the objects at the next start.
+Status erase_kept_trees(const Store& store, StoreBatch& batch);
 
 }  // namespace kvorum::engine

@@ -373,7 +373,7 @@ ConfigReport load_config_file(const std::string& path, const Overrides& override
   return report;
 }
 
-cluster::ClusterView make_view(const Config& config) {
+cluster::Founding founding_of(const Config& config) {
   cluster::Founding founding;
   founding.cluster_name = config.cluster.name;
   founding.partitions = config.cluster.partitions;
@@ -382,7 +382,11 @@ cluster::ClusterView make_view(const Config& config) {
   for (const FounderConfig& founder : config.cluster.founders) {
     founding.members.push_back(founder.member);
   }
-  cluster::ClusterView view = cluster::found_view(founding, config.node.name);
+  return founding;
+}
+
+cluster::ClusterView make_view(const Config& config) {
+  cluster::ClusterView view = cluster::found_view(founding_of(config), config.node.name);
   if (view.is_member()) {
     Member& self = view.members[view.self];
     self.redis = config.listen.redis;

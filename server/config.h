@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cluster/cluster_view.h"
+#include "cluster/founding.h"
 #include "engine/committer.h"
 
 namespace kvorum::server {
@@ -147,6 +148,7 @@ ConfigReport load_config_file(const std::string& path, const Overrides& override
 std::string show_config(const Config& config);
 std::string_view sync_text(engine::SyncPolicy sync);  // of it
 
+cluster::Founding founding_of(const Config& config);
 cluster::ClusterView make_view(const Config& config);
 
 }  // namespace kvorum::server

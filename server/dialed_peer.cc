@@ -85,22 +85,29 @@ DialedPeer::DialedPeer(PeerLinks& home, cluster::MemberIndex member)
     : home_(home),
       member_(member),
       peer_(home.parts().view->members[member]),
+      address_(peer_.peer),
       resolver_(*home.parts().io) {}
 
 DialedPeer::~DialedPeer() = default;
 
 uint64_t DialedPeer::now_us() const { return home_.parts().clock->now().steady_us; }
-std::string DialedPeer::who() const { return peer_.name + " at " + peer_.peer.to_text(); }
+std::string DialedPeer::who() const { return peer_.name + " at " + address_.to_text(); }
+
+void DialedPeer::choose_address() {
+  const auto told = home_.parts().coordinator->told_address(member_);
+  address_ = told && address_ == peer_.peer ? *told : peer_.peer;
+}
 
 void DialedPeer::dial() {
+  choose_address();
   state_ = State::kConnecting;
   deadline_us_ = now_us() + kConnectUs;
   home_.note_deadline(deadline_us_);
   ++attempt_;
   error_code error;
-  const auto address = asio::ip::make_address(peer_.peer.host, error);
+  const auto address = asio::ip::make_address(address_.host, error);
   if (error) return resolve();
-  connect({Tcp::endpoint(address, peer_.peer.port)});
+  connect({Tcp::endpoint(address, address_.port)});
 }
 
 void DialedPeer::resolve() {
@@ -114,7 +121,7 @@ void DialedPeer::resolve() {
     for (const auto& entry : found) endpoints.push_back(entry.endpoint());
     connect(endpoints);
   };
-  resolver_.async_resolve(peer_.peer.host, std::to_string(peer_.peer.port), done);
+  resolver_.async_resolve(address_.host, std::to_string(address_.port), done);
 }
 
 void DialedPeer::connect(const std::vector<Tcp::endpoint>& endpoints) {

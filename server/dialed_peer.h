@@ -42,6 +42,7 @@ class DialedPeer {
   class Link;
   enum class State : uint8_t { kResting, kConnecting, kGreeting, kUp, kClosed };
 
+  void choose_address();
   void resolve();
   void connect(const std::vector<Tcp::endpoint>& endpoints);
   void on_connected(const error_code& error);
@@ -58,6 +59,8 @@ class DialedPeer {
   PeerLinks& home_;
   const cluster::MemberIndex member_;
   const cluster::Member& peer_;
+  // Where it is dialed: as the file says, or in turn with where the peer said that it moved to.
+  cluster::Endpoint address_;
   State state_ = State::kResting;
   uint64_t deadline_us_ = 0;
   bool pinged_ = false;

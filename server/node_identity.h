@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a node writes down about itself in its store: to whom the data belongs, how the last session
-// ended, how far its clock had come. A session is one run of the process: it has an incarnation of
-// its own, which survives only a clean stop of a one-member cluster (a larger one would need a peer
-// that confirms it), and a clock that starts at or above every reading the session before reported.
-// Called at start and stop; in between SessionFacts is kept current.
+// What a node writes down about itself in its store: to whom the data belongs, which configuration
+// its copies follow, how the last session ended, how far its clock had come. The identity of a
+// cluster is its name, partitions, partitioner and the names of its members; addresses may change.
+// A session is one run of the process: it has an incarnation of its own, which survives only a
+// clean stop of a one-member cluster (a larger one would need a peer that confirms it), and a clock
+// that starts at or above every reading the session before reported. Called at start and stop; in
+// between SessionFacts is kept current.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
+#include "cluster/configuration.h"
 #include "cluster/flush_marks.h"
 #include "cluster/hybrid_clock.h"
 #include "cluster/member.h"
@@ -24,7 +28,12 @@ struct StoreClaim {
   std::string node_name, cluster_name;
   cluster::NodeId node_id = 0;
   uint64_t cluster_id = 0;
-  size_t members = 1;  // of the cluster
+  uint32_t partitions = 0;
+  Partitioner partitioner = Partitioner::kMd5;
+  std::vector<std::string> member_names;  // in order
+  cluster::Configuration configuration;   // of this start
+  // As earlier versions would have called the cluster of the present configuration.
+  uint64_t addressed_cluster_id = 0;
 };
 
 struct SessionStart {
@@ -33,10 +42,17 @@ struct SessionStart {
   bool was_clean = false;   // the session before ended by a clean stop
   std::string flush_marks;  // FlushMarks::encode()
   std::string roots;        // encode_roots() of the last clean stop
+  // The configurations that the copies follow, the one in force last: that of this start only where
+  // it is an old one, or the first.
+  std::vector<cluster::Configuration> configurations;
+  // The directory was written by an earlier version, which called the cluster by this id.
+  uint64_t former_cluster_id = 0;
+  std::string taken_over;  // what was found out about that, for the log
 };
 
 // Claims the store for this node, or says to whom it belongs (kExists). Deletes the clean-stop
-// marker: from here on only end_session() makes a stop clean. `fresh_incarnation` is random.
+// marker: from here on only end_session() makes a stop clean. `fresh_incarnation` is random. What
+// an earlier version wrote is taken over: its hash trees, whose digests are of its cluster id, go.
 Result<SessionStart> begin_session(engine::Store& store, const StoreClaim& claim,
                                    uint64_t fresh_incarnation);
 // After the last commit. Synced. `roots`: encode_roots() of what was committed.
@@ -61,6 +77,8 @@ class SessionFacts {
   Status keep_clock(uint64_t wall_ms);
   // Writes the flush marks when they were raised, then says so to them.
   Status keep_marks();
+  // Synced: what the copies follow has to be known at the next start.
+  Status keep_configurations(const std::vector<cluster::Configuration>& configurations);
   // The store may have lost what was written of them.
   Status write_again(uint64_t wall_ms);
 

@@ -50,6 +50,9 @@ struct Node::Impl {
   bool is_replicated() const;
   void listen_for_losses();
   void judge_copies();
+  void judge_new_copies();
+  void agree();
+  void on_agreement();
   void start_commits();
   Status open_tables();
   Status read_tables();
@@ -105,6 +108,8 @@ struct Node::Impl {
   cluster::HybridClock clock;
   cluster::FlushMarks marks;
   std::unique_ptr<cluster::WholeReplicas> whole;
+  cluster::FormerPlacements former;
+  std::unique_ptr<cluster::Agreement> agreement;  // of a member
   std::unique_ptr<cluster::CleanExchanges> exchanges;
   std::unique_ptr<cluster::StoredRecordCodec> codec;
   std::unique_ptr<engine::ObjectTable> table;
@@ -123,6 +128,9 @@ struct Node::Impl {
   std::vector<std::unique_ptr<Reactor>> reactors;
   std::unique_ptr<engine::Committer> committer, hint_committer;
   std::unique_ptr<HttpServer> admin_server;
+
+  std::mutex agreement_lock;
+  std::vector<std::string> told_problems;  // of the agreement, in the log
 
   std::mutex trouble_lock;
   std::string store_error;

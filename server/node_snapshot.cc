@@ -266,6 +266,11 @@ NodeStatus Node::Impl::status() {
     first = impl.reactors[0]->snapshot();
     add_repair(first.repair, now_us, &status);
     status.copies_not_whole = impl.whole->missing();
+    status.copies_follow = impl.former.any();
+    if (impl.agreement) {
+      status.differing_configurations = impl.agreement->problems();
+      status.configuration_refused = impl.agreement->refused() != 0;
+    }
     if (impl.frontier) impl.add_frontier(&status.reaping);
     status.eviction_waits = impl.eviction_waits(status.reaping);
     status.reaping.quarantined = impl.quarantine->count();

@@ -150,18 +150,20 @@ void Node::Impl::judge_copies() {
     log_error("{} partitions do not hold what their hash trees say: objects were lost",
               table->differing_trees().size());
   }
-  if (intact && !alone) {
+  if (intact && !alone && session.former_cluster_id == 0) {
     const size_t lost = cluster::mark_differing_roots(*table, session.roots, *whole);
     if (lost != 0) {
       log_error("{} partitions are not what they were at the last stop; they are repaired", lost);
     }
   }
+  agree();
   exchanges = std::make_unique<cluster::CleanExchanges>(view->ring.partitions());
   parts.node.whole = whole.get();
   parts.node.exchanges = exchanges.get();
   if (view->is_member() && view->members.size() > 1) {
     frontier = std::make_unique<cluster::Frontier>(
-        cluster::FrontierParts{table.get(), hint_table.get(), &clock, &marks, view}, incarnation);
+        cluster::FrontierParts{table.get(), hint_table.get(), &clock, &marks, view, &former},
+        incarnation);
     exchanges->set_observer(frontier.get());
     parts.node.frontier = frontier.get();
   }

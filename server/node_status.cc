@@ -31,7 +31,8 @@ void LatencyStatus::add(const LatencyHistogram& histogram, uint64_t now_us) {
 }
 
 const char* NodeStatus::state() const {
-  if (transfers_active > 0) return "moving";
+  if (!differing_configurations.empty()) return "degraded";
+  if (transfers_active > 0 || copies_follow) return "moving";
   const bool all_linked = std::all_of(members.begin(), members.end(), is_reachable);
   return all_linked && !waiting && hints_pending == 0 ? "settled" : "degraded";
 }

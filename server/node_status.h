@@ -142,6 +142,10 @@ struct NodeStatus {
   std::vector<HintStatus> hints;  // a row per other member
   uint64_t transfers_active = 0;
   uint64_t copies_not_whole = 0;  // partitions that do not count toward R yet
+  // The configuration changed, and some copies of the cluster do not follow it yet.
+  bool copies_follow = false;
+  std::vector<std::string> differing_configurations;  // a sentence each (cluster/agreement.h)
+  bool configuration_refused = false;                 // by this node: then the first is about it
   RepairStatus repair;
   ReapingStatus reaping;
   std::optional<cluster::BackgroundReport> background;  // nothing: it is not bounded by latency
@@ -153,7 +157,8 @@ struct NodeStatus {
   // What it was when a client reset the statistics; null: none did.
   std::shared_ptr<const NodeStatus> at_reset;
 
-  // settled: every member linked, no hints, no transfers; else moving (transfers) or degraded.
+  // settled: every member linked, no hints, no transfers, one configuration; else moving
+  // (transfers, copies that follow a change) or degraded.
   const char* state() const;
 };
 

@@ -4,6 +4,8 @@
 // node that holds the only copies keeps the damaged files aside and never begins empty by itself.
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "engine/leveldb_store.h"
 #include "server/logging.h"
 #include "server/node_impl.h"
@@ -30,8 +32,17 @@ void Node::Impl::tell_of_salvage(const std::string& report) {
 
 Status Node::Impl::open_store() {
   session.incarnation = random_number();
-  if (config.engine.type != EngineType::kLevelDb) return {};
   const std::string& directory = config.node.data_directory;
+  if (config.engine.type != EngineType::kLevelDb) {
+    // They would be hidden now, and pass for whole later although they missed what came meanwhile.
+    std::error_code error;
+    if (!std::filesystem::exists(directory + "/objects", error)) return {};
+    return Status(Code::kExists,
+                  fmt::format("data directory {} holds the objects of engine leveldb, which engine "
+                              "memory would neither show nor keep up to date: give the node "
+                              "another directory (node.data), or move that one away",
+                              directory));
+  }
   auto lock = DirectoryLock::take(directory);
   if (!lock.ok()) return lock.status();
   if (Status status = lock.value().describe("node " + config.node.name); !status.ok())
@@ -66,11 +77,25 @@ Status Node::Impl::claim_store() {
   claim.cluster_name = view->cluster_name;
   claim.node_id = identity.node_id;
   claim.cluster_id = view->cluster_id;
-  claim.members = view->members.size();
+  claim.partitions = view->ring.partitions();
+  claim.partitioner = view->partitioner;
+  for (const cluster::Member& member : view->members) claim.member_names.push_back(member.name);
+  claim.configuration = cluster::configuration_of(*view);
+  claim.addressed_cluster_id = cluster::addressed_cluster_id(founding_of(config));
   const uint64_t fresh = random_number();
   auto begun = begin_session(*store, claim, fresh);
   if (!begun.ok()) return begun.status();
   session = std::move(begun).value();
+  if (!session.taken_over.empty()) log_warning("{}", session.taken_over);
+  const auto& kept = session.configurations;
+  if (kept.size() >= cluster::FormerPlacements::kPlacementsMax &&
+      !(kept.back() == claim.configuration)) {
+    return Status(Code::kExists,
+                  fmt::format("data directory {}: the configuration changed {} times before the "
+                              "copies had followed; start with the last one and wait until "
+                              "`kvorum status` says settled",
+                              claim.directory, kept.size()));
+  }
   if (!store_salvaged) return {};
   session.was_clean = false;
   session.incarnation = fresh;

@@ -144,6 +144,18 @@ void background(const NodeStatus& status, Problems* out) {
   }
 }
 
+// The first of them is about this node, where it is one of those that do not serve.
+void differing_configurations(const NodeStatus& status, Problems* out) {
+  bool here = status.configuration_refused;
+  for (const std::string& difference : status.differing_configurations) {
+    const std::string subject = here ? status.name : difference.substr(0, difference.find(' '));
+    out->push_back({"configuration_differs", subject, "configurations differ: " + difference,
+                    "what one node has otherwise it answers -CLUSTERDOWN",
+                    "give every node the same file, and restart those that have another", here});
+    here = false;
+  }
+}
+
 void configuration(const NodeStatus& status, Problems* out) {
   if (status.peer_port_open) {
     out->push_back({"no_secret", "",
@@ -162,8 +174,8 @@ void configuration(const NodeStatus& status, Problems* out) {
 }
 
 // What each kind of trouble is found by; the order is that of the list.
-constexpr void (*kKinds[])(const NodeStatus&, Problems*) = {life,    store,      quorums,
-                                                            members, background, configuration};
+constexpr void (*kKinds[])(const NodeStatus&, Problems*) = {
+    life, store, quorums, members, background, configuration, differing_configurations};
 
 }  // namespace
 

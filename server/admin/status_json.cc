@@ -212,6 +212,7 @@ std::string status_json(const NodeStatus& status) {
                                {"keys", std::move(keys)},
                                {"hints_pending", status.hints_pending},
                                {"transfers_active", status.transfers_active},
+                               {"copies_follow", status.copies_follow},
                                {"reaping", reaping_json(status.reaping)},
                                {"background", background_json(status)},
                                {"members", std::move(members)},

@@ -245,6 +245,11 @@ std::string storage_line(const json::object& store) {
   return line + "\n";
 }
 
+std::string configuration_line(const json::object& status) {
+  if (text_of(status, "copies_follow") != "true") return {};
+  return "copies follow a changed configuration; reads ask those who held them before, too\n";
+}
+
 Result<std::string> status_table(const std::string& status_document) {
   const auto parsed = parse_object(status_document);
   if (!parsed.ok()) return parsed.status();
@@ -273,7 +278,8 @@ Result<std::string> status_table(const std::string& status_document) {
       text_of(status, "transfers_active"),
       failed ? "; its store refuses writes: " + text_of(store->as_object(), "error") : "");
   if (store != nullptr && store->is_object()) out += storage_line(store->as_object());
-  out += reaping_line(status) + eviction_line(status) + background_line(status);
+  out += configuration_line(status) + reaping_line(status) + eviction_line(status) +
+         background_line(status);
   if (text_of(status, "waiting") == "true") out += "it waits to be admitted to the cluster\n";
   return out + problem_lines(status, number_of(status, "now_ms"));
 }

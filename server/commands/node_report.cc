@@ -180,6 +180,7 @@ void dynamo_section(const NodeStatus& status, Out out) {
                  status.far_ahead);
   fmt::format_to(out, "greetings_refused:{}\r\ngreetings_evicted:{}\r\n", status.greetings_refused,
                  status.greetings_evicted);
+  fmt::format_to(out, "copies_follow:{}\r\n", status.copies_follow ? 1 : 0);
   latency_lines("get", status.get_latency, out);
   latency_lines("put", status.put_latency, out);
   if (status.background) background_lines(*status.background, out);

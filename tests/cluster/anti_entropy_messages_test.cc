@@ -63,7 +63,7 @@ TEST(AntiEntropyMessages, AKeyspaceThatDoesNotExistIsRefused) {
   ExchangeOpenReply reply;
   EXPECT_FALSE(parse_exchange_open_reply(frame_of(batch), &reply));
   batch.clear();
-  put_partition_roots(batch, {MessageType::kPartitionRoots, 16, 0, 5}, {kParty, false, {}});
+  put_partition_roots(batch, {MessageType::kPartitionRoots, 16, 0, 5}, {kParty, false, false, {}});
   PartitionRoots roots;
   EXPECT_FALSE(parse_partition_roots(frame_of(batch), &roots));
 }
@@ -71,12 +71,13 @@ TEST(AntiEntropyMessages, AKeyspaceThatDoesNotExistIsRefused) {
 TEST(AntiEntropyMessages, RootsNameTheirPartitions) {
   const PartitionRootList list = {{0, 1}, {1, 2}, {255, 3}};
   std::string batch;
-  put_partition_roots(batch, {MessageType::kPartitionRoots, 4, 0, 5}, {kParty, true, list});
+  put_partition_roots(batch, {MessageType::kPartitionRoots, 4, 0, 5}, {kParty, true, true, list});
   PartitionRoots roots;
   const Frame frame = frame_of(batch);
   EXPECT_EQ(frame.head.keyspace, 4);
   ASSERT_TRUE(parse_partition_roots(frame, &roots));
   EXPECT_TRUE(roots.all);
+  EXPECT_TRUE(roots.names_all);
   EXPECT_EQ(roots.roots, list);
 
   batch.clear();

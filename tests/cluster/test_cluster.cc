@@ -115,6 +115,8 @@ NodeParts TestNode::parts() {
   parts.exchanges = exchanges.get();
   parts.budget = budget;
   parts.losses = losses.get();
+  parts.former = &former;
+  parts.agreement = agreement.get();
   return parts;
 }
 
@@ -122,7 +124,7 @@ void TestNode::start(std::shared_ptr<const ClusterView> view, const CoordinatorO
   frontier.reset();
   if (options.anti_entropy_ms != 0 && options.gossip_ms != 0 && view->is_member()) {
     frontier = std::make_unique<Frontier>(
-        FrontierParts{table.get(), hint_table.get(), &clock, &marks, view}, incarnation);
+        FrontierParts{table.get(), hint_table.get(), &clock, &marks, view, &former}, incarnation);
   }
   exchanges->set_observer(frontier.get());
   losses = std::make_unique<LostCopies>(whole.get(), frontier.get(), [this] {
@@ -196,7 +198,7 @@ void TestNode::on_keyspace_complete(uint64_t tag, const KeyspaceCompletion& comp
 TestCluster::TestCluster(size_t count, const std::function<void(Founding&)>& adjust,
                          const CoordinatorOptions& options)
     : options_(options) {
-  Founding founding;
+  Founding& founding = founding_;
   founding.cluster_name = "test";
   founding.partitions = 1u << kPartitionBits;
   for (size_t node = 0; node < count; ++node) {

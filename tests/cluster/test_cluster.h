@@ -82,6 +82,8 @@ struct TestNode : CompletionSink, KeyspaceSink {
   uint64_t memory_bytes_max = 0;
   bool evicts = false;
   std::unique_ptr<LostCopies> losses;
+  FormerPlacements former;
+  std::unique_ptr<Agreement> agreement;  // null: the test is not about configurations that differ
   std::unique_ptr<Coordinator> coordinator;
   uint64_t incarnation;
   std::atomic<uint64_t> renewed_incarnation;
@@ -125,6 +127,11 @@ class TestCluster {
   Answer remove(size_t node, const std::string& key);
   Answer increment(size_t node, const std::string& key);
   Answer run(size_t node, Request request, const std::string& key);
+
+  // The process ends cleanly and starts anew with what it had, under another configuration; it is
+  // linked to all. Its agreement begins with what it kept.
+  void restart_changed(size_t node, const std::function<void(Founding&)>& adjust);
+  void restart_changed_unlinked(size_t node, const std::function<void(Founding&)>& adjust);
 
   // A node whose hints are in a store of its own; or its death and next session, then linked to
   // all.
@@ -176,6 +183,7 @@ class TestCluster {
   bool deliver_once();
   bool work_store(size_t node);
 
+  Founding founding_;
   const CoordinatorOptions options_;
   std::set<std::pair<size_t, size_t>> cut_;
   std::set<std::pair<size_t, size_t>> cut_ways_;

@@ -28,5 +28,33 @@ TEST(WholeReplicas, EachIsCountedOnce) {
   EXPECT_EQ(replicas.missing(), 256u);
 }
 
+TEST(WholeReplicas, ANewCopyIsNotWholeAndSaysSo) {
+  WholeReplicas replicas(4, true);
+  replicas.note_new(0, 1);
+  replicas.note_new(0, 1);
+  EXPECT_FALSE(replicas.is_whole(0, 1));
+  EXPECT_TRUE(replicas.is_new(0, 1));
+  EXPECT_FALSE(replicas.is_new(0, 2));
+  EXPECT_EQ(replicas.missing(), 1u);
+  replicas.set(0, 1, true);
+  EXPECT_TRUE(replicas.is_whole(0, 1));
+  EXPECT_EQ(replicas.missing(), 0u);
+}
+
+TEST(WholeReplicas, ACopyThatForgotIsNoNewOne) {
+  WholeReplicas replicas(4, true);
+  replicas.set(0, 1, false);
+  replicas.note_new(0, 1);
+  EXPECT_FALSE(replicas.is_new(0, 1));
+  replicas.note_new(0, 2);
+  replicas.set(0, 2, false);
+  EXPECT_FALSE(replicas.is_new(0, 2));
+  EXPECT_EQ(replicas.missing(), 2u);
+  replicas.note_damage(0, 3);
+  replicas.note_new(0, 3);
+  EXPECT_FALSE(replicas.is_new(0, 3));
+  EXPECT_EQ(replicas.damaged(), 1u);
+}
+
 }  // namespace
 }  // namespace kvorum::cluster

@@ -147,7 +147,7 @@ def data_directory_of_another():
         config = cluster.write_config('other.yaml', '', 'name: test\n  partitions: 32')
         other = run(BINARY, 'serve', '--config', config, '--name', 'b')
         checks.that('of another founding: status 1', other.returncode == 1, other.stderr)
-        checks.that('and why', 'founding' in other.stderr, other.stderr)
+        checks.that('and why', 'founded with cluster.partitions 16' in other.stderr, other.stderr)
 
 
 def configuration_with_mistakes():

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
 #include "tests/engine/map_store.h"
 
 namespace kvorum::server {
@@ -19,7 +20,14 @@ StoreClaim claim_of(const std::string& name, size_t members = 1) {
   claim.cluster_name = "demo";
   claim.node_id = 11;
   claim.cluster_id = 22;
-  claim.members = members;
+  claim.partitions = 16;
+  claim.addressed_cluster_id = 21;
+  for (size_t i = 0; i < members; ++i)
+    claim.member_names.emplace_back(1, 'a' + static_cast<char>(i));
+  claim.configuration.id_seed = claim.cluster_id;
+  for (const std::string& member : claim.member_names) {
+    claim.configuration.members.push_back({member, 1, {}, {}});
+  }
   return claim;
 }
 
@@ -48,14 +56,96 @@ TEST(NodeIdentityTest, AStoreOfAnotherNodeIsRefusedWithBothNames) {
                              HasSubstr("this is node a")));
 }
 
-TEST(NodeIdentityTest, AStoreOfAnotherFoundingIsRefused) {
+std::string refusal(MapStore& store, const StoreClaim& claim) {
+  const auto begun = begin_session(store, claim, 2);
+  EXPECT_FALSE(begun.ok());
+  return begun.status().message();
+}
+
+TEST(NodeIdentityTest, AStoreOfAnotherFoundingIsRefusedWithBothValues) {
   MapStore store;
-  begin(store, claim_of("a"), 1);
-  StoreClaim other = claim_of("a");
+  begin(store, claim_of("a", 3), 1);
+  StoreClaim other = claim_of("a", 3);
+  other.partitions = 32;
+  EXPECT_THAT(refusal(store, other), HasSubstr("cluster.partitions 16, the configuration says 32"));
+  other = claim_of("a", 3);
+  other.partitioner = Partitioner::kSlots;
+  EXPECT_THAT(refusal(store, other), HasSubstr("partitioner md5, the configuration says slots"));
+  other = claim_of("a", 3);
+  other.member_names.back() = "x";
+  EXPECT_THAT(refusal(store, other), HasSubstr("members a, b, c, the configuration says a, b, x"));
+  other = claim_of("a", 3);
   other.cluster_id = 23;
-  const auto refused = begin_session(store, other, 2);
-  ASSERT_FALSE(refused.ok());
-  EXPECT_THAT(refused.status().message(), HasSubstr("other founding members"));
+  EXPECT_THAT(refusal(store, other), HasSubstr("cluster id"));
+  EXPECT_TRUE(begin_session(store, claim_of("a", 3), 3).ok());
+}
+
+// As version 1 wrote it: names, node id, cluster id.
+void write_addressed_identity(MapStore& store, uint64_t cluster_id) {
+  std::string identity;
+  put_u8(identity, 1);
+  put_bytes(identity, "a");
+  put_bytes(identity, "demo");
+  put_u64(identity, 10);
+  put_u64(identity, cluster_id);
+  engine::StoreBatch batch;
+  const std::string fact(1, engine::kFactPrefix);
+  batch.put(fact + "identity", identity);
+  batch.put(fact + "tree/x", "a page");
+  ASSERT_TRUE(store.write(batch, true).ok());
+}
+
+TEST(NodeIdentityTest, AStoreOfAnEarlierVersionIsTakenOver) {
+  for (const uint64_t cluster_id : {21, 99}) {  // under the same addresses, and under others
+    MapStore store;
+    write_addressed_identity(store, cluster_id);
+    ASSERT_TRUE(end_session(store, 7, Hlc{500}).ok());
+    const SessionStart start = begin(store, claim_of("a", 3), 1);
+    EXPECT_EQ(start.former_cluster_id, cluster_id);
+    EXPECT_TRUE(start.was_clean);
+    EXPECT_THAT(start.taken_over, HasSubstr("taken over"));
+    EXPECT_EQ(start.taken_over.find("other addresses") == std::string::npos, cluster_id == 21);
+    ASSERT_EQ(start.configurations.size(), 2u);
+    EXPECT_EQ(start.configurations[1], claim_of("a", 3).configuration);
+    EXPECT_EQ(start.configurations[0].id_seed, cluster_id) << "who owned what went by it";
+    std::string page;
+    EXPECT_EQ(store.read(std::string(1, engine::kFactPrefix) + "tree/x", &page).code(),
+              Code::kNotFound)
+        << "its digests are of the former id";
+    const SessionStart next = begin(store, claim_of("a", 3), 2);
+    EXPECT_EQ(next.former_cluster_id, 0u);
+    EXPECT_EQ(next.configurations, start.configurations);
+  }
+}
+
+TEST(NodeIdentityTest, AnEarlierVersionsStoreOfAnotherPartitionerOrRingIsRefused) {
+  MapStore store;
+  write_addressed_identity(store, 99);
+  std::string roots;
+  put_u8(roots, 1);
+  put_u32(roots, 64);
+  ASSERT_TRUE(end_session(store, 7, Hlc{500}, roots).ok());
+  EXPECT_THAT(refusal(store, claim_of("a", 3)), HasSubstr("partitions 64"));
+  MapStore slots;
+  write_addressed_identity(slots, 99);
+  engine::StoreBatch batch;
+  batch.put(engine::store_key({"k", position_of("k", Partitioner::kSlots), 0}), "record");
+  ASSERT_TRUE(slots.write(batch, true).ok());
+  EXPECT_THAT(refusal(slots, claim_of("a", 3)), HasSubstr("partitioner slots"));
+}
+
+TEST(SessionFactsTest, ConfigurationsAreKeptInTheirOrder) {
+  MapStore store;
+  cluster::HybridClock clock;
+  cluster::FlushMarks marks;
+  SessionFacts facts(&store, &clock, &marks, false);
+  const SessionStart first = begin(store, claim_of("a"), 1);
+  EXPECT_EQ(first.configurations, std::vector{claim_of("a").configuration});
+  std::vector<cluster::Configuration> kept = first.configurations;
+  kept.push_back(kept[0]);
+  kept[1].keyspaces[3].n = 5;
+  ASSERT_TRUE(facts.keep_configurations(kept).ok());
+  EXPECT_EQ(begin(store, claim_of("a"), 2).configurations, kept);
 }
 
 TEST(NodeIdentityTest, ADamagedIdentityIsNotOverwritten) {

@@ -86,6 +86,20 @@ TEST(NodeProblems, AClockThatIsOffIsTold) {
   EXPECT_THAT(problems[0].what, HasSubstr("its clock is 600.0 s behind this node's"));
 }
 
+TEST(NodeProblems, ConfigurationsThatDifferAreToldAndMatterWhereThisNodeDoesNotServe) {
+  NodeStatus status = settled();
+  status.differing_configurations = {"b does not serve keyspace 0: it has n 1, most have n 3"};
+  ASSERT_EQ(node_problems(status).size(), 1u);
+  EXPECT_EQ(node_problems(status)[0].subject, "b");
+  EXPECT_FALSE(node_problems(status)[0].unready);
+  EXPECT_STREQ(status.state(), "degraded");
+  status.configuration_refused = true;
+  status.differing_configurations = {"not served here: keyspace 0 has n 3 at b, c, n 1 here"};
+  EXPECT_EQ(node_problems(status)[0].subject, "a");
+  EXPECT_TRUE(node_problems(status)[0].unready);
+  EXPECT_THAT(problem_text(node_problems(status)[0]), HasSubstr("n 3 at b, c, n 1 here"));
+}
+
 TEST(NodeProblems, EachHasAConsequenceAndSomethingToDo) {
   NodeStatus status = settled();
   status.loading = status.store_failed = status.peer_port_open = true;

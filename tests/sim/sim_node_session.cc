@@ -70,8 +70,15 @@ bool SimNode::begin_session() {
   if (world_.swarm.durable) {
     store_ = std::make_unique<SimStore>(&disk_);
     const cluster::Member& member = view_->members[view_->self];
-    const server::StoreClaim claim{"simulated", member.name,       view_->cluster_name,
-                                   member.id,   view_->cluster_id, view_->members.size()};
+    server::StoreClaim claim;
+    claim.directory = "simulated";
+    claim.node_name = member.name;
+    claim.cluster_name = view_->cluster_name;
+    claim.node_id = member.id;
+    claim.cluster_id = view_->cluster_id;
+    claim.partitions = view_->ring.partitions();
+    for (const cluster::Member& each : view_->members) claim.member_names.push_back(each.name);
+    claim.configuration = cluster::configuration_of(*view_);
     auto begun = server::begin_session(*store_, claim, fresh);
     if (!begun.ok()) return false;
     session = std::move(begun).value();
