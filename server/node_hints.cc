@@ -37,6 +37,7 @@ Status Node::Impl::open_hint_store() {
   options.directory = directory;
   options.block_cache_bytes = kBlockCacheBytes;
   options.write_buffer_bytes = kWriteBufferBytes;
+  options.compaction.wait_ms = [this](size_t bytes) { return compaction_wait_ms(bytes); };
   // Hints that cannot be read may be the only copies of their writes: they are kept aside. But a
   // node that does not start for them would keep its objects from everybody too.
   options.replicated = true;

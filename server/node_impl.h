@@ -41,6 +41,8 @@ struct Node::Impl {
 
   Status bind_listeners();
   Status open_store();
+  uint64_t compaction_wait_ms(size_t bytes);
+  void set_compaction_budget(cluster::BackgroundBudget* budget);
   void start_admin(Node& node);
   Status claim_store();
   Status salvage_store(const Status& damage);
@@ -96,6 +98,10 @@ struct Node::Impl {
 
   ReactorSockets redis, memcached, peer;
   std::vector<ListeningSocket> admin;
+
+  // For the stores' compaction, while reactors run.
+  std::mutex budget_lock;
+  cluster::BackgroundBudget* compaction_budget = nullptr;
 
   std::optional<DirectoryLock> directory_lock;
   std::unique_ptr<SerialStore> store;

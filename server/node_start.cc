@@ -220,6 +220,7 @@ void Node::Impl::start_reactors(Node& node) {
          [&](ListeningSocket s) { reactor.add_listener(Dialect::kMemcached, std::move(s)); });
     give(peer, [&](ListeningSocket s) { reactor.add_peer_listener(std::move(s)); });
   }
+  set_compaction_budget(admission.get());
   start_commits();
   start_hint_commits();
   for (const auto& reactor : reactors) {
@@ -276,6 +277,7 @@ std::string Node::Impl::last_store_error() {
 }
 
 bool Node::Impl::shut_down() {
+  set_compaction_budget(nullptr);
   for (const auto& reactor : reactors) reactor->stop();
   admin_server.reset();
   watch.reset();

@@ -30,6 +30,18 @@ void Node::Impl::tell_of_salvage(const std::string& report) {
                   "other node is sure to have it");
 }
 
+uint64_t Node::Impl::compaction_wait_ms(size_t bytes) {
+  const std::lock_guard guard(budget_lock);
+  if (compaction_budget == nullptr) return 0;
+  const Now now = TurnClock(0).read();
+  return (compaction_budget->wait_us(cluster::BackgroundWork::kScrub, bytes, now) + 999) / 1000;
+}
+
+void Node::Impl::set_compaction_budget(cluster::BackgroundBudget* budget) {
+  const std::lock_guard guard(budget_lock);
+  compaction_budget = budget;
+}
+
 Status Node::Impl::open_store() {
   session.incarnation = random_number();
   const std::string& directory = config.node.data_directory;
@@ -53,6 +65,7 @@ Status Node::Impl::open_store() {
   options.replicated = is_replicated();
   options.keeps_damaged = !options.replicated;
   options.salvage_erases = clean_stop_key();
+  options.compaction.wait_ms = [this](size_t bytes) { return compaction_wait_ms(bytes); };
   std::string salvaged;
   auto opened = engine::LevelDbStore::open_or_salvage(options, &salvaged);
   if (!opened.ok()) {

@@ -348,6 +348,19 @@ void add_store(const NodeStatus& status, Families& out) {
             number(status.damaged_records));
 }
 
+// A row a problem that there is, so that an alert needs no list of them.
+void add_problems(const NodeStatus& status, Families& out) {
+  out.gauge("kvorum_ready", "1: takes requests, as /readyz says.",
+            any_unready(status.problems) ? 0 : 1);
+  out.gauge("kvorum_problems", "What is wrong now, as kvorum status lists it.",
+            number(status.problems.size()));
+  if (status.problems.empty()) return;
+  out.start("kvorum_problem", "1: of this code and subject.", MetricType::Gauge);
+  for (const NodeProblem& problem : status.problems) {
+    out.add({{"code", problem.code}, {"subject", problem.subject}}, 1);
+  }
+}
+
 void add_process(const NodeStatus& status, Families& out) {
   out.start("kvorum_build", "1, with the version as a label.", MetricType::Gauge);
   out.add({{"version", status.version}}, 1);
@@ -364,6 +377,7 @@ void add_process(const NodeStatus& status, Families& out) {
 std::string metrics_text(const NodeStatus& status) {
   Families families;
   add_process(status, families);
+  add_problems(status, families);
   add_clients(status, families);
   add_operations(status.counters, families);
   add_hints(status, families);

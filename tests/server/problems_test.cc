@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/admin/metrics.h"
 #include "server/admin/status_json.h"
 #include "server/cli/ask_commands.h"
 #include "server/cli/command_line.h"
@@ -130,6 +131,8 @@ TEST(NodeProblems, AreShownEverywhereByTheSameCode) {
   EXPECT_THAT(status_json(status), HasSubstr(R"("code":"no_secret")"));
   EXPECT_THAT(status_table(status_json(status)).value(), HasSubstr("next: set cluster.secret"));
   EXPECT_EQ(reasons_json(status.problems), "[]\n");
+  EXPECT_THAT(metrics_text(status), HasSubstr(R"(kvorum_problem{code="no_secret",subject=""} 1)"));
+  EXPECT_THAT(metrics_text(status), HasSubstr("kvorum_ready 1"));
 }
 
 // Clients read `name=value,...` of INFO as fields of their own.
