@@ -4,6 +4,7 @@
 // it owns include it. Not thread-safe; a coordinator belongs to one reactor.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <string>
@@ -194,6 +195,7 @@ class Core {
  public:
   // 4 MB a second: slower ones are not waited for.
   static constexpr size_t kFlowBytesPerMsLeast = 4096;
+  static constexpr uint64_t kFlowSilenceUs = 1'000'000;
 
   Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first_view,
        const CoordinatorOptions& coordinator_options, uint64_t rng_seed);
@@ -269,10 +271,11 @@ class Core {
     const size_t more = std::max(operation.large_bytes, request.value.size());
     return (timeout_ms(request) + flow_ms(more) - flow_ms(request.value.size())) * 250ULL;
   }
-  // Until then nobody is silent: bytes of a large frame flowed less than a quarter of the time ago.
-  // 0 where there is none.
+  // Until then nobody is silent: bytes of a large frame flowed less than a quarter of the time ago,
+  // or, in answers to short questions, less than a second. 0 where there is none.
   uint64_t flows_until_us(const Operation& operation) const {
-    return operation.flowed_us == 0 ? 0 : operation.flowed_us + quarter_us(operation);
+    const uint64_t silence_us = std::max(quarter_us(operation), kFlowSilenceUs);
+    return operation.flowed_us == 0 ? 0 : operation.flowed_us + silence_us;
   }
   // Whether a timer of the operation came while its bytes flow: it comes again.
   bool still_flows(SlotId id, const Operation& operation, Now now) {

@@ -31,8 +31,10 @@ void PeerLink::send(std::string& batch) {
 
 void PeerLink::send_large(cluster::LargeFrame frame) {
   if (!stream_.is_open()) return;
+  const uint64_t now_us = clock().now().steady_us;
+  if (sender_.held_bytes() == 0) flowed_us_ = now_us;
   sender_.add(std::move(frame));
-  if (sender_.held_bytes() > kLargeBytesMax) {
+  if (sender_.held_bytes() > kLargeBytesMax && now_us >= flowed_us_ + kDeadAfterUs) {
     return give_up(fmt::format("it takes no bytes, {} MB are waiting", sender_.held_bytes() >> 20));
   }
   send_rest();
@@ -49,6 +51,7 @@ void PeerLink::send_rest() {
 }
 
 void PeerLink::tell_flow() {
+  flowed_us_ = clock().now().steady_us;
   for (const cluster::FrameHead& head : sender_.take_flowed()) on_flow(head);
 }
 

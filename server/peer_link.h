@@ -21,7 +21,7 @@ class PeerLink : public StreamOwner {
  public:
   // More than this waiting for a peer that takes no bytes: the link is given up.
   static constexpr size_t kQueueBytesMax = 256 * 1024 * 1024;
-  // Of large frames, whose bytes the links share.
+  // Of large frames, whose bytes the links share: beyond, they have to flow.
   static constexpr size_t kLargeBytesMax = 2 * cluster::kFrameBytesMax;
   static constexpr size_t kFramesPerBatch = 64;
   static constexpr uint64_t kGreetingUs = 3'000'000;      // to prove who one is
@@ -80,6 +80,7 @@ class PeerLink : public StreamOwner {
   std::string control_;
   cluster::ChunkSender sender_;
   cluster::ChunkAssembler assembler_;
+  uint64_t flowed_us_ = 0;  // when sender_ got rid of something last
   uint64_t last_heard_us_ = 0;
   size_t wanted_ = 0;
   bool up_ = false;
