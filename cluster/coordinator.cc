@@ -122,6 +122,7 @@ void Coordinator::Impl::run_at(MemberIndex coordinator, SlotId id, Operation& op
 }
 
 void Coordinator::Impl::start(SlotId id, Operation& operation, Now now) {
+  if (core.coordination != Coordination::kRuns && turned_away(id, operation, now)) return;
   switch (operation.request().kind) {
     case Request::Kind::kRead:
     case Request::Kind::kLocal:

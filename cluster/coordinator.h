@@ -164,6 +164,13 @@ struct RepairProgress {
   bool waits_for_budget = false;
 };
 
+// What a coordinator does with edits that are not begun yet. A node that stops holds them until the
+// ones before are done, so that no two nodes coordinate one key, and then hands them back: its own
+// clients' go to another coordinator, those of others are refused and given to one by who asked
+// (forwarding.h). So it is with a node whose peers are not linked yet. What nobody else can take it
+// runs all the same.
+enum class Coordination : uint8_t { kRuns, kHolds, kHandsBack };
+
 struct ScanPage;  // scan_page.h
 
 class Coordinator {
@@ -191,6 +198,13 @@ class Coordinator {
   void on_link(MemberIndex peer, bool up, Now now);
   // Bytes of a large frame go to a peer that is asked, or come from it: whoever waits is patient.
   void on_flow(MemberIndex peer, const FrameHead& head, Now now);
+  // The peer stops: it answers what it was asked, and is asked nothing more.
+  void on_stopping(MemberIndex peer, Now now);
+  // Whether the peer is known to have links to this node too; without being told it is taken for
+  // granted.
+  void on_one_way(MemberIndex peer, bool one_way, Now now);
+  // From kRuns at the beginning.
+  void set_coordination(Coordination coordination, Now now);
   // A round of group commit ended: everything up to `ticket` is durable, or the round failed.
   void on_committed(engine::Ticket ticket, bool ok, Now now);
   // The same of the hints' table, whose tickets are its own.
@@ -217,6 +231,10 @@ class Coordinator {
   uint64_t peers_generation() const;
   const CoordinatorCounters& counters() const;
   Backlog backlog() const;
+  // Operations that somebody waits for, and copies on their way: what a stop waits for.
+  size_t unfinished() const;
+  // Edits that this node coordinates, and whose outcome is not known yet.
+  size_t unfinished_edits() const;
   const OperationLatency& latency() const;
 
  private:

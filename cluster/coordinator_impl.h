@@ -52,6 +52,8 @@ struct Coordinator::Impl final : Starter {
   void run_at(MemberIndex coordinator, SlotId id, Operation& operation, Now now) override;
   void own_request(Operation& operation);
   void start(SlotId id, Operation& operation, Now now);
+  bool turned_away(SlotId id, Operation& operation, Now now);
+  bool handed_back(SlotId id, Operation& operation, Now now);
   bool on_forward(MemberIndex from, const Frame& frame, Now now);
   bool on_read_reply(MemberIndex from, const Frame& frame, Now now);
   bool on_write_reply(MemberIndex from, const Frame& frame, Now now);

@@ -193,6 +193,8 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
     case MessageType::kProbe:
       put_probe(impl.core.outbox.frames(from), MessageType::kProbeReply, frame.head.operation);
       break;
+    case MessageType::kStoppingSeen:
+      break;  // for the link that it came on
     case MessageType::kProbeReply:
       impl.core.health.probe_answered(from, frame.head.operation, now.steady_us);
       break;

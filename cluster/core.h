@@ -74,6 +74,7 @@ struct Operation {
   };
   enum class Phase : uint8_t {
     kLoading,    // waits for an object from the store, then starts again
+    kHeld,       // put: not begun, this node is about to hand over what it coordinates
     kSilent,     // put: waits until this session has heard from another member (first_contact.h)
     kReading,    // get: until R counted; put: its read before the edit
     kWriting,    // put: until W acknowledged
@@ -212,6 +213,7 @@ class Core {
   std::deque<AwaitedCommit> awaited_commits;       // of the objects' table
   std::deque<AwaitedCommit> awaited_hint_commits;  // of the hints' table
   FirstContact contact;
+  Coordination coordination = Coordination::kRuns;
   Hints& hints;
   CoordinatorCounters counters;
   OperationLatency latency;

@@ -143,7 +143,7 @@ bool Forwarding::on_reply(MemberIndex from, const Frame& frame, Now now) {
   }
   const bool serves_not = completion.outcome == Outcome::kClusterDown;
   if (serves_not && from == operation->tried.back() &&
-      refused(frame.head.operation, *operation, now)) {
+      given_back(frame.head.operation, *operation, now)) {
     return true;
   }
   if (operation->request().kind == Request::Kind::kEdit) {
@@ -218,6 +218,17 @@ bool Forwarding::refused(SlotId id, Operation& operation, Now now) {
   if (run_elsewhere(id, operation, now)) return true;
   --operation.refusals;
   return false;
+}
+
+// By a node that does not serve the keyspace, or coordinates nothing (coordinator.h, Coordination).
+// If all do so, this node, which handed it on for that reason, has to run it.
+bool Forwarding::given_back(SlotId id, Operation& operation, Now now) {
+  if (refused(id, operation, now)) return true;
+  const InlineVector<MemberIndex, 4>& tried = operation.tried;
+  if (std::find(tried.begin(), tried.end(), core_.self()) == tried.end()) return false;
+  ++operation.refusals;
+  core_.starter->run_at(core_.self(), id, operation, now);
+  return true;
 }
 
 bool Forwarding::run_elsewhere(SlotId id, Operation& operation, Now now) {

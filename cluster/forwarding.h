@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests whose coordinator is another node (paper 4.5: any node takes any request, one hop). The
 // asking node keeps the request and gives it to the next candidate when the first does not answer,
-// or says that its store takes no writes, as long as that cannot apply an edit twice: an edit that
-// is not idempotent is only tried again where it certainly was not run, else its outcome is
-// "uncertain". Private to cluster/.
+// or says that its store takes no writes, or that it stops, as long as that cannot apply an edit
+// twice: an edit that is not idempotent is only tried again where it certainly was not run, else
+// its outcome is "uncertain". Private to cluster/.
 //
 //   start -> kWriting (waits for the answer) --answer--> completed, released
 //                |  ^ link down, or silent for a quarter of the deadline: next candidate
@@ -77,6 +77,7 @@ class Forwarding {
   static void drop_leave(Operation& operation, MemberIndex member);
   void finish(SlotId id, Operation& operation, Completion& completion, Now now);
   void finish_held(SlotId id, Operation& operation, Now now);
+  bool given_back(SlotId id, Operation& operation, Now now);
   void try_next(SlotId id, Operation& operation, Now now);
   bool run_elsewhere(SlotId id, Operation& operation, Now now);
   void give_up(SlotId id, Operation& operation, Now now);

@@ -36,6 +36,7 @@ enum class MessageType : uint8_t {
   kPong = 4,
   kChunk = 5,       // of a frame that is too long for its link (frame_chunks.h)
   kChunkTaken = 6,  // so much of it has come
+  kStopping = 7,    // this node stops: ask it nothing new (coordinator.h, on_stopping())
   kForward = 8,     // a client's request, for the node that coordinates it
   kForwardReply = 9,
   kReplicaRead = 10,
@@ -46,6 +47,7 @@ enum class MessageType : uint8_t {
   kProbeReply = 15,
   kForwardLeave = 16,  // whether, and for how long, a retry may begin (retry_leave.h)
   kForwardAsk = 17,    // the question, from the node that has the kForward
+  kStoppingSeen = 20,  // of kStopping: nothing that was asked comes after it; no answer
   // 32 and up: operations on keyspaces (cluster/keyspace_machine.h)
   kScan = 32,
   kScanReply = 33,
@@ -72,6 +74,9 @@ enum class MessageType : uint8_t {
   kTelling = 98,  // a node's configuration, and the answer with the other one's (agreement_link.h)
   kTellingReply = 99,
 };
+
+// kPong: all coordinators of who answers have a link to who asked.
+inline constexpr uint16_t kPongLinked = 1 << 0;
 
 struct FrameHead {
   MessageType type;

@@ -49,7 +49,7 @@ uint64_t PeerHealth::tail_us(MemberIndex peer, Ask ask) const {
 PeerState PeerHealth::state(MemberIndex peer) const {
   if (peer == self_) return PeerState::kUp;
   const Peer& state = peers_[peer];
-  if (!state.linked) return PeerState::kDown;
+  if (!state.linked || state.stopping) return PeerState::kDown;
   if (suspected(state)) return PeerState::kSuspected;
   return state.slow ? PeerState::kSlow : PeerState::kUp;
 }
@@ -69,6 +69,8 @@ PeerReport PeerHealth::report(MemberIndex peer) const {
   report.write_us = known.latency[kind(Ask::kWrite)].mean_us();
   report.usual_us = baseline_us_;
   report.unanswered = known.silences;
+  report.stopping = known.stopping;
+  report.one_way = known.one_way;
   return report;
 }
 
@@ -92,6 +94,7 @@ void PeerHealth::set_linked(MemberIndex index, bool up, uint64_t now_us) {
   Peer* const peer = find(index);
   if (!peer) return;
   peer->linked = up;
+  peer->stopping = false;
   peer->silences = 0;
   peer->half_open = false;
   peer->probe_asked_us = 0;
@@ -100,6 +103,20 @@ void PeerHealth::set_linked(MemberIndex index, bool up, uint64_t now_us) {
   changed(*peer, now_us);
   // Soon, for a first latency.
   if (up) note_due(*peer, now_us + rng_.below(kIdleUs / 8));
+}
+
+void PeerHealth::set_stopping(MemberIndex index, uint64_t now_us) {
+  Peer* const peer = find(index);
+  if (!peer || !peer->linked || peer->stopping) return;
+  peer->stopping = true;
+  changed(*peer, now_us);
+}
+
+void PeerHealth::set_one_way(MemberIndex index, bool one_way, uint64_t now_us) {
+  Peer* const peer = find(index);
+  if (!peer || peer->one_way == one_way) return;
+  peer->one_way = one_way;
+  changed(*peer, now_us);
 }
 
 void PeerHealth::heard(MemberIndex index, uint64_t now_us) {
@@ -157,7 +174,7 @@ void PeerHealth::on_time(uint64_t now_us, FunctionRef<void(MemberIndex peer)> pr
   due_us_ = 0;
   for (size_t index = 0; index < peers_.size(); ++index) {
     Peer& peer = peers_[index];
-    if (!peer.linked || index == self_) continue;
+    if (!linked(static_cast<MemberIndex>(index)) || index == self_) continue;
     if (peer.due_us <= now_us) look_at(static_cast<MemberIndex>(index), now_us, probe);
     note_due(peer, peer.due_us);
   }

@@ -10,6 +10,9 @@
 //     unanswered     v  |
 //                  suspected: probed after a jittered pause that grows from one to the next
 //
+// A peer that says that it stops is asked nothing from then on, as if it were down, until its link
+// comes up anew; what it was asked before it answers still.
+//
 // A silence counts only where nothing at all was heard since the question (a late peer is no dead
 // one), and not for questions from before a stall of this process itself.
 #pragma once
@@ -44,6 +47,8 @@ struct PeerReport {
   uint64_t write_us = 0;      // mean of its acknowledgements
   uint64_t usual_us = 0;      // the median of all peers' means
   uint32_t unanswered = 0;    // in a row
+  bool stopping = false;      // it said so
+  bool one_way = false;       // it may not have a link to this node yet
 };
 
 class PeerHealth {
@@ -61,11 +66,17 @@ class PeerHealth {
   // A new view: members keep their state by index, new ones start down. `self` is always healthy.
   void resize(size_t members, MemberIndex self);
 
-  // May be asked: its link is up and it is not suspected.
+  // May be asked: its link is up, it is not suspected and does not stop.
   bool healthy(MemberIndex peer) const {
-    return peer == self_ || (peers_[peer].linked && peers_[peer].silences < kTimeoutsMax);
+    return linked(peer) && (peer == self_ || peers_[peer].silences < kTimeoutsMax);
   }
-  bool linked(MemberIndex peer) const { return peer == self_ || peers_[peer].linked; }
+  bool linked(MemberIndex peer) const {
+    return peer == self_ || (peers_[peer].linked && !peers_[peer].stopping);
+  }
+  // Both can ask each other.
+  bool linked_both_ways(MemberIndex peer) const {
+    return peer == self_ || (linked(peer) && !peers_[peer].one_way);
+  }
   bool slow(MemberIndex peer) const { return peer != self_ && peers_[peer].slow; }
   // Nearness by powers of two of the mean latency, this node nearest: for sorting.
   uint32_t distance(MemberIndex peer) const;
@@ -77,6 +88,9 @@ class PeerHealth {
   uint64_t generation() const { return generation_; }
 
   void set_linked(MemberIndex peer, bool up, uint64_t now_us);
+  // Until its link comes up anew.
+  void set_stopping(MemberIndex peer, uint64_t now_us);
+  void set_one_way(MemberIndex peer, bool one_way, uint64_t now_us);
   // An answer to what was asked at asked_us.
   struct Answer {
     Ask ask = Ask::kRead;
@@ -103,6 +117,8 @@ class PeerHealth {
 
   struct Peer {
     bool linked = false;
+    bool stopping = false;
+    bool one_way = false;
     bool slow = false;
     bool half_open = false;  // cleared by a probe: no real answer yet
     uint32_t silences = 0;   // in a row

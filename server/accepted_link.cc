@@ -50,11 +50,15 @@ bool AcceptedLink::on_frame(const Frame& frame) {
 bool AcceptedLink::on_greeting(const Frame& frame) {
   std::string batch;
   GreetingStep step = greeting_.on_frame(frame, batch);
+  if (step == GreetingStep::kLinked && home_.is_stopping()) {
+    leave();
+    return false;
+  }
   if (step == GreetingStep::kLinked) index_ = home_.give_index(*this);
   const bool too_many = step == GreetingStep::kLinked && index_ == cluster::kNoMember;
   if (step != GreetingStep::kFailed && !too_many) {
     send(batch);
-    if (step == GreetingStep::kLinked) greeted();
+    if (step == GreetingStep::kLinked) on_linked();
     return is_open();
   }
   if (!too_many) send(batch);
@@ -67,11 +71,16 @@ bool AcceptedLink::on_greeting(const Frame& frame) {
 // Even types ask, odd ones answer: an answer has no business here, where nothing was asked.
 bool AcceptedLink::on_request(const Frame& frame) {
   if (frame.head.type == MessageType::kPing) {
+    const bool linked = member_ != cluster::kNoMember && home_.parts().board->all_linked(member_);
     std::string batch;
-    cluster::FrameWriter pong(batch, {MessageType::kPong, 0, 0, frame.head.operation});
+    cluster::FrameWriter pong(
+        batch,
+        {MessageType::kPong, 0, linked ? cluster::kPongLinked : uint16_t{0}, frame.head.operation});
     put_u64(pong.out(), clock().now().wall_ms);
     pong.finish();
     send(batch);
+  } else if (frame.head.type == MessageType::kStoppingSeen) {
+    told_ = true;
   } else if (frame.head.type >= MessageType::kForward &&
              static_cast<uint8_t>(frame.head.type) % 2 == 0) {
     if (!is_over(frame)) home_.hand_over(index_, frame);
@@ -115,7 +124,21 @@ void AcceptedLink::on_closed(std::string_view why) {
   leave();
 }
 
+void AcceptedLink::on_linked() {
+  greeted();
+  member_ = home_.parts().view->find_id(greeting_.peer().node_id);
+  if (member_ != cluster::kNoMember) home_.parts().board->on_greeted(member_);
+}
+
+void AcceptedLink::say_stopping() {
+  if (!is_up()) return;
+  std::string batch;
+  cluster::FrameWriter(batch, {MessageType::kStopping}).finish();
+  send(batch);
+}
+
 void AcceptedLink::leave() {
+  if (is_up() && member_ != cluster::kNoMember) home_.doubt(member_);
   close();
   home_.retire(*this);
 }

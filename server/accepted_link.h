@@ -28,6 +28,10 @@ class AcceptedLink final : public PeerLink {
   // Closes one that has not proved who it is, for want of room.
   void evict();
 
+  void say_stopping();
+  // Its peer asks nothing more, and has every answer; or it cannot ask.
+  bool knows_of_stop() const { return !is_up() || (told_ && !sends() && !receives()); }
+
  private:
   void before_frames(std::span<const cluster::Frame> frames) override;
   bool on_frame(const cluster::Frame& frame) override;
@@ -36,6 +40,7 @@ class AcceptedLink final : public PeerLink {
   TurnClock& clock() override;
 
   bool on_greeting(const cluster::Frame& frame);
+  void on_linked();
   bool on_request(const cluster::Frame& frame);
   void tell_trouble(std::string_view text);
   void leave();
@@ -46,6 +51,8 @@ class AcceptedLink final : public PeerLink {
   uint64_t greeting_deadline_us_ = 0;
   AcceptorGreeting greeting_;
   cluster::MemberIndex index_ = cluster::kNoMember;
+  cluster::MemberIndex member_ = cluster::kNoMember;  // who dialed it
+  bool told_ = false;                                 // that this node stops, and has seen it
 };
 
 }  // namespace kvorum::server

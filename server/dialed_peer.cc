@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/bytes.h"
 
@@ -57,8 +58,13 @@ class DialedPeer::Link final : public PeerLink {
 
   // Odd types answer; requests come on the link that the peer dialed.
   bool on_answer(const Frame& frame) {
-    if (frame.head.type == MessageType::kPong) peer_.on_clock(frame);
-    if (frame.head.type > MessageType::kForward && static_cast<uint8_t>(frame.head.type) % 2 == 1) {
+    if (frame.head.type == MessageType::kPong) {
+      peer_.on_clock(frame);
+      peer_.on_pong((frame.head.flags & cluster::kPongLinked) != 0);
+    } else if (frame.head.type == MessageType::kStopping) {
+      peer_.on_stopping();
+    } else if (frame.head.type > MessageType::kForward &&
+               static_cast<uint8_t>(frame.head.type) % 2 == 1) {
       peer_.home_.hand_over(peer_.member_, frame);
     }
     return is_open();
@@ -149,7 +155,7 @@ void DialedPeer::on_connected(const error_code& error) {
 
 void DialedPeer::came_up() {
   state_ = State::kUp;
-  pinged_ = false;
+  stopping_ = false;
   deadline_us_ = ask_clock_at_us_ = now_us();
   home_.note_deadline(deadline_us_);
   backoff_.reset();
@@ -157,7 +163,62 @@ void DialedPeer::came_up() {
   home_.log_recovery(who());
   home_.note_trouble(member_, {}, false);
   home_.parts().coordinator->on_link(member_, true, home_.parts().clock->now());
+  home_.parts().board->note_link(member_, true);
+  set_one_way(true);
+  doubt();
 }
+
+void DialedPeer::set_one_way(bool one_way) {
+  one_way_ = one_way;
+  home_.parts().coordinator->on_one_way(member_, one_way, home_.parts().clock->now());
+}
+
+void DialedPeer::note_joined() {
+  if (!std::exchange(joined_, true)) home_.note_joined();
+}
+
+void DialedPeer::on_greeted() {
+  if (state_ == State::kUp) return one_way_ ? doubt() : void();
+  // An attempt from before the peer was there may wait for its packets to be sent anew.
+  if (state_ == State::kConnecting && now_us() + kConnectUs > deadline_us_ + kStaleUs) rest();
+  if (state_ != State::kResting) return;
+  deadline_us_ = now_us();
+  home_.note_deadline(deadline_us_);
+}
+
+void DialedPeer::doubt() {
+  ask_wait_us_ = kAskFirstUs;
+  ask_soon(0);
+}
+
+void DialedPeer::ask_soon(uint64_t wait_us) {
+  ask_us_ = now_us() + wait_us;
+  if (state_ != State::kUp || ask_us_ >= deadline_us_) return;
+  deadline_us_ = ask_us_;
+  home_.note_deadline(deadline_us_);
+}
+
+void DialedPeer::on_pong(bool linked) {
+  if (state_ != State::kUp) return;
+  if (linked == one_way_) set_one_way(!linked);
+  if (linked) {
+    ask_us_ = 0;
+    return note_joined();
+  }
+  if (ask_us_ > now_us()) return;
+  ask_soon(ask_wait_us_);
+  ask_wait_us_ = std::min(2 * ask_wait_us_, kAskLongestUs);
+}
+
+void DialedPeer::on_stopping() {
+  if (state_ != State::kUp || stopping_) return;
+  stopping_ = true;
+  if (home_.parts().logs) log_info("peer {}: it stops", who());
+  home_.parts().coordinator->on_stopping(member_, home_.parts().clock->now());
+  note_joined();
+}
+
+bool DialedPeer::sends() const { return link_ && link_->sends(); }
 
 void DialedPeer::lost(std::string_view why, bool refused) {
   if (state_ == State::kResting || state_ == State::kClosed) return;
@@ -165,9 +226,13 @@ void DialedPeer::lost(std::string_view why, bool refused) {
   if (link_) link_->abort();
   rest();
   home_.note_trouble(member_, why, refused);
-  home_.log_trouble(who(), was_up ? fmt::format("the link is lost: {}", why) : std::string(why));
+  note_joined();
+  if (!was_up || !stopping_) {
+    home_.log_trouble(who(), was_up ? fmt::format("the link is lost: {}", why) : std::string(why));
+  }
   if (!was_up) return;
   clock_ = {};
+  home_.parts().board->note_link(member_, false);
   --home_.counters().links_up;
   ++home_.counters().broken_links;
   home_.parts().coordinator->on_link(member_, false, home_.parts().clock->now());
@@ -227,12 +292,18 @@ void DialedPeer::look_at_silence(uint64_t now) {
   const uint64_t heard = std::max(link_->heard_us(), home_.parts().clock->woke_from_long_us());
   const uint64_t silence = now > heard ? now - heard : 0;
   if (silence >= PeerLink::kDeadAfterUs) return lost("it has been silent for 3 s");
+  if (ask_us_ != 0 && ask_us_ <= now) {
+    ask_us_ = 0;
+    link_->ping();
+    if (state_ != State::kUp) return;
+  }
   if (silence < PeerLink::kPingAfterUs) {
     deadline_us_ = heard + PeerLink::kPingAfterUs;
-    return;
+  } else {
+    deadline_us_ = heard + PeerLink::kDeadAfterUs;
+    link_->ping();
   }
-  deadline_us_ = heard + PeerLink::kDeadAfterUs;
-  link_->ping();
+  if (ask_us_ != 0) deadline_us_ = std::min(deadline_us_, ask_us_);
 }
 
 void DialedPeer::ask_clock(uint64_t now) {

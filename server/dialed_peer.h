@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A peer as this reactor dials it: connects, greets, asks, and starts again after a growing pause
 // when the link breaks. Tells the coordinator when the link comes up and when it is lost. One per
-// other member; owned by PeerLinks.
+// other member; owned by PeerLinks. A link that is up is asked at short intervals whether the peer
+// has links to this node too, until it says so.
 //
 //   resting --pause over--> connecting --> greeting --> up
+//      | the peer greeted this node: at once              |
 //      ^--------- refused, broken, silent, too late ------'
 #pragma once
 
@@ -23,6 +25,9 @@ class DialedPeer {
  public:
   static constexpr uint64_t kConnectUs = 2'000'000;
   static constexpr uint64_t kClockEveryUs = 2'000'000;  // its wall clock is asked for
+  static constexpr uint64_t kStaleUs = 50'000;          // so old an attempt is begun anew
+  static constexpr uint64_t kAskFirstUs = 2'000;        // whether the peer has links here
+  static constexpr uint64_t kAskLongestUs = 1'000'000;
 
   DialedPeer(PeerLinks& home, cluster::MemberIndex member);
   ~DialedPeer();
@@ -33,6 +38,11 @@ class DialedPeer {
   void send_large(cluster::LargeFrame frame);
   // Returns when to look again.
   uint64_t on_time(uint64_t now_us);
+  // The peer is there: dials it unless that was done, asks it anew whether it has links here.
+  void on_greeted();
+  // It may have lost its link to this node.
+  void doubt();
+  bool sends() const;
   void close();
   void reap();
   std::optional<cluster::ClockReport> clock() const { return clock_.report(); }
@@ -47,6 +57,11 @@ class DialedPeer {
   void connect(const std::vector<Tcp::endpoint>& endpoints);
   void on_connected(const error_code& error);
   void came_up();
+  void on_pong(bool linked);
+  void on_stopping();
+  void note_joined();
+  void set_one_way(bool one_way);
+  void ask_soon(uint64_t wait_us);
   // The attempt or the link is over.
   void lost(std::string_view why, bool refused = false);
   void rest();
@@ -63,9 +78,13 @@ class DialedPeer {
   cluster::Endpoint address_;
   State state_ = State::kResting;
   uint64_t deadline_us_ = 0;
-  bool pinged_ = false;
   cluster::PeerClock clock_;
   uint64_t ask_clock_at_us_ = 0;
+  bool joined_ = false;    // it was reached once in both directions, or could not be
+  bool one_way_ = true;    // it has not said yet that it has links here
+  bool stopping_ = false;  // it said so
+  uint64_t ask_us_ = 0;    // when next
+  uint64_t ask_wait_us_ = kAskFirstUs;
   uint64_t attempt_ = 0;
   bool connecting_ = false;  // a handler of resolver or socket is in flight
   Backoff backoff_;

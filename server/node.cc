@@ -18,6 +18,16 @@ std::string self_name(const cluster::ClusterView& view, const Config& config) {
   return view.is_member() ? view.members[view.self].name : config.node.name;
 }
 
+void await_all(const std::vector<std::unique_ptr<Reactor>>& reactors,
+               bool (Reactor::*ready)() const, uint64_t wait_ms) {
+  const auto until = std::chrono::steady_clock::now() + milliseconds(wait_ms);
+  for (const auto& reactor : reactors) {
+    while (!((*reactor).*ready)() && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+  }
+}
+
 }  // namespace
 
 Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -94,13 +104,10 @@ void Node::refused_by_protected_mode(std::string_view peer_address) {
 bool Node::stop() {
   Impl& impl = *impl_;
   if (impl.stopping.exchange(true)) return true;
-  for (const auto& reactor : impl.reactors) reactor->drain();
-  const auto until = std::chrono::steady_clock::now() + milliseconds(kDrainMs);
-  for (const auto& reactor : impl.reactors) {
-    while (!reactor->drained() && std::chrono::steady_clock::now() < until) {
-      std::this_thread::sleep_for(milliseconds(2));
-    }
-  }
+  for (const auto& reactor : impl.reactors) reactor->quiesce();
+  await_all(impl.reactors, &Reactor::quiet, kQuietMs);
+  for (const auto& reactor : impl.reactors) reactor->leave();
+  await_all(impl.reactors, &Reactor::drained, kDrainMs);
   return impl.shut_down();
 }
 

@@ -3,8 +3,8 @@
 // taken apart in the reverse one. Made by `kvorum serve`; one per process.
 //
 //   open(): view -> listeners -> data directory -> tables, read once -> reactors, commit thread
-//   stop(): no new clients -> answers out (bounded) -> reactors end -> commit, sync -> clean-stop
-//   mark
+//   stop(): no new clients, no edit begun -> those begun are done -> peers told, the rest handed
+//   back -> answers out -> reactors end -> commit, sync -> clean-stop mark
 #pragma once
 
 #include <memory>
@@ -18,6 +18,8 @@ namespace kvorum::server {
 
 class Node final : public NodeServices {
  public:
+  // A stop waits so long at most: for edits that are under way; for answers, clients and peers.
+  static constexpr uint64_t kQuietMs = 500;
   static constexpr uint64_t kDrainMs = 2000;
 
   // Everything up to serving clients. The error is one sentence for the person who started it.

@@ -130,6 +130,7 @@ struct Node::Impl {
 
   PeerIdentity identity;
   ClientCount clients;
+  std::unique_ptr<LinkBoard> board;
   ReactorParts parts;
   std::vector<std::unique_ptr<Reactor>> reactors;
   std::unique_ptr<engine::Committer> committer, hint_committer;

@@ -25,6 +25,8 @@ void join_reports(const std::vector<cluster::PeerReport>& from,
     joined.timeouts = from[i].timeouts + known.timeouts;
     joined.suspicions = from[i].suspicions + known.suspicions;
     joined.probes = from[i].probes + known.probes;
+    joined.stopping = from[i].stopping || known.stopping;
+    joined.one_way = from[i].one_way || known.one_way;
     known = joined;
   }
 }
@@ -56,6 +58,7 @@ void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeSta
     status->expired_keys += snapshot.coordinator.expired;
     status->greetings_refused += snapshot.peers.refused_greetings;
     status->greetings_evicted += snapshot.peers.evicted_greetings;
+    status->joining = status->joining || !snapshot.joined;
     status->peer_bytes_in += snapshot.peer_bytes_in;
     status->peer_bytes_out += snapshot.peer_bytes_out;
     join_reports(snapshot.peers_seen, &peers->reports);

@@ -207,6 +207,11 @@ void Node::Impl::start_reactors(Node& node) {
   parts.accept_failures = &accept_failures;
   parts.strangers_max = descriptors.strangers;
   parts.reactors = reactor_count;
+  board = std::make_unique<LinkBoard>(view->members.size(), reactor_count);
+  board->on_greeted = [this](cluster::MemberIndex member) {
+    for (const auto& reactor : reactors) reactor->on_greeted(member);
+  };
+  parts.board = board.get();
   for (uint32_t i = 0; i < reactor_count; ++i) {
     reactors.push_back(std::make_unique<Reactor>(parts, i, random_number()));
     Reactor& reactor = *reactors.back();

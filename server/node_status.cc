@@ -33,7 +33,10 @@ void LatencyStatus::add(const LatencyHistogram& histogram, uint64_t now_us) {
 const char* NodeStatus::state() const {
   if (!differing_configurations.empty()) return "degraded";
   if (transfers_active > 0 || copies_follow) return "moving";
-  const bool all_linked = std::all_of(members.begin(), members.end(), is_reachable);
+  const bool all_linked =
+      std::all_of(members.begin(), members.end(), [](const MemberStatus& member) {
+        return is_reachable(member) && (member.self || !member.seen.one_way);
+      });
   return all_linked && !waiting && hints_pending == 0 ? "settled" : "degraded";
 }
 
@@ -56,12 +59,16 @@ NodeStatus since_reset(NodeStatus status) {
 }
 
 std::string member_reason(const MemberStatus& member) {
-  if (member.self || member.state == cluster::PeerState::kUp) return {};
+  if (member.self) return {};
+  if (member.state == cluster::PeerState::kUp) {
+    return member.seen.one_way ? "it has not said that it has links to this node" : "";
+  }
   const cluster::PeerReport& seen = member.seen;
   const std::string since = seen.since_us == 0 ? std::string("since the start")
                                                : fmt::format("for {:.0f} s", member.state_seconds);
   switch (member.state) {
     case cluster::PeerState::kDown:
+      if (seen.stopping) return "it is stopping";
       return "no link " + since + (member.link_trouble.empty() ? "" : ": " + member.link_trouble);
     case cluster::PeerState::kSuspected:
       return fmt::format("suspected {}: {} timeouts in a row", since, seen.unanswered);

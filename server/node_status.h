@@ -129,6 +129,7 @@ struct NodeStatus {
   uint64_t store_commits = 0, store_failures = 0, damaged_records = 0;
   engine::StoreFaults storage;  // of objects and hints
   bool loading = false, stopping = false;
+  bool joining = false;  // some reactor waits for its links before it takes clients
   std::string data_directory;
   uint64_t disk_bytes = 0, disk_free_bytes = 0;  // of its file system; 0: nothing is stored
   bool peer_port_open = false;                   // to other hosts, without a secret
@@ -152,7 +153,7 @@ struct NodeStatus {
   cluster::CoordinatorCounters counters;
   LatencyStatus get_latency, put_latency;
   QuorumHealth quorum;
-  std::vector<NodeProblem> problems;  // the worst first
+  std::vector<NodeProblem> problems;             // the worst first
   std::shared_ptr<const TrafficTotals> traffic;  // null: nothing was counted
   // What it was when a client reset the statistics; null: none did.
   std::shared_ptr<const NodeStatus> at_reset;

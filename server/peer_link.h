@@ -33,6 +33,9 @@ class PeerLink : public StreamOwner {
 
   bool is_open() const { return stream_.is_open(); }
   bool is_up() const { return up_; }
+  // Bytes wait for the socket; a large frame has come in part.
+  bool sends() const { return stream_.sending() || !queue_.empty() || sender_.held_bytes() != 0; }
+  bool receives() const { return assembler_.held_bytes() != 0; }
 
   // Takes the frames (leaves `batch` empty, with memory to reuse).
   void send(std::string& batch);

@@ -21,9 +21,11 @@ PeerLinks::~PeerLinks() = default;
 
 void PeerLinks::start() {
   const cluster::ClusterView& view = *parts_.view;
+  started_ = true;
   dialed_.resize(view.members.size());
   for (size_t i = 0; i < dialed_.size(); ++i) {
     if (i == view.self) continue;
+    ++unjoined_;
     dialed_[i] = std::make_unique<DialedPeer>(*this, static_cast<MemberIndex>(i));
     dialed_[i]->dial();
   }
@@ -125,6 +127,30 @@ void PeerLinks::deliver_large(cluster::Outbox& outbox) {
       link->send_large(std::move(large.frame));
     }
   }
+}
+
+void PeerLinks::on_greeted(MemberIndex member) {
+  if (member < dialed_.size() && dialed_[member] && !stopping_) dialed_[member]->on_greeted();
+}
+
+void PeerLinks::doubt(MemberIndex member) {
+  if (member < dialed_.size() && dialed_[member]) dialed_[member]->doubt();
+}
+
+void PeerLinks::say_stopping() {
+  stopping_ = true;
+  for (size_t at = accepted_.size(); at > 0; --at) {  // one that breaks meanwhile leaves the list
+    if (at <= accepted_.size()) accepted_[at - 1]->say_stopping();
+  }
+}
+
+bool PeerLinks::all_know() const {
+  const bool told =
+      std::all_of(accepted_.begin(), accepted_.end(),
+                  [](const std::unique_ptr<AcceptedLink>& link) { return link->knows_of_stop(); });
+  return told && std::none_of(
+                     dialed_.begin(), dialed_.end(),
+                     [](const std::unique_ptr<DialedPeer>& peer) { return peer && peer->sends(); });
 }
 
 void PeerLinks::note_deadline(uint64_t deadline_us) {

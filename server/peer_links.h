@@ -14,6 +14,7 @@
 #include "cluster/coordinator.h"
 #include "cluster/peer_clock.h"
 #include "server/greeting.h"
+#include "server/link_board.h"
 #include "server/logging.h"
 #include "server/stream.h"
 #include "server/turn_clock.h"
@@ -44,6 +45,7 @@ struct PeerLinksParts {
   cluster::Coordinator* coordinator = nullptr;
   TurnClock* clock = nullptr;
   StreamShare* share = nullptr;
+  LinkBoard* board = nullptr;
   uint64_t rng_seed = 0;
   bool logs = true;  // one reactor of a node does; the others see the same troubles
   size_t ungreeted_max = 256;
@@ -69,6 +71,17 @@ class PeerLinks {
   // coordinator was told.
   void deliver(cluster::Outbox& outbox);
   void on_time(uint64_t now_us);
+  // A peer greeted this node: it is there, and is dialed without waiting for the next attempt.
+  void on_greeted(cluster::MemberIndex member);
+  // Every peer was reached once, in both directions, or cannot be.
+  bool joined() const { return started_ && unjoined_ == 0; }
+
+  // Tells all peers that this node stops.
+  void say_stopping();
+  bool is_stopping() const { return stopping_; }
+  // All peers that can ask know it, and have all that was said to them.
+  bool all_know() const;
+
   uint64_t next_deadline_us() const { return next_deadline_us_; }
   // Lets go of closed links.
   void reap();
@@ -99,6 +112,9 @@ class PeerLinks {
   void log_clock(std::string_view who, const cluster::ClockReport& clock);
   void hand_over(cluster::MemberIndex from, const cluster::Frame& frame);
   void tell_flow(cluster::MemberIndex peer, const cluster::FrameHead& head);
+  void note_joined() { --unjoined_; }
+  // A link that a peer asked on is gone: perhaps it cannot ask this node any more.
+  void doubt(cluster::MemberIndex member);
 
  private:
   void deliver_large(cluster::Outbox& outbox);
@@ -119,6 +135,8 @@ class PeerLinks {
   uint64_t troubles_generation_ = 0;
   LogGates gates_;
   uint64_t next_deadline_us_ = 0;
+  bool started_ = false, stopping_ = false;
+  size_t unjoined_ = 0;                              // peers
   std::vector<std::unique_ptr<DialedPeer>> dialed_;  // by MemberIndex; null for this node
   std::vector<std::unique_ptr<AcceptedLink>> accepted_, closed_;
   std::vector<Place> places_;

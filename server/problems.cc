@@ -26,6 +26,9 @@ void life(const NodeStatus& status, Problems* out) {
   } else if (status.loading) {
     out->push_back({"loading", "", "this node starts: it reads its data directory",
                     "it takes no requests yet", ask(status, "status"), true});
+  } else if (status.joining) {
+    out->push_back({"joining", "", "this node has just started: its links come up",
+                    "it takes no requests yet", ask(status, "status"), true});
   } else if (status.waiting) {
     out->push_back({"not_admitted", "", "this node is no member of the cluster",
                     "it answers keyed commands -CLUSTERDOWN",
@@ -94,8 +97,13 @@ void members(const NodeStatus& status, Problems* out) {
                       "which write is the last (lww), and when keys expire, goes by clocks",
                       "look at the time service of both machines"});
     }
-    if (member.self || member.state == cluster::PeerState::kUp || status.loading) continue;
-    if (member.link_refused) {
+    if (member.self || status.loading || status.joining) continue;
+    if (member.state == cluster::PeerState::kUp) {
+      if (!member.seen.one_way) continue;
+      out->push_back(
+          {"member_one_way", member.name, fmt::format("{} has no link to this node", member.name),
+           "it does not use this node's copies", "compare the peer addresses in both files"});
+    } else if (member.link_refused) {
       out->push_back({"peer_refused", member.name,
                       fmt::format("no link to {}: {}", member.name, member.link_trouble),
                       "for this node it is down", "compare the cluster sections of both files"});

@@ -66,7 +66,7 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
                   dispatcher_options(parts, index, this)),
       sessions_(dispatcher_, client_share_, clock_, *parts.clients),
       links_({&io_, parts.identity, parts.view.get(), &coordinator_, &clock_, &peer_share_,
-              rng_seed ^ 0x6b766f72756d, index == 0, parts.strangers_max}),
+              parts.board, rng_seed ^ 0x6b766f72756d, index == 0, parts.strangers_max}),
       timer_(io_.get_executor()) {
   sessions_.set_rules(session_rules(*parts.config));
   publish();
@@ -75,13 +75,13 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
 Reactor::~Reactor() { stop(); }
 
 void Reactor::add_listener(Dialect dialect, ListeningSocket socket) {
-  acceptors_.push_back(std::make_unique<Acceptor>(
+  client_acceptors_.push_back(std::make_unique<Acceptor>(
       io_, std::move(socket), *parts_.accept_failures,
       [this, dialect](TcpSocket connection) { sessions_.adopt(std::move(connection), dialect); }));
 }
 
 void Reactor::add_peer_listener(ListeningSocket socket) {
-  acceptors_.push_back(std::make_unique<Acceptor>(
+  peer_acceptors_.push_back(std::make_unique<Acceptor>(
       io_, std::move(socket), *parts_.accept_failures,
       [this](TcpSocket connection) { links_.adopt(std::move(connection)); }));
 }
@@ -97,7 +97,10 @@ void Reactor::ask_each(const Ask& ask, const Tell& tell) {
 
 void Reactor::start() {
   asio::post(io_, [this] {
-    for (const auto& acceptor : acceptors_) acceptor->start();
+    for (const auto& acceptor : peer_acceptors_) acceptor->start();
+    const Now now = clock_.now();
+    join_until_us_ = now.steady_us + kJoinUs;
+    coordinator_.set_coordination(cluster::Coordination::kHandsBack, now);
     if (parts_.view->is_member()) links_.start();
   });
   thread_ = std::thread([this] { run(); });
@@ -154,7 +157,8 @@ void Reactor::end_turn() {
   if (has_effects()) asio::post(io_, [] {});  // the rest belongs to the next turn
   sessions_.reap();
   links_.reap();
-  if (draining_ && sessions_.size() == 0) drained_.store(true, std::memory_order_release);
+  if (!joined_) look_at_joining();
+  if (quiescing_) look_at_stopping();
   arm_timer();
   ++turns_;
   publish();
@@ -202,6 +206,8 @@ void Reactor::arm_timer() {
   if (wanted == 0 || (links != 0 && links < wanted)) wanted = links;
   const uint64_t scheduled = dispatcher_.next_deadline_us();
   if (wanted == 0 || (scheduled != 0 && scheduled < wanted)) wanted = scheduled;
+  if (!joined_ && join_until_us_ != 0 && (wanted == 0 || join_until_us_ < wanted))
+    wanted = join_until_us_;
   const uint64_t beat = clock_.now().steady_us + TurnClock::kBeatUs;
   if (wanted == 0 || beat < wanted) wanted = beat;
   if (armed_us_ != 0 && armed_us_ <= wanted) return;
@@ -270,12 +276,47 @@ void Reactor::deliver_rounds() {
   if (hints.ended) coordinator_.on_hints_committed(hints.ticket, !hints.failed, clock_.now());
 }
 
-void Reactor::drain() {
+// Clients are let in, and edits coordinated, once the peers are linked in both directions: who asks
+// earlier would be told that there are too few replicas, and two nodes would coordinate one key. A
+// peer that cannot be reached is not waited for, and one that stands still not for long.
+void Reactor::look_at_joining() {
+  if (join_until_us_ == 0) return;  // not started yet
+  const Now now = clock_.now();
+  if (parts_.view->is_member() && !links_.joined() && now.steady_us < join_until_us_) return;
+  joined_ = true;
+  if (quiescing_) return;
+  coordinator_.set_coordination(cluster::Coordination::kRuns, now);
+  for (const auto& acceptor : client_acceptors_) acceptor->start();
+}
+
+void Reactor::on_greeted(cluster::MemberIndex member) {
+  asio::post(io_, [this, member] { links_.on_greeted(member); });
+}
+
+void Reactor::quiesce() {
   asio::post(io_, [this] {
-    draining_ = true;
-    for (const auto& acceptor : acceptors_) acceptor->stop();
+    quiescing_ = true;
+    for (const auto& acceptor : client_acceptors_) acceptor->stop();
+    coordinator_.set_coordination(cluster::Coordination::kHolds, clock_.now());
     sessions_.drain();
   });
+}
+
+void Reactor::leave() {
+  asio::post(io_, [this] {
+    leaving_ = true;
+    for (const auto& acceptor : peer_acceptors_) acceptor->stop();
+    coordinator_.set_coordination(cluster::Coordination::kHandsBack, clock_.now());
+    links_.say_stopping();
+  });
+}
+
+void Reactor::look_at_stopping() {
+  if (!quiet_ && coordinator_.unfinished_edits() == 0)
+    quiet_.store(true, std::memory_order_release);
+  if (!leaving_ || drained_ || has_effects()) return;
+  const bool done = sessions_.size() == 0 && links_.all_know() && coordinator_.unfinished() == 0;
+  if (done) drained_.store(true, std::memory_order_release);
 }
 
 void Reactor::stop() {
@@ -286,7 +327,8 @@ void Reactor::stop() {
 
 // Handlers in flight name what they belong to, so each must have run before that goes.
 void Reactor::close_everything() {
-  for (const auto& acceptor : acceptors_) acceptor->stop();
+  for (const auto& acceptor : client_acceptors_) acceptor->stop();
+  for (const auto& acceptor : peer_acceptors_) acceptor->stop();
   polls_.stop();
   links_.close_all();
   sessions_.close_all();
@@ -310,6 +352,7 @@ void Reactor::publish() {
   published_.peer_bytes_out = peer_share_.bytes_out;
   published_.turns = turns_;
   published_.sessions = sessions_.size();
+  published_.joined = joined_;
   if (index_ == 0) published_.repair = coordinator_.repair_progress();
   publish_peers();
 }

@@ -39,6 +39,7 @@ struct ReactorParts {
   ClientCount* clients = nullptr;
   AcceptFailures* accept_failures = nullptr;
   uint32_t strangers_max = 256;  // connections to a peer port that did not prove themselves yet
+  LinkBoard* board = nullptr;
   uint32_t reactors = 1;
 };
 
@@ -56,6 +57,7 @@ struct ReactorSnapshot {
   // Of the first reactor: clocks of peers, by MemberIndex, and anti-entropy.
   std::vector<std::optional<cluster::ClockReport>> peer_clocks;
   cluster::RepairProgress repair;
+  bool joined = false;  // takes clients (reactor.cc, look_at_joining)
 };
 
 class Reactor final : private OtherReactors {
@@ -83,8 +85,14 @@ class Reactor final : private OtherReactors {
   void repair(const cluster::RepairWish& wish);
   // Something that the coordinator waits for, and is not told of, has happened.
   void look_at_time();
-  // Takes no more connections or requests; drained() once every client has its answers.
-  void drain();
+  // A peer greeted some reactor of this node.
+  void on_greeted(cluster::MemberIndex member);
+  // The steps of a stop. quiesce(): takes no more connections or requests of clients, begins no
+  // edit; quiet() once those that it coordinates have their outcome. leave(): hands the others
+  // back, tells the peers; drained() once all that was asked of this node is answered.
+  void quiesce();
+  bool quiet() const { return quiet_.load(std::memory_order_acquire); }
+  void leave();
   bool drained() const { return drained_.load(std::memory_order_acquire); }
   // Ends the thread and waits for it.
   void stop();
@@ -101,6 +109,7 @@ class Reactor final : private OtherReactors {
   static constexpr uint32_t kLoneTurnsMax = 8;  // then look for company only now and then
   static constexpr uint64_t kLookEveryTurns = 8;
   static constexpr uint64_t kPublishPeersUs = 100'000;
+  static constexpr uint64_t kJoinUs = 1'000'000;
 
   // OtherReactors
   size_t count() const override { return others_.size(); }
@@ -117,6 +126,8 @@ class Reactor final : private OtherReactors {
   void start_range_load(const cluster::RangeLoad& load);
   void deliver_rounds();
   void run_due();
+  void look_at_joining();
+  void look_at_stopping();
   void request_marks();
   void arm_timer();
   void publish();
@@ -134,7 +145,7 @@ class Reactor final : private OtherReactors {
   Dispatcher dispatcher_;
   Sessions sessions_;
   PeerLinks links_;
-  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::vector<std::unique_ptr<Acceptor>> client_acceptors_, peer_acceptors_;
   std::vector<Reactor*> others_;
   engine::Committer* committer_ = nullptr;
   std::function<void()> store_marks_;
@@ -144,8 +155,10 @@ class Reactor final : private OtherReactors {
   uint64_t armed_us_ = 0;  // 0: not armed
   uint64_t turns_ = 0;
   uint32_t lone_turns_ = 0;
-  bool draining_ = false, stopping_ = false;
-  std::atomic<bool> drained_{false};
+  bool joined_ = false;
+  uint64_t join_until_us_ = 0;
+  bool quiescing_ = false, leaving_ = false, stopping_ = false;
+  std::atomic<bool> quiet_{false}, drained_{false};
   std::thread thread_;
 
   struct Round {

@@ -25,6 +25,7 @@ size_t Session::on_input(std::string_view bytes) {
     if (step == 0) break;
     taken += step;
   }
+  if (draining_ && taken == 0 && !conversation_->blocked()) drained_ = true;
   home_.mark(*this);
   return conversation_->closing() ? bytes.size() : taken;
 }
@@ -47,22 +48,28 @@ void Session::flush() {
       stream_.send(conversation_->output());
       continue;
     }
-    if (stream_.waits_to_read() || !wants_input()) break;
+    if (stream_.waits_to_read() || !(wants_input() || drains_input())) break;
     const size_t kept = stream_.kept_bytes();
     stream_.resume();
     if (stream_.ended() && stream_.kept_bytes() == kept) break;  // the rest is no whole request
   }
   if (!stream_.is_open()) return;
-  const bool done =
-      !conversation_->has_pending() && !stream_.sending() && conversation_->output().empty();
+  const bool done = !conversation_->has_pending() && !stream_.sending() &&
+                    conversation_->output().empty() && !drains_input();
   if (done && (conversation_->closing() || draining_ || stream_.ended())) {
     stream_.close();
     home_.retire(*this);
   }
 }
 
+bool Session::drains_input() const {
+  return draining_ && !drained_ && stream_.kept_bytes() != 0 && !conversation_->blocked() &&
+         !conversation_->closing();
+}
+
 void Session::drain() {
   draining_ = true;
+  stream_.read_last();
   home_.mark(*this);
 }
 

@@ -23,7 +23,7 @@ class Session final : public StreamOwner {
   void start() { stream_.start(); }
   // The end of a turn: sends, goes on with input that had to wait, closes what is done.
   void flush();
-  // Shutdown: answers what has arrived, reads no more.
+  // Shutdown: answers what has arrived, reads no more, closes.
   void drain();
   void close() { stream_.close(); }
 
@@ -34,6 +34,8 @@ class Session final : public StreamOwner {
   bool dirty = false;  // stands in the turn's list already; kept by Sessions
 
  private:
+  // A stop answers what has arrived, also what had to wait.
+  bool drains_input() const;
   size_t on_input(std::string_view bytes) override;
   size_t input_hint() const override;
   bool wants_input() const override;
@@ -45,6 +47,7 @@ class Session final : public StreamOwner {
   Stream stream_;
   std::optional<Conversation> conversation_;
   bool draining_ = false;
+  bool drained_ = false;  // what is left of the input is no whole request
 };
 
 }  // namespace kvorum::server

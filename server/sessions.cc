@@ -89,7 +89,9 @@ void Sessions::reap() {
 }
 
 void Sessions::drain() {
-  for (const auto& [session, owned] : sessions_) session->drain();
+  std::vector<Session*> all;  // one that broke leaves the list
+  for (const auto& [session, owned] : sessions_) all.push_back(session);
+  for (Session* const session : all) session->drain();
 }
 
 void Sessions::close_all() {

@@ -119,6 +119,12 @@ void Stream::resume() {
   if (open_ && owner_.wants_input()) wait_to_read();
 }
 
+void Stream::read_last() {
+  if (!open_ || !waits_to_read_) return;
+  waits_to_read_ = false;
+  read_once();
+}
+
 void Stream::send(std::string& bytes) {
   KVORUM_CHECK(!sending());
   if (!open_) return bytes.clear();

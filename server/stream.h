@@ -78,6 +78,8 @@ class Stream final : private Pollable {
   void start();
   // Input may be taken again: shows what is kept, then reads on.
   void resume();
+  // Looks once whether more has arrived, and waits for no more until resume().
+  void read_last();
   bool has_kept_input() const { return !kept_.empty(); }
   size_t kept_bytes() const { return kept_.view().size(); }
   // The other side sends no more.

@@ -48,6 +48,33 @@ class PeerHealthTest : public ::testing::Test {
   uint64_t now_us_ = 100 * kSecond;
 };
 
+TEST_F(PeerHealthTest, WhoStopsIsAskedNothingUntilItsLinkComesUpAnew) {
+  health_.set_stopping(1, now_us_);
+  EXPECT_FALSE(health_.healthy(1));
+  EXPECT_FALSE(health_.linked(1));
+  EXPECT_EQ(health_.state(1), PeerState::kDown);
+  EXPECT_TRUE(health_.report(1).stopping);
+  answer(1, 1 * kMs);  // of what it was asked before
+  EXPECT_FALSE(health_.healthy(1));
+  EXPECT_EQ(pass(5 * kSecond, {2, 3, 4}, 1), 0u);
+  health_.set_linked(1, false, now_us_);
+  EXPECT_FALSE(health_.report(1).stopping);
+  health_.set_linked(1, true, now_us_);
+  EXPECT_TRUE(health_.healthy(1));
+}
+
+TEST_F(PeerHealthTest, OneWithoutALinkToThisNodeIsAskedAllTheSame) {
+  EXPECT_TRUE(health_.linked_both_ways(1));
+  const uint64_t before = health_.generation();
+  health_.set_one_way(1, true, now_us_);
+  EXPECT_GT(health_.generation(), before);
+  EXPECT_TRUE(health_.healthy(1));
+  EXPECT_FALSE(health_.linked_both_ways(1));
+  EXPECT_TRUE(health_.report(1).one_way);
+  health_.set_one_way(1, false, now_us_);
+  EXPECT_TRUE(health_.linked_both_ways(1));
+}
+
 TEST_F(PeerHealthTest, ThreeSilencesInARowAreSuspicionAndAnAnswerBetweenIsNone) {
   silence(1);
   silence(1);

@@ -36,6 +36,21 @@ NodeStatus seen_as(PeerState state) {
   return status;
 }
 
+TEST(NodeStatus, IsNotSettledWhileAPeerHasNoLinkHere) {
+  NodeStatus status = seen_as(PeerState::kUp);
+  EXPECT_STREQ(status.state(), "settled");
+  status.members[1].seen.one_way = true;
+  EXPECT_STREQ(status.state(), "degraded");
+  EXPECT_THAT(member_reason(status.members[1]), HasSubstr("has links to this node"));
+}
+
+TEST(NodeStatus, SaysOfAPeerThatItIsStopping) {
+  NodeStatus status = seen_as(PeerState::kDown);
+  status.members[1].seen.stopping = true;
+  EXPECT_EQ(member_reason(status.members[1]), "it is stopping");
+  EXPECT_STREQ(status.state(), "degraded");
+}
+
 cluster::BackgroundReport slowed_down() {
   cluster::BackgroundReport report;
   report.unlimited = false;

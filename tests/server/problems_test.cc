@@ -101,6 +101,20 @@ TEST(NodeProblems, ConfigurationsThatDifferAreToldAndMatterWhereThisNodeDoesNotS
   EXPECT_THAT(problem_text(node_problems(status)[0]), HasSubstr("n 3 at b, c, n 1 here"));
 }
 
+TEST(NodeProblems, ANodeWhoseLinksComeUpIsNotReady) {
+  NodeStatus status = settled();
+  status.joining = true;
+  ASSERT_EQ(codes(status), (std::vector<std::string>{"joining"}));
+  EXPECT_TRUE(any_unready(node_problems(status)));
+}
+
+TEST(NodeProblems, APeerWithoutALinkHereIsNamed) {
+  NodeStatus status = settled();
+  status.members[1].seen.one_way = true;
+  ASSERT_EQ(codes(status), (std::vector<std::string>{"member_one_way"}));
+  EXPECT_FALSE(any_unready(node_problems(status)));
+}
+
 TEST(NodeProblems, EachHasAConsequenceAndSomethingToDo) {
   NodeStatus status = settled();
   status.loading = status.store_failed = status.peer_port_open = true;
