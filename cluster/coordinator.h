@@ -24,6 +24,7 @@
 #include "cluster/agreement.h"
 #include "cluster/author_table.h"
 #include "cluster/background_budget.h"
+#include "cluster/claims.h"
 #include "cluster/clean_exchanges.h"
 #include "cluster/cluster_view.h"
 #include "cluster/flush_marks.h"
@@ -60,6 +61,7 @@ struct NodeParts {
   WholeReplicas* whole = nullptr;  // null: all copies count as whole
   CleanExchanges* exchanges = nullptr;     // null: clean exchanges are not noted
   engine::LossListener* losses = nullptr;  // told where a tree proves a loss; null: nobody is
+  Claims* claims = nullptr;                // null: edits are not claimed
   BackgroundBudget* budget = nullptr;  // null: background work is bounded by its own limits alone
   const FormerPlacements* former = nullptr;  // null: the configuration never changed
   Agreement* agreement = nullptr;            // null: all nodes have the same configuration
@@ -97,6 +99,8 @@ struct CoordinatorOptions {
 // turn).
 struct CoordinatorCounters {
   uint64_t gets = 0, puts = 0, forwards = 0, forward_retries = 0, hedged_reads = 0;
+  // Readings of edits, and of reads, that met another coordinator's edit and were done once more.
+  uint64_t edits_contended = 0, reads_contested = 0;
   uint64_t forwards_too_late = 0;  // first attempts of writes that were held up, and dropped
   uint64_t replica_reads = 0, replica_writes = 0;
   uint64_t read_repairs = 0, read_repairs_skipped = 0, digest_mismatches = 0, second_writes = 0;

@@ -167,7 +167,7 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
         impl.replicas.refuse(from, frame.head);
         break;
       }
-      well_formed = impl.replicas.on_read(from, frame);
+      well_formed = impl.replicas.on_read(from, frame, now);
       break;
     case MessageType::kReplicaReadReply:
       well_formed = impl.on_read_reply(from, frame, now);
@@ -181,6 +181,9 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
       break;
     case MessageType::kReplicaWriteReply:
       well_formed = impl.on_write_reply(from, frame, now);
+      break;
+    case MessageType::kUnclaim:
+      well_formed = impl.replicas.on_unclaim(from, frame, now);
       break;
     case MessageType::kGossip:
     case MessageType::kGossipReply:

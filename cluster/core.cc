@@ -97,6 +97,17 @@ void Operation::begin(Kind new_kind, Now now) {
   second_write_done = false;
   was_stored = false;
   uncovered = {};
+  claim_quorum = 0;
+  attempt = UINT8_MAX;  // the first reading makes it 0
+  contentions = 0;
+  claimed_own = false;
+  claimed.clear();
+  claims_waited = false;
+  claims_given_up = false;
+  claims_until_us = 0;
+  claim_holder = kNoMember;
+  contested = false;
+  saw_siblings = false;
   edit = {};
   reply_storage.clear();
   hints_left = 0;
@@ -310,6 +321,15 @@ void Core::note_clean(uint8_t keyspace, std::span<const uint32_t> partitions,
   std::erase_if(undamaged,
                 [&](uint32_t partition) { return parts.is_damaged(keyspace, partition); });
   if (!undamaged.empty()) parts.exchanges->note(keyspace, undamaged, exchange);
+}
+
+void Core::pause_contended(SlotId id, Operation& operation, Now now) {
+  constexpr uint64_t kPauseUs = 1000;
+  constexpr uint8_t kDoublings = 4;
+  const uint64_t pause_us = kPauseUs << std::min(operation.contentions, kDoublings);
+  if (operation.contentions < UINT8_MAX) ++operation.contentions;
+  operation.phase = Operation::Phase::kContended;
+  timers.add(now.steady_us, pause_us / 2 + rng.below(pause_us), id);
 }
 
 void Core::await_own_vote(engine::Ticket ticket, SlotId id) {

@@ -32,13 +32,14 @@ struct Target {
   MemberIndex member = kNoMember;
   MemberIndex stands_for = kNoMember;  // the primary whose place a fallback takes
   State state = State::kWaiting;
-  bool replaced = false;      // silent for a quarter of the deadline: another was asked too
-  bool wants_object = false;  // asked for all of it, not for a digest
-  bool whole = true;          // as far as it said: its answer to a read counts (whole_replicas.h)
-  bool is_new = false;        // the same: it is not whole, but forgot nothing
-  bool former = false;        // no primary any more: asked for what the primaries may lack
-  uint64_t digest = 0;        // versions_digest() of its answer to a read
-  uint64_t asked_us = 0;      // 0: not kept
+  bool replaced = false;       // silent for a quarter of the deadline: another was asked too
+  bool wants_object = false;   // asked for all of it, not for a digest
+  bool whole = true;           // as far as it said: its answer to a read counts (whole_replicas.h)
+  bool is_new = false;         // the same: it is not whole, but forgot nothing
+  bool former = false;         // no primary any more: asked for what the primaries may lack
+  uint64_t digest = 0;         // versions_digest() of its answer to a read
+  uint64_t asked_us = 0;       // 0: not kept
+  bool claim_refused = false;  // another node edits the key
 };
 
 using Targets = InlineVector<Target, 4>;
@@ -76,6 +77,7 @@ struct Operation {
     kLoading,    // waits for an object from the store, then starts again
     kHeld,       // put: not begun, this node is about to hand over what it coordinates
     kSilent,     // put: waits until this session has heard from another member (first_contact.h)
+    kContended,  // another node edits the key: begins again in a moment
     kReading,    // get: until R counted; put: its read before the edit
     kWriting,    // put: until W acknowledged
     kSettling,   // answered; stragglers are still awaited, for read repair or for hints
@@ -124,6 +126,19 @@ struct Operation {
   std::string reply_storage;
   uint8_t hints_left;
   uint8_t short_of_w;  // W softened by so many copies
+
+  // Claims (claims.h).
+  uint8_t claim_quorum;                  // primaries that have to grant one; 0: none is wanted
+  uint8_t attempt;                       // counts readings
+  uint8_t contentions;                   // and how often they were in vain
+  bool claimed_own;                      // in this node's own Claims
+  InlineVector<MemberIndex, 4> claimed;  // asked, and neither refused nor released
+  bool claims_waited;                    // for those who are silent, long enough
+  bool claims_given_up;                  // a blind write that waited for half of its time
+  uint64_t claims_until_us;              // a version may be made until then
+  MemberIndex claim_holder;              // who has it instead
+  bool contested;                        // as some replica says: siblings may be none
+  bool saw_siblings;                     // put: when the edit was run
 
   // Forward.
   InlineVector<MemberIndex, 4> tried;  // the last is waited for
@@ -286,6 +301,20 @@ class Core {
     timers.add(now.steady_us, until_us - now.steady_us, id);
     return true;
   }
+  // How many primaries have to grant a claim: any two such sets meet, and each meets every write
+  // quorum. 0: the quorums of the keyspace do not overlap anyway.
+  size_t claim_quorum(uint8_t keyspace) const {
+    const EffectiveQuorum quorum = view->quorum(keyspace);
+    const bool overlap = 2 * quorum.w > quorum.n && quorum.r + quorum.w > quorum.n;
+    if (parts.claims == nullptr || quorum.n < 2 || !overlap) return 0;
+    return std::max<size_t>(quorum.n / 2 + 1, quorum.n - quorum.w + 1);
+  }
+  // A reading that found siblings which are none may be done once more.
+  bool may_read_again(const Operation& operation, Now now) const {
+    return operation.contested && now.steady_us + 2 * quarter_us(operation) < operation.deadline_us;
+  }
+  // Before the operation tries again.
+  void pause_contended(SlotId id, Operation& operation, Now now);
   // How long background work has to wait before it may do so much; 0: it may now, and it counts.
   uint64_t background_wait_us(BackgroundWork work, size_t bytes, Now now) const {
     return parts.budget == nullptr ? 0 : parts.budget->wait_us(work, bytes, now);

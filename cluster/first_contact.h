@@ -26,6 +26,10 @@ class FirstContact {
   void on_time(Now now) {
     if (until_us_ == 0) until_us_ = now.steady_us + kGraceUs;
   }
+  // Links may be missing that will soon be there.
+  bool young(Now now) const {
+    return frontier_ != nullptr && (until_us_ == 0 || now.steady_us < until_us_);
+  }
   // Puts may run.
   bool made(Now now) { return made_ || look(now); }
 

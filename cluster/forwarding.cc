@@ -52,7 +52,12 @@ MemberIndex Forwarding::choose(const Request& request,
 
 MemberIndex Forwarding::coordinator_of(const Operation& operation) const {
   const Request& request = operation.request();
-  const bool keeps = operation.hops >= kHopsMax || core_.is_primary(core_.self(), request.key);
+  const bool edit = request.kind == Request::Kind::kEdit;
+  const bool primary = core_.is_primary(core_.self(), request.key);
+  // Whoever asked holds the first primary for dead, and may be wrong: edits of a key meet there. A
+  // retry was there already.
+  const bool keeps = operation.hops >= kHopsMax ||
+                     (primary && (!edit || operation.retried || core_.parts.table->failed()));
   return keeps ? core_.self() : choose(request, operation.tried);
 }
 
@@ -69,6 +74,8 @@ ForwardEnvelope Forwarding::envelope_of(const Operation& operation, Now now) {
 void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, Now now) {
   ForwardEnvelope envelope = envelope_of(operation, now);
   envelope.retried = operation.is_retry();
+  // Those before it were asked, or refuse: whoever is asked now must not pass it on to them.
+  if (!operation.tried.empty() || core_.parts.table->failed()) envelope.hops = kHopsMax;
   operation.phase = Operation::Phase::kWriting;
   operation.tried.push_back(coordinator);
   operation.asked_us = now.steady_us;

@@ -38,8 +38,8 @@ class Forwarding {
   // and for a put this node while its store takes nothing.
   MemberIndex choose(const Request& request, const InlineVector<MemberIndex, 4>& tried) const;
 
-  // Who runs a request that was forwarded to this node: a fallback that sees a healthy primary
-  // passes it on, but not round in circles.
+  // Who runs a request that was forwarded to this node: a fallback that sees a healthy primary, and
+  // for a put a later primary that sees an earlier one, passes it on, but not round in circles.
   MemberIndex coordinator_of(const Operation& operation) const;
 
   // An origin for an edit that may be run by another node, never 0.

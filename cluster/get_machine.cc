@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "cluster/claim_times.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -63,8 +65,12 @@ Progress GetMachine::begin_reading(SlotId id, Operation& operation, uint8_t r, N
   operation.needed = r;
   operation.object.clear();
   operation.object_digest = 0;
+  ++operation.attempt;
   core_.choose_targets(key, now, &operation.targets, &dead);
   if (core_.parts.is_moving()) add_former(operation, now);
+  operation.contested =
+      core_.parts.claims != nullptr && core_.parts.claims->contested(key.position, now_ms(now));
+  if (operation.claim_quorum != 0) ask_suspected(operation, now);
 
   bool have_object = false;
   for (Target& target : operation.targets) {
@@ -174,8 +180,19 @@ engine::Access GetMachine::answer_own(Operation& operation, Target& target) {
   return access;
 }
 
-void GetMachine::ask(SlotId id, const Operation& operation, const Target& target, bool full) {
-  const ReplicaRead message{operation.request().key, full, target.stands_for != kNoMember};
+void GetMachine::ask(SlotId id, Operation& operation, const Target& target, bool full) {
+  ReplicaRead message{.key = operation.request().key,
+                      .full = full,
+                      .hinted = target.stands_for != kNoMember,
+                      .attempt = operation.attempt};
+  InlineVector<MemberIndex, 4>& claimed = operation.claimed;
+  const bool claims = operation.claim_quorum != 0 && !message.hinted && !target.former &&
+                      std::find(claimed.begin(), claimed.end(), target.member) == claimed.end();
+  if (claims) {
+    message.claimant = core_.self_id();
+    message.claim_ms = claim_ms(core_.quarter_us(operation));
+    claimed.push_back(target.member);
+  }
   put_replica_read(core_.outbox.frames(target.member), id, message);
 }
 
@@ -214,13 +231,23 @@ bool GetMachine::absorb(Operation& operation, Target& target, const ReplicaReadR
 Progress GetMachine::on_reply(SlotId id, Operation& operation, MemberIndex from,
                               const ReplicaReadReply& reply) {
   Target* target = nullptr;
+  if (reply.attempt != operation.attempt) return Progress::kWaiting;
+  operation.contested |= reply.contested;
   for (Target& candidate : operation.targets) {
     if (candidate.member == from && is_open(candidate)) target = &candidate;
   }
   if (!target) return Progress::kWaiting;
   target->whole = reply.whole;
   target->is_new = reply.is_new;
-  if (reply.verdict == ReplicaVerdict::kRefused) {
+  if (reply.verdict == ReplicaVerdict::kClaimed) {
+    target->state = State::kFailed;
+    target->claim_refused = true;
+    operation.claim_holder = core_.view->find_id(reply.holder);
+    auto* const claim = std::find(operation.claimed.begin(), operation.claimed.end(), from);
+    if (claim != operation.claimed.end()) {
+      operation.claimed.erase_at(static_cast<size_t>(claim - operation.claimed.begin()));
+    }
+  } else if (reply.verdict == ReplicaVerdict::kRefused) {
     target->state = State::kFailed;
   } else if (reply.verdict == ReplicaVerdict::kNotHeld) {
     target->state = State::kWeak;
@@ -240,10 +267,15 @@ Progress GetMachine::on_reply(SlotId id, Operation& operation, MemberIndex from,
   return progress(operation);
 }
 
+Progress GetMachine::progress(const Operation& operation) const {
+  const Progress by_votes = votes(operation);
+  return operation.claim_quorum == 0 ? by_votes : with_claims(operation, by_votes);
+}
+
 // A copy that is not whole counts where none is that could be asked, and where all primaries
 // answered: nobody else knows more then. While copies follow a former placement it counts only
 // beside the answers of that.
-Progress GetMachine::progress(const Operation& operation) const {
+Progress GetMachine::votes(const Operation& operation) const {
   size_t counted = 0;
   size_t weak = 0;
   size_t doubtful = 0;
@@ -295,6 +327,7 @@ void GetMachine::advance(SlotId id, Operation& operation, Progress progress, Now
       return;
     }
   }
+  if (reads_again(id, operation, now)) return;
   answer(operation, now);
   if (all_answered) {
     repairs_.start(id, operation, now);
@@ -369,6 +402,7 @@ void GetMachine::on_timer(SlotId id, Operation& operation, Now now) {
     return;
   }
   if (operation.phase == Operation::Phase::kRepairing) return repairs_.on_timer(id, operation, now);
+  if (operation.phase == Operation::Phase::kContended) return start(id, operation, now);
   if (operation.phase != Operation::Phase::kReading) return;
   if (core_.still_flows(id, operation, now)) return;
   if (now.steady_us >= operation.deadline_us) {

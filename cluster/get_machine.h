@@ -21,7 +21,12 @@ namespace kvorum::cluster {
 
 class GetMachine {
  public:
-  enum class Progress : uint8_t { kWaiting, kDone, kFailed };
+  enum class Progress : uint8_t {
+    kWaiting,
+    kDone,
+    kFailed,
+    kContended,  // another node has claimed the key
+  };
 
   GetMachine(Core& core, ReadRepair& repairs) : core_(core), repairs_(repairs) {}
 
@@ -43,10 +48,14 @@ class GetMachine {
   Progress progress(const Operation& operation) const;
 
  private:
+  Progress votes(const Operation& operation) const;
+  Progress with_claims(const Operation& operation, Progress by_votes) const;
+  void ask_suspected(Operation& operation, Now now) const;
+  bool reads_again(SlotId id, Operation& operation, Now now);
   engine::Access answer_own(Operation& operation, Target& target);
   bool absorb(Operation& operation, Target& target, const ReplicaReadReply& reply);
   bool known_digest(const Operation& operation, uint64_t digest) const;
-  void ask(SlotId id, const Operation& operation, const Target& target, bool full);
+  void ask(SlotId id, Operation& operation, const Target& target, bool full);
   void arm_hedge(SlotId id, Operation& operation, Now now);
   void hedge(SlotId id, Operation& operation, Now now);
   void add_former(Operation& operation, Now now);

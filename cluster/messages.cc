@@ -30,6 +30,14 @@ bool valid_key(const KeyRef& key) {
   return key.keyspace < kKeyspacesMax && key.key.size() <= kKeyBytesMax;
 }
 
+constexpr uint16_t attempt_bits(uint8_t attempt) {
+  return static_cast<uint16_t>(attempt << kAttemptShift);
+}
+
+constexpr uint8_t attempt_of(const Frame& frame) {
+  return static_cast<uint8_t>(frame.head.flags >> kAttemptShift);
+}
+
 FrameHead write_head(SlotId operation, const ReplicaWrite& message) {
   uint16_t flags = 0;
   if (message.blind) flags |= kWriteBlind;
@@ -37,6 +45,8 @@ FrameHead write_head(SlotId operation, const ReplicaWrite& message) {
   if (message.second) flags |= kWriteSecond;
   if (message.hint_for != 0) flags |= kWriteHinted;
   if (message.frontier != Hlc{}) flags |= kWriteFrontier;
+  if (message.releases != 0) flags |= kWriteReleases;
+  flags |= attempt_bits(message.attempt);
   return {MessageType::kReplicaWrite, message.key.keyspace, flags, operation};
 }
 
@@ -44,6 +54,7 @@ void put_write_front(std::string& out, const ReplicaWrite& message) {
   put_key(out, message.key);
   if (message.hint_for != 0) put_u64(out, message.hint_for);
   if (message.frontier != Hlc{}) put_u64(out, message.frontier.value);
+  if (message.releases != 0) put_u64(out, message.releases);
 }
 
 }  // namespace
@@ -109,8 +120,14 @@ void put_replica_read(std::string& batch, SlotId operation, const ReplicaRead& m
   uint16_t flags = 0;
   if (message.full) flags |= kReadFull;
   if (message.hinted) flags |= kReadHinted;
+  if (message.claimant != 0) flags |= kReadClaims;
+  flags |= attempt_bits(message.attempt);
   FrameWriter frame(batch, {MessageType::kReplicaRead, message.key.keyspace, flags, operation});
   put_key(batch, message.key);
+  if (message.claimant != 0) {
+    put_u64(batch, message.claimant);
+    put_u32(batch, message.claim_ms);
+  }
   frame.finish();
 }
 
@@ -119,6 +136,10 @@ bool parse_replica_read(const Frame& frame, ReplicaRead* message) {
   message->key = get_key(reader, frame.head.keyspace);
   message->full = frame.head.flags & kReadFull;
   message->hinted = frame.head.flags & kReadHinted;
+  message->attempt = attempt_of(frame);
+  const bool claims = frame.head.flags & kReadClaims;
+  message->claimant = claims ? reader.u64() : 0;
+  message->claim_ms = claims ? reader.u32() : 0;
   return reader.ok() && reader.done() && valid_key(message->key);
 }
 
@@ -127,9 +148,12 @@ void put_replica_read_reply(std::string& batch, SlotId operation, const ReplicaR
   if (!message.whole) flags |= kReadNotWhole;
   if (message.is_new) flags |= kReadNew;
   if (message.frontier != Hlc{}) flags |= kReadFrontier;
+  if (message.contested) flags |= kReadContested;
+  flags |= attempt_bits(message.attempt);
   FrameWriter frame(batch, {MessageType::kReplicaReadReply, 0, flags, operation});
   put_u8(batch, static_cast<uint8_t>(message.verdict));
   put_u64(batch, message.digest);
+  if (message.verdict == ReplicaVerdict::kClaimed) put_u64(batch, message.holder);
   if (message.frontier != Hlc{}) put_u64(batch, message.frontier.value);
   batch.append(message.object);
   frame.finish();
@@ -140,12 +164,16 @@ bool parse_replica_read_reply(const Frame& frame, ReplicaReadReply* message) {
   const uint8_t verdict = reader.u8();
   message->verdict = static_cast<ReplicaVerdict>(verdict);
   message->digest = reader.u64();
+  message->holder = message->verdict == ReplicaVerdict::kClaimed ? reader.u64() : 0;
+  message->contested = frame.head.flags & kReadContested;
+  message->attempt = attempt_of(frame);
   message->frontier.value = frame.head.flags & kReadFrontier ? reader.u64() : 0;
   message->object = reader.rest();
   message->full = frame.head.flags & kReadFull;
   message->whole = !(frame.head.flags & kReadNotWhole);
   message->is_new = frame.head.flags & kReadNew;
-  return reader.ok() && verdict <= static_cast<uint8_t>(ReplicaVerdict::kNotHeld);
+  return reader.ok() && (verdict <= static_cast<uint8_t>(ReplicaVerdict::kNotHeld) ||
+                         message->verdict == ReplicaVerdict::kClaimed);
 }
 
 void put_replica_write(std::string& batch, SlotId operation, const ReplicaWrite& message) {
@@ -163,6 +191,8 @@ bool parse_replica_write(const Frame& frame, ReplicaWrite* message) {
   message->second = frame.head.flags & kWriteSecond;
   message->hint_for = frame.head.flags & kWriteHinted ? reader.u64() : 0;
   message->frontier.value = frame.head.flags & kWriteFrontier ? reader.u64() : 0;
+  message->releases = frame.head.flags & kWriteReleases ? reader.u64() : 0;
+  message->attempt = attempt_of(frame);
   message->object = reader.rest();
   return reader.ok() && valid_key(message->key);
 }
@@ -186,6 +216,23 @@ bool parse_replica_write_reply(const Frame& frame, ReplicaWriteReply* message) {
   message->vector = reader.rest();
   message->second = frame.head.flags & kWriteSecond;
   return reader.ok() && verdict <= static_cast<uint8_t>(ReplicaVerdict::kDead);
+}
+
+void put_unclaim(std::string& batch, SlotId operation, const Unclaim& message) {
+  FrameWriter frame(batch, {MessageType::kUnclaim, 0, attempt_bits(message.attempt), operation});
+  put_u64(batch, message.position.high);
+  put_u64(batch, message.position.low);
+  put_u64(batch, message.claimant);
+  frame.finish();
+}
+
+bool parse_unclaim(const Frame& frame, Unclaim* message) {
+  ByteReader reader(frame.payload);
+  message->position.high = reader.u64();
+  message->position.low = reader.u64();
+  message->claimant = reader.u64();
+  message->attempt = attempt_of(frame);
+  return reader.ok() && reader.done();
 }
 
 }  // namespace kvorum::cluster

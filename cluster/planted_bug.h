@@ -26,6 +26,7 @@ enum class PlantedBug : uint8_t {
   kClockAlone,        // a last write is as old as its node's clock says
   kRetryUnasked,      // a retry runs though its client may have stopped waiting
   kEvictAny,          // an eviction does not wait for the frontier
+  kUnclaimed,         // edits do not wait for each other at different coordinators
   kStaleTree,         // a delete leaves the digest of its partition as it was
 };
 

@@ -32,10 +32,11 @@ Completion edit_completion(const EditOutput& edit, bool stored) {
 
 }  // namespace
 
-EditOutput PutMachine::run_edit(const Operation& operation, const Object& object, Now now) {
+EditOutput PutMachine::run_edit(Operation& operation, const Object& object, Now now) {
   const Request& request = operation.request();
   const uint64_t now_ms = core_.clock_ms(now);
   const InlineVector<Version, 1> visible = visible_versions(object, now_ms);
+  operation.saw_siblings = visible.size() > 1;
   const EditInput input{.key = request.key,
                         .object = object,
                         .visible = visible,
@@ -111,9 +112,7 @@ bool PutMachine::plan(Operation& operation, Now now) {
 void PutMachine::start(SlotId id, Operation& operation, Now now) {
   const Request& request = operation.request();
   if (request.edit >= core_.parts.edits.size()) {
-    core_.complete_failed(operation, Outcome::kRejected, "ERR unknown edit", now);
-    core_.release(id);
-    return;
+    return fail(id, operation, {Outcome::kRejected, "ERR unknown edit"}, now);
   }
   if (!core_.contact.made(now)) {
     operation.phase = Operation::Phase::kSilent;
@@ -121,35 +120,27 @@ void PutMachine::start(SlotId id, Operation& operation, Now now) {
     return;
   }
   operation.blind = !request.has_context && !core_.parts.edits[request.edit].needs_old;
-  if (!plan(operation, now)) {
-    core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
-    core_.release(id);
-    return;
-  }
-  if (!must_read(operation)) {
-    write(id, operation, now);
-    return;
-  }
-  const uint8_t r = request.r ? request.r : core_.view->quorum(operation.keyspace).r;
-  after_read(id, operation, reads_.begin_reading(id, operation, r, now), now);
+  if (!plan(operation, now)) return fail(id, operation, {Outcome::kNoQuorum}, now);
+  operation.claim_quorum = static_cast<uint8_t>(wanted_claims(operation, now));
+  if (operation.claim_quorum != 0 || must_read(operation)) return read(id, operation, now);
+  write(id, operation, now);
 }
 
 void PutMachine::wait_for_contact(SlotId id, Operation& operation, Now now) {
   if (now.steady_us < operation.deadline_us) return start(id, operation, now);
-  core_.complete_failed(operation, Outcome::kNoQuorum, kNotHeardYet, now);
-  core_.release(id);
+  fail(id, operation, {Outcome::kNoQuorum, kNotHeardYet}, now);
 }
 
 void PutMachine::after_read(SlotId id, Operation& operation, GetMachine::Progress progress,
                             Now now) {
   if (operation.phase != Operation::Phase::kReading) return;
   if (progress == GetMachine::Progress::kWaiting) return;
+  if (progress == GetMachine::Progress::kContended) return contend(id, operation, now);
+  if (comes_too_early(operation, now)) return try_again(id, operation, now);
   const EditRow& row = core_.parts.edits[operation.request().edit];
   const bool blindfolded = progress == GetMachine::Progress::kFailed && row.needs_old;
   if (blindfolded || !plan(operation, now)) {
-    core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
-    core_.release(id);
-    return;
+    return fail(id, operation, {Outcome::kNoQuorum}, now);
   }
   write(id, operation, now);
 }
@@ -259,9 +250,11 @@ Outcome PutMachine::refusal(const Operation& operation, Applied applied, engine:
 void PutMachine::write(SlotId id, Operation& operation, Now now) {
   // Nobody waits for it any more: a version that is made now would surprise whoever writes next.
   if (now.steady_us >= operation.deadline_us) {
-    core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
-    core_.release(id);
-    return;
+    return fail(id, operation, {Outcome::kNoQuorum}, now);
+  }
+  // This process stood still: the claim may be another node's by now.
+  if (operation.claim_quorum != 0 && now.steady_us >= operation.claims_until_us) {
+    return try_again(id, operation, now);
   }
   Applied applied = Applied::kNothingToStore;
   const engine::UpdateResult result = store_own(operation, now, &applied);
@@ -270,18 +263,23 @@ void PutMachine::write(SlotId id, Operation& operation, Now now) {
     return;
   }
   if (result.access != engine::Access::kDone || applied == Applied::kTooManySiblings) {
-    core_.complete_failed(operation, refusal(operation, applied, result.access), {}, now);
-    core_.release(id);
-    return;
+    return fail(id, operation, {refusal(operation, applied, result.access)}, now);
+  }
+  const bool rejected = operation.edit.verdict == Verdict::kReject;
+  if (rejected && operation.saw_siblings && core_.may_read_again(operation, now)) {
+    return try_again(id, operation, now);
   }
   if (applied == Applied::kNothingToStore || !operation.was_stored) {
+    release_claims(id, operation);
     answer(id, operation, Outcome::kOk, now);
     core_.release(id);
     return;
   }
   operation.phase = Operation::Phase::kWriting;
+  operation.asked_us = now.steady_us;
   await_own(id, operation, result.ticket);
   send_to_targets(id, operation);
+  release_claims(id, operation);
   if (operation.large_bytes > operation.request().value.size()) {
     const uint64_t flow_us = core_.flow_ms(operation.large_bytes) * 1000ULL;
     operation.deadline_us = std::max(operation.deadline_us, now.steady_us + flow_us);
@@ -308,8 +306,9 @@ void PutMachine::advance(SlotId id, Operation& operation, Now now) {
         ++core_.counters.second_writes;
         const Targets first_write = operation.targets;
         if (plan(operation, now)) {
-          write(id, operation, now);
-          return;
+          operation.claim_quorum = static_cast<uint8_t>(wanted_claims(operation, now));
+          if (operation.claim_quorum != 0) return read(id, operation, now);
+          return write(id, operation, now);
         }
         operation.targets = first_write;  // whose stragglers are still awaited
       }
@@ -334,12 +333,15 @@ void PutMachine::answer(SlotId, Operation& operation, Outcome outcome, Now now) 
 
 void PutMachine::on_timer(SlotId id, Operation& operation, Now now) {
   if (operation.phase == Operation::Phase::kSilent) return wait_for_contact(id, operation, now);
+  if (operation.phase == Operation::Phase::kContended) return begin_again(id, operation, now);
   if (core_.still_flows(id, operation, now)) return;
   if (operation.phase == Operation::Phase::kReading) {
     if (now.steady_us >= operation.deadline_us) {
       after_read(id, operation, GetMachine::Progress::kFailed, now);
       return;
     }
+    if (now.steady_us < operation.asked_us + core_.quarter_us(operation)) return;  // of before
+    operation.claims_waited = true;
     const GetMachine::Progress progress = reads_.on_silence(id, operation, now);
     core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
     after_read(id, operation, progress, now);
@@ -357,6 +359,7 @@ void PutMachine::on_timer(SlotId id, Operation& operation, Now now) {
     advance(id, operation, now);
     return;
   }
+  if (now.steady_us < operation.asked_us + core_.quarter_us(operation)) return;  // of the reading
   const size_t asked = operation.targets.size();
   for (size_t at = 0; at < asked; ++at) {
     if (operation.targets[at].state != State::kWaiting) continue;

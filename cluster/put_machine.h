@@ -8,6 +8,7 @@
 //     v
 //   write --object not resident--> kLoading --loaded--> start
 //     |   --past the deadline--> -NOQUORUM, no version is made
+//     |   --another node has claimed the key--> passed on to it, or kContended --soon--> start
 //     |
 //   kWriting --W acknowledged--> [a blind write that left versions uncovered: write once more]
 //     |  ^ silence, refusal         |
@@ -46,6 +47,21 @@ class PutMachine {
   enum class Applied : uint8_t { kStored, kNothingToStore, kTooManySiblings };
 
   bool must_read(const Operation& operation);
+  size_t wanted_claims(const Operation& operation, Now now) const;
+  void read(SlotId id, Operation& operation, Now now);
+  bool take_own_claim(Operation& operation, Now now);
+  void release_claims(SlotId id, Operation& operation);
+  void contend(SlotId id, Operation& operation, Now now);
+  bool waited_for_half(const Operation& operation, Now now) const;
+  bool comes_too_early(const Operation& operation, Now now) const;
+  void begin_again(SlotId id, Operation& operation, Now now);
+  bool passes_on(const Operation& operation) const;
+  void try_again(SlotId id, Operation& operation, Now now);
+  struct Failure {
+    Outcome outcome;
+    std::string_view text = {};
+  };
+  void fail(SlotId id, Operation& operation, Failure failure, Now now);
   bool plan(Operation& operation, Now now);
   bool take_own_place(Operation& operation);
   void await_commit(Now now, engine::Ticket ticket);
@@ -58,7 +74,7 @@ class PutMachine {
   engine::UpdateResult store_own(Operation& operation, Now now, Applied* applied);
   static Applied keep_replaced(Operation& operation, const SpentOrigin& spent);
   Applied apply_edit(Operation& operation, Record& record, Now now);
-  EditOutput run_edit(const Operation& operation, const Object& object, Now now);
+  EditOutput run_edit(Operation& operation, const Object& object, Now now);
   Version make_version(const Operation& operation, const EditOutput& edit, const Object& object,
                        uint64_t now_ms);
   void wait_for_contact(SlotId id, Operation& operation, Now now);

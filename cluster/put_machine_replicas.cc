@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The replicas of a put: where its copies go, who stands in for whom, what they answer.
+#include <algorithm>
+
 #include "cluster/context.h"
 #include "cluster/large_frames.h"
 #include "cluster/put_machine.h"
@@ -27,12 +29,19 @@ void PutMachine::send_to_targets(SlotId id, Operation& operation) {
       if (!operation.own_vote_open) target.state = State::kAnswered;
       continue;
     }
-    const ReplicaWrite message{
+    ReplicaWrite message{
         .key = operation.request().key,
         .blind = operation.blind,
         .second = operation.second_write_done,
         .hint_for = target.stands_for == kNoMember ? 0 : core_.id_of(target.stands_for),
         .object = {}};
+    InlineVector<MemberIndex, 4>& claimed = operation.claimed;
+    auto* const claim = std::find(claimed.begin(), claimed.end(), target.member);
+    if (claim != claimed.end() && message.hint_for == 0) {
+      message.releases = core_.self_id();
+      message.attempt = operation.attempt;
+      claimed.erase_at(static_cast<size_t>(claim - claimed.begin()));
+    }
     operation.hints_left = static_cast<uint8_t>(operation.hints_left + (message.hint_for != 0));
     send_replica_write(core_, target.member, id, message);
   }
@@ -134,6 +143,9 @@ void PutMachine::on_link_down(SlotId id, Operation& operation, MemberIndex peer,
     after_read(id, operation, reads_.on_link_down(id, operation, peer), now);
     return;
   }
+  const bool writes = operation.phase == Operation::Phase::kWriting ||
+                      operation.phase == Operation::Phase::kSettling;
+  if (!writes) return;
   const size_t asked = operation.targets.size();
   for (size_t at = 0; at < asked; ++at) {
     if (operation.targets[at].member != peer || operation.targets[at].state != State::kWaiting) {

@@ -3,11 +3,16 @@
 
 #include <algorithm>
 
+#include "cluster/claim_times.h"
 #include "cluster/context.h"
 #include "cluster/large_frames.h"
 
 namespace kvorum::cluster {
 namespace {
+
+constexpr size_t kRefusedMax = 1024;
+constexpr uint64_t kRefusedUs = 1'000'000;  // for what ends it to come
+constexpr uint64_t kContestMs = 500;
 
 bool has_retried_twin(const Object& object, const Version& version) {
   return version.origin != 0 &&
@@ -32,9 +37,16 @@ bool keeps_uncovered(const Object& merged, const Object& incoming) {
 
 }  // namespace
 
-bool ReplicaService::on_read(MemberIndex from, const Frame& frame) {
+bool ReplicaService::on_read(MemberIndex from, const Frame& frame, Now now) {
   ReplicaRead message;
   if (!parse_replica_read(frame, &message)) return false;
+  if (message.claimant != 0 && !claim(from, frame, message, now)) return true;
+  return serve_read(from, frame, message, now);
+}
+
+// The claim comes before the reading, so that whatever is read is all there is.
+bool ReplicaService::serve_read(MemberIndex from, const Frame& frame, const ReplicaRead& message,
+                                Now now) {
   ++core_.counters.replica_reads;
   // Exchanges want whole objects; clients' reads mostly the digest.
   if (!message.full) core_.latency.count_served();
@@ -42,11 +54,14 @@ bool ReplicaService::on_read(MemberIndex from, const Frame& frame) {
     read_hinted(from, frame.head.operation, message);
     return true;
   }
+  const Claims* const claims = core_.parts.claims;
   const engine::Access access = core_.read_own(message.key, [&](Record& record) {
     ReplicaReadReply reply;
     reply.full = message.full;
     reply.whole = core_.is_whole(message.key);
     reply.is_new = !reply.whole && core_.is_new(message.key);
+    reply.attempt = message.attempt;
+    reply.contested = claims != nullptr && claims->contested(message.key.position, now_ms(now));
     if (record.object.empty()) reply.verdict = ReplicaVerdict::kAbsent;
     if (message.full || record.object.empty()) reply.frontier = core_.frontier_of(message.key);
     reply.digest = versions_digest(record.object);
@@ -56,11 +71,70 @@ bool ReplicaService::on_read(MemberIndex from, const Frame& frame) {
     send_replica_read_reply(core_, from, frame.head.operation, reply);
   });
   if (access == engine::Access::kNotResident) {
-    wait_for_object(from, frame, message.key, Now{});
+    wait_for_object(from, frame, message.key, now);
   } else if (access != engine::Access::kDone) {
     refuse(from, frame.head);
   }
   return true;
+}
+
+bool ReplicaService::claim(MemberIndex from, const Frame& frame, const ReplicaRead& message,
+                           Now now) {
+  const MemberIndex claimant = core_.view->find_id(message.claimant);
+  if (core_.parts.claims == nullptr || claimant == kNoMember) return true;
+  const MemberIndex holder = core_.parts.claims->take(
+      message.key.position, {claimant, now_ms(now), now_ms(now) + message.claim_ms});
+  if (holder == kNoMember) return true;
+  refused_.push_back({from, frame.head.operation, message.attempt, now.steady_us});
+  if (refused_.size() > kRefusedMax) refused_.pop_front();
+  ReplicaReadReply reply;
+  reply.verdict = ReplicaVerdict::kClaimed;
+  reply.attempt = message.attempt;
+  reply.holder = core_.id_of(holder);
+  put_replica_read_reply(core_.outbox.frames(from), frame.head.operation, reply);
+  return false;
+}
+
+void ReplicaService::end_claim(const Refused& claim, Position position, NodeId claimant) {
+  const MemberIndex member = core_.view->find_id(claimant);
+  if (core_.parts.claims == nullptr || member == kNoMember) return;
+  while (!refused_.empty() && refused_.front().time_us + kRefusedUs < claim.time_us) {
+    refused_.pop_front();
+  }
+  const auto found = std::find_if(refused_.begin(), refused_.end(),
+                                  [&](const Refused& refused) { return refused.is(claim); });
+  if (found != refused_.end()) {
+    refused_.erase(found);
+  } else {
+    core_.parts.claims->release(position, member);
+  }
+}
+
+bool ReplicaService::on_unclaim(MemberIndex from, const Frame& frame, Now now) {
+  Unclaim message;
+  if (!parse_unclaim(frame, &message)) return false;
+  end_claim({from, frame.head.operation, message.attempt, now.steady_us}, message.position,
+            message.claimant);
+  return true;
+}
+
+// Whoever has claimed the key read it before this blind write came, and is going to write beside
+// it.
+bool ReplicaService::claimed_by_other(const KeyRef& key, const Object& incoming, Now now) const {
+  if (core_.parts.claims == nullptr) return false;
+  const MemberIndex holder = core_.parts.claims->holder(key.position, now_ms(now));
+  if (holder == kNoMember) return false;
+  const NodeId id = core_.id_of(holder);
+  return std::none_of(incoming.versions.begin(), incoming.versions.end(),
+                      [&](const Version& version) { return version.dot.actor.node == id; });
+}
+
+// A blind write beside another one, and what was claimed beside a blind write: the blind one is
+// going to be done once more.
+void ReplicaService::note_contest(const ReplicaWrite& message, const Object& merged, Now now) {
+  if (core_.parts.claims == nullptr || merged.versions.size() < 2) return;
+  if (!message.blind && message.releases == 0) return;
+  core_.parts.claims->note_contest(message.key.position, now_ms(now) + kContestMs);
 }
 
 void ReplicaService::read_hinted(MemberIndex from, SlotId operation, const ReplicaRead& message) {
@@ -68,6 +142,7 @@ void ReplicaService::read_hinted(MemberIndex from, SlotId operation, const Repli
   std::string storage;
   ReplicaReadReply reply;
   reply.full = true;
+  reply.attempt = message.attempt;
   if (!core_.read_hints(message.key, &hinted, &storage)) {
     reply.verdict = ReplicaVerdict::kNotHeld;
   } else {
@@ -90,7 +165,8 @@ bool ReplicaService::merge_in(Record& record, const ReplicaWrite& message, Objec
     if (incoming.empty()) return merging.dead_of_own > 0;
   }
   const bool taken = answer.reply.verdict != ReplicaVerdict::kDead;
-  if (taken && message.blind && keeps_uncovered(record.object, incoming)) {
+  const bool claimed = answer.reply.verdict == ReplicaVerdict::kUncovered;
+  if (taken && message.blind && (claimed || keeps_uncovered(record.object, incoming))) {
     answer.reply.verdict = ReplicaVerdict::kUncovered;
     encode_context(Context{record.object.vector, {}}, answer.vector_bytes);
   }
@@ -111,12 +187,22 @@ bool ReplicaService::on_write(MemberIndex from, const Frame& frame, Now now) {
     return true;
   }
   AwaitedCommit answer;
-  const engine::UpdateResult result = core_.update_own(
-      message.key, [&](Record& record) { return merge_in(record, message, incoming, answer); },
-      message.repair);
+  if (message.blind && claimed_by_other(message.key, incoming, now)) {
+    answer.reply.verdict = ReplicaVerdict::kUncovered;
+  }
+  const auto change = [&](Record& record) {
+    const bool changed = merge_in(record, message, incoming, answer);
+    note_contest(message, record.object, now);
+    return changed;
+  };
+  const engine::UpdateResult result = core_.update_own(message.key, change, message.repair);
   if (result.access == engine::Access::kNotResident) {
     wait_for_object(from, frame, message.key, now);
     return true;
+  }
+  if (message.releases != 0) {
+    end_claim({from, frame.head.operation, message.attempt, now.steady_us}, message.key.position,
+              message.releases);
   }
   if (result.access != engine::Access::kDone) {
     refuse(from, frame.head);
@@ -173,11 +259,9 @@ void ReplicaService::wait_for_object(MemberIndex from, const Frame& frame, const
 
 void ReplicaService::refuse(MemberIndex from, const FrameHead& head) {
   if (head.type == MessageType::kReplicaRead) {
-    const ReplicaReadReply reply{.verdict = ReplicaVerdict::kRefused,
-                                 .full = false,
-                                 .frontier = {},
-                                 .digest = 0,
-                                 .object = {}};
+    ReplicaReadReply reply;
+    reply.verdict = ReplicaVerdict::kRefused;
+    reply.attempt = static_cast<uint8_t>(head.flags >> kAttemptShift);
     put_replica_read_reply(core_.outbox.frames(from), head.operation, reply);
     return;
   }
@@ -195,7 +279,9 @@ void ReplicaService::on_loaded(SlotId id, Operation& operation, bool ok, Now now
   if (!ok) {
     refuse(from, frame.head);
   } else if (frame.head.type == MessageType::kReplicaRead) {
-    on_read(from, frame);
+    ReplicaRead message;
+    // Its claim was taken when it came.
+    if (parse_replica_read(frame, &message)) serve_read(from, frame, message, now);
   } else {
     on_write(from, frame, now);
   }

@@ -117,6 +117,7 @@ struct Node::Impl {
   cluster::FormerPlacements former;
   std::unique_ptr<cluster::Agreement> agreement;  // of a member
   std::unique_ptr<cluster::CleanExchanges> exchanges;
+  cluster::Claims claims;
   std::unique_ptr<cluster::StoredRecordCodec> codec;
   std::unique_ptr<engine::ObjectTable> table;
   std::unique_ptr<engine::Store> hint_store;  // the engine memory keeps hints in memory alone

@@ -191,6 +191,7 @@ void Node::Impl::start_reactors(Node& node) {
                 all_edits(), session.incarnation, view->cluster_id};
   incarnation = session.incarnation;
   parts.node.renewed_incarnation = &incarnation;
+  parts.node.claims = &claims;
   judge_copies();
   if (config.limits.foreground_p99_ms != 0) {
     admission =

@@ -115,6 +115,12 @@ void add_operations(const cluster::CoordinatorCounters& counters, Families& out)
               number(counters.timeouts));
   out.counter("kvorum_forward_retries_total", "Forwarded operations tried at another node.",
               number(counters.forward_retries));
+  out.counter("kvorum_edits_contended_total",
+              "Edits that waited for another coordinator's edit of their key.",
+              number(counters.edits_contended));
+  out.counter("kvorum_reads_contested_total",
+              "Reads done once more since a write was about to cover what they found.",
+              number(counters.reads_contested));
   out.counter("kvorum_forwards_too_late_total",
               "Writes of other nodes' clients that came too late to be run, and were dropped.",
               number(counters.forwards_too_late));

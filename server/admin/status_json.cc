@@ -48,6 +48,8 @@ json::object counters_json(const cluster::CoordinatorCounters& counters) {
           {"forwards", counters.forwards},
           {"forward_retries", counters.forward_retries},
           {"forwards_too_late", counters.forwards_too_late},
+          {"edits_contended", counters.edits_contended},
+          {"reads_contested", counters.reads_contested},
           {"hedged_reads", counters.hedged_reads},
           {"replica_reads", counters.replica_reads},
           {"replica_writes", counters.replica_writes},

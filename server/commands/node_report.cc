@@ -147,6 +147,8 @@ void dynamo_section(const NodeStatus& status, Out out) {
       counters.forwards, counters.forward_retries, counters.replica_reads, counters.replica_writes);
   fmt::format_to(out, "hedged_reads:{}\r\nforwards_too_late:{}\r\n", counters.hedged_reads,
                  counters.forwards_too_late);
+  fmt::format_to(out, "edits_contended:{}\r\nreads_contested:{}\r\n", counters.edits_contended,
+                 counters.reads_contested);
   fmt::format_to(out, "read_repairs:{}\r\ndigest_mismatches:{}\r\nsecond_writes:{}\r\n",
                  counters.read_repairs, counters.digest_mismatches, counters.second_writes);
   fmt::format_to(out, "hints_stored:{}\r\nhints_replayed:{}\r\nno_quorum:{}\r\nuncertain:{}\r\n",

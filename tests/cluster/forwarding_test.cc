@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who coordinates a put when a primary's store takes nothing.
+// Who coordinates a put when a primary's store takes nothing, or nodes disagree about who is there.
 #include "cluster/forwarding.h"
 
 #include <gmock/gmock.h>
@@ -58,6 +58,18 @@ TEST_F(RefusingStore, ItGetsWhatItMissed) {
   cluster.nodes[first]->table->recover();
   cluster.pass_ms(20'000);
   EXPECT_THAT(cluster.own_values(first, "k"), ElementsAre("v"));
+}
+
+// A client's node does not reach the first primary; the second one does.
+TEST(Disagreement, PutsOfAKeyMeetAtTheFirstPrimaryAllTheSame) {
+  TestCluster cluster{3};
+  const size_t first = cluster.node_for("k", 0);
+  const size_t asked = cluster.node_for("k", 2);
+  cluster.cut(first, asked);
+  const NodeId wanted = cluster.view->members[first].id;
+  EXPECT_EQ(cluster.increment(asked, "k").service.coordinator, wanted);
+  EXPECT_EQ(cluster.set(asked, "k", "v").service.coordinator, wanted);
+  EXPECT_THAT(cluster.get(first, "k").values, ElementsAre("v"));
 }
 
 // A put has to know its object. Where the disk does not give it, another primary has it.

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cluster/forwarding.h"
 #include "tests/cluster/frame_of.h"
 #include "tests/cluster/test_cluster.h"
 
@@ -23,7 +24,10 @@ constexpr SlotId kSlot = 9;  // of the coordinator that asks
 // their place in the preference list.
 class OneNode : public testing::Test {
  protected:
-  explicit OneNode(size_t place) : self_(cluster_.node_for("k", place)) { (void)take(); }
+  explicit OneNode(size_t place, const std::function<void(Founding&)>& adjust = {})
+      : cluster_(5, adjust), self_(cluster_.node_for("k", place)) {
+    (void)take();
+  }
 
   struct Sent {
     size_t to;
@@ -68,7 +72,7 @@ class OneNode : public testing::Test {
   Now now() const { return cluster_.now_of(self_); }
 
   const std::string key_ = "k";  // requests borrow its bytes
-  TestCluster cluster_{5};
+  TestCluster cluster_;
   const size_t self_;
 };
 
@@ -262,10 +266,15 @@ TEST_F(AskingNode, HoldsAnAnswerWithoutAVersionWhileAThirdHasLeave) {
   EXPECT_EQ(got(), 7);
 }
 
+// Quorums that do not overlap: no put asks anybody before it writes.
+void let_one_write(Founding& founding) {
+  for (KeyspacePolicy& policy : founding.keyspaces) policy.w = 1;
+}
+
 // The second primary, to which the request comes.
 class SecondCoordinator : public OneNode {
  protected:
-  SecondCoordinator() : OneNode(1) {}
+  SecondCoordinator() : OneNode(1, let_one_write) {}
 
   void give(const Request& wanted, bool retried, uint32_t remaining_ms = 750) {
     Request request = wanted;
@@ -273,7 +282,9 @@ class SecondCoordinator : public OneNode {
     std::string payload;
     encode_forwarded(request, 4711, payload);
     std::string batch;
-    put_forward(batch, 5, {.hops = 1, .retried = retried, .remaining_ms = remaining_ms}, payload);
+    put_forward(batch, 5,
+                {.hops = Forwarding::kHopsMax, .retried = retried, .remaining_ms = remaining_ms},
+                payload);
     hear(3, batch);
   }
   static Request set() { return test_edits::request(test_edits::kSet, "v"); }

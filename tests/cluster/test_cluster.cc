@@ -114,6 +114,7 @@ NodeParts TestNode::parts() {
   parts.whole = whole.get();
   parts.exchanges = exchanges.get();
   parts.budget = budget;
+  parts.claims = claims.get();
   parts.losses = losses.get();
   parts.former = &former;
   parts.agreement = agreement.get();
@@ -127,6 +128,7 @@ void TestNode::start(std::shared_ptr<const ClusterView> view, const CoordinatorO
         FrontierParts{table.get(), hint_table.get(), &clock, &marks, view, &former}, incarnation);
   }
   exchanges->set_observer(frontier.get());
+  claims = std::make_unique<Claims>();
   losses = std::make_unique<LostCopies>(whole.get(), frontier.get(), [this] {
     const uint64_t over = renewed_incarnation;
     return renewed_incarnation.exchange(over + 1);

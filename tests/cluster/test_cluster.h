@@ -70,6 +70,7 @@ struct TestNode : CompletionSink, KeyspaceSink {
   StoredRecordCodec table_codec{&authors, 0};
   std::unique_ptr<WholeReplicas> whole;
   std::unique_ptr<CleanExchanges> exchanges;
+  std::unique_ptr<Claims> claims;  // of a session
   std::unique_ptr<engine::ObjectTable> table;
   std::unique_ptr<StoredRecordCodec> codec;
   std::unique_ptr<engine::ObjectTable> hint_table;

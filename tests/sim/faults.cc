@@ -26,7 +26,9 @@ void Faults::start() {
     const size_t node = rng_.below(cluster_.nodes.size());
     cluster_.nodes[node]->copy_disks();
   });
-  every(rates.pause_us, [this] { pause(); });
+  every(rates.pause_us, [this] { cluster_.swarm.peaceful ? pause_one() : pause(); });
+  every(rates.stutter_us, [this] { stutter(); });
+  every(rates.restart_us, [this] { restart(); });
   every(rates.disk_us, [this] { break_disk(); });
   every(rates.clock_us, [this] { move_clock(); });
   every(rates.damage_us, [this] { damage_disk(); });
@@ -90,6 +92,56 @@ void Faults::death() {
 void Faults::pause() {
   const size_t node = rng_.below(cluster_.nodes.size());
   cluster_.nodes[node]->pause_until(cluster_.queue.now_us() + rng_.between(50 * kMs, 3000 * kMs));
+}
+
+bool Faults::claim_peace(size_t* node) {
+  *node = rng_.below(cluster_.nodes.size());
+  if (disturbed_ || !cluster_.nodes[*node]->alive()) return false;
+  return disturbed_ = true;
+}
+
+void Faults::pause_one() {
+  size_t node = 0;
+  if (!claim_peace(&node)) return;
+  const uint64_t pause_us = rng_.between(20 * kMs, 1000 * kMs);
+  cluster_.nodes[node]->pause_until(cluster_.queue.now_us() + pause_us);
+  cluster_.queue.after(pause_us + rng_.below(500 * kMs), [this] { disturbed_ = false; });
+}
+
+void Faults::stutter() {
+  size_t node = 0;
+  if (claim_peace(&node)) pause_again(node, 8);
+}
+
+void Faults::pause_again(size_t node, int left) {
+  if (left == 0) {
+    disturbed_ = false;
+    return;
+  }
+  cluster_.nodes[node]->pause_until(cluster_.queue.now_us() + 80 * kMs);
+  cluster_.queue.after(380 * kMs, [this, node, left] { pause_again(node, left - 1); });
+}
+
+void Faults::restart() {
+  size_t node = 0;
+  if (claim_peace(&node)) stop_when_idle(node, cluster_.queue.now_us() + 2000 * kMs);
+}
+
+// A clean stop finishes what is under way: here it waits for a moment when nothing is.
+void Faults::stop_when_idle(size_t node, uint64_t until_us) {
+  if (cluster_.nodes[node]->idle()) return down(node);
+  if (cluster_.queue.now_us() >= until_us) {
+    disturbed_ = false;
+    return;
+  }
+  cluster_.queue.after(kMs / 2, [this, node, until_us] { stop_when_idle(node, until_us); });
+}
+
+void Faults::down(size_t node) {
+  cluster_.kill(node, Death::kClean);
+  cluster_.queue.after(rng_.between(100 * kMs, 3000 * kMs),
+                       [this, node] { cluster_.start_node(node); });
+  cluster_.queue.after(3000 * kMs + rng_.below(1000 * kMs), [this] { disturbed_ = false; });
 }
 
 void Faults::break_disk() {

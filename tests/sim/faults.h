@@ -22,10 +22,19 @@ class Faults {
   void break_disk();
   void damage_disk();
   void move_clock();
+  void pause_one();
+  void stutter();
+  void pause_again(size_t node, int left);
+  void restart();
+  void stop_when_idle(size_t node, uint64_t until_us);
+  void down(size_t node);
+  // The only node that may be disturbed now, or none where one is.
+  bool claim_peace(size_t* node);
 
   Cluster& cluster_;
   Rng rng_;
   bool stopped_ = false;
+  bool disturbed_ = false;  // of a peaceful run: a node is paused, or down
 };
 
 }  // namespace kvorum::sim

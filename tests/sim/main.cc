@@ -28,6 +28,7 @@ struct Options {
   bool trace = false;
   bool planted = false;
   bool eviction = false;
+  bool peaceful = false;
   std::string plant, story;
 };
 
@@ -36,10 +37,10 @@ struct Totals {
   std::mutex output;
 };
 
-void report(uint64_t seed, const RunResult& result) {
+void report(uint64_t seed, const RunResult& result, bool peaceful) {
   fmt::print("seed {} failed ({})\n", seed, result.swarm);
   for (const std::string& violation : result.violations) fmt::print("  {}\n", violation);
-  fmt::print("  again: ./x sim --seed {} --trace\n", seed);
+  fmt::print("  again: ./x sim --seed {} --trace{}\n", seed, peaceful ? " --peaceful" : "");
   std::fflush(stdout);
 }
 
@@ -58,14 +59,16 @@ void run_seeds(const Options& options, Totals& totals) {
     const uint64_t number = totals.next.fetch_add(1);
     if (number >= options.seeds) return;
     const uint64_t seed = options.first_seed + number;
-    const RunResult result = options.once ? run_seed(seed) : run_seed_twice(seed);
+    const RunResult result = options.peaceful ? run_peaceful_seed(seed)
+                             : options.once   ? run_seed(seed)
+                                              : run_seed_twice(seed);
     totals.virtual_us += result.virtual_us;
     totals.operations += result.operations;
     totals.evicted += result.evicted;
     if (result.violations.empty()) continue;
     ++totals.failed;
     const std::lock_guard lock(totals.output);
-    report(seed, result);
+    report(seed, result, options.peaceful);
   }
 }
 
@@ -88,7 +91,7 @@ struct Catch {
   std::string violation;
 };
 
-Catch catch_planted(const Options& options) {
+Catch catch_planted(const Options& options, bool peaceful) {
   Catch first;
   std::atomic<uint64_t> next{0}, stop_at{options.seeds};
   std::mutex lock;
@@ -97,7 +100,7 @@ Catch catch_planted(const Options& options) {
       const uint64_t number = next.fetch_add(1);
       if (number >= stop_at) return;
       const uint64_t seed = options.first_seed + number;
-      const RunResult result = run_seed(seed);
+      const RunResult result = peaceful ? run_peaceful_seed(seed) : run_seed(seed);
       if (result.violations.empty()) continue;
       const std::lock_guard guard(lock);
       if (number >= stop_at) continue;
@@ -113,7 +116,7 @@ int run_planted(const Options& options) {
   for (const PlantedBugRow& row : planted_bugs()) {
     if (!row.by_seeds) continue;
     const Planting planting(row.bug);
-    const Catch found = catch_planted(options);
+    const Catch found = catch_planted(options, row.peaceful);
     ++(found.seed ? caught : missed);
     if (found.seed) {
       fmt::print("{} ({}): caught by seed {}: {}\n", row.name, row.what, found.seed,
@@ -129,12 +132,14 @@ int run_planted(const Options& options) {
 
 int run_one(const Options& options) {
   const RunResult result =
-      options.trace ? run_seed(options.first_seed, stdout) : run_seed_twice(options.first_seed);
+      options.peaceful ? run_peaceful_seed(options.first_seed, options.trace ? stdout : nullptr)
+      : options.trace  ? run_seed(options.first_seed, stdout)
+                       : run_seed_twice(options.first_seed);
   fmt::print("seed {}: {}\n", options.first_seed, result.swarm);
   fmt::print("trace {:016x}, {} operations, {:.1f} simulated seconds\n", result.trace_hash,
              result.operations, static_cast<double>(result.virtual_us) / 1e6);
   if (result.violations.empty()) return 0;
-  report(options.first_seed, result);
+  report(options.first_seed, result, options.peaceful);
   return 1;
 }
 
@@ -172,6 +177,8 @@ int main(int argc, char** argv) {
   const CLI::Option* const single = app.add_option("--seed", seed, "this seed alone");
   app.add_flag("--trace", options.trace, "with --seed: every event, as text");
   app.add_flag("--eviction", options.eviction, "every cluster is a cache that evicts");
+  app.add_flag("--peaceful", options.peaceful,
+               "no cuts and deaths, only pauses and clean stops: no sibling may come of them");
   app.add_option("--story", options.story, "a file of tests/sim/stories instead of seeds")
       ->check(CLI::ExistingFile);
   app.add_option("--plant", options.plant, "a bug for the seeds or the story to catch")

@@ -23,6 +23,7 @@ constexpr sim::PlantedBugRow kRows[] = {
     {PlantedBug::kStaleTree, "stale-tree", "a delete is missing in the digests", true},
     {PlantedBug::kEvictAny, "evict-any", "objects are evicted that others may lack", true},
     {PlantedBug::kClockAlone, "clock-alone", "a last write is as old as its clock", true},
+    {PlantedBug::kUnclaimed, "unclaimed", "two nodes edit a key at once", true, true},
     {PlantedBug::kForgetContext, "forget-context", "an update keeps what it covers", true},
     {PlantedBug::kNoBirths, "no-births", "an actor is (node, incarnation) alone", false},
     {PlantedBug::kKeepIncarnation, "keep-incarnation", "nodes restart as who they were", false},

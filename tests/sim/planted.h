@@ -14,7 +14,8 @@ struct PlantedBugRow {
   cluster::PlantedBug bug;
   std::string_view name;
   std::string_view what;
-  bool by_seeds;  // random seeds must catch it; else a story does
+  bool by_seeds;          // random seeds must catch it; else a story does
+  bool peaceful = false;  // seeds of peaceful runs
 };
 
 std::span<const PlantedBugRow> planted_bugs();

@@ -23,8 +23,8 @@ constexpr uint64_t kRepairUs = 2 * kSecond;  // for read repair after the last r
 
 class Run {
  public:
-  Run(uint64_t seed, std::FILE* trace_out)
-      : cluster_(draw_swarm(seed), trace_out), faults_(cluster_, seed + 3), seed_(seed) {}
+  Run(const Swarm& swarm, std::FILE* trace_out)
+      : cluster_(swarm, trace_out), faults_(cluster_, swarm.seed + 3), seed_(swarm.seed) {}
 
   RunResult run();
 
@@ -58,6 +58,12 @@ void Run::add(const std::string& name, uint8_t db) {
 }
 
 void Run::add_workloads() {
+  if (cluster_.swarm.peaceful) {
+    add<SharedWorkload>("shared", kSiblingsDb);
+    add<SharedWorkload>("strict", kStrictDb);
+    add<CasWorkload>("cas", kSiblingsDb);
+    return;
+  }
   Rng rng(seed_ + 5);
   const bool evicts = cluster_.swarm.evicts;
   const auto any_db = [&] {
@@ -265,7 +271,13 @@ RunResult Run::run() {
 
 }  // namespace
 
-RunResult run_seed(uint64_t seed, std::FILE* trace_out) { return Run(seed, trace_out).run(); }
+RunResult run_seed(uint64_t seed, std::FILE* trace_out) {
+  return Run(draw_swarm(seed), trace_out).run();
+}
+
+RunResult run_peaceful_seed(uint64_t seed, std::FILE* trace_out) {
+  return Run(draw_peaceful_swarm(seed), trace_out).run();
+}
 
 RunResult run_seed_twice(uint64_t seed) {
   RunResult first = run_seed(seed);

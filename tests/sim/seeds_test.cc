@@ -42,6 +42,17 @@ TEST(Seeds, ThatOnceFoundABug) {
   }
 }
 
+// Pauses and clean stops alone leave no sibling, and every count is exact.
+TEST(Seeds, PeacefulOnesLeaveNoSibling) {
+  for (uint64_t seed = 1001; seed <= 1000 + kSeeds / 2; ++seed) {
+    const RunResult result = run_peaceful_seed(seed);
+    EXPECT_EQ(result.trace_hash, run_peaceful_seed(seed).trace_hash) << seed;
+    for (const std::string& violation : result.violations) {
+      ADD_FAILURE() << "seed " << seed << " (" << result.swarm << "): " << violation;
+    }
+  }
+}
+
 TEST(Seeds, DifferentSeedsGiveDifferentTraces) {
   EXPECT_NE(run_seed(1).trace_hash, run_seed(2).trace_hash);
 }

@@ -94,6 +94,8 @@ class SimNode final : public Peer, public server::NodeServices {
   // What is under way: operations, waiting calls, commits and loads, timers. Empty where nothing
   // is.
   std::string describe_backlog() const;
+  // No operation, for a client or a peer.
+  bool idle() const;
   size_t suspicions() const;
   cluster::CoordinatorCounters counters() const;  // of all reactors
   uint64_t clock_ms() const { return clock_->reading(now().wall_ms).ms(); }
@@ -167,6 +169,7 @@ class SimNode final : public Peer, public server::NodeServices {
   uint64_t commits_ = 0;
   std::string last_roots_;  // of a clean stop before
   std::unique_ptr<cluster::CleanExchanges> exchanges_;
+  std::unique_ptr<cluster::Claims> claims_;
   std::unique_ptr<cluster::Frontier> frontier_;
   std::unique_ptr<cluster::LostCopies> losses_;
   bool salvaging_ = false;

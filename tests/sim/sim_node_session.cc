@@ -2,6 +2,8 @@
 // Sessions of a node: start, death, commit rounds, and what checkers look at.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cluster/object_codec.h"
 #include "cluster/tree_roots.h"
 #include "tests/sim/planted.h"
@@ -125,6 +127,8 @@ void SimNode::start_reactors() {
             incarnation_, view_->cluster_id, &renewed_incarnation_};
   parts_.whole = whole_.get();
   parts_.exchanges = exchanges_.get();
+  claims_ = std::make_unique<cluster::Claims>();
+  parts_.claims = claims_.get();
   renewed_incarnation_ = incarnation_;
   if (view_->members.size() > 1) {
     frontier_ = std::make_unique<cluster::Frontier>(
@@ -399,6 +403,13 @@ std::string SimNode::describe_backlog() const {
       "damaged copies{}; ",
       view_->members[index_].name, sum.operations, sum.keyspace_operations, sum.awaited_commits,
       sum.timers, calls, loads_open_, damaged, dirty ? ", not all committed" : "");
+}
+
+bool SimNode::idle() const {
+  return std::all_of(reactors_.begin(), reactors_.end(), [](const auto& reactor) {
+    const cluster::Backlog backlog = reactor->coordinator.backlog();
+    return backlog.operations + backlog.awaited_commits + reactor->dispatcher->open_calls() == 0;
+  });
 }
 
 size_t SimNode::suspicions() const {

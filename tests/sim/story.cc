@@ -90,6 +90,7 @@ class Play {
  private:
   std::string compare(Words wanted);
   std::string fault(const Words& words);
+  std::string send(const Words& words);
   std::string heal();
   size_t node(const std::string& name) const {
     return cluster_.node_for(kKey, std::stoul(name.substr(1)));
@@ -100,6 +101,7 @@ class Play {
   }
 
   Cluster cluster_;
+  std::vector<std::unique_ptr<Client>> senders_;
   RespReply last_;
   std::string context_;
 };
@@ -149,6 +151,13 @@ std::string Play::fault(const Words& words) {
   return "no such step: " + join(words);
 }
 
+std::string Play::send(const Words& words) {
+  const Client::Habits habits{kSiblingsDb, 1.0, node(words[1])};
+  senders_.push_back(std::make_unique<Client>(cluster_, habits, senders_.size()));
+  senders_.back()->call({words.begin() + 2, words.end()}, [](const RespReply*) {});
+  return {};
+}
+
 std::string Play::step(const Words& words) {
   if (words[0] == "=") return compare({words.begin() + 1, words.end()});
   if (words[0] == "heal") return heal();
@@ -166,6 +175,7 @@ std::string Play::step(const Words& words) {
     if (words[1] == "KV.PUT") context_ = last_.text;
     return {};
   }
+  if (words[0] == "send" && words.size() > 2) return send(words);
   if (words[0] == "pass") return cluster_.queue.run_for(std::stoul(words[1]) * kMs), "";
   if (words[0] == "hints") {
     const uint64_t pending = cluster_.hints_pending();

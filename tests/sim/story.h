@@ -8,6 +8,7 @@
 //                                 (ms), `cache 1` (bytes of objects in memory), `lww`
 //   p0 SET k v                    a command at that node, on a connection of its own
 //   p0 KV.DEL k @                 `@`: the context that the last KV.GET or KV.PUT answered
+//   send p0 INCR k                the same, and nobody waits for the answer
 //   = OK                          what it must have answered: a status, number or error code, or
 //                                 the values of an array (of KV.GET: the siblings, in any order)
 //   pass 1000                     milliseconds go by

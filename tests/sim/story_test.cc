@@ -63,6 +63,12 @@ TEST(Stories, AWipedNodeThatCountsOnLosesAWrite) {
   EXPECT_THAT(play(story("wiped_node")), Contains(HasSubstr("instead of [after before]")));
 }
 
+TEST(Stories, EditsThatDoNotWaitForEachOtherLoseTheCount) {
+  const Planting planting(cluster::PlantedBug::kUnclaimed);
+  EXPECT_THAT(play(story("two_coordinators")),
+              Contains(HasSubstr("answered [2 2] instead of [3]")));
+}
+
 TEST(Stories, ARetryThatRunsUnaskedBringsADeletedKeyBack) {
   const Planting planting(cluster::PlantedBug::kRetryUnasked);
   EXPECT_THAT(play(story("twin_after_delete")), Contains(HasSubstr("answered [v] instead of []")));

@@ -185,6 +185,42 @@ Swarm draw_swarm(uint64_t seed) {
   return swarm;
 }
 
+Swarm draw_peaceful_swarm(uint64_t seed) {
+  Rng rng(seed * 0x9e3779b97f4a7c15ULL + 4);
+  Swarm swarm;
+  swarm.seed = seed;
+  swarm.calm = false;
+  swarm.peaceful = true;
+  swarm.keyspaces = cluster::Founding::default_keyspaces();
+  swarm.nodes.resize(rng.chance(0.7) ? 3 : rng.between(4, 6));
+  swarm.reactors = rng.between(1, 2);
+  swarm.partitions = pick<uint32_t>(rng, {8, 16, 64});
+  for (cluster::KeyspacePolicy& policy : swarm.keyspaces) {
+    policy.n = swarm.nodes.size() >= 5 && rng.chance(0.3) ? 5 : 3;
+    policy.r = policy.w = static_cast<uint8_t>(policy.n / 2 + 1);
+  }
+  swarm.keyspaces[kLwwDb].conflicts = cluster::ConflictPolicy::kLww;
+  swarm.keyspaces[kStrictDb].sloppy = false;
+  draw_clocks(rng, swarm);
+  swarm.network.delay_min_us = pick<uint64_t>(rng, {50, 200, 1000});
+  swarm.network.delay_spread_us = pick<uint64_t>(rng, {100, 1000, 10'000});
+  draw_disk(rng, swarm);
+  swarm.durable = true;
+  draw_limits(rng, swarm);
+  swarm.options.clock_entries_max = 10;
+  swarm.options.siblings_max = 100;
+  swarm.hint_bytes_max = 0;
+  if (rng.chance(0.7)) swarm.faults.pause_us = rng.between(500 * kMs, 3 * kSecond);
+  if (rng.chance(0.4)) swarm.faults.stutter_us = rng.between(3 * kSecond, 6 * kSecond);
+  if (rng.chance(0.6)) swarm.faults.restart_us = rng.between(2 * kSecond, 6 * kSecond);
+  swarm.duration_us = rng.between(8, 16) * kSecond;
+  swarm.think_us = pick<uint64_t>(rng, {2, 10, 40}) * kMs;
+  swarm.clients_per_workload = rng.between(2, 4);
+  swarm.keys_per_workload = rng.between(1, 4);
+  swarm.sticky = pick(rng, {0.0, 0.5, 0.9, 1.0});
+  return swarm;
+}
+
 void only_caches() { caches_alone = true; }
 
 Swarm plain_swarm(size_t nodes) {
@@ -208,8 +244,11 @@ std::string Swarm::describe() const {
   const cluster::KeyspacePolicy& policy = keyspaces[kSiblingsDb];
   const char* const syncs[] = {"always", "interval", "never"};
   std::string text = fmt::format(
-      "{} {} nodes x {} reactors, {}/{}/{}, {}{}", calm ? "calm:" : "faulty:", nodes.size(),
-      reactors, policy.n, policy.r, policy.w,
+      "{} {} nodes x {} reactors, {}/{}/{}, {}{}",
+      calm       ? "calm:"
+      : peaceful ? "peaceful:"
+                 : "faulty:",
+      nodes.size(), reactors, policy.n, policy.r, policy.w,
       durable ? std::string("durable, sync ") + syncs[static_cast<int>(sync)] : "memory",
       evicts         ? ", evicting"
       : memory_bytes ? ", little memory"
@@ -233,6 +272,8 @@ std::string Swarm::describe() const {
   rate("death", faults.death_us);
   rate("copy", faults.copy_us);
   rate("pause", faults.pause_us);
+  rate("stutter", faults.stutter_us);
+  rate("restart", faults.restart_us);
   rate("disk error", faults.disk_us);
   rate("disk damage", faults.damage_us);
   rate("clock jump", faults.clock_us);

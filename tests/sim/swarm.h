@@ -44,6 +44,8 @@ struct FaultRates {
   uint64_t death_us = 0;
   uint64_t copy_us = 0;  // of a data directory, which a death may bring back
   uint64_t pause_us = 0;
+  uint64_t stutter_us = 0;  // one node stands still for a moment, again and again
+  uint64_t restart_us = 0;
   uint64_t disk_us = 0;
   uint64_t damage_us = 0;  // objects on a disk become unreadable
   uint64_t clock_us = 0;
@@ -59,6 +61,9 @@ struct NodePlan {
 struct Swarm {
   uint64_t seed = 0;
   bool calm = true;  // no fault at all: the strictest promises hold
+  // No cut, no death, no loss: nodes stand still for a second at most, or are stopped as an
+  // operator does it, one at a time. No write leaves a sibling then.
+  bool peaceful = false;
   std::vector<NodePlan> nodes;
   size_t reactors = 1;
   uint32_t partitions = 16;
@@ -85,6 +90,8 @@ struct Swarm {
 };
 
 Swarm draw_swarm(uint64_t seed);
+// Of the kind that Swarm::peaceful describes, with quorums that overlap.
+Swarm draw_peaceful_swarm(uint64_t seed);
 // Has draw_swarm() make every cluster a cache that evicts, for `kvorum-sim --eviction`.
 void only_caches();
 

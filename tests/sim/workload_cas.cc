@@ -20,6 +20,9 @@ void CasWorkload::step(size_t index) {
     if (!reply || reply->is_error()) return next(index);
     if (reply->items.empty()) return begin(index, key);
     int64_t highest = 0;
+    if (cluster_.swarm.peaceful && reply->items.size() > 1) {
+      violation(fmt::format("gets of {} gave {} values", key, reply->items.size()));
+    }
     for (const RespReply& item : reply->items) {
       highest = std::max<int64_t>(highest, std::stoll(item.text));
     }
@@ -78,6 +81,9 @@ void CasWorkload::check(const FinalState& state) {
     }
     if (value > count.attempts) {
       violation(fmt::format("{} is {} after {} attempts", key, value, count.attempts));
+    }
+    if (cluster_.swarm.peaceful && value < count.stored) {
+      violation(fmt::format("{} is {}, {} swaps were answered STORED", key, value, count.stored));
     }
     if (is_strict() && value != count.stored) {
       violation(fmt::format("{} is {}, {} swaps were answered STORED", key, value, count.stored));

@@ -225,6 +225,36 @@ class CasWorkload final : public Workload {
   std::map<std::string, Count> counts_;
 };
 
+// What several clients do to the same keys in a peaceful run: INCR, APPEND, SETNX, SET, and INCR
+// with SET and DEL mixed; and plain GETs of all. Demands that nobody is told of siblings, nor that
+// there are any in the end at any node; that no two INCRs had one answer, that counters and
+// appended words are what was acknowledged (and perhaps what was UNCERTAIN), and that one SETNX of
+// a key won, whose value it has.
+class SharedWorkload final : public Workload {
+ public:
+  using Workload::Workload;
+  std::vector<KeyName> keys() const override;
+  void check(const FinalState& state) override;
+
+ private:
+  enum class Kind : uint8_t { kCount, kAppend, kFirst, kSet, kMixed, kKinds };
+  struct Story {
+    Kind kind{};
+    std::set<std::string> stored, maybe;  // words appended, values set, answers of INCR
+    int64_t uncertain = 0;
+  };
+  void step(size_t client) override;
+  std::vector<std::string> command(Kind kind, const std::string& key, const std::string& word,
+                                   Rng& rng) const;
+  void note(const std::string& key, const std::string& word, const RespReply* reply);
+  void check_appended(const std::string& key, const Story& story, const std::string& value);
+  void check_key(const std::string& key, const Story& story,
+                 const std::vector<std::string>& values);
+
+  std::map<std::string, Story> stories_;
+  uint64_t next_word_ = 0;
+};
+
 // Keys written once, and now and then FLUSHDB, in a keyspace of its own. Demands: what was
 // acknowledged before a flush that every node answered stays away, whatever the clocks say; what
 // was written after all flushes had ended is there. As above, each client asks first primaries.
