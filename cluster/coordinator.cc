@@ -102,7 +102,9 @@ void Coordinator::Impl::submit(const Request& request, uint64_t tag, Now now) {
   run_at(coordinator, id, operation, now);
   // What goes on after this call needs bytes of its own; by now the value is stored.
   Operation* const unfinished = core.operations.find(id);
-  if (unfinished && unfinished->payload_bytes().empty()) own_request(*unfinished);
+  if (!unfinished) return;
+  if (unfinished->payload_bytes().empty()) own_request(*unfinished);
+  core.count_held(*unfinished);
 }
 
 void Coordinator::Impl::own_request(Operation& operation) {
@@ -208,6 +210,10 @@ Backlog Coordinator::backlog() const {
           impl_->core.awaited_commits.size() + impl_->core.awaited_hint_commits.size(),
           impl_->core.timers.size()};
 }
+
+size_t Coordinator::held_bytes() const { return impl_->core.held_bytes; }
+
+void Coordinator::give_back_scratch() { impl_->core.give_back_scratch(); }
 
 uint64_t Coordinator::peers_generation() const { return impl_->core.health.generation(); }
 

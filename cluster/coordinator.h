@@ -239,6 +239,10 @@ class Coordinator {
   size_t unfinished() const;
   // Edits that this node coordinates, and whose outcome is not known yet.
   size_t unfinished_edits() const;
+  // Of values and requests, by operations that have not ended.
+  size_t held_bytes() const;
+  // At the end of a turn: memory that is only there because of a large value.
+  void give_back_scratch();
   const OperationLatency& latency() const;
 
  private:

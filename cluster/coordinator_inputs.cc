@@ -38,6 +38,7 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
   operation.retried = envelope.retried;
   operation.deadline_us = now.steady_us + envelope.remaining_ms * 1000ULL;
   keep_payload(frame, payload, operation);
+  core.count_held(operation);
   if (!parse_forwarded(envelope.keyspace, operation.payload, &operation.forwarded)) {
     core.release(id);
     return false;

@@ -2,8 +2,10 @@
 #include "cluster/core.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/bytes.h"
+#include "base/give_back.h"
 #include "cluster/frontier.h"
 #include "cluster/large_frames.h"
 #include "cluster/planted_bug.h"
@@ -390,7 +392,23 @@ void Core::release(SlotId id) {
   Operation& operation = *operations.find(id);
   operation.large_payload = nullptr;
   operation.large_object = nullptr;
+  held_bytes -= std::exchange(operation.held_bytes, 0);
+  const bool roomy = static_cast<uint32_t>(id) < kOperationsRoomy;
+  const size_t kept = roomy ? kRoomyBytesKept : kBytesKept;
+  give_back(operation.payload, kept);
+  give_back(operation.object, kept);
+  give_back(operation.reply_storage, kept);
+  if (!operation.replica_objects.empty()) {
+    std::vector<ReplicaFacts>().swap(operation.replicas);
+    operation.replica_objects.clear();
+  }
   operations.release(id);
+}
+
+void Core::give_back_scratch() {
+  for (std::string* const scratch : {&record_head, &edit_scratch, &outgoing}) {
+    if (scratch->capacity() > kScratchKept) release_memory(*scratch);
+  }
 }
 
 }  // namespace kvorum::cluster

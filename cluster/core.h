@@ -160,8 +160,9 @@ struct Operation {
 
   // In the place of payload and object, once a link sends them in chunks (large_frames.h).
   SharedBytes large_payload, large_object;
-  size_t large_bytes;  // of the object that its replicas have to take; 0 where it is not large
-  uint64_t flowed_us;  // when bytes of a large frame of this operation flowed last; 0: none did
+  size_t large_bytes;     // of the object that its replicas have to take; 0 where it is not large
+  uint64_t flowed_us;     // when bytes of a large frame of this operation flowed last; 0: none did
+  size_t held_bytes = 0;  // as Core::count_held() counted it last
 
   std::vector<ReplicaFacts> replicas;       // kInspect
   std::deque<std::string> replica_objects;  // their bytes
@@ -232,6 +233,7 @@ class Core {
   Hints& hints;
   CoordinatorCounters counters;
   OperationLatency latency;
+  size_t held_bytes = 0;  // of values and requests, by all operations
   CompletionSink* completions = nullptr;
   Starter* starter = nullptr;
 
@@ -377,7 +379,23 @@ class Core {
   // Answers whoever waits, at most once.
   void complete(Operation& operation, Completion& completion, Now now);
   void complete_failed(Operation& operation, Outcome outcome, std::string_view text, Now now);
+  // After a change of what the operation holds.
+  void count_held(Operation& operation) {
+    const size_t now = operation.payload_bytes().size() + operation.object_bytes().size() +
+                       operation.reply_storage.size();
+    held_bytes += now - operation.held_bytes;
+    operation.held_bytes = now;
+  }
+  // Ends the operation. Its place in the pool keeps little of its memory: more where it is one of
+  // the first, which are used again and again.
   void release(SlotId id);
+  // Scratch memory that a large value took.
+  void give_back_scratch();
+
+ private:
+  static constexpr uint32_t kOperationsRoomy = 256;
+  static constexpr size_t kRoomyBytesKept = 16 * 1024, kBytesKept = 1024;
+  static constexpr size_t kScratchKept = 256 * 1024;
 };
 
 }  // namespace kvorum::cluster

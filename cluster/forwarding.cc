@@ -178,6 +178,7 @@ void Forwarding::on_edit_answer(Operation& operation, const EditAnswer& answer, 
     operation.held = true;
     operation.frame = answer.frame.head;
     operation.object.assign(answer.frame.payload);
+    core_.count_held(operation);
   }
 }
 

@@ -87,6 +87,7 @@ Progress GetMachine::begin_reading(SlotId id, Operation& operation, uint8_t r, N
     if (target.member != core_.self()) ask(id, operation, target, target.wants_object);
   }
   operation.asked_us = now.steady_us;
+  core_.count_held(operation);
   const Progress first = progress(operation);
   if (first == Progress::kWaiting || operation.targets.size() > 1) {
     core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
@@ -225,6 +226,7 @@ bool GetMachine::absorb(Operation& operation, Target& target, const ReplicaReadR
   encode_object(merged, bytes);
   operation.object_digest = versions_digest(merged);
   operation.object.swap(bytes);
+  core_.count_held(operation);
   return true;
 }
 

@@ -160,6 +160,7 @@ SlotId HintReplay::begin(NodeId target_id, Target& target, Found& found, Now now
   encode_forwarded(request, 0, operation.payload);
   parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
   operation.object.swap(found.object);
+  core_.count_held(operation);
   ++target.in_flight;
   const size_t bytes = operation.object.size();
   is_large(bytes) ? ++target.large_in_flight : target.bytes_in_flight += bytes;

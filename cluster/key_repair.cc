@@ -58,6 +58,7 @@ void KeyRepair::on_read_reply(SlotId id, Operation& operation, const ReplicaRead
   if (operation.repair_step != Step::kPull || !reply.full) return;
   operation.large_object = nullptr;
   operation.object.assign(reply.object);
+  core_.count_held(operation);
   operation.object_frontier = reply.frontier;
   operation.repair_step = Step::kMerge;
   merge_own(id, operation, now);
@@ -127,6 +128,7 @@ void KeyRepair::push(SlotId id, Operation& operation, Now now) {
     operation.large_object = nullptr;
     operation.object.clear();
     encode_object(record.object, operation.object);
+    core_.count_held(operation);
   });
   if (access == engine::Access::kNotResident) return core_.load(id, operation, key);
   if (access != engine::Access::kDone) return finish(id, false, now);

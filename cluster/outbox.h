@@ -70,6 +70,9 @@ class Outbox {
   // swaps their batch() against an empty string, to reuse its memory.
   const std::vector<MemberIndex>& addressed() const { return addressed_; }
   std::string& batch(MemberIndex member) { return batches_[member]; }
+  size_t waiting_bytes(MemberIndex member) const {
+    return member < batches_.size() ? batches_[member].size() : 0;
+  }
   void clear_addressed() { addressed_.clear(); }
 
   // Frames that are too long for a batch, where the shell cuts them into chunks (frame_chunks.h);

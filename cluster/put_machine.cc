@@ -223,6 +223,7 @@ engine::UpdateResult PutMachine::store_own(Operation& operation, Now now, Applie
     encode_object(record.object, core_.outgoing);
     operation.object.swap(core_.outgoing);
     operation.large_object = nullptr;
+    core_.count_held(operation);
     return true;
   };
   for (const Target& target : operation.targets) {

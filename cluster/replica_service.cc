@@ -254,6 +254,7 @@ void ReplicaService::wait_for_object(MemberIndex from, const Frame& frame, const
   } else {
     operation.payload.assign(frame.payload);
   }
+  core_.count_held(operation);
   core_.load(id, operation, key);
 }
 

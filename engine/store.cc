@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/bytes.h"
+#include "base/give_back.h"
 
 namespace kvorum::engine {
 namespace {
@@ -41,8 +42,7 @@ StoreBatch::Change StoreBatch::operator[](size_t at) const {
 
 void StoreBatch::clear() {
   items_.clear();
-  bytes_.clear();
-  if (bytes_.capacity() > kKeptBytesMax) bytes_ = {};
+  give_back(bytes_, kKeptBytesMax);
 }
 
 std::string store_key(const KeyRef& key) {

@@ -68,6 +68,13 @@ bool AcceptedLink::on_greeting(const Frame& frame) {
   return false;
 }
 
+// What it asked in this turn is answered at the end of it.
+bool AcceptedLink::holds_back() const {
+  if (index_ == cluster::kNoMember) return false;
+  cluster::Outbox& outbox = home_.parts().coordinator->outbox();
+  return unsent_bytes() + outbox.waiting_bytes(index_) > kAnswerBytesMax;
+}
+
 // Even types ask, odd ones answer: an answer has no business here, where nothing was asked.
 bool AcceptedLink::on_request(const Frame& frame) {
   if (frame.head.type == MessageType::kPing) {

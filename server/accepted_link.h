@@ -33,10 +33,15 @@ class AcceptedLink final : public PeerLink {
   bool knows_of_stop() const { return !is_up() || (told_ && !sends() && !receives()); }
 
  private:
+  // Answers that the peer does not take: so many, and it is asked nothing more. What it takes does
+  // not depend on what this node takes: answers are always read by who asked.
+  static constexpr size_t kAnswerBytesMax = 4 * 1024 * 1024;
+
   void before_frames(std::span<const cluster::Frame> frames) override;
   bool on_frame(const cluster::Frame& frame) override;
   void on_closed(std::string_view why) override;
   bool is_over(const cluster::Frame& frame);
+  bool holds_back() const override;
   TurnClock& clock() override;
 
   bool on_greeting(const cluster::Frame& frame);

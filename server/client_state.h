@@ -4,11 +4,13 @@
 // generation-tagged id, so that a late completion for a dead connection is recognised.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 
 #include "base/slot_map.h"
 #include "server/causal_memory.h"
 #include "server/commands/plan.h"
+#include "server/in_flight.h"
 #include "server/pending_keys.h"
 #include "server/reply_queue.h"
 #include "server/session_state.h"
@@ -33,9 +35,32 @@ struct CallShape {
 // A command whose operations were not all sent: those from `first` on follow.
 struct Unsent : CallShape {
   size_t first = 0;
+  size_t go_on_at = 0;  // once so few operations are open
 };
 
 struct ClientState {
+  // A read is expected to answer as much as those before it did, at least this: what it needs is
+  // only known when it is there.
+  static constexpr size_t kExpectedFloor = 16 * 1024;
+
+  explicit ClientState(InFlightShare& in_flight)
+      : operations_held(in_flight, HeldFor::kOperations),
+        replies_held(in_flight, HeldFor::kReplies) {}
+
+  // What it holds, as against its part. Not the gathered bytes: only going on gets rid of them.
+  size_t held_bytes() const { return reserved_bytes + replies.bytes() + unsent_bytes; }
+  void update_buffers() {
+    session.buffers = {.input_bytes = input_bytes,
+                       .output_bytes = replies.bytes() + unsent_bytes,
+                       .replies = replies.waiting(),
+                       .all_bytes = input_bytes + held_bytes() + gathered_bytes};
+  }
+  // One of its replies had so many bytes.
+  void learn(size_t reply_bytes) {
+    const size_t now = std::max(reply_bytes, kExpectedFloor);
+    expected_bytes = now > expected_bytes ? now : expected_bytes - (expected_bytes - now) / 8;
+  }
+
   SessionState session;
   SlotId slot = 0;  // in the dispatcher's registry
   ReplyQueue replies;
@@ -45,8 +70,15 @@ struct ClientState {
   size_t operations_pending = 0;  // sent to the coordinator, not answered
   bool keyspace_pending = false;  // SCAN, FLUSHALL ...: nothing else with keys runs beside it
   Unsent unsent;                  // its gathering is 0 where there is none
-  bool stalled = false;           // the next request waits for one that is under way
-  uint64_t again_at_us = 0;       // or for this time, which the dispatcher knows
+  size_t reserved_bytes = 0;      // what operations hold, and what their replies may need
+  size_t gathered_bytes = 0;      // replies of parts of commands
+  size_t input_bytes = 0;         // that arrived and were not taken
+  size_t unsent_bytes = 0;        // replies that left and that the socket did not take
+  size_t expected_bytes = kExpectedFloor;
+  bool over = false;  // it holds more than its part: no request of it is run
+  HeldBytes operations_held, replies_held;
+  bool stalled = false;      // the next request waits for one that is under way
+  uint64_t again_at_us = 0;  // or for this time, which the dispatcher knows
 
   bool consuming = false;  // inside consume(): its caller looks at the output anyway
   bool woken = false;

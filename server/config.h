@@ -66,6 +66,9 @@ struct LimitsConfig {
   uint64_t value_bytes = kValueBytesMax;
   uint64_t value_warn_bytes = 1ULL << 20;
   uint64_t pipeline_bytes = 64ULL << 20;
+  uint64_t in_flight_bytes = 256ULL << 20;
+  uint64_t client_output_bytes = 1ULL << 20;  // more than this, not taken for so long: closed
+  uint64_t client_output_wait_ms = 60'000;
   uint32_t siblings = 100;
   uint32_t clock_entries_max = 10;
   uint64_t hints_bytes = 1ULL << 30;

@@ -74,12 +74,16 @@ constexpr uint64_t kValueLimitLeast = 128 << 10;
 void read_limits(const ConfigSection& top, LimitsConfig& limits) {
   const ConfigSection section =
       top.section("limits", {"clients", "request_timeout", "value", "value_warn", "pipeline_bytes",
-                             "siblings", "clock_entries_max", "hints", "foreground_p99"});
+                             "in_flight", "client_output", "client_output_wait", "siblings",
+                             "clock_entries_max", "hints", "foreground_p99"});
   section.number<uint32_t>("clients", {1, kClientsMax}, limits.clients);
   section.duration("request_timeout", {1, kHourMs}, limits.request_timeout_ms);
   section.size("value", {kValueLimitLeast, kValueBytesMax}, limits.value_bytes);
   section.size("value_warn", {1, kValueBytesMax}, limits.value_warn_bytes);
   section.size("pipeline_bytes", {64 << 10, 16ULL << 30}, limits.pipeline_bytes);
+  section.size("in_flight", {16 << 20, 1ULL << 40}, limits.in_flight_bytes);
+  section.size("client_output", {64 << 10, 16ULL << 30}, limits.client_output_bytes);
+  section.duration("client_output_wait", {kSecondMs, kHourMs}, limits.client_output_wait_ms);
   section.number<uint32_t>("siblings", {1, kSiblingsMax}, limits.siblings);
   // Fewer entries than copies would drop the clock of a replica that is in use.
   section.number<uint32_t>("clock_entries_max", {4, 1000}, limits.clock_entries_max);

@@ -162,11 +162,15 @@ std::string show_config(const Config& config) {
   text += fmt::format(
       "limits:\n  clients: {}\n  request_timeout: {}\n  value: {}\n  value_warn: {}\n  "
       "pipeline_bytes: {}\n"
+      "  in_flight: {}\n  client_output: {}\n  client_output_wait: {}\n"
       "  siblings: {}\n  clock_entries_max: {}\n  hints: {}\n  foreground_p99: {}\n",
       limits.clients, duration_text(static_cast<int64_t>(limits.request_timeout_ms)),
       size_text(limits.value_bytes), size_text(limits.value_warn_bytes),
-      size_text(limits.pipeline_bytes), limits.siblings, limits.clock_entries_max,
-      size_text(limits.hints_bytes), duration_text(static_cast<int64_t>(limits.foreground_p99_ms)));
+      size_text(limits.pipeline_bytes), size_text(limits.in_flight_bytes),
+      size_text(limits.client_output_bytes),
+      duration_text(static_cast<int64_t>(limits.client_output_wait_ms)), limits.siblings,
+      limits.clock_entries_max, size_text(limits.hints_bytes),
+      duration_text(static_cast<int64_t>(limits.foreground_p99_ms)));
   text += fmt::format("password: {}\npeer:\n  insecure: {}\n", masked(config.passwords),
                       config.peer_insecure);
   text += fmt::format(

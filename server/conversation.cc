@@ -33,7 +33,7 @@ struct Conversation::Impl {
   void greet(std::string_view input, Now now);
   void refuse();
   void refuse_binary(std::string_view input);
-  bool blocked() const;
+  bool blocked();
   // Forgets what the parsers know of bytes that will be handed in again.
   void rewind_parsers();
 
@@ -47,7 +47,7 @@ struct Conversation::Impl {
 };
 
 Conversation::Impl::Impl(Dispatcher::Impl& dispatcher, ConversationOptions options)
-    : home(dispatcher), refused(options.refused_by_protected_mode) {
+    : home(dispatcher), client(dispatcher.in_flight), refused(options.refused_by_protected_mode) {
   SessionState& session = client.session;
   session.dialect = options.dialect;
   session.peer_address = std::move(options.peer_address);
@@ -66,9 +66,11 @@ void Conversation::Impl::rewind_parsers() {
   memcached = protocol::MemcachedParser(limits);
 }
 
-bool Conversation::Impl::blocked() const {
-  return client.stalled || client.replies.waiting() >= kPendingMax ||
-         client.replies.bytes() > home.options.pipeline_bytes_max;
+// Who is over its part may have given something back.
+bool Conversation::Impl::blocked() {
+  if (client.over) [[unlikely]]
+    home.count(client);
+  return client.stalled || client.over || client.replies.waiting() >= kPendingMax;
 }
 
 ParseResult Conversation::Impl::parse_one(std::string_view input, Batch& batch) {
@@ -157,7 +159,8 @@ size_t Conversation::Impl::run(std::string_view input, Now now) {
     if (!batch.requests.empty()) home.look_up(client, batch);
     for (size_t i = 0; i < batch.requests.size(); ++i) {
       if (client.session.closing) return input.size();
-      if (!blocked()) client.stalled = !execute(i, now);
+      client.stalled = !execute(i, now);
+      home.count(client);
       if (!blocked()) continue;
       // Full after this request, or before it: the rest is parsed again when there is room.
       const size_t next = client.stalled ? i : i + 1;
@@ -200,6 +203,19 @@ std::string& Conversation::output() {
 bool Conversation::blocked() const { return impl_->blocked(); }
 
 bool Conversation::closing() const { return impl_->client.session.closing; }
+
+void Conversation::set_buffers(size_t input_bytes, size_t unsent_bytes) {
+  impl_->client.input_bytes = input_bytes;
+  impl_->client.unsent_bytes = unsent_bytes;
+  impl_->home.count(impl_->client);
+}
+
+const SessionState& Conversation::session() const {
+  impl_->client.update_buffers();
+  return impl_->client.session;
+}
+
+size_t Conversation::held_bytes() const { return impl_->client.held_bytes(); }
 
 bool Conversation::has_pending() const { return impl_->client.replies.waiting() > 0; }
 

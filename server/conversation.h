@@ -18,6 +18,7 @@
 namespace kvorum::server {
 
 class Dispatcher;
+struct SessionState;
 
 enum class Dialect : uint8_t { kResp, kMemcached };
 
@@ -31,7 +32,8 @@ struct ConversationOptions {
 
 class Conversation {
  public:
-  // More requests than this, or more output than limits.pipeline_bytes, and input waits.
+  // More requests than this, or more output than limits.pipeline_bytes, or more held than the
+  // client's part of limits.in_flight, and input waits.
   static constexpr size_t kPipelineBatch = 64;
   static constexpr size_t kPendingMax = 4096;
 
@@ -49,7 +51,12 @@ class Conversation {
 
   // Replies to send; the caller takes from the front or swaps it out.
   std::string& output();
-  // Too many replies wait, or too much output, or the next request waits for one before it (of the
+  // What the owner keeps for it: input that was not taken, and of what was taken from output() so
+  // many bytes that are not sent yet. The latter count as held too.
+  void set_buffers(size_t input_bytes, size_t unsent_bytes);
+  // By its operations and replies.
+  size_t held_bytes() const;
+  // Too many replies wait, or too much is held, or the next request waits for one before it (of the
   // same key): consume() again after output was sent or on wake().
   bool blocked() const;
   // Close once output() was sent and no reply waits (QUIT, protocol error).
@@ -61,6 +68,8 @@ class Conversation {
   void set_wake(void (*wake)(void* owner), void* owner);
 
   uint64_t id() const;
+  // With buffers as they are now.
+  const SessionState& session() const;
 
  private:
   struct Impl;

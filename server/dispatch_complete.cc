@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a completion to the reply's place. Runs with a partition locked: it formats and returns.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/give_back.h"
 #include "server/dispatcher_impl.h"
 #include "server/outcome_reply.h"
 
@@ -13,6 +18,7 @@ namespace {
 
 constexpr size_t kGatheredBytesKept = 64 * 1024;
 constexpr size_t kGatheredOperationsKept = 1024;
+constexpr size_t kGatheredInAnyCase = 1024 * 1024;
 
 FailedOperation failure_of(const Call& call, const Completion& completion) {
   const bool is_read = call.kind != cluster::Request::Kind::kEdit;
@@ -26,6 +32,8 @@ void write_for(const CallShape& call, const Reply& reply, std::string& out) {
     protocol::write_resp(reply, call.resp, out);
   }
 }
+
+bool concatenates(Gather how) { return how == Gather::kArray || how == Gather::kConcatenate; }
 
 bool any_visible(const Completion& completion) {
   for (const cluster::Version& version : completion.object->versions) {
@@ -70,12 +78,13 @@ void Dispatcher::Impl::on_complete(uint64_t tag, const Completion& completion) {
     const Reply reply = failure_reply(failure_of(*call, completion), call->dialect);
     call->gathering != 0 ? gather(*call, reply) : deliver(*call, reply);
   }
-  calls.release(tag);
+  release_call(tag);
 }
 
 // What the connection remembers of a completed operation.
 void Dispatcher::Impl::settle(ClientState& client, const Call& call, const Completion& completion) {
   --client.operations_pending;
+  client.reserved_bytes -= call.reserved_bytes;
   if (call.registered) client.pending.remove(call.ring_place, call.use);
   client.session.has_last_service = true;
   client.session.last_service = completion.service;
@@ -102,8 +111,10 @@ void Dispatcher::Impl::deliver(const CallShape& call, const Reply& reply) {
     count_failure(call);
   if (!call.silent) {
     std::string& out = client->replies.writer(call.place);
+    const size_t before = out.size();
     write_for(call, reply, out);
     if (!reply.is_error()) out.append(call.trailer);
+    client->learn(out.size() - before);
   }
   client->replies.close(call.place);
   client->notify();
@@ -115,17 +126,14 @@ void Dispatcher::Impl::count_failure(const CallShape& call) {
 
 void Dispatcher::Impl::gather(const CallShape& call, const Reply& reply) {
   Gathering& gathering = *gatherings.find(call.gathering);
-  const bool concatenates =
-      gathering.how == Gather::kArray || gathering.how == Gather::kConcatenate;
   if (reply.is_error()) {
     if (!gathering.failed) write_for(call, reply, gathering.error);
-    gathering.failed = true;
+    drop_gathered(call, gathering);
   } else if (gathering.how == Gather::kSum) {
     gathering.sum += reply.number();
-  } else if (concatenates) {
-    write_for(call, reply, gathering.replies.writer(call.gathering_place));
+  } else if (!gathering.failed && concatenates(gathering.how)) {
+    gather_reply(call, reply, gathering);
   }
-  if (concatenates) gathering.replies.close(call.gathering_place);
   if (--gathering.remaining == 0) {
     finish_gathering(call, gathering);
     return;
@@ -134,7 +142,41 @@ void Dispatcher::Impl::gather(const CallShape& call, const Reply& reply) {
   if (!client) return;
   // The rest of this command is parsed again for every piece: only go on with a large one.
   const bool is_sending = client->unsent.gathering != 0;
-  if (!is_sending || client->operations_pending <= kOperationsMax / 2) client->notify();
+  if (!is_sending || client->operations_pending <= client->unsent.go_on_at) client->notify();
+}
+
+// The replies of one command are together before the first of them can be sent: it may be an error
+// instead. So they have a limit, and a smaller one where the node holds too much.
+void Dispatcher::Impl::gather_reply(const CallShape& call, const Reply& reply,
+                                    Gathering& gathering) {
+  std::string& out = gathering.replies.writer(call.gathering_place);
+  const size_t before = out.size();
+  write_for(call, reply, out);
+  const size_t written = out.size() - before;
+  gathering.replies.close(call.gathering_place);
+  if (ClientState* const client = client_of(call)) {
+    client->learn(written);
+    client->gathered_bytes += written;
+    gathering.counted_bytes += written;
+  }
+  const size_t bytes = gathering.replies.bytes();
+  const bool crowded = in_flight.used() > in_flight.limit() && bytes > kGatheredInAnyCase;
+  if (bytes <= in_flight.limit() / 2 && !crowded) return;
+  const Reply refusal = Reply::error_owned(
+      fmt::format("{} the reply is too large: {} bytes so far, and limits.in_flight is {}{}",
+                  call.dialect == Dialect::kMemcached ? "SERVER_ERROR" : "ERR", bytes,
+                  in_flight.limit(), crowded ? " for all clients together" : ""));
+  write_for(call, refusal, gathering.error);
+  drop_gathered(call, gathering);
+}
+
+// The command has failed.
+void Dispatcher::Impl::drop_gathered(const CallShape& call, Gathering& gathering) {
+  gathering.failed = true;
+  gathering.replies.reset();
+  ClientState* const client = client_of(call);
+  if (client) client->gathered_bytes -= gathering.counted_bytes;
+  gathering.counted_bytes = 0;
 }
 
 void Dispatcher::Impl::finish_gathering(const CallShape& call, Gathering& gathering) {
@@ -160,8 +202,11 @@ void Dispatcher::Impl::finish_gathering(const CallShape& call, Gathering& gather
         break;
     }
     if (ClientState* const client = client_of(call)) {
-      std::string& out = client->replies.writer(call.place);
-      if (!call.silent) out.append(header).append(gathering.replies.output()).append(call.trailer);
+      client->gathered_bytes -= std::exchange(gathering.counted_bytes, 0);
+      if (!call.silent) {
+        std::string& gathered = gathering.replies.output();
+        client->replies.put(call.place, header, gathered.append(call.trailer));
+      }
       client->replies.close(call.place);
       client->notify();
     }
@@ -172,9 +217,11 @@ void Dispatcher::Impl::finish_gathering(const CallShape& call, Gathering& gather
 void Dispatcher::Impl::release_gathering(SlotId id, Gathering& gathering) {
   gathering.error.clear();
   gathering.replies.output().clear();
+  give_back(gathering.remembered.text, kGatheredBytesKept);
+  give_back(gathering.remembered.gathered, kGatheredBytesKept);
   const bool is_large = gathering.size > kGatheredOperationsKept ||
                         gathering.replies.output().capacity() > kGatheredBytesKept;
-  if (is_large) gathering.replies = ReplyQueue();
+  if (is_large || gathering.failed) gathering.replies.reset();
   gatherings.release(id);
 }
 
@@ -183,7 +230,7 @@ void Dispatcher::Impl::on_keyspace_complete(uint64_t tag,
   Call* const call = calls.find(tag);
   if (!call) return;
   ClientState* const client = client_of(*call);
-  if (!client) return calls.release(tag);
+  if (!client) return release_call(tag);
   KeyspaceStep step;
   if (completion.outcome == Outcome::kOk) {
     step = call->keyspace_finish(completion, call->remembered);
@@ -197,7 +244,7 @@ void Dispatcher::Impl::on_keyspace_complete(uint64_t tag,
   client->keyspace_pending = false;
   --client->operations_pending;
   deliver(*call, step.reply);
-  calls.release(tag);
+  release_call(tag);
 }
 
 }  // namespace kvorum::server

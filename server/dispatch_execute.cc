@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view kKeyTooLong = "ERR the key is longer than 65536 bytes";
 constexpr size_t kFlushesScheduledMax = 1024;
+constexpr size_t kOperationBytes = 1024;  // of an operation by itself, about
 
 // A browser that a web page made talk to this port: as in Redis nothing is answered, and nothing
 // behind it in its request is run.
@@ -272,6 +273,7 @@ bool Dispatcher::Impl::submit_all(ClientState& client, bool silent, Now now) {
   gathering.size = gathering.remaining = plan.requests.size();
   gathering.sum = 0;
   gathering.failed = false;
+  gathering.counted_bytes = 0;
   gathering.remembered.take(plan.remembered);
   return submit_from(client, shape, 0, now);
 }
@@ -291,11 +293,12 @@ bool Dispatcher::Impl::submit_from(ClientState& client, CallShape shape, size_t 
   const bool concatenates =
       gathering.how == Gather::kArray || gathering.how == Gather::kConcatenate;
   for (size_t i = first; i < plan.requests.size(); ++i) {
-    if (client.operations_pending >= kOperationsMax) {
-      client.unsent = Unsent{shape, i};
+    if (i > first) count(client);
+    if (client.operations_pending >= kOperationsMax || (client.over && i > first)) {
+      client.unsent = Unsent{shape, i, client.operations_pending / 2};
       return false;
     }
-    if (concatenates) shape.gathering_place = gathering.replies.open();
+    if (concatenates && !gathering.failed) shape.gathering_place = gathering.replies.open();
     submit_one(client, plan.requests[i], shape, now);
   }
   return true;
@@ -320,9 +323,11 @@ void Dispatcher::Impl::submit_one(ClientState& client, cluster::Request& request
   call.use = use_of(request);
   call.causal = CausalNote::kNone;
   call.registered = false;
+  call.reserved_bytes = 0;
   if (shape.gathering == 0) call.remembered.take(plan.remembered);
   if (plan.keeps_key) call.key = request.key.key;
   ++client.operations_pending;
+  const size_t held_before = coordinator.held_bytes();
   if (!client.causal) {
     coordinator.submit(request, id, now);
   } else {
@@ -334,6 +339,18 @@ void Dispatcher::Impl::submit_one(ClientState& client, cluster::Request& request
   if (!open) return;
   open->registered = true;
   client.pending.add(open->ring_place, open->use);
+  reserve(client, request, *open, coordinator.held_bytes() - held_before);
+}
+
+// `held`: by the operation already. Where this node has a copy of what is read, that is about what
+// the reply will need; else it is expected to be like those before.
+void Dispatcher::Impl::reserve(ClientState& client, const cluster::Request& request, Call& call,
+                               size_t held) {
+  const size_t expected = call.use == KeyUse::kBlindWrite
+                              ? request.value.size() + request.argument.size()
+                              : client.expected_bytes;
+  call.reserved_bytes = kOperationBytes + std::max(held, expected);
+  client.reserved_bytes += call.reserved_bytes;
 }
 
 // A read is remembered; a plain SET replaces what was read; any other write makes it out of date.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/give_back.h"
 #include "server/commands/command_table.h"
 #include "server/commands/edits.h"
 #include "server/dispatcher_impl.h"
@@ -11,6 +12,7 @@ namespace kvorum::server {
 namespace {
 
 constexpr size_t kContinuedPerRunMax = 64;
+constexpr size_t kCallBytesKept = 1024;
 
 }  // namespace
 
@@ -34,6 +36,8 @@ const TrafficCounts& Dispatcher::traffic() const { return impl_->traffic_counts;
 
 NodeFacts& Dispatcher::facts() { return *impl_; }
 
+void Dispatcher::count_held() { impl_->coordinator_held.set(impl_->coordinator.held_bytes()); }
+
 size_t Dispatcher::open_calls() const { return impl_->calls.used() + impl_->gatherings.used(); }
 
 void Dispatcher::run_due(Now now) { impl_->run_due(now); }
@@ -56,7 +60,9 @@ Dispatcher::Impl::Impl(cluster::Coordinator& its_coordinator, const cluster::Nod
       services(its_services),
       options(std::move(its_options)),
       rng(parts.incarnation ^ options.first_client_id),
-      next_client_id(options.first_client_id) {}
+      next_client_id(options.first_client_id),
+      in_flight(options.in_flight != nullptr ? *options.in_flight : own_share),
+      coordinator_held(in_flight, HeldFor::kOperations) {}
 
 void Dispatcher::Impl::add(ClientState& client) {
   ClientState*& entry = clients.acquire(&client.slot);
@@ -71,6 +77,28 @@ void Dispatcher::Impl::remove(ClientState& client) {
   if (!gathering) return;
   gathering->remaining -= gathering->size - client.unsent.first;
   if (gathering->remaining == 0) release_gathering(client.unsent.gathering, *gathering);
+}
+
+// Who was over its part goes on below half of it: not one request at a time.
+void Dispatcher::Impl::count(ClientState& client) {
+  client.operations_held.set(client.reserved_bytes + client.gathered_bytes);
+  client.replies_held.set(client.replies.memory_bytes());
+  coordinator_held.set(coordinator.held_bytes());
+  const size_t held = client.held_bytes();
+  if (held <= InFlightShare::kFloorBytes / 2 && held <= options.pipeline_bytes_max / 2) {
+    client.over = false;
+    return;
+  }
+  const uint64_t part = std::min(in_flight.part(), options.pipeline_bytes_max);
+  client.over = held > (client.over ? part / 2 : part);
+}
+
+void Dispatcher::Impl::release_call(SlotId id) {
+  Call& call = *calls.find(id);
+  give_back(call.key, kCallBytesKept);
+  give_back(call.remembered.text, kCallBytesKept);
+  give_back(call.remembered.gathered, kCallBytesKept);
+  calls.release(id);
 }
 
 ClientState* Dispatcher::Impl::client_of(const CallShape& call) {
@@ -91,7 +119,10 @@ uint64_t Dispatcher::Impl::partition_records(uint8_t keyspace, uint32_t partitio
 }
 
 void Dispatcher::Impl::each_session(FunctionRef<void(const SessionState&)> fn) {
-  clients.for_each([&](SlotId, ClientState* client) { fn(client->session); });
+  clients.for_each([&](SlotId, ClientState* client) {
+    client->update_buffers();
+    fn(client->session);
+  });
 }
 
 // A scan that goes on may finish another step within submit(), hence the bound.
@@ -102,7 +133,7 @@ void Dispatcher::Impl::run_due(Now now) {
     Call* const call = calls.find(next.call);
     if (!call) continue;
     if (!client_of(*call)) {
-      calls.release(next.call);
+      release_call(next.call);
       continue;
     }
     call->keyspace_request.cursor = next.cursor;

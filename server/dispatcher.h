@@ -12,6 +12,7 @@
 #include "base/siphash.h"
 #include "base/time.h"
 #include "cluster/coordinator.h"
+#include "server/in_flight.h"
 #include "server/node_status.h"
 #include "server/other_reactors.h"
 
@@ -27,8 +28,9 @@ struct DispatcherOptions {
   uint64_t value_warn_bytes = kValueBytesMax;  // larger ones are stored, and reported in the log
   uint64_t first_client_id = 1;                // ids of reactor i: first + k * step
   uint64_t client_id_step = 1;
-  uint64_t (*steady_ns)() = nullptr;  // how long commands take is not measured without it
-  OtherReactors* others = nullptr;    // of the same node; outlives the dispatcher
+  InFlightShare* in_flight = nullptr;  // outlives it; null: one of its own with the usual limit
+  uint64_t (*steady_ns)() = nullptr;   // how long commands take is not measured without it
+  OtherReactors* others = nullptr;     // of the same node; outlives the dispatcher
 };
 
 // What of them may change while it runs.
@@ -60,6 +62,9 @@ class Dispatcher {
   NodeFacts& facts();
   // Requests that wait for the coordinator.
   size_t open_calls() const;
+
+  // At the end of a turn: what operations hold is in flight.
+  void count_held();
 
   // What goes on without new input: KEYS over several scans, a delayed flush_all. Call run_due() at
   // the end of a turn while has_work(), and at next_deadline_us() (0: none). May complete calls.

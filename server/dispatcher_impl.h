@@ -25,6 +25,7 @@ struct Call : CallShape {
   Remembered remembered;  // a gathering's calls use the gathering's
   std::string key;        // where finish or the causal memory needs it
   uint64_t ring_place = 0;
+  size_t reserved_bytes = 0;  // of the client's part
   cluster::Request::Kind kind{};
   KeyUse use{};
   CausalNote causal{};
@@ -40,8 +41,9 @@ struct Gathering {
   Gather how{};
   size_t size = 0, remaining = 0;
   int64_t sum = 0;
-  bool failed = false;
-  std::string error;  // of the first failed operation, written
+  bool failed = false;       // no reply is gathered any more
+  std::string error;         // of the first failed operation, written
+  size_t counted_bytes = 0;  // of the client's gathered bytes
   ReplyQueue replies;
   Remembered remembered;
 };
@@ -73,6 +75,8 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   // Connections. add() gives the session its id.
   void add(ClientState& client);
   void remove(ClientState& client);
+  // Counts what it holds, and judges whether it may go on.
+  void count(ClientState& client);
 
   // Finds rows, keys and positions of a parsed batch and prefetches what they need.
   void find_key(const ClientState& client, Batch& parsed, size_t index);
@@ -119,6 +123,12 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   uint32_t until_timed = TrafficCounts::kTimedEvery;
   uint64_t next_client_id;
 
+  // For those without a node around them: the simulator, tests.
+  InFlight own_in_flight{InFlight::kLimitUsual};
+  InFlightShare own_share{own_in_flight};
+  InFlightShare& in_flight;
+  HeldBytes coordinator_held;
+
   SlotMap<ClientState*> clients;
   SlotMap<Call> calls;
   SlotMap<Gathering> gatherings;
@@ -157,6 +167,7 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   void submit_keyspace(ClientState& client, bool silent, Now now);
   void ask_everywhere(ClientState& client, bool silent);
   void finish_everywhere(SlotId id, Call& call);
+  void reserve(ClientState& client, const cluster::Request& request, Call& call, size_t held);
   void note_causal_use(ClientState& client, cluster::Request& request, Call& call,
                        cluster::Context& context);
 
@@ -164,8 +175,11 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   void settle(ClientState& client, const Call& call, const cluster::Completion& completion);
   void deliver(const CallShape& call, const protocol::Reply& reply);
   void gather(const CallShape& call, const protocol::Reply& reply);
+  void gather_reply(const CallShape& call, const protocol::Reply& reply, Gathering& gathering);
+  void drop_gathered(const CallShape& call, Gathering& gathering);
   void finish_gathering(const CallShape& call, Gathering& gathering);
   void release_gathering(SlotId id, Gathering& gathering);
+  void release_call(SlotId id);
   void answer_silently(ClientState& client, const protocol::Reply& reply, bool silent);
 };
 

@@ -17,6 +17,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace kvorum::server {
 
@@ -38,7 +40,8 @@ class InFlight {
   explicit InFlight(uint64_t limit_bytes) : limit_(limit_bytes) {}
   InFlight(const InFlight&) = delete;
 
-  uint64_t limit() const { return limit_; }
+  uint64_t limit() const { return limit_.load(std::memory_order_relaxed); }
+  void set_limit(uint64_t bytes) { limit_.store(bytes, std::memory_order_relaxed); }
   uint64_t used() const { return at_least_0(used_.load(std::memory_order_relaxed)); }
   uint64_t used(HeldFor kind) const {
     return at_least_0(by_kind_[static_cast<size_t>(kind)].load(std::memory_order_relaxed));
@@ -54,7 +57,7 @@ class InFlight {
     return static_cast<uint64_t>(std::max<int64_t>(bytes, 0));
   }
 
-  const uint64_t limit_;
+  std::atomic<uint64_t> limit_;
   std::atomic<int64_t> used_{0};
   std::array<std::atomic<int64_t>, kHeldKinds> by_kind_{};
 };
@@ -73,10 +76,14 @@ class InFlightShare {
   void change(HeldFor kind, int64_t bytes) {
     untold_[static_cast<size_t>(kind)] += bytes;
     untold_sum_ += bytes;
-    if (untold_sum_ > kUntoldMax || untold_sum_ < -kUntoldMax) [[unlikely]] tell();
+    has_untold_ = true;
+    if (untold_sum_ > kUntoldMax || untold_sum_ < -kUntoldMax) [[unlikely]]
+      tell();
   }
   // The node learns of all changes: at the end of a turn.
   void tell() {
+    if (!has_untold_) return;
+    has_untold_ = false;
     for (size_t kind = 0; kind < kHeldKinds; ++kind) {
       if (untold_[kind] != 0) node_.add(static_cast<HeldFor>(kind), untold_[kind]);
       untold_[kind] = 0;
@@ -89,17 +96,19 @@ class InFlightShare {
     const int64_t used = static_cast<int64_t>(node_.used()) + untold_sum_;
     return static_cast<uint64_t>(std::max<int64_t>(used, 0));
   }
+  static uint64_t part_max(uint64_t limit) { return std::max(limit / 16, kFloorBytes); }
   // What one client may hold now.
   uint64_t part() const {
     const uint64_t taken = used();
     const uint64_t room = taken < limit() ? limit() - taken : 0;
-    return std::clamp(room, kFloorBytes, std::max(limit() / 16, kFloorBytes));
+    return std::clamp(room, kFloorBytes, part_max(limit()));
   }
 
  private:
   InFlight& node_;
   std::array<int64_t, kHeldKinds> untold_{};
   int64_t untold_sum_ = 0;
+  bool has_untold_ = false;
 };
 
 // Gives back what it holds when it goes.
@@ -121,5 +130,30 @@ class HeldBytes {
   const HeldFor kind_;
   size_t bytes_ = 0;
 };
+
+// For operators.
+struct Holder {
+  std::string who;
+  uint64_t bytes = 0;
+};
+struct ClientMemory {
+  static constexpr size_t kLargestMax = 5;
+
+  uint64_t held_bytes = 0;                         // all of them: input, operations, replies
+  uint64_t largest_input = 0, largest_output = 0;  // of one
+  uint64_t output_closed = 0;                      // clients that took no replies, since start
+  std::vector<Holder> largest;                     // most first
+
+  void add(const ClientMemory& other);
+};
+struct InFlightStatus {
+  uint64_t used = 0, limit = 0;
+  std::array<uint64_t, kHeldKinds> by_kind{};
+  ClientMemory clients;
+  uint64_t client_part = 0;  // the most that one client may hold
+  uint64_t client_output_bytes = 0, client_output_wait_ms = 0;
+};
+
+InFlightStatus status_of(const InFlight& node);
 
 }  // namespace kvorum::server

@@ -132,6 +132,7 @@ struct Node::Impl {
   PeerIdentity identity;
   ClientCount clients;
   std::unique_ptr<LinkBoard> board;
+  InFlight in_flight{config.limits.in_flight_bytes};
   ReactorParts parts;
   std::vector<std::unique_ptr<Reactor>> reactors;
   std::unique_ptr<engine::Committer> committer, hint_committer;

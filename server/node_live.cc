@@ -98,6 +98,7 @@ void Node::reload(const Config& fresh) {
   }
   set_log_level(joined->log.level);
   impl.hints->ledger().set_bytes_max(joined->limits.hints_bytes);
+  impl.in_flight.set_limit(joined->limits.in_flight_bytes);
   if (Status status = impl.plan_for_descriptors(); !status.ok()) log_error("{}", status.message());
   for (const auto& reactor : impl.reactors) reactor->apply(joined);
 }

@@ -59,6 +59,7 @@ void add_reactors(const std::vector<std::unique_ptr<Reactor>>& reactors, NodeSta
     status->greetings_refused += snapshot.peers.refused_greetings;
     status->greetings_evicted += snapshot.peers.evicted_greetings;
     status->joining = status->joining || !snapshot.joined;
+    status->in_flight.clients.add(snapshot.client_memory);
     status->peer_bytes_in += snapshot.peer_bytes_in;
     status->peer_bytes_out += snapshot.peer_bytes_out;
     join_reports(snapshot.peers_seen, &peers->reports);
@@ -257,6 +258,10 @@ NodeStatus Node::Impl::status() {
   NodeStatus status;
   const uint64_t now_us = TurnClock(0).read().steady_us;
   impl.add_identity(&status);
+  status.in_flight = status_of(impl.in_flight);
+  const auto live = impl.live_config();
+  status.in_flight.client_output_bytes = live->limits.client_output_bytes;
+  status.in_flight.client_output_wait_ms = live->limits.client_output_wait_ms;
   status.uptime_seconds = (now_us - impl.started_us) / 1'000'000;
   impl.add_tables(&status);
   PeersSeen peers;

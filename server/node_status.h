@@ -16,6 +16,7 @@
 #include "cluster/admission_controller.h"
 #include "cluster/coordinator.h"
 #include "cluster/peer_clock.h"
+#include "server/in_flight.h"
 #include "server/problems.h"
 #include "server/quorum_health.h"
 #include "server/traffic_counts.h"
@@ -120,6 +121,7 @@ struct NodeStatus {
   uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
   double cpu_user_seconds = 0, cpu_system_seconds = 0;
 
+  InFlightStatus in_flight;
   uint64_t memory_used_bytes = 0, memory_resident_bytes = 0, memory_max_bytes = 0;
   bool evicts = false;         // engine.eviction: lru
   std::string eviction_waits;  // why there is no room, and nothing may go; empty: that is not so

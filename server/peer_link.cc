@@ -3,7 +3,15 @@
 
 #include <fmt/format.h>
 
+#include "base/give_back.h"
+
 namespace kvorum::server {
+
+namespace {
+
+constexpr size_t kBatchBytesKept = 1024 * 1024;
+
+}  // namespace
 
 using cluster::Frame;
 using cluster::FrameStatus;
@@ -23,7 +31,8 @@ void PeerLink::send(std::string& batch) {
   }
   if (!stream_.sending()) return stream_.send(batch);
   queue_.append(batch);
-  batch.clear();
+  give_back(batch, kBatchBytesKept);
+  count_queue();
   if (queue_.size() > kQueueBytesMax) {
     give_up(fmt::format("it takes no bytes, {} MB are waiting", queue_.size() >> 20));
   }
@@ -42,12 +51,18 @@ void PeerLink::send_large(cluster::LargeFrame frame) {
 
 // What waited, then chunks of large frames.
 void PeerLink::send_rest() {
-  if (!stream_.is_open() || stream_.sending()) return;
+  if (!stream_.is_open() || stream_.sending()) return count_queue();
   if (sender_.can_send()) {
     sender_.put_chunks(queue_, clock().now().steady_us);
     tell_flow();
   }
   if (!queue_.empty()) stream_.send(queue_);
+  count_queue();
+}
+
+void PeerLink::count_queue() {
+  queue_held_.set(queue_.size() + sender_.held_bytes());
+  assembled_held_.set(assembler_.held_bytes());
 }
 
 void PeerLink::tell_flow() {
@@ -72,6 +87,7 @@ bool PeerLink::on_chunk_frame(const Frame& frame) {
       give_up("it sent a chunk that belongs to no frame");
       return false;
     case Result::kMore:
+      count_queue();
       on_flow(assembler_.head());
       return true;
     case Result::kWhole:
@@ -80,13 +96,15 @@ bool PeerLink::on_chunk_frame(const Frame& frame) {
   on_flow(assembler_.head());
   const bool goes_on = on_frame(assembler_.whole());
   assembler_.drop_whole();
+  count_queue();
   return goes_on;
 }
 
 void PeerLink::close() {
   stream_.close();
-  queue_ = std::string();
+  release_memory(queue_);
   sender_.clear();
+  count_queue();
   up_ = false;
 }
 
@@ -127,15 +145,16 @@ size_t PeerLink::on_input(std::string_view bytes) {
   waited_ = up_ && (first || had_more);
   last_heard_us_ = now_us;
   size_t taken = 0;
-  while (stream_.is_open()) {
+  while (stream_.is_open() && !holds_back()) {
     Frame frames[kFramesPerBatch];
+    size_t ends[kFramesPerBatch];
     size_t count = 0;
     const size_t frames_max = up_ ? kFramesPerBatch : 1;  // a greeting decides how to go on
     while (count < frames_max && taken < bytes.size()) {
       const size_t size = cut_frame(bytes.substr(taken), &frames[count]);
       if (size == 0) break;
       taken += size;
-      ++count;
+      ends[count++] = taken;
     }
     if (count == 0) break;
     if (up_) before_frames(std::span(frames, count));
@@ -143,6 +162,9 @@ size_t PeerLink::on_input(std::string_view bytes) {
       const bool in_chunks = up_ && (frames[at].head.type == cluster::MessageType::kChunk ||
                                      frames[at].head.type == cluster::MessageType::kChunkTaken);
       if (in_chunks ? !on_chunk_frame(frames[at]) : !on_frame(frames[at])) break;
+      if (at + 1 == count || !holds_back()) continue;
+      taken = ends[at];  // the others later, once more
+      break;
     }
   }
   if (assembler_.owes_taken()) [[unlikely]] {
@@ -155,7 +177,14 @@ size_t PeerLink::on_input(std::string_view bytes) {
 // Behind many megabytes an answer takes its time, but a peer that takes them is alive.
 void PeerLink::on_room() { last_heard_us_ = clock().now().steady_us; }
 
-void PeerLink::on_sent() { send_rest(); }
+void PeerLink::on_sent() {
+  send_rest();
+  go_on();
+}
+
+void PeerLink::go_on() {
+  if (stream_.is_open() && !stream_.waits_to_read() && wants_input()) stream_.resume();
+}
 
 void PeerLink::on_broken(const error_code& why) { give_up(why.message()); }
 

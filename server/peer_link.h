@@ -40,13 +40,18 @@ class PeerLink : public StreamOwner {
   // Takes the frames (leaves `batch` empty, with memory to reuse).
   void send(std::string& batch);
   void send_large(cluster::LargeFrame frame);
+  // After a turn's frames were sent: reads on where it held back.
+  void go_on();
   // Both close without telling the subclass: it knows. An aborted link also takes back what its
   // peer did not receive: a request must not be executed long after it was asked of another node.
   void close();
   void abort();
 
  protected:
-  PeerLink(TcpSocket socket, StreamShare& share) : stream_(std::move(socket), share, *this) {}
+  PeerLink(TcpSocket socket, StreamShare& share)
+      : stream_(std::move(socket), share, *this),
+        queue_held_(share.in_flight, share.unsent_as),
+        assembled_held_(share.in_flight, share.kept_as) {}
 
   // All frames of one read, before each goes to on_frame(). Only while the link is up.
   virtual void before_frames(std::span<const cluster::Frame>) {}
@@ -55,10 +60,14 @@ class PeerLink : public StreamOwner {
   virtual void on_closed(std::string_view why) = 0;
   // Bytes of this large frame were sent, taken or received.
   virtual void on_flow(const cluster::FrameHead&) {}
+  // True: no frame is taken until what waits to be sent has gone.
+  virtual bool holds_back() const { return false; }
   virtual TurnClock& clock() = 0;
 
   void start(uint64_t now_us);
   void greeted() { up_ = true; }
+  // Small frames: large ones have a window of their own, which the other side opens.
+  size_t unsent_bytes() const { return stream_.unsent_bytes() + queue_.size(); }
   uint64_t last_heard_us() const { return last_heard_us_; }
   // The frames that are read now may have waited through the process's last pause.
   bool waited_through_pause() const { return waited_; }
@@ -67,19 +76,21 @@ class PeerLink : public StreamOwner {
  private:
   size_t on_input(std::string_view bytes) final;
   size_t input_hint() const final { return wanted_; }
-  bool wants_input() const final { return stream_.is_open(); }
+  bool wants_input() const final { return stream_.is_open() && !holds_back(); }
   void on_room() final;
   void on_sent() final;
   void on_broken(const error_code& why) final;
   // Cuts one frame off `rest`; nothing (size 0) where it is not complete or the link was given up.
   size_t cut_frame(std::string_view rest, cluster::Frame* frame);
   void give_up(std::string_view why);
+  void count_queue();
   void send_rest();
   bool on_chunk_frame(const cluster::Frame& frame);
   void tell_flow();
 
   Stream stream_;
   std::string queue_;  // waits for what stream_ still sends
+  HeldBytes queue_held_, assembled_held_;
   std::string control_;
   cluster::ChunkSender sender_;
   cluster::ChunkAssembler assembler_;

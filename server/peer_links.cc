@@ -112,6 +112,9 @@ void PeerLinks::deliver(cluster::Outbox& outbox) {
   }
   if (!outbox.large.empty()) [[unlikely]]
     deliver_large(outbox);
+  for (const MemberIndex member : addressed_) {
+    if (AcceptedLink* const link = accepted_at(member)) link->go_on();
+  }
 }
 
 AcceptedLink* PeerLinks::accepted_at(MemberIndex index) {

@@ -14,7 +14,7 @@
 // Freed memory goes back to the system on a thread of its own, not inside somebody's request.
 // jemalloc looks for this name.
 extern "C" {
-const char* malloc_conf = "background_thread:true";
+const char* malloc_conf = "background_thread:true,dirty_decay_ms:3000,muzzy_decay_ms:0";
 }
 #endif
 

@@ -33,8 +33,9 @@ uint64_t steady_ns() {
 }
 
 DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index,
-                                     OtherReactors* others) {
+                                     OtherReactors* others, InFlightShare& in_flight) {
   DispatcherOptions options;
+  options.in_flight = &in_flight;
   options.passwords = parts.config->passwords;
   options.token_keys = parts.identity->keys.token;
   options.pipeline_bytes_max = parts.config->limits.pipeline_bytes;
@@ -48,7 +49,8 @@ DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index,
 }
 
 SessionRules session_rules(const Config& config) {
-  return {!config.passwords.empty(), config.limits.pipeline_bytes};
+  return {!config.passwords.empty(), config.limits.client_output_bytes,
+          config.limits.client_output_wait_ms * 1000};
 }
 
 }  // namespace
@@ -59,11 +61,12 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
       work_(asio::make_work_guard(io_)),
       clock_(parts.config->clock_offset_ms),
       polls_(io_),
-      client_share_(polls_),
+      in_flight_(*parts.in_flight),
+      client_share_(polls_, in_flight_),
       peer_share_(&client_share_),
       coordinator_(parts.node, parts.view, coordinator_options(*parts.config, index), rng_seed),
       dispatcher_(coordinator_, parts.node, *parts.services,
-                  dispatcher_options(parts, index, this)),
+                  dispatcher_options(parts, index, this, in_flight_)),
       sessions_(dispatcher_, client_share_, clock_, *parts.clients),
       links_({&io_, parts.identity, parts.view.get(), &coordinator_, &clock_, &peer_share_,
               parts.board, rng_seed ^ 0x6b766f72756d, index == 0, parts.strangers_max}),
@@ -159,6 +162,9 @@ void Reactor::end_turn() {
   links_.reap();
   if (!joined_) look_at_joining();
   if (quiescing_) look_at_stopping();
+  coordinator_.give_back_scratch();
+  dispatcher_.count_held();
+  in_flight_.tell();
   arm_timer();
   ++turns_;
   publish();
@@ -168,6 +174,7 @@ void Reactor::end_turn() {
 void Reactor::run_due() {
   const Now now = clock_.now();
   links_.on_time(now.steady_us);
+  sessions_.on_time(now.steady_us);
   const uint64_t deadline = coordinator_.next_deadline_us();
   if (deadline != 0 && deadline <= now.steady_us) coordinator_.on_time(now);
   const uint64_t scheduled = dispatcher_.next_deadline_us();
@@ -357,7 +364,7 @@ void Reactor::publish() {
   publish_peers();
 }
 
-// Under the lock. States at once, latencies and counts now and then.
+// Under the lock. States at once, latencies and counts now and then, and what clients hold.
 void Reactor::publish_peers() {
   const uint64_t now_us = clock_.now().steady_us;
   const uint64_t generation = coordinator_.peers_generation();
@@ -368,6 +375,7 @@ void Reactor::publish_peers() {
   if (generation == peers_published_ && now_us < publish_peers_at_us_) return;
   peers_published_ = generation;
   publish_peers_at_us_ = now_us + kPublishPeersUs;
+  published_.client_memory = sessions_.memory();
   published_.peers_seen.resize(parts_.view->members.size());
   for (size_t i = 0; i < published_.peers_seen.size(); ++i) {
     published_.peers_seen[i] = coordinator_.peer_report(static_cast<cluster::MemberIndex>(i));

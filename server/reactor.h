@@ -40,6 +40,7 @@ struct ReactorParts {
   AcceptFailures* accept_failures = nullptr;
   uint32_t strangers_max = 256;  // connections to a peer port that did not prove themselves yet
   LinkBoard* board = nullptr;
+  InFlight* in_flight = nullptr;
   uint32_t reactors = 1;
 };
 
@@ -52,6 +53,7 @@ struct ReactorSnapshot {
   uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
   uint64_t turns = 0;
   size_t sessions = 0;
+  ClientMemory client_memory;
   std::vector<cluster::PeerReport> peers_seen;  // by MemberIndex
   std::vector<LinkTrouble> link_troubles;       // the same; empty where there was none
   // Of the first reactor: clocks of peers, by MemberIndex, and anti-entropy.
@@ -140,6 +142,7 @@ class Reactor final : private OtherReactors {
   asio::executor_work_guard<Executor> work_;
   TurnClock clock_;
   PollSet polls_;
+  InFlightShare in_flight_;
   StreamShare client_share_, peer_share_;
   cluster::Coordinator coordinator_;
   Dispatcher dispatcher_;

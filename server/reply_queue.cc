@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/give_back.h"
 
 namespace kvorum::server {
 
@@ -29,10 +30,26 @@ void ReplyQueue::close(Place place) {
     Slot& next = slot(head_);
     output_ += next.bytes;
     waiting_bytes_ -= next.bytes.size();
-    next.bytes.clear();
-    if (next.bytes.capacity() > kKeptBytesMax) next.bytes.shrink_to_fit();
+    give_back(next.bytes, kKeptBytesMax);
     next.ready = false;
     ++head_;
+  }
+  if (head_ == next_ && slots_.size() > kSlotsKept) std::vector<Slot>().swap(slots_);
+}
+
+void ReplyQueue::reset() {
+  release_memory(output_);
+  std::vector<Slot>().swap(slots_);
+  head_ = next_ = waiting_bytes_ = 0;
+}
+
+void ReplyQueue::put(Place place, std::string_view header, std::string& parts) {
+  std::string& out = writer(place);
+  if (out.empty()) {
+    out.swap(parts);
+    out.insert(0, header);
+  } else {
+    out.append(header).append(parts);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kvorum::server {
@@ -22,15 +23,25 @@ class ReplyQueue {
   std::string& writer(Place place);
   void close(Place place);
 
+  // Forgets all places and lets go of its memory.
+  void reset();
+
   std::string& output() { return output_; }
   size_t waiting() const { return static_cast<size_t>(next_ - head_); }
+  // A large reply of several parts, behind nothing else: takes the memory where the place is next.
+  void put(Place place, std::string_view header, std::string& parts);
   // Bytes to send and bytes that wait for replies before them.
   size_t bytes() const { return output_.size() + waiting_bytes_; }
+  // The same with the room that the output has grown by.
+  size_t memory_bytes() const {
+    return (output_.empty() ? 0 : output_.capacity()) + waiting_bytes_;
+  }
 
  private:
   // A place keeps so much memory for its next reply.
   static constexpr size_t kKeptBytesMax = 1024;
   static constexpr size_t kSlotsFirst = 16;
+  static constexpr size_t kSlotsKept = 128;  // more are given back when no reply waits
 
   struct Slot {
     std::string bytes;

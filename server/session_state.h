@@ -36,6 +36,14 @@ struct SessionState {
   bool has_last_service = false;
   cluster::ServiceRecord last_service;
 
+  // What the connection holds; true only where it was just asked for (NodeFacts::each_session).
+  struct Buffers {
+    size_t input_bytes = 0, output_bytes = 0;
+    size_t replies = 0;  // that wait for their operation, or for one before them
+    size_t all_bytes = 0;
+  };
+  Buffers buffers;
+
   const CommandRow* last_command = nullptr;
   uint64_t started_us = 0, last_active_us = 0;
 };

@@ -2,9 +2,11 @@
 #include "server/sessions.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "server/hosts.h"
 #include "server/logging.h"
+#include "server/session_state.h"
 
 namespace kvorum::server {
 namespace {
@@ -56,6 +58,67 @@ void Sessions::adopt(TcpSocket socket, Dialect dialect) {
   started.start();
 }
 
+bool Sessions::may_receive(const Session& session, size_t kept_bytes) {
+  const InFlightShare& in_flight = share_.in_flight;
+  const uint64_t used = in_flight.used();
+  if (receiver_ == &session || used + kept_bytes <= in_flight.limit()) return true;
+  if (receiver_ == nullptr) {
+    receiver_ = &session;
+    return true;
+  }
+  session.paused = any_paused_ = true;
+  return false;
+}
+
+void Sessions::look(uint64_t now_us) {
+  look_at_us_ = now_us + kLookUs;
+  if (now_us >= judge_at_us_) judge(now_us);
+  if (!any_paused_) return;
+  any_paused_ = false;
+  for (const auto& [session, owned] : sessions_) {
+    if (std::exchange(session->paused, false)) mark(*session);
+  }
+}
+
+void Sessions::judge(uint64_t now_us) {
+  judge_at_us_ = now_us + kJudgeUs;
+  ClientMemory found;
+  found.output_closed = memory_.output_closed;
+  std::vector<Session*> stuck;
+  for (const auto& [session, owned] : sessions_) {
+    if (!session->is_open()) continue;
+    const SessionState& state = session->state();
+    const SessionState::Buffers& buffers = state.buffers;
+    found.held_bytes += buffers.all_bytes;
+    found.largest_input = std::max(found.largest_input, buffers.input_bytes);
+    found.largest_output = std::max(found.largest_output, buffers.output_bytes);
+    if (buffers.all_bytes > InFlightShare::kFloorBytes) {
+      found.add({.largest = {{"client " + state.peer_address, buffers.all_bytes}}});
+    }
+    const bool silent = session->is_silent_receiver(now_us);
+    if (session->is_stuck(now_us) || silent) stuck.push_back(session);
+  }
+  memory_ = std::move(found);
+  for (Session* const session : stuck) close_stuck(*session, now_us);
+}
+
+void Sessions::close_stuck(Session& session, uint64_t now_us) {
+  ++memory_.output_closed;
+  const SessionState& state = session.state();
+  const LogGates::Verdict verdict = count_.ask_gate("takes no replies", now_us);
+  if (verdict.open) {
+    log_warning(
+        "client {} takes no replies, or does not go on with its request; {} bytes were held for "
+        "it, "
+        "and nothing moved for {} s: it was closed (limits.client_output_wait){}",
+        state.peer_address, state.buffers.all_bytes, rules_.client_output_wait_us / 1'000'000,
+        verdict.suppressed == 0 ? std::string()
+                                : fmt::format(", {} more since the last time", verdict.suppressed));
+  }
+  session.close();
+  retire(session);
+}
+
 void Sessions::mark(Session& session) {
   if (session.dirty) return;
   session.dirty = true;
@@ -72,6 +135,7 @@ void Sessions::flush() {
 }
 
 void Sessions::retire(Session& session) {
+  received(session);
   const auto found = sessions_.find(&session);
   if (found == sessions_.end()) return;
   closed_.push_back(std::move(found->second));
@@ -80,6 +144,7 @@ void Sessions::retire(Session& session) {
 }
 
 void Sessions::reap() {
+  turn_full_at_ = share_.in_flight.used() + kTurnBytesMax;
   if (closed_.empty()) return;
   std::erase_if(closed_, [](const std::unique_ptr<Session>& session) {
     if (session->dirty) return false;  // the next flush still looks at it

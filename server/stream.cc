@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/stream.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+
+#include "base/give_back.h"
 
 namespace kvorum::server {
 namespace {
@@ -14,7 +18,10 @@ error_code last_error() { return error_code(errno, boost::system::system_categor
 }  // namespace
 
 Stream::Stream(TcpSocket socket, StreamShare& share, StreamOwner& owner)
-    : share_(share), owner_(owner) {
+    : share_(share),
+      owner_(owner),
+      kept_held_(share.in_flight, share.kept_as),
+      unsent_held_(share.in_flight, share.unsent_as) {
   error_code ignored;  // a connection that broke already is noticed by its first read
   socket.non_blocking(true, ignored);
   socket.set_option(Tcp::no_delay(true), ignored);
@@ -96,6 +103,7 @@ void Stream::read_once() {
   if (open_ && taken < size) {
     kept_.prepare(size - taken + room_wanted(size - taken));
     kept_.append(bytes.substr(taken));
+    kept_held_.set(kept_.size());
   }
 }
 
@@ -111,6 +119,7 @@ void Stream::show_kept() {
   if (kept_.capacity() > kKeptRoomMax && kept_.size() < kept_.capacity() / 4) {
     kept_.give_back_room();
   }
+  kept_held_.set(kept_.size());
 }
 
 void Stream::resume() {
@@ -130,7 +139,9 @@ void Stream::send(std::string& bytes) {
   if (!open_) return bytes.clear();
   unsent_.swap(bytes);
   unsent_offset_ = 0;
-  if (!push()) wait_to_write();
+  if (push()) return;
+  unsent_held_.set(unsent_.capacity());
+  wait_to_write();
 }
 
 // Sends until all is sent (true) or the socket takes no more.
@@ -145,14 +156,12 @@ bool Stream::push() {
       return true;
     }
     share_.bytes_out += static_cast<size_t>(sent);
+    sent_bytes_ += static_cast<size_t>(sent);
     unsent_offset_ += static_cast<size_t>(sent);
   }
   unsent_offset_ = 0;
-  if (unsent_.capacity() > kKeptBytesMax) {
-    unsent_ = std::string();
-  } else {
-    unsent_.clear();
-  }
+  give_back(unsent_, share_.unsent_kept_max);
+  unsent_held_.set(0);
   return true;
 }
 
@@ -161,6 +170,12 @@ void Stream::on_writable() {
   owner_.on_room();
   if (!push()) return wait_to_write();
   if (open_) owner_.on_sent();
+}
+
+uint64_t Stream::acknowledged_bytes() const {
+  int on_the_way = 0;
+  const bool known = open_ && ::ioctl(watched_.socket, SIOCOUTQ, &on_the_way) == 0;
+  return known ? sent_bytes_ - static_cast<uint64_t>(on_the_way) : sent_bytes_;
 }
 
 std::string Stream::remote_address() const {
@@ -185,8 +200,9 @@ void Stream::abort() {
 void Stream::close() {
   if (!open_) return;
   open_ = false;
-  unsent_.clear();
+  release_memory(unsent_);
   unsent_offset_ = 0;
+  unsent_held_.set(0);
   ::close(watched_.socket);
 }
 

@@ -15,21 +15,37 @@
 
 #include "server/asio.h"
 #include "server/byte_buffer.h"
+#include "server/in_flight.h"
 #include "server/poll_set.h"
 
 namespace kvorum::server {
 
-// What all streams of a reactor share, and the traffic of one kind of them.
+// What all streams of a reactor share, and the traffic of one kind of them. What they keep counts
+// as in flight.
 struct StreamShare {
   static constexpr size_t kReadBytes = 256 * 1024;
 
-  // `poll_set` outlives the streams.
-  explicit StreamShare(PollSet& poll_set) : polls(poll_set), read_buffer(new char[kReadBytes]) {}
-  // Another kind of streams with the same buffer.
+  // Of clients. `poll_set` and `share` outlive the streams.
+  StreamShare(PollSet& poll_set, InFlightShare& share)
+      : polls(poll_set),
+        in_flight(share),
+        kept_as(HeldFor::kRequests),
+        unsent_as(HeldFor::kReplies),
+        unsent_kept_max(64 * 1024),
+        read_buffer(new char[kReadBytes]) {}
+  // Of peers, with the same buffer.
   explicit StreamShare(const StreamShare* sharer)
-      : polls(sharer->polls), read_buffer(sharer->read_buffer) {}
+      : polls(sharer->polls),
+        in_flight(sharer->in_flight),
+        kept_as(HeldFor::kPeersIn),
+        unsent_as(HeldFor::kPeersOut),
+        unsent_kept_max(1024 * 1024),
+        read_buffer(sharer->read_buffer) {}
 
   PollSet& polls;
+  InFlightShare& in_flight;
+  const HeldFor kept_as, unsent_as;
+  const size_t unsent_kept_max;  // of the memory of what was sent, for what is sent next
   std::shared_ptr<char[]> read_buffer;
   uint64_t bytes_in = 0, bytes_out = 0;
 };
@@ -59,8 +75,6 @@ class StreamOwner {
 
 class Stream final : private Pollable {
  public:
-  // A buffer that a large request grew is given back when it was emptied.
-  static constexpr size_t kKeptBytesMax = 64 * 1024;
   // A claimed size is believed up to as much again as has arrived, or to so much: a client that
   // only claims takes no memory, and a buffer that doubles is linear in its bytes.
   static constexpr size_t kHintBelievedMin = 256 * 1024;
@@ -81,7 +95,7 @@ class Stream final : private Pollable {
   // Looks once whether more has arrived, and waits for no more until resume().
   void read_last();
   bool has_kept_input() const { return !kept_.empty(); }
-  size_t kept_bytes() const { return kept_.view().size(); }
+  size_t kept_bytes() const { return kept_.size(); }
   // The other side sends no more.
   bool ended() const { return ended_; }
   size_t kept_room() const { return kept_.room(); }  // for tests
@@ -90,6 +104,10 @@ class Stream final : private Pollable {
   void send(std::string& bytes);
   bool sending() const { return !unsent_.empty(); }
   size_t unsent_bytes() const { return unsent_.size() - unsent_offset_; }
+  // Grows whenever the socket takes something.
+  uint64_t sent_bytes() const { return sent_bytes_; }
+  // Of them, those that the other side has received. Asks the kernel.
+  uint64_t acknowledged_bytes() const;
 
   void close();
   // Closes, and takes back what the other side has not received: the kernel would go on sending it.
@@ -120,6 +138,8 @@ class Stream final : private Pollable {
   ByteBuffer kept_;
   std::string unsent_;
   size_t unsent_offset_ = 0;
+  uint64_t sent_bytes_ = 0;
+  HeldBytes kept_held_, unsent_held_;
   bool open_ = true, ended_ = false;
   bool waits_to_read_ = false, waits_to_write_ = false;
 };

@@ -82,6 +82,17 @@ void add_clients(const NodeStatus& status, Families& out) {
   out.counter("kvorum_protected_mode_refusals_total",
               "Connections of other hosts refused because there is no password.",
               number(status.protected_refusals));
+  const InFlightStatus& in_flight = status.in_flight;
+  out.counter("kvorum_clients_output_closed_total", "Clients closed because they took no replies.",
+              number(in_flight.clients.output_closed));
+  out.gauge("kvorum_client_output_bytes_max", "The largest output that waits for one client.",
+            number(in_flight.clients.largest_output));
+  out.start("kvorum_in_flight_bytes", "Bytes in flight, from the parse to the last byte sent.",
+            MetricType::Gauge);
+  for (size_t kind = 0; kind < kHeldKinds; ++kind) {
+    out.add({{"kind", kHeldNames[kind]}}, number(in_flight.by_kind[kind]));
+  }
+  out.gauge("kvorum_in_flight_limit_bytes", "limits.in_flight.", number(in_flight.limit));
   out.counter("kvorum_commands_total", "Commands of clients.", number(status.commands_processed));
   out.counter("kvorum_keyspace_hits_total", "Reads that found a value.",
               number(status.keyspace_hits));

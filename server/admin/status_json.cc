@@ -91,6 +91,23 @@ json::object background_json(const NodeStatus& status) {
           {"waits", background_waits(report)}};
 }
 
+json::object in_flight_json(const InFlightStatus& in_flight) {
+  json::object kinds;
+  for (size_t kind = 0; kind < kHeldKinds; ++kind) {
+    kinds[kHeldNames[kind]] = in_flight.by_kind[kind];
+  }
+  json::array largest;
+  for (const Holder& holder : in_flight.clients.largest) {
+    largest.push_back({{"who", holder.who}, {"bytes", holder.bytes}});
+  }
+  return {{"bytes", in_flight.used},
+          {"max", in_flight.limit},
+          {"kinds", kinds},
+          {"largest", largest},
+          {"clients_bytes", in_flight.clients.held_bytes},
+          {"clients_output_closed", in_flight.clients.output_closed}};
+}
+
 json::object clients_json(const NodeStatus& status) {
   return {{"connected", status.clients_connected},
           {"max", status.clients_max},
@@ -222,6 +239,7 @@ std::string status_json(const NodeStatus& status) {
                                {"clocks_far_ahead", status.far_ahead},
                                {"greetings_refused", status.greetings_refused},
                                {"greetings_evicted", status.greetings_evicted},
+                               {"in_flight", in_flight_json(status.in_flight)},
                                {"peer_bytes_in", status.peer_bytes_in},
                                {"peer_bytes_out", status.peer_bytes_out},
                                {"store", store_json(status)},

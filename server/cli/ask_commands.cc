@@ -182,6 +182,25 @@ std::string eviction_line(const json::object& status) {
   return waits.empty() ? waits : waits + "\n";
 }
 
+// What is between the parse and the last byte sent, and who holds the most of it.
+std::string in_flight_line(const json::object& status) {
+  const json::value* const found = status.if_contains("in_flight");
+  if (found == nullptr || !found->is_object()) return {};
+  const json::object& in_flight = found->as_object();
+  std::string line = fmt::format("{} of {} bytes in flight", text_of(in_flight, "bytes"),
+                                 text_of(in_flight, "max"));
+  const char* separator = "; the most: ";
+  for (const json::value& value : array_of(in_flight, "largest")) {
+    if (!value.is_object()) continue;
+    const json::object& holder = value.as_object();
+    line += fmt::format("{}{} {}", separator, text_of(holder, "who"), text_of(holder, "bytes"));
+    separator = ", ";
+  }
+  const std::string closed = text_of(in_flight, "clients_output_closed");
+  if (closed != "0") line += fmt::format("; {} clients were closed: they took no replies", closed);
+  return line + "\n";
+}
+
 // Members that are not up, and why.
 std::string reason_lines(const json::object& status) {
   std::string lines;
@@ -278,8 +297,8 @@ Result<std::string> status_table(const std::string& status_document) {
       text_of(status, "transfers_active"),
       failed ? "; its store refuses writes: " + text_of(store->as_object(), "error") : "");
   if (store != nullptr && store->is_object()) out += storage_line(store->as_object());
-  out += configuration_line(status) + reaping_line(status) + eviction_line(status) +
-         background_line(status);
+  out += in_flight_line(status) + configuration_line(status) + reaping_line(status) +
+         eviction_line(status) + background_line(status);
   if (text_of(status, "waiting") == "true") out += "it waits to be admitted to the cluster\n";
   return out + problem_lines(status, number_of(status, "now_ms"));
 }

@@ -24,12 +24,15 @@ uint64_t seconds_since(uint64_t then_us, uint64_t now_us) {
 std::string client_line(const SessionState& session, uint64_t now_us) {
   return fmt::format(
       "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 "
-      "multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 "
+      "multi=-1 qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={} "
+      "tot-mem={} "
       "events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}\n",
       session.id, session.peer_address, session.local_address, session.name,
       seconds_since(session.started_us, now_us), seconds_since(session.last_active_us, now_us),
-      session.no_evict ? "e" : "N", session.keyspace, command_name(session),
-      static_cast<int>(session.resp), session.library_name, session.library_version);
+      session.no_evict ? "e" : "N", session.keyspace, session.buffers.input_bytes,
+      session.buffers.replies, session.buffers.output_bytes, session.buffers.all_bytes,
+      command_name(session), static_cast<int>(session.resp), session.library_name,
+      session.library_version);
 }
 
 void client_id(const CommandCall& call, Plan& plan) {
@@ -61,7 +64,10 @@ void client_setinfo(const CommandCall& call, Plan& plan) {
 }
 
 void client_info(const CommandCall& call, Plan& plan) {
-  plan.answer(Reply::verbatim_owned(client_line(call.session, call.now.steady_us)));
+  call.facts.each_session([&](const SessionState& session) {
+    if (session.id != call.session.id) return;
+    plan.answer(Reply::verbatim_owned(client_line(session, call.now.steady_us)));
+  });
 }
 
 bool read_type(std::string_view word, Plan& plan, bool* normal) {

@@ -47,6 +47,11 @@ void server_section(const NodeStatus& status, Out out) {
 void clients_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "# Clients\r\nconnected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:0\r\n",
                  status.clients_connected, status.clients_max);
+  const ClientMemory& clients = status.in_flight.clients;
+  fmt::format_to(out,
+                 "client_recent_max_input_buffer:{}\r\nclient_recent_max_output_buffer:{}\r\n"
+                 "client_output_closed:{}\r\n",
+                 clients.largest_input, clients.largest_output, clients.output_closed);
 }
 
 void memory_section(const NodeStatus& status, Out out) {
@@ -58,6 +63,15 @@ void memory_section(const NodeStatus& status, Out out) {
                  status.memory_max_bytes, human_bytes(status.memory_max_bytes),
                  eviction_policy(status));
   fmt::format_to(out, "eviction_waits:{}\r\n", status.eviction_waits);
+  const InFlightStatus& in_flight = status.in_flight;
+  fmt::format_to(out, "mem_clients_normal:{}\r\nin_flight_bytes:{}\r\nin_flight_bytes_max:{}\r\n",
+                 in_flight.clients.held_bytes, in_flight.used, in_flight.limit);
+  for (size_t kind = 0; kind < kHeldKinds; ++kind) {
+    fmt::format_to(out, "in_flight_{}:{}\r\n", kHeldNames[kind], in_flight.by_kind[kind]);
+  }
+  for (const Holder& holder : in_flight.clients.largest) {
+    fmt::format_to(out, "in_flight_holder:{} bytes={}\r\n", holder.who, holder.bytes);
+  }
 }
 
 void persistence_section(const NodeStatus& status, Out out) {

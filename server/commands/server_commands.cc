@@ -40,6 +40,13 @@ std::string password_text(NodeFacts& facts) {
   return facts.passwords().empty() ? std::string() : facts.passwords().front();
 }
 std::string databases(NodeFacts&) { return std::to_string(kKeyspacesMax); }
+// Redis's three classes; there are only normal clients here. Beyond the first figure no request of
+// a client is run, the second and the third close it.
+std::string output_limits(NodeFacts& facts) {
+  const InFlightStatus limits = facts.status().in_flight;
+  return fmt::format("normal {} {} {} slave 0 0 0 pubsub 0 0 0", limits.client_part,
+                     limits.client_output_bytes, limits.client_output_wait_ms / 1000);
+}
 std::string longest_value(NodeFacts& facts) { return std::to_string(facts.value_bytes_max()); }
 std::string none(NodeFacts&) { return ""; }
 std::string zero(NodeFacts&) { return "0"; }
@@ -58,13 +65,21 @@ struct Parameter {
   std::string (*value)(NodeFacts& facts);
 };
 constexpr Parameter kParameters[] = {
-    {"appendfsync", sync_policy},   {"appendonly", durable},
-    {"bind", redis_host},           {"cluster-enabled", no},
-    {"databases", databases},       {"maxclients", maximum_clients},
-    {"maxmemory", maximum_memory},  {"maxmemory-policy", eviction},
-    {"port", redis_port},           {"proto-max-bulk-len", longest_value},
-    {"requirepass", password_text}, {"save", none},
-    {"tcp-keepalive", zero},        {"timeout", zero},
+    {"appendfsync", sync_policy},
+    {"appendonly", durable},
+    {"bind", redis_host},
+    {"client-output-buffer-limit", output_limits},
+    {"cluster-enabled", no},
+    {"databases", databases},
+    {"maxclients", maximum_clients},
+    {"maxmemory", maximum_memory},
+    {"maxmemory-policy", eviction},
+    {"port", redis_port},
+    {"proto-max-bulk-len", longest_value},
+    {"requirepass", password_text},
+    {"save", none},
+    {"tcp-keepalive", zero},
+    {"timeout", zero},
 };
 
 const Parameter* find_parameter(std::string_view name) {

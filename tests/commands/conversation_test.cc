@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <initializer_list>
+#include <optional>
+
 #include "tests/commands/command_cluster.h"
 
 namespace kvorum::server {
@@ -209,6 +213,139 @@ TEST(Conversation, IdsCountInSteps) {
   TestClient first(cluster, 0), second(cluster, 0);
   EXPECT_EQ(first.say("CLIENT", "ID"), ":3\r\n");
   EXPECT_EQ(second.say("CLIENT", "ID"), ":5\r\n");
+}
+
+// A cluster whose clients share so many bytes in flight.
+struct Bounded {
+  explicit Bounded(size_t nodes) {
+    options.in_flight = &share;
+    cluster.emplace(nodes, nullptr, options);
+  }
+
+  // Lets everything happen, in the smallest steps; returns what came, and notes the most held.
+  std::string finish(TestClient& client) {
+    std::string all;
+    for (int rounds = 0; rounds < 100'000; ++rounds) {
+      all += client.send("");
+      highest = std::max(highest, share.used());
+      const bool moved = cluster->deliver_once();
+      highest = std::max(highest, share.used());
+      if (!moved && client.unread_bytes() == 0 && !client.conversation().has_pending()) break;
+    }
+    return all + client.take();
+  }
+
+  // Once all is answered and taken.
+  uint64_t left(std::initializer_list<TestClient*> clients) {
+    for (TestClient* const client : clients) client->conversation().set_buffers(0, 0);
+    for (const auto& node : cluster->nodes) node->dispatcher.count_held();
+    return share.used();
+  }
+
+  InFlight in_flight{16 << 20};
+  InFlightShare share{in_flight};
+  DispatcherOptions options;
+  std::optional<CommandCluster> cluster;
+  uint64_t highest = 0;
+};
+
+TEST(Conversation, APipelineOfLargeRepliesRunsInPiecesAndInOrder) {
+  for (const bool memcached : {false, true}) {
+    Bounded bounded(3);
+    TestClient writer(*bounded.cluster, 0);
+    TestClient client(*bounded.cluster, 0,
+                      memcached ? TestClient::memcached() : TestClient::plain());
+    std::string pipeline, wanted;
+    for (const char* key : {"a", "b", "c"}) writer.say("SET", key, std::string(100'000, *key));
+    for (int i = 0; i < 400; ++i) {
+      const std::string key(1, static_cast<char>('a' + i % 3));
+      const std::string value(100'000, key[0]);
+      pipeline += memcached ? "get " + key + "\r\n" : TestClient::resp({"GET", key});
+      wanted += memcached ? "VALUE " + key + " 0 100000\r\n" + value + "\r\nEND\r\n"
+                          : "$100000\r\n" + value + "\r\n";
+    }
+    std::string got = client.send(pipeline);
+    EXPECT_TRUE(client.conversation().blocked());
+    got += bounded.finish(client);
+    EXPECT_EQ(got.size(), wanted.size());
+    EXPECT_TRUE(got == wanted);
+    EXPECT_LT(bounded.highest, 4u << 20) << "40 MB were asked for";
+    EXPECT_EQ(bounded.left({&writer, &client}), 0u);
+    for (const auto& node : bounded.cluster->nodes) EXPECT_EQ(node->coordinator.held_bytes(), 0u);
+  }
+}
+
+TEST(Conversation, WhoTakesNoRepliesHasNoRequestRun) {
+  Bounded bounded(1);
+  TestClient client(*bounded.cluster, 0);
+  client.say("SET", "k", "v");
+  client.conversation().set_buffers(0, 2 << 20);
+  EXPECT_EQ(client.send(TestClient::resp({"GET", "k"})), "");
+  EXPECT_TRUE(client.conversation().blocked());
+  EXPECT_GT(client.unread_bytes(), 0u);
+  TestClient other(*bounded.cluster, 0);
+  EXPECT_EQ(other.say("GET", "k"), "$1\r\nv\r\n");
+  client.conversation().set_buffers(0, 0);
+  EXPECT_EQ(client.send(""), "$1\r\nv\r\n");
+}
+
+TEST(Conversation, ACommandWhoseReplyIsTooLargeFailsAndTheNextOneDoesNot) {
+  for (const bool memcached : {false, true}) {
+    for (const size_t nodes : {1, 3}) {
+      Bounded bounded(nodes);
+      TestClient writer(*bounded.cluster, 0);
+      TestClient client(*bounded.cluster, 0,
+                        memcached ? TestClient::memcached() : TestClient::plain());
+      writer.say("SET", "k", std::string(100'000, 'x'));
+      std::vector<std::string> words = {"MGET"};
+      std::string line = "get";
+      for (int i = 0; i < 150; ++i) {
+        words.push_back("k");
+        line += " k";
+      }
+      std::string got = client.send(memcached ? line + "\r\n" : TestClient::resp(words));
+      got += bounded.finish(client);
+      EXPECT_TRUE(got.starts_with(memcached ? "SERVER_ERROR the reply is too large: "
+                                            : "-ERR the reply is too large: "))
+          << got.substr(0, 100);
+      EXPECT_LT(bounded.highest, 14u << 20);
+      words.resize(51);
+      got = client.line(memcached ? "get k k\r\n" : TestClient::resp(words));
+      EXPECT_GT(got.size(), memcached ? 200'000u : 5'000'000u);
+      EXPECT_EQ(bounded.left({&writer, &client}), 0u);
+    }
+  }
+}
+
+TEST(Conversation, ACommandOfManyKeysIsSentInPiecesWithinItsPart) {
+  Bounded bounded(3);
+  TestClient writer(*bounded.cluster, 0);
+  writer.say("SET", "k", std::string(100'000, 'x'));
+  TestClient client(*bounded.cluster, 1);
+  std::vector<std::string> words = {"MGET"};
+  for (int i = 0; i < 60; ++i) words.push_back("k");
+  client.send(TestClient::resp(words));
+  EXPECT_TRUE(client.conversation().blocked());
+  EXPECT_LE(client.conversation().held_bytes(), 1'300'000u);
+  const std::string got = bounded.finish(client);
+  EXPECT_EQ(got.size(), 5u + 60 * 100'011);
+  EXPECT_EQ(bounded.left({&writer, &client}), 0u);
+}
+
+TEST(Conversation, WhoHangsUpGivesBackWhatHeHeld) {
+  Bounded bounded(3);
+  TestClient writer(*bounded.cluster, 0);
+  writer.say("SET", "k", std::string(100'000, 'x'));
+  {
+    TestClient client(*bounded.cluster, 0);
+    std::string pipeline = TestClient::resp({"MGET", "k", "k", "k", "k"});
+    for (int i = 0; i < 5; ++i) pipeline += TestClient::resp({"GET", "k"});
+    client.send(pipeline);
+    EXPECT_GT(bounded.share.used(), 500'000u);
+    client.hang_up();
+  }
+  bounded.cluster->settle();
+  EXPECT_EQ(bounded.left({&writer}), 0u);
 }
 
 }  // namespace

@@ -34,6 +34,53 @@ TEST(ReplyQueue, LaterRepliesWaitForTheirTurn) {
   EXPECT_EQ(queue.waiting(), 0u);
 }
 
+TEST(ReplyQueue, AReplyOfSeveralPartsTakesItsTurn) {
+  ReplyQueue queue;
+  const auto first = queue.open(), second = queue.open(), third = queue.open();
+  std::string parts = "b";
+  queue.put(second, "*1:", parts);
+  queue.close(second);
+  EXPECT_EQ(queue.bytes(), 4u);
+  parts = "a";
+  queue.put(first, "*2:", parts);
+  queue.close(first);
+  EXPECT_EQ(queue.output(), "*2:a*1:b");
+  parts = "c";
+  queue.put(third, "*3:", parts);
+  queue.close(third);
+  EXPECT_EQ(queue.output(), "*2:a*1:b*3:c");
+}
+
+TEST(ReplyQueue, ManyPlacesMayWaitAgainAfterAllWereAnswered) {
+  ReplyQueue queue;
+  for (int round = 0; round < 3; ++round) {
+    std::vector<ReplyQueue::Place> places;
+    for (int i = 0; i < 1000; ++i) places.push_back(queue.open());
+    for (size_t i = places.size(); i > 0; --i) {
+      queue.writer(places[i - 1]).append("x");
+      queue.close(places[i - 1]);
+    }
+    EXPECT_EQ(queue.output().size(), 1000u);
+    queue.output().clear();
+  }
+}
+
+TEST(ReplyQueue, ResetForgetsAllAndKeepsNoMemory) {
+  ReplyQueue queue;
+  queue.open();
+  const auto second = queue.open();
+  queue.writer(second).append(std::string(1'000'000, 'x'));
+  queue.close(second);
+  queue.reset();
+  EXPECT_EQ(queue.bytes(), 0u);
+  EXPECT_EQ(queue.waiting(), 0u);
+  EXPECT_LT(queue.output().capacity(), 100u);
+  const auto next = queue.open();
+  queue.writer(next).append("a");
+  queue.close(next);
+  EXPECT_EQ(queue.output(), "a");
+}
+
 RC_GTEST_PROP(ReplyQueue, AnyOrderOfAnswersGivesTheOrderOfRequests, ()) {
   ReplyQueue queue;
   std::string wanted;

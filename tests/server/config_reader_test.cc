@@ -158,6 +158,8 @@ TEST(ConfigProblems, WrongValuesAreNamed) {
        "limits.value_warn: 1gb is out of range; allowed are 1b to 512mb"},
       {"limits: {pipeline_bytes: 1kb}",
        "limits.pipeline_bytes: 1kb is out of range; allowed are 64kb to 16gb"},
+      {"limits: {in_flight: 1mb}",
+       "limits.in_flight: 1mb is out of range; allowed are 16mb to 1tb"},
       {"limits: {siblings: 0}", "limits.siblings: 0 is out of range; allowed are 1 to 10000"},
       {"limits: {clock_entries_max: 3}",
        "limits.clock_entries_max: 3 is out of range; allowed are 4 to 1000"},

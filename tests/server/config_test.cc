@@ -51,6 +51,9 @@ TEST(ConfigDefaults, NoFileIsOneDurableNodeOnTheUsualPorts) {
   EXPECT_EQ(config.limits.value_bytes, 512U << 20);
   EXPECT_EQ(config.limits.value_warn_bytes, 1U << 20);
   EXPECT_EQ(config.limits.pipeline_bytes, 64U << 20);
+  EXPECT_EQ(config.limits.in_flight_bytes, 256U << 20);
+  EXPECT_EQ(config.limits.client_output_bytes, 1U << 20);
+  EXPECT_EQ(config.limits.client_output_wait_ms, 60'000U);
   EXPECT_EQ(config.limits.siblings, 100U);
   EXPECT_EQ(config.limits.clock_entries_max, 10U);
   EXPECT_EQ(config.limits.hints_bytes, 1U << 30);
@@ -89,6 +92,7 @@ engine:  {type: memory, sync: always, memory: 64mb, eviction: none}
 reactors: 4
 limits:  {clients: 7, request_timeout: 250ms, value: 3mb, value_warn: 2kb,
           pipeline_bytes: 1gb, siblings: 9,
+          in_flight: 2gb, client_output: 3mb, client_output_wait: 4s,
           clock_entries_max: 15, hints: 256mb, foreground_p99: 25ms}
 password: 1234
 timing:  {gossip: 10ms, hints: 20ms, anti_entropy: 1m, read_repair_wait: 0, scrub: 2h}
@@ -126,6 +130,9 @@ log:     {level: debug, format: json}
   EXPECT_EQ(config.limits.value_bytes, 3U << 20);
   EXPECT_EQ(config.limits.value_warn_bytes, 2048U);
   EXPECT_EQ(config.limits.pipeline_bytes, 1U << 30);
+  EXPECT_EQ(config.limits.in_flight_bytes, 2ULL << 30);
+  EXPECT_EQ(config.limits.client_output_bytes, 3U << 20);
+  EXPECT_EQ(config.limits.client_output_wait_ms, 4'000U);
   EXPECT_EQ(config.limits.siblings, 9U);
   EXPECT_EQ(config.limits.clock_entries_max, 15U);
   EXPECT_EQ(config.limits.hints_bytes, 256U << 20);

@@ -53,7 +53,9 @@ class StreamTest : public testing::Test, public StreamOwner {
   asio::io_context io;
   Pair pair{io};
   PollSet polls{io};
-  StreamShare share{polls};
+  InFlight in_flight{InFlight::kLimitUsual};
+  InFlightShare in_flight_share{in_flight};
+  StreamShare share{polls, in_flight_share};
   Stream stream{std::move(pair.theirs), share, *this};
   std::function<void(std::string_view)> shown;
   std::string received;
@@ -109,6 +111,32 @@ TEST_F(StreamTest, WhatIsNotTakenIsShownAgainWithWhatFollows) {
   run();
   EXPECT_EQ(received, "abcdefgh");
   EXPECT_FALSE(stream.has_kept_input());
+}
+
+TEST_F(StreamTest, WhatIsKeptAndWhatIsNotSentIsInFlight) {
+  stream.start();
+  takes_max = 0;
+  write("abcdef");
+  run();
+  std::string large(20'000'000, 'x');
+  stream.send(large);
+  ASSERT_TRUE(stream.sending());
+  in_flight_share.tell();
+  EXPECT_EQ(in_flight.used(HeldFor::kRequests), 6u);
+  EXPECT_GE(in_flight.used(HeldFor::kReplies), 20'000'000u);
+  EXPECT_LT(in_flight.used(HeldFor::kReplies), 21'000'000u);
+  EXPECT_LE(stream.acknowledged_bytes(), stream.sent_bytes());
+  size_t read = 0;
+  while (read < 20'000'000) {
+    read += read_available().size();
+    io.restart();
+    io.poll();
+  }
+  takes_max = SIZE_MAX;
+  stream.resume();
+  in_flight_share.tell();
+  EXPECT_EQ(in_flight.used(), 0u);
+  EXPECT_EQ(stream.acknowledged_bytes(), 20'000'000u);
 }
 
 TEST_F(StreamTest, AnOwnerThatWantsNoInputIsNotReadFor) {
