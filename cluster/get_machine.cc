@@ -64,6 +64,7 @@ Progress GetMachine::begin_reading(SlotId id, Operation& operation, uint8_t r, N
   operation.phase = Operation::Phase::kReading;
   operation.needed = r;
   operation.object.clear();
+  operation.large_object = nullptr;  // of a first write
   operation.object_digest = 0;
   ++operation.attempt;
   core_.choose_targets(key, now, &operation.targets, &dead);
