@@ -293,7 +293,7 @@ def doubtful_configurations_are_warned_of():
     with Cluster(BINARY, 'a', 'engine: {type: memory}', 'name: test\n  secret: short') as cluster:
         path = cluster.config
         done = run(BINARY, 'config', 'check', path)
-        place = '%s:2:11: warning: cluster.secret: 5 bytes' % path
+        place = '%s:3:11: warning: cluster.secret: 5 bytes' % path
         checks.that('config check warns', done.returncode == 0 and place in done.stderr, done)
         done = run(BINARY, 'config', 'check', '--strict', path)
         checks.that('strictly it is a mistake', done.returncode == 1 and place in done.stderr, done)
@@ -354,7 +354,8 @@ def clocks_are_compared():
         )
         checks.that('the API has it to the millisecond', near, offsets('a'))
         table = run(BINARY, 'status', '--admin', cluster.address('a', 'admin')).stdout
-        checks.that('status shows it', re.search(r'problem: c: its clock is 600.0 s ahead', table), table)
+        shown = re.search(r'problem: c: its clock is 600.0 s ahead', table)
+        checks.that('status shows it', shown, table)
         with cluster.resp('a') as client:
             text = client('KV.CLUSTER', 'STATUS').decode()
             shown = re.search(r'member_c:.*clock_offset_ms=(599|600)\d{3}', text)
