@@ -225,7 +225,7 @@ void Coordinator::prefetch(std::span<const Frame> frames) const {
 void Coordinator::on_flow(MemberIndex peer, const FrameHead& head, Now now) {
   impl_->core.health.heard(peer, now.steady_us);
   Operation* const operation = impl_->core.operations.find(head.operation);
-  if (operation) operation->flowed_us = now.steady_us;
+  if (operation) impl_->core.note_flow(*operation, now);
 }
 
 void Coordinator::on_link(MemberIndex peer, bool up, Now now) {

@@ -212,7 +212,6 @@ class Core {
  public:
   // 4 MB a second: slower ones are not waited for.
   static constexpr size_t kFlowBytesPerMsLeast = 4096;
-  static constexpr uint64_t kFlowSilenceUs = 1'000'000;
 
   Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first_view,
        const CoordinatorOptions& coordinator_options, uint64_t rng_seed);
@@ -290,11 +289,18 @@ class Core {
     const size_t more = std::max(operation.large_bytes, request.value.size());
     return (timeout_ms(request) + flow_ms(more) - flow_ms(request.value.size())) * 250ULL;
   }
-  // Until then nobody is silent: bytes of a large frame flowed less than a quarter of the time ago,
-  // or, in answers to short questions, less than a second. 0 where there is none.
+  // Until then nobody is silent: bytes of a large frame flowed less than a quarter of the time ago.
+  // 0 where there is none.
   uint64_t flows_until_us(const Operation& operation) const {
-    const uint64_t silence_us = std::max(quarter_us(operation), kFlowSilenceUs);
-    return operation.flowed_us == 0 ? 0 : operation.flowed_us + silence_us;
+    return operation.flowed_us == 0 ? 0 : operation.flowed_us + quarter_us(operation);
+  }
+  // Bytes of a large frame flow. How long an answer is nobody knew when it was asked for, so the
+  // whole time counts from here; the time of an edit may have been granted by another node.
+  void note_flow(Operation& operation, Now now) const {
+    operation.flowed_us = now.steady_us;
+    if (operation.request().kind == Request::Kind::kEdit) return;
+    const uint64_t timeout_us = 4 * quarter_us(operation);
+    operation.deadline_us = std::max(operation.deadline_us, now.steady_us + timeout_us);
   }
   // Whether a timer of the operation came while its bytes flow: it comes again.
   bool still_flows(SlotId id, const Operation& operation, Now now) {

@@ -171,6 +171,32 @@ TEST_F(LargeFramesTest, ALargeAnswerIsReadWhereItIsAskedFor) {
   EXPECT_TRUE(answer(third, 7)->values == std::vector<std::string>{large});
 }
 
+TEST_F(LargeFramesTest, AReadWaitsAsLongAsItsAnswerFlows) {
+  const size_t first = cluster.node_for("k", 0), third = cluster.node_for("k", 2);
+  begin_set(first, "k", large);
+  carry(first);
+  cluster.restart_wiped(third);
+  outbox(third).takes_large = true;
+  Request request;
+  request.key = cluster.ref("k");
+  cluster.nodes[third]->coordinator->submit(request, 7, cluster.now_of(third));
+  cluster.settle();
+  size_t asked = 0;
+  while (asked < 2 && outbox(asked).large.empty()) ++asked;
+  ASSERT_FALSE(outbox(asked).large.empty());
+  ByteReader reader(std::string_view(outbox(asked).large[0].frame.front).substr(12));
+  const FrameHead head{MessageType::kReplicaReadReply, 0, 0, reader.u64()};
+  for (int pause = 0; pause < 8; ++pause) {
+    cluster.nodes[third]->coordinator->on_flow(static_cast<MemberIndex>(asked), head,
+                                               cluster.now_of(third));
+    cluster.pass_ms(400);
+  }
+  EXPECT_EQ(answer(third, 7), nullptr);
+  for (size_t node = 0; node < 3; ++node) carry(node);
+  ASSERT_TRUE(answer(third, 7));
+  EXPECT_TRUE(answer(third, 7)->values == std::vector<std::string>{large});
+}
+
 // The window was one, and the large one was it.
 TEST_F(LargeFramesTest, SmallHintsDoNotWaitForALargeOne) {
   const size_t first = cluster.node_for("k", 0), third = cluster.node_for("k", 2);
