@@ -59,7 +59,10 @@ Configuration configuration_of(const ClusterView& view) {
     configuration.members.push_back({member.name, member.weight, member.rack, member.zone});
   }
   configuration.keyspaces = view.keyspaces;
-  for (KeyspacePolicy& policy : configuration.keyspaces) policy.name.clear();
+  for (uint8_t db = 0; db < kKeyspacesMax; ++db) {
+    configuration.keyspaces[db].name.clear();
+    configuration.keyspaces[db].db = db;
+  }
   return configuration;
 }
 

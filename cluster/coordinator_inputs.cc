@@ -55,7 +55,7 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
   if (operation.retried && operation.request().kind == Request::Kind::kEdit) {
     retry_leave.ask(id, operation, now);
   } else {
-    run_at(forwarding.coordinator_of(operation), id, operation, now);
+    run_at(forwarding.coordinator_of(operation, now), id, operation, now);
   }
   return true;
 }

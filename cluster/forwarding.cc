@@ -50,7 +50,7 @@ MemberIndex Forwarding::choose(const Request& request,
   return best;
 }
 
-MemberIndex Forwarding::coordinator_of(const Operation& operation) const {
+MemberIndex Forwarding::coordinator_of(const Operation& operation, Now now) const {
   const Request& request = operation.request();
   const bool edit = request.kind == Request::Kind::kEdit;
   const bool primary = core_.is_primary(core_.self(), request.key);
@@ -58,7 +58,11 @@ MemberIndex Forwarding::coordinator_of(const Operation& operation) const {
   // retry was there already.
   const bool keeps = operation.hops >= kHopsMax ||
                      (primary && (!edit || operation.retried || core_.parts.table->failed()));
-  return keeps ? core_.self() : choose(request, operation.tried);
+  if (keeps) return core_.self();
+  const MemberIndex chosen = choose(request, operation.tried);
+  // It may be right, too: a frozen node would cost the client a quarter of its time once more.
+  const bool stays = primary && chosen != kNoMember && !core_.health.lively(chosen, now.steady_us);
+  return stays ? core_.self() : chosen;
 }
 
 ForwardEnvelope Forwarding::envelope_of(const Operation& operation, Now now) {

@@ -39,8 +39,9 @@ class Forwarding {
   MemberIndex choose(const Request& request, const InlineVector<MemberIndex, 4>& tried) const;
 
   // Who runs a request that was forwarded to this node: a fallback that sees a healthy primary, and
-  // for a put a later primary that sees an earlier one, passes it on, but not round in circles.
-  MemberIndex coordinator_of(const Operation& operation) const;
+  // for a put a later primary that heard an earlier one just now, passes it on, but not round in
+  // circles.
+  MemberIndex coordinator_of(const Operation& operation, Now now) const;
 
   // An origin for an edit that may be run by another node, never 0.
   uint64_t new_origin() { return core_.rng.next() | 1; }

@@ -78,7 +78,6 @@ bool ChunkSender::can_send() const {
 void ChunkSender::begin_some() {
   while (!waiting_.empty() && begun_.size() < kTogetherMax) {
     Transfer& transfer = begun_.emplace_back();
-    transfer.number = ++last_number_;
     transfer.frame = std::move(waiting_.front());
     waiting_.pop_front();
     ByteReader reader(travelling_front(transfer.frame));
@@ -98,6 +97,8 @@ void ChunkSender::put_chunks(std::string& batch, uint64_t now_us) {
 }
 
 void ChunkSender::put_chunk(std::string& batch, Transfer& transfer, uint64_t now_us) {
+  // In the order of their first chunks, which the other side insists on.
+  if (transfer.sent == 0) transfer.number = ++last_number_;
   FrameWriter writer(batch, {MessageType::kChunk, 0, 0, transfer.number});
   put_u64(batch, transfer.sent);
   put_u64(batch, now_us);

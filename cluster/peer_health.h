@@ -60,6 +60,7 @@ class PeerHealth {
   static constexpr uint64_t kRetryMaxUs = 2'000'000;
   static constexpr uint64_t kSlowLeastUs = 10'000;
   static constexpr uint64_t kSlowTimes = 10;
+  static constexpr uint64_t kLivelyUs = 100'000;
 
   explicit PeerHealth(Rng& rng) : rng_(rng) {}
 
@@ -76,6 +77,10 @@ class PeerHealth {
   // Both can ask each other.
   bool linked_both_ways(MemberIndex peer) const {
     return peer == self_ || (linked(peer) && !peers_[peer].one_way);
+  }
+  // Healthy, and it answered a moment ago: it is no frozen one that nobody suspects yet.
+  bool lively(MemberIndex peer, uint64_t now_us) const {
+    return healthy(peer) && (peer == self_ || now_us < peers_[peer].heard_us + kLivelyUs);
   }
   bool slow(MemberIndex peer) const { return peer != self_ && peers_[peer].slow; }
   // Nearness by powers of two of the mean latency, this node nearest: for sorting.

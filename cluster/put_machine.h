@@ -55,7 +55,7 @@ class PutMachine {
   bool waited_for_half(const Operation& operation, Now now) const;
   bool comes_too_early(const Operation& operation, Now now) const;
   void begin_again(SlotId id, Operation& operation, Now now);
-  bool passes_on(const Operation& operation) const;
+  bool passes_on(const Operation& operation, Now now) const;
   void try_again(SlotId id, Operation& operation, Now now);
   struct Failure {
     Outcome outcome;

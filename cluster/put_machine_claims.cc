@@ -94,9 +94,9 @@ void PutMachine::release_claims(SlotId id, Operation& operation) {
   operation.claimed.clear();
 }
 
-bool PutMachine::passes_on(const Operation& operation) const {
+bool PutMachine::passes_on(const Operation& operation, Now now) const {
   const MemberIndex holder = operation.claim_holder;
-  return holder != kNoMember && holder != core_.self() && core_.health.healthy(holder) &&
+  return holder != kNoMember && holder != core_.self() && core_.health.lively(holder, now.steady_us) &&
          !operation.is_retry() && !operation.second_write_done &&
          operation.hops < Forwarding::kHopsMax;
 }
@@ -108,7 +108,7 @@ void PutMachine::contend(SlotId id, Operation& operation, Now now) {
   if (now.steady_us >= operation.deadline_us) {
     return fail(id, operation, {Outcome::kNoQuorum, kClaimed}, now);
   }
-  if (passes_on(operation)) {
+  if (passes_on(operation, now)) {
     operation.hops = Forwarding::kHopsMax - 1;  // it must not come back
     return core_.starter->run_at(operation.claim_holder, id, operation, now);
   }

@@ -9,7 +9,7 @@ namespace kvorum::cluster {
 
 void RetryLeave::ask(SlotId id, Operation& operation, Now now) {
   if (planted(PlantedBug::kRetryUnasked)) {
-    return core_.starter->run_at(forwarding_.coordinator_of(operation), id, operation, now);
+    return core_.starter->run_at(forwarding_.coordinator_of(operation, now), id, operation, now);
   }
   operation.kind = Operation::Kind::kAwaitsLeave;
   operation.asked_us = now.steady_us;
@@ -34,7 +34,7 @@ bool RetryLeave::on_leave(MemberIndex from, const Frame& frame, Now now) {
     core_.release(id);
     return true;
   }
-  core_.starter->run_at(forwarding_.coordinator_of(*operation), id, *operation, now);
+  core_.starter->run_at(forwarding_.coordinator_of(*operation, now), id, *operation, now);
   return true;
 }
 

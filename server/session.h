@@ -57,7 +57,7 @@ class Session final : public StreamOwner {
   Stream stream_;
   std::optional<Conversation> conversation_;
   bool draining_ = false;
-  bool drained_ = false;  // what is left of the input is no whole request
+  bool drained_ = false;    // what is left of the input is no whole request
   bool held_back_ = false;  // input is kept because the conversation was blocked, or the turn full
   uint64_t acknowledged_bytes_ = 0, took_at_us_ = 0;
   size_t received_bytes_ = 0;

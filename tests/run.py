@@ -34,7 +34,8 @@ class Suite:
 
 
 def python_suites(group, folder, binary):
-    """Programs of a folder: *_test.py, and whatever else has a main part; the rest are modules."""
+    """Programs of a folder: *_test.py, and whatever else has a main part or a first
+    line that names its interpreter; the rest are modules."""
     suites = []
     path = os.path.join(ROOT, folder)
     for file in sorted(os.listdir(path) if os.path.isdir(path) else []):
@@ -43,7 +44,7 @@ def python_suites(group, folder, binary):
             continue
         with open(full, encoding='utf-8') as source:
             text = source.read()
-        if file.endswith('_test.py') or '__main__' in text:
+        if file.endswith('_test.py') or '__main__' in text or text.startswith('#!'):
             alone = ALONE_MARK.search(text) is not None
             suites.append(Suite(group, file[:-3], [sys.executable, full, binary], alone))
     return suites

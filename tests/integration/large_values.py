@@ -190,7 +190,8 @@ def large_beside_small(engine, sizes):
                 return [cluster.resident_bytes(name) / MB for name in cluster.names]
 
             until(lambda: max(rest()) < 300, 5)
-            told('peak RSS %s MB, after %s MB' % ([int(p) for p in peaks], [int(r) for r in rest()]))
+            whole = [[int(each) for each in figures] for figures in (peaks, rest())]
+            told('peak RSS %s MB, after %s MB' % tuple(whole))
 
 
 def hints_do_not_wait(megabytes, keys):

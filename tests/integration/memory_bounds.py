@@ -282,16 +282,23 @@ def holders_are_shown():
             checks.that('kvorum status names the largest holder', named, status())
 
 
-checks.attempt('clients that do not read', clients_that_do_not_read)
-checks.attempt('clients that read', clients_that_read)
 LATE_READERS = (
     ('redis', Resp.encode('GETRANGE', 'big', 0, 19_999), bulk(VALUE[:20_000]), 'GETRANGE of 20 KB'),
     ('redis', Resp.encode('EXISTS', 'k' * 1400), b':1\r\n', 'EXISTS of a 1.4 KB key'),
     ('memcached', b'get absent\r\n', b'END\r\n', 'memcached get'),
 )
-for late_reader in LATE_READERS:
-    checks.attempt(late_reader[-1], writes_all_before_reading, *late_reader)
-checks.attempt('one command', one_command_of_many_values)
-checks.attempt('stuck clients', stuck_clients_are_closed)
-checks.attempt('holders', holders_are_shown)
-sys.exit(checks.summary())
+
+
+def main():
+    checks.attempt('clients that do not read', clients_that_do_not_read)
+    checks.attempt('clients that read', clients_that_read)
+    for late_reader in LATE_READERS:
+        checks.attempt(late_reader[-1], writes_all_before_reading, *late_reader)
+    checks.attempt('one command', one_command_of_many_values)
+    checks.attempt('stuck clients', stuck_clients_are_closed)
+    checks.attempt('holders', holders_are_shown)
+    return checks.summary()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

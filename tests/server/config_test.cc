@@ -90,9 +90,8 @@ keyspaces:
             reads_when_short: serve}
 engine:  {type: memory, sync: always, memory: 64mb, eviction: none}
 reactors: 4
-limits:  {clients: 7, request_timeout: 250ms, value: 3mb, value_warn: 2kb,
-          pipeline_bytes: 1gb, siblings: 9,
-          in_flight: 2gb, client_output: 3mb, client_output_wait: 4s,
+limits:  {clients: 7, request_timeout: 250ms, value: 3mb, value_warn: 2kb, pipeline_bytes: 1gb,
+          siblings: 9, in_flight: 2gb, client_output: 3mb, client_output_wait: 4s,
           clock_entries_max: 15, hints: 256mb, foreground_p99: 25ms}
 password: 1234
 timing:  {gossip: 10ms, hints: 20ms, anti_entropy: 1m, read_repair_wait: 0, scrub: 2h}

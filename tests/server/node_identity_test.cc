@@ -28,6 +28,7 @@ StoreClaim claim_of(const std::string& name, size_t members = 1) {
   for (const std::string& member : claim.member_names) {
     claim.configuration.members.push_back({member, 1, {}, {}});
   }
+  for (uint8_t db = 0; db < kKeyspacesMax; ++db) claim.configuration.keyspaces[db].db = db;
   return claim;
 }
 
