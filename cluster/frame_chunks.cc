@@ -183,15 +183,24 @@ ChunkAssembler::Result ChunkAssembler::on_chunk(const Frame& chunk) {
   held_bytes_ += bytes.size();
   head_ = assembly->head;
   const bool is_whole = assembly->taken == assembly->total;
-  if (is_whole || assembly->taken - assembly->told >= kTakenEvery) {
-    assembly->told = assembly->taken;
-    owed_.push_back({number, assembly->taken});
+  untold_bytes_ += bytes.size();
+  if (untold_bytes_ >= kTakenEvery) {
+    for (Assembly& one : assemblies_) owe(one);
+    untold_bytes_ = 0;
+  } else if (is_whole) {
+    owe(*assembly);
   }
   if (!is_whole) return Result::kMore;
   whole_ = std::move(assembly->payload);
   held_bytes_ -= whole_.size();
   assemblies_.erase(assemblies_.begin() + (assembly - assemblies_.data()));
   return Result::kWhole;
+}
+
+void ChunkAssembler::owe(Assembly& assembly) {
+  if (assembly.told == assembly.taken) return;
+  assembly.told = assembly.taken;
+  owed_.push_back({assembly.number, assembly.taken});
 }
 
 void ChunkAssembler::put_taken(std::string& batch) {

@@ -91,7 +91,9 @@ class ChunkSender {
 
 class ChunkAssembler {
  public:
+  // Of all frames together: each of them may be far from it when the window is full.
   static constexpr size_t kTakenEvery = 256 * 1024;
+  static_assert(kTakenEvery <= ChunkSender::kWindowBytes / 2);
 
   enum class Result : uint8_t { kMore, kWhole, kMalformed };
   Result on_chunk(const Frame& chunk);
@@ -120,6 +122,7 @@ class ChunkAssembler {
   };
 
   Assembly* begin(uint64_t number, ByteReader& reader);
+  void owe(Assembly& assembly);
 
   std::vector<Assembly> assemblies_;
   std::vector<Owed> owed_;
@@ -128,6 +131,7 @@ class ChunkAssembler {
   std::string whole_;
   uint64_t sent_us_ = 0;
   size_t held_bytes_ = 0;
+  size_t untold_bytes_ = 0;
 };
 
 }  // namespace kvorum::cluster

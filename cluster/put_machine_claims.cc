@@ -96,9 +96,9 @@ void PutMachine::release_claims(SlotId id, Operation& operation) {
 
 bool PutMachine::passes_on(const Operation& operation, Now now) const {
   const MemberIndex holder = operation.claim_holder;
-  return holder != kNoMember && holder != core_.self() && core_.health.lively(holder, now.steady_us) &&
-         !operation.is_retry() && !operation.second_write_done &&
-         operation.hops < Forwarding::kHopsMax;
+  return holder != kNoMember && holder != core_.self() && !operation.is_retry() &&
+         !operation.second_write_done && operation.hops < Forwarding::kHopsMax &&
+         core_.health.lively(holder, now.steady_us);
 }
 
 // Another node is about to edit the key. It runs this edit too, after its own.

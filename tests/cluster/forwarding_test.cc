@@ -66,6 +66,7 @@ TEST(Disagreement, PutsOfAKeyMeetAtTheFirstPrimaryAllTheSame) {
   const size_t first = cluster.node_for("k", 0);
   const size_t asked = cluster.node_for("k", 2);
   cluster.cut(first, asked);
+  cluster.get(cluster.node_for("k", 1), "k");  // so that it heard the first one just now
   const NodeId wanted = cluster.view->members[first].id;
   EXPECT_EQ(cluster.increment(asked, "k").service.coordinator, wanted);
   EXPECT_EQ(cluster.set(asked, "k", "v").service.coordinator, wanted);
