@@ -162,7 +162,7 @@ size_t PeerLink::on_input(std::string_view bytes) {
       const bool in_chunks = up_ && (frames[at].head.type == cluster::MessageType::kChunk ||
                                      frames[at].head.type == cluster::MessageType::kChunkTaken);
       if (in_chunks ? !on_chunk_frame(frames[at]) : !on_frame(frames[at])) break;
-      if (at + 1 == count || !holds_back()) continue;
+      if (at + 1 == count || at % kFramesPerLook != 0 || !holds_back()) continue;
       taken = ends[at];  // the others later, once more
       break;
     }
