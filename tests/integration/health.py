@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# alone: judges how long probes waited
 """What monitoring sees of real processes: livez, readyz, problems, exit statuses, and an admin
 address that serves probes whatever else knocks at it. health.py [path/to/kvorum]; ends with
 `N passed, N failed`."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# alone: measures CPU and how long clients waited
 """Values of many megabytes: what receiving them costs, three nodes that keep them and answer other
 clients meanwhile, and the errors of those that cannot be taken. large_values.py [path/to/kvorum]
 [--long]; the long form has values up to 300 MB and prints what it measured. Ends with

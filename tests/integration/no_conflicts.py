@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# alone: freezes a node to the beat of a clock
 """Three real processes, one of which stands still for 80 ms again and again, then one that is
 stopped and started: INCRs through all of them are counted exactly, and nobody meets siblings.
 no_conflicts.py [path/to/kvorum [seconds]]."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# alone: judges how long clients waited
 """One node as a process: starting, refusing to start, stopping, surviving kill -9, and clients that
 are many, large, slow or rude. processes.py [path/to/kvorum]; ends with `N passed, N failed`."""
 import json

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# alone: judges how long clients waited
 """Three real processes under load, one stopped with SIGTERM, or all in turn: clients of the others
 see no error. rolling_restart.py [path/to/kvorum]; ends with `N passed, N failed`."""
 import collections
@@ -287,7 +288,8 @@ def frozen_peer():
         cluster.send('c', signal.SIGSTOP)
         try:
             with cluster.resp('a') as client:
-                checks.that('a write succeeds', client('SET', 'k', 'v') == b'OK')
+                written = until(lambda: client('SET', 'k', 'v') == b'OK', 10)
+                checks.that('a write succeeds', written)
                 stop(cluster, 'a')
             cluster.start('a')
             back = until(lambda: healthy(cluster, 'a'), 10)

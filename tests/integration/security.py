@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# alone: judges how long clients waited
 """Strangers at the ports of real nodes, secrets that are changed while clients write, clocks that
 are off. security.py [path/to/kvorum]; ends with `N passed, N failed`."""
 import json
