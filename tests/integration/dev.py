@@ -8,13 +8,12 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 
-from node_processes import Checks, Resp, run, until
+from node_processes import Checks, Resp, is_free, run, until
 
 BINARY = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum')
 REDIS_PORT, OTHER_PORTS = 6379, (11211, 7379, 8379)
@@ -57,15 +56,6 @@ class Dev:
 def children_of(pid):
     with open('/proc/%d/task/%d/children' % (pid, pid), encoding='ascii') as file:
         return [int(child) for child in file.read().split()]
-
-
-def is_free(port):
-    with socket.socket() as probe:
-        try:
-            probe.bind(('127.0.0.1', port))
-            return True
-        except OSError:
-            return False
 
 
 def free_base():

@@ -46,6 +46,15 @@ PLACES = 4
 PLACE = int(os.environ.get('KVORUM_TEST_PLACE', '0')) % PLACES
 
 
+def is_free(port):
+    with socket.socket() as probe:
+        try:
+            probe.bind(('127.0.0.1', port))
+            return True
+        except OSError:
+            return False
+
+
 def free_ports(count):
     """Below those that the kernel gives to outgoing connections, so that none of these takes the
     port of a node that is down for a while."""

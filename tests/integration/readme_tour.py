@@ -11,13 +11,12 @@ import re
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-from node_processes import Checks
+from node_processes import Checks, is_free
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum')
@@ -41,15 +40,6 @@ def read_tour():
         elif line and not line.startswith('    '):
             steps.append((None, []))  # prose ends an output
     return [step for step in steps if step[0]]
-
-
-def is_free(port):
-    with socket.socket() as probe:
-        try:
-            probe.bind(('127.0.0.1', port))
-            return True
-        except OSError:
-            return False
 
 
 def free_shift():
