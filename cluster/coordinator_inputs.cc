@@ -63,6 +63,7 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
 // It ran nothing here: the asking node finds another.
 void Coordinator::Impl::refuse_forwarded(SlotId id, Operation& operation, Now now) {
   if (operation.request().kind == Request::Kind::kEdit) operation.kind = Operation::Kind::kPut;
+  forwarding.forget_seen(operation.forwarded);
   core.complete_failed(operation, Outcome::kClusterDown,
                        core.parts.agreement->reason(operation.keyspace), now);
   core.release(id);

@@ -37,6 +37,7 @@ bool Coordinator::Impl::handed_back(SlotId id, Operation& operation, Now now) {
                                   [&](MemberIndex member) { return member != core.self(); });
   if (core.coordination == Coordination::kHolds || alone) return false;
   if (operation.remote) {
+    forwarding.forget_seen(operation.forwarded);
     core.complete_failed(operation, Outcome::kClusterDown, kCoordinatesNothing, now);
     core.release(id);
     return true;

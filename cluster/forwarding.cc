@@ -65,13 +65,19 @@ MemberIndex Forwarding::coordinator_of(const Operation& operation, Now now) cons
   return stays ? core_.self() : chosen;
 }
 
+// Whoever is asked has to give up a little earlier, so that what it says for certain arrives.
+uint64_t Forwarding::remaining_us(const Operation& operation, Now now) {
+  if (now.steady_us >= operation.deadline_us) return 0;
+  const uint64_t left_us = operation.deadline_us - now.steady_us;
+  return left_us - left_us / kAnswerMargin;
+}
+
 ForwardEnvelope Forwarding::envelope_of(const Operation& operation, Now now) {
   ForwardEnvelope envelope;
   envelope.sent_us = now.steady_us;
   envelope.keyspace = operation.keyspace;
   envelope.hops = static_cast<uint8_t>(operation.hops + 1);
-  envelope.remaining_ms = static_cast<uint32_t>(
-      now.steady_us < operation.deadline_us ? (operation.deadline_us - now.steady_us) / 1000 : 0);
+  envelope.remaining_ms = static_cast<uint32_t>(remaining_us(operation, now) / 1000);
   return envelope;
 }
 

@@ -46,6 +46,8 @@ class Forwarding {
   // An origin for an edit that may be run by another node, never 0.
   uint64_t new_origin() { return core_.rng.next() | 1; }
 
+  // For whom this node asks to coordinate the request.
+  static uint64_t remaining_us(const Operation& operation, Now now);
   void send(SlotId id, Operation& operation, MemberIndex coordinator, Now now);
   // The store of the last of `tried` takes nothing: it ran nothing. False where nobody else can.
   bool refused(SlotId id, Operation& operation, Now now);
@@ -61,6 +63,8 @@ class Forwarding {
 
   // A forwarded edit that is not idempotent is run once, however often its frame arrives.
   bool seen_before(const ForwardedRequest& forwarded);
+  // It was not run, and is handed back: it may come again.
+  void forget_seen(const ForwardedRequest& forwarded) { seen_.erase(forwarded.origin); }
 
  private:
   static ForwardEnvelope envelope_of(const Operation& operation, Now now);
@@ -84,6 +88,7 @@ class Forwarding {
   void give_up(SlotId id, Operation& operation, Now now);
 
   static constexpr size_t kSeenMax = 65536;
+  static constexpr uint64_t kAnswerMargin = 32;  // a part of the time, on the way
   Core& core_;
   std::vector<TransitTime> transits_;  // by link
   std::deque<uint64_t> seen_order_;

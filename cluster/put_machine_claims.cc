@@ -96,6 +96,8 @@ void PutMachine::release_claims(SlotId id, Operation& operation) {
 
 bool PutMachine::passes_on(const Operation& operation, Now now) const {
   const MemberIndex holder = operation.claim_holder;
+  const auto& tried = operation.tried;  // it handed this edit back
+  if (std::find(tried.begin(), tried.end(), holder) != tried.end()) return false;
   return holder != kNoMember && holder != core_.self() && !operation.is_retry() &&
          !operation.second_write_done && operation.hops < Forwarding::kHopsMax &&
          core_.health.lively(holder, now.steady_us);

@@ -56,7 +56,7 @@ uint64_t RetryLeave::grant(MemberIndex from, SlotId id, Now now) {
   if (std::find(permitted.begin(), permitted.end(), from) == permitted.end()) {
     operation->permitted.push_back(from);
   }
-  return operation->deadline_us - now.steady_us;
+  return Forwarding::remaining_us(*operation, now);
 }
 
 }  // namespace kvorum::cluster

@@ -76,6 +76,8 @@ class DialedPeer::Link final : public PeerLink {
     return false;
   }
 
+  // A peer that stops has answered all that it was asked.
+  bool wants_last_input() const override { return true; }
   void on_closed(std::string_view why) override { peer_.lost(why); }
   // Both what is asked here and what is answered belongs to an operation of this reactor.
   void on_flow(const cluster::FrameHead& head) override {
@@ -292,6 +294,10 @@ void DialedPeer::look_at_silence(uint64_t now) {
   const uint64_t heard = std::max(link_->heard_us(), home_.parts().clock->woke_from_long_us());
   const uint64_t silence = now > heard ? now - heard : 0;
   if (silence >= PeerLink::kDeadAfterUs) return lost("it has been silent for 3 s");
+  if (stopping_) {  // it is asked nothing any more
+    deadline_us_ = heard + PeerLink::kDeadAfterUs;
+    return;
+  }
   if (ask_us_ != 0 && ask_us_ <= now) {
     ask_us_ = 0;
     link_->ping();
@@ -307,7 +313,7 @@ void DialedPeer::look_at_silence(uint64_t now) {
 }
 
 void DialedPeer::ask_clock(uint64_t now) {
-  if (state_ != State::kUp) return;
+  if (state_ != State::kUp || stopping_) return;
   if (now >= ask_clock_at_us_) {
     link_->ping();
     ask_clock_at_us_ = now + kClockEveryUs;

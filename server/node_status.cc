@@ -33,6 +33,8 @@ void LatencyStatus::add(const LatencyHistogram& histogram, uint64_t now_us) {
 const char* NodeStatus::state() const {
   if (!differing_configurations.empty()) return "degraded";
   if (transfers_active > 0 || copies_follow) return "moving";
+  // One more node that stops may leave too few copies that count toward R.
+  if (copies_not_whole > 0) return "degraded";
   const bool all_linked =
       std::all_of(members.begin(), members.end(), [](const MemberStatus& member) {
         return is_reachable(member) && (member.self || !member.seen.one_way);

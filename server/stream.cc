@@ -76,7 +76,8 @@ size_t Stream::room_wanted(size_t kept_bytes) const {
   return std::clamp(owner_.input_hint(), kRoomMin, believed);
 }
 
-void Stream::read_once() {
+// False where there was nothing to read, or the end.
+bool Stream::read_once() {
   const bool direct = !kept_.empty();
   char* into = share_.read_buffer.get();
   size_t room = StreamShare::kReadBytes;
@@ -87,16 +88,20 @@ void Stream::read_once() {
     room = std::min(kept_.room(), kReadOnceMax);
   }
   const ssize_t got = ::recv(watched_.socket, into, room, 0);
-  if (got == 0) return end();
+  if (got == 0) {
+    end();
+    return false;
+  }
   if (got < 0) {
-    if (errno == EAGAIN || errno == EINTR) return;
-    return broke(last_error());
+    if (errno != EAGAIN && errno != EINTR) broke(last_error());
+    return false;
   }
   const auto size = static_cast<size_t>(got);
   share_.bytes_in += size;
   if (direct) {
     kept_.commit(size);
-    return show_kept();
+    show_kept();
+    return true;
   }
   const std::string_view bytes(into, size);
   const size_t taken = owner_.on_input(bytes);
@@ -105,6 +110,7 @@ void Stream::read_once() {
     kept_.append(bytes.substr(taken));
     kept_held_.set(kept_.size());
   }
+  return true;
 }
 
 void Stream::end() {
@@ -136,7 +142,7 @@ void Stream::read_last() {
 
 void Stream::send(std::string& bytes) {
   KVORUM_CHECK(!sending());
-  if (!open_) return bytes.clear();
+  if (!open_ || takes_nothing_) return bytes.clear();
   unsent_.swap(bytes);
   unsent_offset_ = 0;
   if (push()) return;
@@ -152,7 +158,7 @@ bool Stream::push() {
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) return false;
-      broke(last_error());
+      broke_sending(last_error());
       return true;
     }
     share_.bytes_out += static_cast<size_t>(sent);
@@ -163,6 +169,16 @@ bool Stream::push() {
   give_back(unsent_, share_.unsent_kept_max);
   unsent_held_.set(0);
   return true;
+}
+
+void Stream::broke_sending(const error_code& error) {
+  takes_nothing_ = true;
+  unsent_.clear();
+  if (owner_.wants_last_input()) {
+    while (open_ && owner_.wants_input() && read_once()) {
+    }
+  }
+  if (open_) broke(error);
 }
 
 void Stream::on_writable() {

@@ -63,6 +63,8 @@ class StreamOwner {
   // The other side sends no more, but may still read. True: the stream stays open, for what is kept
   // and for replies; false: it is broken, as if by an error.
   virtual bool on_end() { return false; }
+  // Where nothing more can be sent: what the other side said before it went is of use still.
+  virtual bool wants_last_input() const { return false; }
   // What waited for room has been sent.
   virtual void on_sent() = 0;
   // The other side closed, or the connection broke, perhaps within send(). The stream is closed
@@ -125,11 +127,12 @@ class Stream final : private Pollable {
   void watch();
   void on_readable();
   void on_writable();
-  void read_once();
+  bool read_once();
   void end();
   size_t room_wanted(size_t kept_bytes) const;
   void show_kept();
   bool push();
+  void broke_sending(const error_code& error);
   void broke(const error_code& error);
 
   PollSet::Watched watched_;
@@ -140,7 +143,7 @@ class Stream final : private Pollable {
   size_t unsent_offset_ = 0;
   uint64_t sent_bytes_ = 0;
   HeldBytes kept_held_, unsent_held_;
-  bool open_ = true, ended_ = false;
+  bool open_ = true, ended_ = false, takes_nothing_ = false;
   bool waits_to_read_ = false, waits_to_write_ = false;
 };
 

@@ -84,6 +84,11 @@ void attend_signals(const sigset_t& signals, Node& node, const ServeOptions& opt
 }  // namespace
 
 int serve(const ServeOptions& options) {
+  // All threads inherit this: signals are for attend_signals() alone.
+  const sigset_t signals = set_of({SIGTERM, SIGINT, SIGHUP, SIGUSR1});
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGUSR2, SIG_IGN);
   const ConfigReport report = read_config(options);
   if (!report.ok()) {
     complain(report.to_text());
@@ -93,11 +98,6 @@ int serve(const ServeOptions& options) {
     complain(report.choose_name_text(options.config_file));
     return kExitUsage;
   }
-  // All threads inherit this: signals are for attend_signals() alone.
-  const sigset_t signals = set_of({SIGTERM, SIGINT, SIGHUP, SIGUSR1});
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  signal(SIGUSR2, SIG_IGN);
   if (Status status = start_logging(report.config.log, report.config.node.name); !status.ok()) {
     complain("kvorum: " + status.message());
     return kExitFailed;

@@ -108,6 +108,19 @@ TEST_F(CoordinatorStop, ItIsBackWithItsLink) {
   EXPECT_EQ(cluster.increment(third, "n").outcome, Outcome::kOk);
 }
 
+// It has a claim on the key, of an edit before, at the one that runs what it handed back.
+TEST_F(CoordinatorStop, WhatItHandedBackIsNotPassedOnToItForItsClaim) {
+  constexpr uint64_t kClaimMs = 100;
+  const uint64_t now_ms = cluster.steady_us / 1000;
+  cluster.nodes[second]->claims->take(
+      cluster.ref("k").position, {static_cast<MemberIndex>(first), now_ms, now_ms + kClaimMs});
+  set(first, Coordination::kHandsBack);
+  const uint64_t edit = submit(second, test_edits::kIncrement);
+  cluster.pass_ms(2 * kClaimMs);
+  ASSERT_TRUE(answers(second).contains(edit));
+  EXPECT_EQ(answers(second).at(edit).outcome, Outcome::kOk);
+}
+
 // All nodes of a cluster start, or stop, at once: each runs what nobody else takes.
 TEST_F(CoordinatorStop, WhereAllHandBackEachRunsItsOwn) {
   for (size_t node = 0; node < 3; ++node) set(node, Coordination::kHandsBack);

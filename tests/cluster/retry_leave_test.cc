@@ -144,12 +144,15 @@ class AskingNode : public OneNode {
   SlotId operation_ = 0;
 };
 
+// What is left for its coordinator, if so much is left for a request.
+uint64_t but_for_the_answer(uint64_t left_us) { return left_us - left_us / 32; }
+
 TEST_F(AskingNode, GivesLeaveToTheOneItWaitsForUntilItsDeadline) {
   retry_at(1);
   pass_ms(100);
-  EXPECT_EQ(ask(1), 650 * kMs);
+  EXPECT_EQ(ask(1), but_for_the_answer(650 * kMs));
   pass_ms(1);
-  EXPECT_EQ(ask(1), 649 * kMs) << "a frame that comes twice";
+  EXPECT_EQ(ask(1), but_for_the_answer(649 * kMs)) << "a frame that comes twice";
   stored(1, 1);
   EXPECT_EQ(got(), 1);
 }
@@ -161,7 +164,7 @@ TEST_F(AskingNode, RefusesWhoeverItDoesNotWaitFor) {
   EXPECT_EQ(ask(2), 0u);
   retry_at(2);
   EXPECT_EQ(ask(1), 0u) << "not waited for any more";
-  EXPECT_EQ(ask(2), 500 * kMs);
+  EXPECT_EQ(ask(2), but_for_the_answer(500 * kMs));
 }
 
 TEST_F(AskingNode, TakesTheFirstAnswerAtOnceAsLongAsNobodyHasLeave) {
@@ -318,6 +321,19 @@ TEST_F(SecondCoordinator, RunsARetryWithLeave) {
   leave(700 * kMs);
   EXPECT_THAT(values(), ElementsAre("v"));
   EXPECT_EQ(take(MessageType::kReplicaWrite).size(), 2u);
+}
+
+// A frame that comes twice is run once; what was not run may come again.
+TEST_F(SecondCoordinator, RunsWhatItHandedBackBefore) {
+  const Request increment = test_edits::request(test_edits::kIncrement);
+  node().coordinator->set_coordination(Coordination::kHandsBack, now());
+  give(increment, false);
+  EXPECT_EQ(take(MessageType::kForwardReply).size(), 1u);
+  node().coordinator->set_coordination(Coordination::kRuns, now());
+  give(increment, false);
+  EXPECT_EQ(take(MessageType::kReplicaRead).size(), 2u);
+  give(increment, false);
+  EXPECT_THAT(take(MessageType::kReplicaRead), IsEmpty());
 }
 
 TEST_F(SecondCoordinator, DropsARetryWithoutLeaveSilently) {

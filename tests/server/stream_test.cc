@@ -32,6 +32,7 @@ class StreamTest : public testing::Test, public StreamOwner {
   }
   size_t input_hint() const override { return hint; }
   bool wants_input() const override { return wants; }
+  bool wants_last_input() const override { return wants_last; }
   bool on_end() override { return outlives_end; }
   void on_sent() override { ++sent; }
   void on_broken(const error_code& why) override { broken = why; }
@@ -60,7 +61,7 @@ class StreamTest : public testing::Test, public StreamOwner {
   std::function<void(std::string_view)> shown;
   std::string received;
   size_t takes_max = SIZE_MAX, left = 0, hint = 0;
-  bool wants = true, outlives_end = false;
+  bool wants = true, outlives_end = false, wants_last = false;
   int sent = 0;
   std::optional<error_code> broken;
 };
@@ -257,6 +258,30 @@ TEST_F(StreamTest, ABrokenConnectionIsToldWhileSending) {
   run();
   EXPECT_TRUE(broken.has_value());
   EXPECT_FALSE(stream.is_open());
+}
+
+// A peer that stops answers what it was asked, and closes; what it is asked meanwhile resets the
+// connection.
+TEST_F(StreamTest, WhatArrivedBeforeABreakIsReadWhenSendingFails) {
+  for (const bool last : {false, true}) {
+    Pair another(io);
+    Stream asking(std::move(another.theirs), share, *this);
+    broken.reset();
+    received.clear();
+    wants_last = last;
+    asking.start();
+    std::string request = "a request";
+    asking.send(request);
+    asio::write(another.ours, asio::buffer(std::string("an answer")));
+    another.ours.close();  // with a request that it has not read
+    for (int tries = 0; tries < 3 && !broken; ++tries) {
+      request = "another request";
+      asking.send(request);
+    }
+    EXPECT_TRUE(broken);
+    EXPECT_FALSE(asking.is_open());
+    EXPECT_EQ(received, last ? "an answer" : "");
+  }
 }
 
 TEST_F(StreamTest, ClosingIsNotTold) {
