@@ -28,6 +28,38 @@ inline void put_u64_big_endian(std::string& out, uint64_t value) {
   put_fixed(out, __builtin_bswap64(value));
 }
 
+// What has few bytes and many parts: a string takes them at once.
+template <size_t kMax>
+class FixedBytes {
+ public:
+  std::string_view view() const { return {bytes_, size_}; }
+  template <class T>
+  void put(T value) {
+    std::memcpy(bytes_ + size_, &value, sizeof(T));
+    size_ += sizeof(T);
+  }
+
+ private:
+  char bytes_[kMax];
+  size_t size_ = 0;
+};
+template <size_t kMax>
+void put_u8(FixedBytes<kMax>& out, uint8_t value) {
+  out.put(value);
+}
+template <size_t kMax>
+void put_u16(FixedBytes<kMax>& out, uint16_t value) {
+  out.put(value);
+}
+template <size_t kMax>
+void put_u32(FixedBytes<kMax>& out, uint32_t value) {
+  out.put(value);
+}
+template <size_t kMax>
+void put_u64(FixedBytes<kMax>& out, uint64_t value) {
+  out.put(value);
+}
+
 inline void put_varint(std::string& out, uint64_t value) {
   while (value >= 0x80) {
     out.push_back(static_cast<char>(value | 0x80));

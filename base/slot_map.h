@@ -7,7 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <vector>
 
 #include "base/check.h"
@@ -24,13 +24,13 @@ class SlotMap {
   T& acquire(SlotId* id) {
     uint32_t index;
     if (free_.empty()) {
-      index = static_cast<uint32_t>(slots_.size());
-      slots_.emplace_back();
+      index = slots_++;
+      if (index % kChunkSlots == 0) chunks_.push_back(std::make_unique<Slot[]>(kChunkSlots));
     } else {
       index = free_.back();
       free_.pop_back();
     }
-    Slot& slot = slots_[index];
+    Slot& slot = slot_at(index);
     slot.used = true;
     ++used_;
     *id = (static_cast<uint64_t>(slot.generation) << 32) | index;
@@ -39,14 +39,14 @@ class SlotMap {
 
   T* find(SlotId id) {
     const uint32_t index = static_cast<uint32_t>(id);
-    if (index >= slots_.size()) return nullptr;
-    Slot& slot = slots_[index];
+    if (index >= slots_) return nullptr;
+    Slot& slot = slot_at(index);
     return slot.used && slot.generation == static_cast<uint32_t>(id >> 32) ? &slot.value : nullptr;
   }
 
   void release(SlotId id) {
     KVORUM_CHECK(find(id) != nullptr);
-    Slot& slot = slots_[static_cast<uint32_t>(id)];
+    Slot& slot = slot_at(static_cast<uint32_t>(id));
     slot.used = false;
     if (++slot.generation == 0) slot.generation = 1;
     free_.push_back(static_cast<uint32_t>(id));
@@ -58,8 +58,8 @@ class SlotMap {
   // Calls fn(id, object) for each object in use, in slot order. fn may release that object.
   template <class Fn>
   void for_each(Fn fn) {
-    for (uint32_t index = 0; index < slots_.size(); ++index) {
-      Slot& slot = slots_[index];
+    for (uint32_t index = 0; index < slots_; ++index) {
+      Slot& slot = slot_at(index);
       if (slot.used) fn((static_cast<uint64_t>(slot.generation) << 32) | index, slot.value);
     }
   }
@@ -70,7 +70,11 @@ class SlotMap {
     uint32_t generation = 1;
     bool used = false;
   };
-  std::deque<Slot> slots_;
+  static constexpr uint32_t kChunkSlots = 64;
+  Slot& slot_at(uint32_t index) { return chunks_[index / kChunkSlots][index % kChunkSlots]; }
+
+  std::vector<std::unique_ptr<Slot[]>> chunks_;
+  uint32_t slots_ = 0;  // that had a tenant
   std::vector<uint32_t> free_;
   size_t used_ = 0;
 };

@@ -34,6 +34,7 @@ class Claims {
 
   // Counts one more claim of that member; the member that has the stretch instead, or kNoMember.
   MemberIndex take(Position position, const Claim& claim) {
+    raise(claims_until_ms_, claim.until_ms);
     std::atomic<uint64_t>& word = word_of(position);
     uint64_t seen = word.load(std::memory_order_relaxed);
     for (;;) {
@@ -64,6 +65,7 @@ class Claims {
 
   // Who has it; kNoMember: nobody.
   MemberIndex holder(Position position, uint64_t now_ms) const {
+    if (claims_until_ms_.load(std::memory_order_acquire) <= now_ms) return kNoMember;
     const Stretch stretch = unpack(word_of(position).load(std::memory_order_acquire), now_ms);
     return stretch.count > 0 ? stretch.member : kNoMember;
   }
@@ -71,10 +73,12 @@ class Claims {
   // A write met another one here that it had not seen, and will be done once more: siblings that
   // are read meanwhile are none yet.
   void note_contest(Position position, uint64_t until_ms) {
+    raise(contests_until_ms_, until_ms);
     std::atomic<uint64_t>& word = contests_[stretch_of(position)];
     word.store(until_ms, std::memory_order_release);
   }
   bool contested(Position position, uint64_t now_ms) const {
+    if (contests_until_ms_.load(std::memory_order_acquire) <= now_ms) return false;
     return contests_[stretch_of(position)].load(std::memory_order_acquire) > now_ms;
   }
 
@@ -108,6 +112,14 @@ class Claims {
     return words_[stretch_of(position)];
   }
 
+  static void raise(std::atomic<uint64_t>& until, uint64_t to) {
+    uint64_t before = until.load(std::memory_order_relaxed);
+    while (before < to && !until.compare_exchange_weak(before, to, std::memory_order_acq_rel)) {
+    }
+  }
+
+  // Of all stretches, so that the usual request, beside no edit at all, need not look at its own.
+  std::atomic<uint64_t> claims_until_ms_{0}, contests_until_ms_{0};
   std::vector<std::atomic<uint64_t>> words_;
   std::vector<std::atomic<uint64_t>> contests_;  // until when
 };

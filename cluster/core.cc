@@ -65,6 +65,19 @@ bool is_vote(const Targets& targets, size_t at) {
   return true;
 }
 
+size_t count_votes(const Targets& targets) {
+  size_t votes = 0;
+  bool plain = true;  // nobody stands in: each answer is of another place
+  for (const Target& target : targets) {
+    votes += target.state == Target::State::kAnswered;
+    plain &= target.stands_for == kNoMember;
+  }
+  if (plain) return votes;
+  votes = 0;
+  for (size_t at = 0; at < targets.size(); ++at) votes += is_vote(targets, at);
+  return votes;
+}
+
 void Operation::begin(Kind new_kind, Now now) {
   kind = new_kind;
   phase = Phase::kReading;
@@ -81,8 +94,6 @@ void Operation::begin(Kind new_kind, Now now) {
   answered_client = false;
   own_unreadable = false;
   payload.clear();
-  large_payload = nullptr;
-  large_object = nullptr;
   large_bytes = 0;
   flowed_us = 0;
   keyspace = 0;
@@ -390,8 +401,10 @@ void Core::complete_failed(Operation& operation, Outcome outcome, std::string_vi
 
 void Core::release(SlotId id) {
   Operation& operation = *operations.find(id);
-  operation.large_payload = nullptr;
-  operation.large_object = nullptr;
+  if (operation.large_payload || operation.large_object) [[unlikely]] {
+    operation.large_payload = nullptr;
+    operation.large_object = nullptr;
+  }
   held_bytes -= std::exchange(operation.held_bytes, 0);
   const bool roomy = static_cast<uint32_t>(id) < kOperationsRoomy;
   const size_t kept = roomy ? kRoomyBytesKept : kBytesKept;

@@ -57,6 +57,7 @@ inline bool is_open(const Target& target) {
 // An answer that counts: the first of its place. A slow primary and the fallback that took its
 // place are one copy in the end, since the hint goes to that primary.
 bool is_vote(const Targets& targets, size_t at);
+size_t count_votes(const Targets& targets);
 
 // Bytes that several hold: an operation, and the links that they are sent on.
 using SharedBytes = std::shared_ptr<const std::string>;

@@ -43,7 +43,7 @@ class LengthPrefix {
 
 std::string_view get_prefixed(ByteReader& reader) { return reader.take(reader.u32()); }
 
-void put_service(std::string& out, const ServiceRecord& service) {
+void put_service(FrameFront& out, const ServiceRecord& service) {
   put_u64(out, service.coordinator);
   put_u8(out, service.answered);
   put_u8(out, service.primaries);
@@ -149,9 +149,10 @@ void put_forward(std::string& batch, SlotId operation, const ForwardEnvelope& en
                  std::string_view payload) {
   const auto flags =
       static_cast<uint16_t>((envelope.hops & kHopsBits) | (envelope.retried ? kRetriedBit : 0));
-  FrameWriter frame(batch, {MessageType::kForward, envelope.keyspace, flags, operation});
-  put_u32(batch, envelope.remaining_ms);
-  put_u64(batch, envelope.sent_us);
+  FrameFront front({MessageType::kForward, envelope.keyspace, flags, operation});
+  put_u32(front, envelope.remaining_ms);
+  put_u64(front, envelope.sent_us);
+  FrameWriter frame(batch, front);
   batch.append(payload);
   frame.finish();
 }
@@ -196,14 +197,15 @@ void put_forward_reply(std::string& batch, SlotId operation, const Completion& c
   if (completion.stored) flags |= kStored;
   if (completion.context) flags |= kGaveContext;
   if (completion.replicas) flags |= kHasReplicas;
-  FrameWriter frame(batch, {MessageType::kForwardReply, 0, flags, operation});
-  put_u8(batch, static_cast<uint8_t>(completion.outcome));
-  put_u8(batch, completion.reply_code);
-  put_u8(batch, completion.acknowledged);
-  put_u8(batch, completion.needed);
-  put_u64(batch, static_cast<uint64_t>(completion.reply_number));
-  put_u64(batch, completion.fastest);
-  put_service(batch, completion.service);
+  FrameFront front({MessageType::kForwardReply, 0, flags, operation});
+  put_u8(front, static_cast<uint8_t>(completion.outcome));
+  put_u8(front, completion.reply_code);
+  put_u8(front, completion.acknowledged);
+  put_u8(front, completion.needed);
+  put_u64(front, static_cast<uint64_t>(completion.reply_number));
+  put_u64(front, completion.fastest);
+  put_service(front, completion.service);
+  FrameWriter frame(batch, front);
   put_bytes(batch, completion.text);
   if (completion.context) {
     const LengthPrefix prefix(batch);

@@ -53,11 +53,14 @@ MemberIndex Forwarding::choose(const Request& request,
 MemberIndex Forwarding::coordinator_of(const Operation& operation, Now now) const {
   const Request& request = operation.request();
   const bool edit = request.kind == Request::Kind::kEdit;
-  const bool primary = core_.is_primary(core_.self(), request.key);
+  const auto primaries = core_.primaries(request.key);
+  const bool primary =
+      std::find(primaries.begin(), primaries.end(), core_.self()) != primaries.end();
   // Whoever asked holds the first primary for dead, and may be wrong: edits of a key meet there. A
   // retry was there already.
-  const bool keeps = operation.hops >= kHopsMax ||
-                     (primary && (!edit || operation.retried || core_.parts.table->failed()));
+  const bool meets_here = !edit || operation.retried || primaries[0] == core_.self() ||
+                          core_.parts.table->failed();
+  const bool keeps = operation.hops >= kHopsMax || (primary && meets_here);
   if (keeps) return core_.self();
   const MemberIndex chosen = choose(request, operation.tried);
   // It may be right, too: a frozen node would cost the client a quarter of its time once more.
@@ -91,7 +94,7 @@ void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, 
   operation.asked_us = now.steady_us;
   operation.hedge = kNoMember;
   ++core_.counters.forwards;
-  send_forward(core_, coordinator, id, envelope);
+  send_forward(core_, coordinator, {id, operation}, envelope);
   core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
   if (operation.request().kind != Request::Kind::kRead) return;
   core_.hedges.earn();
@@ -116,7 +119,7 @@ void Forwarding::hedge(SlotId id, Operation& operation, Now now) {
   operation.hedged_us = now.steady_us;
   operation.tried.back() = next;
   operation.tried.push_back(late);
-  send_forward(core_, next, id, envelope_of(operation, now));
+  send_forward(core_, next, {id, operation}, envelope_of(operation, now));
 }
 
 // Who is overtaken by the hedge took at least so long.

@@ -275,10 +275,24 @@ Progress GetMachine::progress(const Operation& operation) const {
   return operation.claim_quorum == 0 ? by_votes : with_claims(operation, by_votes);
 }
 
+// The usual case: only primaries were asked, and whole copies alone decide.
+Progress GetMachine::votes(const Operation& operation) const {
+  size_t counted = 0;
+  bool primary_open = false;
+  bool plain = operation.needed > 0;
+  for (const Target& target : operation.targets) {
+    plain &= target.stands_for == kNoMember && !target.former;
+    counted += target.state == State::kAnswered && target.whole;
+    primary_open |= is_open(target) && !target.replaced;
+  }
+  if (plain && counted >= operation.needed) return Progress::kDone;
+  return plain && primary_open ? Progress::kWaiting : votes_in_need(operation);
+}
+
 // A copy that is not whole counts where none is that could be asked, and where all primaries
 // answered: nobody else knows more then. While copies follow a former placement it counts only
 // beside the answers of that.
-Progress GetMachine::votes(const Operation& operation) const {
+Progress GetMachine::votes_in_need(const Operation& operation) const {
   size_t counted = 0;
   size_t weak = 0;
   size_t doubtful = 0;

@@ -49,6 +49,7 @@ class GetMachine {
 
  private:
   Progress votes(const Operation& operation) const;
+  Progress votes_in_need(const Operation& operation) const;
   Progress with_claims(const Operation& operation, Progress by_votes) const;
   void ask_suspected(Operation& operation, Now now) const;
   bool reads_again(SlotId id, Operation& operation, Now now);

@@ -170,9 +170,9 @@ SlotId HintReplay::begin(NodeId target_id, Target& target, Found& found, Now now
 }
 
 void HintReplay::send(SlotId id, MemberIndex member) {
-  const Operation& operation = *core_.operations.find(id);
+  Operation& operation = *core_.operations.find(id);
   const ReplicaWrite message{.key = operation.request().key, .repair = true, .object = {}};
-  send_replica_write(core_, member, id, message);
+  send_replica_write(core_, member, {id, operation}, message);
 }
 
 void HintReplay::on_reply(SlotId id, Operation& operation, const ReplicaWriteReply& reply,

@@ -137,7 +137,7 @@ void KeyRepair::push(SlotId id, Operation& operation, Now now) {
   if (nothing && frontier == Hlc{}) return finish(id, true, now);
   operation.phase = Operation::Phase::kWriting;
   const ReplicaWrite message{.key = key, .repair = true, .frontier = frontier, .object = {}};
-  send_replica_write(core_, operation.targets[0].member, id, message);
+  send_replica_write(core_, operation.targets[0].member, {id, operation}, message);
 }
 
 void KeyRepair::on_write_reply(SlotId id, Operation& operation, const ReplicaWriteReply& reply,

@@ -30,8 +30,8 @@ size_t object_bytes_of(const Completion& completion) {
 
 }  // namespace
 
-void send_replica_write(Core& core, MemberIndex to, SlotId id, ReplicaWrite message) {
-  Operation& operation = *core.operations.find(id);
+void send_replica_write(Core& core, MemberIndex to, AnOperation of, ReplicaWrite message) {
+  auto& [id, operation] = of;
   message.object = operation.object_bytes();
   if (!is_large(core, message.object.size())) {
     return put_replica_write(core.outbox.frames(to), id, message);
@@ -44,15 +44,14 @@ void send_replica_write(Core& core, MemberIndex to, SlotId id, ReplicaWrite mess
   send(core, to, std::move(front), body);
 }
 
-void send_forward(Core& core, MemberIndex to, SlotId id, const ForwardEnvelope& envelope) {
-  Operation& operation = *core.operations.find(id);
-  const std::string_view payload = operation.payload_bytes();
+void send_forward(Core& core, MemberIndex to, AnOperation of, const ForwardEnvelope& envelope) {
+  const std::string_view payload = of.operation.payload_bytes();
   if (!is_large(core, payload.size())) {
-    return put_forward(core.outbox.frames(to), id, envelope, payload);
+    return put_forward(core.outbox.frames(to), of.id, envelope, payload);
   }
-  const SharedBytes& body = shared(operation.payload, operation.large_payload);
+  const SharedBytes& body = shared(of.operation.payload, of.operation.large_payload);
   std::string front;
-  put_forward(front, id, envelope, {});
+  put_forward(front, of.id, envelope, {});
   send(core, to, std::move(front), body);
 }
 

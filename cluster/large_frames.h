@@ -8,10 +8,14 @@
 
 namespace kvorum::cluster {
 
+struct AnOperation {
+  SlotId id;
+  Operation& operation;
+};
 // The object is the operation's.
-void send_replica_write(Core& core, MemberIndex to, SlotId id, ReplicaWrite message);
+void send_replica_write(Core& core, MemberIndex to, AnOperation of, ReplicaWrite message);
 // The payload is the operation's.
-void send_forward(Core& core, MemberIndex to, SlotId id, const ForwardEnvelope& envelope);
+void send_forward(Core& core, MemberIndex to, AnOperation of, const ForwardEnvelope& envelope);
 // The object is core.outgoing.
 void send_replica_read_reply(Core& core, MemberIndex to, SlotId operation,
                              const ReplicaReadReply& message);

@@ -11,10 +11,9 @@ namespace {
 
 constexpr size_t kChecksummedFrom = 8;
 
-void put_key(std::string& out, const KeyRef& key) {
-  put_u64(out, key.position.high);
-  put_u64(out, key.position.low);
-  put_bytes(out, key.key);
+void put_position(FrameFront& front, Position position) {
+  put_u64(front, position.high);
+  put_u64(front, position.low);
 }
 
 KeyRef get_key(ByteReader& reader, uint8_t keyspace) {
@@ -51,23 +50,13 @@ FrameHead write_head(SlotId operation, const ReplicaWrite& message) {
 }
 
 void put_write_front(std::string& out, const ReplicaWrite& message) {
-  put_key(out, message.key);
+  put_bytes(out, message.key.key);
   if (message.hint_for != 0) put_u64(out, message.hint_for);
   if (message.frontier != Hlc{}) put_u64(out, message.frontier.value);
   if (message.releases != 0) put_u64(out, message.releases);
 }
 
 }  // namespace
-
-FrameWriter::FrameWriter(std::string& batch, const FrameHead& head)
-    : batch_(batch), start_(batch.size()) {
-  char bytes[kFrameHeadBytes] = {};
-  bytes[8] = static_cast<char>(head.type);
-  bytes[9] = static_cast<char>(head.keyspace);
-  std::memcpy(bytes + 10, &head.flags, 2);
-  std::memcpy(bytes + 12, &head.operation, 8);
-  batch_.append(bytes, sizeof bytes);
-}
 
 void FrameWriter::finish() {
   const size_t size = batch_.size() - start_;
@@ -122,8 +111,10 @@ void put_replica_read(std::string& batch, SlotId operation, const ReplicaRead& m
   if (message.hinted) flags |= kReadHinted;
   if (message.claimant != 0) flags |= kReadClaims;
   flags |= attempt_bits(message.attempt);
-  FrameWriter frame(batch, {MessageType::kReplicaRead, message.key.keyspace, flags, operation});
-  put_key(batch, message.key);
+  FrameFront front({MessageType::kReplicaRead, message.key.keyspace, flags, operation});
+  put_position(front, message.key.position);
+  FrameWriter frame(batch, front);
+  put_bytes(batch, message.key.key);
   if (message.claimant != 0) {
     put_u64(batch, message.claimant);
     put_u32(batch, message.claim_ms);
@@ -150,12 +141,13 @@ void put_replica_read_reply(std::string& batch, SlotId operation, const ReplicaR
   if (message.frontier != Hlc{}) flags |= kReadFrontier;
   if (message.contested) flags |= kReadContested;
   flags |= attempt_bits(message.attempt);
-  FrameWriter frame(batch, {MessageType::kReplicaReadReply, 0, flags, operation});
-  put_u8(batch, static_cast<uint8_t>(message.verdict));
-  put_u64(batch, message.digest);
-  if (message.verdict == ReplicaVerdict::kClaimed) put_u64(batch, message.holder);
-  if (message.frontier != Hlc{}) put_u64(batch, message.frontier.value);
-  batch.append(message.object);
+  FrameFront front({MessageType::kReplicaReadReply, 0, flags, operation});
+  put_u8(front, static_cast<uint8_t>(message.verdict));
+  put_u64(front, message.digest);
+  if (message.verdict == ReplicaVerdict::kClaimed) put_u64(front, message.holder);
+  if (message.frontier != Hlc{}) put_u64(front, message.frontier.value);
+  FrameWriter frame(batch, front);
+  if (!message.object.empty()) batch.append(message.object);
   frame.finish();
 }
 
@@ -177,7 +169,9 @@ bool parse_replica_read_reply(const Frame& frame, ReplicaReadReply* message) {
 }
 
 void put_replica_write(std::string& batch, SlotId operation, const ReplicaWrite& message) {
-  FrameWriter frame(batch, write_head(operation, message));
+  FrameFront front(write_head(operation, message));
+  put_position(front, message.key.position);
+  FrameWriter frame(batch, front);
   put_write_front(batch, message);
   batch.append(message.object);
   frame.finish();
@@ -200,10 +194,11 @@ bool parse_replica_write(const Frame& frame, ReplicaWrite* message) {
 void put_replica_write_reply(std::string& batch, SlotId operation,
                              const ReplicaWriteReply& message) {
   const uint16_t flags = message.second ? kWriteSecond : 0;
-  FrameWriter frame(batch, {MessageType::kReplicaWriteReply, 0, flags, operation});
-  put_u8(batch, static_cast<uint8_t>(message.verdict));
-  if (message.verdict == ReplicaVerdict::kDead) put_u64(batch, message.frontier.value);
-  batch.append(message.vector);
+  FrameFront front({MessageType::kReplicaWriteReply, 0, flags, operation});
+  put_u8(front, static_cast<uint8_t>(message.verdict));
+  if (message.verdict == ReplicaVerdict::kDead) put_u64(front, message.frontier.value);
+  FrameWriter frame(batch, front);
+  if (!message.vector.empty()) batch.append(message.vector);
   frame.finish();
 }
 
@@ -219,11 +214,10 @@ bool parse_replica_write_reply(const Frame& frame, ReplicaWriteReply* message) {
 }
 
 void put_unclaim(std::string& batch, SlotId operation, const Unclaim& message) {
-  FrameWriter frame(batch, {MessageType::kUnclaim, 0, attempt_bits(message.attempt), operation});
-  put_u64(batch, message.position.high);
-  put_u64(batch, message.position.low);
-  put_u64(batch, message.claimant);
-  frame.finish();
+  FrameFront front({MessageType::kUnclaim, 0, attempt_bits(message.attempt), operation});
+  put_position(front, message.position);
+  put_u64(front, message.claimant);
+  FrameWriter(batch, front).finish();
 }
 
 bool parse_unclaim(const Frame& frame, Unclaim* message) {

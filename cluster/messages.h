@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/slot_map.h"
 #include "cluster/operation.h"
 
@@ -86,11 +87,26 @@ struct FrameHead {
   SlotId operation = 0;
 };
 
-// Writes a frame into a batch: the head at construction, the payload by appending to out(), length
-// and checksum at finish().
+// The head of a frame, and the numbers at the front of its payload: put_u8() and its like.
+class FrameFront : public FixedBytes<96> {
+ public:
+  explicit FrameFront(const FrameHead& head) {
+    put<uint64_t>(0);  // length and checksum
+    put(static_cast<uint8_t>(head.type));
+    put(head.keyspace);
+    put(head.flags);
+    put(head.operation);
+  }
+};
+
+// Writes a frame into a batch: the front at construction, the rest of the payload by appending to
+// out(), length and checksum at finish().
 class FrameWriter {
  public:
-  FrameWriter(std::string& batch, const FrameHead& head);
+  FrameWriter(std::string& batch, const FrameHead& head) : FrameWriter(batch, FrameFront(head)) {}
+  FrameWriter(std::string& batch, const FrameFront& front) : batch_(batch), start_(batch.size()) {
+    batch_.append(front.view());
+  }
   std::string& out() { return batch_; }
   void finish();
 

@@ -27,7 +27,8 @@ struct TableAuthors {
   AuthorTable* authors;
   bool ok = true;
 
-  void put(std::string& out, const Actor& actor, Hlc hlc) {
+  template <class Out>
+  void put(Out& out, const Actor& actor, Hlc hlc) {
     AuthorTable::Index index = 0;
     if (!authors->intern(actor.node, actor.incarnation, &index)) {
       ok = false;
@@ -52,7 +53,8 @@ struct KnownAuthors {
 struct PortableAuthors {
   static constexpr size_t kBytes = 16;
   static constexpr bool kLeavesOutBirth = true;
-  void put(std::string& out, const Actor& actor, Hlc) {
+  template <class Out>
+  void put(Out& out, const Actor& actor, Hlc) {
     put_u64(out, actor.node);
     put_u64(out, actor.incarnation);
   }
@@ -62,14 +64,13 @@ struct PortableAuthors {
   }
 };
 
-bool fits_inline(const Record& record) {
-  const Object& object = record.object;
+bool fits_inline(const Object& object, Hlc own_birth) {
   if (object.versions.size() != 1 || object.vector.size() != 1) return false;
   if (!object.spent.empty() || !object.outvoted.empty()) return false;
   const Dot& dot = object.versions[0].dot;
   const VectorEntry& entry = *object.vector.begin();
   if (!(entry.actor == dot.actor) || entry.hlc != dot.hlc) return false;
-  return record.own_birth.value == 0 || record.own_birth == dot.actor.birth;
+  return own_birth.value == 0 || own_birth == dot.actor.birth;
 }
 
 template <class Authors>
@@ -83,8 +84,11 @@ uint8_t fields_of(const Version& version) {
   return form;
 }
 
-template <class Authors>
-void put_version(std::string& out, const Version& version, Authors& authors) {
+// Of a version without its bytes.
+constexpr size_t kVersionHeadMax = 64;
+
+template <class Out, class Authors>
+void put_version(Out& out, const Version& version, Authors& authors) {
   put_u8(out, static_cast<uint8_t>(version.type));
   authors.put(out, version.dot.actor, version.dot.hlc);
   put_u64(out, version.dot.hlc.value);
@@ -141,8 +145,10 @@ template <class Authors>
 void put_versions(std::string& out, const InlineVector<Version, 1>& versions, Authors& authors) {
   put_varint(out, versions.size());
   for (const Version& version : versions) {
-    put_u8(out, fields_of<Authors>(version));
-    put_version(out, version, authors);
+    FixedBytes<1 + kVersionHeadMax> front;
+    put_u8(front, fields_of<Authors>(version));
+    put_version(front, version, authors);
+    out.append(front.view());
     put_bytes(out, version.bytes);
   }
 }
@@ -162,34 +168,37 @@ bool get_versions(ByteReader& reader, const Authors& authors, InlineVector<Versi
 }
 
 template <class Authors>
-void put_general(const Record& record, std::string& out, Authors& authors) {
+void put_general(const Object& object, Hlc own_birth, std::string& out, Authors& authors) {
   uint8_t form = kGeneral;
-  if (record.own_birth.value) form |= kOwnBirth;
-  if (!record.object.spent.empty()) form |= kSpent;
-  if (!record.object.outvoted.empty()) form |= kOutvoted;
+  if (own_birth.value) form |= kOwnBirth;
+  if (!object.spent.empty()) form |= kSpent;
+  if (!object.outvoted.empty()) form |= kOutvoted;
   put_u8(out, form);
-  if (record.own_birth.value) put_u64(out, record.own_birth.value);
-  put_varint(out, record.object.vector.size());
-  for (const VectorEntry& entry : record.object.vector) {
+  if (own_birth.value) put_u64(out, own_birth.value);
+  put_varint(out, object.vector.size());
+  for (const VectorEntry& entry : object.vector) {
     authors.put(out, entry.actor, entry.hlc);
     put_u64(out, entry.actor.birth.value);
     put_u64(out, entry.hlc.value);
   }
-  if (form & kSpent) put_spent(out, record.object, authors);
-  put_versions(out, record.object.versions, authors);
-  if (form & kOutvoted) put_versions(out, record.object.outvoted, authors);
+  if (form & kSpent) put_spent(out, object, authors);
+  put_versions(out, object.versions, authors);
+  if (form & kOutvoted) put_versions(out, object.outvoted, authors);
 }
 
 template <class Authors>
-void encode(const Record& record, std::string& head, std::string_view* body, Authors& authors) {
-  if (!fits_inline(record)) {
-    put_general(record, head, authors);
+void encode(const Object& object, Hlc own_birth, std::string& head, std::string_view* body,
+            Authors& authors) {
+  if (!fits_inline(object, own_birth)) {
+    put_general(object, own_birth, head, authors);
     *body = {};
     return;
   }
-  const Version& version = record.object.versions[0];
-  put_u8(head, fields_of<Authors>(version) | (record.own_birth.value ? kOwnBirth : 0));
-  put_version(head, version, authors);
+  const Version& version = object.versions[0];
+  FixedBytes<1 + kVersionHeadMax> front;
+  put_u8(front, fields_of<Authors>(version) | (own_birth.value ? kOwnBirth : 0));
+  put_version(front, version, authors);
+  head.append(front.view());
   *body = version.bytes;
 }
 
@@ -266,12 +275,14 @@ bool inline_to_portable(std::string_view record, const AuthorTable& authors, std
   const Author& author = authors.at(reader.u16());
   const uint64_t hlc = reader.u64();
   const uint64_t birth = reader.u64();
-  put_u8(out, birth == hlc ? form | kBorn : form);
-  put_u8(out, type);
-  put_u64(out, author.node);
-  put_u64(out, author.incarnation);
-  put_u64(out, hlc);
-  if (birth != hlc) put_u64(out, birth);
+  FixedBytes<1 + kVersionHeadMax> front;
+  put_u8(front, birth == hlc ? form | kBorn : form);
+  put_u8(front, type);
+  put_u64(front, author.node);
+  put_u64(front, author.incarnation);
+  put_u64(front, hlc);
+  if (birth != hlc) put_u64(front, birth);
+  out.append(front.view());
   out.append(reader.rest());
   return true;
 }
@@ -282,7 +293,7 @@ bool encode_record(const Record& record, AuthorTable& authors, std::string& head
                    std::string_view* body) {
   head.clear();
   TableAuthors names{&authors};
-  encode(record, head, body, names);
+  encode(record.object, record.own_birth, head, body, names);
   return names.ok;
 }
 
@@ -294,8 +305,7 @@ void decode_record(std::string_view bytes, const AuthorTable& authors, Record& r
 void encode_object(const Object& object, std::string& out) {
   PortableAuthors names;
   std::string_view body;
-  const Record record{object, {}};
-  encode(record, out, &body, names);
+  encode(object, {}, out, &body, names);
   make_large_room(out, body.size());
   out.append(body);
 }
@@ -319,7 +329,7 @@ void StoredRecordCodec::to_portable(std::string_view record, std::string& out) c
   decode_record(record, *authors_, decoded);
   PortableAuthors names;
   std::string_view body;
-  encode(decoded, out, &body, names);
+  encode(decoded.object, decoded.own_birth, out, &body, names);
   out.append(body);
 }
 

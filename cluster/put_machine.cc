@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/put_machine.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "cluster/context.h"
@@ -293,12 +294,10 @@ void PutMachine::write(SlotId id, Operation& operation, Now now) {
 }
 
 void PutMachine::advance(SlotId id, Operation& operation, Now now) {
-  size_t votes = 0;
-  size_t open = 0;
-  for (size_t at = 0; at < operation.targets.size(); ++at) {
-    votes += is_vote(operation.targets, at);
-    open += operation.targets[at].state == State::kWaiting;
-  }
+  const size_t votes = count_votes(operation.targets);
+  const auto open =
+      std::count_if(operation.targets.begin(), operation.targets.end(),
+                    [](const Target& target) { return target.state == State::kWaiting; });
   if (operation.phase == Operation::Phase::kWriting) {
     const size_t enough = planted(PlantedBug::kAcknowledgeEarly) ? 1 : operation.needed;
     if (votes >= enough) {

@@ -43,7 +43,7 @@ void PutMachine::send_to_targets(SlotId id, Operation& operation) {
       claimed.erase_at(static_cast<size_t>(claim - claimed.begin()));
     }
     operation.hints_left = static_cast<uint8_t>(operation.hints_left + (message.hint_for != 0));
-    send_replica_write(core_, target.member, id, message);
+    send_replica_write(core_, target.member, {id, operation}, message);
   }
 }
 
@@ -79,7 +79,7 @@ void PutMachine::replace(SlotId id, Operation& operation, size_t silent) {
                              .second = operation.second_write_done,
                              .hint_for = core_.id_of(place),
                              .object = {}};
-  send_replica_write(core_, stand_in, id, message);
+  send_replica_write(core_, stand_in, {id, operation}, message);
 }
 
 void PutMachine::on_reply(SlotId id, Operation& operation,

@@ -82,7 +82,7 @@ void ReadRepair::mend_others(SlotId id, Operation& operation, Now now) {
                                .repair = true,
                                .frontier = operation.object_frontier,
                                .object = {}};
-    send_replica_write(core_, target.member, id, message);
+    send_replica_write(core_, target.member, {id, operation}, message);
   }
   if (operation.needed == 0) return core_.release(id);
   const uint64_t timeout_us =

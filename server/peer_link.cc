@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/give_back.h"
+#include "base/inline_vector.h"
 
 namespace kvorum::server {
 
@@ -145,19 +146,21 @@ size_t PeerLink::on_input(std::string_view bytes) {
   waited_ = up_ && (first || had_more);
   last_heard_us_ = now_us;
   size_t taken = 0;
-  while (stream_.is_open() && !holds_back()) {
-    Frame frames[kFramesPerBatch];
+  while (stream_.is_open() && taken < bytes.size() && !holds_back()) {
+    InlineVector<Frame, kFramesPerBatch> frames;
     size_t ends[kFramesPerBatch];
-    size_t count = 0;
     const size_t frames_max = up_ ? kFramesPerBatch : 1;  // a greeting decides how to go on
-    while (count < frames_max && taken < bytes.size()) {
-      const size_t size = cut_frame(bytes.substr(taken), &frames[count]);
+    while (frames.size() < frames_max && taken < bytes.size()) {
+      Frame frame;
+      const size_t size = cut_frame(bytes.substr(taken), &frame);
       if (size == 0) break;
       taken += size;
-      ends[count++] = taken;
+      ends[frames.size()] = taken;
+      frames.push_back(frame);
     }
+    const size_t count = frames.size();
     if (count == 0) break;
-    if (up_) before_frames(std::span(frames, count));
+    if (up_) before_frames(std::span(frames.begin(), count));
     for (size_t at = 0; at < count && stream_.is_open(); ++at) {
       const bool in_chunks = up_ && (frames[at].head.type == cluster::MessageType::kChunk ||
                                      frames[at].head.type == cluster::MessageType::kChunkTaken);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/give_back.h"
 
@@ -104,7 +105,7 @@ bool Stream::read_once() {
     return true;
   }
   const std::string_view bytes(into, size);
-  const size_t taken = owner_.on_input(bytes);
+  const size_t taken = show(bytes);
   if (open_ && taken < size) {
     kept_.prepare(size - taken + room_wanted(size - taken));
     kept_.append(bytes.substr(taken));
@@ -118,8 +119,15 @@ void Stream::end() {
   if (!ended_) broke(asio::error::eof);
 }
 
+size_t Stream::show(std::string_view bytes) {
+  const bool within = std::exchange(shows_, true);
+  const size_t taken = owner_.on_input(bytes);
+  shows_ = within;
+  return taken;
+}
+
 void Stream::show_kept() {
-  const size_t taken = owner_.on_input(kept_.view());
+  const size_t taken = show(kept_.view());
   kept_.consume(taken);
   if (kept_.empty() && kept_.capacity() > 0) kept_.release_memory();
   if (kept_.capacity() > kKeptRoomMax && kept_.size() < kept_.capacity() / 4) {
@@ -174,7 +182,7 @@ bool Stream::push() {
 void Stream::broke_sending(const error_code& error) {
   takes_nothing_ = true;
   unsent_.clear();
-  if (owner_.wants_last_input()) {
+  if (!shows_ && owner_.wants_last_input()) {
     while (open_ && owner_.wants_input() && read_once()) {
     }
   }

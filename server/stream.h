@@ -130,6 +130,7 @@ class Stream final : private Pollable {
   bool read_once();
   void end();
   size_t room_wanted(size_t kept_bytes) const;
+  size_t show(std::string_view bytes);
   void show_kept();
   bool push();
   void broke_sending(const error_code& error);
@@ -144,6 +145,7 @@ class Stream final : private Pollable {
   uint64_t sent_bytes_ = 0;
   HeldBytes kept_held_, unsent_held_;
   bool open_ = true, ended_ = false, takes_nothing_ = false;
+  bool shows_ = false;  // to its owner, just now
   bool waits_to_read_ = false, waits_to_write_ = false;
 };
 
