@@ -16,6 +16,11 @@ add_library(kvorum_options INTERFACE)
 target_include_directories(kvorum_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(kvorum_options INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Werror -fno-omit-frame-pointer)
+# What requests run through stands together in the program (./x bench hot_path writes the list).
+set(KVORUM_HOT_PATH ${CMAKE_SOURCE_DIR}/cmake/hot_path.ld)
+target_compile_options(kvorum_options INTERFACE -ffunction-sections)
+include(CheckLinkerFlag)
+check_linker_flag(CXX -Wl,-T,${KVORUM_HOT_PATH} KVORUM_LINKER_TAKES_ORDER)
 if(KVORUM_SANITIZE)
   target_compile_options(kvorum_options INTERFACE
     -fsanitize=${KVORUM_SANITIZE} -fno-sanitize-recover=undefined)
