@@ -64,7 +64,14 @@ struct PortableAuthors {
   }
 };
 
-bool fits_inline(const Object& object, Hlc own_birth) {
+// Of a record, or of an object alone.
+struct Content {
+  const Object& object;
+  Hlc own_birth{};
+};
+
+bool fits_inline(const Content& content) {
+  const auto& [object, own_birth] = content;
   if (object.versions.size() != 1 || object.vector.size() != 1) return false;
   if (!object.spent.empty() || !object.outvoted.empty()) return false;
   const Dot& dot = object.versions[0].dot;
@@ -168,7 +175,8 @@ bool get_versions(ByteReader& reader, const Authors& authors, InlineVector<Versi
 }
 
 template <class Authors>
-void put_general(const Object& object, Hlc own_birth, std::string& out, Authors& authors) {
+void put_general(const Content& content, std::string& out, Authors& authors) {
+  const auto& [object, own_birth] = content;
   uint8_t form = kGeneral;
   if (own_birth.value) form |= kOwnBirth;
   if (!object.spent.empty()) form |= kSpent;
@@ -187,10 +195,10 @@ void put_general(const Object& object, Hlc own_birth, std::string& out, Authors&
 }
 
 template <class Authors>
-void encode(const Object& object, Hlc own_birth, std::string& head, std::string_view* body,
-            Authors& authors) {
-  if (!fits_inline(object, own_birth)) {
-    put_general(object, own_birth, head, authors);
+void encode(const Content& content, std::string& head, std::string_view* body, Authors& authors) {
+  const auto& [object, own_birth] = content;
+  if (!fits_inline(content)) {
+    put_general(content, head, authors);
     *body = {};
     return;
   }
@@ -293,7 +301,7 @@ bool encode_record(const Record& record, AuthorTable& authors, std::string& head
                    std::string_view* body) {
   head.clear();
   TableAuthors names{&authors};
-  encode(record.object, record.own_birth, head, body, names);
+  encode({record.object, record.own_birth}, head, body, names);
   return names.ok;
 }
 
@@ -305,7 +313,7 @@ void decode_record(std::string_view bytes, const AuthorTable& authors, Record& r
 void encode_object(const Object& object, std::string& out) {
   PortableAuthors names;
   std::string_view body;
-  encode(object, {}, out, &body, names);
+  encode({object}, out, &body, names);
   make_large_room(out, body.size());
   out.append(body);
 }
@@ -329,7 +337,7 @@ void StoredRecordCodec::to_portable(std::string_view record, std::string& out) c
   decode_record(record, *authors_, decoded);
   PortableAuthors names;
   std::string_view body;
-  encode(decoded.object, decoded.own_birth, out, &body, names);
+  encode({decoded.object, decoded.own_birth}, out, &body, names);
   out.append(body);
 }
 

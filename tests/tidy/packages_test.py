@@ -57,6 +57,11 @@ PROGRAMS = {
     'g++': 'g++',
     'python3': 'python3',
     'ip': 'iproute2',
+    'nm': 'binutils',
+    'c++filt': 'binutils',
+    'valgrind': 'valgrind',
+    'callgrind_annotate': 'valgrind',
+    'callgrind_control': 'valgrind',
 }
 MODULES = {'redis': 'python3-redis', 'pymemcache': 'python3-pymemcache', 'yaml': 'python3-yaml'}
 # In every Debian: essential packages, or what they depend on.
