@@ -78,6 +78,14 @@ size_t count_votes(const Targets& targets) {
   return votes;
 }
 
+bool copies_differ(const Operation& operation) {
+  return std::any_of(
+      operation.targets.begin(), operation.targets.end(), [&](const Target& target) {
+        return target.state == Target::State::kAnswered && !target.former &&
+               target.digest != operation.object_digest;
+      });
+}
+
 void Operation::begin(Kind new_kind, Now now) {
   kind = new_kind;
   phase = Phase::kReading;

@@ -176,6 +176,9 @@ struct Operation {
   void begin(Kind new_kind, Now now);
 };
 
+// Some replica that answered the reading has other versions than all of them together.
+bool copies_differ(const Operation& operation);
+
 // What a replica said, with who said it.
 template <class Reply>
 struct Answered {
@@ -213,6 +216,8 @@ class Core {
  public:
   // 4 MB a second: slower ones are not waited for.
   static constexpr size_t kFlowBytesPerMsLeast = 4096;
+  // Siblings in copies that differ are read again so often, after 1, 2 and 4 ms.
+  static constexpr uint8_t kFluxReadings = 3;
 
   Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first_view,
        const CoordinatorOptions& coordinator_options, uint64_t rng_seed);
@@ -318,9 +323,13 @@ class Core {
     if (parts.claims == nullptr || quorum.n < 2 || !overlap) return 0;
     return std::max<size_t>(quorum.n / 2 + 1, quorum.n - quorum.w + 1);
   }
-  // A reading that found siblings which are none may be done once more.
+  // A reading that found siblings which may be none may be done once more: a replica says so; or
+  // the copies differ, so that a write is on its way, perhaps, of which no replica that was asked
+  // knows yet that it meets another one.
   bool may_read_again(const Operation& operation, Now now) const {
-    return operation.contested && now.steady_us + 2 * quarter_us(operation) < operation.deadline_us;
+    const bool in_flux = operation.contested ||
+                         (operation.contentions < kFluxReadings && copies_differ(operation));
+    return in_flux && now.steady_us + 2 * quarter_us(operation) < operation.deadline_us;
   }
   // Before the operation tries again.
   void pause_contended(SlotId id, Operation& operation, Now now);

@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 // Three nodes that all hold every key, and one of them stale.
 struct StaleReplica : ::testing::Test {
@@ -50,6 +51,29 @@ struct StaleReplica : ::testing::Test {
   std::vector<std::string> names;
   size_t tried = 0;
 };
+
+// Two that hold different siblings: the third write that would replace both may be on its way, so
+// they are read again a few times before a client is told; what all hold is told at once.
+TEST(Siblings, InCopiesThatDifferAreReadAgain) {
+  TestCluster cluster{3};
+  const size_t first = cluster.node_for("k", 0);
+  const size_t second = cluster.node_for("k", 1);
+  cluster.cut(first, second, true);
+  cluster.put(first, "k", Context{}, "x");
+  cluster.isolate(first);
+  cluster.put(second, "k", Context{}, "y");
+  cluster.heal_all();
+  const auto contested = [&] {
+    return cluster.nodes[first]->coordinator->counters().reads_contested;
+  };
+  EXPECT_THAT(cluster.get(first, "k").values, UnorderedElementsAre("x", "y"));
+  const uint64_t readings = contested();
+  EXPECT_GT(readings, 0u);
+  EXPECT_LE(readings, Core::kFluxReadings);
+  cluster.pass_ms(100);
+  EXPECT_THAT(cluster.get(first, "k").values, UnorderedElementsAre("x", "y"));
+  EXPECT_EQ(contested(), readings);
+}
 
 TEST_F(StaleReplica, IsMendedByTheReadAfterItsReply) {
   write_past_it(1, "v");

@@ -45,7 +45,7 @@ bool Client::connect() {
   std::vector<size_t> living;
   for (size_t node = 0; node < cluster_.nodes.size(); ++node) {
     const bool wanted = !habits_.node || *habits_.node == node;
-    if (wanted && cluster_.nodes[node]->alive()) living.push_back(node);
+    if (wanted && cluster_.nodes[node]->takes_clients()) living.push_back(node);
   }
   if (living.empty()) return false;
   node_ = living[rng_.below(living.size())];

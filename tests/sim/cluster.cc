@@ -53,7 +53,12 @@ Cluster::~Cluster() = default;
 
 void Cluster::start() {
   for (size_t node = 0; node < nodes.size(); ++node) start_node(node);
-  if (!run_until(kLinkingUs, [this] { return network.all_linked(); })) {
+  const auto all_take_clients = [this] {
+    return network.all_linked() && std::all_of(nodes.begin(), nodes.end(), [](const auto& node) {
+             return node->takes_clients();
+           });
+  };
+  if (!run_until(kLinkingUs, all_take_clients)) {
     violation("the nodes did not link up");
   }
 }

@@ -124,17 +124,7 @@ void Faults::pause_again(size_t node, int left) {
 
 void Faults::restart() {
   size_t node = 0;
-  if (claim_peace(&node)) stop_when_idle(node, cluster_.queue.now_us() + 2000 * kMs);
-}
-
-// A clean stop finishes what is under way: here it waits for a moment when nothing is.
-void Faults::stop_when_idle(size_t node, uint64_t until_us) {
-  if (cluster_.nodes[node]->idle()) return down(node);
-  if (cluster_.queue.now_us() >= until_us) {
-    disturbed_ = false;
-    return;
-  }
-  cluster_.queue.after(kMs / 2, [this, node, until_us] { stop_when_idle(node, until_us); });
+  if (claim_peace(&node)) cluster_.nodes[node]->terminate([this, node] { down(node); });
 }
 
 void Faults::down(size_t node) {

@@ -26,7 +26,6 @@ class Faults {
   void stutter();
   void pause_again(size_t node, int left);
   void restart();
-  void stop_when_idle(size_t node, uint64_t until_us);
   void down(size_t node);
   // The only node that may be disturbed now, or none where one is.
   bool claim_peace(size_t* node);

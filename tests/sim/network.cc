@@ -46,9 +46,15 @@ bool Network::cut_along(const Link& link, int direction) const {
   return direction == 0 ? is_cut(link.dialer, link.acceptor) : is_cut(link.acceptor, link.dialer);
 }
 
+bool Network::reachable(const Link& link) const {
+  const Host& acceptor = hosts_[link.acceptor];
+  return acceptor.peer && !acceptor.leaves && !cut_along(link, 0) && !cut_along(link, 1);
+}
+
 void Network::join(size_t node, Peer* peer) {
   Host& host = hosts_[node];
   host.peer = peer;
+  host.leaves = false;
   host.next_accepted.assign(shape_.reactors, kFirstAccepted);
   for (size_t link = 0; link < links_.size(); ++link) {
     if (links_[link].dialer == node && links_[link].acceptor != node) {
@@ -76,8 +82,7 @@ void Network::dial_later(size_t link, uint64_t delay_us) {
 
 void Network::dial(size_t at) {
   const Link& link = links_[at];
-  const bool reachable = hosts_[link.acceptor].peer && !cut_along(link, 0) && !cut_along(link, 1);
-  if (!reachable) {
+  if (!reachable(link)) {
     dial_later(at, kDialAgainUs / 4 + rng_.below(kDialAgainUs));
     return;
   }
@@ -86,9 +91,8 @@ void Network::dial(size_t at) {
   queue_.after(3 * draw_delay(), [this, at, session, other_session] {
     const Link& dialed = links_[at];
     if (hosts_[dialed.dialer].session != session || dialed.up) return;
-    const bool still = hosts_[dialed.acceptor].session == other_session &&
-                       hosts_[dialed.acceptor].peer && !cut_along(dialed, 0) &&
-                       !cut_along(dialed, 1);
+    const bool still =
+        hosts_[dialed.acceptor].session == other_session && reachable(dialed);
     still ? establish(at) : dial_later(at, rng_.below(kDialAgainUs));
   });
 }
@@ -171,6 +175,35 @@ bool Network::all_linked() const {
     if (wanted && !link.up) return false;
   }
   return true;
+}
+
+bool Network::linked_both_ways(size_t node) const {
+  for (const Link& link : links_) {
+    if (link.dialer == link.acceptor || (link.dialer != node && link.acceptor != node)) continue;
+    const Host& other = hosts_[link.dialer == node ? link.acceptor : link.dialer];
+    if (other.peer && !other.leaves && !link.up) return false;
+  }
+  return true;
+}
+
+bool Network::delivered_all_of(size_t node) const {
+  for (const Link& link : links_) {
+    const bool back = link.acceptor == node;
+    if (!link.up || (!back && link.dialer != node)) continue;
+    if (link.last_us[back ? 1 : 0] >= queue_.now_us()) return false;
+  }
+  return true;
+}
+
+size_t Network::tell_dialers(size_t node, const std::string& frame) {
+  hosts_[node].leaves = true;
+  size_t told = 0;
+  for (size_t at = 0; at < links_.size(); ++at) {
+    if (links_[at].acceptor != node || !links_[at].up) continue;
+    carry({at, 1}, frame);
+    ++told;
+  }
+  return told;
 }
 
 void Network::send(const Sender& from, MemberIndex to, std::string_view batch) {

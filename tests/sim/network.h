@@ -62,6 +62,13 @@ class Network {
   uint64_t disturbances() const { return disturbances_; }
   // Every dialed link between living nodes is up.
   bool all_linked() const;
+  // The same of one node's links to those that do not leave, and theirs to it.
+  bool linked_both_ways(size_t node) const;
+  // All that the node has sent has arrived.
+  bool delivered_all_of(size_t node) const;
+  // Sends a frame back on each link that others dialed to the node, and lets nobody dial it any
+  // more; returns how many there are.
+  size_t tell_dialers(size_t node, const std::string& frame);
 
  private:
   struct Link {
@@ -75,6 +82,7 @@ class Network {
   };
   struct Host {
     Peer* peer = nullptr;
+    bool leaves = false;  // soon
     uint64_t session = 0;
     std::vector<cluster::MemberIndex> next_accepted;
   };
@@ -88,6 +96,7 @@ class Network {
     return (dialer * shape_.reactors + reactor) * shape_.nodes + acceptor;
   }
   bool cut_along(const Link& link, int direction) const;
+  bool reachable(const Link& link) const;
   uint64_t draw_delay();
   void dial_later(size_t link, uint64_t delay_us);
   void dial(size_t link);

@@ -45,7 +45,9 @@ void SimNode::on_frame(size_t reactor, MemberIndex from, std::string_view bytes)
   cluster::Frame frame;
   size_t size = 0;
   KVORUM_CHECK(cluster::parse_frame(bytes, &frame, &size) == cluster::FrameStatus::kFrame);
-  KVORUM_CHECK(reactors_[reactor]->coordinator.on_message(from, frame, now()));
+  if (!hear_of_stop(reactor, from, frame)) {
+    KVORUM_CHECK(reactors_[reactor]->coordinator.on_message(from, frame, now()));
+  }
   after_input(reactor);
 }
 
@@ -82,6 +84,7 @@ void SimNode::receive(uint64_t id, std::string_view bytes) {
   later(connection.last_in_us - now_us, [this, id, copy = std::string(bytes)] {
     const auto found = connections_.find(id);
     if (found == connections_.end()) return;
+    if (!takes_clients()) return;  // it is not read any more
     found->second->input += copy;
     after_input(found->second->reactor);
   });

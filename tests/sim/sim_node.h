@@ -60,7 +60,10 @@ class SimNode final : public Peer, public server::NodeServices {
   // False where the disk does not let a session begin: try again later.
   bool start();
   void die(Death how);
+  // SIGTERM: `ended` is called when nothing is left to do but to die.
+  void terminate(std::function<void()> ended);
   bool alive() const { return !reactors_.empty(); }
+  bool takes_clients() const { return alive() && course_ == Course::kRuns; }
   // No input is looked at until then (SIGSTOP, a long collection elsewhere on the machine).
   // A pause is never moved: what waits for its end would change places with what comes later.
   void pause_until(uint64_t time_us) {
@@ -117,7 +120,16 @@ class SimNode final : public Peer, public server::NodeServices {
   struct ReactorState;
   struct Connection;
 
+  // From a start to a clean stop (sim_node_stop.cc).
+  enum class Course : uint8_t { kJoins, kRuns, kQuiesces, kLeaves };
+
   Now now() const;
+  void set_coordination(cluster::Coordination coordination);
+  void begin_joining();
+  void look_at_joining();
+  void leave_peers();
+  void look_at_stopping(std::function<void()> ended);
+  bool hear_of_stop(size_t reactor, cluster::MemberIndex from, const cluster::Frame& frame);
   bool begin_session();
   void open_tables();
   void start_reactors();
@@ -161,6 +173,9 @@ class SimNode final : public Peer, public server::NodeServices {
   uint64_t next_connection_ = 1;
 
   // Of a session.
+  Course course_ = Course::kRuns;
+  uint64_t course_until_us_ = 0;
+  size_t peers_that_do_not_know_ = 0;
   std::unique_ptr<SimStore> store_, hint_store_;
   std::unique_ptr<cluster::AuthorTable> authors_;
   std::unique_ptr<cluster::HybridClock> clock_;

@@ -191,6 +191,8 @@ bool SimNode::start() {
   world_.trace.note(world_.queue.now_us(), {"start", index_, incarnation_});
   world_.network.join(index_, this);
   for (size_t reactor = 0; reactor < reactors_.size(); ++reactor) on_timer(reactor);
+  course_ = Course::kRuns;
+  if (world_.swarm.peaceful) begin_joining();
   return true;
 }
 

@@ -64,6 +64,10 @@ struct Swarm {
   // No cut, no death, no loss: nodes stand still for a second at most, or are stopped as an
   // operator does it, one at a time. No write leaves a sibling then.
   bool peaceful = false;
+  // Nor do they stand still: then nobody sees an error at all.
+  bool only_restarts() const {
+    return peaceful && faults.pause_us == 0 && faults.stutter_us == 0;
+  }
   std::vector<NodePlan> nodes;
   size_t reactors = 1;
   uint32_t partitions = 16;

@@ -54,6 +54,10 @@ void SharedWorkload::step(size_t index) {
     if (reply && tells_of_siblings(*reply)) {
       violation(fmt::format("{} answered siblings: {}", join_words(words, ' '), reply->text));
     }
+    if (reply && reply->is_error() && cluster_.swarm.only_restarts()) {
+      violation(fmt::format("{} beside nodes that only restart: {}", join_words(words, ' '),
+                            reply->text));
+    }
     if (!reads) note(key, word, reply);
     next(index);
   });
