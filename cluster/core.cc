@@ -121,6 +121,7 @@ void Operation::begin(Kind new_kind, Now now) {
   claim_quorum = 0;
   attempt = UINT8_MAX;  // the first reading makes it 0
   contentions = 0;
+  flux_readings = 0;
   claimed_own = false;
   claimed.clear();
   claims_waited = false;

@@ -132,6 +132,7 @@ struct Operation {
   uint8_t claim_quorum;                  // primaries that have to grant one; 0: none is wanted
   uint8_t attempt;                       // counts readings
   uint8_t contentions;                   // and how often they were in vain
+  uint8_t flux_readings;                 // and those for Core::reads_again()
   bool claimed_own;                      // in this node's own Claims
   InlineVector<MemberIndex, 4> claimed;  // asked, and neither refused nor released
   bool claims_waited;                    // for those who are silent, long enough
@@ -216,7 +217,7 @@ class Core {
  public:
   // 4 MB a second: slower ones are not waited for.
   static constexpr size_t kFlowBytesPerMsLeast = 4096;
-  // Siblings in copies that differ are read again so often, after 1, 2 and 4 ms.
+  // So often, after 1, 2 and 4 ms.
   static constexpr uint8_t kFluxReadings = 3;
 
   Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first_view,
@@ -323,13 +324,15 @@ class Core {
     if (parts.claims == nullptr || quorum.n < 2 || !overlap) return 0;
     return std::max<size_t>(quorum.n / 2 + 1, quorum.n - quorum.w + 1);
   }
-  // A reading that found siblings which may be none may be done once more: a replica says so; or
-  // the copies differ, so that a write is on its way, perhaps, of which no replica that was asked
+  // A reading that found siblings which may be none is to be done once more: a replica says so; or
+  // they are `in_flux`, so that a write is on its way, perhaps, of which no replica that was asked
   // knows yet that it meets another one.
-  bool may_read_again(const Operation& operation, Now now) const {
-    const bool in_flux = operation.contested ||
-                         (operation.contentions < kFluxReadings && copies_differ(operation));
-    return in_flux && now.steady_us + 2 * quarter_us(operation) < operation.deadline_us;
+  bool reads_again(Operation& operation, bool in_flux, Now now) const {
+    if (now.steady_us + 2 * quarter_us(operation) >= operation.deadline_us) return false;
+    if (operation.contested) return true;
+    if (!in_flux || operation.flux_readings == kFluxReadings) return false;
+    ++operation.flux_readings;
+    return true;
   }
   // Before the operation tries again.
   void pause_contended(SlotId id, Operation& operation, Now now);

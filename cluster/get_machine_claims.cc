@@ -43,13 +43,15 @@ Progress GetMachine::with_claims(const Operation& operation, Progress by_votes) 
 
 // Siblings of which one is about to be covered are not shown.
 bool GetMachine::reads_again(SlotId id, Operation& operation, Now now) {
-  if (!core_.may_read_again(operation, now)) return false;
+  const bool in_flux = copies_differ(operation);
+  if (!in_flux && !operation.contested) return false;
   Object object;
   const bool decoded = decode_object(operation.object, object);
   KVORUM_CHECK(decoded);
   if (core_.lww(operation.keyspace) || visible_versions(object, core_.clock_ms(now)).size() < 2) {
     return false;
   }
+  if (!core_.reads_again(operation, in_flux, now)) return false;
   ++core_.counters.reads_contested;
   core_.pause_contended(id, operation, now);
   return true;

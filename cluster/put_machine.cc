@@ -268,7 +268,8 @@ void PutMachine::write(SlotId id, Operation& operation, Now now) {
     return fail(id, operation, {refusal(operation, applied, result.access)}, now);
   }
   const bool rejected = operation.edit.verdict == Verdict::kReject;
-  if (rejected && operation.saw_siblings && core_.may_read_again(operation, now)) {
+  // A write of this node, blind beside the reading, makes siblings that it will replace, too.
+  if (rejected && operation.saw_siblings && core_.reads_again(operation, true, now)) {
     return try_again(id, operation, now);
   }
   if (applied == Applied::kNothingToStore || !operation.was_stored) {
