@@ -29,6 +29,11 @@ std::string state_reason(const NodeStatus& status) {
     reason.append(reason.empty() ? "" : "; ")
         .append(fmt::format("{} transfers", status.transfers_active));
   }
+  if (status.copies_not_whole != 0) {
+    reason.append(reason.empty() ? "" : "; ")
+        .append(fmt::format("{} copies are not compared with the others yet",
+                            status.copies_not_whole));
+  }
   if (status.waiting) reason = "this node waits to be admitted";
   return reason;
 }

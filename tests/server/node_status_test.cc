@@ -44,6 +44,14 @@ TEST(NodeStatus, IsNotSettledWhileAPeerHasNoLinkHere) {
   EXPECT_THAT(member_reason(status.members[1]), HasSubstr("has links to this node"));
 }
 
+// Whoever restarts nodes one after the other waits for this: beside a copy that does not count, one
+// more node that stops leaves too few.
+TEST(NodeStatus, IsNotSettledWhileACopyDoesNotCount) {
+  NodeStatus status = seen_as(PeerState::kUp);
+  status.copies_not_whole = 1;
+  EXPECT_STREQ(status.state(), "degraded");
+}
+
 TEST(NodeStatus, SaysOfAPeerThatItIsStopping) {
   NodeStatus status = seen_as(PeerState::kDown);
   status.members[1].seen.stopping = true;

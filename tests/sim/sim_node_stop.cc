@@ -71,7 +71,9 @@ void SimNode::look_at_stopping(std::function<void()> ended) {
              ((all == 0 && world_.network.delivered_all_of(index_)) || over)) {
     return ended();  // what the kernel has of a process that ended is delivered still
   }
-  later(kLookUs, [this, moved = std::move(ended)]() mutable { look_at_stopping(std::move(moved)); });
+  later(kLookUs, [this, moved = std::move(ended)]() mutable {
+    look_at_stopping(std::move(moved));
+  });
 }
 
 // False: the frame is for a coordinator.
