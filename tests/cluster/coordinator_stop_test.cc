@@ -33,12 +33,13 @@ class CoordinatorStop : public ::testing::Test {
   // Without delivering anything.
   uint64_t submit(size_t node, EditCode edit, std::string_view value = {}) {
     Request request = test_edits::request(edit, value);
-    request.key = cluster.ref("k");
+    request.key = cluster.ref(key);
     at(node).submit(request, ++tag_, cluster.now_of(node));
     return tag_;
   }
   const std::map<uint64_t, Answer>& answers(size_t node) { return cluster.nodes[node]->answers; }
 
+  const std::string key = "k";  // requests borrow its bytes
   TestCluster cluster{3};
   const size_t first, second, third;
   uint64_t tag_ = 1'000'000;

@@ -43,7 +43,8 @@ TEST_F(FirstContactTest, AWriteWaitsForItAndIsNotDeadThen) {
   request.kind = Request::Kind::kEdit;
   request.edit = test_edits::kSet;
   request.value = "after";
-  request.key = cluster.ref("k");
+  const std::string key = "k";  // the request borrows its bytes
+  request.key = cluster.ref(key);
   constexpr uint64_t kTag = 1'000'000;
   TestNode& node = *cluster.nodes[forgetful];
   node.coordinator->submit(request, kTag, cluster.now_of(forgetful));

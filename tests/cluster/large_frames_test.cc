@@ -159,7 +159,8 @@ TEST_F(LargeFramesTest, ALargeAnswerIsReadWhereItIsAskedFor) {
   cluster.restart_wiped(third);
   outbox(third).takes_large = true;
   Request request;
-  request.key = cluster.ref("k");
+  const std::string key = "k";  // the request borrows its bytes
+  request.key = cluster.ref(key);
   cluster.nodes[third]->coordinator->submit(request, 7, cluster.now_of(third));
   size_t carried = 0;
   for (size_t round = 0; round < 4; ++round) {
@@ -178,7 +179,8 @@ TEST_F(LargeFramesTest, AReadWaitsAsLongAsItsAnswerFlows) {
   cluster.restart_wiped(third);
   outbox(third).takes_large = true;
   Request request;
-  request.key = cluster.ref("k");
+  const std::string key = "k";  // the request borrows its bytes
+  request.key = cluster.ref(key);
   cluster.nodes[third]->coordinator->submit(request, 7, cluster.now_of(third));
   cluster.settle();
   size_t asked = 0;
