@@ -31,7 +31,7 @@ def told(text):
 
 
 def cpu_seconds(cluster, name):
-    """In the process itself: what fresh memory costs the kernel depends on how torn its memory is."""
+    """Of the process itself: what fresh memory costs the kernel depends on others, too."""
     with open('/proc/%d/stat' % cluster.processes[name].pid, encoding='ascii') as file:
         fields = file.read().rsplit(')', 1)[1].split()
     return int(fields[11]) / os.sysconf('SC_CLK_TCK')

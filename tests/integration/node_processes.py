@@ -205,6 +205,14 @@ class Cluster:
     def resp(self, name, timeout=5):
         return Resp(self.port(name), timeout, self.network.host(name))
 
+    def only_clients(self, name, count, password=''):
+        """So many connections, once those of before, which may have ended just now, are gone."""
+        first = self.resp(name)
+        if password:
+            first('AUTH', password)
+        until(lambda: b'connected_clients:1\r' in first('INFO', 'clients'), 5)
+        return [first] + [self.resp(name) for _ in range(count - 1)]
+
     def is_settled(self, name):
         try:
             with self.resp(name, 1) as client:

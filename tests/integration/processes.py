@@ -182,10 +182,7 @@ def configuration_with_mistakes():
 def rude_clients():
     with Cluster(BINARY, 'a', 'limits: {clients: 20}') as cluster:
         cluster.start().wait_settled()
-        held = [cluster.resp('a')]
-        # The one that asked whether all is settled may not be gone yet.
-        until(lambda: b'connected_clients:1\r' in held[0]('INFO', 'clients'), 5)
-        held += [cluster.resp('a') for _ in range(19)]
+        held = cluster.only_clients('a', 20)
         checks.that('as many clients as configured', all(one('PING') == b'PONG' for one in held))
         with cluster.resp('a') as late:
             said = late.read()
@@ -274,8 +271,8 @@ def slow_reader():
             value = b'v' * 1_000_000
             client('SET', 'big', value)
             before = cluster.resident_bytes('a')
-            # Far more than the node keeps for one client (16 MB of 256) and the kernel has room for:
-            # the sender blocks once the node stops reading.
+            # Far more than the node keeps for one client (16 MB of 256) and than is on its way: the
+            # sender blocks once the node stops reading.
             requests = client.encode('GET', 'big') + client.encode('SET', 'k', value[:250000])
             requests *= 300
             sender = threading.Thread(target=client.socket.sendall, args=(requests,))

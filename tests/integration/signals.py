@@ -71,7 +71,7 @@ def reload():
                 return str(client('GET', 'k')).startswith('NOAUTH')
 
         checks.that('the password is in force', until(asks_for_password, 5))
-        clients = [cluster.resp('a') for _ in range(3)]
+        clients = cluster.only_clients('a', 3, 'sesame')
         replies = [client('AUTH', 'sesame') for client in clients]
         checks.that('it is taken', replies == [b'OK'] * 3, replies)
         maximum = clients[0]('CONFIG', 'GET', 'maxclients')
