@@ -111,6 +111,7 @@ def accept_errors_do_not_spin():
     with Cluster(BINARY, 'a', 'engine: {type: memory}') as cluster:
         cluster.start().wait_settled()
         user = cluster.resp('a')
+        checks.that('a client is there', user('PING') == b'PONG')  # accepted, not in a queue
         pid = cluster.processes['a'].pid
         now = open_files(cluster, 'a')
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (now + 5, now + 5))
