@@ -18,7 +18,7 @@ import servers as fleet
 
 HEAD = """/* SPDX-License-Identifier: Apache-2.0
    What requests run through, side by side. Written by ./x bench hot_path; names that the program
-   does not have any more match nothing (tests/tidy/packages_test.py counts them). */
+   does not have any more match nothing (tests/tidy/hot_path_test.py counts them). */
 SECTIONS
 {
   .text.hot_path :

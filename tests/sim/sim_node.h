@@ -97,8 +97,6 @@ class SimNode final : public Peer, public server::NodeServices {
   // What is under way: operations, waiting calls, commits and loads, timers. Empty where nothing
   // is.
   std::string describe_backlog() const;
-  // No operation, for a client or a peer.
-  bool idle() const;
   size_t suspicions() const;
   cluster::CoordinatorCounters counters() const;  // of all reactors
   uint64_t clock_ms() const { return clock_->reading(now().wall_ms).ms(); }

@@ -407,13 +407,6 @@ std::string SimNode::describe_backlog() const {
       sum.timers, calls, loads_open_, damaged, dirty ? ", not all committed" : "");
 }
 
-bool SimNode::idle() const {
-  return std::all_of(reactors_.begin(), reactors_.end(), [](const auto& reactor) {
-    const cluster::Backlog backlog = reactor->coordinator.backlog();
-    return backlog.operations + backlog.awaited_commits + reactor->dispatcher->open_calls() == 0;
-  });
-}
-
 size_t SimNode::suspicions() const {
   size_t sum = 0;
   for (const auto& reactor : reactors_) {
