@@ -78,12 +78,13 @@ size_t count_votes(const Targets& targets) {
   return votes;
 }
 
-bool copies_differ(const Operation& operation) {
-  return std::any_of(
-      operation.targets.begin(), operation.targets.end(), [&](const Target& target) {
-        return target.state == Target::State::kAnswered && !target.former &&
-               target.digest != operation.object_digest;
-      });
+size_t stale_copies(const Operation& operation) {
+  size_t stale = 0;
+  for (const Target& target : operation.targets) {
+    stale += target.state == Target::State::kAnswered && !target.former &&
+             target.digest != operation.object_digest;
+  }
+  return stale;
 }
 
 void Operation::begin(Kind new_kind, Now now) {

@@ -177,8 +177,8 @@ struct Operation {
   void begin(Kind new_kind, Now now);
 };
 
-// Some replica that answered the reading has other versions than all of them together.
-bool copies_differ(const Operation& operation);
+// How many replicas that answered the reading have other versions than all of them together.
+size_t stale_copies(const Operation& operation);
 
 // What a replica said, with who said it.
 template <class Reply>

@@ -368,11 +368,7 @@ void GetMachine::answer(Operation& operation, Now now) {
   if (object.versions.size() > 1) ++core_.counters.siblings_seen;
   completion.object = &object;
   completion.fastest = operation.fastest;
-  for (const Target& target : operation.targets) {
-    const bool stale = target.state == State::kAnswered && !target.former &&
-                       target.digest != operation.object_digest;
-    completion.service.repairs = static_cast<uint8_t>(completion.service.repairs + stale);
-  }
+  completion.service.repairs = static_cast<uint8_t>(stale_copies(operation));
   core_.complete(operation, completion, now);
 }
 

@@ -43,7 +43,7 @@ Progress GetMachine::with_claims(const Operation& operation, Progress by_votes) 
 
 // Siblings of which one is about to be covered are not shown.
 bool GetMachine::reads_again(SlotId id, Operation& operation, Now now) {
-  const bool in_flux = copies_differ(operation);
+  const bool in_flux = stale_copies(operation) != 0;
   if (!in_flux && !operation.contested) return false;
   Object object;
   const bool decoded = decode_object(operation.object, object);
