@@ -52,7 +52,7 @@ void Coordinator::Impl::expire(Now now) {
   std::string head;
   const bool alone = core.view->members.size() == 1;
   const size_t shown = core.parts.table->expire(
-      now_ms, kExpiredPerTurn, [&](const KeyRef& key, std::string_view bytes) {
+      now_ms, kExpiredPerTurn, [&](const KeyRef& key, engine::RecordView bytes) {
         engine::RecordChange change;
         decode_record(bytes, *core.parts.authors, core.record);
         Object& object = core.record.object;
@@ -68,7 +68,7 @@ void Coordinator::Impl::expire(Now now) {
         if (alone && !change.live) {
           change.action = engine::RecordChange::Action::kErase;
           change.digest_change = digest;
-        } else if (encode_record(core.record, *core.parts.authors, head, &change.body)) {
+        } else if (encode_record(core.record, *core.parts.authors, head, &change)) {
           change.action = engine::RecordChange::Action::kStore;
           change.head = head;
         }

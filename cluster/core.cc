@@ -203,7 +203,7 @@ MemberIndex Core::spare_fallback(const KeyRef& key, const Targets& targets) cons
 
 engine::Access Core::read_own(const KeyRef& key, FunctionRef<void(Record& record)> fn) {
   bool covered = false;
-  const engine::Access access = parts.table->read(key, [&](std::string_view bytes) {
+  const engine::Access access = parts.table->read(key, [&](engine::RecordView bytes) {
     decode_record(bytes, *parts.authors, record);
     if (parts.marks->any(key.keyspace)) covered = parts.marks->apply(key.keyspace, record.object);
     fn(record);
@@ -245,7 +245,7 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
                                       bool repair) {
   if (parts.table->crowded()) make_room();
   bool nameless = false;  // the table of authors is full: nothing is stored
-  const auto change_record = [&](std::string_view bytes) {
+  const auto change_record = [&](engine::RecordView bytes) {
     using Action = engine::RecordChange::Action;
     engine::RecordChange change;
     decode_record(bytes, *parts.authors, record);
@@ -261,17 +261,17 @@ engine::UpdateResult Core::update_own(const KeyRef& key, FunctionRef<bool(Record
 
     describe_record(record.object, &change);
     // A delete of what is not here would take memory, where the frontier stands still without end.
-    const bool grows = bytes.data() == nullptr && parts.table->evicts(key.keyspace);
+    const bool grows = bytes.absent() && parts.table->evicts(key.keyspace);
     change.frees = repair || (!change.live && !grows);
     change.oldest_changed = std::min(change.oldest_changed, oldest_above(record.object, frontier));
     // Nobody else holds a copy that a forgotten tombstone could let return.
     const bool alone = view->members.size() == 1;
     if (record.object.empty() || (alone && !change.live)) {
-      change.action = bytes.data() == nullptr ? Action::kKeep : Action::kErase;
+      change.action = bytes.absent() ? Action::kKeep : Action::kErase;
       change.digest_change = old_digest;
       return change;
     }
-    nameless = !encode_record(record, *parts.authors, record_head, &change.body);
+    nameless = !encode_record(record, *parts.authors, record_head, &change);
     if (nameless) return engine::RecordChange{};
     change.action = Action::kStore;
     change.head = record_head;

@@ -19,7 +19,7 @@ bool has_value(const Object& object) {
 
 void Core::make_room() {
   const bool alone = view->members.size() == 1;
-  parts.table->evict([&](const KeyRef& key, std::string_view bytes) {
+  parts.table->evict([&](const KeyRef& key, engine::RecordView bytes) {
     engine::RecordChange change;
     decode_record(bytes, *parts.authors, evicted);
     const Hlc frontier = frontier_of(key);

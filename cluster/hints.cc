@@ -79,18 +79,18 @@ engine::UpdateResult Hints::change(const HintKey& hint, FunctionRef<bool(Record&
   const std::string name = table_key(hint);
   std::string head;
   bool refused = false;
-  const auto change_record = [&](std::string_view bytes) {
+  const auto change_record = [&](engine::RecordView bytes) {
     Record record;
     decode_record(bytes, *authors_, record);
     const HintLedger::Facts before = facts_of(record.object, name.size(), bytes.size());
     engine::RecordChange change;
     if (!fn(record) || planted(PlantedBug::kDropHints)) return change;
-    refused = !encode_record(record, *authors_, head, &change.body);
+    refused = !encode_record(record, *authors_, head, &change);
     if (!refused) {
       const HintLedger::Facts after =
           facts_of(record.object, name.size(), head.size() + change.body.size());
       refused = !ledger_.note(
-          {hint.target, name, bytes.data() == nullptr ? nullptr : &before, &after, bounded});
+          {hint.target, name, bytes.absent() ? nullptr : &before, &after, bounded});
     }
     if (refused) return engine::RecordChange{};
     change.action = engine::RecordChange::Action::kStore;
@@ -127,8 +127,8 @@ engine::UpdateResult Hints::store_moved(const HintKey& hint, const Object& objec
 void Hints::read(const HintKey& hint, FunctionRef<void(const Record& record)> fn) const {
   if (pending() == 0) return;
   const std::string name = table_key(hint);
-  table_->read(table_ref(name), [&](std::string_view bytes) {
-    if (bytes.data() == nullptr) return;
+  table_->read(table_ref(name), [&](engine::RecordView bytes) {
+    if (bytes.absent()) return;
     Record record;
     decode_record(bytes, *authors_, record);
     fn(record);
@@ -138,9 +138,9 @@ void Hints::read(const HintKey& hint, FunctionRef<void(const Record& record)> fn
 bool Hints::remove_delivered(const HintKey& hint, const VersionVector& delivered) {
   const std::string name = table_key(hint);
   bool gone = false;
-  const engine::UpdateResult result = table_->update(table_ref(name), [&](std::string_view bytes) {
+  const engine::UpdateResult result = table_->update(table_ref(name), [&](engine::RecordView bytes) {
     engine::RecordChange change;
-    gone = bytes.data() == nullptr;
+    gone = bytes.absent();
     if (gone) return change;
     Record record;
     decode_record(bytes, *authors_, record);
@@ -162,8 +162,8 @@ bool Hints::show_next(NodeId target, std::optional<HintPlace>* place, Shown fn) 
     *place = std::move(next);
     const std::string& name = (*place)->name;
     bool shown = false;
-    table_->read(table_ref(name), [&](std::string_view bytes) {
-      if (bytes.data() == nullptr) return;  // delivered in between
+    table_->read(table_ref(name), [&](engine::RecordView bytes) {
+      if (bytes.absent()) return;  // delivered in between
       Record record;
       decode_record(bytes, *authors_, record);
       fn(parse_table_key(name, options_.partitioner), record.object);

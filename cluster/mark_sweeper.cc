@@ -43,7 +43,7 @@ void MarkSweeper::turn(Now now) {
   uint64_t records = 0;
   engine::ObjectTable& table = *core_.parts.table;
   const uint32_t partitions = 1u << table.partition_bits();
-  const auto change = [this](const KeyRef& key, std::string_view bytes) {
+  const auto change = [this](const KeyRef& key, engine::RecordView bytes) {
     return record_.change_of(key, bytes);
   };
   while (!sweeps_.empty() && records < kRecordsPerTurn) {
@@ -97,7 +97,7 @@ void MarkSweeper::on_scanned(const ScanPage& page, Now now) {
   }
 }
 
-engine::RecordChange MarkedRecord::change_of(const KeyRef& key, std::string_view bytes) {
+engine::RecordChange MarkedRecord::change_of(const KeyRef& key, engine::RecordView bytes) {
   engine::RecordChange change;
   decode_record(bytes, *parts_.authors, record_);
   Object& object = record_.object;
@@ -107,7 +107,7 @@ engine::RecordChange MarkedRecord::change_of(const KeyRef& key, std::string_view
   if (object.empty()) {
     change.action = engine::RecordChange::Action::kErase;
     change.digest_change = before;
-  } else if (encode_record(record_, *parts_.authors, head_, &change.body)) {
+  } else if (encode_record(record_, *parts_.authors, head_, &change)) {
     change.action = engine::RecordChange::Action::kStore;
     change.head = head_;
     change.digest_change = before ^ leaf_digest(key, object, parts_.digest_seed);

@@ -24,7 +24,7 @@ namespace kvorum::cluster {
 class MarkedRecord {
  public:
   explicit MarkedRecord(const NodeParts& parts) : parts_(parts) {}
-  engine::RecordChange change_of(const KeyRef& key, std::string_view bytes);
+  engine::RecordChange change_of(const KeyRef& key, engine::RecordView bytes);
 
  private:
   const NodeParts& parts_;

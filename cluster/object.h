@@ -13,6 +13,7 @@
 
 #include "base/inline_vector.h"
 #include "base/position.h"
+#include "base/shared_bytes.h"
 #include "base/time.h"
 
 namespace kvorum::cluster {
@@ -48,6 +49,8 @@ struct Version {
   // a twin, of one origin, may exist or come to be under another dot.
   bool retried = false;
   std::string_view bytes;
+  // Where those of a large value may be shared; borrowed as they are. Null: they are copied.
+  const SharedBytes* owner = nullptr;
 };
 
 struct VectorEntry {

@@ -64,6 +64,13 @@ struct PortableAuthors {
   }
 };
 
+// What is decoded: in one piece, or with the body of an inline record apart.
+struct Encoded {
+  std::string_view bytes;
+  const SharedView* body = nullptr;
+  const SharedBytes* owner = nullptr;  // of `bytes`
+};
+
 // Of a record, or of an object alone.
 struct Content {
   const Object& object;
@@ -162,13 +169,15 @@ void put_versions(std::string& out, const InlineVector<Version, 1>& versions, Au
 
 // False where there are more than bytes.
 template <class Authors>
-bool get_versions(ByteReader& reader, const Authors& authors, InlineVector<Version, 1>& versions) {
+bool get_versions(ByteReader& reader, const Authors& authors, const SharedBytes* owner,
+                  InlineVector<Version, 1>& versions) {
   const uint64_t count = reader.varint();
   if (count > reader.rest().size() / (Authors::kBytes + 11)) return false;
   for (uint64_t n = 0; n < count && reader.ok(); ++n) {
     Version version;
     get_version(reader, reader.u8(), authors, version);
     version.bytes = reader.bytes();
+    version.owner = owner;
     versions.push_back(version);
   }
   return reader.ok();
@@ -195,23 +204,23 @@ void put_general(const Content& content, std::string& out, Authors& authors) {
 }
 
 template <class Authors>
-void encode(const Content& content, std::string& head, std::string_view* body, Authors& authors) {
+const Version* encode(const Content& content, std::string& head, Authors& authors) {
   const auto& [object, own_birth] = content;
   if (!fits_inline(content)) {
     put_general(content, head, authors);
-    *body = {};
-    return;
+    return nullptr;
   }
   const Version& version = object.versions[0];
   FixedBytes<1 + kVersionHeadMax> front;
   put_u8(front, fields_of<Authors>(version) | (own_birth.value ? kOwnBirth : 0));
   put_version(front, version, authors);
   head.append(front.view());
-  *body = version.bytes;
+  return &version;
 }
 
 template <class Authors>
-bool decode_general(ByteReader& reader, uint8_t form, const Authors& authors, Record& record) {
+bool decode_general(ByteReader& reader, uint8_t form, const Authors& authors,
+                    const SharedBytes* owner, Record& record) {
   if (form & kOwnBirth) record.own_birth.value = reader.u64();
   const uint64_t entries = reader.varint();
   if (entries > reader.rest().size() / (Authors::kBytes + 16)) return false;
@@ -224,26 +233,29 @@ bool decode_general(ByteReader& reader, uint8_t form, const Authors& authors, Re
     record.object.vector.raise(actor, hlc);
   }
   if ((form & kSpent) && !get_spent(reader, authors, record.object)) return false;
-  if (!get_versions(reader, authors, record.object.versions)) return false;
-  if ((form & kOutvoted) && !get_versions(reader, authors, record.object.outvoted)) return false;
+  if (!get_versions(reader, authors, owner, record.object.versions)) return false;
+  if ((form & kOutvoted) && !get_versions(reader, authors, owner, record.object.outvoted)) {
+    return false;
+  }
   return reader.ok() && reader.done();
 }
 
 template <class Authors>
-bool decode(std::string_view bytes, const Authors& authors, Record& record) {
+bool decode(const Encoded& encoded, const Authors& authors, Record& record) {
   record.object.vector = {};
   record.object.versions.clear();
   record.object.spent.clear();
   record.object.outvoted.clear();
   record.own_birth = {};
-  if (bytes.empty()) return true;
-  ByteReader reader(bytes);
+  if (encoded.bytes.empty()) return true;
+  ByteReader reader(encoded.bytes);
   const uint8_t form = reader.u8();
-  if (form & kGeneral) return decode_general(reader, form, authors, record);
+  if (form & kGeneral) return decode_general(reader, form, authors, encoded.owner, record);
   if (form & kOutvoted) return false;
   Version version;
   get_version(reader, form, authors, version);
-  version.bytes = reader.rest();
+  version.bytes = encoded.body == nullptr ? reader.rest() : encoded.body->bytes;
+  version.owner = encoded.body == nullptr ? encoded.owner : &encoded.body->owner;
   record.object.vector.raise(version.dot.actor, version.dot.hlc);
   record.object.versions.push_back(version);
   if (form & kOwnBirth) record.own_birth = version.dot.actor.birth;
@@ -298,56 +310,80 @@ bool inline_to_portable(std::string_view record, const AuthorTable& authors, std
 }  // namespace
 
 bool encode_record(const Record& record, AuthorTable& authors, std::string& head,
-                   std::string_view* body) {
+                   engine::RecordChange* change) {
   head.clear();
   TableAuthors names{&authors};
-  encode({record.object, record.own_birth}, head, body, names);
+  const Version* const single = encode({record.object, record.own_birth}, head, names);
+  change->body = single == nullptr ? std::string_view() : single->bytes;
+  change->owner = single == nullptr ? nullptr : single->owner;
   return names.ok;
 }
 
-void decode_record(std::string_view bytes, const AuthorTable& authors, Record& record) {
-  const bool whole = decode(bytes, KnownAuthors{&authors}, record);
+void decode_record(const engine::RecordView& bytes, const AuthorTable& authors, Record& record) {
+  const bool whole = decode({bytes.bytes, bytes.body}, KnownAuthors{&authors}, record);
   KVORUM_CHECK(whole);
 }
 
 void encode_object(const Object& object, std::string& out) {
   PortableAuthors names;
-  std::string_view body;
-  encode({object}, out, &body, names);
-  make_large_room(out, body.size());
-  out.append(body);
+  const Version* const single = encode({object}, out, names);
+  if (single == nullptr) return;
+  make_large_room(out, single->bytes.size());
+  out.append(single->bytes);
 }
 
-bool decode_object(std::string_view bytes, Object& object) {
+void encode_object(const Object& object, EncodedObject& out) {
+  PortableAuthors names;
+  out.clear();
+  const Version* const single = encode({object}, out.head, names);
+  if (single == nullptr) return;
+  if (worth_sharing(single->bytes, single->owner)) {
+    out.body = {*single->owner, single->bytes};
+  } else {
+    make_large_room(out.head, single->bytes.size());
+    out.head.append(single->bytes);
+  }
+}
+
+namespace {
+
+bool decode_portable(const Encoded& encoded, Object& object) {
   Record record;
-  if (!decode(bytes, PortableAuthors{}, record) || !well_formed(record.object)) return false;
+  if (!decode(encoded, PortableAuthors{}, record) || !well_formed(record.object)) return false;
   object = std::move(record.object);
   return true;
 }
 
-uint64_t StoredRecordCodec::digest(const KeyRef& key, std::string_view record) const {
+}  // namespace
+
+bool decode_object(std::string_view bytes, Object& object, const SharedBytes* owner) {
+  return decode_portable({bytes, nullptr, owner}, object);
+}
+
+bool decode_object(const EncodedObject& bytes, Object& object) {
+  return decode_portable({bytes.head, bytes.body.empty() ? nullptr : &bytes.body}, object);
+}
+
+uint64_t StoredRecordCodec::digest(const KeyRef& key, engine::RecordView record) const {
   Record decoded;
   decode_record(record, *authors_, decoded);
   return leaf_digest(key, decoded.object, digest_seed_);
 }
 
-void StoredRecordCodec::to_portable(std::string_view record, std::string& out) const {
-  if (inline_to_portable(record, *authors_, out)) return;
+void StoredRecordCodec::to_portable(engine::RecordView record, std::string& out) const {
+  if (inline_to_portable(record.bytes, *authors_, out)) return;
   Record decoded;
   decode_record(record, *authors_, decoded);
   PortableAuthors names;
-  std::string_view body;
-  encode({decoded.object, decoded.own_birth}, out, &body, names);
-  out.append(body);
+  const Version* const single = encode({decoded.object, decoded.own_birth}, out, names);
+  if (single != nullptr && record.body == nullptr) out.append(single->bytes);
 }
 
 bool StoredRecordCodec::from_portable(const KeyRef& key, std::string_view portable,
-                                      std::string& record, engine::RecordChange* facts) const {
+                                      std::string& head, engine::RecordChange* facts) const {
   Record decoded;
-  if (!decode(portable, PortableAuthors{}, decoded) || !well_formed(decoded.object)) return false;
-  std::string_view body;
-  if (!encode_record(decoded, *authors_, record, &body)) return false;
-  record.append(body);
+  if (!decode({portable}, PortableAuthors{}, decoded) || !well_formed(decoded.object)) return false;
+  if (!encode_record(decoded, *authors_, head, facts)) return false;
   describe_record(decoded.object, facts);
   facts->digest_change = leaf_digest(key, decoded.object, digest_seed_);
   facts->oldest_changed = oldest_above(decoded.object, {});

@@ -26,16 +26,38 @@ struct Record {
   Hlc own_birth;
 };
 
-// The new record is head followed by body (body: the value of an inline record, not copied).
+// The change's record is head followed by body (body: the value of an inline record, not copied).
 // False where the authors table is full.
 bool encode_record(const Record& record, AuthorTable& authors, std::string& head,
-                   std::string_view* body);
+                   engine::RecordChange* change);
 // Only for what encode_record() made. An empty view is an empty record.
-void decode_record(std::string_view bytes, const AuthorTable& authors, Record& record);
+void decode_record(const engine::RecordView& bytes, const AuthorTable& authors, Record& record);
 
 // Portable form, appended. decode checks every bound and that the vector covers every version.
 void encode_object(const Object& object, std::string& out);
-bool decode_object(std::string_view bytes, Object& object);
+// `owner`, where there is one, holds the bytes: a borrower of a large value may share them.
+bool decode_object(std::string_view bytes, Object& object, const SharedBytes* owner = nullptr);
+
+// An object of one large value that is not copied: its portable form is head followed by body. Of
+// any other the head is all.
+struct EncodedObject {
+  std::string head;
+  SharedView body;
+
+  size_t size() const { return head.size() + body.bytes.size(); }
+  bool empty() const { return head.empty() && body.empty(); }
+  void clear() {
+    head.clear();
+    body = {};
+  }
+  void swap(EncodedObject& other) {
+    head.swap(other.head);
+    std::swap(body, other.body);
+  }
+};
+// Replaces what is there.
+void encode_object(const Object& object, EncodedObject& out);
+bool decode_object(const EncodedObject& bytes, Object& object);
 
 // Translates for the engine below a leveldb node (see engine::RecordCodec).
 class StoredRecordCodec : public engine::RecordCodec {
@@ -43,9 +65,9 @@ class StoredRecordCodec : public engine::RecordCodec {
   StoredRecordCodec(AuthorTable* authors, uint64_t digest_seed)
       : authors_(authors), digest_seed_(digest_seed) {}
 
-  uint64_t digest(const KeyRef& key, std::string_view record) const override;
-  void to_portable(std::string_view record, std::string& out) const override;
-  bool from_portable(const KeyRef& key, std::string_view portable, std::string& record,
+  uint64_t digest(const KeyRef& key, engine::RecordView record) const override;
+  void to_portable(engine::RecordView record, std::string& out) const override;
+  bool from_portable(const KeyRef& key, std::string_view portable, std::string& head,
                      engine::RecordChange* facts) const override;
 
  private:

@@ -31,7 +31,7 @@ bool Reaper::turn() {
     const uint64_t count = table.record_count(keyspace, partition);
     if (frontier == Hlc{} || count == table.live_count(keyspace, partition)) continue;
     records += count;
-    table.sweep(keyspace, partition, [&](const KeyRef& key, std::string_view bytes) {
+    table.sweep(keyspace, partition, [&](const KeyRef& key, engine::RecordView bytes) {
       return change_of(key, bytes, frontier);
     });
   }
@@ -40,7 +40,7 @@ bool Reaper::turn() {
   return false;
 }
 
-engine::RecordChange Reaper::change_of(const KeyRef& key, std::string_view bytes, Hlc frontier) {
+engine::RecordChange Reaper::change_of(const KeyRef& key, engine::RecordView bytes, Hlc frontier) {
   engine::RecordChange change;
   decode_record(bytes, *core_.parts.authors, record_);
   if (!reapable(record_.object, frontier)) return change;

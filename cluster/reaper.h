@@ -24,7 +24,7 @@ class Reaper {
 
  private:
   bool turn();
-  engine::RecordChange change_of(const KeyRef& key, std::string_view bytes, Hlc frontier);
+  engine::RecordChange change_of(const KeyRef& key, engine::RecordView bytes, Hlc frontier);
 
   Core& core_;
   bool begun_ = false;   // start again after the present pass

@@ -58,8 +58,8 @@ bool drop_covered(const NodeParts& parts, const KeyRef& key) {
   MarkedRecord record(parts);
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (!parts.table->load(key).ok()) return false;
-    const engine::UpdateResult result = parts.table->update(key, [&](std::string_view bytes) {
-      if (bytes.data() == nullptr) return engine::RecordChange{};
+    const engine::UpdateResult result = parts.table->update(key, [&](engine::RecordView bytes) {
+      if (bytes.absent()) return engine::RecordChange{};
       return record.change_of(key, bytes);
     });
     if (result.access != engine::Access::kNotResident) {

@@ -4,12 +4,17 @@
 //
 //   | place 4 | record length 4 | key length and flags 4 | key | record | deadline 8, if flagged |
 //
+// The body of a large record stands apart: in its place is a pointer to a share of it, which
+// drop_body() gives back.
+//
 // Owned by its PartitionTable and touched only under that table's lock.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+
+#include "engine/record_view.h"
 
 namespace kvorum::engine {
 
@@ -23,6 +28,7 @@ class Entry {
     kReferenced = 1u << 21,  // used since the eviction hand came by
     kDeadline = 1u << 22,    // has a deadline, and the expiry heap an item for it
     kWriting = 1u << 23,     // was encoded into the batch of batch_number()
+    kApart = 1u << 27,       // the record's body stands apart
   };
   static constexpr uint32_t kBatchNumbers = 8;
 
@@ -37,7 +43,8 @@ class Entry {
     key_bytes_and_flags_ = static_cast<uint32_t>(key.size());
     std::memcpy(bytes(), key.data(), key.size());
   }
-  // `body` may be a part of this entry's own record, `head` may not.
+  // `body` may be a part of this entry's own record, `head` may not. The record before is in one
+  // piece.
   void set_record(std::string_view head, std::string_view body, uint64_t deadline_ms) {
     char* record = bytes() + key_bytes();
     if (!body.empty()) std::memmove(record + head.size(), body.data(), body.size());
@@ -46,6 +53,21 @@ class Entry {
     set(kDeadline, deadline_ms != 0);
     if (deadline_ms != 0) std::memcpy(record + record_bytes_, &deadline_ms, sizeof(deadline_ms));
   }
+
+  // The same with a body that stands apart; bytes_for() with a pointer in its place.
+  void set_record_apart(std::string_view head, SharedView* body, uint64_t deadline_ms) {
+    char pointer[sizeof body];
+    std::memcpy(pointer, &body, sizeof body);
+    set_record(head, {pointer, sizeof pointer}, deadline_ms);
+    set(kApart);
+  }
+  void drop_body() {
+    if (!has(kApart)) return;
+    delete body_apart();
+    set(kApart, false);
+  }
+  // Of the body, where it stands apart.
+  size_t bytes_apart() const { return has(kApart) ? body_apart()->bytes.size() : 0; }
 
   uint32_t place() const { return place_; }
   std::string_view key() const { return {bytes(), key_bytes()}; }
@@ -68,10 +90,12 @@ class Entry {
     }
     return true;
   }
-  // data() is null where there is no object.
-  std::string_view record() const {
+  RecordView record() const {
     if (has(kAbsent)) return {};
-    return {bytes() + key_bytes(), record_bytes_};
+    const char* const record = bytes() + key_bytes();
+    if (has(kApart)) [[unlikely]]
+      return {{record, record_bytes_ - sizeof(SharedView*)}, body_apart()};
+    return {{record, record_bytes_}};
   }
   uint64_t deadline_ms() const {
     uint64_t deadline = 0;
@@ -87,7 +111,7 @@ class Entry {
     key_bytes_and_flags_ = on ? key_bytes_and_flags_ | flag : key_bytes_and_flags_ & ~flag;
   }
   void copy_flags(const Entry& other) {
-    key_bytes_and_flags_ = key_bytes() | (other.key_bytes_and_flags_ & ~kKeyMask);
+    key_bytes_and_flags_ = key_bytes() | (other.key_bytes_and_flags_ & ~(kKeyMask | kApart));
   }
   uint32_t batch_number() const {
     return key_bytes_and_flags_ >> kBatchShift & (kBatchNumbers - 1);
@@ -101,6 +125,11 @@ class Entry {
   static constexpr uint32_t kKeyMask = (1u << 17) - 1;
   static constexpr uint32_t kBatchShift = 24;
 
+  SharedView* body_apart() const {
+    SharedView* body;
+    std::memcpy(&body, bytes() + key_bytes() + record_bytes_ - sizeof body, sizeof body);
+    return body;
+  }
   uint32_t key_bytes() const { return key_bytes_and_flags_ & kKeyMask; }
   char* bytes() { return reinterpret_cast<char*>(this + 1); }
   const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }

@@ -266,13 +266,14 @@ Status LevelDbStore::write(const StoreBatch& batch, bool sync) {
   const std::shared_lock guard(impl_->mutex);
   if (impl_->failed || !impl_->db) return impl_->refused();
   leveldb::WriteBatch& changes = impl_->changes;
+  std::string whole;
   for (size_t at = 0; at < batch.size(); ++at) {
     const StoreBatch::Change change = batch[at];
     if (change.erase) {
       impl_->erased.note_erased(change.key);
       changes.Delete(slice(change.key));
     } else {
-      changes.Put(slice(change.key), slice(change.value));
+      changes.Put(slice(change.key), slice(change.whole_value(whole)));
     }
   }
   leveldb::WriteOptions how;

@@ -56,7 +56,7 @@ void ObjectTable::Impl::evict() {
 ObjectTable::ObjectTable(const TableOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 ObjectTable::~ObjectTable() = default;
 
-Access ObjectTable::read(const KeyRef& key, FunctionRef<void(std::string_view record)> fn) const {
+Access ObjectTable::read(const KeyRef& key, FunctionRef<void(RecordView record)> fn) const {
   PartitionTable* table = impl_->find(key);
   if (table == nullptr) {
     if (!impl_->absent_is_known()) return Access::kNotResident;
@@ -67,12 +67,12 @@ Access ObjectTable::read(const KeyRef& key, FunctionRef<void(std::string_view re
   const std::lock_guard guard(table->lock());
   const Entry* entry = table->find(at);
   if (entry == nullptr && !table->complete()) return Access::kNotResident;
-  fn(entry == nullptr ? std::string_view() : entry->record());
+  fn(entry == nullptr ? RecordView() : entry->record());
   return Access::kDone;
 }
 
 UpdateResult ObjectTable::update(const KeyRef& key,
-                                 FunctionRef<RecordChange(std::string_view record)> fn) {
+                                 FunctionRef<RecordChange(RecordView record)> fn) {
   PartitionTable& table = impl_->get(key);
   const KeyPlace at = table.place_of(key);
   PartitionTable::Outcome outcome;
@@ -81,7 +81,7 @@ UpdateResult ObjectTable::update(const KeyRef& key,
     if (failed()) return {Access::kRefused, 0};
     Entry* entry = table.find(at);
     if (entry == nullptr && !table.complete()) return {Access::kNotResident, 0};
-    outcome = table.apply(at, entry, fn(entry == nullptr ? std::string_view() : entry->record()));
+    outcome = table.apply(at, entry, fn(entry == nullptr ? RecordView() : entry->record()));
   }
   impl_->after_update(outcome);
   return outcome.result;
@@ -99,7 +99,7 @@ void ObjectTable::prefetch_entry(const KeyRef& key) const {
 
 size_t ObjectTable::expire(
     uint64_t now_ms, size_t count_max,
-    FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn) {
+    FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
   const uint64_t earliest = next_deadline_ms();
   if (earliest == 0 || earliest > now_ms || failed()) return 0;
   const size_t count = impl_->table_count.load(std::memory_order_acquire);

@@ -20,6 +20,7 @@
 #include "base/function_ref.h"
 #include "base/position.h"
 #include "base/status.h"
+#include "engine/record_view.h"
 #include "engine/store.h"
 
 namespace kvorum::engine {
@@ -44,7 +45,8 @@ struct RecordChange {
   bool live = false;           // a client sees a value here: counted by live_count()
   bool frees = false;          // taken even when memory is full (deletes, repair)
   std::string_view head;       // the new record is head followed by body; both are copied once,
-  std::string_view body;       // into the entry, before update() returns
+  std::string_view body;       // into the entry, before update() returns; but a body
+  const SharedBytes* owner = nullptr;  // that is worth_sharing() is shared; borrowed
   uint64_t digest_change = 0;  // digest(old) ^ digest(new), folded into the partition's digest
   uint64_t deadline_ms = 0;    // when expire() shall show the record again; 0: never
   // A number of the version that changed, the least where several did: see take_oldest_changed().
@@ -62,11 +64,12 @@ class RecordCodec {
  public:
   virtual ~RecordCodec() = default;
   // As `digest_change` of the update that stored it.
-  virtual uint64_t digest(const KeyRef& key, std::string_view record) const = 0;
-  virtual void to_portable(std::string_view record, std::string& out) const = 0;
-  // False where the bytes are damaged. `facts` gets live, deadline_ms and the digest (in
-  // digest_change).
-  virtual bool from_portable(const KeyRef& key, std::string_view portable, std::string& record,
+  virtual uint64_t digest(const KeyRef& key, RecordView record) const = 0;
+  // Of a record whose body stands apart only what comes before that is appended.
+  virtual void to_portable(RecordView record, std::string& out) const = 0;
+  // False where the bytes are damaged. The record is `head`, followed by the change's body, a view
+  // into `portable`. It also gets live, deadline_ms and the digest (in digest_change).
+  virtual bool from_portable(const KeyRef& key, std::string_view portable, std::string& head,
                              RecordChange* facts) const = 0;
 };
 
@@ -147,7 +150,7 @@ struct TreeRange {
 
 struct ScanItem {
   KeyRef key;               // borrowed during the call
-  std::string_view record;  // borrowed during the call
+  RecordView record;  // borrowed during the call
 };
 
 struct ScanEnd {
@@ -161,9 +164,9 @@ class ObjectTable {
   explicit ObjectTable(const TableOptions& options);
   ~ObjectTable();
 
-  // fn gets the record, or a view with data() == nullptr where there is none.
-  Access read(const KeyRef& key, FunctionRef<void(std::string_view record)> fn) const;
-  UpdateResult update(const KeyRef& key, FunctionRef<RecordChange(std::string_view record)> fn);
+  // fn gets the record, which is absent() where there is none.
+  Access read(const KeyRef& key, FunctionRef<void(RecordView record)> fn) const;
+  UpdateResult update(const KeyRef& key, FunctionRef<RecordChange(RecordView record)> fn);
 
   // For a pipeline: first the buckets of all its keys, then their entries, then the work.
   void prefetch_bucket(const KeyRef& key) const;
@@ -180,7 +183,7 @@ class ObjectTable {
   // kKeep the record stays and the change's deadline_ms is its next one. Returns how many were
   // shown.
   size_t expire(uint64_t now_ms, size_t count_max,
-                FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn);
+                FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn);
   // The earliest deadline known, 0 where there is none. May be early, never late.
   uint64_t next_deadline_ms() const;
 
@@ -191,7 +194,7 @@ class ObjectTable {
   // Makes room: shows objects that were not used lately, and drops those that fn wants erased,
   // until there is some or so many were looked at; where the limit is reached, used ones too. Of a
   // key's position fn sees only that it is in the partition. Returns how many were dropped.
-  size_t evict(FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn);
+  size_t evict(FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn);
   // crowded(), and the last evict() found nothing that it may drop.
   bool eviction_waits() const;
 
@@ -199,7 +202,7 @@ class ObjectTable {
   // the lock at a time. False where it did not see all of them: some were not resident, or the
   // store has failed.
   bool sweep(uint8_t keyspace, uint32_t partition,
-             FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn);
+             FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn);
 
   uint64_t digest(uint8_t keyspace, uint32_t partition) const;
   // The least RecordChange::oldest_changed that was stored, erased or found in the store since the

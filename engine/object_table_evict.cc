@@ -66,7 +66,7 @@ bool ObjectTable::eviction_waits() const {
 }
 
 size_t ObjectTable::evict(
-    FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn) {
+    FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
   PartitionTable::Eviction eviction;
   const uint64_t excess = impl_->shared.excess_bytes();
   eviction.used_too = excess > 0;

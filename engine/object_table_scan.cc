@@ -73,7 +73,7 @@ ScanEnd ObjectTable::scan(const ScanRange& range, FunctionRef<void(const ScanIte
 }
 
 bool ObjectTable::sweep(uint8_t keyspace, uint32_t partition,
-                        FunctionRef<RecordChange(const KeyRef& key, std::string_view record)> fn) {
+                        FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
   PartitionTable* table = impl_->find(keyspace, partition);
   if (table == nullptr) return impl_->absent_is_known();
   bool all = true;

@@ -35,15 +35,15 @@ Status ObjectTable::warm() {
   impl_->kept.begin = kept.tail_begin;
   impl_->kept.end = kept.tail_end;
   impl_->kept.complete = kept.complete;
-  std::string record;
+  std::string head;
   TreePlanting planting(kept);
   const auto visit = [&](std::string_view bytes, std::string_view value) {
     KeyRef key;
     RecordChange facts;
-    record.clear();
+    head.clear();
     bool good = parse_store_key(bytes, &key);
     good = good && position_of(key.key, options.partitioner).high == key.position.high;
-    good = good && options.codec->from_portable(key, value, record, &facts);
+    good = good && options.codec->from_portable(key, value, head, &facts);
     if (!good) {
       impl_->damaged.fetch_add(1, std::memory_order_relaxed);
       return true;
@@ -51,7 +51,8 @@ Status ObjectTable::warm() {
     PartitionTable& table = impl_->get(key);
     planting.see(table, table.place_of(key).place, facts.digest_change);
     const std::lock_guard guard(table.lock());
-    table.warm(key, record, facts, !facts.live || !impl_->shared.over_memory());
+    facts.head = head;
+    table.warm(key, facts, !facts.live || !impl_->shared.over_memory());
     return true;
   };
   Status status = options.store->scan({}, std::string(1, kFactPrefix), visit);
@@ -65,7 +66,7 @@ Status ObjectTable::load(const KeyRef& key) {
   KVORUM_CHECK(impl_->shared.options.store != nullptr);
   PartitionTable& table = impl_->get(key);
   const KeyPlace at = table.place_of(key);
-  std::string value, record;
+  std::string value, head;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     uint64_t departures;
     {
@@ -75,17 +76,20 @@ Status ObjectTable::load(const KeyRef& key) {
     }
     const Status status = impl_->seen(impl_->shared.options.store->read(store_key(key), &value));
     if (!status.ok() && status.code() != Code::kNotFound) return status;
-    RecordChange facts;
-    record.clear();
-    if (status.ok() && !impl_->shared.options.codec->from_portable(key, value, record, &facts)) {
+    const SharedBytes read = share(std::exchange(value, {}));
+    RecordChange found;
+    head.clear();
+    if (status.ok() && !impl_->shared.options.codec->from_portable(key, *read, head, &found)) {
       return impl_->lose(table, key);
     }
+    found.head = head;
+    found.owner = &read;
     PartitionTable::Outcome outcome;
     {
       const std::lock_guard guard(table.lock());
       // What was read may be older than a version that came and was evicted since.
       if (departures != table.departures()) continue;
-      table.install(key, status.ok() ? std::string_view(record) : std::string_view(), facts);
+      table.install(key, status.ok() ? &found : nullptr);
     }
     impl_->after_update(outcome);
     return {};
@@ -124,8 +128,19 @@ Status ObjectTable::Impl::lose(PartitionTable& table, const KeyRef& key) {
 struct ObjectTable::Impl::StoreScan {
   PartitionTable& table;
   ScanRange range;
+  struct Stored {
+    std::string bytes;  // of the head alone, where the body stands apart
+    SharedView body;
+
+    RecordView view() const { return {bytes, body.empty() ? nullptr : &body}; }
+    bool operator==(const Stored& other) const {
+      return bytes == other.bytes && body.bytes == other.body.bytes;
+    }
+  };
+  static Stored stored(std::string_view head, std::string_view body);
+  static Stored stored(const RecordView& record);
   struct Found {
-    std::optional<std::string> record;  // none where it was erased
+    std::optional<Stored> record;  // none where it was erased
     bool live = false;
     bool expires = false;
   };
@@ -138,6 +153,23 @@ struct ObjectTable::Impl::StoreScan {
   bool overlay(bool rewrites);
 };
 
+ObjectTable::Impl::StoreScan::Stored ObjectTable::Impl::StoreScan::stored(std::string_view head,
+                                                                          std::string_view body) {
+  Stored record{std::string(head), {}};
+  if (body.size() < kSharedBytesMin) {
+    record.bytes.append(body);
+  } else {
+    record.body.owner = share(std::string(body));
+    record.body.bytes = *record.body.owner;
+  }
+  return record;
+}
+
+ObjectTable::Impl::StoreScan::Stored ObjectTable::Impl::StoreScan::stored(
+    const RecordView& record) {
+  return {std::string(record.bytes), record.body == nullptr ? SharedView{} : *record.body};
+}
+
 Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
   const bool last = range.partition + 1 == uint32_t{1} << impl.shared.options.partition_bits;
   std::string end = store_bound(range.keyspace, range.end);
@@ -145,16 +177,16 @@ Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
     end = last ? std::string(1, static_cast<char>(range.keyspace + 1))
                : store_bound(range.keyspace, table.position_of_place(0) + table.partition_width());
   }
-  std::string record;
+  std::string head;
   uint64_t position = 0;
   return impl.seen(impl.shared.options.store->scan(
       store_bound(range.keyspace, range.from.high), end,
       [&](std::string_view bytes, std::string_view value) {
         KeyRef key;
         RecordChange facts;
-        record.clear();
+        head.clear();
         if (!parse_store_key(bytes, &key) ||
-            !impl.shared.options.codec->from_portable(key, value, record, &facts)) {
+            !impl.shared.options.codec->from_portable(key, value, head, &facts)) {
           return true;  // warm() has counted it
         }
         if (records.size() >= range.count_min && !records.empty() &&
@@ -164,7 +196,7 @@ Status ObjectTable::Impl::StoreScan::read_store(Impl& impl) {
         }
         position = key.position.high;
         records.emplace(std::pair{position, std::string(key.key)},
-                        Found{record, facts.live, facts.deadline_ms != 0});
+                        Found{stored(head, facts.body), facts.live, facts.deadline_ms != 0});
         return true;
       }));
 }
@@ -181,8 +213,8 @@ bool ObjectTable::Impl::StoreScan::overlay(bool rewrites) {
       const KeyRef key = table.key_of(*entry);
       if (key.position.high < range.from.high || (end != 0 && key.position.high >= end)) continue;
       Found& found = records[{key.position.high, std::string(key.key)}];
-      std::optional<std::string> record;
-      if (!entry->has(Entry::kAbsent)) record = entry->record();
+      std::optional<Stored> record;
+      if (!entry->has(Entry::kAbsent)) record = stored(entry->record());
       if (rewrites && record != found.record) turned_dirty |= table.rewrite(entry);
       found = {std::move(record), entry->has(Entry::kLive), entry->has(Entry::kDeadline)};
     }
@@ -220,7 +252,7 @@ Result<ScanEnd> ObjectTable::scan_store(const ScanRange& range,
     for (const auto& [place, found] : stretch.records) {
       if (!found.record) continue;
       const Position position = position_of(place.second, impl_->shared.options.partitioner);
-      fn({{place.second, position, range.keyspace}, *found.record});
+      fn({{place.second, position, range.keyspace}, found.record->view()});
     }
     return ScanEnd{Access::kDone, !stretch.next, {stretch.next.value_or(0), 0}};
   }
@@ -233,7 +265,7 @@ std::vector<PartitionTable::TreeItem> ObjectTable::Impl::tree_items(const StoreS
     if (!found.record || (stretch.next && place.first >= *stretch.next)) continue;
     const KeyRef key{place.second, {place.first, 0}, stretch.range.keyspace};
     items.push_back({stretch.table.place_of(key).place, found.live, found.expires,
-                     shared.options.codec->digest(key, *found.record)});
+                     shared.options.codec->digest(key, found.record->view())});
   }
   return items;
 }

@@ -13,6 +13,13 @@ bool inside(std::string_view part, std::string_view whole) {
   return !part.empty() && part.data() >= whole.data() && part.data() < whole.data() + whole.size();
 }
 
+bool stands_apart(const RecordChange& change) { return worth_sharing(change.body, change.owner); }
+
+size_t entry_bytes(const KeyPlace& at, const RecordChange& change) {
+  const size_t body = stands_apart(change) ? sizeof(SharedView*) : change.body.size();
+  return Entry::bytes_for(at.key.size(), change.head.size() + body, change.deadline_ms != 0);
+}
+
 }  // namespace
 
 PartitionTable::PartitionTable(TableShared* shared, uint8_t keyspace, uint32_t partition)
@@ -30,9 +37,8 @@ PartitionTable::~PartitionTable() {
     found_.clear();
     place = index_.collect_bucket(static_cast<uint32_t>(place), 64, found_);
     for (Entry* entry : found_) {
-      const size_t size = entry->size();
       index_.erase(entry);
-      pool_.release(entry, size);
+      release(entry);
     }
   }
 }
@@ -77,7 +83,7 @@ bool PartitionTable::complete() const {
 }
 
 uint64_t PartitionTable::memory_bytes() const {
-  return pool_.used_bytes() + index_.memory_bytes() + expiry_.memory_bytes() +
+  return pool_.used_bytes() + bytes_apart_ + index_.memory_bytes() + expiry_.memory_bytes() +
          (dirty_.capacity() + taken_.capacity()) * sizeof(DirtyPlace) + tree_.memory_bytes() +
          tree_log_.memory_bytes();
 }
@@ -116,9 +122,10 @@ PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
       }
       break;
     case RecordChange::Action::kStore: {
-      const size_t before = entry == nullptr ? 0 : EntryPool::class_bytes(entry->size());
-      const size_t after = EntryPool::class_bytes(Entry::bytes_for(
-          at.key.size(), change.head.size() + change.body.size(), change.deadline_ms != 0));
+      const size_t before =
+          entry == nullptr ? 0 : EntryPool::class_bytes(entry->size()) + entry->bytes_apart();
+      const size_t after = EntryPool::class_bytes(entry_bytes(at, change)) +
+                           (stands_apart(change) ? change.body.size() : 0);
       if (after > before && !change.frees && !has_store() &&
           !shared_->has_room_for(after - before)) {
         outcome.result.access = Access::kFull;
@@ -160,24 +167,31 @@ void PartitionTable::count(uint32_t place, const Entry* entry, const RecordChang
 // Puts the change's record, flag and deadline into the entry, in place if its size class stays, or
 // into a new one. The index follows.
 Entry* PartitionTable::write_record(const KeyPlace& at, Entry* entry, const RecordChange& change) {
-  const size_t size = Entry::bytes_for(at.key.size(), change.head.size() + change.body.size(),
-                                       change.deadline_ms != 0);
+  const size_t size = entry_bytes(at, change);
+  const bool apart = stands_apart(change);
   const uint64_t old_deadline = entry == nullptr ? 0 : entry->deadline_ms();
   Entry* written = entry;
-  if (entry != nullptr && !inside(change.head, entry->record()) &&
+  if (entry != nullptr && !apart && !entry->has(Entry::kApart) &&
+      !inside(change.head, entry->record()) &&
       EntryPool::class_bytes(entry->size()) == EntryPool::class_bytes(size)) {
     entry->set_record(change.head, change.body, change.deadline_ms);
   } else {
     written = new (pool_.allocate(size)) Entry;
     written->begin(at.place, at.key);
     if (entry != nullptr) written->copy_flags(*entry);
-    written->set_record(change.head, change.body, change.deadline_ms);
+    if (apart) {
+      written->set_record_apart(change.head, new SharedView{*change.owner, change.body},
+                                change.deadline_ms);
+      bytes_apart_ += change.body.size();
+    } else {
+      written->set_record(change.head, change.body, change.deadline_ms);
+    }
     if (entry == nullptr) {
       if (shared_->evicts(keyspace_)) written->set(Entry::kReferenced);
       index_.insert(at, written);
     } else {
       index_.replace(entry, written);
-      pool_.release(entry, entry->size());
+      release(entry);
     }
   }
   written->set(Entry::kAbsent, false);
@@ -192,9 +206,14 @@ Entry* PartitionTable::write_record(const KeyPlace& at, Entry* entry, const Reco
 
 void PartitionTable::remove(Entry* entry) {
   if (entry->has(Entry::kDeadline)) --deadline_count_;
-  const size_t size = entry->size();
   index_.erase(entry);
-  pool_.release(entry, size);
+  release(entry);
+}
+
+void PartitionTable::release(Entry* entry) {
+  bytes_apart_ -= entry->bytes_apart();
+  entry->drop_body();
+  pool_.release(entry, entry->size());
 }
 
 void PartitionTable::push_deadline(uint64_t deadline_ms, uint32_t place) {
@@ -255,8 +274,10 @@ PartitionTable::Outcome PartitionTable::apply_expired(Entry* entry, const Record
   }
   if (change.action != RecordChange::Action::kKeep) return apply(at, entry, change);
   change.live = entry->has(Entry::kLive);
-  change.head = {};
-  change.body = entry->record();
+  const RecordView record = entry->record();
+  change.head = record.bytes;
+  change.body = record.body == nullptr ? std::string_view() : record.body->bytes;
+  change.owner = record.body == nullptr ? nullptr : &record.body->owner;
   write_record(at, entry, change);
   publish();
   return {};

@@ -80,7 +80,7 @@ class PartitionTable {
     uint64_t buckets = 0;  // looked at
     size_t shown = 0, dropped = 0;
   };
-  using EvictionJudge = FunctionRef<RecordChange(const KeyRef& key, std::string_view record)>;
+  using EvictionJudge = FunctionRef<RecordChange(const KeyRef& key, RecordView record)>;
   void evict(Eviction& eviction, EvictionJudge fn);
   uint8_t keyspace() const { return keyspace_; }
 
@@ -111,10 +111,11 @@ class PartitionTable {
   void set_tree(int depth, std::vector<uint64_t> leaves) { tree_.set(depth, std::move(leaves)); }
 
   // partition_table_store.cc: with a store only.
-  // Counts an object found in the store by warm(); `record` is installed where `resident`.
-  void warm(const KeyRef& key, std::string_view record, const RecordChange& facts, bool resident);
-  // Installs what load() read: a record, or the mark that there is none (data() == nullptr).
-  void install(const KeyRef& key, std::string_view record, const RecordChange& facts);
+  // Counts an object found in the store by warm(), as RecordCodec::from_portable() made it of that;
+  // its record is installed where `resident`.
+  void warm(const KeyRef& key, const RecordChange& found, bool resident);
+  // Installs what load() read, likewise, or the mark that there is nothing (null).
+  void install(const KeyRef& key, const RecordChange* found);
   // Counts evictions and the like: a load that read the store before a change of it is void.
   uint64_t departures() const { return departures_; }
   void void_loads() { ++departures_; }
@@ -131,6 +132,7 @@ class PartitionTable {
   // positions in its keys are left open.
   void begin_round(Ticket ticket);
   void prefetch_taken() const;
+  // A body that stands apart is shared with the batch.
   bool encode_some(StoreBatch& batch);
   // After the write: forgets the mark of an erased object.
   void forget_erased(const KeyRef& key);
@@ -155,6 +157,7 @@ class PartitionTable {
   bool evict_bucket(Eviction& eviction, EvictionJudge fn);
   Entry* write_record(const KeyPlace& at, Entry* entry, const RecordChange& change);
   void remove(Entry* entry);
+  void release(Entry* entry);
   void count(uint32_t place, const Entry* entry, const RecordChange& change);
   void push_deadline(uint64_t deadline_ms, uint32_t place);
   void compact_deadlines();
@@ -194,6 +197,7 @@ class PartitionTable {
     uint64_t live, expiring, records;
   } recount_{};                  // of what the tree being built has
   uint64_t resident_count_ = 0;  // entries with a record
+  uint64_t bytes_apart_ = 0;     // of bodies that stand apart from their entries
   int64_t published_bytes_ = 0;
 
   // By place: a moved entry needs no change here, and equal places only cost a second look.

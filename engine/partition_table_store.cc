@@ -15,35 +15,24 @@ constexpr uint64_t kEncodedBytesUnderLockMax = 256 * 1024;
 
 }  // namespace
 
-void PartitionTable::warm(const KeyRef& key, std::string_view record, const RecordChange& facts,
-                          bool resident) {
+void PartitionTable::warm(const KeyRef& key, const RecordChange& found, bool resident) {
   ++record_count_;
-  live_count_ += static_cast<uint64_t>(facts.live);
-  expiring_count_ += static_cast<uint64_t>(facts.live && facts.deadline_ms != 0);
-  oldest_changed_ = std::min(oldest_changed_, facts.oldest_changed);
-  tree_.fold(place_of(key).place, facts.digest_change);
+  live_count_ += static_cast<uint64_t>(found.live);
+  expiring_count_ += static_cast<uint64_t>(found.live && found.deadline_ms != 0);
+  oldest_changed_ = std::min(oldest_changed_, found.oldest_changed);
+  tree_.fold(place_of(key).place, found.digest_change);
   if (!resident) return;
   ++resident_count_;
-  RecordChange change = facts;
-  change.head = {};
-  change.body = record;
-  write_record(place_of(key), nullptr, change);
+  write_record(place_of(key), nullptr, found);
   publish();
 }
 
-void PartitionTable::install(const KeyRef& key, std::string_view record,
-                             const RecordChange& facts) {
+void PartitionTable::install(const KeyRef& key, const RecordChange* found) {
   const KeyPlace at = place_of(key);
   if (find(at) != nullptr) return;
-  RecordChange change;
-  if (record.data() != nullptr) {
-    change.live = facts.live;
-    change.deadline_ms = facts.deadline_ms;
-    change.body = record;
-    ++resident_count_;
-  }
-  Entry* entry = write_record(at, nullptr, change);
-  entry->set(Entry::kAbsent, record.data() == nullptr);
+  if (found != nullptr) ++resident_count_;
+  Entry* entry = write_record(at, nullptr, found == nullptr ? RecordChange{} : *found);
+  entry->set(Entry::kAbsent, found == nullptr);
   entry->set(Entry::kReferenced);
   publish();
 }
@@ -149,7 +138,11 @@ bool PartitionTable::encode_some(StoreBatch& batch) {
       batch.begin_change(erase);
       append_open_store_key(batch.buffer(), keyspace_, entry->key());
       batch.end_key();
-      if (!erase) shared_->options.codec->to_portable(entry->record(), batch.buffer());
+      if (!erase) {
+        const RecordView record = entry->record();
+        shared_->options.codec->to_portable(record, batch.buffer());
+        if (record.body != nullptr) batch.set_tail(*record.body);
+      }
       entry->set(Entry::kDirty, false);
       entry->set_writing(batch_number);
     }

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/give_back.h"
+#include "base/large_memory.h"
 
 namespace kvorum::engine {
 namespace {
@@ -37,11 +38,28 @@ StoreBatch::Change StoreBatch::operator[](size_t at) const {
   const size_t end = at + 1 < items_.size() ? items_[at + 1].key_at : bytes_.size();
   const std::string_view bytes = bytes_;
   return {bytes.substr(item.key_at, item.value_at - item.key_at),
-          bytes.substr(item.value_at, end - item.value_at), item.erase};
+          bytes.substr(item.value_at, end - item.value_at), item.erase,
+          item.has_tail ? &tails_.at(at) : nullptr};
+}
+
+void StoreBatch::set_tail(const SharedView& tail) {
+  items_.back().has_tail = true;
+  tails_.emplace(items_.size() - 1, tail);
+  tail_bytes_ += tail.bytes.size();
+}
+
+std::string_view StoreBatch::Change::whole_value(std::string& storage) const {
+  if (tail == nullptr) return value;
+  storage.assign(value);
+  make_large_room(storage, tail->bytes.size());
+  storage.append(tail->bytes);
+  return storage;
 }
 
 void StoreBatch::clear() {
   items_.clear();
+  tails_.clear();
+  tail_bytes_ = 0;
   give_back(bytes_, kKeptBytesMax);
 }
 

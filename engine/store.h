@@ -7,6 +7,7 @@
 // kFactPrefix.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 
 #include "base/function_ref.h"
 #include "base/position.h"
+#include "base/shared_bytes.h"
 #include "base/status.h"
 
 namespace kvorum::engine {
@@ -21,13 +23,17 @@ namespace kvorum::engine {
 inline constexpr char kFactPrefix = '\xff';
 
 // Puts and deletes that reach the disk together or not at all. Their bytes stand in one buffer,
-// whose memory is kept for the next batch.
+// whose memory is kept for the next batch; the ends of large values are shared.
 class StoreBatch {
  public:
   struct Change {
     std::string_view key;
     std::string_view value;  // empty where `erase`
     bool erase = false;
+    const SharedView* tail = nullptr;  // follows `value`
+
+    // All of it: in `storage`, where there is a tail.
+    std::string_view whole_value(std::string& storage) const;
   };
 
   void put(std::string_view key, std::string_view value);
@@ -36,10 +42,11 @@ class StoreBatch {
   std::string& buffer() { return bytes_; }
   void begin_change(bool erase) { items_.push_back({bytes_.size(), 0, erase}); }
   void end_key() { items_.back().value_at = bytes_.size(); }
+  void set_tail(const SharedView& tail);
 
   size_t size() const { return items_.size(); }
   bool empty() const { return items_.empty(); }
-  size_t bytes() const { return bytes_.size(); }
+  size_t bytes() const { return bytes_.size() + tail_bytes_; }
   Change operator[](size_t at) const;
   // For what was left open in a key.
   char* key_bytes(size_t at) { return bytes_.data() + items_[at].key_at; }
@@ -50,9 +57,12 @@ class StoreBatch {
     size_t key_at;
     size_t value_at;
     bool erase;
+    bool has_tail = false;
   };
   std::string bytes_;
   std::vector<Item> items_;
+  std::map<size_t, SharedView> tails_;  // by item
+  size_t tail_bytes_ = 0;
 };
 
 class Store {

@@ -302,7 +302,7 @@ class KeyspaceCluster {
 
   static void merge_into(KeyspaceNode& holder, const KeyRef& key, const Object& object) {
     std::string head;
-    holder.table.update(key, [&](std::string_view bytes) {
+    holder.table.update(key, [&](engine::RecordView bytes) {
       Record record;
       decode_record(bytes, holder.authors, record);
       engine::RecordChange change;
@@ -314,7 +314,7 @@ class KeyspaceCluster {
         change.action = engine::RecordChange::Action::kErase;
         return change;
       }
-      EXPECT_TRUE(encode_record(record, holder.authors, head, &change.body));
+      EXPECT_TRUE(encode_record(record, holder.authors, head, &change));
       change.action = engine::RecordChange::Action::kStore;
       change.head = head;
       describe_record(record.object, &change);

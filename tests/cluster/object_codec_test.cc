@@ -36,9 +36,9 @@ std::string portable(const Object& object) {
 
 std::string table_form(const Record& record, AuthorTable& authors) {
   std::string head;
-  std::string_view body;
-  EXPECT_TRUE(encode_record(record, authors, head, &body));
-  return head + std::string(body);
+  engine::RecordChange change;
+  EXPECT_TRUE(encode_record(record, authors, head, &change));
+  return head + std::string(change.body);
 }
 
 // Everything that decode_object() promises of what it lets in.
@@ -100,7 +100,7 @@ RC_GTEST_PROP(ObjectCodecProperty, ReachableObjectsComeBack, ()) {
     RC_ASSERT(same_object(decoded, object));
     const std::string record_bytes = table_form({object, Hlc{}}, authors);
     Record record;
-    decode_record(record_bytes, authors, record);
+    decode_record({record_bytes}, authors, record);
     RC_ASSERT(same_object(record.object, object));
     RC_ASSERT(record.own_birth == Hlc{});
   }
@@ -116,7 +116,7 @@ TEST(ObjectCodec, EveryFieldComesBackInBothForms) {
     for (const Hlc birth : {Hlc{}, kActor.birth, Hlc{9999}}) {
       const std::string record_bytes = table_form({object, birth}, authors);
       Record record;
-      decode_record(record_bytes, authors, record);
+      decode_record({record_bytes}, authors, record);
       EXPECT_TRUE(same_object(record.object, object));
       EXPECT_EQ(record.own_birth, birth);
     }
@@ -127,10 +127,44 @@ TEST(ObjectCodec, TheUsualRecordCostsFewBytesAndDoesNotCopyItsValue) {
   AuthorTable authors;
   const std::string value(1000, 'v');
   std::string head;
-  std::string_view body;
-  ASSERT_TRUE(encode_record({single(value, Hlc{500}), Hlc{}}, authors, head, &body));
+  engine::RecordChange change;
+  ASSERT_TRUE(encode_record({single(value, Hlc{500}), Hlc{}}, authors, head, &change));
   EXPECT_EQ(head.size(), 20U) << "form, type, author, HLC, birth";
-  EXPECT_EQ(body.data(), value.data());
+  EXPECT_EQ(change.body.data(), value.data());
+}
+
+TEST(ObjectCodec, ALargeValueThatIsOwnedIsShared) {
+  AuthorTable authors;
+  const SharedBytes owner = share(std::string(kSharedBytesMin, 'v'));
+  Object object = single(*owner, Hlc{500});
+  object.versions[0].owner = &owner;
+  EncodedObject encoded;
+  encode_object(object, encoded);
+  EXPECT_EQ(encoded.body.owner, owner);
+  EXPECT_EQ(encoded.body.bytes.data(), owner->data());
+  EXPECT_EQ(encoded.head + std::string(encoded.body.bytes), portable(object));
+  Object decoded;
+  ASSERT_TRUE(decode_object(encoded, decoded));
+  EXPECT_TRUE(same_object(decoded, object));
+  EXPECT_EQ(decoded.versions[0].bytes.data(), owner->data());
+  ASSERT_NE(decoded.versions[0].owner, nullptr);
+  EXPECT_EQ(*decoded.versions[0].owner, owner);
+  std::string head;
+  engine::RecordChange change;
+  ASSERT_TRUE(encode_record({decoded, Hlc{}}, authors, head, &change));
+  EXPECT_EQ(*change.owner, owner);
+}
+
+TEST(ObjectCodec, WhatIsShortOrAPartOfMuchMoreIsCopied) {
+  const SharedBytes much = share(std::string(10 * kSharedBytesMin, 'v'));
+  for (const size_t size : {kSharedBytesMin - 1, 2 * kSharedBytesMin}) {
+    Object object = single(std::string_view(*much).substr(0, size), Hlc{500});
+    object.versions[0].owner = &much;
+    EncodedObject encoded;
+    encode_object(object, encoded);
+    EXPECT_TRUE(encoded.body.empty());
+    EXPECT_EQ(encoded.head, portable(object));
+  }
 }
 
 TEST(ObjectCodec, NoBytesAreAnEmptyObject) {
@@ -151,8 +185,8 @@ TEST(ObjectCodec, AFullAuthorTableIsSaid) {
     ASSERT_TRUE(authors.intern(1, n, &index));
   }
   std::string head;
-  std::string_view body;
-  EXPECT_FALSE(encode_record({single("x"), Hlc{}}, authors, head, &body));
+  engine::RecordChange change;
+  EXPECT_FALSE(encode_record({single("x"), Hlc{}}, authors, head, &change));
 }
 
 TEST(ObjectCodec, EncodingRemembersTheHighestHlcOfEachAuthor) {
@@ -261,7 +295,7 @@ TEST(StoredRecordCodec, TranslatesBothWaysAndDescribes) {
   object.vector.raise(kOther, Hlc{700});
   const std::string record = table_form({object, kActor.birth}, writer);
   std::string stored;
-  StoredRecordCodec(&writer, 42).to_portable(record, stored);
+  StoredRecordCodec(&writer, 42).to_portable({record}, stored);
 
   AuthorTable reader;  // of the next session: other indices
   AuthorTable::Index index = 0;
@@ -271,7 +305,8 @@ TEST(StoredRecordCodec, TranslatesBothWaysAndDescribes) {
   const KeyRef key{"key", position_of("key"), 0};
   ASSERT_TRUE(StoredRecordCodec(&reader, 42).from_portable(key, stored, loaded, &facts));
   Record decoded;
-  decode_record(loaded, reader, decoded);
+  loaded.append(facts.body);
+  decode_record({loaded}, reader, decoded);
   EXPECT_TRUE(same_object(decoded.object, object));
   EXPECT_EQ(decoded.own_birth, kActor.birth);
   EXPECT_TRUE(facts.live);

@@ -246,10 +246,11 @@ TEST(Outvoted, TravelsAndIsStored) {
        {both(), join(both(), replaced_twin()), join(only(tombstone_of(kFirst, 90)), both())}) {
     EXPECT_TRUE(same_object(decoded(object), object));
     std::string head;
-    std::string_view body;
-    ASSERT_TRUE(encode_record({object, Hlc{5}}, authors, head, &body));
+    engine::RecordChange change;
+    ASSERT_TRUE(encode_record({object, Hlc{5}}, authors, head, &change));
     Record record;
-    decode_record(head + std::string(body), authors, record);
+    const std::string bytes = head + std::string(change.body);
+    decode_record({bytes}, authors, record);
     EXPECT_EQ(record.object.outvoted.size(), object.outvoted.size());
     EXPECT_EQ(record.own_birth, Hlc{5});
   }

@@ -231,7 +231,7 @@ uint64_t TestCluster::records_of(size_t node) const {
 std::string TestCluster::copy_of(size_t node, const std::string& key) const {
   std::string bytes;
   const TestNode& its = *nodes[node];
-  its.table->read(ref(key), [&](std::string_view record_bytes) {
+  its.table->read(ref(key), [&](engine::RecordView record_bytes) {
     Record record;
     decode_record(record_bytes, its.authors, record);
     encode_object(record.object, bytes);
@@ -449,13 +449,13 @@ void TestCluster::change_own(size_t node, const std::string& key,
   TestNode& there = *nodes[node];
   const KeyRef changed = ref(key);
   std::string head;
-  there.table->update(changed, [&](std::string_view bytes) {
+  there.table->update(changed, [&](engine::RecordView bytes) {
     Record record;
     decode_record(bytes, there.authors, record);
     const uint64_t before = leaf_digest(changed, record.object, 0);
     fn(record);
     engine::RecordChange change;
-    const bool encoded = encode_record(record, there.authors, head, &change.body);
+    const bool encoded = encode_record(record, there.authors, head, &change);
     KVORUM_CHECK(encoded);
     change.action = engine::RecordChange::Action::kStore;
     change.head = head;
@@ -468,7 +468,7 @@ void TestCluster::change_own(size_t node, const std::string& key,
 
 std::vector<std::string> TestCluster::own_values(size_t node, const std::string& key) {
   std::vector<std::string> values;
-  nodes[node]->table->read(ref(key, keyspace), [&](std::string_view bytes) {
+  nodes[node]->table->read(ref(key, keyspace), [&](engine::RecordView bytes) {
     Record record;
     decode_record(bytes, nodes[node]->authors, record);
     for (const Version& version : visible_versions(record.object, wall_ms)) {

@@ -24,7 +24,8 @@ class MapStore : public Store {
       if (change.erase) {
         values_.erase(std::string(change.key));
       } else {
-        values_[std::string(change.key)] = change.value;
+        std::string whole;
+        values_[std::string(change.key)] = change.whole_value(whole);
       }
     }
     ++writes_;

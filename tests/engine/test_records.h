@@ -35,18 +35,20 @@ inline uint64_t digest_of(std::string_view key, std::string_view record) {
 
 class TestCodec : public RecordCodec {
  public:
-  uint64_t digest(const KeyRef& key, std::string_view record) const override {
+  uint64_t digest(const KeyRef& key, RecordView record) const override {
     return digest_of(key.key, record);
   }
-  void to_portable(std::string_view record, std::string& out) const override { out.append(record); }
-  bool from_portable(const KeyRef& key, std::string_view portable, std::string& record,
+  void to_portable(RecordView record, std::string& out) const override { out.append(record.bytes); }
+  bool from_portable(const KeyRef& key, std::string_view portable, std::string& head,
                      RecordChange* facts) const override {
     ByteReader reader(portable);
     facts->live = reader.u8() != 0;
     facts->deadline_ms = reader.u64();
     facts->digest_change = digest_of(key.key, portable);
-    record.assign(portable);
-    return reader.ok();
+    if (!reader.ok()) return false;
+    head.assign(portable.substr(0, 9));
+    facts->body = reader.rest();
+    return true;
   }
 };
 

@@ -22,7 +22,7 @@ bool is_old_tombstone(const Object& object, uint64_t now_ms) {
 
 void reap_by_timer(Core& core, Now now) {
   const uint64_t now_ms = core.clock_ms(now);
-  const auto change_of = [&](const KeyRef& key, std::string_view bytes) {
+  const auto change_of = [&](const KeyRef& key, engine::RecordView bytes) {
     engine::RecordChange change;
     Record record;
     decode_record(bytes, *core.parts.authors, record);

@@ -428,7 +428,7 @@ const cluster::Object& SimNode::own_object(uint8_t db, const std::string& key) {
   const KeyRef ref{key, position_of(key, view_->partitioner), db};
   if (store_) KVORUM_CHECK(table_->load(ref).ok());
   inspected_bytes_.clear();
-  const engine::Access access = table_->read(ref, [&](std::string_view bytes) {
+  const engine::Access access = table_->read(ref, [&](engine::RecordView bytes) {
     cluster::Record record;
     cluster::decode_record(bytes, *authors_, record);
     marks_->apply(db, record.object);

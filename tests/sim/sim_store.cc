@@ -20,7 +20,8 @@ void SimDisk::write(const engine::StoreBatch& batch) {
     if (change.erase) {
       values_.erase(key);
     } else {
-      values_[key] = change.value;
+      std::string whole;
+      values_[key] = change.whole_value(whole);
     }
   }
   unsynced_.push_back(std::move(before));
