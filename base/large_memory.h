@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory for values of many megabytes, which are copied within the turn of a thread that others
-// wait for: asked for in large pages, a first copy takes a quarter of the time. Any thread.
+// Memory for values of many megabytes: asked for in large pages, and a MappedMemory of the system
+// itself, not of the allocator, which would copy it to make it longer, and hold up others who
+// allocate while it gives it back. Any thread, each memory one at a time.
 #pragma once
 
 #include <sys/mman.h>
@@ -8,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace kvorum {
 
@@ -28,5 +30,30 @@ inline void make_large_room(std::string& bytes, size_t more) {
   bytes.reserve(bytes.size() + more);
   wish_large_pages(bytes.data(), bytes.capacity());
 }
+
+class MappedMemory {
+ public:
+  MappedMemory() = default;
+  // Not written yet, so not there yet. Throws std::bad_alloc.
+  explicit MappedMemory(size_t bytes);
+  MappedMemory(MappedMemory&& other) noexcept
+      : memory_(std::exchange(other.memory_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  MappedMemory& operator=(MappedMemory&& other) noexcept {
+    std::swap(memory_, other.memory_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~MappedMemory();
+
+  char* data() const { return memory_; }
+  size_t size() const { return size_; }
+  explicit operator bool() const { return memory_ != nullptr; }
+  // Keeps the content, as far as there is room; it may move, but is not copied.
+  void resize(size_t bytes);
+
+ private:
+  char* memory_ = nullptr;
+  size_t size_ = 0;
+};
 
 }  // namespace kvorum

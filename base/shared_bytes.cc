@@ -1,67 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/shared_bytes.h"
 
-#include <condition_variable>
-#include <mutex>
-#include <thread>
 #include <utility>
-#include <vector>
 
-#include "base/large_memory.h"
+#include "base/memory_thread.h"
 
 namespace kvorum {
 namespace {
 
-// Ends with the process: what is left then the system takes back by itself.
-class Disposer {
- public:
-  static Disposer& instance() {
-    static Disposer* const disposer = new Disposer;
-    return *disposer;
-  }
+// What holds the bytes of a share.
+struct Storage {
+  explicit Storage(std::string&& bytes) : string(std::move(bytes)), view(string) {}
+  Storage(MappedMemory&& memory, std::string_view bytes) : mapped(std::move(memory)), view(bytes) {}
+  Storage(const Storage&) = delete;
 
-  void dispose(const std::string* bytes) {
-    {
-      const std::lock_guard guard(mutex_);
-      waiting_.emplace_back(bytes);
-    }
-    wake_.notify_one();
-  }
-
- private:
-  Disposer() {
-    std::thread([this] { run(); }).detach();
-  }
-
-  void run() {
-    std::vector<std::unique_ptr<const std::string>> taken;
-    for (;;) {
-      {
-        std::unique_lock guard(mutex_);
-        wake_.wait(guard, [this] { return !waiting_.empty(); });
-        taken.swap(waiting_);
-      }
-      taken.clear();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::vector<std::unique_ptr<const std::string>> waiting_;
+  std::string string;
+  MappedMemory mapped;
+  std::string_view view;
 };
 
-void dispose(const std::string* bytes) {
-  if (bytes->capacity() < kLargeMemoryBytes) {
-    delete bytes;
+void dispose(const Storage* storage) {
+  if (storage->view.size() < kLargeMemoryBytes) {
+    delete storage;
   } else {
-    Disposer::instance().dispose(bytes);
+    post_to_memory_thread([storage] { delete storage; });
   }
+}
+
+SharedBytes share(const Storage* storage) {
+  const std::shared_ptr<const Storage> shared(storage, &dispose);
+  return {shared, &shared->view};
 }
 
 }  // namespace
 
-SharedBytes share(std::string&& bytes) {
-  return SharedBytes(new std::string(std::move(bytes)), &dispose);
+SharedBytes share(std::string&& bytes) { return share(new Storage(std::move(bytes))); }
+
+SharedBytes share(MappedMemory&& memory, std::string_view bytes) {
+  return share(new Storage(std::move(memory), bytes));
 }
 
 }  // namespace kvorum

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bytes of a large value, held by all who use them and changed by nobody: from the socket that they
 // came from to the table, the links and the clients that they go to they are copied once. Any
-// thread. The last holder gives the memory back on a thread of its own, since that takes the system
-// milliseconds.
+// thread. The last holder has the memory given back by another thread (memory_thread.h).
 #pragma once
 
 #include <cstddef>
@@ -10,14 +9,18 @@
 #include <string>
 #include <string_view>
 
+#include "base/large_memory.h"
+
 namespace kvorum {
 
-using SharedBytes = std::shared_ptr<const std::string>;
+using SharedBytes = std::shared_ptr<const std::string_view>;
 
 // What is shorter is copied: that costs no more than some tens of microseconds.
 inline constexpr size_t kSharedBytesMin = 256 * 1024;
 
 SharedBytes share(std::string&& bytes);
+// `bytes` lie in it.
+SharedBytes share(MappedMemory&& memory, std::string_view bytes);
 
 // Some of them, with a share of all.
 struct SharedView {
@@ -27,7 +30,7 @@ struct SharedView {
   bool empty() const { return bytes.empty(); }
 };
 
-inline bool is_within(std::string_view part, const std::string& whole) {
+inline bool is_within(std::string_view part, std::string_view whole) {
   return part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size();
 }
 
@@ -35,7 +38,7 @@ inline bool is_within(std::string_view part, const std::string& whole) {
 // would keep them all.
 inline bool worth_sharing(std::string_view part, const SharedBytes* owner) {
   return part.size() >= kSharedBytesMin && owner != nullptr && *owner != nullptr &&
-         is_within(part, **owner) && part.size() >= (*owner)->capacity() / 2;
+         is_within(part, **owner) && part.size() >= (*owner)->size() / 2;
 }
 
 }  // namespace kvorum

@@ -103,16 +103,25 @@ void Coordinator::Impl::submit(const Request& request, uint64_t tag, Now now) {
   // What goes on after this call needs bytes of its own; by now the value is stored.
   Operation* const unfinished = core.operations.find(id);
   if (!unfinished) return;
-  if (unfinished->payload_bytes().empty()) own_request(*unfinished);
+  if (unfinished->payload_size() == 0) own_request(*unfinished);
   core.count_held(*unfinished);
 }
 
 void Coordinator::Impl::own_request(Operation& operation) {
-  const uint32_t timeout_ms = operation.request().timeout_ms;
-  encode_forwarded(operation.request(), operation.forwarded.origin, operation.payload);
+  Request request = operation.request();
+  const uint32_t timeout_ms = request.timeout_ms;
+  if (worth_sharing(request.value, request.value_owner)) {
+    operation.payload_body = {*request.value_owner, request.value};
+    request.value = {};
+  }
+  encode_forwarded(request, operation.forwarded.origin, operation.payload);
   const bool parsed = parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
   KVORUM_CHECK(parsed);
-  operation.forwarded.request.timeout_ms = timeout_ms;
+  Request& owned = operation.forwarded.request;
+  owned.timeout_ms = timeout_ms;
+  if (operation.payload_body.empty()) return;
+  owned.value = operation.payload_body.bytes;
+  owned.value_owner = &operation.payload_body.owner;
 }
 
 void Coordinator::Impl::run_at(MemberIndex coordinator, SlotId id, Operation& operation, Now now) {
@@ -121,7 +130,7 @@ void Coordinator::Impl::run_at(MemberIndex coordinator, SlotId id, Operation& op
     return;
   }
   operation.kind = Operation::Kind::kForward;
-  if (operation.payload_bytes().empty()) own_request(operation);
+  if (operation.payload_size() == 0) own_request(operation);
   forwarding.send(id, operation, coordinator, now);
 }
 

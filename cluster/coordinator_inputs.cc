@@ -10,15 +10,11 @@ constexpr std::string_view kUnreadable = "the object cannot be read from it";
 // Types go in blocks of 32.
 constexpr uint8_t block_of(MessageType type) { return static_cast<uint8_t>(type) / 32; }
 
-// `payload` is the end of the frame's.
-void keep_payload(const Frame& frame, std::string_view payload, Operation& operation) {
-  if (frame.storage == nullptr) {
-    operation.payload.assign(payload);
-    return;
-  }
-  const size_t before = frame.payload.size() - payload.size();
-  operation.payload.swap(*frame.storage);
-  operation.payload.erase(0, before);
+// `payload` is the end of the frame's. Returns it as it is kept.
+std::string_view keep_payload(const Frame& frame, std::string_view payload, Operation& operation) {
+  if (frame.owner == nullptr) return operation.payload.assign(payload);
+  operation.payload_body = {*frame.owner, payload};
+  return payload;
 }
 
 }  // namespace
@@ -37,12 +33,13 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
   operation.hops = envelope.hops;
   operation.retried = envelope.retried;
   operation.deadline_us = now.steady_us + envelope.remaining_ms * 1000ULL;
-  keep_payload(frame, payload, operation);
+  payload = keep_payload(frame, payload, operation);
   core.count_held(operation);
-  if (!parse_forwarded(envelope.keyspace, operation.payload, &operation.forwarded)) {
+  if (!parse_forwarded(envelope.keyspace, payload, &operation.forwarded)) {
     core.release(id);
     return false;
   }
+  operation.forwarded.request.value_owner = &operation.payload_body.owner;
   if (forwarding.comes_too_late(from, envelope, operation.request(), now) ||
       !core.view->is_member() || forwarding.seen_before(operation.forwarded)) {
     core.release(id);

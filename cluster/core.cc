@@ -411,15 +411,17 @@ void Core::complete_failed(Operation& operation, Outcome outcome, std::string_vi
 
 void Core::release(SlotId id) {
   Operation& operation = *operations.find(id);
-  if (operation.large_payload || operation.large_object) [[unlikely]] {
-    operation.large_payload = nullptr;
-    operation.large_object = nullptr;
+  if (!operation.payload_body.empty() || !operation.object.body.empty() || operation.made)
+      [[unlikely]] {
+    operation.payload_body = {};
+    operation.object.body = {};
+    operation.made = nullptr;
   }
   held_bytes -= std::exchange(operation.held_bytes, 0);
   const bool roomy = static_cast<uint32_t>(id) < kOperationsRoomy;
   const size_t kept = roomy ? kRoomyBytesKept : kBytesKept;
   give_back(operation.payload, kept);
-  give_back(operation.object, kept);
+  give_back(operation.object.head, kept);
   give_back(operation.reply_storage, kept);
   if (!operation.replica_objects.empty()) {
     std::vector<ReplicaFacts>().swap(operation.replicas);
@@ -429,9 +431,10 @@ void Core::release(SlotId id) {
 }
 
 void Core::give_back_scratch() {
-  for (std::string* const scratch : {&record_head, &edit_scratch, &outgoing}) {
+  for (std::string* const scratch : {&record_head, &edit_scratch, &outgoing.head}) {
     if (scratch->capacity() > kScratchKept) release_memory(*scratch);
   }
+  outgoing.body = {};
 }
 
 }  // namespace kvorum::cluster

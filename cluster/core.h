@@ -59,9 +59,6 @@ inline bool is_open(const Target& target) {
 bool is_vote(const Targets& targets, size_t at);
 size_t count_votes(const Targets& targets);
 
-// Bytes that several hold: an operation, and the links that they are sent on.
-using SharedBytes = std::shared_ptr<const std::string>;
-
 // One request in flight, as its coordinator or its forwarder sees it. Pooled: begin() resets it.
 struct Operation {
   enum class Kind : uint8_t {
@@ -102,14 +99,17 @@ struct Operation {
   bool answered_client;
   bool own_unreadable;  // the own copy cannot be loaded: the others have to do
 
-  std::string payload;  // encode_forwarded(); for kReplicaFrame the frame's payload
+  // encode_forwarded(); for kReplicaFrame the frame's payload. What is large of it is shared: the
+  // value, or all of it.
+  std::string payload;
+  SharedView payload_body;
   uint8_t keyspace;
   ForwardedRequest forwarded;  // views into payload
   FrameHead frame;             // kReplicaFrame
 
   Targets targets;
   InlineVector<MemberIndex, 4> dead;  // put: primaries that nobody stands for
-  std::string object;                 // reads: portable form of what is merged so far
+  EncodedObject object;               // reads: what is merged so far
   uint64_t object_digest;
   Hlc object_frontier;  // the highest of the copies merged into it; key repair: the peer's
   NodeId fastest;
@@ -125,6 +125,7 @@ struct Operation {
   Context new_context;
   EditOutput edit;  // reply fields; bytes moved to reply_storage
   std::string reply_storage;
+  SharedBytes made;  // the bytes of the new version, where the edit made large ones
   uint8_t hints_left;
   uint8_t short_of_w;  // W softened by so many copies
 
@@ -160,8 +161,6 @@ struct Operation {
   RepairStep repair_step;
   bool repair_pushes;
 
-  // In the place of payload and object, once a link sends them in chunks (large_frames.h).
-  SharedBytes large_payload, large_object;
   size_t large_bytes;     // of the object that its replicas have to take; 0 where it is not large
   uint64_t flowed_us;     // when bytes of a large frame of this operation flowed last; 0: none did
   size_t held_bytes = 0;  // as Core::count_held() counted it last
@@ -169,8 +168,7 @@ struct Operation {
   std::vector<ReplicaFacts> replicas;       // kInspect
   std::deque<std::string> replica_objects;  // their bytes
 
-  std::string_view payload_bytes() const { return large_payload ? *large_payload : payload; }
-  std::string_view object_bytes() const { return large_object ? *large_object : object; }
+  size_t payload_size() const { return payload.size() + payload_body.bytes.size(); }
   const Request& request() const { return forwarded.request; }
   // Another coordinator was asked before, of which it is not known whether it ran the request.
   bool is_retry() const { return retried || tried.size() > refusals; }
@@ -246,7 +244,7 @@ class Core {
   // Scratch memory, reused: never held across an input.
   std::string record_head;
   std::string edit_scratch;
-  std::string outgoing;
+  EncodedObject outgoing;
   Record record;
   Record evicted;
 
@@ -400,8 +398,8 @@ class Core {
   void complete_failed(Operation& operation, Outcome outcome, std::string_view text, Now now);
   // After a change of what the operation holds.
   void count_held(Operation& operation) {
-    const size_t now = operation.payload_bytes().size() + operation.object_bytes().size() +
-                       operation.reply_storage.size();
+    const size_t now =
+        operation.payload_size() + operation.object.size() + operation.reply_storage.size();
     held_bytes += now - operation.held_bytes;
     operation.held_bytes = now;
   }

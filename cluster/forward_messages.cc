@@ -253,7 +253,7 @@ bool parse_forward_reply(const Frame& frame, CompletionStorage* storage, Complet
   }
   if (!reader.ok()) return false;
   if (flags & kHasObject) {
-    if (!decode_object(reader.rest(), storage->object)) return false;
+    if (!decode_object(reader.rest(), storage->object, frame.owner)) return false;
     completion->object = &storage->object;
   }
   return true;

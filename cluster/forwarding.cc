@@ -190,7 +190,7 @@ void Forwarding::on_edit_answer(Operation& operation, const EditAnswer& answer, 
   } else if (!operation.held) {
     operation.held = true;
     operation.frame = answer.frame.head;
-    operation.object.assign(answer.frame.payload);
+    operation.object.head.assign(answer.frame.payload);
     core_.count_held(operation);
   }
 }
@@ -218,7 +218,7 @@ void Forwarding::finish_held(SlotId id, Operation& operation, Now now) {
   CompletionStorage storage;
   Completion completion;
   const bool parsed =
-      parse_forward_reply({operation.frame, operation.object}, &storage, &completion);
+      parse_forward_reply({operation.frame, operation.object.head}, &storage, &completion);
   KVORUM_CHECK(parsed);
   finish(id, operation, completion, now);
 }

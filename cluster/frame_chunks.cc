@@ -2,6 +2,7 @@
 #include "cluster/frame_chunks.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
 #include "base/large_memory.h"
@@ -47,7 +48,7 @@ bool has_large_frame(std::string_view batch) {
 
 std::vector<LargeFrame> take_large_frames(std::string& batch) {
   std::vector<LargeFrame> large;
-  const auto whole = std::make_shared<const std::string>(std::move(batch));
+  const SharedBytes whole = share(std::move(batch));
   batch = std::string();
   for (std::string_view rest = *whole; !rest.empty();) {
     ByteReader reader(rest);
@@ -87,9 +88,10 @@ void ChunkSender::begin_some() {
   }
 }
 
-void ChunkSender::put_chunks(std::string& batch, uint64_t now_us) {
+void ChunkSender::put_chunks(std::string& batch, size_t bytes_max, uint64_t now_us) {
   begin_some();
-  while (unsent_ > 0 && in_window_ < kWindowBytes) {
+  const size_t full_at = std::min(in_window_ + bytes_max, kWindowBytes);
+  while (unsent_ > 0 && in_window_ < full_at) {
     next_ = next_ + 1 < begun_.size() ? next_ + 1 : 0;
     Transfer& transfer = begun_[next_];
     if (transfer.sent < transfer.total) put_chunk(batch, transfer, now_us);
@@ -155,7 +157,7 @@ ChunkAssembler::Assembly* ChunkAssembler::begin(uint64_t number, ByteReader& rea
   assembly.total = total;
   assembly.taken = kHeadBytes;
   // Whoever links here knows the secret, and pages are not taken before they are written.
-  make_large_room(assembly.payload, total - kHeadBytes);
+  assembly.payload = MappedMemory(std::max<size_t>(total - kHeadBytes, 1));
   return &assembly;
 }
 
@@ -178,7 +180,10 @@ ChunkAssembler::Result ChunkAssembler::on_chunk(const Frame& chunk) {
     return Result::kMalformed;
   }
   if (bytes.empty() && offset != 0) return Result::kMalformed;
-  assembly->payload.append(bytes);
+  char* const payload = assembly->payload.data();
+  if (!bytes.empty()) std::memcpy(payload + assembly->filled, bytes.data(), bytes.size());
+  assembly->filled += bytes.size();
+  assembly->ahead.wrote(payload + assembly->filled, payload + assembly->payload.size());
   assembly->taken += bytes.size();
   held_bytes_ += bytes.size();
   head_ = assembly->head;
@@ -191,8 +196,9 @@ ChunkAssembler::Result ChunkAssembler::on_chunk(const Frame& chunk) {
     owe(*assembly);
   }
   if (!is_whole) return Result::kMore;
-  whole_ = std::move(assembly->payload);
-  held_bytes_ -= whole_.size();
+  const char* const begin = assembly->payload.data();
+  whole_ = share(std::move(assembly->payload), {begin, assembly->filled});
+  held_bytes_ -= whole_->size();
   assemblies_.erase(assemblies_.begin() + (assembly - assemblies_.data()));
   return Result::kWhole;
 }

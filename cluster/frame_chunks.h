@@ -24,6 +24,8 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/memory_thread.h"
+#include "base/shared_bytes.h"
 #include "cluster/messages.h"
 
 namespace kvorum::cluster {
@@ -32,13 +34,8 @@ namespace kvorum::cluster {
 // count; `rest` follows it, and lies in `body`, which others may share.
 struct LargeFrame {
   std::string front;
-  std::shared_ptr<const std::string> body;
+  SharedBytes body;
   std::string_view rest;
-
-  static LargeFrame of(std::string front, std::shared_ptr<const std::string> body) {
-    const std::string_view rest = *body;
-    return {std::move(front), std::move(body), rest};
-  }
 };
 
 // Whether any frame of a batch is longer than kLargeFrameBytes. Batches of many small ones are
@@ -57,8 +54,9 @@ class ChunkSender {
   void add(LargeFrame frame);
   // Whether put_chunks() would put any.
   bool can_send() const;
-  // Appends chunks of the transfers in turn, as many as the window has room for.
-  void put_chunks(std::string& batch, uint64_t now_us);
+  // Appends chunks of the transfers in turn, about so many bytes and no more than the window has
+  // room for.
+  void put_chunks(std::string& batch, size_t bytes_max, uint64_t now_us);
   // False where the other side takes what was not sent.
   bool on_taken(const Frame& frame);
 
@@ -99,9 +97,9 @@ class ChunkAssembler {
   Result on_chunk(const Frame& chunk);
   // Of the chunk taken last.
   const FrameHead& head() const { return head_; }
-  // After kWhole, until drop_whole(). Its storage may be taken.
-  Frame whole() { return {head_, whole_, sent_us_, &whole_}; }
-  void drop_whole() { whole_ = std::string(); }
+  // After kWhole, until drop_whole().
+  Frame whole() const { return {head_, *whole_, sent_us_, &whole_}; }
+  void drop_whole() { whole_ = nullptr; }
 
   // Tells the sender what was taken: after a stretch of chunks.
   bool owes_taken() const { return !owed_.empty(); }
@@ -115,7 +113,9 @@ class ChunkAssembler {
     uint64_t number = 0;
     FrameHead head;
     uint64_t total = 0, taken = 0, told = 0;
-    std::string payload;
+    MappedMemory payload;
+    size_t filled = 0;  // of the payload
+    PagesAhead ahead;
   };
   struct Owed {
     uint64_t number, taken;
@@ -128,7 +128,7 @@ class ChunkAssembler {
   std::vector<Owed> owed_;
   uint64_t last_number_ = 0;
   FrameHead head_{};
-  std::string whole_;
+  SharedBytes whole_;
   uint64_t sent_us_ = 0;
   size_t held_bytes_ = 0;
   size_t untold_bytes_ = 0;

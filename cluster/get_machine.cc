@@ -64,7 +64,6 @@ Progress GetMachine::begin_reading(SlotId id, Operation& operation, uint8_t r, N
   operation.phase = Operation::Phase::kReading;
   operation.needed = r;
   operation.object.clear();
-  operation.large_object = nullptr;  // of a first write
   operation.object_digest = 0;
   ++operation.attempt;
   core_.choose_targets(key, now, &operation.targets, &dead);
@@ -218,12 +217,12 @@ bool GetMachine::absorb(Operation& operation, Target& target, const ReplicaReadR
   }
   Object theirs;
   Object ours;
-  if (!absent && !decode_object(reply.object, theirs)) return false;
+  if (!absent && !decode_object(reply.object, theirs, reply.owner)) return false;
   if (merged_before && reply.digest == operation.object_digest) return true;
   if (merged_before && !decode_object(operation.object, ours)) return false;
   const Object merged = merge_copies({ours, operation.object_frontier}, {theirs, reply.frontier});
   operation.object_frontier = std::max(operation.object_frontier, reply.frontier);
-  std::string bytes;
+  EncodedObject bytes;
   encode_object(merged, bytes);
   operation.object_digest = versions_digest(merged);
   operation.object.swap(bytes);

@@ -13,7 +13,7 @@ void HintReplay::move(SlotId id, Operation& operation, Now now) {
   operation.needed = 0;  // commits to wait for
   Object object;
   const KeyRef& key = operation.request().key;
-  if (!decode_object(operation.object_bytes(), object)) {
+  if (!decode_object(operation.object, object)) {
     return give_up(id, operation, HintWait::kMoving, now);
   }
   const auto primaries = core_.primaries(key);
@@ -61,7 +61,7 @@ void HintReplay::on_own_commit(SlotId id, Operation& operation, bool ok, Now now
 
 void HintReplay::moved(SlotId id, Operation& operation, Now now) {
   Object object;
-  if (!decode_object(operation.object_bytes(), object)) {
+  if (!decode_object(operation.object, object)) {
     return give_up(id, operation, HintWait::kMoving, now);
   }
   const NodeId target_id = operation.tag;

@@ -142,7 +142,6 @@ bool HintReplay::find_next(NodeId id, MemberIndex member, Target& target, Found*
     found->position = hint.key.position;
     found->keyspace = hint.key.keyspace;
     found->for_primary = member != kNoMember && core_.is_primary(member, hint.key);
-    found->object.clear();
     found->must_wait = target.large_in_flight > 0 && is_large(bytes_of(object));
     if (!found->must_wait) encode_object(object, found->object);
   });
@@ -179,16 +178,16 @@ void HintReplay::on_reply(SlotId id, Operation& operation, const ReplicaWriteRep
                           Now now) {
   Object delivered;
   if (reply.verdict == ReplicaVerdict::kRefused ||
-      !decode_object(operation.object_bytes(), delivered)) {
+      !decode_object(operation.object, delivered)) {
     return give_up(id, operation, HintWait::kRefused, now);
   }
   const NodeId target_id = operation.tag;
-  if (!is_large(operation.object_bytes().size())) {
+  if (!is_large(operation.object.size())) {
     targets_[target_id].pace.answered(now.steady_us - operation.started_us);
   }
   // What was merged into it meanwhile has its turn in the next pass.
   core_.hints.remove_delivered({target_id, operation.request().key}, delivered.vector);
-  core_.hints.ledger().delivered(target_id, operation.object_bytes().size(), now.steady_us);
+  core_.hints.ledger().delivered(target_id, operation.object.size(), now.steady_us);
   ++core_.counters.hints_replayed;
   go_on(target_id, finish(id, operation), now);
 }
@@ -216,7 +215,7 @@ void HintReplay::give_up(SlotId id, const Operation& operation, HintWait wait, N
 HintReplay::Target& HintReplay::finish(SlotId id, const Operation& operation) {
   Target& target = targets_[operation.tag];
   --target.in_flight;
-  const size_t bytes = operation.object_bytes().size();
+  const size_t bytes = operation.object.size();
   is_large(bytes) ? --target.large_in_flight : target.bytes_in_flight -= bytes;
   core_.release(id);
   return target;

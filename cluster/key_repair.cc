@@ -56,8 +56,7 @@ void KeyRepair::on_read_reply(SlotId id, Operation& operation, const ReplicaRead
     return check(id, operation, reply.digest, now);
   }
   if (operation.repair_step != Step::kPull || !reply.full) return;
-  operation.large_object = nullptr;
-  operation.object.assign(reply.object);
+  keep_encoded(reply.object, reply.owner, operation.object);
   core_.count_held(operation);
   operation.object_frontier = reply.frontier;
   operation.repair_step = Step::kMerge;
@@ -84,7 +83,7 @@ void KeyRepair::check(SlotId id, Operation& operation, uint64_t their_digest, No
 void KeyRepair::merge_own(SlotId id, Operation& operation, Now now) {
   const KeyRef& key = operation.request().key;
   Object theirs;
-  if (!decode_object(operation.object_bytes(), theirs)) return finish(id, false, now);
+  if (!decode_object(operation.object, theirs)) return finish(id, false, now);
   core_.observe(theirs, now);
   bool grown = false;
   const auto change = [&](Record& record) {
@@ -125,8 +124,6 @@ void KeyRepair::push(SlotId id, Operation& operation, Now now) {
   bool nothing = false;
   const engine::Access access = core_.read_own(key, [&](Record& record) {
     nothing = record.object.empty();
-    operation.large_object = nullptr;
-    operation.object.clear();
     encode_object(record.object, operation.object);
     core_.count_held(operation);
   });
@@ -174,7 +171,7 @@ void KeyRepair::on_link_down(SlotId id, Operation& operation, MemberIndex peer, 
 
 void KeyRepair::finish(SlotId id, bool ok, Now now) {
   const SlotId exchange = core_.operations.find(id)->tag;
-  const size_t bytes = core_.operations.find(id)->object_bytes().size();
+  const size_t bytes = core_.operations.find(id)->object.size();
   if (bytes != 0) average_bytes_ = (average_bytes_ * 15 + bytes) / 16 + 1;
   core_.release(id);
   sink_->on_key_repaired(exchange, ok, now);

@@ -11,14 +11,22 @@ bool is_large(const Core& core, size_t bytes) {
   return core.outbox.takes_large && bytes > kLargeFrameBytes;
 }
 
-void send(Core& core, MemberIndex to, std::string front, SharedBytes body) {
-  core.outbox.large.push_back({to, LargeFrame::of(std::move(front), std::move(body))});
+void send(Core& core, MemberIndex to, std::string front, const SharedView& body) {
+  core.outbox.large.push_back({to, {std::move(front), body.owner, body.bytes}});
 }
 
-// What the operation keeps of it stays where it is: views into it hold.
-const SharedBytes& shared(std::string& bytes, SharedBytes& shared) {
-  if (!bytes.empty()) shared = std::make_shared<const std::string>(std::exchange(bytes, {}));
-  return shared;
+// Views into the bytes hold: these stay where they are.
+void share_all(std::string& bytes, SharedView& body) {
+  if (!body.empty()) return;
+  body.owner = share(std::exchange(bytes, {}));
+  body.bytes = *body.owner;
+}
+
+// For a batch, in one piece.
+std::string_view whole(const EncodedObject& object, std::string& storage) {
+  if (object.body.empty()) return object.head;
+  storage.assign(object.head).append(object.body.bytes);
+  return storage;
 }
 
 size_t object_bytes_of(const Completion& completion) {
@@ -32,41 +40,44 @@ size_t object_bytes_of(const Completion& completion) {
 
 void send_replica_write(Core& core, MemberIndex to, AnOperation of, ReplicaWrite message) {
   auto& [id, operation] = of;
-  message.object = operation.object_bytes();
-  if (!is_large(core, message.object.size())) {
+  std::string storage;
+  if (!is_large(core, operation.object.size())) {
+    message.object = whole(operation.object, storage);
     return put_replica_write(core.outbox.frames(to), id, message);
   }
-  operation.large_bytes = std::max(operation.large_bytes, message.object.size());
-  const SharedBytes& body = shared(operation.object, operation.large_object);
+  operation.large_bytes = std::max(operation.large_bytes, operation.object.size());
+  share_all(operation.object.head, operation.object.body);
   std::string front;
-  message.object = {};
+  message.object = operation.object.head;
   put_replica_write(front, id, message);
-  send(core, to, std::move(front), body);
+  send(core, to, std::move(front), operation.object.body);
 }
 
 void send_forward(Core& core, MemberIndex to, AnOperation of, const ForwardEnvelope& envelope) {
-  const std::string_view payload = of.operation.payload_bytes();
-  if (!is_large(core, payload.size())) {
-    return put_forward(core.outbox.frames(to), of.id, envelope, payload);
+  Operation& operation = of.operation;
+  if (!is_large(core, operation.payload_size())) {
+    KVORUM_CHECK(operation.payload_body.empty());
+    return put_forward(core.outbox.frames(to), of.id, envelope, operation.payload);
   }
-  const SharedBytes& body = shared(of.operation.payload, of.operation.large_payload);
+  share_all(operation.payload, operation.payload_body);
   std::string front;
-  put_forward(front, of.id, envelope, {});
-  send(core, to, std::move(front), body);
+  put_forward(front, of.id, envelope, operation.payload);
+  send(core, to, std::move(front), operation.payload_body);
 }
 
 void send_replica_read_reply(Core& core, MemberIndex to, SlotId operation,
-                             const ReplicaReadReply& message) {
-  if (!is_large(core, message.object.size())) {
+                             ReplicaReadReply message) {
+  std::string storage;
+  EncodedObject& object = core.outgoing;
+  if (!is_large(core, object.size())) {
+    message.object = whole(object, storage);
     return put_replica_read_reply(core.outbox.frames(to), operation, message);
   }
-  ReplicaReadReply without = message;
-  without.object = {};
+  share_all(object.head, object.body);
+  message.object = object.head;
   std::string front;
-  put_replica_read_reply(front, operation, without);
-  KVORUM_CHECK(message.object.data() == core.outgoing.data());
-  send(core, to, std::move(front),
-       std::make_shared<const std::string>(std::exchange(core.outgoing, {})));
+  put_replica_read_reply(front, operation, message);
+  send(core, to, std::move(front), std::exchange(object.body, {}));
 }
 
 void send_forward_reply(Core& core, MemberIndex to, SlotId operation,
@@ -74,10 +85,13 @@ void send_forward_reply(Core& core, MemberIndex to, SlotId operation,
   if (!is_large(core, object_bytes_of(completion))) {
     return put_forward_reply(core.outbox.frames(to), operation, completion);
   }
-  std::string front, object;
-  put_forward_reply(front, operation, completion, true);
+  EncodedObject object;
   encode_object(*completion.object, object);
-  send(core, to, std::move(front), std::make_shared<const std::string>(std::move(object)));
+  share_all(object.head, object.body);
+  std::string front;
+  put_forward_reply(front, operation, completion, true);
+  front.append(object.head);
+  send(core, to, std::move(front), object.body);
 }
 
 }  // namespace kvorum::cluster

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frames that may be large, on their way to the outbox: short ones are written into the member's
-// batch; of a large one only the front, and its body is shared by all members that get it. Without
-// a shell that takes large frames (Outbox::takes_large) all go into the batch. Private to cluster/.
+// batch; of a large one only the front, and its body is shared with the operation or the table, and
+// by all members that get it. Without a shell that takes large frames (Outbox::takes_large) all go
+// into the batch. Private to cluster/.
 #pragma once
 
 #include "cluster/core.h"
@@ -18,7 +19,7 @@ void send_replica_write(Core& core, MemberIndex to, AnOperation of, ReplicaWrite
 void send_forward(Core& core, MemberIndex to, AnOperation of, const ForwardEnvelope& envelope);
 // The object is core.outgoing.
 void send_replica_read_reply(Core& core, MemberIndex to, SlotId operation,
-                             const ReplicaReadReply& message);
+                             ReplicaReadReply message);
 void send_forward_reply(Core& core, MemberIndex to, SlotId operation, const Completion& completion);
 
 }  // namespace kvorum::cluster

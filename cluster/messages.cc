@@ -161,6 +161,7 @@ bool parse_replica_read_reply(const Frame& frame, ReplicaReadReply* message) {
   message->attempt = attempt_of(frame);
   message->frontier.value = frame.head.flags & kReadFrontier ? reader.u64() : 0;
   message->object = reader.rest();
+  message->owner = frame.owner;
   message->full = frame.head.flags & kReadFull;
   message->whole = !(frame.head.flags & kReadNotWhole);
   message->is_new = frame.head.flags & kReadNew;

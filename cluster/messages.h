@@ -121,9 +121,9 @@ struct Frame {
   FrameHead head;
   std::string_view payload;
   // Of one that came in chunks: when its last one was sent, by the sender's steady clock, and what
-  // the payload lies in, for the taking. Else 0 and none.
+  // the payload is, for sharing. Else 0 and none.
   uint64_t sent_us = 0;
-  std::string* storage = nullptr;
+  const SharedBytes* owner = nullptr;
 };
 
 // Takes the first frame of `bytes`. With kFrame, `size` is what it occupied; with kNeedMore, what
@@ -183,7 +183,9 @@ struct ReplicaReadReply {
   NodeId holder = 0;        // with kClaimed
   Hlc frontier;             // of the copy, where full or absent; zero: nothing is known
   uint64_t digest = 0;      // versions_digest()
-  std::string_view object;  // portable form, where full
+  std::string_view object;  // portable form, where full; of one that is sent with a body apart,
+                            // what comes before that
+  const SharedBytes* owner = nullptr;  // of one that came: of `object`
 };
 void put_replica_read_reply(std::string& batch, SlotId operation, const ReplicaReadReply& message);
 bool parse_replica_read_reply(const Frame& frame, ReplicaReadReply* message);

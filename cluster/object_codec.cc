@@ -360,8 +360,20 @@ bool decode_object(std::string_view bytes, Object& object, const SharedBytes* ow
   return decode_portable({bytes, nullptr, owner}, object);
 }
 
+void keep_encoded(std::string_view bytes, const SharedBytes* owner, EncodedObject& out) {
+  out.clear();
+  if (worth_sharing(bytes, owner)) {
+    out.body = {*owner, bytes};
+  } else {
+    out.head.assign(bytes);
+  }
+}
+
 bool decode_object(const EncodedObject& bytes, Object& object) {
-  return decode_portable({bytes.head, bytes.body.empty() ? nullptr : &bytes.body}, object);
+  const SharedView& body = bytes.body;
+  if (body.empty()) return decode_portable({bytes.head}, object);
+  if (bytes.head.empty()) return decode_portable({body.bytes, nullptr, &body.owner}, object);
+  return decode_portable({bytes.head, &body}, object);
 }
 
 uint64_t StoredRecordCodec::digest(const KeyRef& key, engine::RecordView record) const {

@@ -57,6 +57,8 @@ struct EncodedObject {
 };
 // Replaces what is there.
 void encode_object(const Object& object, EncodedObject& out);
+// The same of what is encoded in one piece already: shared, then all of it is the body.
+void keep_encoded(std::string_view bytes, const SharedBytes* owner, EncodedObject& out);
 bool decode_object(const EncodedObject& bytes, Object& object);
 
 // Translates for the engine below a leveldb node (see engine::RecordCodec).

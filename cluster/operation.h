@@ -29,6 +29,7 @@ struct Request {
   EditCode edit = 0;
   std::string_view argument;
   std::string_view value;
+  const SharedBytes* value_owner = nullptr;  // where it may be shared; borrowed likewise
   bool has_context = false;          // else an edit overwrites what its coordinator knows
   const Context* context = nullptr;  // with has_context; borrowed during submit()
   NodeId preferred = 0;              // coordinator named by the context token

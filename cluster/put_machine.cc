@@ -50,7 +50,22 @@ EditOutput PutMachine::run_edit(Operation& operation, const Object& object, Now 
   return core_.parts.edits[request.edit].apply(input, core_.edit_scratch);
 }
 
-Version PutMachine::make_version(const Operation& operation, const EditOutput& edit,
+// Who else holds the bytes of a new version. Large ones that the edit made get an owner.
+const SharedBytes* PutMachine::owner_of(std::string_view bytes, Operation& operation,
+                                        const Object& object) {
+  if (bytes.size() < kSharedBytesMin) return nullptr;
+  const SharedBytes* const owner = operation.request().value_owner;
+  if (owner != nullptr && *owner && is_within(bytes, **owner)) return owner;
+  for (const Version& version : object.versions) {
+    if (version.owner == nullptr || *version.owner == nullptr) continue;
+    if (is_within(bytes, **version.owner)) return version.owner;
+  }
+  if (!is_within(bytes, core_.edit_scratch)) return nullptr;
+  operation.made = share(std::exchange(core_.edit_scratch, {}));  // which lies where it lay
+  return &operation.made;
+}
+
+Version PutMachine::make_version(Operation& operation, const EditOutput& edit,
                                  const Object& object, uint64_t now_ms) {
   Version version;
   version.origin = operation.forwarded.origin;
@@ -64,6 +79,7 @@ Version PutMachine::make_version(const Operation& operation, const EditOutput& e
   version.flags = edit.flags;
   version.deadline_ms = edit.deadline_ms;
   version.bytes = edit.bytes;
+  version.owner = owner_of(edit.bytes, operation, object);
   if (edit.keep_origin) {
     const InlineVector<Version, 1> visible = visible_versions(object, now_ms);
     // A twin that comes later, with the old deadline, would pass for the same version.
@@ -167,9 +183,9 @@ PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record,
   const Request& request = operation.request();
   Object& object = record.object;
   bool grown = false;
-  if (!operation.object_bytes().empty()) {
+  if (!operation.object.empty()) {
     Object read;
-    const bool decoded = decode_object(operation.object_bytes(), read);
+    const bool decoded = decode_object(operation.object, read);
     KVORUM_CHECK(decoded);
     // What was read a while ago may have been replaced, and that forgotten, since.
     drop_dead(read, object, core_.frontier_of(request.key));
@@ -215,15 +231,12 @@ PutMachine::Applied PutMachine::apply_edit(Operation& operation, Record& record,
 // for.
 engine::UpdateResult PutMachine::store_own(Operation& operation, Now now, Applied* applied) {
   const KeyRef& key = operation.request().key;
-  const SharedBytes before = operation.large_object;  // as below: until the record is stored
   const auto change = [&](Record& record) {
     *applied = apply_edit(operation, record, now);
     if (*applied != Applied::kStored) return false;
     // Not in place: the record's versions may be views into what was read.
-    core_.outgoing.clear();
     encode_object(record.object, core_.outgoing);
     operation.object.swap(core_.outgoing);
-    operation.large_object = nullptr;
     core_.count_held(operation);
     return true;
   };

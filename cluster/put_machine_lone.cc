@@ -19,6 +19,7 @@ bool PutMachine::write_at_once(const Request& request, uint64_t tag, Now now) {
     return applied == Applied::kStored;
   };
   const engine::UpdateResult result = core_.update_own(request.key, change);
+  lone.made = nullptr;
   lone.tag = tag;
   if (result.access == engine::Access::kNotResident) return false;
   lone.needed = 1;

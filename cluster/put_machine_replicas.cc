@@ -50,7 +50,7 @@ void PutMachine::send_to_targets(SlotId id, Operation& operation) {
 // Keeps the copy of a primary here, beside the own one: it does not count toward W.
 void PutMachine::leave_hint(Operation& operation, MemberIndex place) {
   Object object;
-  if (place == core_.self() || !decode_object(operation.object_bytes(), object)) return;
+  if (place == core_.self() || !decode_object(operation.object, object)) return;
   const HintKey hint{core_.id_of(place), operation.request().key};
   if (core_.hints.store(hint, object).access != engine::Access::kDone) {
     // W was softened for the promise of this copy: it counts in full again.

@@ -49,7 +49,7 @@ engine::Access ReadRepair::mend_own(Operation& operation, Now now) {
     if (target.member != core_.self() || !is_stale(target, operation)) continue;
     const KeyRef& key = operation.request().key;
     Object merged;
-    if (!decode_object(operation.object_bytes(), merged)) return engine::Access::kDone;
+    if (!decode_object(operation.object, merged)) return engine::Access::kDone;
     core_.observe(merged, now);
     const engine::UpdateResult result = core_.update_own(key, [&](Record& record) {
       core_.merge_in(record, key, merged, operation.object_frontier);
@@ -70,7 +70,7 @@ void ReadRepair::mend_others(SlotId id, Operation& operation, Now now) {
       core_.health.still_waiting(target.member, {Ask::kRead, target.asked_us}, now.steady_us);
     }
     if (target.member == core_.self() || !is_stale(target, operation)) continue;
-    if (!admit(operation.object_bytes().size(), now)) {
+    if (!admit(operation.object.size(), now)) {
       ++core_.counters.read_repairs_skipped;
       continue;
     }

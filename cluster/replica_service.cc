@@ -67,7 +67,6 @@ bool ReplicaService::serve_read(MemberIndex from, const Frame& frame, const Repl
     reply.digest = versions_digest(record.object);
     core_.outgoing.clear();
     if (message.full) encode_object(record.object, core_.outgoing);
-    reply.object = core_.outgoing;
     send_replica_read_reply(core_, from, frame.head.operation, reply);
   });
   if (access == engine::Access::kNotResident) {
@@ -143,13 +142,12 @@ void ReplicaService::read_hinted(MemberIndex from, SlotId operation, const Repli
   ReplicaReadReply reply;
   reply.full = true;
   reply.attempt = message.attempt;
+  core_.outgoing.clear();
   if (!core_.read_hints(message.key, &hinted, &storage)) {
     reply.verdict = ReplicaVerdict::kNotHeld;
   } else {
-    core_.outgoing.clear();
     encode_object(hinted, core_.outgoing);
     reply.digest = versions_digest(hinted);
-    reply.object = core_.outgoing;
   }
   send_replica_read_reply(core_, from, operation, reply);
 }
@@ -176,7 +174,7 @@ bool ReplicaService::merge_in(Record& record, const ReplicaWrite& message, Objec
 bool ReplicaService::on_write(MemberIndex from, const Frame& frame, Now now) {
   ReplicaWrite message;
   Object incoming;
-  if (!parse_replica_write(frame, &message) || !decode_object(message.object, incoming)) {
+  if (!parse_replica_write(frame, &message) || !decode_object(message.object, incoming, frame.owner)) {
     return false;
   }
   ++core_.counters.replica_writes;
@@ -249,8 +247,8 @@ void ReplicaService::wait_for_object(MemberIndex from, const Frame& frame, const
   operation.begin(Operation::Kind::kReplicaFrame, now);
   operation.reply_to = from;
   operation.frame = frame.head;
-  if (frame.storage != nullptr) {
-    operation.payload.swap(*frame.storage);
+  if (frame.owner != nullptr) {
+    operation.payload_body = {*frame.owner, frame.payload};
   } else {
     operation.payload.assign(frame.payload);
   }
@@ -274,7 +272,12 @@ void ReplicaService::refuse(MemberIndex from, const FrameHead& head) {
 
 void ReplicaService::on_loaded(SlotId id, Operation& operation, bool ok, Now now) {
   const std::string payload = std::move(operation.payload);
-  const Frame frame{operation.frame, payload};
+  const SharedView body = std::move(operation.payload_body);
+  Frame frame{operation.frame, payload};
+  if (!body.empty()) {
+    frame.payload = body.bytes;
+    frame.owner = &body.owner;
+  }
   const MemberIndex from = operation.reply_to;
   core_.release(id);
   if (!ok) {

@@ -29,18 +29,22 @@ void write_memcached_error(std::string_view text, std::string& out) {
   write_line(text, out);
 }
 
-void write_value_item(const Reply& item, std::string& out) {
-  const std::string_view bytes = item.text();
+void write_value_head(const Reply& item, std::string& out) {
   out.append("VALUE ").append(item.key()).push_back(' ');
   append_uint64(out, item.flags());
   out.push_back(' ');
-  append_uint64(out, bytes.size());
+  append_uint64(out, item.text().size());
   if (item.has_cas()) {
     out.push_back(' ');
     append_uint64(out, item.cas());
   }
-  make_large_room(out, bytes.size() + 4);
-  out.append("\r\n", 2).append(bytes).append("\r\n", 2);
+  out.append("\r\n", 2);
+}
+
+void write_value_item(const Reply& item, std::string& out) {
+  write_value_head(item, out);
+  make_large_room(out, item.text().size() + 2);
+  out.append(item.text()).append("\r\n", 2);
 }
 
 void write_number_line(const Reply& reply, std::string& out) {
@@ -143,6 +147,20 @@ void write_resp(const Reply& reply, RespVersion version, std::string& out) {
       out.append(reply.text());
       return;
   }
+}
+
+bool write_resp_around(const Reply& reply, std::string& before, std::string& after) {
+  if (reply.kind() != Reply::Kind::kBulk && reply.kind() != Reply::Kind::kValueItem) return false;
+  append_bulk_head(before, reply.text().size());
+  after.append("\r\n", 2);
+  return true;
+}
+
+bool write_memcached_around(const Reply& reply, std::string& before, std::string& after) {
+  if (reply.kind() != Reply::Kind::kValueItem) return false;
+  write_value_head(reply, before);
+  after.append("\r\n", 2);
+  return true;
 }
 
 void write_memcached(const Reply& reply, std::string& out) {

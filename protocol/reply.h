@@ -118,6 +118,11 @@ static_assert(sizeof(Reply) <= 64);
 // Nothing but a Reply's own texts is ever written: simple strings, errors and lines stay one line.
 void write_resp(const Reply& reply, RespVersion version, std::string& out);
 
+// What stands before and behind the text of a bulk string or a value item, for texts that are not
+// copied. False for other kinds: nothing is written.
+bool write_resp_around(const Reply& reply, std::string& before, std::string& after);
+bool write_memcached_around(const Reply& reply, std::string& before, std::string& after);
+
 // Items of arrays are written one after the other. An error that is not memcached's own ("ERROR",
 // "CLIENT_ERROR ...", "SERVER_ERROR ...") becomes a SERVER_ERROR with its text.
 void write_memcached(const Reply& reply, std::string& out);

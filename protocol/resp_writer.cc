@@ -52,6 +52,8 @@ void append_bulk(std::string& out, std::string_view bytes) {
   out.append("\r\n", 2);
 }
 
+void append_bulk_head(std::string& out, size_t size) { append_header(out, '$', size); }
+
 void append_nil(std::string& out, RespVersion version) {
   out.append(version == RespVersion::k3 ? "_\r\n" : "$-1\r\n");
 }

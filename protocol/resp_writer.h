@@ -24,6 +24,8 @@ void append_error(std::string& out, std::string_view text);
 
 void append_integer(std::string& out, int64_t value);
 void append_bulk(std::string& out, std::string_view bytes);
+// What stands before its bytes; CR LF stands behind.
+void append_bulk_head(std::string& out, size_t size);
 void append_nil(std::string& out, RespVersion version);
 void append_nil_array(std::string& out, RespVersion version);
 void append_double_reply(std::string& out, RespVersion version, double value);

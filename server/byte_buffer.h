@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bytes received and not yet taken: written at the end, taken from the front. Room is not
 // initialised, so that a buffer sized for a large value costs no memory before its bytes arrive.
-// Growing is linear in the bytes, and large buffers are moved by the page table, not copied.
-// One owner, one thread. The views it gives hold until the next prepare() or release_memory().
+// Growing is linear in the bytes; large buffers are mapped memory, which is not copied.
+// One owner, one thread. The views it gives hold until the next prepare() or release_memory(); those
+// into a share of it as long as that.
 #pragma once
 
 #include <cstdlib>
@@ -12,13 +13,16 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/large_memory.h"
+#include "base/memory_thread.h"
+#include "base/shared_bytes.h"
 
 namespace kvorum::server {
 
 class ByteBuffer {
  public:
   ByteBuffer() = default;
-  ~ByteBuffer() { std::free(bytes_); }
+  ~ByteBuffer() { let_go(); }
   ByteBuffer(const ByteBuffer&) = delete;
   ByteBuffer& operator=(const ByteBuffer&) = delete;
 
@@ -29,13 +33,17 @@ class ByteBuffer {
 
   // Room for at least `room` more bytes behind the content.
   char* prepare(size_t room) {
+    if (shared_) [[unlikely]]
+      move_out(room);
     if (capacity_ - end_ < room) make_room(room);
     return bytes_ + end_;
   }
-  size_t room() const { return capacity_ - end_; }
+  size_t room() const { return shared_ ? 0 : capacity_ - end_; }
   void commit(size_t written) {
     KVORUM_CHECK(written <= capacity_ - end_);
     end_ += written;
+    if (capacity_ >= kLargeMemoryBytes) [[unlikely]]
+      ahead_.wrote(bytes_ + end_, bytes_ + capacity_);
   }
   void append(std::string_view bytes) {
     if (bytes.empty()) return;
@@ -47,27 +55,53 @@ class ByteBuffer {
     begin_ += taken;
     if (begin_ == end_) begin_ = end_ = 0;
   }
+  // The memory as it is, where it is large; else none. What comes later goes into another.
+  const SharedBytes& share() {
+    if (mapped_) shared_ = kvorum::share(std::move(mapped_), {bytes_, end_});
+    return shared_;
+  }
   // Keeps the content, in a buffer that is not much larger.
   void give_back_room() {
     if (empty()) return release_memory();
+    if (shared_) return move_out(0);
     to_front();
     resize(size());
   }
   // An idle connection keeps no buffer.
   void release_memory() {
     KVORUM_CHECK(empty());
-    std::free(bytes_);
+    let_go();
+  }
+
+ private:
+  static constexpr size_t kMappedFrom = 256 * 1024;
+
+  void let_go() {
+    if (!shared_ && !mapped_) std::free(bytes_);
+    shared_ = nullptr;
+    mapped_ = MappedMemory();
     bytes_ = nullptr;
     capacity_ = 0;
   }
 
- private:
+  // The content to memory of its own.
+  void move_out(size_t room) {
+    const SharedBytes before = std::move(shared_);
+    const std::string_view content = view();
+    bytes_ = nullptr;
+    begin_ = end_ = capacity_ = 0;
+    resize(content.size() + room + 1);
+    append(content);
+  }
+
   void make_room(size_t room) {
     const size_t content = size();
-    const bool has_room = begin_ != 0 && capacity_ - content >= room && begin_ >= content;
+    const bool worth_moving = begin_ >= content;
     to_front();
+    if (worth_moving && capacity_ - end_ >= room) return;
     // At least half as large again, so that byte-wise growth stays linear.
-    if (!has_room) resize(content + (room > content / 2 ? room : content / 2));
+    const size_t wanted = content + (room > content / 2 ? room : content / 2);
+    if (wanted > capacity_) resize(wanted);
   }
 
   void to_front() {
@@ -77,15 +111,33 @@ class ByteBuffer {
     end_ = content;
   }
 
+  // Of memory that is not shared. The content stands at its front.
   void resize(size_t wanted) {
-    char* const moved = static_cast<char*>(std::realloc(bytes_, wanted));
-    if (moved == nullptr) throw std::bad_alloc();
-    bytes_ = moved;
-    capacity_ = wanted;
+    if (wanted < kMappedFrom && !mapped_) {
+      char* const moved = static_cast<char*>(std::realloc(bytes_, wanted));
+      if (moved == nullptr) throw std::bad_alloc();
+      bytes_ = moved;
+      capacity_ = wanted;
+      return;
+    }
+    if (mapped_) {
+      mapped_.resize(wanted);
+    } else {
+      MappedMemory larger(wanted);
+      if (end_ != 0) std::memcpy(larger.data(), bytes_, end_);
+      std::free(bytes_);
+      mapped_ = std::move(larger);
+    }
+    bytes_ = mapped_.data();
+    capacity_ = mapped_.size();
+    ahead_.reset();
   }
 
   char* bytes_ = nullptr;
   size_t begin_ = 0, end_ = 0, capacity_ = 0;
+  MappedMemory mapped_;  // what bytes_ is, where it is large
+  SharedBytes shared_;   // the same, where others have a share
+  PagesAhead ahead_;
 };
 
 }  // namespace kvorum::server

@@ -84,6 +84,8 @@ struct ClientState {
   bool woken = false;
   void (*wake)(void* owner) = nullptr;
   void* wake_owner = nullptr;
+  SharedBytes (*share_input)(void* owner, std::string_view part) = nullptr;
+  void* input_owner = nullptr;
 
   // A reply arrived, or what the next request waited for is over.
   void notify() {

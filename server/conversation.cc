@@ -200,6 +200,10 @@ std::string& Conversation::output() {
   return impl_->client.replies.output();
 }
 
+bool Conversation::has_large_output() const { return impl_->client.replies.has_large(); }
+
+LargeReply Conversation::take_large_output() { return impl_->client.replies.take_large(); }
+
 bool Conversation::blocked() const { return impl_->blocked(); }
 
 bool Conversation::closing() const { return impl_->client.session.closing; }
@@ -222,6 +226,12 @@ bool Conversation::has_pending() const { return impl_->client.replies.waiting() 
 void Conversation::set_wake(void (*wake)(void* owner), void* owner) {
   impl_->client.wake = wake;
   impl_->client.wake_owner = owner;
+}
+
+void Conversation::set_input_share(SharedBytes (*share)(void* owner, std::string_view part),
+                                   void* owner) {
+  impl_->client.share_input = share;
+  impl_->client.input_owner = owner;
 }
 
 uint64_t Conversation::id() const { return impl_->client.session.id; }

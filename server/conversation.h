@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "server/reply_queue.h"
 
 namespace kvorum::server {
 
@@ -49,8 +50,11 @@ class Conversation {
   // With an unfinished request in the input: at least so many more bytes are needed.
   size_t more_hint() const;
 
-  // Replies to send; the caller takes from the front or swaps it out.
+  // Replies to send; the caller takes from the front or swaps it out. Large ones come first.
   std::string& output();
+  bool has_large_output() const;
+  LargeReply take_large_output();
+  bool has_output() { return has_large_output() || !output().empty(); }
   // What the owner keeps for it: input that was not taken, and of what was taken from output() so
   // many bytes that are not sent yet. The latter count as held too.
   void set_buffers(size_t input_bytes, size_t unsent_bytes);
@@ -66,6 +70,10 @@ class Conversation {
   // Called when a waiting reply arrived outside consume(), at most once until the next consume() or
   // output(): the owner sends at the end of its turn.
   void set_wake(void (*wake)(void* owner), void* owner);
+
+  // Gives a share of what a part of the input lies in, or none: large values are kept without a
+  // copy then. Called within consume().
+  void set_input_share(SharedBytes (*share)(void* owner, std::string_view part), void* owner);
 
   uint64_t id() const;
   // With buffers as they are now.

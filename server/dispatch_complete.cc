@@ -33,6 +33,28 @@ void write_for(const CallShape& call, const Reply& reply, std::string& out) {
   }
 }
 
+// Who else holds a large text of the reply.
+const SharedBytes* owner_of(std::string_view text, const Completion& completion) {
+  if (text.size() < kSharedBytesMin || completion.object == nullptr) return nullptr;
+  for (const cluster::Version& version : completion.object->versions) {
+    if (worth_sharing(text, version.owner)) return version.owner;
+  }
+  return nullptr;
+}
+
+// The text is a large value that `owner` holds: it is not copied.
+bool put_large(ReplyQueue& replies, const CallShape& call, const Reply& reply,
+               const SharedBytes& owner) {
+  LargeReply large{{}, {owner, reply.text()}};
+  std::string after;
+  const bool split = call.dialect == Dialect::kMemcached
+                         ? protocol::write_memcached_around(reply, large.before, after)
+                         : protocol::write_resp_around(reply, large.before, after);
+  if (!split) return false;
+  replies.put_large(call.place, std::move(large), after.append(call.trailer));
+  return true;
+}
+
 bool concatenates(Gather how) { return how == Gather::kArray || how == Gather::kConcatenate; }
 
 bool any_visible(const Completion& completion) {
@@ -70,7 +92,8 @@ void Dispatcher::Impl::on_complete(uint64_t tag, const Completion& completion) {
     Gathering* const gathering = gatherings.find(call->gathering);
     const Remembered& remembered = gathering ? gathering->remembered : call->remembered;
     const Reply reply = call->finish({completion, remembered, *this, call->keyspace, call->key});
-    gathering ? gather(*call, reply) : deliver(*call, reply);
+    gathering ? gather(*call, reply)
+              : deliver(*call, reply, owner_of(reply.text(), completion));
   } else {
     if (completion.outcome == Outcome::kOutOfMemory && call->dialect == Dialect::kMemcached) {
       traffic_counts.note(CacheCount::kStoreNoMemory);
@@ -104,12 +127,16 @@ void Dispatcher::Impl::settle(ClientState& client, const Call& call, const Compl
   }
 }
 
-void Dispatcher::Impl::deliver(const CallShape& call, const Reply& reply) {
+void Dispatcher::Impl::deliver(const CallShape& call, const Reply& reply,
+                               const SharedBytes* owner) {
   ClientState* const client = client_of(call);
   if (!client) return;
   if (reply.is_error()) [[unlikely]]
     count_failure(call);
-  if (!call.silent) {
+  if (owner != nullptr && !call.silent && put_large(client->replies, call, reply, *owner))
+      [[unlikely]] {
+    client->learn(reply.text().size());
+  } else if (!call.silent) {
     std::string& out = client->replies.writer(call.place);
     const size_t before = out.size();
     write_for(call, reply, out);

@@ -328,6 +328,11 @@ void Dispatcher::Impl::submit_one(ClientState& client, cluster::Request& request
   if (plan.keeps_key) call.key = request.key.key;
   ++client.operations_pending;
   const size_t held_before = coordinator.held_bytes();
+  SharedBytes value_owner;
+  if (request.value.size() >= kSharedBytesMin && client.share_input != nullptr) [[unlikely]] {
+    value_owner = client.share_input(client.input_owner, request.value);
+    request.value_owner = &value_owner;
+  }
   if (!client.causal) {
     coordinator.submit(request, id, now);
   } else {
@@ -335,6 +340,7 @@ void Dispatcher::Impl::submit_one(ClientState& client, cluster::Request& request
     note_causal_use(client, request, call, context);
     coordinator.submit(request, id, now);
   }
+  request.value_owner = nullptr;
   Call* const open = calls.find(id);  // it may have been completed and be another's already
   if (!open) return;
   open->registered = true;

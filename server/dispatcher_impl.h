@@ -173,7 +173,8 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
 
   ClientState* client_of(const CallShape& call);
   void settle(ClientState& client, const Call& call, const cluster::Completion& completion);
-  void deliver(const CallShape& call, const protocol::Reply& reply);
+  void deliver(const CallShape& call, const protocol::Reply& reply,
+               const SharedBytes* owner = nullptr);
   void gather(const CallShape& call, const protocol::Reply& reply);
   void gather_reply(const CallShape& call, const protocol::Reply& reply, Gathering& gathering);
   void drop_gathered(const CallShape& call, Gathering& gathering);

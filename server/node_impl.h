@@ -18,6 +18,7 @@
 #include "engine/committer.h"
 #include "engine/object_table.h"
 #include "server/admin/http.h"
+#include "server/cpu_count.h"
 #include "server/descriptors.h"
 #include "server/directory_lock.h"
 #include "server/large_values.h"
@@ -133,6 +134,7 @@ struct Node::Impl {
   ClientCount clients;
   std::unique_ptr<LinkBoard> board;
   InFlight in_flight{config.limits.in_flight_bytes};
+  LargePace large_pace{usable_cpus()};
   ReactorParts parts;
   std::vector<std::unique_ptr<Reactor>> reactors;
   std::unique_ptr<engine::Committer> committer, hint_committer;

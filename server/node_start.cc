@@ -208,6 +208,7 @@ void Node::Impl::start_reactors(Node& node) {
   parts.accept_failures = &accept_failures;
   parts.strangers_max = descriptors.strangers;
   parts.in_flight = &in_flight;
+  parts.large_pace = &large_pace;
   parts.reactors = reactor_count;
   board = std::make_unique<LinkBoard>(view->members.size(), reactor_count);
   board->on_greeted = [this](cluster::MemberIndex member) {

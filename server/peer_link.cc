@@ -53,9 +53,10 @@ void PeerLink::send_large(cluster::LargeFrame frame) {
 // What waited, then chunks of large frames.
 void PeerLink::send_rest() {
   if (!stream_.is_open() || stream_.sending()) return count_queue();
-  if (sender_.can_send()) {
-    sender_.put_chunks(queue_, clock().now().steady_us);
+  if (sender_.can_send() && share_.may_move_piece(*this)) {
+    sender_.put_chunks(queue_, share_.batch_bytes(), clock().now().steady_us);
     tell_flow();
+    if (sender_.can_send()) share_.wait_for_turn(*this);
   }
   if (!queue_.empty()) stream_.send(queue_);
   count_queue();
@@ -176,6 +177,8 @@ size_t PeerLink::on_input(std::string_view bytes) {
   }
   return stream_.is_open() ? taken : bytes.size();
 }
+
+void PeerLink::on_pace() { send_rest(); }
 
 // Behind many megabytes an answer takes its time, but a peer that takes them is alive.
 void PeerLink::on_room() { last_heard_us_ = clock().now().steady_us; }

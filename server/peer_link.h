@@ -17,7 +17,7 @@
 
 namespace kvorum::server {
 
-class PeerLink : public StreamOwner {
+class PeerLink : public StreamOwner, private Paced {
  public:
   // More than this waiting for a peer that takes no bytes: the link is given up.
   static constexpr size_t kQueueBytesMax = 256 * 1024 * 1024;
@@ -30,7 +30,7 @@ class PeerLink : public StreamOwner {
   static constexpr uint64_t kDeadAfterUs = 3'000'000;     // of silence, for the side that pings
   static constexpr uint64_t kOrphanAfterUs = 10'000'000;  // for the side that is pinged
 
-  virtual ~PeerLink() = default;
+  virtual ~PeerLink() { share_.forget(*this); }
 
   bool is_open() const { return stream_.is_open(); }
   bool is_up() const { return up_; }
@@ -50,7 +50,8 @@ class PeerLink : public StreamOwner {
 
  protected:
   PeerLink(TcpSocket socket, StreamShare& share)
-      : stream_(std::move(socket), share, *this),
+      : share_(share),
+        stream_(std::move(socket), share, *this),
         queue_held_(share.in_flight, share.unsent_as),
         assembled_held_(share.in_flight, share.kept_as) {}
 
@@ -79,6 +80,7 @@ class PeerLink : public StreamOwner {
   size_t input_hint() const final { return wanted_; }
   bool wants_input() const final { return stream_.is_open() && !holds_back(); }
   void on_room() final;
+  void on_pace() final;
   void on_sent() final;
   void on_broken(const error_code& why) final;
   // Cuts one frame off `rest`; nothing (size 0) where it is not complete or the link was given up.
@@ -89,6 +91,7 @@ class PeerLink : public StreamOwner {
   bool on_chunk_frame(const cluster::Frame& frame);
   void tell_flow();
 
+  StreamShare& share_;
   Stream stream_;
   std::string queue_;  // waits for what stream_ still sends
   HeldBytes queue_held_, assembled_held_;

@@ -62,7 +62,8 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
       clock_(parts.config->clock_offset_ms),
       polls_(io_),
       in_flight_(*parts.in_flight),
-      client_share_(polls_, in_flight_),
+      pacer_(*parts.large_pace, clock_),
+      client_share_(polls_, in_flight_, &pacer_),
       peer_share_(&client_share_),
       coordinator_(parts.node, parts.view, coordinator_options(*parts.config, index), rng_seed),
       dispatcher_(coordinator_, parts.node, *parts.services,
@@ -130,7 +131,10 @@ void Reactor::gather_inputs(uint64_t seen_before) {
   const bool lone = seen() <= 1;
   if (lone && lone_turns_ >= kLoneTurnsMax && turns_ % kLookEveryTurns != 0) return;
   size_t more = 0;
-  while (more + seen() < kInputsPerTurnMax && io_.poll_one() != 0) ++more;
+  const uint64_t full_at = bytes_moved() + kBytesPerTurnMax;
+  while (more + seen() < kInputsPerTurnMax && bytes_moved() < full_at && io_.poll_one() != 0) {
+    ++more;
+  }
   lone_turns_ = lone && more == 0 ? lone_turns_ + 1 : 0;
 }
 
@@ -167,12 +171,22 @@ void Reactor::end_turn() {
   in_flight_.tell();
   arm_timer();
   ++turns_;
+  tell_pace();
   publish();
   clock_.end_turn(armed_us_);
 }
 
+void Reactor::tell_pace() {
+  const cluster::CoordinatorCounters& counted = coordinator_.counters();
+  const uint64_t served =
+      dispatcher_.counters().commands + counted.replica_reads + counted.replica_writes;
+  if (served != served_) parts_.large_pace->served(served - served_, clock_.now().steady_us);
+  served_ = served;
+}
+
 void Reactor::run_due() {
   const Now now = clock_.now();
+  pacer_.on_time(now.steady_us);
   links_.on_time(now.steady_us);
   sessions_.on_time(now.steady_us);
   const uint64_t deadline = coordinator_.next_deadline_us();
@@ -213,6 +227,8 @@ void Reactor::arm_timer() {
   if (wanted == 0 || (links != 0 && links < wanted)) wanted = links;
   const uint64_t scheduled = dispatcher_.next_deadline_us();
   if (wanted == 0 || (scheduled != 0 && scheduled < wanted)) wanted = scheduled;
+  const uint64_t paced = pacer_.next_due_us();
+  if (wanted == 0 || (paced != 0 && paced < wanted)) wanted = paced;
   if (!joined_ && join_until_us_ != 0 && (wanted == 0 || join_until_us_ < wanted))
     wanted = join_until_us_;
   const uint64_t beat = clock_.now().steady_us + TurnClock::kBeatUs;

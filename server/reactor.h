@@ -41,6 +41,7 @@ struct ReactorParts {
   uint32_t strangers_max = 256;  // connections to a peer port that did not prove themselves yet
   LinkBoard* board = nullptr;
   InFlight* in_flight = nullptr;
+  LargePace* large_pace = nullptr;
   uint32_t reactors = 1;
 };
 
@@ -105,6 +106,8 @@ class Reactor final : private OtherReactors {
 
  private:
   static constexpr size_t kInputsPerTurnMax = 256;
+  // Large values come in pieces: between these others have their answers.
+  static constexpr uint64_t kBytesPerTurnMax = 512 * 1024;
   static constexpr size_t kInputsAfterPauseMax = 16 * 1024;
   static constexpr uint64_t kPauseToldUs = 1'000'000;
   static constexpr size_t kRoundsPerTurnMax = 16;
@@ -123,6 +126,11 @@ class Reactor final : private OtherReactors {
   void gather_after_pause();
   void end_turn();
   bool has_effects();
+  void tell_pace();
+  uint64_t bytes_moved() const {
+    return client_share_.bytes_in + client_share_.bytes_out + peer_share_.bytes_in +
+           peer_share_.bytes_out;
+  }
   void start_loads();
   void start_load(cluster::Load load);
   void start_range_load(const cluster::RangeLoad& load);
@@ -143,6 +151,7 @@ class Reactor final : private OtherReactors {
   TurnClock clock_;
   PollSet polls_;
   InFlightShare in_flight_;
+  Pacer pacer_;
   StreamShare client_share_, peer_share_;
   cluster::Coordinator coordinator_;
   Dispatcher dispatcher_;
@@ -157,6 +166,7 @@ class Reactor final : private OtherReactors {
   SteadyTimer timer_;
   uint64_t armed_us_ = 0;  // 0: not armed
   uint64_t turns_ = 0;
+  uint64_t served_ = 0;  // operations, as the pace was told
   uint32_t lone_turns_ = 0;
   bool joined_ = false;
   uint64_t join_until_us_ = 0;

@@ -22,14 +22,14 @@ void ReplyQueue::close(Place place) {
   if (place != head_) {
     Slot& waiting = slot(place);
     waiting.ready = true;
-    waiting_bytes_ += waiting.bytes.size();
+    waiting_bytes_ += waiting.size();
     return;
   }
   ++head_;
   while (head_ != next_ && slot(head_).ready) {
     Slot& next = slot(head_);
-    output_ += next.bytes;
-    waiting_bytes_ -= next.bytes.size();
+    waiting_bytes_ -= next.size();
+    append(next);
     give_back(next.bytes, kKeptBytesMax);
     next.ready = false;
     ++head_;
@@ -37,10 +37,54 @@ void ReplyQueue::close(Place place) {
   if (head_ == next_ && slots_.size() > kSlotsKept) std::vector<Slot>().swap(slots_);
 }
 
+namespace {
+
+size_t size_of(const LargeReply& reply) { return reply.before.size() + reply.body.bytes.size(); }
+
+}  // namespace
+
+size_t ReplyQueue::Slot::size() const {
+  size_t size = bytes.size();
+  for (const LargeReply& reply : large) size += size_of(reply);
+  return size;
+}
+
+// A slot's reply goes behind the output.
+void ReplyQueue::append(Slot& slot) {
+  for (LargeReply& reply : slot.large) {
+    output_ += reply.before;
+    reply.before = std::exchange(output_, {});
+    large_bytes_ += size_of(reply);
+    large_.push_back(std::move(reply));
+  }
+  slot.large.clear();
+  output_ += slot.bytes;
+}
+
 void ReplyQueue::reset() {
   release_memory(output_);
+  std::deque<LargeReply>().swap(large_);
   std::vector<Slot>().swap(slots_);
-  head_ = next_ = waiting_bytes_ = 0;
+  head_ = next_ = waiting_bytes_ = large_bytes_ = 0;
+}
+
+LargeReply ReplyQueue::take_large() {
+  LargeReply reply = std::move(large_.front());
+  large_.pop_front();
+  large_bytes_ -= size_of(reply);
+  return reply;
+}
+
+void ReplyQueue::put_large(Place place, LargeReply reply, std::string_view after) {
+  std::string& out = writer(place);
+  out += reply.before;
+  reply.before = std::exchange(out, std::string(after));
+  if (place == head_) {
+    large_bytes_ += size_of(reply);
+    large_.push_back(std::move(reply));
+  } else {
+    slot(place).large.push_back(std::move(reply));
+  }
 }
 
 void ReplyQueue::put(Place place, std::string_view header, std::string& parts) {

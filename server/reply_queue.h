@@ -8,11 +8,20 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/shared_bytes.h"
+
 namespace kvorum::server {
+
+// A part of the output that ends with a large value, which is not copied into it.
+struct LargeReply {
+  std::string before;
+  SharedView body;
+};
 
 class ReplyQueue {
  public:
@@ -26,15 +35,20 @@ class ReplyQueue {
   // Forgets all places and lets go of its memory.
   void reset();
 
+  // All large parts stand before output().
   std::string& output() { return output_; }
+  bool has_large() const { return !large_.empty(); }
+  LargeReply take_large();
   size_t waiting() const { return static_cast<size_t>(next_ - head_); }
   // A large reply of several parts, behind nothing else: takes the memory where the place is next.
   void put(Place place, std::string_view header, std::string& parts);
+  // Appends to an open place what stands before a large value, the value, and what stands behind.
+  void put_large(Place place, LargeReply reply, std::string_view after);
   // Bytes to send and bytes that wait for replies before them.
-  size_t bytes() const { return output_.size() + waiting_bytes_; }
+  size_t bytes() const { return output_.size() + large_bytes_ + waiting_bytes_; }
   // The same with the room that the output has grown by.
   size_t memory_bytes() const {
-    return (output_.empty() ? 0 : output_.capacity()) + waiting_bytes_;
+    return (output_.empty() ? 0 : output_.capacity()) + large_bytes_ + waiting_bytes_;
   }
 
  private:
@@ -44,12 +58,18 @@ class ReplyQueue {
   static constexpr size_t kSlotsKept = 128;  // more are given back when no reply waits
 
   struct Slot {
+    std::vector<LargeReply> large;  // before `bytes`
     std::string bytes;
     bool ready = false;
+
+    size_t size() const;
   };
+  void append(Slot& slot);
   Slot& slot(Place place) { return slots_[place & (slots_.size() - 1)]; }
   void grow();
 
+  std::deque<LargeReply> large_;
+  size_t large_bytes_ = 0;
   std::string output_;
   std::vector<Slot> slots_;  // a power of two, none until a reply has to wait
   Place head_ = 0, next_ = 0;

@@ -15,6 +15,11 @@ Session::Session(Sessions& home, TcpSocket socket, const ConversationOptions& op
         session->home_.mark(*session);
       },
       this);
+  conversation_->set_input_share(
+      [](void* owner, std::string_view part) {
+        return static_cast<Session*>(owner)->stream_.share_input(part);
+      },
+      this);
 }
 
 Session::~Session() = default;
@@ -57,6 +62,11 @@ bool Session::on_end() {
 
 void Session::flush() {
   while (stream_.is_open()) {
+    if (!stream_.sending() && conversation_->has_large_output()) [[unlikely]] {
+      LargeReply reply = conversation_->take_large_output();
+      stream_.send(reply.before, std::move(reply.body));
+      continue;
+    }
     if (!stream_.sending() && !conversation_->output().empty()) {
       stream_.send(conversation_->output());
       continue;
@@ -75,7 +85,7 @@ void Session::flush() {
   }
   if (!stream_.is_open()) return;
   const bool done = !conversation_->has_pending() && !stream_.sending() &&
-                    conversation_->output().empty() && !drains_input();
+                    !conversation_->has_output() && !drains_input();
   const bool ended = stream_.ended() && !held_back_;
   if (done && (conversation_->closing() || draining_ || ended)) {
     stream_.close();

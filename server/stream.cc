@@ -34,13 +34,13 @@ Stream::Stream(TcpSocket socket, StreamShare& share, StreamOwner& owner)
 void Stream::start() { wait_to_read(); }
 
 void Stream::wait_to_read() {
-  if (!open_ || waits_to_read_ || ended_) return;
+  if (!open_ || waits_to_read_ || ended_ || read_paced_) return;
   waits_to_read_ = true;
   watch();
 }
 
 void Stream::wait_to_write() {
-  if (!open_ || waits_to_write_) return;
+  if (!open_ || waits_to_write_ || write_paced_) return;
   waits_to_write_ = true;
   watch();
 }
@@ -65,6 +65,12 @@ void Stream::on_ready(bool readable, bool writable) {
   if ((in_vain || has_room) && !share_.polls.watch(watched_, wanted_events())) broke(last_error());
 }
 
+void Stream::on_pace() {
+  if (!open_) return;
+  if (std::exchange(write_paced_, false)) on_writable();
+  if (open_ && std::exchange(read_paced_, false) && owner_.wants_input()) wait_to_read();
+}
+
 void Stream::on_readable() {
   waits_to_read_ = false;
   read_once();
@@ -73,6 +79,7 @@ void Stream::on_readable() {
 
 // Room for what the owner waits for, as far as it is believed.
 size_t Stream::room_wanted(size_t kept_bytes) const {
+  if (kept_bytes >= kAllBelievedFrom) return std::max(owner_.input_hint(), kRoomMin);
   const size_t believed = std::max(kept_bytes, kHintBelievedMin);
   return std::clamp(owner_.input_hint(), kRoomMin, believed);
 }
@@ -80,13 +87,18 @@ size_t Stream::room_wanted(size_t kept_bytes) const {
 // False where there was nothing to read, or the end.
 bool Stream::read_once() {
   const bool direct = !kept_.empty();
+  const bool large = kept_.size() >= kSharedBytesMin;
+  if (large) [[unlikely]] {
+    read_paced_ = !share_.may_move_piece(*this);
+    if (read_paced_) return false;
+  }
   char* into = share_.read_buffer.get();
   size_t room = StreamShare::kReadBytes;
   if (direct) {
     // A buffer with any room to speak of is filled before it grows.
     const size_t needed = std::clamp<size_t>(owner_.input_hint(), 1, kRoomMin);
     into = kept_.prepare(kept_.room() >= needed ? 0 : room_wanted(kept_.size()));
-    room = std::min(kept_.room(), kReadOnceMax);
+    room = std::min(kept_.room(), large ? LargePace::kPieceBytes : kReadOnceMax);
   }
   const ssize_t got = ::recv(watched_.socket, into, room, 0);
   if (got == 0) {
@@ -148,40 +160,66 @@ void Stream::read_last() {
   read_once();
 }
 
-void Stream::send(std::string& bytes) {
+SharedBytes Stream::share_input(std::string_view part) {
+  return is_within(part, kept_.view()) ? kept_.share() : nullptr;
+}
+
+void Stream::send(std::string& bytes, SharedView body) {
   KVORUM_CHECK(!sending());
   if (!open_ || takes_nothing_) return bytes.clear();
   unsent_.swap(bytes);
   unsent_offset_ = 0;
+  body_ = std::move(body);
   if (push()) return;
-  unsent_held_.set(unsent_.capacity());
+  unsent_held_.set(unsent_.capacity() + body_.bytes.size());
   wait_to_write();
 }
 
-// Sends until all is sent (true) or the socket takes no more.
-bool Stream::push() {
-  while (open_ && unsent_offset_ < unsent_.size()) {
-    const ssize_t sent = ::send(watched_.socket, unsent_.data() + unsent_offset_, unsent_bytes(),
-                                MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN) return false;
-      broke_sending(last_error());
-      return true;
-    }
+// How many bytes the socket took; 0: none for now, or it broke.
+ssize_t Stream::send_some(std::string_view bytes) {
+  for (;;) {
+    const ssize_t sent =
+        ::send(watched_.socket, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno != EAGAIN) broke_sending(last_error());
+    if (sent <= 0) return 0;
     share_.bytes_out += static_cast<size_t>(sent);
     sent_bytes_ += static_cast<size_t>(sent);
+    return sent;
+  }
+}
+
+// Sends until all is sent, or it broke (true), or the socket takes no more, or a body has had its
+// part of this turn.
+bool Stream::push() {
+  while (open_ && unsent_offset_ < unsent_.size()) {
+    const ssize_t sent = send_some(std::string_view(unsent_).substr(unsent_offset_));
+    if (sent == 0) return !open_ || takes_nothing_;
     unsent_offset_ += static_cast<size_t>(sent);
   }
   unsent_offset_ = 0;
   give_back(unsent_, share_.unsent_kept_max);
+  if (!body_.empty() && !push_body()) return false;
   unsent_held_.set(0);
+  return true;
+}
+
+bool Stream::push_body() {
+  write_paced_ = !share_.may_move_piece(*this);
+  if (write_paced_) return false;
+  const ssize_t sent = send_some(body_.bytes.substr(0, LargePace::kPieceBytes));
+  if (!open_ || takes_nothing_) return true;
+  body_.bytes.remove_prefix(static_cast<size_t>(sent));
+  unsent_held_.set(unsent_.capacity() + body_.bytes.size());
+  if (!body_.empty()) return false;
+  body_ = {};
   return true;
 }
 
 void Stream::broke_sending(const error_code& error) {
   takes_nothing_ = true;
   unsent_.clear();
+  body_ = {};
   if (!shows_ && owner_.wants_last_input()) {
     while (open_ && owner_.wants_input() && read_once()) {
     }
@@ -224,7 +262,9 @@ void Stream::abort() {
 void Stream::close() {
   if (!open_) return;
   open_ = false;
+  share_.forget(*this);
   release_memory(unsent_);
+  body_ = {};
   unsent_offset_ = 0;
   unsent_held_.set(0);
   ::close(watched_.socket);

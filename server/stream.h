@@ -13,9 +13,11 @@
 #include <string>
 #include <string_view>
 
+#include "cluster/frame_chunks.h"
 #include "server/asio.h"
 #include "server/byte_buffer.h"
 #include "server/in_flight.h"
+#include "server/large_pace.h"
 #include "server/poll_set.h"
 
 namespace kvorum::server {
@@ -26,13 +28,14 @@ struct StreamShare {
   static constexpr size_t kReadBytes = 256 * 1024;
 
   // Of clients. `poll_set` and `share` outlive the streams.
-  StreamShare(PollSet& poll_set, InFlightShare& share)
+  StreamShare(PollSet& poll_set, InFlightShare& share, Pacer* its_pacer = nullptr)
       : polls(poll_set),
         in_flight(share),
         kept_as(HeldFor::kRequests),
         unsent_as(HeldFor::kReplies),
         unsent_kept_max(64 * 1024),
-        read_buffer(new char[kReadBytes]) {}
+        read_buffer(new char[kReadBytes]),
+        pacer(its_pacer) {}
   // Of peers, with the same buffer.
   explicit StreamShare(const StreamShare* sharer)
       : polls(sharer->polls),
@@ -40,14 +43,31 @@ struct StreamShare {
         kept_as(HeldFor::kPeersIn),
         unsent_as(HeldFor::kPeersOut),
         unsent_kept_max(1024 * 1024),
-        read_buffer(sharer->read_buffer) {}
+        read_buffer(sharer->read_buffer),
+        pacer(sharer->pacer) {}
 
   PollSet& polls;
   InFlightShare& in_flight;
   const HeldFor kept_as, unsent_as;
   const size_t unsent_kept_max;  // of the memory of what was sent, for what is sent next
   std::shared_ptr<char[]> read_buffer;
+  Pacer* pacer = nullptr;  // of large values; null: they are not held up
   uint64_t bytes_in = 0, bytes_out = 0;
+
+  bool may_move_piece(Paced& who) {
+    return pacer == nullptr || pacer->may_move(who, LargePace::kPieceBytes);
+  }
+  void wait_for_turn(Paced& who) {
+    if (pacer != nullptr) pacer->wait_for_turn(who);
+  }
+  // As many of them as go in one batch.
+  size_t batch_bytes() const {
+    return pacer != nullptr && pacer->is_busy() ? LargePace::kPieceBytes
+                                                : cluster::ChunkSender::kWindowBytes;
+  }
+  void forget(const Paced& who) {
+    if (pacer != nullptr) pacer->forget(who);
+  }
 };
 
 class StreamOwner {
@@ -75,14 +95,17 @@ class StreamOwner {
   ~StreamOwner() = default;
 };
 
-class Stream final : private Pollable {
+class Stream final : private Pollable, private Paced {
  public:
   // A claimed size is believed up to as much again as has arrived, or to so much: a client that
-  // only claims takes no memory, and a buffer that doubles is linear in its bytes.
+  // only claims takes no memory, and a buffer that doubles is linear in its bytes. Who sent so much
+  // is believed: room that nothing is written to costs addresses only, and moving it would take as
+  // long as writing it.
   static constexpr size_t kHintBelievedMin = 256 * 1024;
+  static constexpr size_t kAllBelievedFrom = 1024 * 1024;
   static constexpr size_t kRoomMin = 16 * 1024;
   // So that a turn of the reactor stays short.
-  static constexpr size_t kReadOnceMax = 1024 * 1024;
+  static constexpr size_t kReadOnceMax = 256 * 1024;
   // What follows a large request is not kept in its buffer.
   static constexpr size_t kKeptRoomMax = 1024 * 1024;
 
@@ -102,10 +125,15 @@ class Stream final : private Pollable {
   bool ended() const { return ended_; }
   size_t kept_room() const { return kept_.room(); }  // for tests
 
-  // Takes the bytes (leaves `bytes` empty, with memory to reuse). Only if !sending().
-  void send(std::string& bytes);
-  bool sending() const { return !unsent_.empty(); }
-  size_t unsent_bytes() const { return unsent_.size() - unsent_offset_; }
+  // A share of what `part`, a part of the input as it is shown, lies in; none where that is no
+  // memory of this stream's own.
+  SharedBytes share_input(std::string_view part);
+
+  // Takes the bytes (leaves `bytes` empty, with memory to reuse), and sends a large body behind
+  // them. Only if !sending().
+  void send(std::string& bytes, SharedView body = {});
+  bool sending() const { return !unsent_.empty() || !body_.empty(); }
+  size_t unsent_bytes() const { return unsent_.size() - unsent_offset_ + body_.bytes.size(); }
   // Grows whenever the socket takes something.
   uint64_t sent_bytes() const { return sent_bytes_; }
   // Of them, those that the other side has received. Asks the kernel.
@@ -115,12 +143,13 @@ class Stream final : private Pollable {
   // Closes, and takes back what the other side has not received: the kernel would go on sending it.
   void abort();
   bool is_open() const { return open_; }
-  bool waits_to_read() const { return waits_to_read_; }
+  bool waits_to_read() const { return waits_to_read_ || read_paced_; }
   // As text, for people. Of an open one.
   std::string remote_address() const;
 
  private:
   void on_ready(bool readable, bool writable) override;
+  void on_pace() override;
   void wait_to_read();
   void wait_to_write();
   uint32_t wanted_events() const;
@@ -133,6 +162,8 @@ class Stream final : private Pollable {
   size_t show(std::string_view bytes);
   void show_kept();
   bool push();
+  bool push_body();
+  ssize_t send_some(std::string_view bytes);
   void broke_sending(const error_code& error);
   void broke(const error_code& error);
 
@@ -142,11 +173,13 @@ class Stream final : private Pollable {
   ByteBuffer kept_;
   std::string unsent_;
   size_t unsent_offset_ = 0;
+  SharedView body_;  // what is left of it
   uint64_t sent_bytes_ = 0;
   HeldBytes kept_held_, unsent_held_;
   bool open_ = true, ended_ = false, takes_nothing_ = false;
   bool shows_ = false;  // to its owner, just now
   bool waits_to_read_ = false, waits_to_write_ = false;
+  bool read_paced_ = false, write_paced_ = false;  // the next piece of a large value has to wait
 };
 
 }  // namespace kvorum::server

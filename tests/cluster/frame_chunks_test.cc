@@ -22,7 +22,8 @@ LargeFrame large_frame(SlotId operation, std::string payload) {
   FrameWriter writer(front, {MessageType::kReplicaWrite, 3, 5, operation});
   put_u64(front, 77);
   writer.finish();
-  return LargeFrame::of(front, std::make_shared<const std::string>(std::move(payload)));
+  const SharedBytes body = share(std::move(payload));
+  return {front, body, *body};
 }
 
 // A link of one direction: what is put is taken at once, and told.
@@ -144,10 +145,10 @@ TEST(FrameChunksTest, WhoIsAskedForIsToldThatBytesFlow) {
 }
 
 TEST(FrameChunksTest, TheBodyIsSharedAndLetGoOnceItIsSent) {
-  const auto body = std::make_shared<const std::string>(bytes_of(400'000, 1));
+  const SharedBytes body = share(bytes_of(400'000, 1));
   Link first, second;
-  first.sender.add(LargeFrame::of(large_frame(1, "").front, body));
-  second.sender.add(LargeFrame::of(large_frame(2, "").front, body));
+  first.sender.add({large_frame(1, "").front, body, *body});
+  second.sender.add({large_frame(2, "").front, body, *body});
   EXPECT_EQ(body.use_count(), 3);
   ASSERT_TRUE(first.run() && second.run());
   EXPECT_EQ(body.use_count(), 1);
