@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/large_memory.h"
 
+#include <mutex>
 #include <new>
+#include <vector>
+
+#include "base/memory_thread.h"
 
 namespace kvorum {
 namespace {
@@ -10,6 +14,51 @@ size_t whole_pages(size_t bytes) {
   constexpr size_t kPage = 4096;
   return (bytes + kPage - 1) & ~(kPage - 1);
 }
+
+void* map(size_t bytes) {
+  constexpr int kKind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  return ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kKind, -1, 0);
+}
+
+// Fronts for large memory, with their pages: who begins to write need not wait for those. None are
+// kept before the first one was asked for.
+class WarmMemory {
+ public:
+  static WarmMemory& instance() {
+    static WarmMemory* const memory = new WarmMemory;
+    return *memory;
+  }
+
+  void* take() {
+    post_to_memory_thread([this] { refill(); });
+    const std::lock_guard guard(mutex_);
+    if (spare_.empty()) return map(kLargeMemoryBytes);
+    void* const taken = spare_.back();
+    spare_.pop_back();
+    return taken;
+  }
+
+ private:
+  static constexpr size_t kSpare = 4;
+
+  void refill() {
+    for (;;) {
+      {
+        const std::lock_guard guard(mutex_);
+        if (spare_.size() >= kSpare) return;
+      }
+      void* const memory = map(kLargeMemoryBytes);
+      if (memory == MAP_FAILED) return;
+      wish_large_pages(memory, kLargeMemoryBytes);
+      populate_pages(memory, kLargeMemoryBytes);
+      const std::lock_guard guard(mutex_);
+      spare_.push_back(memory);
+    }
+  }
+
+  std::mutex mutex_;
+  std::vector<void*> spare_;
+};
 
 char* checked(void* memory, size_t bytes) {
   if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -20,8 +69,12 @@ char* checked(void* memory, size_t bytes) {
 }  // namespace
 
 MappedMemory::MappedMemory(size_t bytes) : size_(whole_pages(bytes)) {
-  constexpr int kKind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  memory_ = checked(::mmap(nullptr, size_, PROT_READ | PROT_WRITE, kKind, -1, 0), size_);
+  if (size_ < kLargeMemoryBytes) {
+    memory_ = checked(map(size_), size_);
+    return;
+  }
+  void* const warm = WarmMemory::instance().take();
+  memory_ = checked(::mremap(warm, kLargeMemoryBytes, size_, MREMAP_MAYMOVE), size_);
 }
 
 MappedMemory::~MappedMemory() {

@@ -34,7 +34,7 @@ inline void make_large_room(std::string& bytes, size_t more) {
 class MappedMemory {
  public:
   MappedMemory() = default;
-  // Not written yet, so not there yet. Throws std::bad_alloc.
+  // Not written yet, so not there yet, but for the front of a large one. Throws std::bad_alloc.
   explicit MappedMemory(size_t bytes);
   MappedMemory(MappedMemory&& other) noexcept
       : memory_(std::exchange(other.memory_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -50,6 +50,8 @@ class MappedMemory {
   explicit operator bool() const { return memory_ != nullptr; }
   // Keeps the content, as far as there is room; it may move, but is not copied.
   void resize(size_t bytes);
+  // So much of a new one has its pages already.
+  size_t warm_bytes() const { return size_ < kLargeMemoryBytes ? 0 : kLargeMemoryBytes; }
 
  private:
   char* memory_ = nullptr;

@@ -66,18 +66,17 @@ class MemoryThread {
   std::deque<std::function<void()>> waiting_;
 };
 
-// A wish: what is not there by then, or not there any more, does no harm.
-void populate(uintptr_t begin, uintptr_t end) {
+}  // namespace
+
+void populate_pages(void* memory, size_t bytes) {
   constexpr uintptr_t kPage = 4096;
-  begin = (begin + kPage - 1) & ~(kPage - 1);
-  end &= ~(kPage - 1);
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(memory) + kPage - 1) & ~(kPage - 1);
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(memory) + bytes) & ~(kPage - 1);
   for (uintptr_t at = begin; at < end; at += kStepBytes) {
-    const size_t bytes = std::min<size_t>(kStepBytes, end - at);
-    if (::madvise(reinterpret_cast<void*>(at), bytes, MADV_POPULATE_WRITE) != 0) return;
+    const size_t step = std::min<size_t>(kStepBytes, end - at);
+    if (::madvise(reinterpret_cast<void*>(at), step, MADV_POPULATE_WRITE) != 0) return;
   }
 }
-
-}  // namespace
 
 void post_to_memory_thread(std::function<void()> work) {
   MemoryThread::instance().post(std::move(work));
@@ -86,9 +85,10 @@ void post_to_memory_thread(std::function<void()> work) {
 void PagesAhead::go_ahead(const char* at, const char* end) {
   const char* const from = std::max(at, until_);
   until_ = static_cast<size_t>(end - at) > kMostAhead ? at + kMostAhead : end;
-  const auto first = reinterpret_cast<uintptr_t>(from);
-  const auto last = reinterpret_cast<uintptr_t>(until_);
-  if (first < last) post_to_memory_thread([first, last] { populate(first, last); });
+  if (from >= until_) return;
+  char* const first = const_cast<char*>(from);
+  const auto bytes = static_cast<size_t>(until_ - from);
+  post_to_memory_thread([first, bytes] { populate_pages(first, bytes); });
 }
 
 }  // namespace kvorum

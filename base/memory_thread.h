@@ -11,6 +11,10 @@ namespace kvorum {
 // Runs on that thread, after what was posted before. Any thread.
 void post_to_memory_thread(std::function<void()> work);
 
+// Gives memory its pages, zeroed where they were not there. A wish: where it is not granted, or the
+// memory is gone, nothing is lost. Takes its time.
+void populate_pages(void* memory, size_t bytes);
+
 // Sees to it that memory which is written from its front to its end has its pages when they are
 // needed: a few megabytes ahead, so that what is never written is never there. The memory may be
 // given back at any time.
@@ -20,8 +24,8 @@ class PagesAhead {
   void wrote(const char* at, const char* end) {
     if (until_ < end && at + kLeastAhead > until_) go_ahead(at, end);
   }
-  // Another memory.
-  void reset() { until_ = nullptr; }
+  // Another memory, which has its pages up to `until`.
+  void reset(const char* until) { until_ = until; }
 
  private:
   static constexpr size_t kLeastAhead = 2 * 1024 * 1024;

@@ -158,6 +158,7 @@ ChunkAssembler::Assembly* ChunkAssembler::begin(uint64_t number, ByteReader& rea
   assembly.taken = kHeadBytes;
   // Whoever links here knows the secret, and pages are not taken before they are written.
   assembly.payload = MappedMemory(std::max<size_t>(total - kHeadBytes, 1));
+  assembly.ahead.reset(assembly.payload.data() + assembly.payload.warm_bytes());
   return &assembly;
 }
 

@@ -74,7 +74,7 @@ class ByteBuffer {
   }
 
  private:
-  static constexpr size_t kMappedFrom = 256 * 1024;
+  static constexpr size_t kMappedFrom = 1024 * 1024;
 
   void let_go() {
     if (!shared_ && !mapped_) std::free(bytes_);
@@ -122,15 +122,16 @@ class ByteBuffer {
     }
     if (mapped_) {
       mapped_.resize(wanted);
+      ahead_.reset(mapped_.data());
     } else {
       MappedMemory larger(wanted);
       if (end_ != 0) std::memcpy(larger.data(), bytes_, end_);
       std::free(bytes_);
       mapped_ = std::move(larger);
+      ahead_.reset(mapped_.data() + mapped_.warm_bytes());
     }
     bytes_ = mapped_.data();
     capacity_ = mapped_.size();
-    ahead_.reset();
   }
 
   char* bytes_ = nullptr;

@@ -17,11 +17,11 @@ namespace kvorum::server {
 
 class LargePace {
  public:
-  static constexpr size_t kPieceBytes = 128 * 1024;
+  static constexpr size_t kPieceBytes = 64 * 1024;
   // In and out together.
-  static constexpr uint64_t kBytesPerSecondPerCpu = 64 * 1024 * 1024;
+  static constexpr uint64_t kBytesPerSecondPerCpu = 32 * 1024 * 1024;
   static constexpr uint64_t kWindowUs = 100'000;
-  static constexpr uint64_t kLateUs = 5'000;  // who was woken so late makes up for it
+  static constexpr uint64_t kLateUs = 2'000;  // who was woken so late makes up for it
   static constexpr uint64_t kBusyOperations = 20;  // in a window: others are served
 
   explicit LargePace(uint32_t cpus) : bytes_per_second_(kBytesPerSecondPerCpu * cpus) {}
