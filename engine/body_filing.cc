@@ -60,6 +60,11 @@ bool BodyFiling::take(const KeyRef& key, const SharedView& body, FileReference* 
   return true;
 }
 
+bool BodyFiling::awaits_file(const KeyRef& key) {
+  const std::lock_guard guard(mutex_);
+  return !items_.empty() && find(store_key(key), State::kWaiting) != items_.end();
+}
+
 Status BodyFiling::write_waiting(const KeyRef& key) {
   const std::string name = store_key(key);
   std::unique_lock lock(mutex_);

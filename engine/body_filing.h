@@ -41,6 +41,8 @@ class BodyFiling {
   bool take(const KeyRef& key, const SharedView& body, FileReference* file);
   // Gives files to all bodies of the key that were noted. Blocks on I/O.
   Status write_waiting(const KeyRef& key);
+  // There is one that write_waiting() has to write.
+  bool awaits_file(const KeyRef& key);
   Result<SharedBytes> read(const FileReference& file) const { return files_->read(file); }
 
   // No record has this file, once the commit of the ticket is synced. Before that commit began.

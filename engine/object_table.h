@@ -253,6 +253,8 @@ class ObjectTable {
   // salvaged. A record that makes no sense, or whose file is damaged, is lost at once where there
   // is a listener. An error of a file that is written is a fault, and only of this operation.
   Status load(const KeyRef& key);
+  // load() would write a file.
+  bool awaits_file(const KeyRef& key) const;
   // One round of group commit: takes the dirty objects as they are, writes one batch, publishes the
   // ticket. Called by one thread (Committer, or the simulator). Returns the number of objects.
   Result<size_t> commit(bool sync);

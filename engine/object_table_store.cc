@@ -122,6 +122,10 @@ Status ObjectTable::load(const KeyRef& key) {
   return Impl::busy();
 }
 
+bool ObjectTable::awaits_file(const KeyRef& key) const {
+  return impl_->shared.filing && impl_->shared.filing->awaits_file(key);
+}
+
 // What the store, and the file beside it, have of an object.
 struct ObjectTable::Impl::Found {
   bool exists = false;

@@ -18,10 +18,14 @@ class Losses : public LossListener {
 
 TEST_F(FiledRecordTest, IsStoredOnceItsBodyHasAFile) {
   const SharedBytes value = large();
+  EXPECT_FALSE(table_->awaits_file(key_));
   EXPECT_EQ(try_put(key_, value).access, Access::kNotResident);
   EXPECT_FALSE(table_->has_dirty());
   EXPECT_TRUE(body_of(key_).empty());
+  EXPECT_TRUE(table_->awaits_file(key_));
+  EXPECT_FALSE(table_->awaits_file(key_ref("other")));
   ASSERT_TRUE(table_->load(key_).ok());
+  EXPECT_FALSE(table_->awaits_file(key_));
   EXPECT_TRUE(body_of(key_).empty());
   EXPECT_EQ(try_put(key_, value).access, Access::kDone);
   EXPECT_EQ(body_of(key_).owner, value);
