@@ -14,7 +14,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -57,7 +56,7 @@ class BodyFiling {
   enum class State : uint8_t { kWaiting, kWriting, kFiled };
   struct Item {
     SharedBytes share{};  // until it is filed: nobody may come back for it
-    std::weak_ptr<const std::string> owner = share;
+    SharedBytes::weak_type owner = share;
     std::string_view bytes{};  // only where the owner lives
     FileReference file{};
     State state = State::kWaiting;

@@ -36,7 +36,7 @@ class BodyFilingTest : public ::testing::Test {
     EXPECT_TRUE(filing_->write_waiting(key_ref(key)).ok());
     return take(body, key).value_or(FileReference{});
   }
-  std::string read(const FileReference& file) { return *filing_->read(file).value(); }
+  std::string read(const FileReference& file) { return std::string(*filing_->read(file).value()); }
   // What the directory holds once all that is due was removed.
   std::vector<uint64_t> files_at_the_end() {
     filing_.reset();
@@ -64,7 +64,7 @@ TEST_F(BodyFilingTest, ABodyIsHandedItsFileOnce) {
 
 TEST_F(BodyFilingTest, OnceItIsFiledItsMemoryIsNotKept) {
   SharedView value = body('a');
-  const std::weak_ptr<const std::string> owner = value.owner;
+  const SharedBytes::weak_type owner = value.owner;
   EXPECT_FALSE(take(value));
   value = {};
   EXPECT_FALSE(owner.expired());
