@@ -20,6 +20,8 @@
 namespace kvorum::engine {
 
 struct BodyApart {
+  static constexpr size_t kPointerBytes = sizeof(void*);
+
   SharedView view;
   FileReference file;
 };
@@ -62,8 +64,8 @@ class Entry {
 
   // The same with a body that stands apart; bytes_for() with a pointer in its place.
   void set_record_apart(std::string_view head, BodyApart* body, uint64_t deadline_ms) {
-    char pointer[sizeof body];
-    std::memcpy(pointer, &body, sizeof body);
+    char pointer[BodyApart::kPointerBytes];
+    std::memcpy(pointer, &body, sizeof pointer);
     set_record(head, {pointer, sizeof pointer}, deadline_ms);
     set(kApart);
   }
@@ -101,7 +103,7 @@ class Entry {
     if (has(kAbsent)) return {};
     const char* const record = bytes() + key_bytes();
     if (has(kApart)) [[unlikely]]
-      return {{record, record_bytes_ - sizeof(BodyApart*)}, &body_apart()->view};
+      return {{record, record_bytes_ - BodyApart::kPointerBytes}, &body_apart()->view};
     return {{record, record_bytes_}};
   }
   uint64_t deadline_ms() const {
@@ -134,7 +136,8 @@ class Entry {
 
   BodyApart* body_apart() const {
     BodyApart* body;
-    std::memcpy(&body, bytes() + key_bytes() + record_bytes_ - sizeof body, sizeof body);
+    constexpr size_t kSize = BodyApart::kPointerBytes;
+    std::memcpy(&body, bytes() + key_bytes() + record_bytes_ - kSize, kSize);
     return body;
   }
   uint32_t key_bytes() const { return key_bytes_and_flags_ & kKeyMask; }

@@ -16,7 +16,7 @@ bool inside(std::string_view part, std::string_view whole) {
 bool stands_apart(const RecordChange& change) { return worth_sharing(change.body, change.owner); }
 
 size_t entry_bytes(const KeyPlace& at, const RecordChange& change) {
-  const size_t body = stands_apart(change) ? sizeof(BodyApart*) : change.body.size();
+  const size_t body = stands_apart(change) ? BodyApart::kPointerBytes : change.body.size();
   return Entry::bytes_for(at.key.size(), change.head.size() + body, change.deadline_ms != 0);
 }
 
