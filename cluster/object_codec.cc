@@ -18,6 +18,7 @@ constexpr uint8_t kOwnBirth = 1 << 5;  // inline: own birth is the dot's; genera
 constexpr uint8_t kSpent = 1 << 6;     // of a general record: spent origins follow the vector
 constexpr uint8_t kRetried = 1 << 6;   // of a version, so of an inline record
 constexpr uint8_t kOutvoted = 1 << 7;  // of a general record: outvoted versions follow the others
+static_assert(engine::kFiledMark == kOutvoted, "alone it begins no record, which is inline then");
 
 // How authors are written and read in the two forms.
 struct TableAuthors {

@@ -5,19 +5,19 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <thread>
-#include <vector>
 
 #include "engine/sync_thread.h"
+#include "engine/work_threads.h"
 
 namespace kvorum::engine {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int kStoreThreads = 2;
+constexpr int kFileThreads = 2;
 // A pass over the kept trees writes so much at a time: a quarter of a megabyte a second.
 constexpr size_t kTreeBytesPerTurn = 64 * 1024;
 constexpr auto kTreeTurn = std::chrono::milliseconds(250);
@@ -61,7 +61,6 @@ struct Committer::Impl {
   void stop_for_damage();
   bool reopen();
   bool recover_store(bool* told);
-  void store_loop();
 
   ObjectTable* const table;
   Store* const store;
@@ -79,11 +78,8 @@ struct Committer::Impl {
   Clock::time_point trees_due;       // of the commit thread
   std::optional<SyncThread> beside;  // with the interval policy
 
-  std::mutex store_mutex;
-  std::condition_variable store_wake;
-  std::deque<std::function<void()>> store_work;
-  bool store_stopping = false;
-  std::vector<std::thread> store_threads;
+  WorkThreads store_threads{kStoreThreads};
+  WorkThreads file_threads{kFileThreads};
   std::thread commit_thread;
 };
 
@@ -92,7 +88,6 @@ Committer::Impl::Impl(ObjectTable* object_table, Store* object_store,
     : table(object_table), store(object_store), options(std::move(committer_options)) {
   table->set_dirty_callback(&on_dirty, this);
   trees_due = Clock::now() + std::chrono::milliseconds(options.keep_trees_ms);
-  for (int i = 0; i < kStoreThreads; ++i) store_threads.emplace_back([this] { store_loop(); });
   if (options.sync == SyncPolicy::kInterval) {
     beside.emplace(store, [this] {
       const std::lock_guard guard(mutex);
@@ -104,12 +99,8 @@ Committer::Impl::Impl(ObjectTable* object_table, Store* object_store,
 }
 
 Committer::Impl::~Impl() {
-  {
-    const std::lock_guard guard(store_mutex);
-    store_stopping = true;
-  }
-  store_wake.notify_all();
-  for (std::thread& thread : store_threads) thread.join();
+  file_threads.stop();
+  store_threads.stop();
   {
     const std::lock_guard guard(mutex);
     stopping = true;
@@ -282,29 +273,16 @@ bool Committer::Impl::recover_store(bool* told) {
   return true;
 }
 
-void Committer::Impl::store_loop() {
-  std::unique_lock guard(store_mutex);
-  for (;;) {
-    store_wake.wait(guard, [this] { return store_stopping || !store_work.empty(); });
-    if (store_work.empty()) return;
-    const std::function<void()> work = std::move(store_work.front());
-    store_work.pop_front();
-    guard.unlock();
-    work();
-    guard.lock();
-  }
-}
-
 Committer::Committer(ObjectTable* table, Store* store, CommitterOptions options)
     : impl_(std::make_unique<Impl>(table, store, std::move(options))) {}
 Committer::~Committer() = default;
 
 void Committer::run_on_store_thread(std::function<void()> work) {
-  {
-    const std::lock_guard guard(impl_->store_mutex);
-    impl_->store_work.push_back(std::move(work));
-  }
-  impl_->store_wake.notify_one();
+  impl_->store_threads.add(std::move(work));
+}
+
+void Committer::run_on_file_thread(std::function<void()> work) {
+  impl_->file_threads.add(std::move(work));
 }
 
 uint64_t Committer::rounds() const { return impl_->rounds.load(std::memory_order_relaxed); }

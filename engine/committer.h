@@ -41,6 +41,9 @@ class Committer {
 
   // Queues work for the store threads (loads, scans of partitions that are not complete).
   void run_on_store_thread(std::function<void()> work);
+  // The same for loads that write large files first (ObjectTable::awaits_file): other loads do not
+  // wait behind megabytes.
+  void run_on_file_thread(std::function<void()> work);
 
   uint64_t rounds() const;
   uint64_t failures() const;

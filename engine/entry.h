@@ -4,8 +4,8 @@
 //
 //   | place 4 | record length 4 | key length and flags 4 | key | record | deadline 8, if flagged |
 //
-// The body of a large record stands apart: in its place is a pointer to a share of it, which
-// drop_body() gives back.
+// The body of a large record stands apart: in its place is a pointer to a share of it, and to the
+// file where it is too, if there is one. drop_body() gives the share back.
 //
 // Owned by its PartitionTable and touched only under that table's lock.
 #pragma once
@@ -14,9 +14,17 @@
 #include <cstring>
 #include <string_view>
 
+#include "engine/file_reference.h"
 #include "engine/record_view.h"
 
 namespace kvorum::engine {
+
+struct BodyApart {
+  static constexpr size_t kPointerBytes = sizeof(void*);
+
+  SharedView view;
+  FileReference file;
+};
 
 class Entry {
  public:
@@ -55,9 +63,9 @@ class Entry {
   }
 
   // The same with a body that stands apart; bytes_for() with a pointer in its place.
-  void set_record_apart(std::string_view head, SharedView* body, uint64_t deadline_ms) {
-    char pointer[sizeof body];
-    std::memcpy(pointer, &body, sizeof body);
+  void set_record_apart(std::string_view head, BodyApart* body, uint64_t deadline_ms) {
+    char pointer[BodyApart::kPointerBytes];
+    std::memcpy(pointer, &body, sizeof pointer);
     set_record(head, {pointer, sizeof pointer}, deadline_ms);
     set(kApart);
   }
@@ -67,7 +75,8 @@ class Entry {
     set(kApart, false);
   }
   // Of the body, where it stands apart.
-  size_t bytes_apart() const { return has(kApart) ? body_apart()->bytes.size() : 0; }
+  size_t bytes_apart() const { return has(kApart) ? body_apart()->view.bytes.size() : 0; }
+  FileReference file() const { return has(kApart) ? body_apart()->file : FileReference{}; }
 
   uint32_t place() const { return place_; }
   std::string_view key() const { return {bytes(), key_bytes()}; }
@@ -94,7 +103,7 @@ class Entry {
     if (has(kAbsent)) return {};
     const char* const record = bytes() + key_bytes();
     if (has(kApart)) [[unlikely]]
-      return {{record, record_bytes_ - sizeof(SharedView*)}, body_apart()};
+      return {{record, record_bytes_ - BodyApart::kPointerBytes}, &body_apart()->view};
     return {{record, record_bytes_}};
   }
   uint64_t deadline_ms() const {
@@ -125,9 +134,10 @@ class Entry {
   static constexpr uint32_t kKeyMask = (1u << 17) - 1;
   static constexpr uint32_t kBatchShift = 24;
 
-  SharedView* body_apart() const {
-    SharedView* body;
-    std::memcpy(&body, bytes() + key_bytes() + record_bytes_ - sizeof body, sizeof body);
+  BodyApart* body_apart() const {
+    BodyApart* body;
+    constexpr size_t kSize = BodyApart::kPointerBytes;
+    std::memcpy(&body, bytes() + key_bytes() + record_bytes_ - kSize, kSize);
     return body;
   }
   uint32_t key_bytes() const { return key_bytes_and_flags_ & kKeyMask; }

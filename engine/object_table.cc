@@ -13,6 +13,7 @@ ObjectTable::Impl::Impl(const TableOptions& options)
       tables(std::make_unique<std::atomic<PartitionTable*>[]>(directory_size)) {
   KVORUM_CHECK(options.store == nullptr || options.codec != nullptr);
   KVORUM_CHECK(options.store == nullptr || options.evicting_keyspaces == 0);
+  KVORUM_CHECK(options.large_files == nullptr || options.store != nullptr);
 }
 
 ObjectTable::Impl::~Impl() {
@@ -81,7 +82,9 @@ UpdateResult ObjectTable::update(const KeyRef& key,
     if (failed()) return {Access::kRefused, 0};
     Entry* entry = table.find(at);
     if (entry == nullptr && !table.complete()) return {Access::kNotResident, 0};
-    outcome = table.apply(at, entry, fn(entry == nullptr ? RecordView() : entry->record()));
+    RecordChange change = fn(entry == nullptr ? RecordView() : entry->record());
+    if (!table.find_file(key, entry, change)) return {Access::kNotResident, 0};
+    outcome = table.apply(at, entry, change);
   }
   impl_->after_update(outcome);
   return outcome.result;
@@ -97,9 +100,8 @@ void ObjectTable::prefetch_entry(const KeyRef& key) const {
   if (table != nullptr) table->prefetch_entry(key);
 }
 
-size_t ObjectTable::expire(
-    uint64_t now_ms, size_t count_max,
-    FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
+size_t ObjectTable::expire(uint64_t now_ms, size_t count_max,
+                           FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
   const uint64_t earliest = next_deadline_ms();
   if (earliest == 0 || earliest > now_ms || failed()) return 0;
   const size_t count = impl_->table_count.load(std::memory_order_acquire);

@@ -20,10 +20,13 @@
 #include "base/function_ref.h"
 #include "base/position.h"
 #include "base/status.h"
+#include "engine/file_reference.h"
 #include "engine/record_view.h"
 #include "engine/store.h"
 
 namespace kvorum::engine {
+
+class LargeFiles;
 
 // The number of the commit that makes an update durable under the sync policy. Complete when
 // committed() has reached it; 0 is complete at once (memory engine).
@@ -31,9 +34,11 @@ using Ticket = uint64_t;
 
 enum class Access : uint8_t {
   kDone,
-  kNotResident,  // the object may be in the store: load() it, then run the operation again
-  kRefused,      // the store failed: no update is taken until it was reopened
-  kFull,         // the memory limit of a memory engine is reached
+  // The object may be in the store, or a large body that it is to get has no file yet: load() it,
+  // then run the operation again. fn may have run, and nothing came of that.
+  kNotResident,
+  kRefused,  // the store failed: no update is taken until it was reopened
+  kFull,     // the memory limit of a memory engine is reached
 };
 
 inline constexpr uint64_t kNothingChanged = ~uint64_t{0};
@@ -42,15 +47,16 @@ inline constexpr uint64_t kNothingChanged = ~uint64_t{0};
 struct RecordChange {
   enum class Action : uint8_t { kKeep, kStore, kErase };
   Action action = Action::kKeep;
-  bool live = false;           // a client sees a value here: counted by live_count()
-  bool frees = false;          // taken even when memory is full (deletes, repair)
-  std::string_view head;       // the new record is head followed by body; both are copied once,
-  std::string_view body;       // into the entry, before update() returns; but a body
+  bool live = false;      // a client sees a value here: counted by live_count()
+  bool frees = false;     // taken even when memory is full (deletes, repair)
+  std::string_view head;  // the new record is head followed by body; both are copied once,
+  std::string_view body;  // into the entry, before update() returns; but a body
   const SharedBytes* owner = nullptr;  // that is worth_sharing() is shared; borrowed
   uint64_t digest_change = 0;  // digest(old) ^ digest(new), folded into the partition's digest
   uint64_t deadline_ms = 0;    // when expire() shall show the record again; 0: never
   // A number of the version that changed, the least where several did: see take_oldest_changed().
   uint64_t oldest_changed = kNothingChanged;
+  FileReference file{};  // of the body: the table's own business
 };
 
 struct UpdateResult {
@@ -66,9 +72,11 @@ class RecordCodec {
   // As `digest_change` of the update that stored it.
   virtual uint64_t digest(const KeyRef& key, RecordView record) const = 0;
   // Of a record whose body stands apart only what comes before that is appended.
+  // What it appends to an empty string never begins with kFiledMark.
   virtual void to_portable(RecordView record, std::string& out) const = 0;
   // False where the bytes are damaged. The record is `head`, followed by the change's body, a view
-  // into `portable`. It also gets live, deadline_ms and the digest (in digest_change).
+  // into `portable`. It also gets live, deadline_ms and the digest (in digest_change). A body that
+  // is in a file is empty here.
   virtual bool from_portable(const KeyRef& key, std::string_view portable, std::string& head,
                              RecordChange* facts) const = 0;
 };
@@ -111,6 +119,11 @@ struct TableOptions {
   // Not owned. Needed with a store; without it hash trees stay at their root alone. Keys that it
   // is shown for digest() have no position.
   const RecordCodec* codec = nullptr;
+  // Not owned, and only with a store: large bodies that are shared have files of their own, and
+  // their records in the store refer to them. Null: the store holds all.
+  LargeFiles* large_files = nullptr;
+  // The store was salvaged: records that are missing may come back, so warm() removes no files.
+  bool keeps_unnamed_files = false;
   // Hash trees are kept in the store, and its objects compared with them at start (kept_trees.h).
   bool keeps_trees = false;
 };
@@ -149,7 +162,7 @@ struct TreeRange {
 };
 
 struct ScanItem {
-  KeyRef key;               // borrowed during the call
+  KeyRef key;         // borrowed during the call
   RecordView record;  // borrowed during the call
 };
 
@@ -228,15 +241,20 @@ class ObjectTable {
 
   // With a store only.
   // Reads every object once at start: counts, digests, and as many objects as memory holds.
-  // Damaged records are counted in damaged_count() and left out. To be called before anything else:
-  // until it returned ok, nothing is known to be absent and the counts are wrong.
+  // Damaged records are counted in damaged_count() and left out. Where there are none, large files
+  // that no record refers to are removed. To be called before anything else: until it returned ok,
+  // nothing is known to be absent and the counts are wrong.
   Status warm();
   // Of partitions whose objects warm() found to be others than the kept trees say: some were lost.
   const std::vector<TreePlace>& differing_trees() const;
-  // Brings one object into the table, or the mark that there is none. Blocks on I/O; concurrent
-  // loads of one key are safe. kCorruption where the store is damaged: it stays not resident until
-  // the store was salvaged. A record that makes no sense is lost at once where there is a listener.
+  // Gives large bodies that updates of the key want to store their files, and brings the object
+  // into the table, or the mark that there is none. Blocks on I/O; concurrent loads of one key are
+  // safe. kCorruption where the store is damaged: it stays not resident until the store was
+  // salvaged. A record that makes no sense, or whose file is damaged, is lost at once where there
+  // is a listener. An error of a file that is written is a fault, and only of this operation.
   Status load(const KeyRef& key);
+  // load() would write a file.
+  bool awaits_file(const KeyRef& key) const;
   // One round of group commit: takes the dirty objects as they are, writes one batch, publishes the
   // ticket. Called by one thread (Committer, or the simulator). Returns the number of objects.
   Result<size_t> commit(bool sync);

@@ -133,6 +133,7 @@ Ticket ObjectTable::synced() const { return impl_->synced.load(std::memory_order
 
 void ObjectTable::note_synced(Ticket ticket) {
   impl_->synced.store(ticket, std::memory_order_release);
+  if (impl_->shared.filing) impl_->shared.filing->note_synced(ticket);
 }
 
 bool ObjectTable::has_dirty() const { return impl_->shared.dirty.any(); }

@@ -58,10 +58,23 @@ struct ObjectTable::Impl {
     }
   }
 
-  // object_table_store.cc. False: the partition changed in between, try again.
+  // object_table_store.cc
+  static constexpr int kAttemptsMax = 100;  // each lost to an eviction in the partition
+  static Status busy();
+  bool decode_stored(const KeyRef& key, std::string_view value, std::string& head,
+                     RecordChange* facts) const;
+  Status read_body(RecordChange* facts, SharedBytes* body) const;
+  struct Warming;
+  Status remove_unnamed_files(std::vector<uint64_t>& named) const;
+  struct Found;
+  Status read_stored(const KeyRef& key, Found* found);
+  // False: the partition changed in between, try again.
+  Result<bool> load_once(PartitionTable& table, const KeyRef& key);
   // What a read of the store came to.
   Status seen(Status status);
-  Status lose(PartitionTable& table, const KeyRef& key);
+  Status lose(PartitionTable& table, const KeyRef& key, const FileReference& file);
+
+  // object_table_store_scan.cc
   struct StoreScan;
   Result<bool> scan_stretch(StoreScan& scan);
   std::vector<PartitionTable::TreeItem> tree_items(const StoreScan& stretch);

@@ -16,8 +16,21 @@ bool inside(std::string_view part, std::string_view whole) {
 bool stands_apart(const RecordChange& change) { return worth_sharing(change.body, change.owner); }
 
 size_t entry_bytes(const KeyPlace& at, const RecordChange& change) {
-  const size_t body = stands_apart(change) ? sizeof(SharedView*) : change.body.size();
+  const size_t body = stands_apart(change) ? BodyApart::kPointerBytes : change.body.size();
   return Entry::bytes_for(at.key.size(), change.head.size() + body, change.deadline_ms != 0);
+}
+
+FileReference file_of(const Entry* entry) {
+  return entry == nullptr ? FileReference{} : entry->file();
+}
+
+// The entry's file, where the change stores its body under another head.
+FileReference kept_file(const Entry* entry, const RecordChange& change) {
+  const FileReference file = file_of(entry);
+  if (!file.exists() || !stands_apart(change)) return {};
+  const std::string_view body = entry->record().body->bytes;
+  return body.data() == change.body.data() && body.size() == change.body.size() ? file
+                                                                                : FileReference{};
 }
 
 }  // namespace
@@ -95,9 +108,18 @@ void PartitionTable::publish() {
   published_bytes_ = now;
 }
 
+bool PartitionTable::find_file(const KeyRef& key, const Entry* entry, RecordChange& change) {
+  if (!shared_->filing || change.action != RecordChange::Action::kStore) return true;
+  if (!stands_apart(change)) return true;
+  change.file = kept_file(entry, change);
+  return change.file.exists() ||
+         shared_->filing->take(key, {*change.owner, change.body}, &change.file);
+}
+
 PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
                                               const RecordChange& change) {
   Outcome outcome;
+  const FileReference file = file_of(entry);
   if (change.action != RecordChange::Action::kKeep) {
     oldest_changed_ = std::min(oldest_changed_, change.oldest_changed);
   }
@@ -137,6 +159,9 @@ PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
       if (has_store()) outcome.result.ticket = mark_dirty(entry, at.tag, &outcome.turned_dirty);
       break;
     }
+  }
+  if (file.exists() && file.id != change.file.id) {
+    shared_->filing->part_with(file, outcome.result.ticket);
   }
   publish();
   return outcome;
@@ -180,8 +205,8 @@ Entry* PartitionTable::write_record(const KeyPlace& at, Entry* entry, const Reco
     written->begin(at.place, at.key);
     if (entry != nullptr) written->copy_flags(*entry);
     if (apart) {
-      written->set_record_apart(change.head, new SharedView{*change.owner, change.body},
-                                change.deadline_ms);
+      auto* const body = new BodyApart{{*change.owner, change.body}, change.file};
+      written->set_record_apart(change.head, body, change.deadline_ms);
       bytes_apart_ += change.body.size();
     } else {
       written->set_record(change.head, change.body, change.deadline_ms);
@@ -272,12 +297,14 @@ PartitionTable::Outcome PartitionTable::apply_expired(Entry* entry, const Record
   if (change.action != RecordChange::Action::kErase && change.deadline_ms >= entry->deadline_ms()) {
     push_deadline(change.deadline_ms, entry->place());
   }
+  change.file = kept_file(entry, change);
   if (change.action != RecordChange::Action::kKeep) return apply(at, entry, change);
   change.live = entry->has(Entry::kLive);
   const RecordView record = entry->record();
   change.head = record.bytes;
   change.body = record.body == nullptr ? std::string_view() : record.body->bytes;
   change.owner = record.body == nullptr ? nullptr : &record.body->owner;
+  change.file = entry->file();
   write_record(at, entry, change);
   publish();
   return {};
@@ -286,6 +313,7 @@ PartitionTable::Outcome PartitionTable::apply_expired(Entry* entry, const Record
 PartitionTable::Outcome PartitionTable::apply_swept(Entry* entry, const RecordChange& wanted) {
   RecordChange change = wanted;
   change.frees = true;
+  change.file = kept_file(entry, change);
   return apply(place_of(entry), entry, change);
 }
 

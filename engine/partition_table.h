@@ -63,6 +63,8 @@ class PartitionTable {
     UpdateResult result;
     bool turned_dirty = false;  // call the dirty callback after the lock was given back
   };
+  // The file of a body that is to be stored. False where it has to get one first (load()).
+  bool find_file(const KeyRef& key, const Entry* entry, RecordChange& change);
   // `at.key` may be the entry's own.
   Outcome apply(const KeyPlace& at, Entry* entry, const RecordChange& change);
 
@@ -119,8 +121,8 @@ class PartitionTable {
   // Counts evictions and the like: a load that read the store before a change of it is void.
   uint64_t departures() const { return departures_; }
   void void_loads() { ++departures_; }
-  // Erases an object that is not resident and cannot be read.
-  Outcome forget(const KeyRef& key);
+  // Erases an object that is not resident and cannot be read, and its file if there is one.
+  Outcome forget(const KeyRef& key, const FileReference& file);
   // Has it written once more. True where nothing was dirty before.
   bool rewrite(Entry* entry);
   bool rewrite_all();

@@ -37,13 +37,14 @@ void PartitionTable::install(const KeyRef& key, const RecordChange* found) {
   publish();
 }
 
-PartitionTable::Outcome PartitionTable::forget(const KeyRef& key) {
+PartitionTable::Outcome PartitionTable::forget(const KeyRef& key, const FileReference& file) {
   Outcome outcome;
   const KeyPlace at = place_of(key);
   if (find(at) != nullptr) return outcome;
   Entry* entry = write_record(at, nullptr, {});
   entry->set(Entry::kAbsent);
   outcome.result.ticket = mark_dirty(entry, at.tag, &outcome.turned_dirty);
+  if (file.exists()) shared_->filing->part_with(file, outcome.result.ticket);
   publish();
   return outcome;
 }
@@ -140,8 +141,10 @@ bool PartitionTable::encode_some(StoreBatch& batch) {
       batch.end_key();
       if (!erase) {
         const RecordView record = entry->record();
+        const FileReference file = entry->file();
+        if (file.exists()) put_file_reference(batch.buffer(), file);
         shared_->options.codec->to_portable(record, batch.buffer());
-        if (record.body != nullptr) batch.set_tail(*record.body);
+        if (record.body != nullptr && !file.exists()) batch.set_tail(*record.body);
       }
       entry->set(Entry::kDirty, false);
       entry->set_writing(batch_number);

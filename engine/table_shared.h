@@ -8,9 +8,11 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "base/spin_lock.h"
+#include "engine/body_filing.h"
 #include "engine/bucket_index.h"
 #include "engine/entry_pool.h"
 #include "engine/object_table.h"
@@ -83,7 +85,9 @@ class DirtyQueue {
 };
 
 struct TableShared {
-  explicit TableShared(const TableOptions& table_options) : options(table_options) {}
+  explicit TableShared(const TableOptions& table_options) : options(table_options) {
+    if (options.large_files != nullptr) filing.emplace(options.large_files);
+  }
 
   static constexpr uint32_t kNoBatch = ~0u;
   // Of the limit: eviction begins so far below it, that it seldom has to take what is in use.
@@ -106,6 +110,14 @@ struct TableShared {
     return taken + bytes <= options.memory_bytes_max;
   }
 
+  // Whether memory takes so many bytes without eviction.
+  bool fits(uint64_t bytes) const {
+    if (over_memory()) return false;
+    const auto used = memory_bytes.load(std::memory_order_relaxed);
+    return options.memory_bytes_max == 0 ||
+           used + static_cast<int64_t>(bytes) <= static_cast<int64_t>(options.memory_bytes_max);
+  }
+
   bool evicts(uint8_t keyspace) const { return options.evicting_keyspaces >> keyspace & 1; }
   bool crowded() const {
     if (options.evicting_keyspaces == 0 || options.memory_bytes_max == 0) return false;
@@ -121,6 +133,7 @@ struct TableShared {
   }
 
   const TableOptions options;
+  std::optional<BodyFiling> filing;
   PageSource entry_pages{EntryPool::kPageBytes};
   PageSource index_pages{BucketIndex::kSegmentBytes};
   alignas(64) std::atomic<int64_t> memory_bytes{0};

@@ -16,6 +16,7 @@
 #include "cluster/lost_copies.h"
 #include "cluster/object_codec.h"
 #include "engine/committer.h"
+#include "engine/large_files.h"
 #include "engine/object_table.h"
 #include "server/admin/http.h"
 #include "server/cpu_count.h"
@@ -42,6 +43,8 @@ struct Node::Impl {
 
   Status bind_listeners();
   Status open_store();
+  Status open_large_files();
+  bool keeps_damaged_store() const;
   uint64_t compaction_wait_ms(size_t bytes);
   void set_compaction_budget(cluster::BackgroundBudget* budget);
   void start_admin(Node& node);
@@ -106,6 +109,7 @@ struct Node::Impl {
 
   std::optional<DirectoryLock> directory_lock;
   std::unique_ptr<SerialStore> store;
+  std::unique_ptr<engine::LargeFiles> large_files;  // of the store's objects
   SessionStart session;
   engine::StoreFaults faults_at_start;
   bool store_salvaged = false;           // at this start

@@ -107,6 +107,8 @@ Status Node::Impl::read_tables() {
   codec = std::make_unique<cluster::StoredRecordCodec>(&authors, view->cluster_id);
   options.store = store.get();
   options.codec = codec.get();
+  options.large_files = large_files.get();
+  options.keeps_unnamed_files = store_salvaged || keeps_damaged_store();
   options.keeps_trees = true;
   table = std::make_unique<engine::ObjectTable>(options);
 

@@ -79,7 +79,25 @@ Status Node::Impl::open_store() {
     status = salvage_store(status);
     if (status.ok()) status = claim_store();
   }
+  if (status.ok()) status = open_large_files();
   return status.ok() ? open_hint_store() : status;
+}
+
+Status Node::Impl::open_large_files() {
+  auto opened = engine::LargeFiles::open(
+      {config.node.data_directory + "/large", config.engine.sync != engine::SyncPolicy::kNever});
+  if (!opened.ok()) {
+    return Status(opened.status().code(), fmt::format("cannot open the files of large values: {}",
+                                                      opened.status().message()));
+  }
+  large_files = std::move(opened).value();
+  return {};
+}
+
+// What a salvage put aside, for a person to look at, may name files that no object has any more.
+bool Node::Impl::keeps_damaged_store() const {
+  std::error_code error;
+  return std::filesystem::exists(config.node.data_directory + "/objects.damaged-1", error);
 }
 
 // After a salvage the facts may be those of long ago: they make no stop a clean one.

@@ -255,12 +255,18 @@ void Reactor::start_loads() {
 
 void Reactor::start_load(cluster::Load load) {
   KVORUM_CHECK(committer_ != nullptr);
-  committer_->run_on_store_thread([this, load = std::move(load)] {
+  const bool writes = parts_.node.table->awaits_file(load.ref());
+  auto work = [this, load = std::move(load)] {
     const bool ok = parts_.node.table->load(load.ref()).ok();
     asio::post(io_, [this, ok, operation = load.operation] {
       coordinator_.on_loaded(operation, ok, clock_.now());
     });
-  });
+  };
+  if (writes) {
+    committer_->run_on_file_thread(std::move(work));
+  } else {
+    committer_->run_on_store_thread(std::move(work));
+  }
 }
 
 void Reactor::start_range_load(const cluster::RangeLoad& load) {

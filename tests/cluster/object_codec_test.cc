@@ -315,6 +315,46 @@ TEST(StoredRecordCodec, TranslatesBothWaysAndDescribes) {
   EXPECT_FALSE(StoredRecordCodec(&reader, 42).from_portable(key, "\xff", loaded, &facts));
 }
 
+// The engine keeps a large body in a file, and shows the codec the rest.
+TEST(StoredRecordCodec, SaysTheSameOfARecordWithoutItsBody) {
+  AuthorTable authors;
+  const StoredRecordCodec codec(&authors, 42);
+  const SharedBytes owner = share(std::string(kSharedBytesMin, 'v'));
+  Object object = single(*owner);
+  object.versions[0].owner = &owner;
+  object.versions[0].deadline_ms = 4000;
+  std::string head, stored;
+  engine::RecordChange change;
+  ASSERT_TRUE(encode_record({object, kActor.birth}, authors, head, &change));
+  const SharedView body{owner, change.body};
+  codec.to_portable({head, &body}, stored);
+  EXPECT_NE(static_cast<uint8_t>(stored[0]), engine::kFiledMark);
+
+  std::string loaded;
+  engine::RecordChange facts;
+  const KeyRef key{"key", position_of("key"), 0};
+  ASSERT_TRUE(codec.from_portable(key, stored, loaded, &facts));
+  EXPECT_EQ(loaded, head);
+  EXPECT_TRUE(facts.body.empty());
+  EXPECT_TRUE(facts.live);
+  EXPECT_EQ(facts.deadline_ms, 4000U);
+  EXPECT_EQ(facts.digest_change, leaf_digest(key, object, 42));
+  EXPECT_EQ(codec.digest(key, {loaded}), facts.digest_change);
+}
+
+TEST(StoredRecordCodec, NoObjectBeginsAsAReferenceToAFile) {
+  AuthorTable authors;
+  std::string stored, loaded;
+  engine::RecordChange facts;
+  encode_object(single("value"), stored);
+  const KeyRef key{"key", position_of("key"), 0};
+  ASSERT_TRUE(StoredRecordCodec(&authors, 42).from_portable(key, stored, loaded, &facts));
+  stored[0] = static_cast<char>(engine::kFiledMark);
+  Object object;
+  EXPECT_FALSE(decode_object(stored, object));
+  EXPECT_FALSE(StoredRecordCodec(&authors, 42).from_portable(key, stored, loaded, &facts));
+}
+
 TEST(DescribeRecord, IsLiveWithAnyValueAndDueAtItsEarliestDeadline) {
   engine::RecordChange change;
   Object object = single("x");

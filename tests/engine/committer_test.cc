@@ -270,6 +270,21 @@ TEST_F(CommitterTest, StoreThreadsRunWhatIsQueued) {
   EXPECT_EQ(ran.size(), 100u);
 }
 
+TEST_F(CommitterTest, ALoadDoesNotWaitBehindFiles) {
+  start(SyncPolicy::kNever);
+  std::promise<void> loaded;
+  const std::shared_future<void> load = loaded.get_future().share();
+  std::atomic<int> waited{0};
+  for (int i = 0; i < 10; ++i) {
+    committer_->run_on_file_thread([&] {
+      waited += load.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+    });
+  }
+  committer_->run_on_store_thread([&] { loaded.set_value(); });
+  committer_.reset();
+  EXPECT_EQ(waited, 10);
+}
+
 struct NoLosses : LossListener {
   void on_loss(uint8_t, uint32_t) override {}
   void on_loss_of_all() override { ++of_all; }

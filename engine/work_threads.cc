@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/work_threads.h"
+
+#include <utility>
+
+namespace kvorum::engine {
+
+WorkThreads::WorkThreads(int count) {
+  for (int i = 0; i < count; ++i) threads_.emplace_back([this] { run(); });
+}
+
+void WorkThreads::add(std::function<void()> work) {
+  {
+    const std::lock_guard guard(mutex_);
+    work_.push_back(std::move(work));
+  }
+  wake_.notify_one();
+}
+
+void WorkThreads::stop() {
+  {
+    const std::lock_guard guard(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void WorkThreads::run() {
+  std::unique_lock guard(mutex_);
+  for (;;) {
+    wake_.wait(guard, [this] { return stopping_ || !work_.empty(); });
+    if (work_.empty()) return;
+    const std::function<void()> work = std::move(work_.front());
+    work_.pop_front();
+    guard.unlock();
+    work();
+    guard.lock();
+  }
+}
+
+}  // namespace kvorum::engine
