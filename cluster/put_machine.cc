@@ -274,6 +274,7 @@ void PutMachine::write(SlotId id, Operation& operation, Now now) {
   Applied applied = Applied::kNothingToStore;
   const engine::UpdateResult result = store_own(operation, now, &applied);
   if (result.access == engine::Access::kNotResident) {
+    operation.object.clear();  // the edit may have been run, for a value that needs a file first
     core_.load(id, operation, operation.request().key);
     return;
   }

@@ -113,13 +113,7 @@ class ByteBuffer {
 
   // Of memory that is not shared. The content stands at its front.
   void resize(size_t wanted) {
-    if (wanted < kMappedFrom && !mapped_) {
-      char* const moved = static_cast<char*>(std::realloc(bytes_, wanted));
-      if (moved == nullptr) throw std::bad_alloc();
-      bytes_ = moved;
-      capacity_ = wanted;
-      return;
-    }
+    if (wanted < kMappedFrom) return resize_small(wanted);
     if (mapped_) {
       mapped_.resize(wanted);
       ahead_.reset(mapped_.data());
@@ -132,6 +126,15 @@ class ByteBuffer {
     }
     bytes_ = mapped_.data();
     capacity_ = mapped_.size();
+  }
+
+  void resize_small(size_t wanted) {
+    char* const moved = static_cast<char*>(std::realloc(mapped_ ? nullptr : bytes_, wanted));
+    if (moved == nullptr) throw std::bad_alloc();
+    if (mapped_) std::memcpy(moved, bytes_, end_);
+    mapped_ = MappedMemory();
+    bytes_ = moved;
+    capacity_ = wanted;
   }
 
   char* bytes_ = nullptr;

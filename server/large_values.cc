@@ -25,8 +25,8 @@ std::string LargeValues::tell(std::string_view key, uint64_t bytes, uint64_t now
   }
   if (!verdict.open) return {};
   std::string line = fmt::format(
-      "a value of {} bytes is written to '{}': over limits.value_warn, "
-      "other clients wait while it is copied",
+      "a value of {} bytes is written to '{}': over limits.value_warn; while others are served it "
+      "moves slowly",
       bytes, readable(key));
   if (verdict.suppressed != 0)
     line += fmt::format(" ({} more since the last time)", verdict.suppressed);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reports values over limits.value_warn in the log, one line for many: while they are copied,
-// other clients of their reactor wait. Owned by the node; any thread may call it.
+// Reports values over limits.value_warn in the log, one line for many. Owned by the node; any thread may call it.
 #pragma once
 
 #include <mutex>

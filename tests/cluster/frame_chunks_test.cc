@@ -64,7 +64,7 @@ struct Link {
   bool run() {
     while (sender.can_send()) {
       std::string batch;
-      sender.put_chunks(batch, 9);
+      sender.put_chunks(batch, ChunkSender::kWindowBytes, 9);
       if (!take(batch) || !tell()) return false;
     }
     return true;
@@ -99,7 +99,7 @@ TEST(FrameChunksTest, NoMoreIsSentThanTheWindowUntilItIsTaken) {
   Link link;
   link.sender.add(large_frame(1, bytes_of(5'000'000, 1)));
   std::string batch;
-  link.sender.put_chunks(batch, 9);
+  link.sender.put_chunks(batch, ChunkSender::kWindowBytes, 9);
   EXPECT_LE(batch.size(), ChunkSender::kWindowBytes + 2 * ChunkSender::kChunkBytes);
   EXPECT_FALSE(link.sender.can_send());
   ASSERT_TRUE(link.take(batch));
@@ -133,7 +133,7 @@ TEST(FrameChunksTest, WhoIsAskedForIsToldThatBytesFlow) {
   Link link;
   link.sender.add(large_frame(11, bytes_of(500'000, 1)));
   std::string batch;
-  link.sender.put_chunks(batch, 1234);
+  link.sender.put_chunks(batch, ChunkSender::kWindowBytes, 1234);
   const std::vector<FrameHead> sent = link.sender.take_flowed();
   ASSERT_FALSE(sent.empty());
   EXPECT_EQ(sent[0].operation, 11u);
@@ -246,7 +246,7 @@ TEST(FrameChunksTest, WhatWasNotSentCannotBeTaken) {
   EXPECT_FALSE(taken(sender, 1, 1));
   sender.add(large_frame(1, bytes_of(2'000'000, 1)));
   std::string batch;
-  sender.put_chunks(batch, 9);
+  sender.put_chunks(batch, ChunkSender::kWindowBytes, 9);
   EXPECT_FALSE(taken(sender, 2, 1));
   EXPECT_FALSE(taken(sender, 1, 0));
   EXPECT_FALSE(taken(sender, 1, 1'999'999));

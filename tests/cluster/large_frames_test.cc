@@ -27,6 +27,24 @@ class LargeFramesTest : public ::testing::Test {
     cluster.settle();
     return tag;
   }
+  // The same of a value that its client's buffer holds.
+  uint64_t begin_shared_set(size_t node, const std::string& key, const SharedBytes& value) {
+    Request request = test_edits::request(test_edits::kSet, *value);
+    request.key = cluster.ref(key);
+    request.value_owner = &value;
+    const uint64_t tag = next_tag_++;
+    cluster.nodes[node]->coordinator->submit(request, tag, cluster.now_of(node));
+    cluster.settle();
+    return tag;
+  }
+  // What the record of a node's own copy keeps apart.
+  SharedView body_of(size_t node, const std::string& key) {
+    SharedView body;
+    cluster.nodes[node]->table->read(cluster.ref(key), [&](const engine::RecordView& record) {
+      if (record.body != nullptr) body = *record.body;
+    });
+    return body;
+  }
   // What the links do. Returns how many frames there were.
   size_t carry(size_t from) {
     const auto sent = std::exchange(outbox(from).large, {});
@@ -36,7 +54,7 @@ class LargeFramesTest : public ::testing::Test {
       sender.add(one.frame);
       while (sender.can_send()) {
         std::string batch;
-        sender.put_chunks(batch, cluster.steady_us);
+        sender.put_chunks(batch, ChunkSender::kWindowBytes, cluster.steady_us);
         hand_over(from, one.to, assembler, batch);
         std::string taken;
         assembler.put_taken(taken);
@@ -87,6 +105,51 @@ TEST_F(LargeFramesTest, ReplicasGetOneBodyThatTheyShare) {
   for (size_t node = 0; node < 3; ++node) {
     EXPECT_TRUE(cluster.own_values(node, "k") == std::vector<std::string>{large}) << node;
   }
+}
+
+TEST_F(LargeFramesTest, AValueIsNotCopiedBetweenItsClientTheTableAndTheLinks) {
+  const size_t first = cluster.node_for("k", 0);
+  const SharedBytes value = share(std::string(large));
+  const uint64_t tag = begin_shared_set(first, "k", value);
+  ASSERT_EQ(outbox(first).large.size(), 2u);
+  for (const Outbox::Large& sent : outbox(first).large) EXPECT_EQ(sent.frame.body, value);
+  EXPECT_EQ(body_of(first, "k").owner, value);
+  carry(first);
+  ASSERT_TRUE(answer(first, tag));
+  EXPECT_EQ(answer(first, tag)->outcome, Outcome::kOk);
+  EXPECT_EQ(value.use_count(), 2) << "ours and the table's";
+  for (size_t node = 0; node < 3; ++node) {
+    EXPECT_EQ(body_of(node, "k").bytes, large) << "as it came: " << node;
+  }
+}
+
+TEST_F(LargeFramesTest, AForwardedValueIsTheOneThatItsCoordinatorKeeps) {
+  const size_t first = cluster.node_for("k", 0);
+  const size_t asked = (first + 1) % 3;
+  const SharedBytes value = share(std::string(large));
+  begin_shared_set(asked, "k", value);
+  ASSERT_EQ(outbox(asked).large.size(), 1u);
+  EXPECT_EQ(outbox(asked).large[0].frame.body, value);
+  EXPECT_EQ(carry(asked), 1u);
+  ASSERT_EQ(outbox(first).large.size(), 2u);
+  EXPECT_EQ(outbox(first).large[0].frame.body, body_of(first, "k").owner);
+  EXPECT_EQ(body_of(first, "k").bytes, large);
+}
+
+TEST_F(LargeFramesTest, AReadSharesWhatTheTableHas) {
+  const size_t first = cluster.node_for("k", 0);
+  const SharedBytes value = share(std::string(large));
+  begin_shared_set(first, "k", value);
+  carry(first);
+  std::string front;
+  put_replica_read(front, 7, {cluster.ref("k"), true, false});
+  Frame frame;
+  size_t size = 0;
+  ASSERT_EQ(parse_frame(front, &frame, &size), FrameStatus::kFrame);
+  cluster.nodes[first]->coordinator->on_message(static_cast<MemberIndex>((first + 1) % 3), frame,
+                                                cluster.now_of(first));
+  ASSERT_EQ(outbox(first).large.size(), 1u);
+  EXPECT_EQ(outbox(first).large[0].frame.body, value);
 }
 
 // It was -UNCERTAIN after a second, and given to another coordinator after a quarter of one.

@@ -106,5 +106,52 @@ RC_GTEST_PROP(ReplyQueue, AnyOrderOfAnswersGivesTheOrderOfRequests, ()) {
   RC_ASSERT(queue.bytes() == wanted.size());
 }
 
+std::string sent(ReplyQueue& queue) {
+  std::string all;
+  while (queue.has_large()) {
+    const LargeReply reply = queue.take_large();
+    all.append(reply.before).append(reply.body.bytes);
+  }
+  return all.append(std::exchange(queue.output(), {}));
+}
+
+TEST(ReplyQueue, ALargeValueIsNotCopiedAndKeepsItsPlace) {
+  const SharedBytes value = share(std::string(kSharedBytesMin, 'v'));
+  for (const bool in_turn : {true, false}) {
+    ReplyQueue queue;
+    const ReplyQueue::Place first = queue.open(), second = queue.open(), third = queue.open();
+    const auto answer_first = [&] {
+      queue.writer(first) += "+1;";
+      queue.close(first);
+    };
+    if (in_turn) answer_first();
+    queue.put_large(second, {"$;", {value, *value}}, ";");
+    queue.close(second);
+    queue.writer(third) += "+3;";
+    queue.close(third);
+    if (!in_turn) {
+      EXPECT_FALSE(queue.has_large());
+      EXPECT_EQ(queue.bytes(), value->size() + 6);
+      answer_first();
+    }
+    EXPECT_EQ(queue.bytes(), value->size() + 9);
+    EXPECT_EQ(queue.waiting(), 0u);
+    EXPECT_EQ(sent(queue), "+1;$;" + std::string(*value) + ";+3;") << in_turn;
+    EXPECT_EQ(queue.bytes(), 0u);
+  }
+  EXPECT_EQ(value.use_count(), 1);
+}
+
+TEST(ReplyQueue, AResetLetsGoOfLargeValues) {
+  const SharedBytes value = share(std::string(kSharedBytesMin, 'v'));
+  ReplyQueue queue;
+  const ReplyQueue::Place place = queue.open();
+  queue.put_large(place, {"$;", {value, *value}}, ";");
+  queue.close(place);
+  queue.reset();
+  EXPECT_EQ(queue.bytes(), 0u);
+  EXPECT_EQ(value.use_count(), 1);
+}
+
 }  // namespace
 }  // namespace kvorum::server

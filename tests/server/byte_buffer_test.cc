@@ -74,6 +74,30 @@ TEST(ByteBufferTest, RoomThatALargeRequestTookIsGivenBackAndWhatFollowsIsKept) {
   EXPECT_EQ(buffer.capacity(), 0u);
 }
 
+TEST(ByteBufferTest, AShareOfALargeOneStaysAsItIsAndWhatFollowsIsKept) {
+  const std::string large(5'000'000, 'x');
+  ByteBuffer buffer;
+  buffer.append(large + "next");
+  const SharedBytes share = buffer.share();
+  ASSERT_NE(share, nullptr);
+  EXPECT_EQ(share->data(), buffer.view().data());
+  buffer.consume(large.size());
+  EXPECT_EQ(buffer.view(), "next");
+  buffer.append(" one");
+  EXPECT_EQ(buffer.view(), "next one");
+  EXPECT_NE(share->data() + large.size(), buffer.view().data());
+  EXPECT_EQ(*share, large + "next");
+  buffer.consume(8);
+  buffer.release_memory();
+  EXPECT_EQ(*share, large + "next");
+}
+
+TEST(ByteBufferTest, ASmallOneIsNotShared) {
+  ByteBuffer buffer;
+  buffer.append("abc");
+  EXPECT_EQ(buffer.share(), nullptr);
+}
+
 TEST(ByteBufferDeathTest, MoreThanThereIsCannotBeTaken) {
   ByteBuffer buffer;
   buffer.append("abc");

@@ -6,6 +6,7 @@
 #include <boost/asio/write.hpp>
 #include <functional>
 #include <optional>
+#include <thread>
 
 namespace kvorum::server {
 namespace {
@@ -43,6 +44,10 @@ class StreamTest : public testing::Test, public StreamOwner {
     io.restart();
     while (io.run_one_for(std::chrono::milliseconds(50)) != 0) {
     }
+  }
+  void run_some() {
+    io.restart();
+    for (int events = 0; events < 4 && io.run_one_for(std::chrono::milliseconds(5)) != 0;) ++events;
   }
   std::string read_available() {
     std::string out(1 << 20, '\0');
@@ -98,6 +103,83 @@ TEST_F(StreamTest, AnOwnerMayAnswerAfterTheEnd) {
   run();
   EXPECT_EQ(read_available(), "answer");
   EXPECT_FALSE(broken);
+}
+
+TEST_F(StreamTest, ALargeBodyFollowsInPiecesAndIsLetGo) {
+  const SharedBytes value = kvorum::share(std::string(3'000'000, 'b'));
+  std::string head = "head;";
+  stream.start();
+  stream.send(head, {value, *value});
+  EXPECT_TRUE(stream.sending()) << "no more than a piece at once";
+  EXPECT_GE(stream.unsent_bytes(), value->size() - LargePace::kPieceBytes);
+  std::string got;
+  for (int look = 0; look < 1000 && stream.sending(); ++look) {
+    run_some();
+    got += read_available();
+  }
+  got += read_available();
+  EXPECT_EQ(got, "head;" + std::string(*value));
+  EXPECT_EQ(sent, 1);
+  EXPECT_EQ(value.use_count(), 1);
+  EXPECT_EQ(share.bytes_out, got.size());
+}
+
+TEST_F(StreamTest, APeerThatGoesEndsABody) {
+  const SharedBytes value = kvorum::share(std::string(30'000'000, 'b'));
+  std::string head = "head;";
+  stream.start();
+  stream.send(head, {value, *value});
+  pair.ours.close();
+  run();
+  EXPECT_TRUE(broken);
+  EXPECT_FALSE(stream.sending());
+  EXPECT_EQ(value.use_count(), 1);
+}
+
+// Others are served: a large body waits for its turns, and small replies do not.
+TEST_F(StreamTest, ABodyMovesAtThePace) {
+  TurnClock clock(0);
+  LargePace pace(1);
+  Pacer pacer(pace, clock);
+  share.pacer = &pacer;
+  pace.served(1000, clock.now().steady_us);
+  while (pace.wait_us(LargePace::kPieceBytes, clock.now().steady_us) == 0) {
+  }
+  const SharedBytes value = kvorum::share(std::string(1'000'000, 'b'));
+  std::string head = "head;";
+  stream.start();
+  stream.send(head, {value, *value});
+  run();
+  EXPECT_EQ(read_available(), "head;");
+  ASSERT_NE(pacer.next_due_us(), 0u);
+  clock.end_turn(0);
+  pacer.on_time(pacer.next_due_us() + 10'000'000);
+  run();
+  EXPECT_FALSE(read_available().empty());
+  stream.close();
+  EXPECT_EQ(pacer.next_due_us(), 0u) << "it is forgotten";
+  share.pacer = nullptr;
+}
+
+TEST_F(StreamTest, LargeInputIsSharedWhereItLies) {
+  const std::string large(2'000'000, 'i');
+  SharedBytes taken;
+  hint = large.size();
+  takes_max = 0;
+  shown = [&](std::string_view bytes) {
+    if (bytes.size() < large.size()) return;
+    taken = stream.share_input(bytes.substr(10, 20));
+    takes_max = SIZE_MAX;
+    EXPECT_EQ(stream.share_input("elsewhere"), nullptr);
+  };
+  stream.start();
+  pair.ours.non_blocking(false);
+  std::thread writer([&] { asio::write(pair.ours, asio::buffer(large)); });
+  for (int look = 0; look < 1000 && !taken; ++look) run_some();
+  writer.join();
+  ASSERT_NE(taken, nullptr);
+  EXPECT_EQ(*taken, large);
+  EXPECT_EQ(stream.kept_bytes(), 0u);
 }
 
 TEST_F(StreamTest, WhatIsNotTakenIsShownAgainWithWhatFollows) {
