@@ -58,8 +58,8 @@ MemberIndex Forwarding::coordinator_of(const Operation& operation, Now now) cons
       std::find(primaries.begin(), primaries.end(), core_.self()) != primaries.end();
   // Whoever asked holds the first primary for dead, and may be wrong: edits of a key meet there. A
   // retry was there already.
-  const bool meets_here = !edit || operation.retried || primaries[0] == core_.self() ||
-                          core_.parts.table->failed();
+  const bool meets_here =
+      !edit || operation.retried || primaries[0] == core_.self() || core_.parts.table->failed();
   const bool keeps = operation.hops >= kHopsMax || (primary && meets_here);
   if (keeps) return core_.self();
   const MemberIndex chosen = choose(request, operation.tried);

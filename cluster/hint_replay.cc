@@ -177,8 +177,7 @@ void HintReplay::send(SlotId id, MemberIndex member) {
 void HintReplay::on_reply(SlotId id, Operation& operation, const ReplicaWriteReply& reply,
                           Now now) {
   Object delivered;
-  if (reply.verdict == ReplicaVerdict::kRefused ||
-      !decode_object(operation.object, delivered)) {
+  if (reply.verdict == ReplicaVerdict::kRefused || !decode_object(operation.object, delivered)) {
     return give_up(id, operation, HintWait::kRefused, now);
   }
   const NodeId target_id = operation.tag;

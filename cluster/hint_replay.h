@@ -61,7 +61,7 @@ class HintReplay {
     uint8_t keyspace = 0;
     bool for_primary = false;  // the target is one of this key
     bool must_wait = false;    // a large one, and another is in flight: nothing was copied
-    EncodedObject object;        // portable form
+    EncodedObject object;      // portable form
   };
 
   void scan(Now now);

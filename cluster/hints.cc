@@ -89,8 +89,8 @@ engine::UpdateResult Hints::change(const HintKey& hint, FunctionRef<bool(Record&
     if (!refused) {
       const HintLedger::Facts after =
           facts_of(record.object, name.size(), head.size() + change.body.size());
-      refused = !ledger_.note(
-          {hint.target, name, bytes.absent() ? nullptr : &before, &after, bounded});
+      refused =
+          !ledger_.note({hint.target, name, bytes.absent() ? nullptr : &before, &after, bounded});
     }
     if (refused) return engine::RecordChange{};
     change.action = engine::RecordChange::Action::kStore;
@@ -138,19 +138,20 @@ void Hints::read(const HintKey& hint, FunctionRef<void(const Record& record)> fn
 bool Hints::remove_delivered(const HintKey& hint, const VersionVector& delivered) {
   const std::string name = table_key(hint);
   bool gone = false;
-  const engine::UpdateResult result = table_->update(table_ref(name), [&](engine::RecordView bytes) {
-    engine::RecordChange change;
-    gone = bytes.absent();
-    if (gone) return change;
-    Record record;
-    decode_record(bytes, *authors_, record);
-    if (!delivered.covers_all(record.object.vector)) return change;
-    const HintLedger::Facts before = facts_of(record.object, name.size(), bytes.size());
-    ledger_.note({hint.target, name, &before, nullptr, false});
-    change.action = engine::RecordChange::Action::kErase;
-    gone = true;
-    return change;
-  });
+  const engine::UpdateResult result =
+      table_->update(table_ref(name), [&](engine::RecordView bytes) {
+        engine::RecordChange change;
+        gone = bytes.absent();
+        if (gone) return change;
+        Record record;
+        decode_record(bytes, *authors_, record);
+        if (!delivered.covers_all(record.object.vector)) return change;
+        const HintLedger::Facts before = facts_of(record.object, name.size(), bytes.size());
+        ledger_.note({hint.target, name, &before, nullptr, false});
+        change.action = engine::RecordChange::Action::kErase;
+        gone = true;
+        return change;
+      });
   return gone && result.access == engine::Access::kDone;
 }
 

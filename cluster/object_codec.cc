@@ -220,8 +220,9 @@ const Version* encode(const Content& content, std::string& head, Authors& author
 }
 
 template <class Authors>
-bool decode_general(ByteReader& reader, uint8_t form, const Authors& authors,
-                    const SharedBytes* owner, Record& record) {
+bool decode_general(ByteReader& reader, const Encoded& encoded, const Authors& authors,
+                    Record& record) {
+  const auto form = static_cast<uint8_t>(encoded.bytes.front());
   if (form & kOwnBirth) record.own_birth.value = reader.u64();
   const uint64_t entries = reader.varint();
   if (entries > reader.rest().size() / (Authors::kBytes + 16)) return false;
@@ -234,8 +235,8 @@ bool decode_general(ByteReader& reader, uint8_t form, const Authors& authors,
     record.object.vector.raise(actor, hlc);
   }
   if ((form & kSpent) && !get_spent(reader, authors, record.object)) return false;
-  if (!get_versions(reader, authors, owner, record.object.versions)) return false;
-  if ((form & kOutvoted) && !get_versions(reader, authors, owner, record.object.outvoted)) {
+  if (!get_versions(reader, authors, encoded.owner, record.object.versions)) return false;
+  if ((form & kOutvoted) && !get_versions(reader, authors, encoded.owner, record.object.outvoted)) {
     return false;
   }
   return reader.ok() && reader.done();
@@ -251,7 +252,7 @@ bool decode(const Encoded& encoded, const Authors& authors, Record& record) {
   if (encoded.bytes.empty()) return true;
   ByteReader reader(encoded.bytes);
   const uint8_t form = reader.u8();
-  if (form & kGeneral) return decode_general(reader, form, authors, encoded.owner, record);
+  if (form & kGeneral) return decode_general(reader, encoded, authors, record);
   if (form & kOutvoted) return false;
   Version version;
   get_version(reader, form, authors, version);

@@ -30,9 +30,9 @@ struct Request {
   std::string_view argument;
   std::string_view value;
   const SharedBytes* value_owner = nullptr;  // where it may be shared; borrowed likewise
-  bool has_context = false;          // else an edit overwrites what its coordinator knows
-  const Context* context = nullptr;  // with has_context; borrowed during submit()
-  NodeId preferred = 0;              // coordinator named by the context token
+  bool has_context = false;                  // else an edit overwrites what its coordinator knows
+  const Context* context = nullptr;          // with has_context; borrowed during submit()
+  NodeId preferred = 0;                      // coordinator named by the context token
 
   uint8_t r = 0, w = 0;        // 0: the keyspace's
   bool strict_w = false;       // w was asked for explicitly: never softened to hints

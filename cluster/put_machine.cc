@@ -65,8 +65,8 @@ const SharedBytes* PutMachine::owner_of(std::string_view bytes, Operation& opera
   return &operation.made;
 }
 
-Version PutMachine::make_version(Operation& operation, const EditOutput& edit,
-                                 const Object& object, uint64_t now_ms) {
+Version PutMachine::make_version(Operation& operation, const EditOutput& edit, const Object& object,
+                                 uint64_t now_ms) {
   Version version;
   version.origin = operation.forwarded.origin;
   version.retried = operation.is_retry();

@@ -174,7 +174,8 @@ bool ReplicaService::merge_in(Record& record, const ReplicaWrite& message, Objec
 bool ReplicaService::on_write(MemberIndex from, const Frame& frame, Now now) {
   ReplicaWrite message;
   Object incoming;
-  if (!parse_replica_write(frame, &message) || !decode_object(message.object, incoming, frame.owner)) {
+  if (!parse_replica_write(frame, &message) ||
+      !decode_object(message.object, incoming, frame.owner)) {
     return false;
   }
   ++core_.counters.replica_writes;

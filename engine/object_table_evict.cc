@@ -65,8 +65,7 @@ bool ObjectTable::eviction_waits() const {
   return crowded() && impl_->nothing_evictable.load(std::memory_order_relaxed);
 }
 
-size_t ObjectTable::evict(
-    FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
+size_t ObjectTable::evict(FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
   PartitionTable::Eviction eviction;
   const uint64_t excess = impl_->shared.excess_bytes();
   eviction.used_too = excess > 0;

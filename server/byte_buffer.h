@@ -2,8 +2,8 @@
 // Bytes received and not yet taken: written at the end, taken from the front. Room is not
 // initialised, so that a buffer sized for a large value costs no memory before its bytes arrive.
 // Growing is linear in the bytes; large buffers are mapped memory, which is not copied.
-// One owner, one thread. The views it gives hold until the next prepare() or release_memory(); those
-// into a share of it as long as that.
+// One owner, one thread. The views it gives hold until the next prepare() or release_memory();
+// those into a share of it as long as that.
 #pragma once
 
 #include <cstdlib>

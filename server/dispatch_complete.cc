@@ -92,8 +92,7 @@ void Dispatcher::Impl::on_complete(uint64_t tag, const Completion& completion) {
     Gathering* const gathering = gatherings.find(call->gathering);
     const Remembered& remembered = gathering ? gathering->remembered : call->remembered;
     const Reply reply = call->finish({completion, remembered, *this, call->keyspace, call->key});
-    gathering ? gather(*call, reply)
-              : deliver(*call, reply, owner_of(reply.text(), completion));
+    gathering ? gather(*call, reply) : deliver(*call, reply, owner_of(reply.text(), completion));
   } else {
     if (completion.outcome == Outcome::kOutOfMemory && call->dialect == Dialect::kMemcached) {
       traffic_counts.note(CacheCount::kStoreNoMemory);

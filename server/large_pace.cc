@@ -24,8 +24,8 @@ uint64_t LargePace::wait_us(size_t bytes, uint64_t now_us) {
   uint64_t paid_us = paid_until_us_.load(std::memory_order_relaxed);
   do {
     if (paid_us > now_us) return paid_us - now_us;
-  } while (!paid_until_us_.compare_exchange_weak(
-      paid_us, std::max(paid_us, now_us - kLateUs) + cost_us));
+  } while (!paid_until_us_.compare_exchange_weak(paid_us,
+                                                 std::max(paid_us, now_us - kLateUs) + cost_us));
   return 0;
 }
 

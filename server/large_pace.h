@@ -21,7 +21,7 @@ class LargePace {
   // In and out together.
   static constexpr uint64_t kBytesPerSecondPerCpu = 32 * 1024 * 1024;
   static constexpr uint64_t kWindowUs = 100'000;
-  static constexpr uint64_t kLateUs = 2'000;  // who was woken so late makes up for it
+  static constexpr uint64_t kLateUs = 2'000;       // who was woken so late makes up for it
   static constexpr uint64_t kBusyOperations = 20;  // in a window: others are served
 
   explicit LargePace(uint32_t cpus) : bytes_per_second_(kBytesPerSecondPerCpu * cpus) {}
@@ -36,7 +36,6 @@ class LargePace {
   }
 
  private:
-
   const uint64_t bytes_per_second_;
   std::atomic<uint64_t> window_began_us_{0}, in_window_{0}, busy_until_us_{0};
   std::atomic<uint64_t> paid_until_us_{0};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reports values over limits.value_warn in the log, one line for many. Owned by the node; any thread may call it.
+// Reports values over limits.value_warn in the log, one line for many. Owned by the node; any
+// thread may call it.
 #pragma once
 
 #include <mutex>

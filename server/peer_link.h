@@ -24,7 +24,7 @@ class PeerLink : public StreamOwner, private Paced {
   // Of large frames, whose bytes the links share: beyond, they have to flow.
   static constexpr size_t kLargeBytesMax = 2 * cluster::kFrameBytesMax;
   static constexpr size_t kFramesPerBatch = 64;
-  static constexpr size_t kFramesPerLook = 4;  // at what their answers hold
+  static constexpr size_t kFramesPerLook = 4;             // at what their answers hold
   static constexpr uint64_t kGreetingUs = 3'000'000;      // to prove who one is
   static constexpr uint64_t kPingAfterUs = 1'000'000;     // of silence
   static constexpr uint64_t kDeadAfterUs = 3'000'000;     // of silence, for the side that pings

@@ -276,9 +276,8 @@ TEST_F(CommitterTest, ALoadDoesNotWaitBehindFiles) {
   const std::shared_future<void> load = loaded.get_future().share();
   std::atomic<int> waited{0};
   for (int i = 0; i < 10; ++i) {
-    committer_->run_on_file_thread([&] {
-      waited += load.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
-    });
+    committer_->run_on_file_thread(
+        [&] { waited += load.wait_for(std::chrono::seconds(20)) == std::future_status::ready; });
   }
   committer_->run_on_store_thread([&] { loaded.set_value(); });
   committer_.reset();
