@@ -434,7 +434,7 @@ void Core::give_back_scratch() {
   for (std::string* const scratch : {&record_head, &edit_scratch, &outgoing.head}) {
     if (scratch->capacity() > kScratchKept) release_memory(*scratch);
   }
-  outgoing.body = {};
+  if (!outgoing.body.empty()) outgoing.body = {};
 }
 
 }  // namespace kvorum::cluster

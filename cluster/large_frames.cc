@@ -66,17 +66,20 @@ void send_forward(Core& core, MemberIndex to, AnOperation of, const ForwardEnvel
 }
 
 void send_replica_read_reply(Core& core, MemberIndex to, SlotId operation,
-                             ReplicaReadReply message) {
-  std::string storage;
+                             const ReplicaReadReply& message) {
   EncodedObject& object = core.outgoing;
-  if (!is_large(core, object.size())) {
-    message.object = whole(object, storage);
+  if (object.body.empty() && !is_large(core, object.size())) {
     return put_replica_read_reply(core.outbox.frames(to), operation, message);
   }
-  share_all(object.head, object.body);
-  message.object = object.head;
+  ReplicaReadReply large = message;
   std::string front;
-  put_replica_read_reply(front, operation, message);
+  if (!is_large(core, object.size())) {
+    large.object = whole(object, front);
+    return put_replica_read_reply(core.outbox.frames(to), operation, large);
+  }
+  share_all(object.head, object.body);
+  large.object = object.head;
+  put_replica_read_reply(front, operation, large);
   send(core, to, std::move(front), std::exchange(object.body, {}));
 }
 

@@ -48,11 +48,13 @@ struct EncodedObject {
   bool empty() const { return head.empty() && body.empty(); }
   void clear() {
     head.clear();
-    body = {};
+    if (!body.empty()) [[unlikely]]
+      body = {};
   }
   void swap(EncodedObject& other) {
     head.swap(other.head);
-    std::swap(body, other.body);
+    if (!body.empty() || !other.body.empty()) [[unlikely]]
+      std::swap(body, other.body);
   }
 };
 // Replaces what is there.
