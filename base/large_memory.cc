@@ -10,11 +10,6 @@
 namespace kvorum {
 namespace {
 
-size_t whole_pages(size_t bytes) {
-  constexpr size_t kPage = 4096;
-  return (bytes + kPage - 1) & ~(kPage - 1);
-}
-
 void* map(size_t bytes) {
   constexpr int kKind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   return ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kKind, -1, 0);
@@ -68,7 +63,7 @@ char* checked(void* memory, size_t bytes) {
 
 }  // namespace
 
-MappedMemory::MappedMemory(size_t bytes) : size_(whole_pages(bytes)) {
+MappedMemory::MappedMemory(size_t bytes) : size_(to_whole_pages(bytes)) {
   if (size_ < kLargeMemoryBytes) {
     memory_ = checked(map(size_), size_);
     return;
@@ -82,7 +77,7 @@ MappedMemory::~MappedMemory() {
 }
 
 void MappedMemory::resize(size_t bytes) {
-  const size_t wanted = whole_pages(bytes);
+  const size_t wanted = to_whole_pages(bytes);
   memory_ = checked(::mremap(memory_, size_, wanted, MREMAP_MAYMOVE), wanted);
   size_ = wanted;
 }

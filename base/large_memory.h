@@ -15,12 +15,28 @@ namespace kvorum {
 
 inline constexpr size_t kLargeMemoryBytes = 4 * 1024 * 1024;
 
+inline constexpr uintptr_t kPageBytes = 4096;
+
+constexpr size_t to_whole_pages(size_t bytes) {
+  return (bytes + kPageBytes - 1) & ~(kPageBytes - 1);
+}
+
+struct Pages {
+  char* first;
+  size_t bytes;  // 0: none
+};
+// Those that the memory has all of.
+inline Pages whole_pages_in(void* memory, size_t bytes) {
+  const auto begin = reinterpret_cast<uintptr_t>(memory);
+  const uintptr_t first = to_whole_pages(begin);
+  const uintptr_t end = (begin + bytes) & ~(kPageBytes - 1);
+  return {reinterpret_cast<char*>(first), first < end ? end - first : 0};
+}
+
 // A wish: where the system does not grant it, nothing is lost.
 inline void wish_large_pages(void* memory, size_t bytes) {
-  constexpr uintptr_t kPage = 4096;
-  const uintptr_t first = (reinterpret_cast<uintptr_t>(memory) + kPage - 1) & ~(kPage - 1);
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(memory) + bytes) & ~(kPage - 1);
-  if (first < end) ::madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+  const Pages pages = whole_pages_in(memory, bytes);
+  if (pages.bytes != 0) ::madvise(pages.first, pages.bytes, MADV_HUGEPAGE);
 }
 
 // Room for so many more bytes, where they are many: exactly, and not copied again as the last ones

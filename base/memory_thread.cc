@@ -7,12 +7,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <cstdint>
-#include <deque>
-#include <mutex>
-#include <thread>
 #include <utility>
+
+#include "base/large_memory.h"
+#include "base/work_threads.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -24,63 +22,32 @@ namespace {
 constexpr int kNice = 5;
 constexpr size_t kStepBytes = 1024 * 1024;
 
+void begin_memory_thread() {
+  pthread_setname_np(pthread_self(), "memory");
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
+}
+
 // Lives as long as the process.
-class MemoryThread {
- public:
-  static MemoryThread& instance() {
-    static MemoryThread* const thread = new MemoryThread;
-    return *thread;
-  }
-
-  void post(std::function<void()> work) {
-    {
-      const std::lock_guard guard(mutex_);
-      waiting_.push_back(std::move(work));
-    }
-    wake_.notify_one();
-  }
-
- private:
-  MemoryThread() {
-    std::thread thread([this] { run(); });
-    pthread_setname_np(thread.native_handle(), "memory");
-    thread.detach();
-  }
-
-  void run() {
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
-    std::unique_lock guard(mutex_);
-    for (;;) {
-      wake_.wait(guard, [this] { return !waiting_.empty(); });
-      std::function<void()> work = std::move(waiting_.front());
-      waiting_.pop_front();
-      guard.unlock();
-      work();
-      work = nullptr;
-      guard.lock();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::function<void()>> waiting_;
-};
+WorkThreads& memory_thread() {
+  static WorkThreads* const thread = [] {
+    auto* const created = new WorkThreads(1);
+    created->add(&begin_memory_thread);
+    return created;
+  }();
+  return *thread;
+}
 
 }  // namespace
 
 void populate_pages(void* memory, size_t bytes) {
-  constexpr uintptr_t kPage = 4096;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(memory) + kPage - 1) & ~(kPage - 1);
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(memory) + bytes) & ~(kPage - 1);
-  for (uintptr_t at = begin; at < end; at += kStepBytes) {
-    const size_t step = std::min<size_t>(kStepBytes, end - at);
-    if (::madvise(reinterpret_cast<void*>(at), step, MADV_POPULATE_WRITE) != 0) return;
+  const auto [first, size] = whole_pages_in(memory, bytes);
+  for (size_t at = 0; at < size; at += kStepBytes) {
+    const size_t step = std::min(kStepBytes, size - at);
+    if (::madvise(first + at, step, MADV_POPULATE_WRITE) != 0) return;
   }
 }
 
-void post_to_memory_thread(std::function<void()> work) {
-  MemoryThread::instance().post(std::move(work));
-}
+void post_to_memory_thread(std::function<void()> work) { memory_thread().add(std::move(work)); }
 
 void PagesAhead::go_ahead(const char* at, const char* end) {
   const char* const from = std::max(at, until_);

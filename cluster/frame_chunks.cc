@@ -143,6 +143,8 @@ bool ChunkSender::on_taken(const Frame& frame) {
   return true;
 }
 
+size_t ChunkAssembler::Assembly::filled() const { return taken - kHeadBytes; }
+
 ChunkAssembler::Assembly* ChunkAssembler::begin(uint64_t number, ByteReader& reader) {
   const uint64_t total = reader.u64();
   const bool in_order =
@@ -182,10 +184,9 @@ ChunkAssembler::Result ChunkAssembler::on_chunk(const Frame& chunk) {
   }
   if (bytes.empty() && offset != 0) return Result::kMalformed;
   char* const payload = assembly->payload.data();
-  if (!bytes.empty()) std::memcpy(payload + assembly->filled, bytes.data(), bytes.size());
-  assembly->filled += bytes.size();
-  assembly->ahead.wrote(payload + assembly->filled, payload + assembly->payload.size());
+  if (!bytes.empty()) std::memcpy(payload + assembly->filled(), bytes.data(), bytes.size());
   assembly->taken += bytes.size();
+  assembly->ahead.wrote(payload + assembly->filled(), payload + assembly->payload.size());
   held_bytes_ += bytes.size();
   head_ = assembly->head;
   const bool is_whole = assembly->taken == assembly->total;
@@ -197,8 +198,7 @@ ChunkAssembler::Result ChunkAssembler::on_chunk(const Frame& chunk) {
     owe(*assembly);
   }
   if (!is_whole) return Result::kMore;
-  const char* const begin = assembly->payload.data();
-  whole_ = share(std::move(assembly->payload), {begin, assembly->filled});
+  whole_ = share(std::move(assembly->payload), {payload, assembly->filled()});
   held_bytes_ -= whole_->size();
   assemblies_.erase(assemblies_.begin() + (assembly - assemblies_.data()));
   return Result::kWhole;

@@ -114,8 +114,9 @@ class ChunkAssembler {
     FrameHead head;
     uint64_t total = 0, taken = 0, told = 0;
     MappedMemory payload;
-    size_t filled = 0;  // of the payload
     PagesAhead ahead;
+
+    size_t filled() const;  // of the payload
   };
   struct Owed {
     uint64_t number, taken;

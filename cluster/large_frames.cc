@@ -66,20 +66,17 @@ void send_forward(Core& core, MemberIndex to, AnOperation of, const ForwardEnvel
 }
 
 void send_replica_read_reply(Core& core, MemberIndex to, SlotId operation,
-                             const ReplicaReadReply& message) {
+                             ReplicaReadReply& message) {
+  std::string storage;
   EncodedObject& object = core.outgoing;
-  if (object.body.empty() && !is_large(core, object.size())) {
+  if (!is_large(core, object.size())) {
+    message.object = whole(object, storage);
     return put_replica_read_reply(core.outbox.frames(to), operation, message);
   }
-  ReplicaReadReply large = message;
-  std::string front;
-  if (!is_large(core, object.size())) {
-    large.object = whole(object, front);
-    return put_replica_read_reply(core.outbox.frames(to), operation, large);
-  }
   share_all(object.head, object.body);
-  large.object = object.head;
-  put_replica_read_reply(front, operation, large);
+  std::string front;
+  message.object = object.head;
+  put_replica_read_reply(front, operation, message);
   send(core, to, std::move(front), std::exchange(object.body, {}));
 }
 

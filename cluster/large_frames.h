@@ -17,9 +17,9 @@ struct AnOperation {
 void send_replica_write(Core& core, MemberIndex to, AnOperation of, ReplicaWrite message);
 // The payload is the operation's.
 void send_forward(Core& core, MemberIndex to, AnOperation of, const ForwardEnvelope& envelope);
-// The object is core.outgoing, whose head the message has already.
+// The object is core.outgoing.
 void send_replica_read_reply(Core& core, MemberIndex to, SlotId operation,
-                             const ReplicaReadReply& message);
+                             ReplicaReadReply& message);
 void send_forward_reply(Core& core, MemberIndex to, SlotId operation, const Completion& completion);
 
 }  // namespace kvorum::cluster

@@ -388,6 +388,14 @@ uint64_t origin_of(const Version& version) {
   return derived != 0 ? derived : 1;
 }
 
+const SharedBytes* owner_of(std::string_view bytes, const Object& object) {
+  if (bytes.size() < kSharedBytesMin) return nullptr;
+  for (const Version& version : object.versions) {
+    if (worth_sharing(bytes, version.owner)) return version.owner;
+  }
+  return nullptr;
+}
+
 bool visible(const Version& version, uint64_t now_ms) {
   return version.type != TypeTag::kTombstone &&
          (version.deadline_ms == 0 || version.deadline_ms > now_ms);

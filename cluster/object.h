@@ -182,6 +182,9 @@ bool may_have_twins(const Object& object, uint64_t origin);
 // The request that made a version's bytes, never 0: kept through retries, EXPIRE and PERSIST.
 uint64_t origin_of(const Version& version);
 
+// What large bytes lie in, where they are a version's and worth sharing; null otherwise.
+const SharedBytes* owner_of(std::string_view bytes, const Object& object);
+
 // A version that a client may see at `now_ms`: no tombstone, deadline not reached.
 bool visible(const Version& version, uint64_t now_ms);
 

@@ -309,6 +309,18 @@ bool inline_to_portable(std::string_view record, const AuthorTable& authors, std
   return true;
 }
 
+void append_value(const Version& version, std::string& out) {
+  make_large_room(out, version.bytes.size());
+  out.append(version.bytes);
+}
+
+bool decode_portable(const Encoded& encoded, Object& object) {
+  Record record;
+  if (!decode(encoded, PortableAuthors{}, record) || !well_formed(record.object)) return false;
+  object = std::move(record.object);
+  return true;
+}
+
 }  // namespace
 
 bool encode_record(const Record& record, AuthorTable& authors, std::string& head,
@@ -329,9 +341,7 @@ void decode_record(const engine::RecordView& bytes, const AuthorTable& authors, 
 void encode_object(const Object& object, std::string& out) {
   PortableAuthors names;
   const Version* const single = encode({object}, out, names);
-  if (single == nullptr) return;
-  make_large_room(out, single->bytes.size());
-  out.append(single->bytes);
+  if (single != nullptr) append_value(*single, out);
 }
 
 void encode_object(const Object& object, EncodedObject& out) {
@@ -342,21 +352,9 @@ void encode_object(const Object& object, EncodedObject& out) {
   if (worth_sharing(single->bytes, single->owner)) {
     out.body = {*single->owner, single->bytes};
   } else {
-    make_large_room(out.head, single->bytes.size());
-    out.head.append(single->bytes);
+    append_value(*single, out.head);
   }
 }
-
-namespace {
-
-bool decode_portable(const Encoded& encoded, Object& object) {
-  Record record;
-  if (!decode(encoded, PortableAuthors{}, record) || !well_formed(record.object)) return false;
-  object = std::move(record.object);
-  return true;
-}
-
-}  // namespace
 
 bool decode_object(std::string_view bytes, Object& object, const SharedBytes* owner) {
   return decode_portable({bytes, nullptr, owner}, object);
@@ -390,7 +388,7 @@ void StoredRecordCodec::to_portable(engine::RecordView record, std::string& out)
   decode_record(record, *authors_, decoded);
   PortableAuthors names;
   const Version* const single = encode({decoded.object, decoded.own_birth}, out, names);
-  if (single != nullptr && record.body == nullptr) out.append(single->bytes);
+  if (single != nullptr && record.body == nullptr) append_value(*single, out);
 }
 
 bool StoredRecordCodec::from_portable(const KeyRef& key, std::string_view portable,

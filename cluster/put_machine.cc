@@ -51,15 +51,12 @@ EditOutput PutMachine::run_edit(Operation& operation, const Object& object, Now 
 }
 
 // Who else holds the bytes of a new version. Large ones that the edit made get an owner.
-const SharedBytes* PutMachine::owner_of(std::string_view bytes, Operation& operation,
-                                        const Object& object) {
+const SharedBytes* PutMachine::find_owner(std::string_view bytes, Operation& operation,
+                                          const Object& object) {
   if (bytes.size() < kSharedBytesMin) return nullptr;
   const SharedBytes* const owner = operation.request().value_owner;
-  if (owner != nullptr && *owner && is_within(bytes, **owner)) return owner;
-  for (const Version& version : object.versions) {
-    if (version.owner == nullptr || *version.owner == nullptr) continue;
-    if (is_within(bytes, **version.owner)) return version.owner;
-  }
+  if (worth_sharing(bytes, owner)) return owner;
+  if (const SharedBytes* const held = owner_of(bytes, object)) return held;
   if (!is_within(bytes, core_.edit_scratch)) return nullptr;
   operation.made = share(std::exchange(core_.edit_scratch, {}));  // which lies where it lay
   return &operation.made;
@@ -79,7 +76,7 @@ Version PutMachine::make_version(Operation& operation, const EditOutput& edit, c
   version.flags = edit.flags;
   version.deadline_ms = edit.deadline_ms;
   version.bytes = edit.bytes;
-  version.owner = owner_of(edit.bytes, operation, object);
+  version.owner = find_owner(edit.bytes, operation, object);
   if (edit.keep_origin) {
     const InlineVector<Version, 1> visible = visible_versions(object, now_ms);
     // A twin that comes later, with the old deadline, would pass for the same version.

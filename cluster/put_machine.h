@@ -75,7 +75,7 @@ class PutMachine {
   static Applied keep_replaced(Operation& operation, const SpentOrigin& spent);
   Applied apply_edit(Operation& operation, Record& record, Now now);
   EditOutput run_edit(Operation& operation, const Object& object, Now now);
-  const SharedBytes* owner_of(std::string_view bytes, Operation& operation, const Object& object);
+  const SharedBytes* find_owner(std::string_view bytes, Operation& operation, const Object& object);
   Version make_version(Operation& operation, const EditOutput& edit, const Object& object,
                        uint64_t now_ms);
   void wait_for_contact(SlotId id, Operation& operation, Now now);

@@ -67,7 +67,6 @@ bool ReplicaService::serve_read(MemberIndex from, const Frame& frame, const Repl
     reply.digest = versions_digest(record.object);
     core_.outgoing.clear();
     if (message.full) encode_object(record.object, core_.outgoing);
-    reply.object = core_.outgoing.head;
     send_replica_read_reply(core_, from, frame.head.operation, reply);
   });
   if (access == engine::Access::kNotResident) {
@@ -148,7 +147,6 @@ void ReplicaService::read_hinted(MemberIndex from, SlotId operation, const Repli
     reply.verdict = ReplicaVerdict::kNotHeld;
   } else {
     encode_object(hinted, core_.outgoing);
-    reply.object = core_.outgoing.head;
     reply.digest = versions_digest(hinted);
   }
   send_replica_read_reply(core_, from, operation, reply);

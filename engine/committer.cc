@@ -9,8 +9,8 @@
 #include <optional>
 #include <thread>
 
+#include "base/work_threads.h"
 #include "engine/sync_thread.h"
-#include "engine/work_threads.h"
 
 namespace kvorum::engine {
 namespace {

@@ -138,18 +138,18 @@ Result<SharedBytes> LargeFiles::read(const FileReference& file) const {
   struct stat facts {};
   if (::fstat(opened.number(), &facts) != 0) return failure(path);
   if (static_cast<uint64_t>(facts.st_size) != file.bytes) return damage(path, "has another length");
-  std::string body;
-  make_large_room(body, file.bytes);
-  while (body.size() < file.bytes) {
-    const size_t before = body.size();
-    body.resize(std::min<size_t>(before + kPieceBytes, file.bytes));
-    const ssize_t got = ::read(opened.number(), body.data() + before, body.size() - before);
-    if (got < 0 && errno != EINTR) return failure(path);
+  MappedMemory body(std::max<size_t>(file.bytes, 1));
+  for (size_t filled = 0; filled < file.bytes;) {
+    const size_t piece = std::min<size_t>(kPieceBytes, file.bytes - filled);
+    const ssize_t got = ::read(opened.number(), body.data() + filled, piece);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failure(path);
     if (got == 0) return damage(path, "ends early");
-    body.resize(before + static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    filled += static_cast<size_t>(got);
   }
-  if (xxh64(body) != file.checksum) return damage(path, "its checksum does not hold");
-  return share(std::move(body));
+  const std::string_view bytes(body.data(), file.bytes);
+  if (xxh64(bytes) != file.checksum) return damage(path, "its checksum does not hold");
+  return share(std::move(body), bytes);
 }
 
 void LargeFiles::remove(uint64_t id) const { ::unlink(path_of(id).c_str()); }

@@ -37,13 +37,13 @@ StoreBatch::Change StoreBatch::operator[](size_t at) const {
   const Item& item = items_[at];
   const size_t end = at + 1 < items_.size() ? items_[at + 1].key_at : bytes_.size();
   const std::string_view bytes = bytes_;
+  const auto tail = tails_.find(at);
   return {bytes.substr(item.key_at, item.value_at - item.key_at),
           bytes.substr(item.value_at, end - item.value_at), item.erase,
-          item.has_tail ? &tails_.at(at) : nullptr};
+          tail == tails_.end() ? nullptr : &tail->second};
 }
 
 void StoreBatch::set_tail(const SharedView& tail) {
-  items_.back().has_tail = true;
   tails_.emplace(items_.size() - 1, tail);
   tail_bytes_ += tail.bytes.size();
 }

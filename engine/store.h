@@ -57,7 +57,6 @@ class StoreBatch {
     size_t key_at;
     size_t value_at;
     bool erase;
-    bool has_tail = false;
   };
   std::string bytes_;
   std::vector<Item> items_;

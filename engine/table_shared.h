@@ -104,18 +104,15 @@ struct TableShared {
   bool has_room_for(uint64_t bytes) const {
     if (over_memory()) return false;
     if (options.memory_bytes_max == 0 || bytes <= kLargeGrowth) return true;
-    const int64_t used = memory_bytes.load(std::memory_order_relaxed);
-    const uint64_t taken =
-        options.evicting_keyspaces != 0 || used < 0 ? 0 : static_cast<uint64_t>(used);
-    return taken + bytes <= options.memory_bytes_max;
+    return options.evicting_keyspaces != 0 ? bytes <= options.memory_bytes_max : fits(bytes);
   }
 
   // Whether memory takes so many bytes without eviction.
   bool fits(uint64_t bytes) const {
     if (over_memory()) return false;
-    const auto used = memory_bytes.load(std::memory_order_relaxed);
-    return options.memory_bytes_max == 0 ||
-           used + static_cast<int64_t>(bytes) <= static_cast<int64_t>(options.memory_bytes_max);
+    const int64_t used = memory_bytes.load(std::memory_order_relaxed);
+    const uint64_t taken = used < 0 ? 0 : static_cast<uint64_t>(used);
+    return options.memory_bytes_max == 0 || taken + bytes <= options.memory_bytes_max;
   }
 
   bool evicts(uint8_t keyspace) const { return options.evicting_keyspaces >> keyspace & 1; }

@@ -35,11 +35,7 @@ void write_for(const CallShape& call, const Reply& reply, std::string& out) {
 
 // Who else holds a large text of the reply.
 const SharedBytes* owner_of(std::string_view text, const Completion& completion) {
-  if (text.size() < kSharedBytesMin || completion.object == nullptr) return nullptr;
-  for (const cluster::Version& version : completion.object->versions) {
-    if (worth_sharing(text, version.owner)) return version.owner;
-  }
-  return nullptr;
+  return completion.object == nullptr ? nullptr : cluster::owner_of(text, *completion.object);
 }
 
 // The text is a large value that `owner` holds: it is not copied.

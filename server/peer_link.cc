@@ -54,7 +54,9 @@ void PeerLink::send_large(cluster::LargeFrame frame) {
 void PeerLink::send_rest() {
   if (!stream_.is_open() || stream_.sending()) return count_queue();
   if (sender_.can_send() && share_.may_move_piece(*this)) {
-    sender_.put_chunks(queue_, share_.batch_bytes(), clock().now().steady_us);
+    const size_t bytes_max =
+        share_.is_paced() ? LargePace::kPieceBytes : cluster::ChunkSender::kWindowBytes;
+    sender_.put_chunks(queue_, bytes_max, clock().now().steady_us);
     tell_flow();
     if (sender_.can_send()) share_.wait_for_turn(*this);
   }

@@ -73,6 +73,10 @@ void Stream::on_pace() {
 
 void Stream::on_readable() {
   waits_to_read_ = false;
+  if (keeps_large()) [[unlikely]] {
+    read_paced_ = !share_.may_move_piece(*this);
+    if (read_paced_) return;
+  }
   read_once();
   if (open_ && owner_.wants_input()) wait_to_read();
 }
@@ -87,18 +91,13 @@ size_t Stream::room_wanted(size_t kept_bytes) const {
 // False where there was nothing to read, or the end.
 bool Stream::read_once() {
   const bool direct = !kept_.empty();
-  const bool large = kept_.size() >= kSharedBytesMin;
-  if (large) [[unlikely]] {
-    read_paced_ = !share_.may_move_piece(*this);
-    if (read_paced_) return false;
-  }
   char* into = share_.read_buffer.get();
   size_t room = StreamShare::kReadBytes;
   if (direct) {
     // A buffer with any room to speak of is filled before it grows.
     const size_t needed = std::clamp<size_t>(owner_.input_hint(), 1, kRoomMin);
     into = kept_.prepare(kept_.room() >= needed ? 0 : room_wanted(kept_.size()));
-    room = std::min(kept_.room(), large ? LargePace::kPieceBytes : kReadOnceMax);
+    room = std::min(kept_.room(), keeps_large() ? LargePace::kPieceBytes : kReadOnceMax);
   }
   const ssize_t got = ::recv(watched_.socket, into, room, 0);
   if (got == 0) {
@@ -175,17 +174,18 @@ void Stream::send(std::string& bytes, SharedView body) {
   wait_to_write();
 }
 
-// How many bytes the socket took; 0: none for now, or it broke.
-ssize_t Stream::send_some(std::string_view bytes) {
+// How many bytes the socket took; 0: it is full, or it broke.
+size_t Stream::send_some(std::string_view bytes) {
   for (;;) {
     const ssize_t sent =
         ::send(watched_.socket, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN) broke_sending(last_error());
     if (sent <= 0) return 0;
-    share_.bytes_out += static_cast<size_t>(sent);
-    sent_bytes_ += static_cast<size_t>(sent);
-    return sent;
+    const auto size = static_cast<size_t>(sent);
+    share_.bytes_out += size;
+    sent_bytes_ += size;
+    return size;
   }
 }
 
@@ -193,9 +193,9 @@ ssize_t Stream::send_some(std::string_view bytes) {
 // part of this turn.
 bool Stream::push() {
   while (open_ && unsent_offset_ < unsent_.size()) {
-    const ssize_t sent = send_some(std::string_view(unsent_).substr(unsent_offset_));
+    const size_t sent = send_some(std::string_view(unsent_).substr(unsent_offset_));
     if (sent == 0) return !open_ || takes_nothing_;
-    unsent_offset_ += static_cast<size_t>(sent);
+    unsent_offset_ += sent;
   }
   unsent_offset_ = 0;
   give_back(unsent_, share_.unsent_kept_max);
@@ -207,9 +207,9 @@ bool Stream::push() {
 bool Stream::push_body() {
   write_paced_ = !share_.may_move_piece(*this);
   if (write_paced_) return false;
-  const ssize_t sent = send_some(body_.bytes.substr(0, LargePace::kPieceBytes));
+  const size_t sent = send_some(body_.bytes.substr(0, LargePace::kPieceBytes));
   if (!open_ || takes_nothing_) return true;
-  body_.bytes.remove_prefix(static_cast<size_t>(sent));
+  body_.bytes.remove_prefix(sent);
   unsent_held_.set(unsent_.capacity() + body_.bytes.size());
   if (!body_.empty()) return false;
   body_ = {};

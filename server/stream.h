@@ -13,7 +13,6 @@
 #include <string>
 #include <string_view>
 
-#include "cluster/frame_chunks.h"
 #include "server/asio.h"
 #include "server/byte_buffer.h"
 #include "server/in_flight.h"
@@ -60,11 +59,7 @@ struct StreamShare {
   void wait_for_turn(Paced& who) {
     if (pacer != nullptr) pacer->wait_for_turn(who);
   }
-  // As many of them as go in one batch.
-  size_t batch_bytes() const {
-    return pacer != nullptr && pacer->is_busy() ? LargePace::kPieceBytes
-                                                : cluster::ChunkSender::kWindowBytes;
-  }
+  bool is_paced() const { return pacer != nullptr && pacer->is_busy(); }
   void forget(const Paced& who) {
     if (pacer != nullptr) pacer->forget(who);
   }
@@ -150,6 +145,8 @@ class Stream final : private Pollable, private Paced {
  private:
   void on_ready(bool readable, bool writable) override;
   void on_pace() override;
+  // The request that is received is a large one.
+  bool keeps_large() const { return kept_.size() >= kSharedBytesMin; }
   void wait_to_read();
   void wait_to_write();
   uint32_t wanted_events() const;
@@ -163,7 +160,7 @@ class Stream final : private Pollable, private Paced {
   void show_kept();
   bool push();
   bool push_body();
-  ssize_t send_some(std::string_view bytes);
+  size_t send_some(std::string_view bytes);
   void broke_sending(const error_code& error);
   void broke(const error_code& error);
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Threads that take work off one queue, in the order in which it was added. Any thread may add.
-// Owned by a Committer.
 #pragma once
 
 #include <condition_variable>
@@ -10,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace kvorum::engine {
+namespace kvorum {
 
 class WorkThreads {
  public:
@@ -31,4 +30,4 @@ class WorkThreads {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace kvorum::engine
+}  // namespace kvorum

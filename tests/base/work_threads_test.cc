@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/work_threads.h"
+#include "base/work_threads.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <future>
 #include <vector>
 
-namespace kvorum::engine::testing {
+namespace kvorum::testing {
 namespace {
 
 TEST(WorkThreads, OneThreadKeepsTheOrder) {
@@ -32,4 +32,4 @@ TEST(WorkThreads, TwoWorkSideBySide) {
 }
 
 }  // namespace
-}  // namespace kvorum::engine::testing
+}  // namespace kvorum::testing

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/work_threads.h"
+#include "base/work_threads.h"
 
 #include <utility>
 
-namespace kvorum::engine {
+namespace kvorum {
 
 WorkThreads::WorkThreads(int count) {
   for (int i = 0; i < count; ++i) threads_.emplace_back([this] { run(); });
@@ -40,4 +40,4 @@ void WorkThreads::run() {
   }
 }
 
-}  // namespace kvorum::engine
+}  // namespace kvorum
