@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <type_traits>
 
 #include "base/check.h"
@@ -54,6 +55,11 @@ class InlineVector {
     if (size_ == capacity_) grow(size_ + 1);
     std::memcpy(static_cast<void*>(data() + size_), &copy, sizeof(T));
     ++size_;
+  }
+  // A new last element, which the caller fills in where it stands.
+  T& extend() {
+    if (size_ == capacity_) grow(size_ + 1);
+    return *new (static_cast<void*>(data() + size_++)) T;
   }
   void pop_back() { --size_; }
   // Removes one element and keeps the order of the others.

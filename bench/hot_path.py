@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """./x bench hot_path: which functions a request runs through, for the linker to lay side by side.
 
-Three nodes run GETs and SETs under callgrind (package valgrind). Functions that execute at least
---least instructions for each operation are written to cmake/hot_path.ld: together they nearly fit
-an instruction cache, scattered over the program they evict each other. The build is one without
-that order, since valgrind finds no names of functions outside of .text. See bench/README.md.
+One node, then three, run GETs and SETs under callgrind (package valgrind). Functions that execute
+at least --least instructions for each operation are written to cmake/hot_path.ld, those of the one
+node first: together they nearly fit an instruction cache, scattered over the program they evict
+each other. The build is one without that order, since valgrind finds no names of functions outside
+of .text. See bench/README.md.
 """
 import argparse
 import os
@@ -75,20 +76,10 @@ def load(server, build, *options):
     subprocess.run(command + list(options), check=True, stdout=subprocess.DEVNULL)
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        prog='./x bench hot_path',
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('--build', default='build/unordered', metavar='DIR')
-    parser.add_argument('--operations', type=int, default=20_000, help='of each kind (20000)')
-    parser.add_argument('--least', type=float, default=3, help='instructions per operation (3)')
-    settings = parser.parse_args()
-    if not shutil.which('valgrind'):
-        parser.error('valgrind is not installed')
+def hot_functions(settings, nodes):
+    """Mangled names of the functions that requests to so many nodes run through."""
     build = os.path.abspath(settings.build)
-    server = Watched('watched', 'under callgrind', os.path.join(build, 'kvorum'), 'memory', 3)
+    server = Watched('watched', 'under callgrind', os.path.join(build, 'kvorum'), 'memory', nodes)
     most = {}
     try:
         server.start(None)
@@ -104,8 +95,24 @@ def main():
     finally:
         server.stop()
     names = symbols(server.binary)
-    known = [name for name, count in most.items() if count >= settings.least and name in names]
-    hot = sorted({names[name] for name in known})
+    hot = {name for name, count in most.items() if count >= settings.least}
+    return {names[name] for name in hot if name in names}
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog='./x bench hot_path',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--build', default='build/unordered', metavar='DIR')
+    parser.add_argument('--operations', type=int, default=20_000, help='of each kind (20000)')
+    parser.add_argument('--least', type=float, default=3, help='instructions per operation (3)')
+    settings = parser.parse_args()
+    if not shutil.which('valgrind'):
+        parser.error('valgrind is not installed')
+    lone = hot_functions(settings, 1)
+    hot = sorted(lone) + sorted(hot_functions(settings, 3) - lone)
     with open('cmake/hot_path.ld', 'w') as file:
         file.write(HEAD + ''.join('    *(.text.%s)\n' % name for name in hot) + TAIL)
     print('cmake/hot_path.ld: %d functions' % len(hot))

@@ -66,6 +66,9 @@ class VersionVector {
   // Every entry of `other` is covered by this vector.
   bool covers_all(const VersionVector& other) const;
   void raise(const Actor& actor, Hlc hlc);
+  // The same where nothing stands there yet.
+  void begin_with(const Actor& actor, Hlc hlc) { entries_.push_back({actor, hlc}); }
+  void clear() { entries_.clear(); }
   void join(const VersionVector& other);
   void erase_at(size_t index) { entries_.erase_at(index); }
 

@@ -175,11 +175,10 @@ bool get_versions(ByteReader& reader, const Authors& authors, const SharedBytes*
   const uint64_t count = reader.varint();
   if (count > reader.rest().size() / (Authors::kBytes + 11)) return false;
   for (uint64_t n = 0; n < count && reader.ok(); ++n) {
-    Version version;
+    Version& version = versions.extend();
     get_version(reader, reader.u8(), authors, version);
     version.bytes = reader.bytes();
     version.owner = owner;
-    versions.push_back(version);
   }
   return reader.ok();
 }
@@ -244,7 +243,7 @@ bool decode_general(ByteReader& reader, const Encoded& encoded, const Authors& a
 
 template <class Authors>
 bool decode(const Encoded& encoded, const Authors& authors, Record& record) {
-  record.object.vector = {};
+  record.object.vector.clear();
   record.object.versions.clear();
   record.object.spent.clear();
   record.object.outvoted.clear();
@@ -254,12 +253,11 @@ bool decode(const Encoded& encoded, const Authors& authors, Record& record) {
   const uint8_t form = reader.u8();
   if (form & kGeneral) return decode_general(reader, encoded, authors, record);
   if (form & kOutvoted) return false;
-  Version version;
+  Version& version = record.object.versions.extend();
   get_version(reader, form, authors, version);
   version.bytes = encoded.body == nullptr ? reader.rest() : encoded.body->bytes;
   version.owner = encoded.body == nullptr ? encoded.owner : &encoded.body->owner;
-  record.object.vector.raise(version.dot.actor, version.dot.hlc);
-  record.object.versions.push_back(version);
+  record.object.vector.begin_with(version.dot.actor, version.dot.hlc);
   if (form & kOwnBirth) record.own_birth = version.dot.actor.birth;
   return reader.ok();
 }

@@ -53,7 +53,6 @@ EditOutput PutMachine::run_edit(Operation& operation, const Object& object, Now 
 // Who else holds the bytes of a new version. Large ones that the edit made get an owner.
 const SharedBytes* PutMachine::find_owner(std::string_view bytes, Operation& operation,
                                           const Object& object) {
-  if (bytes.size() < kSharedBytesMin) return nullptr;
   const SharedBytes* const owner = operation.request().value_owner;
   if (worth_sharing(bytes, owner)) return owner;
   if (const SharedBytes* const held = owner_of(bytes, object)) return held;
@@ -76,7 +75,8 @@ Version PutMachine::make_version(Operation& operation, const EditOutput& edit, c
   version.flags = edit.flags;
   version.deadline_ms = edit.deadline_ms;
   version.bytes = edit.bytes;
-  version.owner = find_owner(edit.bytes, operation, object);
+  if (edit.bytes.size() >= kSharedBytesMin) [[unlikely]]
+    version.owner = find_owner(edit.bytes, operation, object);
   if (edit.keep_origin) {
     const InlineVector<Version, 1> visible = visible_versions(object, now_ms);
     // A twin that comes later, with the old deadline, would pass for the same version.

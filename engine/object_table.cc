@@ -83,7 +83,8 @@ UpdateResult ObjectTable::update(const KeyRef& key,
     Entry* entry = table.find(at);
     if (entry == nullptr && !table.complete()) return {Access::kNotResident, 0};
     RecordChange change = fn(entry == nullptr ? RecordView() : entry->record());
-    if (!table.find_file(key, entry, change)) return {Access::kNotResident, 0};
+    if (change.owner != nullptr && !table.find_file(key, entry, change)) [[unlikely]]
+      return {Access::kNotResident, 0};
     outcome = table.apply(at, entry, change);
   }
   impl_->after_update(outcome);

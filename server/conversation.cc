@@ -160,7 +160,8 @@ size_t Conversation::Impl::run(std::string_view input, Now now) {
     for (size_t i = 0; i < batch.requests.size(); ++i) {
       if (client.session.closing) return input.size();
       client.stalled = !execute(i, now);
-      home.count(client);
+      if (!home.holds_little(client)) [[unlikely]]
+        home.count(client);
       if (!blocked()) continue;
       // Full after this request, or before it: the rest is parsed again when there is room.
       const size_t next = client.stalled ? i : i + 1;

@@ -83,20 +83,22 @@ void Dispatcher::Impl::answer_silently(ClientState& client, const Reply& reply, 
 void Dispatcher::Impl::on_complete(uint64_t tag, const Completion& completion) {
   Call* const call = calls.find(tag);
   if (!call) return;
-  if (ClientState* const client = client_of(*call)) settle(*client, *call, completion);
+  ClientState* const client = client_of(*call);
+  if (client) settle(*client, *call, completion);
   if (completion.outcome == Outcome::kOk) {
     Gathering* const gathering = gatherings.find(call->gathering);
     const Remembered& remembered = gathering ? gathering->remembered : call->remembered;
     const Reply reply = call->finish({completion, remembered, *this, call->keyspace, call->key});
-    gathering ? gather(*call, reply) : deliver(*call, reply, owner_of(reply.text(), completion));
+    gathering ? gather(*call, reply)
+              : deliver(client, *call, reply, owner_of(reply.text(), completion));
   } else {
     if (completion.outcome == Outcome::kOutOfMemory && call->dialect == Dialect::kMemcached) {
       traffic_counts.note(CacheCount::kStoreNoMemory);
     }
     const Reply reply = failure_reply(failure_of(*call, completion), call->dialect);
-    call->gathering != 0 ? gather(*call, reply) : deliver(*call, reply);
+    call->gathering != 0 ? gather(*call, reply) : deliver(client, *call, reply);
   }
-  release_call(tag);
+  release_call(tag, *call);
 }
 
 // What the connection remembers of a completed operation.
@@ -122,9 +124,8 @@ void Dispatcher::Impl::settle(ClientState& client, const Call& call, const Compl
   }
 }
 
-void Dispatcher::Impl::deliver(const CallShape& call, const Reply& reply,
+void Dispatcher::Impl::deliver(ClientState* client, const CallShape& call, const Reply& reply,
                                const SharedBytes* owner) {
-  ClientState* const client = client_of(call);
   if (!client) return;
   if (reply.is_error()) [[unlikely]]
     count_failure(call);
@@ -206,7 +207,7 @@ void Dispatcher::Impl::finish_gathering(const CallShape& call, Gathering& gather
     CallShape failed = call;
     failed.trailer = {};
     count_failure(call);
-    deliver(failed, Reply::preformatted(gathering.error));
+    deliver(client_of(call), failed, Reply::preformatted(gathering.error));
   } else {
     std::string header;
     switch (gathering.how) {
@@ -252,7 +253,7 @@ void Dispatcher::Impl::on_keyspace_complete(uint64_t tag,
   Call* const call = calls.find(tag);
   if (!call) return;
   ClientState* const client = client_of(*call);
-  if (!client) return release_call(tag);
+  if (!client) return release_call(tag, *call);
   KeyspaceStep step;
   if (completion.outcome == Outcome::kOk) {
     step = call->keyspace_finish(completion, call->remembered);
@@ -265,8 +266,8 @@ void Dispatcher::Impl::on_keyspace_complete(uint64_t tag,
   }
   client->keyspace_pending = false;
   --client->operations_pending;
-  deliver(*call, step.reply);
-  release_call(tag);
+  deliver(client, *call, step.reply);
+  release_call(tag, *call);
 }
 
 }  // namespace kvorum::server

@@ -406,9 +406,9 @@ void Dispatcher::Impl::ask_everywhere(ClientState& client, bool silent) {
 void Dispatcher::Impl::finish_everywhere(SlotId id, Call& call) {
   if (ClientState* const client = client_of(call)) {
     --client->operations_pending;
-    deliver(call, call.join(std::move(call.remembered.gathered)));
+    deliver(client, call, call.join(std::move(call.remembered.gathered)));
   }
-  calls.release(id);
+  release_call(id, call);
 }
 
 void Dispatcher::Impl::submit_keyspace(ClientState& client, bool silent, Now now) {

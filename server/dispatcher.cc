@@ -26,7 +26,7 @@ Dispatcher::~Dispatcher() = default;
 
 void Dispatcher::set_limits(const DispatcherLimits& limits) {
   impl_->options.passwords = limits.passwords;
-  impl_->options.pipeline_bytes_max = limits.pipeline_bytes_max;
+  impl_->set_pipeline_bytes_max(limits.pipeline_bytes_max);
   impl_->options.value_warn_bytes = limits.value_warn_bytes;
 }
 
@@ -62,7 +62,14 @@ Dispatcher::Impl::Impl(cluster::Coordinator& its_coordinator, const cluster::Nod
       rng(parts.incarnation ^ options.first_client_id),
       next_client_id(options.first_client_id),
       in_flight(options.in_flight != nullptr ? *options.in_flight : own_share),
-      coordinator_held(in_flight, HeldFor::kOperations) {}
+      coordinator_held(in_flight, HeldFor::kOperations) {
+  set_pipeline_bytes_max(options.pipeline_bytes_max);
+}
+
+void Dispatcher::Impl::set_pipeline_bytes_max(uint64_t bytes) {
+  options.pipeline_bytes_max = bytes;
+  little_bytes = std::min(InFlightShare::kFloorBytes, bytes) / 2;
+}
 
 void Dispatcher::Impl::add(ClientState& client) {
   ClientState*& entry = clients.acquire(&client.slot);
@@ -85,7 +92,7 @@ void Dispatcher::Impl::count(ClientState& client) {
   client.replies_held.set(client.replies.memory_bytes());
   coordinator_held.set(coordinator.held_bytes());
   const size_t held = client.held_bytes();
-  if (held <= InFlightShare::kFloorBytes / 2 && held <= options.pipeline_bytes_max / 2) {
+  if (held <= little_bytes) {
     client.over = false;
     return;
   }
@@ -93,17 +100,14 @@ void Dispatcher::Impl::count(ClientState& client) {
   client.over = held > (client.over ? part / 2 : part);
 }
 
-void Dispatcher::Impl::release_call(SlotId id) {
-  Call& call = *calls.find(id);
-  give_back(call.key, kCallBytesKept);
-  give_back(call.remembered.text, kCallBytesKept);
-  give_back(call.remembered.gathered, kCallBytesKept);
+// Its strings are cleared by who takes the slot.
+void Dispatcher::Impl::release_call(SlotId id, Call& call) {
+  if (call.strings_capacity() > kCallBytesKept) [[unlikely]] {
+    release_memory(call.key);
+    release_memory(call.remembered.text);
+    release_memory(call.remembered.gathered);
+  }
   calls.release(id);
-}
-
-ClientState* Dispatcher::Impl::client_of(const CallShape& call) {
-  ClientState** const found = clients.find(call.client);
-  return found ? *found : nullptr;
 }
 
 uint64_t Dispatcher::Impl::clock_ms(Now now) const {
@@ -133,7 +137,7 @@ void Dispatcher::Impl::run_due(Now now) {
     Call* const call = calls.find(next.call);
     if (!call) continue;
     if (!client_of(*call)) {
-      release_call(next.call);
+      release_call(next.call, *call);
       continue;
     }
     call->keyspace_request.cursor = next.cursor;

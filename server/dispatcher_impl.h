@@ -34,6 +34,10 @@ struct Call : CallShape {
   KeyspaceFinish keyspace_finish = nullptr;
   cluster::KeyspaceRequest keyspace_request;
   Join join = nullptr;  // of what all reactors say; remembered.number of them have not yet
+
+  size_t strings_capacity() const {
+    return key.capacity() + remembered.text.capacity() + remembered.gathered.capacity();
+  }
 };
 
 // The replies of one command's operations, until the last is there.
@@ -77,6 +81,11 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   void remove(ClientState& client);
   // Counts what it holds, and judges whether it may go on.
   void count(ClientState& client);
+  // Counting can wait for the end of its turn.
+  bool holds_little(const ClientState& client) const {
+    return !client.over && client.held_bytes() + client.gathered_bytes <= little_bytes;
+  }
+  void set_pipeline_bytes_max(uint64_t bytes);
 
   // Finds rows, keys and positions of a parsed batch and prefetches what they need.
   void find_key(const ClientState& client, Batch& parsed, size_t index);
@@ -128,6 +137,7 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   InFlightShare own_share{own_in_flight};
   InFlightShare& in_flight;
   HeldBytes coordinator_held;
+  size_t little_bytes = 0;  // of which no client is over its part
 
   SlotMap<ClientState*> clients;
   SlotMap<Call> calls;
@@ -171,16 +181,20 @@ struct Dispatcher::Impl final : public cluster::CompletionSink,
   void note_causal_use(ClientState& client, cluster::Request& request, Call& call,
                        cluster::Context& context);
 
-  ClientState* client_of(const CallShape& call);
+  ClientState* client_of(const CallShape& call) {
+    ClientState** const found = clients.find(call.client);
+    return found ? *found : nullptr;
+  }
   void settle(ClientState& client, const Call& call, const cluster::Completion& completion);
-  void deliver(const CallShape& call, const protocol::Reply& reply,
+  // To nobody where the client has gone.
+  void deliver(ClientState* client, const CallShape& call, const protocol::Reply& reply,
                const SharedBytes* owner = nullptr);
   void gather(const CallShape& call, const protocol::Reply& reply);
   void gather_reply(const CallShape& call, const protocol::Reply& reply, Gathering& gathering);
   void drop_gathered(const CallShape& call, Gathering& gathering);
   void finish_gathering(const CallShape& call, Gathering& gathering);
   void release_gathering(SlotId id, Gathering& gathering);
-  void release_call(SlotId id);
+  void release_call(SlotId id, Call& call);
   void answer_silently(ClientState& client, const protocol::Reply& reply, bool silent);
 };
 

@@ -129,9 +129,10 @@ struct Plan {
 
 inline void Plan::reset() {
   kind = Kind::kReply;
-  reply = protocol::Reply::none();
+  if (reply.kind() != protocol::Reply::Kind::kNone) reply = protocol::Reply::none();
   requests.clear();
-  if (requests.capacity() > kRequestsKeptMax) requests.shrink_to_fit();
+  if (requests.capacity() > kRequestsKeptMax) [[unlikely]]
+    requests.shrink_to_fit();
   gather = Gather::kSingle;
   trailer = {};
   keeps_key = false;

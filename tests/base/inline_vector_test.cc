@@ -93,5 +93,20 @@ TEST(InlineVector, SurvivesAssignmentToItself) {
   EXPECT_THAT(list(vector), ElementsAre(0, 1, 2));
 }
 
+TEST(InlineVector, ExtendsByElementsThatAreFilledInPlace) {
+  struct Pair {
+    int first = 7, second = 8;
+  };
+  InlineVector<Pair, 1> pairs;
+  pairs.extend().first = 1;
+  Pair& last = pairs.extend();
+  EXPECT_EQ(last.first, 7);
+  EXPECT_EQ(last.second, 8);
+  last.second = 2;
+  ASSERT_EQ(pairs.size(), 2u);
+  EXPECT_EQ(pairs[0].first, 1);
+  EXPECT_EQ(pairs.back().second, 2);
+}
+
 }  // namespace
 }  // namespace kvorum
