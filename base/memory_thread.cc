@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/large_memory.h"
@@ -19,8 +21,11 @@
 namespace kvorum {
 namespace {
 
-constexpr int kNice = 5;
-constexpr size_t kStepBytes = 1024 * 1024;
+constexpr int kNice = 19;
+constexpr size_t kStepBytes = 2 * 1024 * 1024;  // a large page
+// Between steps. The scheduler lets even this thread finish its slice of some milliseconds while
+// others wait; who has slept in between has no more than a step's worth of it.
+constexpr std::chrono::microseconds kRest(500);
 
 void begin_memory_thread() {
   pthread_setname_np(pthread_self(), "memory");
@@ -44,6 +49,7 @@ void populate_pages(void* memory, size_t bytes) {
   for (size_t at = 0; at < size; at += kStepBytes) {
     const size_t step = std::min(kStepBytes, size - at);
     if (::madvise(first + at, step, MADV_POPULATE_WRITE) != 0) return;
+    std::this_thread::sleep_for(kRest);
   }
 }
 
