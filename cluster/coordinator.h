@@ -37,7 +37,7 @@
 #include "cluster/outbox.h"
 #include "cluster/peer_health.h"
 #include "cluster/whole_replicas.h"
-#include "engine/object_table.h"
+#include "engine/table/object_table.h"
 
 namespace kvorum::cluster {
 

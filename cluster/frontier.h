@@ -29,7 +29,7 @@
 #include "cluster/frontier_rounds.h"
 #include "cluster/frontiers.h"
 #include "cluster/hybrid_clock.h"
-#include "engine/object_table.h"
+#include "engine/table/object_table.h"
 
 namespace kvorum::cluster {
 

@@ -16,7 +16,7 @@
 #include "base/time.h"
 #include "cluster/cluster_view.h"
 #include "cluster/hybrid_clock.h"
-#include "engine/object_table.h"
+#include "engine/table/object_table.h"
 
 namespace kvorum::cluster {
 

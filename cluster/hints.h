@@ -15,7 +15,7 @@
 #include "cluster/hint_ledger.h"
 #include "cluster/member.h"
 #include "cluster/object_codec.h"
-#include "engine/object_table.h"
+#include "engine/table/object_table.h"
 
 namespace kvorum::cluster {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/object_table.h"
+#include "engine/table/object_table.h"
 
 namespace kvorum::cluster {
 

@@ -12,7 +12,7 @@
 #include <mutex>
 
 #include "cluster/whole_replicas.h"
-#include "engine/object_table.h"
+#include "engine/table/object_table.h"
 
 namespace kvorum::cluster {
 

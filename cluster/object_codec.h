@@ -15,7 +15,7 @@
 
 #include "cluster/author_table.h"
 #include "cluster/object.h"
-#include "engine/object_table.h"
+#include "engine/table/object_table.h"
 
 namespace kvorum::cluster {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "cluster/whole_replicas.h"
-#include "engine/object_table.h"
+#include "engine/table/object_table.h"
 
 namespace kvorum::cluster {
 

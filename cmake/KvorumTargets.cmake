@@ -8,12 +8,22 @@ function(kvorum_folder name)
   endif()
 endfunction()
 
-# kvorum_library(base): all .cc files of this folder as kvorum_base, linked with what follows
-# DEPENDS. A folder of headers alone becomes an INTERFACE library.
+# All .cc files of this folder and of those of its folders that follow.
+function(kvorum_sources result)
+  set(patterns ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  foreach(room ${ARGN})
+    list(APPEND patterns ${CMAKE_CURRENT_SOURCE_DIR}/${room}/*.cc)
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${patterns})
+  set(${result} ${sources} PARENT_SCOPE)
+endfunction()
+
+# kvorum_library(base): all .cc files of this folder and of its ROOMS as kvorum_base, linked with
+# what follows DEPENDS. A folder of headers alone becomes an INTERFACE library.
 function(kvorum_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;SOURCES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ROOMS;DEPENDS;SOURCES")
   if(NOT arg_SOURCES)
-    file(GLOB arg_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+    kvorum_sources(arg_SOURCES ${arg_ROOMS})
   endif()
   if(arg_SOURCES)
     add_library(kvorum_${name} STATIC ${arg_SOURCES})
@@ -24,10 +34,10 @@ function(kvorum_library name)
   endif()
 endfunction()
 
-# kvorum_test(base): all .cc files of this folder as the program base_test.
+# kvorum_test(base): all .cc files of this folder and of its ROOMS as the program base_test.
 function(kvorum_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS")
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ROOMS;DEPENDS")
+  kvorum_sources(sources ${arg_ROOMS})
   if(NOT sources)
     message(STATUS "kvorum: no tests in tests/${name} yet")
     return()

@@ -14,7 +14,7 @@
 
 #include "cluster/cluster_view.h"
 #include "cluster/founding.h"
-#include "engine/committer.h"
+#include "engine/commit/committer.h"
 
 namespace kvorum::server {
 

@@ -2,7 +2,7 @@
 // A node's hints: their database beside that of the objects, their commits, what operators see.
 #include <fmt/format.h>
 
-#include "engine/leveldb_store.h"
+#include "engine/store/leveldb_store.h"
 #include "server/logging.h"
 #include "server/node_impl.h"
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
-#include "engine/kept_trees.h"
+#include "engine/tree/kept_trees.h"
 
 namespace kvorum::server {
 namespace {

@@ -18,7 +18,7 @@
 #include "cluster/flush_marks.h"
 #include "cluster/hybrid_clock.h"
 #include "cluster/member.h"
-#include "engine/store.h"
+#include "engine/store/store.h"
 
 namespace kvorum::server {
 

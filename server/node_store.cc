@@ -6,7 +6,7 @@
 
 #include <filesystem>
 
-#include "engine/leveldb_store.h"
+#include "engine/store/leveldb_store.h"
 #include "server/logging.h"
 #include "server/node_impl.h"
 

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "cluster/coordinator.h"
-#include "engine/committer.h"
+#include "engine/commit/committer.h"
 #include "server/acceptor.h"
 #include "server/other_reactors.h"
 #include "server/peer_links.h"

@@ -6,7 +6,7 @@
 #include <memory>
 #include <mutex>
 
-#include "engine/store.h"
+#include "engine/store/store.h"
 
 namespace kvorum::server {
 

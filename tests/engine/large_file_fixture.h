@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/large_files.h"
-#include "engine/object_table.h"
+#include "engine/store/large_files.h"
+#include "engine/table/object_table.h"
 #include "tests/engine/map_store.h"
 #include "tests/engine/scratch_directory.h"
 #include "tests/engine/test_records.h"

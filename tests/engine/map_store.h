@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-#include "engine/store.h"
+#include "engine/store/store.h"
 
 namespace kvorum::engine::testing {
 

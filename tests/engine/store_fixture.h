@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/object_table.h"
+#include "engine/table/object_table.h"
 #include "tests/engine/map_store.h"
 #include "tests/engine/test_records.h"
 

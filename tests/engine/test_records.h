@@ -9,7 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "engine/object_table.h"
+#include "engine/table/object_table.h"
 
 namespace kvorum::engine::testing {
 

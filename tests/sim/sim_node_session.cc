@@ -268,7 +268,7 @@ void SimNode::schedule_commit(CommitLine& line) {
   later(rng_.below(world_.swarm.disk.commit_delay_us + 1), [this, &line] { commit(line); });
 }
 
-// As engine/committer.cc does it, with the simulator's delays.
+// As engine/commit/committer.cc does it, with the simulator's delays.
 void SimNode::commit(CommitLine& line) {
   line.commit_scheduled = false;
   if (line.table().failed()) return;  // recover() asks again
@@ -327,7 +327,7 @@ void SimNode::reopen_later(CommitLine& line) {
   });
 }
 
-// As engine/committer.cc does it.
+// As engine/commit/committer.cc does it.
 void SimNode::salvage_if_damaged() {
   if (!table_->store_damaged() || salvaging_) return;
   salvaging_ = true;

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "engine/store.h"
+#include "engine/store/store.h"
 
 namespace kvorum::sim {
 

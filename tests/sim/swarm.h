@@ -11,7 +11,7 @@
 
 #include "cluster/coordinator.h"
 #include "cluster/keyspace_policy.h"
-#include "engine/committer.h"
+#include "engine/commit/committer.h"
 
 namespace kvorum::sim {
 
@@ -65,9 +65,7 @@ struct Swarm {
   // operator does it, one at a time. No write leaves a sibling then.
   bool peaceful = false;
   // Nor do they stand still: then nobody sees an error at all.
-  bool only_restarts() const {
-    return peaceful && faults.pause_us == 0 && faults.stutter_us == 0;
-  }
+  bool only_restarts() const { return peaceful && faults.pause_us == 0 && faults.stutter_us == 0; }
   std::vector<NodePlan> nodes;
   size_t reactors = 1;
   uint32_t partitions = 16;

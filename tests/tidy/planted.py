@@ -4,6 +4,7 @@ twin of each shows that the rule leaves good code alone."""
 import os
 import tempfile
 
+import rooms
 import rules
 
 HEAD = '// SPDX-License-Identifier: Apache-2.0\n'
@@ -204,6 +205,29 @@ FORBIDDEN = [
     ('mirrors', 'a test of another folder', 'tests/base/a_test.cc', HEAD, {'engine/a.cc': HEAD}),
     (
         'mirrors',
+        'a test in another room',
+        'tests/engine/tree/a_test.cc',
+        HEAD,
+        {'engine/table/a.cc': HEAD},
+    ),
+    (
+        'rooms',
+        'an upward include',
+        'engine/store/a.h',
+        HEADER + '#include "engine/table/b.h"\n',
+        {'engine/table/b.h': HEADER},
+    ),
+    ('rooms', 'a source outside of the rooms', 'engine/a.h', HEADER, {}),
+    ('rooms', 'an unknown room', 'engine/attic/a.h', HEADER, {}),
+    (
+        'rooms',
+        'too many files in a room',
+        'engine/tree/z.h',
+        HEADER,
+        {'engine/tree/a%d.h' % number: HEADER for number in range(rooms.FILES_MAX)},
+    ),
+    (
+        'mirrors',
         'a stale exception',
         'tests/tidy/unmirrored.txt',
         'tests/base/gone_test.cc why\n',
@@ -223,7 +247,7 @@ ALLOWED = [
     (
         'includes',
         'what each folder owns',
-        'engine/leveldb_store.cc',
+        'engine/store/leveldb_store.cc',
         HEAD + '#include <leveldb/db.h>\n#include <unistd.h>\n',
         {'base/hash.h': HEADER + '#include <xxhash.h>\n'},
     ),
@@ -304,6 +328,23 @@ ALLOWED = [
         {},
     ),
     ('headers', 'a good header', 'base/a.h', HEADER, {}),
+    (
+        'rooms',
+        'a downward include in a full room',
+        'engine/commit/z.h',
+        HEADER + '#include "engine/table/b.h"\n#include "engine/commit/a1.h"\n',
+        {
+            'engine/table/b.h': HEADER,
+            **{'engine/commit/a%d.h' % number: HEADER for number in range(1, rooms.FILES_MAX)},
+        },
+    ),
+    (
+        'mirrors',
+        'a test in its room',
+        'tests/engine/tree/a_test.cc',
+        HEAD,
+        {'engine/tree/a.h': HEADER},
+    ),
     (
         'names',
         'words in comments, texts, std and longer words',

@@ -8,6 +8,7 @@ import re
 import subprocess
 import tokenize
 
+import rooms
 import scan
 
 LAYERS = {
@@ -26,7 +27,7 @@ THIRD_PARTY = {
     'protocol': {},
     'cluster': {},
     'engine': {
-        'engine/leveldb_%s' % name: r'leveldb/.*'
+        'engine/store/leveldb_%s' % name: r'leveldb/.*'
         for name in ('store.h', 'store.cc', 'env.h', 'env.cc', 'salvage.h', 'salvage.cc')
     },
 }
@@ -338,7 +339,8 @@ UNMIRRORED_LIST = 'tests/tidy/unmirrored.txt'
 
 
 def mirrors(tree):
-    """tests/<folder>/<stem>_test.cc tests <folder>/<stem>.h or .cc; scenarios are listed."""
+    """tests/<folder>/<stem>_test.cc tests <folder>/<stem>.h or .cc; scenarios are listed. In rooms
+    it stands in the room of its source."""
     listed = {}
     if UNMIRRORED_LIST in tree.paths:
         for number, line in enumerate(tree.text(UNMIRRORED_LIST).splitlines(), 1):
@@ -352,7 +354,12 @@ def mirrors(tree):
         if not path.endswith('_test.cc') or parts[1] not in MIRRORED:
             continue
         stem = parts[-1][: -len('_test.cc')]
-        if not any((folder, stem) in stems for folder in MIRRORED[parts[1]]) and path not in listed:
+        source = rooms.mirror_of(path)
+        if source is not None:
+            mirrored = any(source + ending in tree.paths for ending in ('.h', '.cc'))
+        else:
+            mirrored = any((folder, stem) in stems for folder in MIRRORED[parts[1]])
+        if not mirrored and path not in listed:
             yield path, 1, 'no source named %s in %s/, and not in %s' % (
                 stem,
                 parts[1],
@@ -365,6 +372,7 @@ def mirrors(tree):
 
 RULES = [
     includes,
+    rooms.rooms,
     file_length,
     function_length,
     parameters,

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/index/expiry_heap.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace kvorum::engine {
+namespace {
+
+bool later(const ExpiryHeap::Item& a, const ExpiryHeap::Item& b) {
+  return a.deadline_ms > b.deadline_ms;
+}
+
+}  // namespace
+
+void ExpiryHeap::push(Item item) {
+  items_.push_back(item);
+  std::push_heap(items_.begin(), items_.end(), later);
+}
+
+void ExpiryHeap::pop() {
+  std::pop_heap(items_.begin(), items_.end(), later);
+  items_.pop_back();
+}
+
+void ExpiryHeap::put_back(std::vector<Item> items) {
+  items_ = std::move(items);
+  std::make_heap(items_.begin(), items_.end(), later);
+}
+
+}  // namespace kvorum::engine

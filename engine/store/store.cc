@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/store/store.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/bytes.h"
+#include "base/give_back.h"
+#include "base/large_memory.h"
+
+namespace kvorum::engine {
+namespace {
+
+constexpr size_t kKeptBytesMax = 32 * 1024 * 1024;
+constexpr size_t kStoreKeyHead = 1 + sizeof(uint64_t);
+
+void store_big_endian(char* out, uint64_t number) {
+  for (int byte = 0; byte < 8; ++byte) out[byte] = static_cast<char>(number >> (56 - 8 * byte));
+}
+
+}  // namespace
+
+void StoreBatch::put(std::string_view key, std::string_view value) {
+  begin_change(false);
+  bytes_.append(key);
+  end_key();
+  bytes_.append(value);
+}
+
+void StoreBatch::erase(std::string_view key) {
+  begin_change(true);
+  bytes_.append(key);
+  end_key();
+}
+
+StoreBatch::Change StoreBatch::operator[](size_t at) const {
+  const Item& item = items_[at];
+  const size_t end = at + 1 < items_.size() ? items_[at + 1].key_at : bytes_.size();
+  const std::string_view bytes = bytes_;
+  const auto tail = tails_.find(at);
+  return {bytes.substr(item.key_at, item.value_at - item.key_at),
+          bytes.substr(item.value_at, end - item.value_at), item.erase,
+          tail == tails_.end() ? nullptr : &tail->second};
+}
+
+void StoreBatch::set_tail(const SharedView& tail) {
+  tails_.emplace(items_.size() - 1, tail);
+  tail_bytes_ += tail.bytes.size();
+}
+
+std::string_view StoreBatch::Change::whole_value(std::string& storage) const {
+  if (tail == nullptr) return value;
+  storage.assign(value);
+  make_large_room(storage, tail->bytes.size());
+  storage.append(tail->bytes);
+  return storage;
+}
+
+void StoreBatch::clear() {
+  items_.clear();
+  tails_.clear();
+  tail_bytes_ = 0;
+  give_back(bytes_, kKeptBytesMax);
+}
+
+std::string store_key(const KeyRef& key) {
+  std::string bytes;
+  bytes.reserve(1 + sizeof(uint64_t) + key.key.size());
+  put_u8(bytes, key.keyspace);
+  put_u64_big_endian(bytes, key.position.high);
+  bytes.append(key.key);
+  return bytes;
+}
+
+void append_open_store_key(std::string& out, uint8_t keyspace, std::string_view key) {
+  char head[kStoreKeyHead] = {static_cast<char>(keyspace)};
+  out.append(head, sizeof(head));
+  out.append(key);
+}
+
+void fill_positions(StoreBatch& batch, Partitioner partitioner) {
+  constexpr size_t kTogether = 64;
+  std::array<std::string_view, kTogether> keys;
+  std::array<Position, kTogether> positions;
+  for (size_t first = 0; first < batch.size(); first += kTogether) {
+    const size_t count = std::min(kTogether, batch.size() - first);
+    for (size_t at = 0; at < count; ++at) keys[at] = batch[first + at].key.substr(kStoreKeyHead);
+    positions_of({keys.data(), count}, partitioner, positions.data());
+    for (size_t at = 0; at < count; ++at) {
+      store_big_endian(batch.key_bytes(first + at) + 1, positions[at].high);
+    }
+  }
+}
+
+bool parse_store_key(std::string_view bytes, KeyRef* key) {
+  ByteReader reader(bytes);
+  key->keyspace = reader.u8();
+  key->position = {reader.u64_big_endian(), 0};
+  key->key = reader.rest();
+  return reader.ok() && key->keyspace < kKeyspacesMax && key->key.size() <= kKeyBytesMax;
+}
+
+}  // namespace kvorum::engine

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/table/tree_planting.h"
+
+#include <mutex>
+#include <utility>
+
+namespace kvorum::engine {
+
+void TreePlanting::begin(PartitionTable& table) {
+  plant();
+  table_ = &table;
+  tree_ = kept_.find(table.tree_place());
+  if (tree_ != nullptr && tree_->has_page) leaves_.assign(tree_->leaves.size(), 0);
+}
+
+void TreePlanting::see(PartitionTable& table, uint32_t place, uint64_t digest) {
+  if (&table != table_) begin(table);
+  ++count_;
+  if (!leaves_.empty()) {
+    leaves_[tree_->changed.leaf_of(place)] ^= digest;
+  } else if (count_ <= kItemsMax) {
+    items_.push_back({place, false, false, digest});
+  }
+}
+
+void TreePlanting::plant_empty(PartitionTable& table) {
+  begin(table);
+  plant();
+}
+
+// The leaves that did not change since their page.
+bool TreePlanting::agrees() const {
+  if (tree_ == nullptr) return true;
+  // Without a page there was nothing, but for what the tail says.
+  if (!tree_->has_page) return count_ == 0 || tree_->changed.count() != 0;
+  for (size_t leaf = 0; leaf < leaves_.size(); ++leaf) {
+    if (leaves_[leaf] != tree_->leaves[leaf] && !tree_->changed.contains(leaf)) return false;
+  }
+  return true;
+}
+
+void TreePlanting::plant() {
+  if (table_ == nullptr) return;
+  const bool good = agrees();
+  {
+    const std::lock_guard guard(table_->lock());
+    if (tree_ != nullptr) {
+      table_->resume_kept_tree(*tree_, good);
+    } else {
+      table_->forget_kept_tree();
+    }
+    if (!leaves_.empty()) {
+      table_->set_tree(tree_->changed.depth(), std::exchange(leaves_, {}));
+    } else if (count_ <= kItemsMax) {
+      table_->tree_frontier();
+      table_->build_tree(items_, HashTree::kPlacesEnd);
+    }
+  }
+  if (!good) differing_.push_back(table_->tree_place());
+  table_ = nullptr;
+  leaves_.clear();
+  items_.clear();
+  count_ = 0;
+}
+
+}  // namespace kvorum::engine
