@@ -41,6 +41,9 @@ struct KeyRef {
 };
 
 inline constexpr int kKeyspacesMax = 16;
+// A set of keyspaces: bit k is keyspace k.
+using KeyspaceMask = uint16_t;
+inline constexpr KeyspaceMask kAllKeyspaces = 0xffff;
 inline constexpr uint64_t kKeyBytesMax = 64 * 1024;
 inline constexpr uint64_t kValueBytesMax = 512ULL * 1024 * 1024;
 

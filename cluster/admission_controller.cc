@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <mutex>
 
-#include "cluster/coordinator.h"
+#include "cluster/operation_latency.h"
 
 namespace kvorum::cluster {
 namespace {

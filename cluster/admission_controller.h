@@ -20,7 +20,7 @@
 
 namespace kvorum::cluster {
 
-struct OperationLatency;  // coordinator.h
+struct OperationLatency;  // operation_latency.h
 
 const char* background_work_name(BackgroundWork work);
 

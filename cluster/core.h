@@ -9,11 +9,17 @@
 #include <memory>
 #include <string>
 
-#include "cluster/coordinator.h"
+#include "cluster/coordinator_options.h"
 #include "cluster/first_contact.h"
 #include "cluster/hedge_budget.h"
 #include "cluster/hints.h"
+#include "cluster/keyspace_operation.h"
+#include "cluster/messages.h"
+#include "cluster/node_parts.h"
 #include "cluster/object_codec.h"
+#include "cluster/operation.h"
+#include "cluster/operation_latency.h"
+#include "cluster/outbox.h"
 #include "cluster/peer_health.h"
 #include "cluster/timer_queue.h"
 

@@ -23,7 +23,6 @@
 
 #include "base/function_ref.h"
 #include "base/position.h"
-#include "cluster/keyspace_policy.h"
 #include "cluster/object.h"
 
 namespace kvorum::cluster {

@@ -8,7 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "cluster/coordinator.h"
+#include "cluster/keyspace_operation.h"
+#include "cluster/messages.h"
+#include "cluster/node_parts.h"
+#include "cluster/outbox.h"
 #include "cluster/timer_queue.h"
 
 namespace kvorum::cluster {

@@ -9,11 +9,9 @@
 #include <cstdint>
 #include <string>
 
-namespace kvorum::cluster {
+#include "base/position.h"
 
-// A set of keyspaces: bit k is keyspace k.
-using KeyspaceMask = uint16_t;
-inline constexpr KeyspaceMask kAllKeyspaces = 0xffff;
+namespace kvorum::cluster {
 
 enum class ConflictPolicy : uint8_t { kSiblings, kLww };
 enum class WritesWhenShort : uint8_t { kHint, kReject };

@@ -15,22 +15,10 @@
 #include <string>
 
 #include "cluster/keyspace_core.h"
-#include "cluster/object_codec.h"
+#include "cluster/marked_record.h"
 #include "cluster/scan_page.h"
 
 namespace kvorum::cluster {
-
-// What the marks leave of a record. Holds the bytes of the change until the next call.
-class MarkedRecord {
- public:
-  explicit MarkedRecord(const NodeParts& parts) : parts_(parts) {}
-  engine::RecordChange change_of(const KeyRef& key, engine::RecordView bytes);
-
- private:
-  const NodeParts& parts_;
-  Record record_;
-  std::string head_;
-};
 
 class MarkSweeper {
  public:

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "cluster/coordinator.h"
 #include "cluster/keyspace_messages.h"
-#include "cluster/mark_sweeper.h"
+#include "cluster/marked_record.h"
+#include "cluster/node_parts.h"
 #include "cluster/object_codec.h"
 
 namespace kvorum::cluster {
