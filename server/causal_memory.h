@@ -10,7 +10,7 @@
 #include <unordered_map>
 
 #include "base/position.h"
-#include "cluster/object.h"
+#include "cluster/version/object.h"
 
 namespace kvorum::server {
 

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <memory>
 
-#include "cluster/founding.h"
+#include "cluster/ring/founding.h"
 #include "server/config_reader.h"
 #include "server/config_sections.h"
 #include "server/config_values.h"

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "cluster/cluster_view.h"
-#include "cluster/founding.h"
+#include "cluster/ring/cluster_view.h"
+#include "cluster/ring/founding.h"
 #include "engine/commit/committer.h"
 
 namespace kvorum::server {

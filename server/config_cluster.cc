@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "cluster/placement.h"
+#include "cluster/ring/placement.h"
 #include "server/config_sections.h"
 
 namespace kvorum::server {

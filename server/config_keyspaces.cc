@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "cluster/founding.h"
+#include "cluster/ring/founding.h"
 #include "server/config_sections.h"
 #include "server/config_values.h"
 

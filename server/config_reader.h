@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "cluster/member.h"
+#include "cluster/ring/member.h"
 #include "server/config.h"
 
 namespace kvorum::server {

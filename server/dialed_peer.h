@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/peer_clock.h"
+#include "cluster/health/peer_clock.h"
 #include "server/backoff.h"
 #include "server/peer_link.h"
 #include "server/peer_links.h"

@@ -11,7 +11,7 @@
 
 #include "base/siphash.h"
 #include "base/time.h"
-#include "cluster/coordinator.h"
+#include "cluster/coordinator/coordinator.h"
 #include "server/in_flight.h"
 #include "server/node_status.h"
 #include "server/other_reactors.h"

@@ -22,8 +22,8 @@
 #include <string>
 #include <string_view>
 
-#include "cluster/cluster_view.h"
-#include "cluster/messages.h"
+#include "cluster/ring/cluster_view.h"
+#include "cluster/wire/messages.h"
 #include "server/greeting_proof.h"
 
 namespace kvorum::server {

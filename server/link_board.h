@@ -9,7 +9,7 @@
 #include <functional>
 #include <vector>
 
-#include "cluster/member.h"
+#include "cluster/ring/member.h"
 
 namespace kvorum::server {
 

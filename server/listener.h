@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "cluster/member.h"
+#include "cluster/ring/member.h"
 
 namespace kvorum::server {
 

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "base/status.h"
-#include "cluster/configuration.h"
-#include "cluster/flush_marks.h"
-#include "cluster/hybrid_clock.h"
-#include "cluster/member.h"
+#include "cluster/ring/configuration.h"
+#include "cluster/ring/member.h"
+#include "cluster/version/flush_marks.h"
+#include "cluster/version/hybrid_clock.h"
 #include "engine/store/store.h"
 
 namespace kvorum::server {

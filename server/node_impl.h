@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "cluster/admission_controller.h"
-#include "cluster/frontier.h"
-#include "cluster/hints.h"
-#include "cluster/lost_copies.h"
-#include "cluster/object_codec.h"
+#include "cluster/copies/hints.h"
+#include "cluster/copies/lost_copies.h"
+#include "cluster/frontier/frontier.h"
+#include "cluster/health/admission_controller.h"
+#include "cluster/version/object_codec.h"
 #include "engine/commit/committer.h"
 #include "engine/store/large_files.h"
 #include "engine/table/object_table.h"

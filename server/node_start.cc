@@ -7,8 +7,8 @@
 #include <chrono>
 #include <thread>
 
-#include "cluster/founding.h"
-#include "cluster/tree_roots.h"
+#include "cluster/copies/tree_roots.h"
+#include "cluster/ring/founding.h"
 #include "server/admin/admin_api.h"
 #include "server/cpu_count.h"
 #include "server/logging.h"

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "base/position.h"
-#include "cluster/admission_controller.h"
-#include "cluster/coordinator.h"
-#include "cluster/peer_clock.h"
+#include "cluster/coordinator/coordinator.h"
+#include "cluster/health/admission_controller.h"
+#include "cluster/health/peer_clock.h"
 #include "server/in_flight.h"
 #include "server/problems.h"
 #include "server/quorum_health.h"
@@ -64,7 +64,7 @@ struct RepairStatus {
   std::string waits;   // why it does not go on; empty: it does
 };
 
-// Deletes on their way to being forgotten (cluster/frontier.h).
+// Deletes on their way to being forgotten (cluster/frontier/frontier.h).
 struct ReapingStatus {
   uint64_t tombstones = 0;   // records without a value, kept here
   uint64_t frontier_ms = 0;  // Unix; everything older is on every primary; 0: nothing is known yet
@@ -147,8 +147,9 @@ struct NodeStatus {
   uint64_t copies_not_whole = 0;  // partitions that do not count toward R yet
   // The configuration changed, and some copies of the cluster do not follow it yet.
   bool copies_follow = false;
-  std::vector<std::string> differing_configurations;  // a sentence each (cluster/agreement.h)
-  bool configuration_refused = false;                 // by this node: then the first is about it
+  std::vector<std::string>
+      differing_configurations;        // a sentence each (cluster/copies/agreement.h)
+  bool configuration_refused = false;  // by this node: then the first is about it
   RepairStatus repair;
   ReapingStatus reaping;
   std::optional<cluster::BackgroundReport> background;  // nothing: it is not bounded by latency

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "cluster/operation.h"
+#include "cluster/wire/operation.h"
 #include "protocol/reply.h"
 #include "server/conversation.h"
 

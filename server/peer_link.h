@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a dialed and an accepted link have in common: frames cut from a Stream, a bounded queue of
-// bytes to send, chunks of large frames between the others (cluster/frame_chunks.h), the time of
-// the last byte heard. Owned by PeerLinks of one reactor; after it closed it stays there until the
-// end of the turn.
+// bytes to send, chunks of large frames between the others (cluster/wire/frame_chunks.h), the time
+// of the last byte heard. Owned by PeerLinks of one reactor; after it closed it stays there until
+// the end of the turn.
 #pragma once
 
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "cluster/frame_chunks.h"
-#include "cluster/messages.h"
+#include "cluster/wire/frame_chunks.h"
+#include "cluster/wire/messages.h"
 #include "server/greeting.h"
 #include "server/stream.h"
 #include "server/turn_clock.h"

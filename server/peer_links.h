@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "cluster/coordinator.h"
-#include "cluster/peer_clock.h"
+#include "cluster/coordinator/coordinator.h"
+#include "cluster/health/peer_clock.h"
 #include "server/greeting.h"
 #include "server/link_board.h"
 #include "server/logging.h"

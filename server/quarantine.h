@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/outbox.h"
+#include "cluster/wire/outbox.h"
 
 namespace kvorum::server {
 

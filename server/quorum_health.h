@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which partitions find too few nodes for their reads and writes, by the members that answer and
-// the policies of the keyspaces: what requests would meet now, as cluster/core.h chooses replicas.
-// Pure; computed for each status.
+// the policies of the keyspaces: what requests would meet now, as cluster/machine/core.h chooses
+// replicas. Pure; computed for each status.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "cluster/cluster_view.h"
+#include "cluster/ring/cluster_view.h"
 
 namespace kvorum::server {
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "cluster/scan_page.h"
+#include "cluster/machine/scan_page.h"
 #include "server/logging.h"
 
 namespace kvorum::server {

@@ -18,7 +18,7 @@
 #include <thread>
 #include <vector>
 
-#include "cluster/coordinator.h"
+#include "cluster/coordinator/coordinator.h"
 #include "engine/commit/committer.h"
 #include "server/acceptor.h"
 #include "server/other_reactors.h"

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-#include "cluster/operation.h"
+#include "cluster/wire/operation.h"
 #include "protocol/resp_writer.h"
 #include "server/conversation.h"
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "cluster/member.h"
+#include "cluster/ring/member.h"
 #include "server/listener.h"
 
 namespace kvorum::server {

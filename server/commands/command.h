@@ -13,7 +13,7 @@
 #include "base/function_ref.h"
 #include "base/siphash.h"
 #include "base/time.h"
-#include "cluster/cluster_view.h"
+#include "cluster/ring/cluster_view.h"
 #include "protocol/error_texts.h"
 #include "server/commands/plan.h"
 #include "server/node_status.h"

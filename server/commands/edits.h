@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/bytes.h"
-#include "cluster/edit.h"
+#include "cluster/version/edit.h"
 
 namespace kvorum::server {
 

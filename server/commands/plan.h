@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "cluster/keyspace_operation.h"
-#include "cluster/operation.h"
+#include "cluster/wire/keyspace_operation.h"
+#include "cluster/wire/operation.h"
 #include "protocol/reply.h"
 
 namespace kvorum::server {

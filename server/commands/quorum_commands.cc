@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include "cluster/context.h"
+#include "cluster/version/context.h"
 #include "server/commands/edits.h"
 #include "server/commands/words.h"
 

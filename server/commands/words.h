@@ -7,7 +7,7 @@
 #include <optional>
 #include <string_view>
 
-#include "cluster/object.h"
+#include "cluster/version/object.h"
 #include "protocol/number_text.h"
 #include "server/commands/command.h"
 

@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "cluster/messages.h"
+#include "cluster/wire/messages.h"
 
 namespace kvorum::cluster {
 

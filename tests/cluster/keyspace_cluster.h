@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "cluster/keyspace_machine.h"
-#include "cluster/keyspace_messages.h"
-#include "cluster/object_codec.h"
+#include "cluster/keyspace/keyspace_machine.h"
+#include "cluster/version/object_codec.h"
+#include "cluster/wire/keyspace_messages.h"
 #include "tests/cluster/test_members.h"
 
 namespace kvorum::cluster::fixtures {

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/check.h"
-#include "cluster/object_codec.h"
-#include "cluster/scan_page.h"
+#include "cluster/machine/scan_page.h"
+#include "cluster/version/object_codec.h"
 
 namespace kvorum::cluster {
 namespace {

@@ -14,13 +14,13 @@
 #include <string>
 #include <vector>
 
-#include "cluster/context.h"
-#include "cluster/coordinator.h"
-#include "cluster/founding.h"
-#include "cluster/frontier.h"
-#include "cluster/hints.h"
-#include "cluster/lost_copies.h"
-#include "cluster/object_codec.h"
+#include "cluster/coordinator/coordinator.h"
+#include "cluster/copies/hints.h"
+#include "cluster/copies/lost_copies.h"
+#include "cluster/frontier/frontier.h"
+#include "cluster/ring/founding.h"
+#include "cluster/version/context.h"
+#include "cluster/version/object_codec.h"
 
 namespace kvorum::cluster {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/founding.h"
+#include "cluster/ring/founding.h"
 
 namespace kvorum::cluster::fixtures {
 

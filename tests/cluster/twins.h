@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cluster/object.h"
+#include "cluster/version/object.h"
 
 namespace kvorum::cluster::fixtures {
 

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "base/inline_vector.h"
-#include "cluster/context.h"
-#include "cluster/object.h"
+#include "cluster/version/context.h"
+#include "cluster/version/object.h"
 
 namespace kvorum::cluster::fixtures {
 

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "cluster/coordinator.h"
-#include "cluster/founding.h"
+#include "cluster/coordinator/coordinator.h"
+#include "cluster/ring/founding.h"
 #include "server/conversation.h"
 #include "server/dispatcher.h"
 

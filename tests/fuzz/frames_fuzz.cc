@@ -7,13 +7,13 @@
 #include <string>
 
 #include "base/check.h"
-#include "cluster/context.h"
-#include "cluster/coordinator.h"
-#include "cluster/founding.h"
-#include "cluster/frame_chunks.h"
-#include "cluster/frontier.h"
-#include "cluster/hints.h"
-#include "cluster/object_codec.h"
+#include "cluster/coordinator/coordinator.h"
+#include "cluster/copies/hints.h"
+#include "cluster/frontier/frontier.h"
+#include "cluster/ring/founding.h"
+#include "cluster/version/context.h"
+#include "cluster/version/object_codec.h"
+#include "cluster/wire/frame_chunks.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace kvorum::fuzz {

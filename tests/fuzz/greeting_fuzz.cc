@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/check.h"
-#include "cluster/founding.h"
+#include "cluster/ring/founding.h"
 #include "server/greeting.h"
 #include "tests/fuzz/fuzz_target.h"
 

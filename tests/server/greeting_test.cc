@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "cluster/founding.h"
+#include "cluster/ring/founding.h"
 
 namespace kvorum::server {
 namespace {

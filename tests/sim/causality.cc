@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "cluster/context.h"
+#include "cluster/version/context.h"
 #include "tests/sim/sim_node.h"
 
 namespace kvorum::sim {

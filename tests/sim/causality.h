@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/object.h"
+#include "cluster/version/object.h"
 
 namespace kvorum::sim {
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-#include "cluster/planted_bug.h"
+#include "cluster/version/planted_bug.h"
 
 namespace kvorum::sim {
 

@@ -3,8 +3,8 @@
 #define KVORUM_PLANTED_BUGS
 #include <algorithm>
 
-#include "cluster/core.h"
-#include "cluster/planted_bug.h"
+#include "cluster/machine/core.h"
+#include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {

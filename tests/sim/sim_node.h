@@ -11,10 +11,10 @@
 #include <memory>
 #include <string>
 
-#include "cluster/founding.h"
-#include "cluster/frontier.h"
-#include "cluster/hints.h"
-#include "cluster/lost_copies.h"
+#include "cluster/copies/hints.h"
+#include "cluster/copies/lost_copies.h"
+#include "cluster/frontier/frontier.h"
+#include "cluster/ring/founding.h"
 #include "server/conversation.h"
 #include "server/dispatcher.h"
 #include "server/node_identity.h"

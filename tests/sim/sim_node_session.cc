@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "cluster/object_codec.h"
-#include "cluster/tree_roots.h"
+#include "cluster/copies/tree_roots.h"
+#include "cluster/version/object_codec.h"
 #include "tests/sim/planted.h"
 #include "tests/sim/sim_node.h"
 #include "tests/sim/sim_node_parts.h"

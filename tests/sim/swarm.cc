@@ -7,7 +7,7 @@
 #include <atomic>
 
 #include "base/rng.h"
-#include "cluster/founding.h"
+#include "cluster/ring/founding.h"
 #include "tests/sim/planted.h"
 
 namespace kvorum::sim {

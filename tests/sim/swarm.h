@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "cluster/coordinator.h"
-#include "cluster/keyspace_policy.h"
+#include "cluster/coordinator/coordinator.h"
+#include "cluster/ring/keyspace_policy.h"
 #include "engine/commit/committer.h"
 
 namespace kvorum::sim {

@@ -8,6 +8,20 @@ import re
 # Each room may include itself and those before it.
 ROOMS = {
     'engine': ('store', 'index', 'tree', 'table', 'commit'),
+    'cluster': (
+        'version',
+        'ring',
+        'wire',
+        'health',
+        'frontier',
+        'copies',
+        'machine',
+        'request',
+        'keyspace',
+        'repair',
+        'membership',
+        'coordinator',
+    ),
 }
 FILES_MAX = 20
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')

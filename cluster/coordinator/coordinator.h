@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// The coordinator: runs client requests against the replicas of their keys, and serves as a replica
+// for other coordinators. A pure state machine: inputs with `now` come in, effects go to the Outbox
+// and the sinks; no clock, socket, thread or random device. One per reactor; not thread-safe. What
+// a node's coordinators share stands in NodeParts. Paper 4.5 (execution), 4.6 (hinted handoff).
+//
+//   submit -> route --self--> get or put machine (get_machine.cc, put_machine.cc) -> completion
+//                \--other--> forwarded, answered or retried elsewhere (forwarding.cc)
+//   on_message -> replica.cc serves reads and writes; replies go back to their operation
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/slot_map.h"
+#include "base/time.h"
+#include "cluster/health/operation_latency.h"
+#include "cluster/health/peer_health.h"
+#include "cluster/machine/coordinator_options.h"
+#include "cluster/machine/node_parts.h"
+#include "cluster/machine/repair_wish.h"
+#include "cluster/ring/cluster_view.h"
+#include "cluster/wire/keyspace_operation.h"
+#include "cluster/wire/messages.h"
+#include "cluster/wire/operation.h"
+#include "cluster/wire/outbox.h"
+
+namespace kvorum::cluster {
+
+// What is under way in a coordinator: all zero once it was left alone for some seconds.
+struct Backlog {
+  size_t operations = 0;           // of the pool
+  size_t keyspace_operations = 0;  // SCAN, DBSIZE, FLUSH: asked and served
+  size_t awaited_commits = 0;
+  size_t timers = 0;
+
+  size_t total() const { return operations + keyspace_operations + awaited_commits + timers; }
+};
+
+// What a coordinator does with edits that are not begun yet. A node that stops holds them until the
+// ones before are done, so that no two nodes coordinate one key, and then hands them back: its own
+// clients' go to another coordinator, those of others are refused and given to one by who asked
+// (forwarding.h). So it is with a node whose peers are not linked yet. What nobody else can take it
+// runs all the same.
+enum class Coordination : uint8_t { kRuns, kHolds, kHandsBack };
+
+struct ScanPage;  // scan_page.h
+
+class Coordinator {
+ public:
+  Coordinator(const NodeParts& parts, std::shared_ptr<const ClusterView> view,
+              const CoordinatorOptions& options, uint64_t rng_seed);
+  ~Coordinator();
+  Coordinator(const Coordinator&) = delete;
+
+  void set_sinks(CompletionSink* completions, KeyspaceSink* keyspace_completions);
+
+  // request_timeout_ms, siblings_max and clock_entries_max of these, for requests that begin later;
+  // the rest of them stays as it was.
+  void set_limits(const CoordinatorOptions& options);
+
+  void submit(const Request& request, uint64_t tag, Now now);
+  void submit(const KeyspaceRequest& request, uint64_t tag, Now now);
+
+  // A frame from a peer, its greeting done. A malformed one is counted and dropped; false then.
+  bool on_message(MemberIndex from, const Frame& frame, Now now);
+  // Starts fetching what these frames will need into the caches: for the frames that one read of a
+  // link brought, before each goes to on_message().
+  void prefetch(std::span<const Frame> frames) const;
+  // The link to a peer came up (both greetings done) or broke.
+  void on_link(MemberIndex peer, bool up, Now now);
+  // Bytes of a large frame go to a peer that is asked, or come from it: whoever waits is patient.
+  void on_flow(MemberIndex peer, const FrameHead& head, Now now);
+  // The peer stops: it answers what it was asked, and is asked nothing more.
+  void on_stopping(MemberIndex peer, Now now);
+  // Whether the peer is known to have links to this node too; without being told it is taken for
+  // granted.
+  void on_one_way(MemberIndex peer, bool one_way, Now now);
+  // From kRuns at the beginning.
+  void set_coordination(Coordination coordination, Now now);
+  // A round of group commit ended: everything up to `ticket` is durable, or the round failed.
+  void on_committed(engine::Ticket ticket, bool ok, Now now);
+  // The same of the hints' table, whose tickets are its own.
+  void on_hints_committed(engine::Ticket ticket, bool ok, Now now);
+  void on_loaded(SlotId operation, bool ok, Now now);
+  // The answer to one of Outbox::range_loads (read_stored_page()).
+  void on_scanned(SlotId operation, const ScanPage& page, Now now);
+  void on_time(Now now);
+  // Steady microseconds of the next on_time() that matters; 0: none.
+  uint64_t next_deadline_us() const;
+
+  // Begins exchanges with all reachable peers at once (anti_entropy.h). Of the coordinator that
+  // does the background work.
+  void repair(const RepairWish& wish, Now now);
+  RepairProgress repair_progress() const;
+
+  Outbox& outbox();
+  const ClusterView& view() const;
+  // Where a peer said that it moved to.
+  std::optional<Endpoint> told_address(MemberIndex peer) const;
+  PeerState peer_state(MemberIndex peer) const;
+  PeerReport peer_report(MemberIndex peer) const;
+  // Changes whenever a peer's state does.
+  uint64_t peers_generation() const;
+  const CoordinatorCounters& counters() const;
+  Backlog backlog() const;
+  // Operations that somebody waits for, and copies on their way: what a stop waits for.
+  size_t unfinished() const;
+  // Edits that this node coordinates, and whose outcome is not known yet.
+  size_t unfinished_edits() const;
+  // Of values and requests, by operations that have not ended.
+  size_t held_bytes() const;
+  // At the end of a turn: memory that is only there because of a large value.
+  void give_back_scratch();
+  const OperationLatency& latency() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kvorum::cluster

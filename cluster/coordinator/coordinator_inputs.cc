@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+// What comes in from peers, links and the store: each input finds its operation and its machine.
+#include "cluster/coordinator/coordinator_impl.h"
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr std::string_view kUnreadable = "the object cannot be read from it";
+
+// Types go in blocks of 32.
+constexpr uint8_t block_of(MessageType type) { return static_cast<uint8_t>(type) / 32; }
+
+// `payload` is the end of the frame's. Returns it as it is kept.
+std::string_view keep_payload(const Frame& frame, std::string_view payload, Operation& operation) {
+  if (frame.owner == nullptr) return operation.payload.assign(payload);
+  operation.payload_body = {*frame.owner, payload};
+  return payload;
+}
+
+}  // namespace
+
+bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now) {
+  ForwardEnvelope envelope;
+  std::string_view payload;
+  if (!parse_forward_envelope(frame, &envelope, &payload)) return false;
+  SlotId id;
+  Operation& operation = core.operations.acquire(&id);
+  operation.begin(Operation::Kind::kGet, now);
+  operation.remote = true;
+  operation.reply_to = from;
+  operation.reply_operation = frame.head.operation;
+  operation.keyspace = envelope.keyspace;
+  operation.hops = envelope.hops;
+  operation.retried = envelope.retried;
+  operation.deadline_us = now.steady_us + envelope.remaining_ms * 1000ULL;
+  payload = keep_payload(frame, payload, operation);
+  core.count_held(operation);
+  if (!parse_forwarded(envelope.keyspace, payload, &operation.forwarded)) {
+    core.release(id);
+    return false;
+  }
+  operation.forwarded.request.value_owner = &operation.payload_body.owner;
+  if (forwarding.comes_too_late(from, envelope, operation.request(), now) ||
+      !core.view->is_member() || forwarding.seen_before(operation.forwarded)) {
+    core.release(id);
+    return true;
+  }
+  if (core.refuses(operation.keyspace)) {
+    refuse_forwarded(id, operation, now);
+    return true;
+  }
+  if (operation.retried && operation.request().kind == Request::Kind::kEdit) {
+    retry_leave.ask(id, operation, now);
+  } else {
+    run_at(forwarding.coordinator_of(operation, now), id, operation, now);
+  }
+  return true;
+}
+
+// It ran nothing here: the asking node finds another.
+void Coordinator::Impl::refuse_forwarded(SlotId id, Operation& operation, Now now) {
+  if (operation.request().kind == Request::Kind::kEdit) operation.kind = Operation::Kind::kPut;
+  forwarding.forget_seen(operation.forwarded);
+  core.complete_failed(operation, Outcome::kClusterDown,
+                       core.parts.agreement->reason(operation.keyspace), now);
+  core.release(id);
+}
+
+bool Coordinator::Impl::on_read_reply(MemberIndex from, const Frame& frame, Now now) {
+  ReplicaReadReply reply;
+  if (!parse_replica_read_reply(frame, &reply)) return false;
+  const SlotId id = frame.head.operation;
+  Operation* operation = core.operations.find(id);
+  if (!operation) {
+    core.health.heard(from, now.steady_us);  // too late
+    return true;
+  }
+  note_answer(from, *operation, Ask::kRead, now);
+  switch (operation->kind) {
+    case Operation::Kind::kGet:
+      if (operation->phase == Operation::Phase::kRepairing) break;  // its read is over
+      gets.advance(id, *operation, gets.on_reply(id, *operation, from, reply), now);
+      break;
+    case Operation::Kind::kPut:
+      // One that comes after the read was over must not pass for a vote of the write.
+      if (operation->phase != Operation::Phase::kReading) break;
+      puts.after_read(id, *operation, gets.on_reply(id, *operation, from, reply), now);
+      break;
+    case Operation::Kind::kInspect:
+      inspections.on_reply(id, *operation, {from, reply}, now);
+      break;
+    case Operation::Kind::kKeyRepair:
+      key_repair.on_read_reply(id, *operation, reply, now);
+      break;
+    case Operation::Kind::kForward:
+    case Operation::Kind::kReplicaFrame:
+    case Operation::Kind::kHintReplay:
+    case Operation::Kind::kAwaitsLeave:
+      break;
+  }
+  return true;
+}
+
+bool Coordinator::Impl::on_write_reply(MemberIndex from, const Frame& frame, Now now) {
+  ReplicaWriteReply reply;
+  if (!parse_replica_write_reply(frame, &reply)) return false;
+  const SlotId id = frame.head.operation;
+  Operation* operation = core.operations.find(id);
+  if (!operation) {
+    core.health.heard(from, now.steady_us);
+    return true;
+  }
+  note_answer(from, *operation, Ask::kWrite, now);
+  if (operation->kind == Operation::Kind::kPut) {
+    puts.on_reply(id, *operation, {from, reply}, now);
+  } else if (operation->kind == Operation::Kind::kGet) {
+    repairs.on_reply(id, *operation, from);
+  } else if (operation->kind == Operation::Kind::kHintReplay) {
+    hint_replay.on_reply(id, *operation, reply, now);
+  } else if (operation->kind == Operation::Kind::kKeyRepair) {
+    key_repair.on_write_reply(id, *operation, reply, now);
+  }
+  return true;
+}
+
+bool Coordinator::Impl::on_other(MemberIndex from, const Frame& frame, Now now) {
+  if (block_of(frame.head.type) == block_of(MessageType::kScan)) {
+    return keyspaces.on_message(from, frame, now);
+  }
+  if (block_of(frame.head.type) != block_of(MessageType::kExchangeOpen)) return false;
+  return exchange_server.on_message(from, frame, now) || anti_entropy.on_message(from, frame, now);
+}
+
+// Of stand-ins, of who got a hint and of who was repaired it is not kept when they were asked.
+void Coordinator::Impl::note_answer(MemberIndex from, const Operation& operation, Ask ask,
+                                    Now now) {
+  const bool over =
+      operation.kind == Operation::Kind::kGet && operation.phase == Operation::Phase::kRepairing;
+  const bool large = operation.flowed_us != 0;  // its time says nothing of the peer
+  for (const Target& target : operation.targets) {
+    if (over || large || target.member != from || target.asked_us == 0) continue;
+    core.health.answered(from, {ask, target.asked_us}, now.steady_us);
+    return;
+  }
+  core.health.heard(from, now.steady_us);
+}
+
+bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
+  Impl& impl = *impl_;
+  bool well_formed = true;
+  switch (frame.head.type) {
+    case MessageType::kForward:
+      well_formed = impl.on_forward(from, frame, now);
+      break;
+    case MessageType::kForwardReply:
+      well_formed = impl.forwarding.on_reply(from, frame, now);
+      break;
+    case MessageType::kForwardAsk:
+      well_formed = impl.retry_leave.on_ask(from, frame, now);
+      break;
+    case MessageType::kForwardLeave:
+      well_formed = impl.retry_leave.on_leave(from, frame, now);
+      break;
+    case MessageType::kReplicaRead:
+      if (impl.agreement_link.is_foreign(from, frame.head.keyspace)) {
+        impl.replicas.refuse(from, frame.head);
+        break;
+      }
+      well_formed = impl.replicas.on_read(from, frame, now);
+      break;
+    case MessageType::kReplicaReadReply:
+      well_formed = impl.on_read_reply(from, frame, now);
+      break;
+    case MessageType::kReplicaWrite:
+      if (impl.agreement_link.is_foreign(from, frame.head.keyspace)) {
+        impl.replicas.refuse(from, frame.head);
+        break;
+      }
+      well_formed = impl.replicas.on_write(from, frame, now);
+      break;
+    case MessageType::kReplicaWriteReply:
+      well_formed = impl.on_write_reply(from, frame, now);
+      break;
+    case MessageType::kUnclaim:
+      well_formed = impl.replicas.on_unclaim(from, frame, now);
+      break;
+    case MessageType::kGossip:
+    case MessageType::kGossipReply:
+      well_formed = impl.gossip.on_message(from, frame);
+      break;
+    case MessageType::kTelling:
+    case MessageType::kTellingReply:
+      well_formed = impl.agreement_link.on_message(from, frame, now);
+      break;
+    case MessageType::kProbe:
+      put_probe(impl.core.outbox.frames(from), MessageType::kProbeReply, frame.head.operation);
+      break;
+    case MessageType::kStoppingSeen:
+      break;  // for the link that it came on
+    case MessageType::kProbeReply:
+      impl.core.health.probe_answered(from, frame.head.operation, now.steady_us);
+      break;
+    default:
+      well_formed = impl.on_other(from, frame, now);
+  }
+  if (!well_formed) ++impl.core.counters.malformed_frames;
+  return well_formed;
+}
+
+void Coordinator::prefetch(std::span<const Frame> frames) const {
+  const engine::ObjectTable& table = *impl_->core.parts.table;
+  constexpr size_t kBatch = 32;
+  KeyRef keys[kBatch];
+  for (size_t at = 0; at < frames.size();) {
+    size_t count = 0;
+    for (; at < frames.size() && count < kBatch; ++at) {
+      if (peek_key(frames[at], &keys[count])) table.prefetch_bucket(keys[count++]);
+    }
+    for (size_t key = 0; key < count; ++key) table.prefetch_entry(keys[key]);
+  }
+}
+
+void Coordinator::on_flow(MemberIndex peer, const FrameHead& head, Now now) {
+  impl_->core.health.heard(peer, now.steady_us);
+  Operation* const operation = impl_->core.operations.find(head.operation);
+  if (operation) impl_->core.note_flow(*operation, now);
+}
+
+void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
+  impl_->core.health.set_linked(peer, up, now.steady_us);
+  impl_->agreement_link.on_link(peer, up, now);
+  impl_->keyspaces.on_peer(peer, up, now);
+  impl_->anti_entropy.on_link(peer, up, now);
+  if (up) {
+    impl_->hint_replay.on_link_up(peer, now);
+    impl_->gossip.on_link_up(peer, now);
+  } else {
+    impl_->on_link_down(peer, now);
+  }
+}
+
+void Coordinator::Impl::on_link_down(MemberIndex peer, Now now) {
+  core.operations.for_each([&](SlotId id, Operation& operation) {
+    switch (operation.kind) {
+      case Operation::Kind::kGet:
+        if (operation.phase == Operation::Phase::kRepairing) {
+          repairs.on_link_down(id, operation, peer);
+          break;
+        }
+        gets.advance(id, operation, gets.on_link_down(id, operation, peer), now);
+        break;
+      case Operation::Kind::kPut:
+        puts.on_link_down(id, operation, peer, now);
+        break;
+      case Operation::Kind::kForward:
+        forwarding.on_link_down(id, operation, peer, now);
+        break;
+      case Operation::Kind::kHintReplay:
+        hint_replay.on_link_down(id, operation, peer);
+        break;
+      case Operation::Kind::kKeyRepair:
+        key_repair.on_link_down(id, operation, peer, now);
+        break;
+      case Operation::Kind::kInspect:
+      case Operation::Kind::kReplicaFrame:
+      case Operation::Kind::kAwaitsLeave:
+        break;  // their timer ends them
+    }
+  });
+}
+
+void Coordinator::on_committed(engine::Ticket ticket, bool ok, Now now) {
+  Impl& impl = *impl_;
+  impl.puts.on_committed(ticket, ok, now);
+  impl.replicas.on_committed(impl.core.awaited_commits, {ticket, ok}, [&](SlotId id) {
+    impl.on_own_commit(id, {false, ok}, now);
+  });
+}
+
+void Coordinator::on_hints_committed(engine::Ticket ticket, bool ok, Now now) {
+  Impl& impl = *impl_;
+  impl.replicas.on_committed(impl.core.awaited_hint_commits, {ticket, ok}, [&](SlotId id) {
+    impl.on_own_commit(id, {true, ok}, now);
+  });
+}
+
+void Coordinator::Impl::on_own_commit(SlotId id, OwnCommit commit, Now now) {
+  Operation* operation = core.operations.find(id);
+  if (!operation) return;
+  if (operation->kind == Operation::Kind::kPut) {
+    puts.on_own_commit(id, *operation, commit, now);
+  } else if (operation->kind == Operation::Kind::kHintReplay) {
+    hint_replay.on_own_commit(id, *operation, commit.ok, now);
+  } else if (operation->kind == Operation::Kind::kKeyRepair) {
+    key_repair.on_own_commit(id, *operation, commit.ok, now);
+  }
+}
+
+// Other copies can answer a read whose own one cannot be loaded.
+bool Coordinator::Impl::reads_without_own(Operation& operation) {
+  const bool others = core.view->quorum(operation.keyspace).n > 1;
+  if (!others || operation.request().kind != Request::Kind::kRead) return false;
+  operation.own_unreadable = true;
+  return true;
+}
+
+// A put that has to know its object, and cannot. Another primary can; the asking node of a
+// forwarded one will find it.
+void Coordinator::Impl::on_unreadable(SlotId id, Operation& operation, Now now) {
+  if (operation.kind == Operation::Kind::kPut && operation.hops == 0) {
+    operation.tried.push_back(core.self());
+    if (forwarding.refused(id, operation, now)) return;
+    operation.tried.erase_at(operation.refusals);
+  }
+  core.complete_failed(operation, Outcome::kStoreFailed, kUnreadable, now);
+  core.release(id);
+}
+
+void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
+  Impl& impl = *impl_;
+  Operation* operation = impl.core.operations.find(id);
+  if (!operation || operation->phase != Operation::Phase::kLoading) return;
+  if (operation->kind == Operation::Kind::kReplicaFrame) {
+    impl.replicas.on_loaded(id, *operation, ok, now);
+  } else if (operation->kind == Operation::Kind::kHintReplay) {
+    impl.hint_replay.on_loaded(id, *operation, ok, now);
+  } else if (operation->kind == Operation::Kind::kGet && operation->answered_client) {
+    impl.repairs.on_loaded(id, *operation, ok, now);  // what else would an answered read load
+  } else if (operation->kind == Operation::Kind::kKeyRepair) {
+    impl.key_repair.on_loaded(id, *operation, ok, now);
+  } else if (!ok && !impl.reads_without_own(*operation)) {
+    impl.on_unreadable(id, *operation, now);
+  } else {
+    impl.start(id, *operation, now);
+  }
+}
+
+void Coordinator::on_scanned(SlotId operation, const ScanPage& page, Now now) {
+  switch (page.reader) {
+    case RangeLoad::Reader::kScan:
+    case RangeLoad::Reader::kMarkSweeper:
+      return impl_->keyspaces.on_scanned(operation, page, now);
+    case RangeLoad::Reader::kExchangeAsker:
+      return impl_->anti_entropy.on_scanned(operation, page, now);
+    case RangeLoad::Reader::kExchangeServer:
+      return impl_->exchange_server.on_scanned(operation, page);
+    case RangeLoad::Reader::kTreeKeeper:
+      return impl_->tree_keeper.on_scanned(page, now);
+  }
+}
+
+}  // namespace kvorum::cluster

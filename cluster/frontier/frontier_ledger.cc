@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/frontier/frontier_ledger.h"
+
+#include <algorithm>
+
+namespace kvorum::cluster {
+
+FrontierLedger::FrontierLedger(const ClusterView& view, engine::ObjectTable* table)
+    : table_(table),
+      partitions_(uint32_t{1} << view.ring.partition_bits()),
+      copies_(size_t{kKeyspacesMax} * partitions_) {
+  if (!view.is_member()) return;
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    for (uint32_t partition = 0; partition < partitions_; ++partition) {
+      if (!view.is_primary(view.self, keyspace, partition)) continue;
+      Copy& copy = *find(keyspace, partition);
+      copy.held = true;
+      for (const MemberIndex member : view.primaries(keyspace, partition)) {
+        if (member != view.self) copy.peers.push_back({member, 0, 0, {}});
+      }
+    }
+  }
+}
+
+FrontierLedger::Copy* FrontierLedger::find(uint8_t keyspace, uint32_t partition) {
+  return &copies_[size_t{keyspace} * partitions_ + partition];
+}
+
+// The clock is read after what the slices hold was taken: an exchange that begins at a later
+// reading finds all of it in the tables.
+void FrontierLedger::take_slices(HybridClock& clock, Now now) {
+  taken_.clear();
+  for (size_t at = 0; at < copies_.size(); ++at) {
+    const Hlc least{table_->take_oldest_changed(static_cast<uint8_t>(at / partitions_),
+                                                static_cast<uint32_t>(at % partitions_))};
+    if (least != kNoHlc && !copies_[at].peers.empty()) taken_.emplace_back(at, least);
+  }
+  if (taken_.empty()) return;
+  const Hlc end = clock.tick(now.wall_ms);
+  for (const auto& [at, least] : taken_) copies_[at].slices.push_back({end, least});
+}
+
+void FrontierLedger::note_clean(const Place& place, uint64_t session, uint64_t peer_session,
+                                Hlc began) {
+  if (place.keyspace >= kKeyspacesMax || place.partition >= partitions_) return;
+  pending_.push_back({place, session, peer_session, began, table_->issued()});
+}
+
+void FrontierLedger::settle() {
+  while (!pending_.empty() && pending_.front().ticket <= table_->synced()) {
+    const Pending clean = pending_.front();
+    pending_.pop_front();
+    Copy& copy = *find(clean.place.keyspace, clean.place.partition);
+    for (Peer& peer : copy.peers) {
+      if (peer.member != clean.place.peer) continue;
+      const bool same = peer.session == clean.session && peer.peer_session == clean.peer_session;
+      if (same && clean.began <= peer.began) continue;
+      settled_ = std::min(settled_, least_since(copy, same ? peer.began : Hlc{}));
+      peer = {peer.member, clean.session, clean.peer_session, clean.began};
+    }
+    prune(copy);
+  }
+}
+
+Hlc FrontierLedger::least_since(const Copy& copy, Hlc began) {
+  Hlc least = kNoHlc;
+  for (const Slice& slice : copy.slices) {
+    if (slice.end >= began) least = std::min(least, slice.least);
+  }
+  return least;
+}
+
+// What every peer has is forgotten.
+void FrontierLedger::prune(Copy& copy) {
+  Hlc oldest = kNoHlc;
+  for (const Peer& peer : copy.peers) oldest = std::min(oldest, peer.session ? peer.began : Hlc{});
+  while (!copy.slices.empty() && copy.slices.front().end < oldest) copy.slices.pop_front();
+}
+
+Hlc FrontierLedger::least(uint64_t session, std::span<const uint64_t> sessions,
+                          std::optional<Place>* open) const {
+  Hlc least = kNoHlc;
+  for (size_t at = 0; at < copies_.size(); ++at) {
+    for (const Peer& peer : copies_[at].peers) {
+      if (peer.session != session || peer.peer_session != sessions[peer.member]) {
+        *open = Place{static_cast<uint8_t>(at / partitions_),
+                      static_cast<uint32_t>(at % partitions_), peer.member};
+        return Hlc{};
+      }
+      least = std::min(least, least_since(copies_[at], peer.began));
+    }
+  }
+  return least;
+}
+
+Hlc FrontierLedger::take_settled() { return std::exchange(settled_, kNoHlc); }
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a node still has to vouch for before the frontier may pass it: per keyspace, partition and
+// other primary, the oldest version that was stored, removed or covered here since their last clean
+// exchange began. Versions are remembered in slices of time, each with the least HLC of what
+// changed in it; a clean exchange makes the slices from before it count no more for that peer, once
+// they are synced. Private to the frontier protocol (frontier.h), which locks.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+#include "cluster/ring/cluster_view.h"
+#include "cluster/version/hybrid_clock.h"
+#include "engine/table/object_table.h"
+
+namespace kvorum::cluster {
+
+inline constexpr Hlc kNoHlc{~uint64_t{0}};
+
+class FrontierLedger {
+ public:
+  // Which copy of which peer.
+  struct Place {
+    uint8_t keyspace = 0;
+    uint32_t partition = 0;
+    MemberIndex peer = kNoMember;
+  };
+
+  FrontierLedger(const ClusterView& view, engine::ObjectTable* table);
+
+  // This node is a primary of the partition, as a rule together with others.
+  bool holds(uint8_t keyspace, uint32_t partition) const {
+    return copies_[size_t{keyspace} * partitions_ + partition].held;
+  }
+  // Ends the slice of every partition that changed.
+  void take_slices(HybridClock& clock, Now now);
+  // An exchange that began at `began` (of the own clock) was clean, in these two sessions.
+  void note_clean(const Place& place, uint64_t session, uint64_t peer_session, Hlc began);
+  // Clean exchanges whose contents are synced by now begin to count.
+  void settle();
+
+  // The least HLC that is not vouched for, kNoHlc where there is none; zero while there is a place
+  // without a clean exchange in both current sessions (*open then names one). `sessions`
+  // are the current ones, by member.
+  Hlc least(uint64_t session, std::span<const uint64_t> sessions, std::optional<Place>* open) const;
+  // The least of what was settled since the last call: it counted until just now.
+  Hlc take_settled();
+
+ private:
+  struct Slice {
+    Hlc end;  // the clock when it ended: everything in it happened before
+    Hlc least;
+  };
+  struct Peer {
+    MemberIndex member = kNoMember;
+    uint64_t session = 0;  // of this node, 0: no clean exchange yet
+    uint64_t peer_session = 0;
+    Hlc began;
+  };
+  struct Copy {
+    bool held = false;
+    std::deque<Slice> slices;
+    std::vector<Peer> peers;
+  };
+  struct Pending {
+    Place place;
+    uint64_t session, peer_session;
+    Hlc began;
+    engine::Ticket ticket;
+  };
+
+  Copy* find(uint8_t keyspace, uint32_t partition);
+  static Hlc least_since(const Copy& copy, Hlc began);
+  static void prune(Copy& copy);
+
+  engine::ObjectTable* const table_;
+  const uint32_t partitions_;
+  std::vector<Copy> copies_;  // [keyspace][partition]; without peers: not a primary
+  std::deque<Pending> pending_;
+  Hlc settled_ = kNoHlc;
+  std::vector<std::pair<size_t, Hlc>> taken_;  // scratch
+};
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/frontier/frontier_rounds.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr size_t kReportBytes = 3 * sizeof(uint64_t);
+constexpr size_t kEntryBytes = 3 * sizeof(uint64_t) + 2 * kReportBytes;
+
+void put_report(std::string& out, const FrontierReport& report) {
+  put_u64(out, report.round);
+  put_u64(out, report.hash);
+  put_u64(out, report.least.value);
+}
+
+FrontierReport get_report(ByteReader& reader) {
+  FrontierReport report;
+  report.round = reader.u64();
+  report.hash = reader.u64();
+  report.least.value = reader.u64();
+  return report;
+}
+
+}  // namespace
+
+FrontierRounds::FrontierRounds(std::vector<NodeId> members, NodeId self, uint64_t session) {
+  for (const NodeId member : members) {
+    if (member == self) self_ = entries_.size();
+    entries_.emplace_back().node = member;
+  }
+  KVORUM_CHECK(!entries_.empty() && own().node == self);
+  own().session = session;
+  own().sequence = 1;
+}
+
+bool FrontierRounds::merge(const FrontierEntry& entry) {
+  const auto found =
+      std::find_if(entries_.begin(), entries_.end(),
+                   [&](const FrontierEntry& known) { return known.node == entry.node; });
+  if (found == entries_.end()) return false;
+  if (&*found == &own()) {
+    // An earlier session of this node, as others remember it: this one goes on from its rounds, for
+    // which it cannot vouch.
+    if (entry.session == own().session) return false;
+    vouched_before_ = std::max({vouched_before_, entry.last.least, entry.previous.least});
+    if (entry.sequence < own().sequence && entry.last.round <= own().last.round) return false;
+    own().sequence = std::max(own().sequence, entry.sequence + 1);
+    if (entry.last.round > own().last.round) {
+      own().last = {entry.last.round, 0, Hlc{}};
+      own().previous = {entry.previous.round, 0, Hlc{}};
+    }
+    return true;
+  }
+  const bool newer = entry.sequence > found->sequence ||
+                     (entry.sequence == found->sequence && entry.last.round > found->last.round);
+  if (newer) *found = entry;
+  return newer;
+}
+
+bool FrontierRounds::merge_encoded(std::string_view bytes) {
+  if (bytes.size() % kEntryBytes != 0) return false;
+  ByteReader reader(bytes);
+  while (!reader.done()) {
+    FrontierEntry entry;
+    entry.node = reader.u64();
+    entry.session = reader.u64();
+    entry.sequence = reader.u64();
+    entry.last = get_report(reader);
+    entry.previous = get_report(reader);
+    merge(entry);
+  }
+  return true;
+}
+
+void FrontierRounds::encode(std::string& out) const {
+  for (const FrontierEntry& entry : entries_) {
+    if (entry.sequence == 0) continue;  // never heard of
+    put_u64(out, entry.node);
+    put_u64(out, entry.session);
+    put_u64(out, entry.sequence);
+    put_report(out, entry.last);
+    put_report(out, entry.previous);
+  }
+}
+
+void FrontierRounds::begin_session(uint64_t session) {
+  own().session = session;
+  ++own().sequence;
+  own().last.least = own().previous.least = Hlc{};
+  own().last.hash = own().previous.hash = 0;
+}
+
+uint64_t FrontierRounds::session_of(NodeId node) const {
+  for (const FrontierEntry& entry : entries_) {
+    if (entry.node == node) return entry.session;
+  }
+  return 0;
+}
+
+const FrontierReport* FrontierRounds::report_of(const FrontierEntry& entry, uint64_t round) {
+  if (entry.last.round == round) return &entry.last;
+  return entry.previous.round == round ? &entry.previous : nullptr;
+}
+
+std::optional<FrontierRounds::Ended> FrontierRounds::ended() const {
+  const uint64_t round = own().last.round;
+  if (round == 0) return std::nullopt;
+  Ended ended{round, true, own().last.least};
+  for (const FrontierEntry& entry : entries_) {
+    if (entry.last.round < round) return std::nullopt;
+    const FrontierReport* report = report_of(entry, round);
+    // It went on without us, as it did with an earlier session of this node: nothing can be said.
+    if (report == nullptr) return Ended{round, false, Hlc{}};
+    ended.agreed = ended.agreed && report->hash == own().last.hash;
+    ended.least = std::min(ended.least, report->least);
+  }
+  return ended;
+}
+
+void FrontierRounds::report(uint64_t hash, Hlc least) {
+  own().previous = own().last;
+  own().last = {own().last.round + 1, hash, least};
+}
+
+std::vector<NodeId> FrontierRounds::awaited() const {
+  std::vector<NodeId> nodes;
+  for (const FrontierEntry& entry : entries_) {
+    if (entry.last.round < own().last.round) nodes.push_back(entry.node);
+  }
+  return nodes;
+}
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rounds of the frontier protocol: in each, every member reports a hash of what it believes
+// (view, flush marks, everybody's session) and one HLC; it reports round r + 1 only after it has
+// seen all of round r. A round whose hashes are equal moves the frontier to the least of its HLCs.
+// A pure table: reports come in from gossip in any order and any number of times. Private to the
+// frontier protocol (frontier.h), which locks.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "cluster/ring/member.h"
+
+namespace kvorum::cluster {
+
+struct FrontierReport {
+  uint64_t round = 0;  // 0: none yet
+  uint64_t hash = 0;
+  Hlc least;  // zero: this member cannot vouch for anything yet
+};
+
+// What is known of one member. Of two entries the one with the higher sequence is newer, then the
+// one whose latest round is: a member that starts anew takes a sequence above its last one's.
+struct FrontierEntry {
+  NodeId node = 0;
+  uint64_t session = 0;
+  uint64_t sequence = 0;
+  FrontierReport last, previous;
+};
+
+class FrontierRounds {
+ public:
+  // `members`: all that have to report, this node among them.
+  FrontierRounds(std::vector<NodeId> members, NodeId self, uint64_t session);
+
+  // What another node knows. True where it brought anything new.
+  bool merge(const FrontierEntry& entry);
+  bool merge_encoded(std::string_view bytes);  // false: malformed, nothing was merged
+  void encode(std::string& out) const;
+
+  // A new session of this node: its copies are no longer what they were.
+  void begin_session(uint64_t session);
+  uint64_t session() const { return own().session; }
+  uint64_t session_of(NodeId node) const;
+  // The highest HLC that earlier sessions of this node vouched for, as others remember it.
+  Hlc vouched_before() const { return vouched_before_; }
+
+  // Every member has reported this node's latest round. `agreed` where the hashes are equal.
+  struct Ended {
+    uint64_t round = 0;
+    bool agreed = false;
+    Hlc least;
+  };
+  std::optional<Ended> ended() const;
+  // This node's report of the next round; to be called once ended() says so, or for the first one.
+  void report(uint64_t hash, Hlc least);
+  uint64_t round() const { return own().last.round; }
+
+  // Who did not report this node's latest round yet.
+  std::vector<NodeId> awaited() const;
+
+ private:
+  FrontierEntry& own() { return entries_[self_]; }
+  const FrontierEntry& own() const { return entries_[self_]; }
+  static const FrontierReport* report_of(const FrontierEntry& entry, uint64_t round);
+
+  std::vector<FrontierEntry> entries_;
+  size_t self_ = 0;
+  Hlc vouched_before_;
+};
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stored record as the raised flush marks leave it.
+#pragma once
+
+#include <string>
+
+#include "cluster/machine/node_parts.h"
+#include "cluster/version/object_codec.h"
+
+namespace kvorum::cluster {
+
+// What the marks leave of a record. Holds the bytes of the change until the next call.
+class MarkedRecord {
+ public:
+  explicit MarkedRecord(const NodeParts& parts) : parts_(parts) {}
+  engine::RecordChange change_of(const KeyRef& key, engine::RecordView bytes);
+
+ private:
+  const NodeParts& parts_;
+  Record record_;
+  std::string head_;
+};
+
+}  // namespace kvorum::cluster

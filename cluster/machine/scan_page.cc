@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/machine/scan_page.h"
+
+#include <algorithm>
+
+#include "cluster/machine/marked_record.h"
+#include "cluster/machine/node_parts.h"
+#include "cluster/version/object_codec.h"
+#include "cluster/wire/keyspace_messages.h"
+
+namespace kvorum::cluster {
+namespace {
+
+class PageWriter {
+ public:
+  PageWriter(const NodeParts& parts, ScanPage* page) : parts_(parts), page_(page) {}
+
+  void operator()(const engine::ScanItem& item) {
+    ++page_->shown;
+    decode_record(item.record, *parts_.authors, record_);
+    Object& object = record_.object;
+    parts_.marks->apply(item.key.keyspace, object);
+    if (object.empty()) return;
+    bool live = false;
+    for (Version& version : object.versions) {
+      version.bytes = {};
+      live |= version.type != TypeTag::kTombstone;
+    }
+    for (Version& version : object.outvoted) version.bytes = {};
+    page_->live += live;
+    stripped_.clear();
+    encode_object(object, stripped_);
+    put_scan_item(page_->items, {item.key.position.high, item.key.key, stripped_});
+  }
+
+ private:
+  const NodeParts& parts_;
+  ScanPage* page_;
+  Record record_;
+  std::string stripped_;
+};
+
+engine::ScanRange stretch_of(const RangeLoad& range) {
+  return {range.keyspace, range.partition, range.from, range.count_min, range.end};
+}
+
+ScanPage build_tree(const NodeParts& parts, const RangeLoad& range, ScanPage page) {
+  const Result<engine::TreeBuild> built =
+      parts.table->build_tree_from_store(range.keyspace, range.partition);
+  if (!built.ok()) page.access = engine::Access::kRefused;
+  if (built.ok()) page.tree = built.value();
+  return page;
+}
+
+// What a mark covers is brought into memory, where it is dropped as any other object is.
+bool drop_covered(const NodeParts& parts, const KeyRef& key) {
+  constexpr int kAttemptsMax = 8;  // each lost to an eviction at that moment
+  MarkedRecord record(parts);
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    if (!parts.table->load(key).ok()) return false;
+    const engine::UpdateResult result = parts.table->update(key, [&](engine::RecordView bytes) {
+      if (bytes.absent()) return engine::RecordChange{};
+      return record.change_of(key, bytes);
+    });
+    if (result.access != engine::Access::kNotResident) {
+      return result.access == engine::Access::kDone;
+    }
+  }
+  return false;
+}
+
+ScanPage sweep_marks(const NodeParts& parts, const RangeLoad& range) {
+  ScanPage page;
+  std::vector<std::pair<std::string, Position>> covered;
+  Record record;
+  const Result<engine::ScanEnd> end =
+      parts.table->scan_store(stretch_of(range), [&](const engine::ScanItem& item) {
+        ++page.shown;
+        decode_record(item.record, *parts.authors, record);
+        if (!parts.marks->apply(range.keyspace, record.object)) return;
+        covered.emplace_back(item.key.key, item.key.position);
+      });
+  bool ok = end.ok();
+  for (const auto& [key, position] : covered) {
+    ok = ok && drop_covered(parts, KeyRef{key, position, range.keyspace});
+  }
+  if (!ok) page.access = engine::Access::kRefused;
+  if (ok) page.done = end.value().done;
+  if (ok) page.next = end.value().next;
+  page.reader = range.reader;
+  return page;
+}
+
+}  // namespace
+
+ScanPage read_resident_page(const NodeParts& parts, const RangeLoad& range) {
+  ScanPage page;
+  PageWriter writer(parts, &page);
+  const engine::ScanEnd end = parts.table->scan(stretch_of(range), writer);
+  page.access = end.access;
+  page.done = end.done;
+  page.next = end.next;
+  return page;
+}
+
+ScanPage read_stored_page(const NodeParts& parts, const RangeLoad& range) {
+  ScanPage page;
+  page.reader = range.reader;
+  if (range.reader == RangeLoad::Reader::kTreeKeeper) return build_tree(parts, range, page);
+  if (range.reader == RangeLoad::Reader::kMarkSweeper) return sweep_marks(parts, range);
+  PageWriter writer(parts, &page);
+  const Result<engine::ScanEnd> end = parts.table->scan_store(stretch_of(range), writer);
+  if (!end.ok()) {
+    page = {};
+    page.reader = range.reader;
+    page.access = engine::Access::kRefused;
+    return page;
+  }
+  page.access = end.value().access;
+  page.done = end.value().done;
+  page.next = end.value().next;
+  return page;
+}
+
+}  // namespace kvorum::cluster

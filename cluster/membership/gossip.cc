@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/membership/gossip.h"
+
+#include "base/bytes.h"
+#include "cluster/frontier/frontier.h"
+#include "cluster/wire/keyspace_messages.h"
+
+namespace kvorum::cluster {
+
+bool Gossip::active() const {
+  return core_.parts.frontier != nullptr && core_.options.gossip_ms != 0 &&
+         core_.options.replays_hints && core_.view->is_member() && core_.view->members.size() > 1;
+}
+
+void Gossip::send(MemberIndex peer, MessageType type) {
+  FrameWriter frame(core_.outbox.frames(peer), {type, 0, 0, 0});
+  put_u64(frame.out(), core_.parts.marks->digest());
+  put_u64(frame.out(), core_.parts.frontier->reached().value);
+  core_.parts.frontier->encode_gossip(frame.out());
+  frame.finish();
+}
+
+void Gossip::send_marks(MemberIndex peer) {
+  std::string marks;
+  core_.parts.marks->encode(marks);
+  if (!marks.empty()) put_flush_mark(core_.outbox.frames(peer), 0, marks);
+}
+
+void Gossip::on_link_up(MemberIndex peer, Now now) {
+  if (!active()) return;
+  if (due_us_ == 0) due_us_ = now.steady_us + core_.options.gossip_ms * 1000ULL;
+  send(peer, MessageType::kGossip);
+}
+
+bool Gossip::on_message(MemberIndex from, const Frame& frame) {
+  if (core_.parts.frontier == nullptr) return true;
+  ByteReader reader(frame.payload);
+  const uint64_t marks_digest = reader.u64();
+  const Hlc reached{reader.u64()};
+  if (!reader.ok() || !core_.parts.frontier->merge_gossip(reader.rest())) return false;
+  if (frame.head.type == MessageType::kGossip) send(from, MessageType::kGossipReply);
+  core_.parts.marks->forget_below(reached);
+  if (marks_digest != core_.parts.marks->digest()) send_marks(from);
+  return true;
+}
+
+void Gossip::on_time(Now now) {
+  if (!active()) return;
+  if (due_us_ == 0) due_us_ = now.steady_us + core_.options.gossip_ms * 1000ULL;
+  if (now.steady_us >= due_us_) {
+    due_us_ = now.steady_us + core_.options.gossip_ms * 1000ULL;
+    if (core_.parts.frontier->tick(core_.parts.current_incarnation(), now)) reaper_.begin();
+    InlineVector<MemberIndex, 4> linked;
+    for (MemberIndex member = 0; member < core_.view->members.size(); ++member) {
+      if (member != core_.self() && core_.health.linked(member)) linked.push_back(member);
+    }
+    if (!linked.empty()) send(linked[core_.rng.below(linked.size())], MessageType::kGossip);
+  }
+  reaper_.on_time(now);
+}
+
+uint64_t Gossip::next_deadline_us() const {
+  if (!active()) return 0;
+  return sooner_of(reaper_.next_deadline_us(), due_us_);
+}
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gossip (paper 4.8.1): once per interval this node tells one random linked member what it knows of
+// the rounds of the frontier protocol, and is told in return; with it goes the digest of the flush
+// marks, and where that differs the marks follow, both ways: a mark that a link lost, or that a
+// member missed, still reaches everybody. One coordinator of a node speaks, all answer. Private to
+// cluster/; owned by the coordinator.
+//
+//   kGossip       digest of marks, frontier, Frontier::encode_gossip() --> merged, answered
+//   kGossipReply  the same of the other side                           --> merged
+//   kFlushMark    all marks of a side whose digest differs             --> merged (flush_operation)
+#pragma once
+
+#include "cluster/machine/core.h"
+#include "cluster/repair/reaper.h"
+
+namespace kvorum::cluster {
+
+class Gossip {
+ public:
+  explicit Gossip(Core& core) : core_(core), reaper_(core) {}
+
+  void on_link_up(MemberIndex peer, Now now);
+  // False where the frame is malformed.
+  bool on_message(MemberIndex from, const Frame& frame);
+  void on_time(Now now);
+  uint64_t next_deadline_us() const;
+
+ private:
+  bool active() const;
+  void send(MemberIndex peer, MessageType type);
+  void send_marks(MemberIndex peer);
+
+  Core& core_;
+  Reaper reaper_;
+  uint64_t due_us_ = 0;
+};
+
+}  // namespace kvorum::cluster

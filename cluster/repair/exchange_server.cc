@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/repair/exchange_server.h"
+
+#include <algorithm>
+
+#include "cluster/wire/keyspace_messages.h"
+
+namespace kvorum::cluster {
+namespace {
+
+CleanExchange clean_with(const ExchangeParty& asker, const ExchangeParty& own) {
+  return {asker.node, own.session, asker.session, own.clock, asker.clock};
+}
+
+}  // namespace
+
+bool ExchangeServer::on_message(MemberIndex from, const Frame& frame, Now now) {
+  if (!core_.view->is_member()) return true;
+  switch (frame.head.type) {
+    case MessageType::kExchangeOpen:
+      return on_open(from, frame, now);
+    case MessageType::kPartitionRoots:
+      return on_roots(from, frame, now);
+    case MessageType::kTreeNodes:
+      return on_nodes(from, frame);
+    case MessageType::kRangeDigests:
+      return on_range(from, frame);
+    case MessageType::kExchangeDone:
+      return on_done(from, frame, now);
+    default:
+      return false;
+  }
+}
+
+void ExchangeServer::reply(MemberIndex to, FunctionRef<void(std::string& batch)> fn) {
+  std::string& batch = core_.outbox.frames(to);
+  const size_t before = batch.size();
+  fn(batch);
+  core_.counters.exchange_bytes += batch.size() - before;
+}
+
+MemberIndex ExchangeServer::member_of(const ExchangeParty& party) const {
+  const MemberIndex member = core_.view->find_id(party.node);
+  return member == core_.self() ? kNoMember : member;
+}
+
+bool ExchangeServer::on_open(MemberIndex from, const Frame& frame, Now now) {
+  ExchangeOpen message;
+  if (!parse_exchange_open(frame, &message)) return false;
+  ExchangeOpenReply answer;
+  answer.peer = party_of(core_, now);
+  const MemberIndex asker = member_of(message.asker);
+  answer.refused = asker == kNoMember || message.view_hash != core_.view->exchange_hash();
+  std::string gossip;
+  CleanExchanges* const exchanges = core_.parts.exchanges;
+  if (!answer.refused && exchanges && exchanges->observer()) {
+    exchanges->observer()->on_gossip(message.asker.node, message.gossip);
+    exchanges->observer()->write_gossip(message.asker.node, gossip);
+  }
+  answer.gossip = gossip;
+  for (const auto& [keyspace, digest] : message.keyspaces) {
+    if (answer.refused) break;
+    const auto shared = shared_partitions(core_, keyspace, asker);
+    const bool damaged =
+        std::any_of(shared.begin(), shared.end(), [&, number = keyspace](uint32_t partition) {
+          return core_.parts.is_damaged(number, partition);
+        });
+    if (damaged || roots_digest(core_, keyspace, shared) != digest) {
+      answer.differing.push_back(keyspace);
+    } else {
+      core_.note_clean(keyspace, shared, clean_with(message.asker, answer.peer));
+    }
+  }
+  reply(from,
+        [&](std::string& batch) { put_exchange_open_reply(batch, frame.head.operation, answer); });
+  return true;
+}
+
+// Those that the asker compares: as it named them, or as both come to know by the same placement.
+std::vector<uint32_t> ExchangeServer::compared_partitions(uint8_t keyspace, MemberIndex asker,
+                                                          const PartitionRoots& message) const {
+  std::vector<uint32_t> compared;
+  if (message.names_all) {
+    for (const auto& [partition, root] : message.roots) {
+      if (partition < core_.view->ring.partitions()) compared.push_back(partition);
+    }
+    return compared;
+  }
+  compared = shared_partitions(core_, keyspace, asker);
+  if (message.all) return compared;
+  std::erase_if(compared,
+                [&](uint32_t partition) { return !drives(asker, core_.self(), partition); });
+  return compared;
+}
+
+bool ExchangeServer::on_roots(MemberIndex from, const Frame& frame, Now now) {
+  PartitionRoots message;
+  if (!parse_partition_roots(frame, &message)) return false;
+  const uint8_t keyspace = frame.head.keyspace;
+  const MemberIndex asker = member_of(message.asker);
+  if (asker == kNoMember) return true;
+  PartitionRootsReply answer;
+  answer.peer = party_of(core_, now);
+  std::vector<uint32_t> equal;
+  auto named = message.roots.begin();
+  for (const uint32_t partition : compared_partitions(keyspace, asker, message)) {
+    while (named != message.roots.end() && named->first < partition) ++named;
+    const bool is_named = named != message.roots.end() && named->first == partition;
+    const bool same =
+        core_.parts.table->digest(keyspace, partition) == (is_named ? named->second : 0);
+    if (same && !core_.parts.is_damaged(keyspace, partition)) {
+      equal.push_back(partition);
+    } else {
+      const int depth = core_.parts.table->tree_depth(keyspace, partition);
+      answer.differing.emplace_back(partition, static_cast<uint8_t>(depth));
+    }
+  }
+  core_.note_clean(keyspace, equal, clean_with(message.asker, answer.peer));
+  const FrameHead head{MessageType::kPartitionRootsReply, keyspace, 0, frame.head.operation};
+  reply(from, [&](std::string& batch) { put_partition_roots_reply(batch, head, answer); });
+  return true;
+}
+
+bool ExchangeServer::on_nodes(MemberIndex from, const Frame& frame) {
+  TreeNodes message;
+  if (!parse_tree_nodes(frame, &message)) return false;
+  if (message.partition >= core_.view->ring.partitions()) return false;
+  const engine::ObjectTable& table = *core_.parts.table;
+  TreeNodesReply answer;
+  answer.depth = static_cast<uint8_t>(table.tree_depth(frame.head.keyspace, message.partition));
+  if (answer.depth >= message.level) {
+    for (const uint64_t parent : message.parents) {
+      const engine::TreeRange children{frame.head.keyspace, message.partition, message.level,
+                                       parent << message.fan, uint64_t{1} << message.fan};
+      if (table.tree_nodes(children, answer.nodes)) continue;
+      answer = {};  // it was made coarser just now
+      break;
+    }
+  }
+  reply(from,
+        [&](std::string& batch) { put_tree_nodes_reply(batch, frame.head.operation, answer); });
+  return true;
+}
+
+bool ExchangeServer::on_range(MemberIndex from, const Frame& frame) {
+  SlotId id;
+  Serving& serving = servings_.acquire(&id);
+  serving.asker = from;
+  serving.operation = frame.head.operation;
+  serving.keyspace = frame.head.keyspace;
+  serving.question = {};
+  const bool parsed = parse_range_digests(frame, &serving.question);
+  if (!parsed || serving.question.partition >= core_.view->ring.partitions()) {
+    servings_.release(id);
+    return false;
+  }
+  const RangeLoad range{id,
+                        serving.keyspace,
+                        serving.question.partition,
+                        Position{serving.question.from, 0},
+                        kObjectsMax,
+                        serving.question.end,
+                        RangeLoad::Reader::kExchangeServer};
+  std::optional<RangeObjects> own = read_range(core_, range);
+  if (!own && servings_.used() < kServingsMax) {
+    core_.outbox.range_loads.push_back(range);
+    return true;
+  }
+  if (!own) own = RangeObjects{true, 0, {}};
+  answer_range(serving, *own);
+  servings_.release(id);
+  return true;
+}
+
+void ExchangeServer::on_scanned(SlotId id, const ScanPage& page) {
+  Serving* serving = servings_.find(id);
+  if (!serving) return;
+  answer_range(*serving, range_objects_of(core_, serving->keyspace, page));
+  servings_.release(id);
+}
+
+void ExchangeServer::answer_range(const Serving& serving, const RangeObjects& own) {
+  const std::vector<uint64_t>& asked = serving.question.digests;
+  RangeDifferences answer;
+  answer.refused = own.refused;
+  answer.end = own.end;
+  std::string items;
+  std::vector<bool> held(asked.size());
+  uint64_t last = serving.question.from;
+  for (const RangeObject& object : own.objects) {
+    const auto found = std::lower_bound(asked.begin(), asked.end(), object.digest);
+    if (object.digest != 0 && found != asked.end() && *found == object.digest) {
+      held[static_cast<size_t>(found - asked.begin())] = true;
+      continue;
+    }
+    if (items.size() >= kItemsBytesMax && object.high != last) {
+      answer.end = object.high;
+      break;
+    }
+    last = object.high;
+    put_scan_item(items, {object.high, object.key, object.stripped});
+  }
+  answer.items = items;
+  for (size_t at = 0; at < asked.size(); ++at) {
+    if (!held[at]) answer.lacked.push_back(static_cast<uint32_t>(at));
+  }
+  reply(serving.asker,
+        [&](std::string& batch) { put_range_differences(batch, serving.operation, answer); });
+}
+
+bool ExchangeServer::on_done(MemberIndex from, const Frame& frame, Now now) {
+  ExchangeDone message;
+  if (!parse_exchange_done(frame, &message)) return false;
+  if (message.partition >= core_.view->ring.partitions()) return false;
+  const ExchangeParty own = party_of(core_, now);
+  const bool refused = member_of(message.asker) == kNoMember ||
+                       own.session != message.peer_session ||
+                       core_.parts.is_damaged(frame.head.keyspace, message.partition);
+  if (!refused) {
+    CleanExchange exchange = clean_with(message.asker, own);
+    exchange.began = message.peer_clock;
+    core_.note_clean(frame.head.keyspace, std::span(&message.partition, 1), exchange);
+  }
+  reply(from,
+        [&](std::string& batch) { put_exchange_done_reply(batch, frame.head.operation, refused); });
+  return true;
+}
+
+}  // namespace kvorum::cluster

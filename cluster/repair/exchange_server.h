@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// This node as the one that is asked in an exchange of anti-entropy: says which of the asker's
+// roots, nodes and objects differ from its own. Keeps no state between two questions but for
+// objects that have to be read from the store. Each coordinator has one, since a frame is served by
+// the reactor that got it. Private to cluster/; owned by the coordinator.
+#pragma once
+
+#include "base/slot_map.h"
+#include "cluster/repair/range_objects.h"
+#include "cluster/wire/anti_entropy_messages.h"
+
+namespace kvorum::cluster {
+
+class ExchangeServer {
+ public:
+  static constexpr size_t kItemsBytesMax = 256 * 1024;  // an answer ends behind this
+  static constexpr size_t kObjectsMax = 1024;           // looked at per answer
+  static constexpr size_t kServingsMax = 1024;          // that wait for the store
+
+  explicit ExchangeServer(Core& core) : core_(core) {}
+
+  // False where the frame is malformed, or of no type that is a question of an exchange.
+  bool on_message(MemberIndex from, const Frame& frame, Now now);
+  void on_scanned(SlotId id, const ScanPage& page);
+
+ private:
+  struct Serving {
+    MemberIndex asker;
+    SlotId operation;
+    uint8_t keyspace;
+    RangeDigests question;
+  };
+
+  bool on_open(MemberIndex from, const Frame& frame, Now now);
+  bool on_roots(MemberIndex from, const Frame& frame, Now now);
+  bool on_nodes(MemberIndex from, const Frame& frame);
+  bool on_range(MemberIndex from, const Frame& frame);
+  bool on_done(MemberIndex from, const Frame& frame, Now now);
+  void answer_range(const Serving& serving, const RangeObjects& own);
+  // The party's member, or kNoMember for a stranger.
+  std::vector<uint32_t> compared_partitions(uint8_t keyspace, MemberIndex asker,
+                                            const PartitionRoots& message) const;
+  MemberIndex member_of(const ExchangeParty& party) const;
+  // Counts the bytes that fn appends for a peer.
+  void reply(MemberIndex to, FunctionRef<void(std::string& batch)> fn);
+
+  Core& core_;
+  SlotMap<Serving> servings_;
+};
+
+}  // namespace kvorum::cluster

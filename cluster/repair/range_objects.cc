@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/repair/range_objects.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "cluster/wire/keyspace_messages.h"
+
+namespace kvorum::cluster {
+
+std::optional<RangeObjects> read_range(const Core& core, const RangeLoad& range) {
+  const ScanPage page = read_resident_page(core.parts, range);
+  if (page.access == engine::Access::kNotResident) return std::nullopt;
+  return range_objects_of(core, range.keyspace, page);
+}
+
+RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage& page) {
+  RangeObjects range;
+  std::vector<ScanItem> items;
+  range.refused = page.access != engine::Access::kDone || !parse_scan_items(page.items, &items);
+  if (range.refused) return range;
+  range.end = page.done ? 0 : page.next.high;
+  range.objects.reserve(items.size());
+  Object object;
+  for (const ScanItem& item : items) {
+    const bool decoded = decode_object(item.object, object);
+    KVORUM_CHECK(decoded);
+    RangeObject& one = range.objects.emplace_back();
+    one.key = item.key;
+    one.high = item.high;
+    one.stripped = item.object;
+    one.digest = leaf_digest({item.key, {item.high, 0}, keyspace}, object, core.parts.digest_seed);
+    for (const Version& version : object.versions) {
+      one.newest_ms = std::max(one.newest_ms, version.dot.hlc.ms());
+    }
+  }
+  return range;
+}
+
+std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, MemberIndex peer) {
+  const ClusterView& view = *core.view;
+  const auto former = core.parts.is_moving() ? core.parts.former->list() : nullptr;
+  std::vector<uint32_t> shared;
+  for (uint32_t partition = 0; partition < view.ring.partitions(); ++partition) {
+    bool both = view.is_primary(core.self(), keyspace, partition) &&
+                view.is_primary(peer, keyspace, partition);
+    if (!both && former) {
+      const Holders holders = holders_of(view, *former, keyspace, partition);
+      both = std::find(holders.begin(), holders.end(), core.self()) != holders.end() &&
+             std::find(holders.begin(), holders.end(), peer) != holders.end();
+    }
+    if (both) shared.push_back(partition);
+  }
+  return shared;
+}
+
+bool drives(MemberIndex a, MemberIndex b, uint32_t partition) {
+  return ((uint32_t{a} + b + partition) % 2 == 0) == (a < b);
+}
+
+uint64_t roots_digest(const Core& core, uint8_t keyspace, const std::vector<uint32_t>& partitions) {
+  std::string roots;
+  for (const uint32_t partition : partitions) {
+    put_u32(roots, partition);
+    put_u64(roots, core.parts.table->digest(keyspace, partition));
+  }
+  return hash_seeded(roots, core.parts.digest_seed);
+}
+
+ExchangeParty party_of(const Core& core, Now now) {
+  const bool whole = core.parts.whole == nullptr || core.parts.whole->missing() == 0;
+  return {core.self_id(), core.parts.current_incarnation(), core.parts.clock->reading(now.wall_ms),
+          whole};
+}
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The objects of a stretch of a partition, as both sides of an exchange compare them: keys with
+// their versions but without values, and their leaf digests. Also which partitions two members
+// share. Private to the anti-entropy machines.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/machine/core.h"
+#include "cluster/machine/scan_page.h"
+#include "cluster/wire/anti_entropy_messages.h"
+
+namespace kvorum::cluster {
+
+struct RangeObject {
+  std::string key;
+  uint64_t high = 0;       // of its position
+  std::string stripped;    // portable form without values
+  uint64_t digest = 0;     // 0: nothing but a vector
+  uint64_t newest_ms = 0;  // of its dots
+};
+
+struct RangeObjects {
+  bool refused = false;              // the store could not be read
+  uint64_t end = 0;                  // exclusive; 0: the end that was asked for
+  std::vector<RangeObject> objects;  // in position order
+};
+
+// What is resident; nothing where the store has to be read first.
+std::optional<RangeObjects> read_range(const Core& core, const RangeLoad& range);
+RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage& page);
+
+// Partitions that this node and the peer hold, ascending: of which both are primaries, or were
+// before the configuration changed and copies still follow (former_placements.h).
+std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, MemberIndex peer);
+// Whether a, not b, drives the exchanges of a partition: each does so for every other one.
+bool drives(MemberIndex a, MemberIndex b, uint32_t partition);
+// Of these partitions and their roots.
+uint64_t roots_digest(const Core& core, uint8_t keyspace, const std::vector<uint32_t>& partitions);
+
+// Who this node is, in an exchange that begins now.
+ExchangeParty party_of(const Core& core, Now now);
+
+}  // namespace kvorum::cluster

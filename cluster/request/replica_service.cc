@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/request/replica_service.h"
+
+#include <algorithm>
+
+#include "cluster/copies/claim_times.h"
+#include "cluster/machine/large_frames.h"
+#include "cluster/version/context.h"
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr size_t kRefusedMax = 1024;
+constexpr uint64_t kRefusedUs = 1'000'000;  // for what ends it to come
+constexpr uint64_t kContestMs = 500;
+
+bool has_retried_twin(const Object& object, const Version& version) {
+  return version.origin != 0 &&
+         std::any_of(object.versions.begin(), object.versions.end(), [&](const Version& other) {
+           return other.retried && other.origin == version.origin && !(other.dot == version.dot);
+         });
+}
+
+// What a replica keeps that a blind write did not cover: the vector of all of it, for the
+// coordinator's second write. Replicas never extend a context themselves. A write that was replaced
+// before it came, as the twin of another one, must not cover what replaced it. Nor must it cover
+// its own twin that was retried, unseen: who has read that one, and replaces it, replaces both.
+bool keeps_uncovered(const Object& merged, const Object& incoming) {
+  if (std::any_of(incoming.versions.begin(), incoming.versions.end(), [&](const Version& version) {
+        return merged.find_spent(version.origin) != nullptr || has_retried_twin(merged, version);
+      })) {
+    return false;
+  }
+  return std::any_of(merged.versions.begin(), merged.versions.end(),
+                     [&](const Version& version) { return !incoming.find(version.dot); });
+}
+
+}  // namespace
+
+bool ReplicaService::on_read(MemberIndex from, const Frame& frame, Now now) {
+  ReplicaRead message;
+  if (!parse_replica_read(frame, &message)) return false;
+  if (message.claimant != 0 && !claim(from, frame, message, now)) return true;
+  return serve_read(from, frame, message, now);
+}
+
+// The claim comes before the reading, so that whatever is read is all there is.
+bool ReplicaService::serve_read(MemberIndex from, const Frame& frame, const ReplicaRead& message,
+                                Now now) {
+  ++core_.counters.replica_reads;
+  // Exchanges want whole objects; clients' reads mostly the digest.
+  if (!message.full) core_.latency.count_served();
+  if (message.hinted) {
+    read_hinted(from, frame.head.operation, message);
+    return true;
+  }
+  const Claims* const claims = core_.parts.claims;
+  const engine::Access access = core_.read_own(message.key, [&](Record& record) {
+    ReplicaReadReply reply;
+    reply.full = message.full;
+    reply.whole = core_.is_whole(message.key);
+    reply.is_new = !reply.whole && core_.is_new(message.key);
+    reply.attempt = message.attempt;
+    reply.contested = claims != nullptr && claims->contested(message.key.position, now_ms(now));
+    if (record.object.empty()) reply.verdict = ReplicaVerdict::kAbsent;
+    if (message.full || record.object.empty()) reply.frontier = core_.frontier_of(message.key);
+    reply.digest = versions_digest(record.object);
+    core_.outgoing.clear();
+    if (message.full) encode_object(record.object, core_.outgoing);
+    send_replica_read_reply(core_, from, frame.head.operation, reply);
+  });
+  if (access == engine::Access::kNotResident) {
+    wait_for_object(from, frame, message.key, now);
+  } else if (access != engine::Access::kDone) {
+    refuse(from, frame.head);
+  }
+  return true;
+}
+
+bool ReplicaService::claim(MemberIndex from, const Frame& frame, const ReplicaRead& message,
+                           Now now) {
+  const MemberIndex claimant = core_.view->find_id(message.claimant);
+  if (core_.parts.claims == nullptr || claimant == kNoMember) return true;
+  const MemberIndex holder = core_.parts.claims->take(
+      message.key.position, {claimant, now_ms(now), now_ms(now) + message.claim_ms});
+  if (holder == kNoMember) return true;
+  refused_.push_back({from, frame.head.operation, message.attempt, now.steady_us});
+  if (refused_.size() > kRefusedMax) refused_.pop_front();
+  ReplicaReadReply reply;
+  reply.verdict = ReplicaVerdict::kClaimed;
+  reply.attempt = message.attempt;
+  reply.holder = core_.id_of(holder);
+  put_replica_read_reply(core_.outbox.frames(from), frame.head.operation, reply);
+  return false;
+}
+
+void ReplicaService::end_claim(const Refused& claim, Position position, NodeId claimant) {
+  const MemberIndex member = core_.view->find_id(claimant);
+  if (core_.parts.claims == nullptr || member == kNoMember) return;
+  while (!refused_.empty() && refused_.front().time_us + kRefusedUs < claim.time_us) {
+    refused_.pop_front();
+  }
+  const auto found = std::find_if(refused_.begin(), refused_.end(),
+                                  [&](const Refused& refused) { return refused.is(claim); });
+  if (found != refused_.end()) {
+    refused_.erase(found);
+  } else {
+    core_.parts.claims->release(position, member);
+  }
+}
+
+bool ReplicaService::on_unclaim(MemberIndex from, const Frame& frame, Now now) {
+  Unclaim message;
+  if (!parse_unclaim(frame, &message)) return false;
+  end_claim({from, frame.head.operation, message.attempt, now.steady_us}, message.position,
+            message.claimant);
+  return true;
+}
+
+// Whoever has claimed the key read it before this blind write came, and is going to write beside
+// it.
+bool ReplicaService::claimed_by_other(const KeyRef& key, const Object& incoming, Now now) const {
+  if (core_.parts.claims == nullptr) return false;
+  const MemberIndex holder = core_.parts.claims->holder(key.position, now_ms(now));
+  if (holder == kNoMember) return false;
+  const NodeId id = core_.id_of(holder);
+  return std::none_of(incoming.versions.begin(), incoming.versions.end(),
+                      [&](const Version& version) { return version.dot.actor.node == id; });
+}
+
+// A blind write beside another one, and what was claimed beside a blind write: the blind one is
+// going to be done once more.
+void ReplicaService::note_contest(const ReplicaWrite& message, const Object& merged, Now now) {
+  if (core_.parts.claims == nullptr || merged.versions.size() < 2) return;
+  if (!message.blind && message.releases == 0) return;
+  core_.parts.claims->note_contest(message.key.position, now_ms(now) + kContestMs);
+}
+
+void ReplicaService::read_hinted(MemberIndex from, SlotId operation, const ReplicaRead& message) {
+  Object hinted;
+  std::string storage;
+  ReplicaReadReply reply;
+  reply.full = true;
+  reply.attempt = message.attempt;
+  core_.outgoing.clear();
+  if (!core_.read_hints(message.key, &hinted, &storage)) {
+    reply.verdict = ReplicaVerdict::kNotHeld;
+  } else {
+    encode_object(hinted, core_.outgoing);
+    reply.digest = versions_digest(hinted);
+  }
+  send_replica_read_reply(core_, from, operation, reply);
+}
+
+// Under the key's lock. False where nothing is to be stored.
+bool ReplicaService::merge_in(Record& record, const ReplicaWrite& message, Object& incoming,
+                              AwaitedCommit& answer) {
+  if (record.object.empty() && incoming.empty()) return false;
+  const Core::Merging merging = core_.merge_in(record, message.key, incoming, message.frontier);
+  if (merging.dead_of_incoming > 0) {
+    answer.reply.verdict = ReplicaVerdict::kDead;
+    answer.reply.frontier = core_.frontier_of(message.key);
+    if (incoming.empty()) return merging.dead_of_own > 0;
+  }
+  const bool taken = answer.reply.verdict != ReplicaVerdict::kDead;
+  const bool claimed = answer.reply.verdict == ReplicaVerdict::kUncovered;
+  if (taken && message.blind && (claimed || keeps_uncovered(record.object, incoming))) {
+    answer.reply.verdict = ReplicaVerdict::kUncovered;
+    encode_context(Context{record.object.vector, {}}, answer.vector_bytes);
+  }
+  return true;
+}
+
+bool ReplicaService::on_write(MemberIndex from, const Frame& frame, Now now) {
+  ReplicaWrite message;
+  Object incoming;
+  if (!parse_replica_write(frame, &message) ||
+      !decode_object(message.object, incoming, frame.owner)) {
+    return false;
+  }
+  ++core_.counters.replica_writes;
+  if (!message.repair) core_.latency.count_served();
+  core_.observe(incoming, now);
+  if (message.hint_for != 0 && message.hint_for != core_.self_id()) {
+    write_hinted(from, frame.head.operation, message, incoming);
+    return true;
+  }
+  AwaitedCommit answer;
+  if (message.blind && claimed_by_other(message.key, incoming, now)) {
+    answer.reply.verdict = ReplicaVerdict::kUncovered;
+  }
+  const auto change = [&](Record& record) {
+    const bool changed = merge_in(record, message, incoming, answer);
+    note_contest(message, record.object, now);
+    return changed;
+  };
+  const engine::UpdateResult result = core_.update_own(message.key, change, message.repair);
+  if (result.access == engine::Access::kNotResident) {
+    wait_for_object(from, frame, message.key, now);
+    return true;
+  }
+  if (message.releases != 0) {
+    end_claim({from, frame.head.operation, message.attempt, now.steady_us}, message.key.position,
+              message.releases);
+  }
+  if (result.access != engine::Access::kDone) {
+    refuse(from, frame.head);
+    return true;
+  }
+  answer.reply.second = message.second;
+  if (result.ticket <= core_.parts.table->committed()) {
+    answer.reply.vector = answer.vector_bytes;
+    put_replica_write_reply(core_.outbox.frames(from), frame.head.operation, answer.reply);
+    return true;
+  }
+  answer.ticket = result.ticket;
+  answer.reply_to = from;
+  answer.reply_operation = frame.head.operation;
+  core_.awaited_commits.push_back(std::move(answer));
+  return true;
+}
+
+void ReplicaService::write_hinted(MemberIndex from, SlotId operation, const ReplicaWrite& message,
+                                  const Object& incoming) {
+  AwaitedCommit answer;
+  answer.reply.second = message.second;
+  answer.reply_to = from;
+  answer.reply_operation = operation;
+  const engine::UpdateResult result = core_.hints.store({message.hint_for, message.key}, incoming);
+  if (result.access == engine::Access::kDone) {
+    ++core_.counters.hints_stored;
+  } else {
+    answer.reply.verdict = ReplicaVerdict::kRefused;
+  }
+  // A hint is a vote once it is kept under the sync policy, as an object is.
+  if (result.ticket > core_.hints.committed()) {
+    answer.ticket = result.ticket;
+    core_.awaited_hint_commits.push_back(std::move(answer));
+    return;
+  }
+  put_replica_write_reply(core_.outbox.frames(from), operation, answer.reply);
+}
+
+void ReplicaService::wait_for_object(MemberIndex from, const Frame& frame, const KeyRef& key,
+                                     Now now) {
+  SlotId id;
+  Operation& operation = core_.operations.acquire(&id);
+  operation.begin(Operation::Kind::kReplicaFrame, now);
+  operation.reply_to = from;
+  operation.frame = frame.head;
+  if (frame.owner != nullptr) {
+    operation.payload_body = {*frame.owner, frame.payload};
+  } else {
+    operation.payload.assign(frame.payload);
+  }
+  core_.count_held(operation);
+  core_.load(id, operation, key);
+}
+
+void ReplicaService::refuse(MemberIndex from, const FrameHead& head) {
+  if (head.type == MessageType::kReplicaRead) {
+    ReplicaReadReply reply;
+    reply.verdict = ReplicaVerdict::kRefused;
+    reply.attempt = static_cast<uint8_t>(head.flags >> kAttemptShift);
+    put_replica_read_reply(core_.outbox.frames(from), head.operation, reply);
+    return;
+  }
+  ReplicaWriteReply reply;
+  reply.verdict = ReplicaVerdict::kRefused;
+  reply.second = head.flags & kWriteSecond;
+  put_replica_write_reply(core_.outbox.frames(from), head.operation, reply);
+}
+
+void ReplicaService::on_loaded(SlotId id, Operation& operation, bool ok, Now now) {
+  const std::string payload = std::move(operation.payload);
+  const SharedView body = std::move(operation.payload_body);
+  Frame frame{operation.frame, payload};
+  if (!body.empty()) {
+    frame.payload = body.bytes;
+    frame.owner = &body.owner;
+  }
+  const MemberIndex from = operation.reply_to;
+  core_.release(id);
+  if (!ok) {
+    refuse(from, frame.head);
+  } else if (frame.head.type == MessageType::kReplicaRead) {
+    ReplicaRead message;
+    // Its claim was taken when it came.
+    if (parse_replica_read(frame, &message)) serve_read(from, frame, message, now);
+  } else {
+    on_write(from, frame, now);
+  }
+}
+
+void ReplicaService::on_committed(std::deque<AwaitedCommit>& waiting, Commit commit,
+                                  FunctionRef<void(SlotId operation)> on_own_vote) {
+  for (size_t left = waiting.size(); left > 0; --left) {
+    if (commit.ok && waiting.front().ticket > commit.ticket) return;
+    AwaitedCommit answer = std::move(waiting.front());
+    waiting.pop_front();
+    if (answer.operation != 0) {
+      on_own_vote(answer.operation);
+      continue;
+    }
+    if (!commit.ok) answer.reply.verdict = ReplicaVerdict::kRefused;
+    answer.reply.vector = answer.vector_bytes;
+    put_replica_write_reply(core_.outbox.frames(answer.reply_to), answer.reply_operation,
+                            answer.reply);
+  }
+}
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// This node as a replica: serves other coordinators' reads and writes of its own copies and of the
+// hints that it keeps. A write is acknowledged once it is committed under the sync policy. Private
+// to cluster/; owned by the coordinator.
+#pragma once
+
+#include "cluster/machine/core.h"
+
+namespace kvorum::cluster {
+
+class ReplicaService {
+ public:
+  explicit ReplicaService(Core& core) : core_(core) {}
+
+  // False where the frame is malformed.
+  bool on_read(MemberIndex from, const Frame& frame, Now now);
+  bool on_write(MemberIndex from, const Frame& frame, Now now);
+  // Says no to a read or a write.
+  void refuse(MemberIndex from, const FrameHead& head);
+  bool on_unclaim(MemberIndex from, const Frame& frame, Now now);
+  // Answers what waited in one of core's two queues for a commit. Own votes go to on_own_vote.
+  struct Commit {
+    engine::Ticket ticket;
+    bool ok;
+  };
+  void on_committed(std::deque<AwaitedCommit>& waiting, Commit commit,
+                    FunctionRef<void(SlotId operation)> on_own_vote);
+  // The frame that waited for its object runs again, or is refused where loading failed.
+  void on_loaded(SlotId id, Operation& operation, bool ok, Now now);
+
+ private:
+  // A claim that was refused: what ends it must not end another one.
+  struct Refused {
+    MemberIndex from;
+    SlotId operation;
+    uint8_t attempt;
+    uint64_t time_us;
+
+    bool is(const Refused& other) const {
+      return from == other.from && operation == other.operation && attempt == other.attempt;
+    }
+  };
+  bool serve_read(MemberIndex from, const Frame& frame, const ReplicaRead& message, Now now);
+  bool claim(MemberIndex from, const Frame& frame, const ReplicaRead& message, Now now);
+  void end_claim(const Refused& claim, Position position, NodeId claimant);
+  bool claimed_by_other(const KeyRef& key, const Object& incoming, Now now) const;
+  void note_contest(const ReplicaWrite& message, const Object& merged, Now now);
+  void read_hinted(MemberIndex from, SlotId operation, const ReplicaRead& message);
+  // The verdict is kUncovered already where the key is claimed.
+  bool merge_in(Record& record, const ReplicaWrite& message, Object& incoming,
+                AwaitedCommit& answer);
+  void write_hinted(MemberIndex from, SlotId operation, const ReplicaWrite& message,
+                    const Object& incoming);
+  void wait_for_object(MemberIndex from, const Frame& frame, const KeyRef& key, Now now);
+
+  Core& core_;
+  std::deque<Refused> refused_;
+};
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/ring/cluster_view.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+
+namespace kvorum::cluster {
+
+std::span<const MemberIndex> ClusterView::primaries(uint8_t keyspace, uint32_t partition) const {
+  const auto list = ring.preference_list(partition);
+  return list.first(std::min<size_t>(quorum(keyspace).n, list.size()));
+}
+
+bool ClusterView::is_primary(MemberIndex member, uint8_t keyspace, uint32_t partition) const {
+  const auto list = primaries(keyspace, partition);
+  return std::find(list.begin(), list.end(), member) != list.end();
+}
+
+MemberIndex ClusterView::find_name(std::string_view name) const {
+  for (size_t index = 0; index < members.size(); ++index) {
+    if (members[index].name == name) return static_cast<MemberIndex>(index);
+  }
+  return kNoMember;
+}
+
+MemberIndex ClusterView::find_id(NodeId id) const {
+  for (size_t index = 0; index < members.size(); ++index) {
+    if (members[index].id == id) return static_cast<MemberIndex>(index);
+  }
+  return kNoMember;
+}
+
+uint64_t ClusterView::hash() const {
+  std::string text;
+  put_u64(text, cluster_id);
+  put_u8(text, static_cast<uint8_t>(partitioner));
+  for (const Member& member : members) {
+    put_u64(text, member.id);
+    put_u32(text, member.weight);
+    put_bytes(text, member.rack);
+    put_bytes(text, member.zone);
+  }
+  for (const MemberIndex owner : ring.owners()) put_u16(text, owner);
+  for (const KeyspacePolicy& policy : keyspaces) {
+    for (const uint8_t number : {policy.db, policy.n, policy.r, policy.w}) put_u8(text, number);
+    put_u8(text, static_cast<uint8_t>(policy.conflicts));
+    put_u8(text, policy.sloppy);
+    put_u8(text, static_cast<uint8_t>(policy.writes_when_short));
+    put_u8(text, static_cast<uint8_t>(policy.reads_when_short));
+  }
+  return xxh64(text);
+}
+
+uint64_t ClusterView::exchange_hash() const {
+  std::string text;
+  put_u64(text, cluster_id);
+  put_u8(text, static_cast<uint8_t>(partitioner));
+  put_u32(text, ring.partitions());
+  for (const KeyspacePolicy& policy : keyspaces) {
+    put_u8(text, static_cast<uint8_t>(policy.conflicts));
+  }
+  return xxh64(text);
+}
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who owns which partition: pure functions from members (ids, weights, racks, zones) to owners.
+// Shares follow the weights within one partition; any `spread` neighbours on the ring, across its
+// wrap too, are distinct nodes, zones and racks where there are enough of them; the order looks
+// random, so that a failed node's load falls on many others. A newcomer takes its share, a little
+// from everyone, and nothing else moves. Called by Ring only, when a view is built.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cluster/ring/member.h"
+
+namespace kvorum::cluster {
+
+inline constexpr uint32_t kPartitionsMax = 16384;
+
+struct RingShape {
+  uint32_t partitions = 256;  // a power of two, fixed for the life of the cluster
+  uint32_t spread = 4;        // neighbours that should be distinct: the largest n, and one more
+
+  bool operator==(const RingShape&) const = default;
+};
+
+// The number of partitions each member should own: Q * weight / total, rounded so that they add up.
+std::vector<uint32_t> fair_shares(std::span<const Member> members, uint32_t partitions);
+
+std::vector<MemberIndex> place_founders(std::span<const Member> founders, RingShape shape);
+
+// `owners` belong to all members but the last, who joins.
+std::vector<MemberIndex> place_newcomer(std::vector<MemberIndex> owners,
+                                        std::span<const Member> members, RingShape shape);
+
+// Shares and neighbourhoods that could be better, one sentence each.
+std::vector<std::string> placement_problems(std::span<const MemberIndex> owners,
+                                            std::span<const Member> members, uint32_t spread);
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/ring/ring.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/check.h"
+
+namespace kvorum::cluster {
+
+Ring::Ring(std::vector<MemberIndex> owners, std::span<const Member> members, RingShape shape)
+    : shape_(shape),
+      partition_bits_(std::countr_zero(shape.partitions)),
+      members_(members.size()),
+      owners_(std::move(owners)) {
+  fill_preference_lists(members);
+}
+
+Ring Ring::found(std::span<const Member> founders, RingShape shape) {
+  return Ring(place_founders(founders, shape), founders, shape);
+}
+
+Ring Ring::build(std::span<const Member> members_in_history_order, size_t founders,
+                 RingShape shape) {
+  KVORUM_CHECK(founders > 0 && founders <= members_in_history_order.size());
+  Ring ring = found(members_in_history_order.first(founders), shape);
+  for (size_t count = founders + 1; count <= members_in_history_order.size(); ++count) {
+    ring = ring.joined(members_in_history_order.first(count));
+  }
+  return ring;
+}
+
+Ring Ring::joined(std::span<const Member> members) const {
+  KVORUM_CHECK(members.size() == members_ + 1);
+  return Ring(place_newcomer(owners_, members, shape_), members, shape_);
+}
+
+void Ring::fill_preference_lists(std::span<const Member> members) {
+  std::vector<MemberIndex> idle;  // own nothing: last in every list
+  for (size_t index = 0; index < members_; ++index) {
+    const auto member = static_cast<MemberIndex>(index);
+    if (std::find(owners_.begin(), owners_.end(), member) == owners_.end()) idle.push_back(member);
+  }
+  std::sort(idle.begin(), idle.end(),
+            [&](MemberIndex a, MemberIndex b) { return members[a].id < members[b].id; });
+
+  preferences_.reserve(owners_.size() * members_);
+  std::vector<uint32_t> met(members_, 0);  // the last walk that met a member, plus one
+  const size_t owning = members_ - idle.size();
+  for (uint32_t partition = 0; partition < owners_.size(); ++partition) {
+    size_t found = 0;
+    for (size_t step = 0; found < owning; ++step) {
+      const MemberIndex owner = owners_[(partition + step) & (owners_.size() - 1)];
+      if (met[owner] == partition + 1) continue;
+      met[owner] = partition + 1;
+      preferences_.push_back(owner);
+      ++found;
+    }
+    preferences_.insert(preferences_.end(), idle.begin(), idle.end());
+  }
+}
+
+Position Ring::start_of(uint32_t partition) const {
+  return {partition_bits_ == 0 ? 0 : uint64_t{partition} << (64 - partition_bits_), 0};
+}
+
+Position Ring::end_of(uint32_t partition) const {
+  const uint64_t width_minus_one = partition_bits_ == 0 ? ~0ULL : ~0ULL >> partition_bits_;
+  return {start_of(partition).high | width_minus_one, ~0ULL};
+}
+
+std::vector<std::string> validate(const Ring& ring, std::span<const Member> members) {
+  for (const MemberIndex owner : ring.owners()) {
+    if (owner >= members.size()) return {"a partition belongs to nobody"};
+  }
+  std::vector<std::string> problems =
+      placement_problems(ring.owners(), members, ring.shape().spread);
+  for (uint32_t partition = 0; partition < ring.partitions(); ++partition) {
+    const auto list = ring.preference_list(partition);
+    std::vector<bool> met(members.size(), false);
+    for (const MemberIndex member : list) {
+      if (member < met.size()) met[member] = true;
+    }
+    const bool complete = std::all_of(met.begin(), met.end(), [](bool is_met) { return is_met; });
+    if (!complete || list.size() != members.size() || list.front() != ring.owner(partition)) {
+      problems.push_back("the preference list of partition " + std::to_string(partition) +
+                         " is incomplete");
+    }
+  }
+  return problems;
+}
+
+}  // namespace kvorum::cluster

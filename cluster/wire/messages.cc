@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/wire/messages.h"
+
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr size_t kChecksummedFrom = 8;
+
+void put_position(FrameFront& front, Position position) {
+  put_u64(front, position.high);
+  put_u64(front, position.low);
+}
+
+KeyRef get_key(ByteReader& reader, uint8_t keyspace) {
+  KeyRef key;
+  key.position.high = reader.u64();
+  key.position.low = reader.u64();
+  key.key = reader.bytes();
+  key.keyspace = keyspace;
+  return key;
+}
+
+bool valid_key(const KeyRef& key) {
+  return key.keyspace < kKeyspacesMax && key.key.size() <= kKeyBytesMax;
+}
+
+constexpr uint16_t attempt_bits(uint8_t attempt) {
+  return static_cast<uint16_t>(attempt << kAttemptShift);
+}
+
+constexpr uint8_t attempt_of(const Frame& frame) {
+  return static_cast<uint8_t>(frame.head.flags >> kAttemptShift);
+}
+
+FrameHead write_head(SlotId operation, const ReplicaWrite& message) {
+  uint16_t flags = 0;
+  if (message.blind) flags |= kWriteBlind;
+  if (message.repair) flags |= kWriteRepair;
+  if (message.second) flags |= kWriteSecond;
+  if (message.hint_for != 0) flags |= kWriteHinted;
+  if (message.frontier != Hlc{}) flags |= kWriteFrontier;
+  if (message.releases != 0) flags |= kWriteReleases;
+  flags |= attempt_bits(message.attempt);
+  return {MessageType::kReplicaWrite, message.key.keyspace, flags, operation};
+}
+
+void put_write_front(std::string& out, const ReplicaWrite& message) {
+  put_bytes(out, message.key.key);
+  if (message.hint_for != 0) put_u64(out, message.hint_for);
+  if (message.frontier != Hlc{}) put_u64(out, message.frontier.value);
+  if (message.releases != 0) put_u64(out, message.releases);
+}
+
+}  // namespace
+
+void FrameWriter::finish() {
+  const size_t size = batch_.size() - start_;
+  KVORUM_CHECK(size <= kFrameBytesMax);
+  const uint32_t length = static_cast<uint32_t>(size - kFrameLengthBytes);
+  const uint32_t checksum =
+      checksum32({batch_.data() + start_ + kChecksummedFrom, size - kChecksummedFrom});
+  std::memcpy(batch_.data() + start_, &length, 4);
+  std::memcpy(batch_.data() + start_ + 4, &checksum, 4);
+}
+
+FrameStatus parse_frame(std::string_view bytes, Frame* frame, size_t* size) {
+  ByteReader reader(bytes);
+  const uint32_t length = reader.u32();
+  *size = kFrameHeadBytes;
+  if (!reader.ok()) return FrameStatus::kNeedMore;
+  if (length > kFrameBytesMax) return FrameStatus::kTooLong;
+  if (length < kFrameHeadBytes - kFrameLengthBytes) return FrameStatus::kDamaged;
+  *size = kFrameLengthBytes + length;
+  if (bytes.size() < *size) return FrameStatus::kNeedMore;
+  const std::string_view checked = bytes.substr(kChecksummedFrom, *size - kChecksummedFrom);
+  if (reader.u32() != checksum32(checked)) return FrameStatus::kDamaged;
+  frame->head.type = static_cast<MessageType>(reader.u8());
+  frame->head.keyspace = reader.u8();
+  frame->head.flags = reader.u16();
+  frame->head.operation = reader.u64();
+  frame->payload = bytes.substr(kFrameHeadBytes, *size - kFrameHeadBytes);
+  return FrameStatus::kFrame;
+}
+
+bool peek_key(const Frame& frame, KeyRef* key) {
+  const bool forward = frame.head.type == MessageType::kForward;
+  if (!forward && frame.head.type != MessageType::kReplicaRead &&
+      frame.head.type != MessageType::kReplicaWrite) {
+    return false;
+  }
+  ByteReader reader(frame.payload);
+  if (forward) reader.u32();  // the envelope's
+  key->position.high = reader.u64();
+  key->position.low = reader.u64();
+  key->keyspace = frame.head.keyspace;
+  return reader.ok() && key->keyspace < kKeyspacesMax;
+}
+
+void put_probe(std::string& batch, MessageType type, uint64_t asked_us) {
+  FrameWriter(batch, {type, 0, 0, asked_us}).finish();
+}
+
+void put_replica_read(std::string& batch, SlotId operation, const ReplicaRead& message) {
+  uint16_t flags = 0;
+  if (message.full) flags |= kReadFull;
+  if (message.hinted) flags |= kReadHinted;
+  if (message.claimant != 0) flags |= kReadClaims;
+  flags |= attempt_bits(message.attempt);
+  FrameFront front({MessageType::kReplicaRead, message.key.keyspace, flags, operation});
+  put_position(front, message.key.position);
+  FrameWriter frame(batch, front);
+  put_bytes(batch, message.key.key);
+  if (message.claimant != 0) {
+    put_u64(batch, message.claimant);
+    put_u32(batch, message.claim_ms);
+  }
+  frame.finish();
+}
+
+bool parse_replica_read(const Frame& frame, ReplicaRead* message) {
+  ByteReader reader(frame.payload);
+  message->key = get_key(reader, frame.head.keyspace);
+  message->full = frame.head.flags & kReadFull;
+  message->hinted = frame.head.flags & kReadHinted;
+  message->attempt = attempt_of(frame);
+  const bool claims = frame.head.flags & kReadClaims;
+  message->claimant = claims ? reader.u64() : 0;
+  message->claim_ms = claims ? reader.u32() : 0;
+  return reader.ok() && reader.done() && valid_key(message->key);
+}
+
+void put_replica_read_reply(std::string& batch, SlotId operation, const ReplicaReadReply& message) {
+  uint16_t flags = message.full ? kReadFull : 0;
+  if (!message.whole) flags |= kReadNotWhole;
+  if (message.is_new) flags |= kReadNew;
+  if (message.frontier != Hlc{}) flags |= kReadFrontier;
+  if (message.contested) flags |= kReadContested;
+  flags |= attempt_bits(message.attempt);
+  FrameFront front({MessageType::kReplicaReadReply, 0, flags, operation});
+  put_u8(front, static_cast<uint8_t>(message.verdict));
+  put_u64(front, message.digest);
+  if (message.verdict == ReplicaVerdict::kClaimed) put_u64(front, message.holder);
+  if (message.frontier != Hlc{}) put_u64(front, message.frontier.value);
+  FrameWriter frame(batch, front);
+  if (!message.object.empty()) batch.append(message.object);
+  frame.finish();
+}
+
+bool parse_replica_read_reply(const Frame& frame, ReplicaReadReply* message) {
+  ByteReader reader(frame.payload);
+  const uint8_t verdict = reader.u8();
+  message->verdict = static_cast<ReplicaVerdict>(verdict);
+  message->digest = reader.u64();
+  message->holder = message->verdict == ReplicaVerdict::kClaimed ? reader.u64() : 0;
+  message->contested = frame.head.flags & kReadContested;
+  message->attempt = attempt_of(frame);
+  message->frontier.value = frame.head.flags & kReadFrontier ? reader.u64() : 0;
+  message->object = reader.rest();
+  message->owner = frame.owner;
+  message->full = frame.head.flags & kReadFull;
+  message->whole = !(frame.head.flags & kReadNotWhole);
+  message->is_new = frame.head.flags & kReadNew;
+  return reader.ok() && (verdict <= static_cast<uint8_t>(ReplicaVerdict::kNotHeld) ||
+                         message->verdict == ReplicaVerdict::kClaimed);
+}
+
+void put_replica_write(std::string& batch, SlotId operation, const ReplicaWrite& message) {
+  FrameFront front(write_head(operation, message));
+  put_position(front, message.key.position);
+  FrameWriter frame(batch, front);
+  put_write_front(batch, message);
+  batch.append(message.object);
+  frame.finish();
+}
+
+bool parse_replica_write(const Frame& frame, ReplicaWrite* message) {
+  ByteReader reader(frame.payload);
+  message->key = get_key(reader, frame.head.keyspace);
+  message->blind = frame.head.flags & kWriteBlind;
+  message->repair = frame.head.flags & kWriteRepair;
+  message->second = frame.head.flags & kWriteSecond;
+  message->hint_for = frame.head.flags & kWriteHinted ? reader.u64() : 0;
+  message->frontier.value = frame.head.flags & kWriteFrontier ? reader.u64() : 0;
+  message->releases = frame.head.flags & kWriteReleases ? reader.u64() : 0;
+  message->attempt = attempt_of(frame);
+  message->object = reader.rest();
+  return reader.ok() && valid_key(message->key);
+}
+
+void put_replica_write_reply(std::string& batch, SlotId operation,
+                             const ReplicaWriteReply& message) {
+  const uint16_t flags = message.second ? kWriteSecond : 0;
+  FrameFront front({MessageType::kReplicaWriteReply, 0, flags, operation});
+  put_u8(front, static_cast<uint8_t>(message.verdict));
+  if (message.verdict == ReplicaVerdict::kDead) put_u64(front, message.frontier.value);
+  FrameWriter frame(batch, front);
+  if (!message.vector.empty()) batch.append(message.vector);
+  frame.finish();
+}
+
+bool parse_replica_write_reply(const Frame& frame, ReplicaWriteReply* message) {
+  ByteReader reader(frame.payload);
+  const uint8_t verdict = reader.u8();
+  message->verdict = static_cast<ReplicaVerdict>(verdict);
+  const bool dead = message->verdict == ReplicaVerdict::kDead;
+  message->frontier.value = dead ? reader.u64() : 0;
+  message->vector = reader.rest();
+  message->second = frame.head.flags & kWriteSecond;
+  return reader.ok() && verdict <= static_cast<uint8_t>(ReplicaVerdict::kDead);
+}
+
+void put_unclaim(std::string& batch, SlotId operation, const Unclaim& message) {
+  FrameFront front({MessageType::kUnclaim, 0, attempt_bits(message.attempt), operation});
+  put_position(front, message.position);
+  put_u64(front, message.claimant);
+  FrameWriter(batch, front).finish();
+}
+
+bool parse_unclaim(const Frame& frame, Unclaim* message) {
+  ByteReader reader(frame.payload);
+  message->position.high = reader.u64();
+  message->position.low = reader.u64();
+  message->claimant = reader.u64();
+  message->attempt = attempt_of(frame);
+  return reader.ok() && reader.done();
+}
+
+}  // namespace kvorum::cluster
