@@ -41,13 +41,6 @@ struct Backlog {
   size_t total() const { return operations + keyspace_operations + awaited_commits + timers; }
 };
 
-// What a coordinator does with edits that are not begun yet. A node that stops holds them until the
-// ones before are done, so that no two nodes coordinate one key, and then hands them back: its own
-// clients' go to another coordinator, those of others are refused and given to one by who asked
-// (forwarding.h). So it is with a node whose peers are not linked yet. What nobody else can take it
-// runs all the same.
-enum class Coordination : uint8_t { kRuns, kHolds, kHandsBack };
-
 struct ScanPage;  // scan_page.h
 
 class Coordinator {

@@ -21,6 +21,13 @@ struct CoordinatorOptions {
   bool replays_hints = true;  // and the other background work: one coordinator of a node does
 };
 
+// What a coordinator does with edits that are not begun yet. A node that stops holds them until the
+// ones before are done, so that no two nodes coordinate one key, and then hands them back: its own
+// clients' go to another coordinator, those of others are refused and given to one by who asked
+// (forwarding.h). So it is with a node whose peers are not linked yet. What nobody else can take it
+// runs all the same.
+enum class Coordination : uint8_t { kRuns, kHolds, kHandsBack };
+
 // Since start; read by another thread for metrics, hence atomic there (server copies them per
 // turn).
 struct CoordinatorCounters {

@@ -22,6 +22,7 @@
 #include <optional>
 #include <vector>
 
+#include "cluster/machine/repair_wish.h"
 #include "cluster/repair/key_repair.h"
 #include "cluster/repair/range_objects.h"
 #include "cluster/repair/tree_keeper.h"

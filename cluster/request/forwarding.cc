@@ -241,8 +241,8 @@ bool Forwarding::refused(SlotId id, Operation& operation, Now now) {
   return false;
 }
 
-// By a node that does not serve the keyspace, or coordinates nothing (coordinator.h, Coordination).
-// If all do so, this node, which handed it on for that reason, has to run it.
+// By a node that does not serve the keyspace, or coordinates nothing (coordinator_options.h,
+// Coordination). If all do so, this node, which handed it on for that reason, has to run it.
 bool Forwarding::given_back(SlotId id, Operation& operation, Now now) {
   if (refused(id, operation, now)) return true;
   const InlineVector<MemberIndex, 4>& tried = operation.tried;
