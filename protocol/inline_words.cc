@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocol/inline_words.h"
 
+#include "base/ascii.h"
+
 namespace kvorum::protocol {
 namespace {
 
@@ -10,13 +12,6 @@ bool is_blank(char letter) { return letter == ' ' || (letter >= '\t' && letter <
 // one; Redis does so.
 bool ends_word(char letter) {
   return letter == ' ' || letter == '\n' || letter == '\r' || letter == '\t';
-}
-
-int hex_value(char letter) {
-  if (letter >= '0' && letter <= '9') return letter - '0';
-  if (letter >= 'a' && letter <= 'f') return letter - 'a' + 10;
-  if (letter >= 'A' && letter <= 'F') return letter - 'A' + 10;
-  return -1;
 }
 
 char escaped(char letter) {
@@ -86,9 +81,9 @@ class WordReader {
         word.push_back('\\');
         size = 1;
       }
-    } else if (rest_[1] == 'x' && rest_.size() > 3 && hex_value(rest_[2]) >= 0 &&
-               hex_value(rest_[3]) >= 0) {
-      word.push_back(static_cast<char>(hex_value(rest_[2]) * 16 + hex_value(rest_[3])));
+    } else if (rest_[1] == 'x' && rest_.size() > 3 && hex_digit(rest_[2]) >= 0 &&
+               hex_digit(rest_[3]) >= 0) {
+      word.push_back(static_cast<char>(hex_digit(rest_[2]) * 16 + hex_digit(rest_[3])));
       size = 4;
     } else {
       word.push_back(escaped(rest_[1]));

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <limits>
 
+#include "base/ascii.h"
+
 namespace kvorum::protocol {
 namespace {
 
@@ -131,16 +133,6 @@ bool reads_better_plain(const Decimal& decimal) {
   const int magnitude = std::abs(decimal.exponent);
   if (last_place >= 0) return magnitude < decimal.count + 7;
   return last_place > -7 || magnitude < 4;
-}
-
-bool equals_ignoring_case(std::string_view text, std::string_view lower) {
-  if (text.size() != lower.size()) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char letter = text[i];
-    const bool upper = letter >= 'A' && letter <= 'Z';
-    if (static_cast<char>(letter + (upper ? 'a' - 'A' : 0)) != lower[i]) return false;
-  }
-  return true;
 }
 
 }  // namespace

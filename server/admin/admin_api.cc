@@ -6,39 +6,39 @@
 #include <string_view>
 
 #include "server/admin/admin_guard.h"
-#include "server/admin/metrics.h"
-#include "server/admin/status_json.h"
+#include "server/status/metrics.h"
+#include "server/status/status_json.h"
 
 namespace kvorum::server {
 namespace {
 
 constexpr const char* kPlainText = "text/plain; charset=utf-8";
 
-HttpAnswer liveness(Node& node, const HttpRequest&) {
+HttpAnswer liveness(AdminServices& node, const HttpRequest&) {
   const std::string reason = node.stuck_reason();
   if (reason.empty()) return {200, kPlainText, "ok\n"};
   return {503, kPlainText, reason + "\n"};
 }
 
-HttpAnswer readiness(Node& node, const HttpRequest&) {
+HttpAnswer readiness(AdminServices& node, const HttpRequest&) {
   const NodeStatus status = node.status();
   if (!any_unready(status.problems)) return {200, kPlainText, "ok\n"};
   return {503, "application/json", reasons_json(status.problems)};
 }
 
-HttpAnswer metrics(Node& node, const HttpRequest&) {
+HttpAnswer metrics(AdminServices& node, const HttpRequest&) {
   return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(node.status())};
 }
 
-HttpAnswer status(Node& node, const HttpRequest&) {
+HttpAnswer status(AdminServices& node, const HttpRequest&) {
   return {200, "application/json", status_json(node.status())};
 }
 
-HttpAnswer hints(Node& node, const HttpRequest&) {
+HttpAnswer hints(AdminServices& node, const HttpRequest&) {
   return {200, "application/json", hints_json(node.status())};
 }
 
-HttpAnswer ring(Node& node, const HttpRequest& wanted) {
+HttpAnswer ring(AdminServices& node, const HttpRequest& wanted) {
   const auto key = query_value(wanted.query, "key");
   if (!key) return {200, "application/json", ring_json(node.view())};
   const auto database = query_value(wanted.query, "db");
@@ -47,11 +47,11 @@ HttpAnswer ring(Node& node, const HttpRequest& wanted) {
   return {200, "application/json", key_json(node.view(), *key, *number)};
 }
 
-HttpAnswer shown_config(Node& node, const HttpRequest&) {
+HttpAnswer shown_config(AdminServices& node, const HttpRequest&) {
   return {200, "application/json", config_json(*node.config())};
 }
 
-HttpAnswer repair_progress(Node& node, const HttpRequest&) {
+HttpAnswer repair_progress(AdminServices& node, const HttpRequest&) {
   return {200, "application/json", repair_json(node.status().repair)};
 }
 
@@ -65,7 +65,7 @@ bool optional_number(const HttpRequest& wanted, std::string_view name, uint64_t 
          static_cast<uint64_t>(*number) < end;
 }
 
-HttpAnswer begin_repair(Node& node, const HttpRequest& wanted) {
+HttpAnswer begin_repair(AdminServices& node, const HttpRequest& wanted) {
   int64_t keyspace = -1, partition = -1;
   if (!optional_number(wanted, "keyspace", kKeyspacesMax, &keyspace)) {
     return {400, "application/json", error_json("keyspace must be a number from 0 to 15")};
@@ -79,7 +79,7 @@ HttpAnswer begin_repair(Node& node, const HttpRequest& wanted) {
   return {202, "application/json", repair_json(begun)};
 }
 
-using Answer = HttpAnswer (*)(Node& node, const HttpRequest& wanted);
+using Answer = HttpAnswer (*)(AdminServices& node, const HttpRequest& wanted);
 
 struct Route {
   std::string_view path;
@@ -101,7 +101,7 @@ constexpr std::array<Route, 9> kRoutes = {{
 
 }  // namespace
 
-HttpAnswer admin_answer(Node& node, const HttpRequest& wanted) {
+HttpAnswer admin_answer(AdminServices& node, const HttpRequest& wanted) {
   const std::shared_ptr<const Config> config = node.config();
   AdminRules rules;
   rules.names = admin_names(*config);

@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "base/base64url.h"
-#include "server/admin/status_json.h"
-#include "server/hosts.h"
+#include "server/net/hosts.h"
+#include "server/status/status_json.h"
 
 namespace kvorum::server {
 namespace {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "server/admin/http.h"
-#include "server/config.h"
+#include "server/config/config.h"
 
 namespace kvorum::server {
 

@@ -17,7 +17,7 @@
 #include <chrono>
 #include <thread>
 
-#include "server/hosts.h"
+#include "server/net/hosts.h"
 
 namespace kvorum::server {
 namespace {

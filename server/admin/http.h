@@ -14,7 +14,7 @@
 
 #include "base/status.h"
 #include "cluster/ring/member.h"
-#include "server/listener.h"
+#include "server/net/listener.h"
 
 namespace kvorum::server {
 

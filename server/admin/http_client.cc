@@ -7,7 +7,7 @@
 #include <chrono>
 
 #include "server/admin/http.h"
-#include "server/logging.h"
+#include "server/process/logging.h"
 
 namespace kvorum::server {
 namespace {

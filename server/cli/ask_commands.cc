@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "server/admin/http.h"
-#include "server/admin/status_json.h"
 #include "server/cli/command_line.h"
+#include "server/status/status_json.h"
 
 namespace kvorum::server {
 namespace {

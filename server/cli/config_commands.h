@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "server/config.h"
+#include "server/config/config.h"
 
 namespace kvorum::server {
 

@@ -18,10 +18,10 @@
 #include "server/cli/child_process.h"
 #include "server/cli/command_line.h"
 #include "server/cli/dev_layout.h"
-#include "server/config.h"
-#include "server/cpu_count.h"
-#include "server/directory_lock.h"
-#include "server/listener.h"
+#include "server/config/config.h"
+#include "server/net/listener.h"
+#include "server/process/cpu_count.h"
+#include "server/process/directory_lock.h"
 
 namespace kvorum::server {
 namespace {

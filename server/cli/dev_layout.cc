@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "server/config.h"
+#include "server/config/config.h"
 
 namespace kvorum::server {
 

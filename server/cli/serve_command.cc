@@ -9,9 +9,9 @@
 #include <initializer_list>
 
 #include "server/cli/command_line.h"
-#include "server/descriptors.h"
-#include "server/logging.h"
-#include "server/node.h"
+#include "server/node/node.h"
+#include "server/process/descriptors.h"
+#include "server/process/logging.h"
 
 namespace kvorum::server {
 namespace {

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "server/config_values.h"
+#include "server/config/config_values.h"
 
 namespace kvorum::server {
 namespace {

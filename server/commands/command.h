@@ -10,15 +10,16 @@
 #include <string>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "base/function_ref.h"
 #include "base/siphash.h"
 #include "base/time.h"
 #include "cluster/ring/cluster_view.h"
 #include "protocol/error_texts.h"
 #include "server/commands/plan.h"
-#include "server/node_status.h"
-#include "server/session_state.h"
-#include "server/traffic_counts.h"
+#include "server/commands/session_state.h"
+#include "server/status/node_status.h"
+#include "server/status/traffic_counts.h"
 
 namespace kvorum::server {
 
@@ -93,7 +94,6 @@ struct CommandRow {
   bool is_subcommand() const { return name.find('|') != std::string_view::npos; }
 };
 
-bool equals_ignoring_case(std::string_view word, std::string_view lower_case);
 // Printable, without blanks: what CLIENT SETNAME takes.
 bool is_client_name(std::string_view name);
 

@@ -5,8 +5,6 @@
 
 #include <iterator>
 
-#include "server/dispatcher.h"
-
 namespace kvorum::server {
 namespace {
 

@@ -55,6 +55,9 @@ EditOutput edit_cache_cas(const EditInput& input, std::string& scratch);
 EditOutput edit_cache_count(const EditInput& input, std::string& scratch);
 EditOutput edit_cache_touch(const EditInput& input, std::string& scratch);
 
+// The edits of all command families, in the order of their codes.
+cluster::EditTable all_edits();
+
 // Parts that several edits are made of.
 EditOutput keep(uint8_t reply_code, int64_t reply_number = 0);
 EditOutput reject(std::string_view error);

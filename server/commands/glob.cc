@@ -3,12 +3,13 @@
 
 #include <utility>
 
+#include "base/ascii.h"
+
 namespace kvorum::server {
 namespace {
 
 unsigned char folded(char letter, bool ignore_case) {
-  const auto byte = static_cast<unsigned char>(letter);
-  return ignore_case && byte >= 'A' && byte <= 'Z' ? static_cast<unsigned char>(byte + 32) : byte;
+  return static_cast<unsigned char>(ignore_case ? to_lower(letter) : letter);
 }
 
 // Whether `letter` is in the class that begins behind "[" at `*at`; moves *at behind the class. A

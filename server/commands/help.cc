@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/commands/help.h"
 
+#include "base/ascii.h"
 #include "server/commands/command_table.h"
 
 namespace kvorum::server {
@@ -8,9 +9,7 @@ namespace {
 
 std::string capitals(std::string_view name) {
   std::string text(name);
-  for (char& letter : text) {
-    if (letter >= 'a' && letter <= 'z') letter = static_cast<char>(letter - ('a' - 'A'));
-  }
+  for (char& letter : text) letter = to_upper(letter);
   return text;
 }
 

@@ -7,16 +7,6 @@ namespace kvorum::server {
 
 using protocol::Reply;
 
-bool equals_ignoring_case(std::string_view word, std::string_view lower_case) {
-  if (word.size() != lower_case.size()) return false;
-  for (size_t i = 0; i < word.size(); ++i) {
-    char letter = word[i];
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter + ('a' - 'A'));
-    if (letter != lower_case[i]) return false;
-  }
-  return true;
-}
-
 std::optional<ExpiryWord> expiry_option(std::string_view option) {
   if (equals_ignoring_case(option, "ex")) return ExpiryWord{true, true, {}};
   if (equals_ignoring_case(option, "px")) return ExpiryWord{true, false, {}};

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "cluster/ring/founding.h"
-#include "server/greeting.h"
+#include "server/peers/greeting.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace kvorum::fuzz {

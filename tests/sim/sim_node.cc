@@ -90,7 +90,7 @@ void SimNode::receive(uint64_t id, std::string_view bytes) {
   });
 }
 
-// A turn of a reactor: as in server/reactor.cc, until nothing more follows from the input.
+// A turn of a reactor: as in server/node/reactor.cc, until nothing more follows from the input.
 void SimNode::after_input(size_t reactor) {
   ReactorState& state = *reactors_[reactor];
   for (size_t turn = 0;; ++turn) {

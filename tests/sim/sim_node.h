@@ -2,7 +2,7 @@
 // A node: the real coordinators, dispatchers, conversations, ObjectTable and session facts, with
 // simulated clocks, disk, commit rounds and links in the place of server/'s. Lives through many
 // sessions: a death drops all machines and keeps the disk, a start begins a session as
-// server/node.h does. Owned by a Cluster; one thread.
+// server/node/node.h does. Owned by a Cluster; one thread.
 #pragma once
 
 #include <atomic>
@@ -15,9 +15,9 @@
 #include "cluster/copies/lost_copies.h"
 #include "cluster/frontier/frontier.h"
 #include "cluster/ring/founding.h"
-#include "server/conversation.h"
-#include "server/dispatcher.h"
-#include "server/node_identity.h"
+#include "server/dispatch/conversation.h"
+#include "server/dispatch/dispatcher.h"
+#include "server/node/node_identity.h"
 #include "tests/sim/network.h"
 #include "tests/sim/sim_store.h"
 

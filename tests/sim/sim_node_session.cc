@@ -6,6 +6,7 @@
 
 #include "cluster/copies/tree_roots.h"
 #include "cluster/version/object_codec.h"
+#include "server/commands/edits.h"
 #include "tests/sim/planted.h"
 #include "tests/sim/sim_node.h"
 #include "tests/sim/sim_node_parts.h"
@@ -291,7 +292,7 @@ void SimNode::commit(CommitLine& line) {
   if (!ok) reopen_later(line);
 }
 
-// What a failed store forgets may have been counted under the incarnation, as in server/node.h.
+// What a failed store forgets may have been counted under the incarnation (server/node/node.h).
 void SimNode::renew_incarnation() { renewed_incarnation_ = rng_.next() | 1; }
 
 void SimNode::sync(CommitLine& line) {

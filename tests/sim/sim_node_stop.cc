@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a process stops and returns, as server/node.cc and server/reactor.cc do it: edits are held
-// until those that were begun are done, then handed back; the peers are told, and answer behind
-// everything that they asked; clients are let in once the links are up in both directions.
+// How a process stops and returns, as server/node/node.cc and server/node/reactor.cc do it: edits
+// are held until those that were begun are done, then handed back; the peers are told, and answer
+// behind everything that they asked; clients are let in once the links are up in both directions.
 #include "tests/sim/sim_node.h"
 #include "tests/sim/sim_node_parts.h"
 
@@ -71,9 +71,8 @@ void SimNode::look_at_stopping(std::function<void()> ended) {
              ((all == 0 && world_.network.delivered_all_of(index_)) || over)) {
     return ended();  // what the kernel has of a process that ended is delivered still
   }
-  later(kLookUs, [this, moved = std::move(ended)]() mutable {
-    look_at_stopping(std::move(moved));
-  });
+  later(kLookUs,
+        [this, moved = std::move(ended)]() mutable { look_at_stopping(std::move(moved)); });
 }
 
 // False: the frame is for a coordinator.

@@ -22,6 +22,22 @@ ROOMS = {
         'membership',
         'coordinator',
     ),
+    'server': (
+        'config',
+        'process',
+        'flow',
+        'net',
+        'access',
+        'status',
+        'commands',
+        'families',
+        'dispatch',
+        'clients',
+        'peers',
+        'admin',
+        'node',
+        'cli',
+    ),
 }
 FILES_MAX = 20
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')

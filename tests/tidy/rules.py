@@ -36,7 +36,11 @@ POSIX = re.compile(
     r'dirent|immintrin|x86intrin|arm_neon)\.h'
 )
 ASIO = re.compile(r'boost/(asio|beast)|^asio')
-ASIO_FOLDERS = ('server/', 'tests/server/')
+ASIO_FOLDERS = tuple(
+    '%sserver/%s/' % (top, room)
+    for top in ('', 'tests/')
+    for room in ('net', 'access', 'clients', 'peers', 'admin', 'node', 'cli')
+)
 
 FILE_LINES_MAX, FILE_LINES_WISHED, FUNCTION_LINES_MAX, PARAMETERS_MAX, COLUMNS_MAX = (
     500,
@@ -333,7 +337,6 @@ MIRRORED = {
     'engine': ['engine'],
     'cluster': ['cluster'],
     'server': ['server'],
-    'commands': ['server', 'commands'],
 }
 UNMIRRORED_LIST = 'tests/tidy/unmirrored.txt'
 

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a session remembers between commands: database, names, protocol version, quorum. A plain
+// value owned by its Conversation; handlers read and change it, nothing else of a session is
+// visible to them. One thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "cluster/wire/operation.h"
+#include "protocol/resp_writer.h"
+
+namespace kvorum::server {
+
+struct CommandRow;
+
+enum class Dialect : uint8_t { kResp, kMemcached };
+
+enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkipping };
+
+struct SessionState {
+  uint64_t id = 0;
+  Dialect dialect = Dialect::kResp;
+  std::string peer_address, local_address;
+
+  uint8_t keyspace = 0;
+  protocol::RespVersion resp = protocol::RespVersion::k2;
+  bool authenticated = false;
+  uint64_t login_at_us = 0;  // when the attempt to log in that waits is looked at; 0: none waits
+  std::string name, library_name, library_version;
+  uint8_t r = 0, w = 0;  // KV.QUORUM; 0: the keyspace's
+  ReplyMode reply_mode = ReplyMode::kOn;
+  bool causal = false;  // KV.CAUSAL ON
+  bool no_evict = false, no_touch = false;
+  bool closing = false;  // QUIT: no further request is read
+
+  bool has_last_service = false;
+  cluster::ServiceRecord last_service;
+
+  // What the connection holds; true only where it was just asked for (NodeFacts::each_session).
+  struct Buffers {
+    size_t input_bytes = 0, output_bytes = 0;
+    size_t replies = 0;  // that wait for their operation, or for one before them
+    size_t all_bytes = 0;
+  };
+  Buffers buffers;
+
+  const CommandRow* last_command = nullptr;
+  uint64_t started_us = 0, last_active_us = 0;
+};
+
+}  // namespace kvorum::server

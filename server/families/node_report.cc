@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/families/node_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "server/commands/command_table.h"
+#include "server/process/versions.h"
+
+namespace kvorum::server {
+namespace {
+
+using Out = std::back_insert_iterator<std::string>;
+
+std::string human_bytes(uint64_t bytes) {
+  const double number = static_cast<double>(bytes);
+  if (bytes < 1024) return fmt::format("{}B", bytes);
+  if (bytes < 1024 * 1024) return fmt::format("{:.2f}K", number / 1024);
+  if (bytes < 1024ULL * 1024 * 1024) return fmt::format("{:.2f}M", number / (1024 * 1024));
+  return fmt::format("{:.2f}G", number / (1024.0 * 1024 * 1024));
+}
+
+uint64_t port_of(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return 0;
+  uint64_t port = 0;
+  for (char digit : address.substr(colon + 1)) {
+    if (digit < '0' || digit > '9') return 0;
+    port = port * 10 + static_cast<uint64_t>(digit - '0');
+  }
+  return port;
+}
+
+void server_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out,
+                 "# Server\r\nredis_version:{}\r\nkvorum_version:{}\r\nredis_mode:standalone\r\n",
+                 kRedisVersion, status.version.empty() ? kKvorumVersion : status.version);
+  fmt::format_to(out, "os:Linux\r\narch_bits:64\r\nprocess_id:{}\r\nrun_id:{}\r\ntcp_port:{}\r\n",
+                 status.pid, status.run_id, port_of(status.redis));
+  fmt::format_to(out, "uptime_in_seconds:{}\r\nuptime_in_days:{}\r\nio_threads_active:{}\r\n",
+                 status.uptime_seconds, status.uptime_seconds / 86400, status.reactors);
+  fmt::format_to(out, "node_name:{}\r\ncluster_name:{}\r\n", status.name, status.cluster_name);
+}
+
+void clients_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Clients\r\nconnected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:0\r\n",
+                 status.clients_connected, status.clients_max);
+  const ClientMemory& clients = status.in_flight.clients;
+  fmt::format_to(out,
+                 "client_recent_max_input_buffer:{}\r\nclient_recent_max_output_buffer:{}\r\n"
+                 "client_output_closed:{}\r\n",
+                 clients.largest_input, clients.largest_output, clients.output_closed);
+}
+
+void memory_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Memory\r\nused_memory:{}\r\nused_memory_human:{}\r\n",
+                 status.memory_used_bytes, human_bytes(status.memory_used_bytes));
+  fmt::format_to(out, "used_memory_rss:{}\r\nused_memory_rss_human:{}\r\n",
+                 status.memory_resident_bytes, human_bytes(status.memory_resident_bytes));
+  fmt::format_to(out, "maxmemory:{}\r\nmaxmemory_human:{}\r\nmaxmemory_policy:{}\r\n",
+                 status.memory_max_bytes, human_bytes(status.memory_max_bytes),
+                 eviction_policy(status));
+  fmt::format_to(out, "eviction_waits:{}\r\n", status.eviction_waits);
+  const InFlightStatus& in_flight = status.in_flight;
+  fmt::format_to(out, "mem_clients_normal:{}\r\nin_flight_bytes:{}\r\nin_flight_bytes_max:{}\r\n",
+                 in_flight.clients.held_bytes, in_flight.used, in_flight.limit);
+  for (size_t kind = 0; kind < kHeldKinds; ++kind) {
+    fmt::format_to(out, "in_flight_{}:{}\r\n", kHeldNames[kind], in_flight.by_kind[kind]);
+  }
+  for (const Holder& holder : in_flight.clients.largest) {
+    fmt::format_to(out, "in_flight_holder:{} bytes={}\r\n", holder.who, holder.bytes);
+  }
+}
+
+void persistence_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Persistence\r\nloading:{}\r\nengine:{}\r\nsync:{}\r\n",
+                 status.loading ? 1 : 0, status.engine, status.sync);
+  fmt::format_to(out, "store_status:{}\r\nstore_error:{}\r\n", status.store_failed ? "err" : "ok",
+                 status.store_error);
+  fmt::format_to(out, "store_commits:{}\r\nstore_failures:{}\r\ndamaged_records:{}\r\n",
+                 status.store_commits, status.store_failures, status.damaged_records);
+  const engine::StoreFaults& storage = status.storage;
+  fmt::format_to(out, "storage_faults:{}\r\n", storage.total());
+  for (const FaultKind& kind : kFaultKinds) {
+    fmt::format_to(out, "storage_faults_{}:{}\r\n", kind.name, storage.*kind.count);
+  }
+  fmt::format_to(out, "storage_salvages:{}\r\n", storage.salvages);
+}
+
+void stats_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Stats\r\ntotal_connections_received:{}\r\ntotal_commands_processed:{}\r\n",
+                 status.connections_received, status.commands_processed);
+  fmt::format_to(out, "instantaneous_ops_per_sec:{}\r\ntotal_net_input_bytes:{}\r\n",
+                 status.commands_per_second, status.net_input_bytes);
+  fmt::format_to(out, "total_net_output_bytes:{}\r\nrejected_connections:{}\r\nexpired_keys:{}\r\n",
+                 status.net_output_bytes, status.connections_rejected, status.expired_keys);
+  fmt::format_to(out, "rejected_protected_mode:{}\r\nacl_access_denied_auth:{}\r\n",
+                 status.protected_refusals, status.logins_failed);
+  fmt::format_to(out, "evicted_keys:{}\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\n",
+                 status.counters.evicted_keys, status.keyspace_hits, status.keyspace_misses);
+}
+
+// Every node takes writes: to Redis's clients each is a master without replicas.
+void replication_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Replication\r\nrole:master\r\nconnected_slaves:0\r\nmaster_replid:{}\r\n",
+                 status.run_id);
+}
+
+void cpu_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# CPU\r\nused_cpu_sys:{:.6f}\r\nused_cpu_user:{:.6f}\r\n",
+                 status.cpu_system_seconds, status.cpu_user_seconds);
+}
+
+// To clients of Redis Cluster each node is a lone server (there is no CLUSTER command).
+void cluster_section(const NodeStatus&, Out out) {
+  fmt::format_to(out, "# Cluster\r\ncluster_enabled:0\r\n");
+}
+
+void keyspace_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Keyspace\r\n");
+  for (size_t db = 0; db < status.keys.size(); ++db) {
+    if (status.keys[db] == 0) continue;
+    fmt::format_to(out, "db{}:keys={},expires={},avg_ttl=0\r\n", db, status.keys[db],
+                   status.expiring[db]);
+  }
+}
+
+void latency_lines(const char* kind, const LatencyStatus& latency, Out out) {
+  fmt::format_to(out, "{0}_p50_us:{1}\r\n{0}_p99_us:{2}\r\n{0}_p999_us:{3}\r\n", kind,
+                 latency.recent.quantile_us(0.5), latency.recent.quantile_us(0.99),
+                 latency.recent.quantile_us(0.999));
+}
+
+void background_lines(const cluster::BackgroundReport& report, Out out) {
+  fmt::format_to(out, "background_percent:{:.1f}\r\nbackground_waits:{}\r\n", report.percent(),
+                 background_waits(report));
+  fmt::format_to(out, "foreground_p99_us:{}\r\nforeground_p99_target_us:{}\r\n", report.p99_us,
+                 report.target_us);
+}
+
+// Clients take `name=value,...` for fields of their own: no equals sign may stand in the text.
+void problem_lines(const std::vector<NodeProblem>& problems, Out out) {
+  fmt::format_to(out, "problems:{}\r\n", problems.size());
+  for (size_t i = 0; i < problems.size(); ++i) {
+    std::string text = problem_text(problems[i]);
+    std::replace(text.begin(), text.end(), '=', ' ');
+    fmt::format_to(out, "problem_{}:{}: {}\r\n", i + 1, problems[i].code, text);
+  }
+}
+
+void dynamo_section(const NodeStatus& status, Out out) {
+  const cluster::CoordinatorCounters& counters = status.counters;
+  fmt::format_to(out, "# Dynamo\r\nstate:{}\r\nmembers:{}\r\npartitions:{}\r\nhints_pending:{}\r\n",
+                 status.state(), status.members.size(), status.partitions, status.hints_pending);
+  fmt::format_to(out, "transfers_active:{}\r\ncoordinated_gets:{}\r\ncoordinated_puts:{}\r\n",
+                 status.transfers_active, counters.gets, counters.puts);
+  fmt::format_to(
+      out, "forwards:{}\r\nforward_retries:{}\r\nreplica_reads:{}\r\nreplica_writes:{}\r\n",
+      counters.forwards, counters.forward_retries, counters.replica_reads, counters.replica_writes);
+  fmt::format_to(out, "hedged_reads:{}\r\nforwards_too_late:{}\r\n", counters.hedged_reads,
+                 counters.forwards_too_late);
+  fmt::format_to(out, "edits_contended:{}\r\nreads_contested:{}\r\n", counters.edits_contended,
+                 counters.reads_contested);
+  fmt::format_to(out, "read_repairs:{}\r\ndigest_mismatches:{}\r\nsecond_writes:{}\r\n",
+                 counters.read_repairs, counters.digest_mismatches, counters.second_writes);
+  fmt::format_to(out, "hints_stored:{}\r\nhints_replayed:{}\r\nno_quorum:{}\r\nuncertain:{}\r\n",
+                 counters.hints_stored, counters.hints_replayed, counters.no_quorum,
+                 counters.uncertain);
+  fmt::format_to(out, "hints_bytes:{}\r\nhints_bytes_max:{}\r\nhints_refused:{}\r\n",
+                 status.hints_bytes, status.hints_max_bytes, status.hints_refused);
+  fmt::format_to(out, "read_repairs_skipped:{}\r\n", counters.read_repairs_skipped);
+  fmt::format_to(out, "hints_moved:{}\r\nwrites_softened:{}\r\n", counters.hints_moved,
+                 counters.writes_softened);
+  fmt::format_to(out, "timeouts:{}\r\nsiblings_seen:{}\r\nconcurrent_dropped:{}\r\n",
+                 counters.timeouts, counters.siblings_seen, counters.concurrent_dropped);
+  fmt::format_to(out, "clock_truncations:{}\r\nmalformed_frames:{}\r\noperations_in_flight:{}\r\n",
+                 counters.clock_truncations, counters.malformed_frames,
+                 counters.operations_in_flight);
+  fmt::format_to(out, "copies_not_whole:{}\r\nexchange_rounds:{}\r\nexchanges_started:{}\r\n",
+                 status.copies_not_whole, counters.exchange_rounds, counters.exchanges_started);
+  fmt::format_to(out, "exchanges_clean:{}\r\nexchanges_failed:{}\r\nexchange_bytes:{}\r\n",
+                 counters.exchanges_clean, counters.exchanges_failed, counters.exchange_bytes);
+  fmt::format_to(out, "keys_compared:{}\r\nkeys_pulled:{}\r\nkeys_pushed:{}\r\n",
+                 counters.keys_compared, counters.keys_pulled, counters.keys_pushed);
+  fmt::format_to(out, "keys_settled:{}\r\ntrees_built:{}\r\ntree_mismatches:{}\r\n",
+                 counters.keys_settled, counters.trees_built, counters.tree_mismatches);
+  fmt::format_to(out, "tombstones:{}\r\ntombstones_reaped:{}\r\nfrontier_ms:{}\r\n",
+                 status.reaping.tombstones, counters.tombstones_reaped, status.reaping.frontier_ms);
+  fmt::format_to(out, "frontier_waits:{}\r\ndead_versions:{}\r\nquarantined:{}\r\n",
+                 status.reaping.waits, counters.dead_versions, status.reaping.quarantined);
+  problem_lines(status.problems, out);
+  const uint64_t clock_us = largest_clock_offset_us(status);
+  fmt::format_to(out, "clock_offset_ms_max:{}\r\nclocks_far_ahead:{}\r\n", clock_us / 1000,
+                 status.far_ahead);
+  fmt::format_to(out, "greetings_refused:{}\r\ngreetings_evicted:{}\r\n", status.greetings_refused,
+                 status.greetings_evicted);
+  fmt::format_to(out, "copies_follow:{}\r\n", status.copies_follow ? 1 : 0);
+  latency_lines("get", status.get_latency, out);
+  latency_lines("put", status.put_latency, out);
+  if (status.background) background_lines(*status.background, out);
+}
+
+// Times are the reactor's own: of parsing, and of all that is done before anybody is waited for.
+void commandstats_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Commandstats\r\n");
+  if (!status.traffic) return;
+  for (const CommandRow* row : all_commands()) {
+    const CommandTotals& totals = status.traffic->commands[row->number];
+    if (totals.calls == 0 && totals.rejected == 0) continue;
+    const uint64_t usec = totals.usec();
+    const double each =
+        totals.calls == 0 ? 0 : static_cast<double>(usec) / static_cast<double>(totals.calls);
+    fmt::format_to(
+        out,
+        "cmdstat_{}:calls={},usec={},usec_per_call={:.2f},rejected_calls={},failed_calls={}\r\n",
+        row->name, totals.calls, usec, each, totals.rejected, totals.failed);
+  }
+}
+
+struct Section {
+  std::string_view name;
+  void (*write)(const NodeStatus& status, Out out);
+  bool by_default = true;
+};
+constexpr Section kSections[] = {
+    {"server", server_section},
+    {"clients", clients_section},
+    {"memory", memory_section},
+    {"persistence", persistence_section},
+    {"stats", stats_section},
+    {"replication", replication_section},
+    {"cpu", cpu_section},
+    {"cluster", cluster_section},
+    {"keyspace", keyspace_section},
+    {"dynamo", dynamo_section},
+    {"commandstats", commandstats_section, false},
+};
+
+bool wanted(const Section& section, const std::vector<std::string_view>& names) {
+  if (names.empty()) return section.by_default;
+  for (std::string_view name : names) {
+    if (equals_ignoring_case(name, section.name) || equals_ignoring_case(name, "all") ||
+        equals_ignoring_case(name, "everything")) {
+      return true;
+    }
+    if (section.by_default && equals_ignoring_case(name, "default")) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string_view eviction_policy(const NodeStatus& status) {
+  return status.evicts ? "allkeys-lru" : "noeviction";
+}
+
+std::string node_report(const NodeStatus& status, const std::vector<std::string_view>& sections) {
+  std::string text;
+  for (const Section& section : kSections) {
+    if (!wanted(section, sections)) continue;
+    if (!text.empty()) text.append("\r\n");
+    section.write(status, std::back_inserter(text));
+  }
+  return text;
+}
+
+}  // namespace kvorum::server

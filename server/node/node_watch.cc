@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/node/node_watch.h"
+
+#include <pthread.h>
+
+#include <chrono>
+
+namespace kvorum::server {
+namespace {
+
+constexpr auto kPause = std::chrono::seconds(1);
+
+}  // namespace
+
+NodeWatch::NodeWatch(Sources sources) : sources_(std::move(sources)) {
+  thread_ = std::thread([this] { run(); });
+  pthread_setname_np(thread_.native_handle(), "watch");
+}
+
+NodeWatch::~NodeWatch() {
+  {
+    const std::lock_guard guard(lock_);
+    ending_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void NodeWatch::expect_repair() {
+  const std::lock_guard guard(lock_);
+  repair_expected_ = true;
+}
+
+void NodeWatch::run() {
+  std::unique_lock guard(lock_);
+  while (!wake_.wait_for(guard, kPause, [this] { return ending_; })) {
+    if (std::exchange(repair_expected_, false)) watch_.expect_repair();
+    guard.unlock();
+    look();
+    guard.lock();
+  }
+}
+
+void NodeWatch::look() {
+  sources_.measure_disk();
+  look_at_turns();
+  for (const StatusLine& line : watch_.look(sources_.status(), sources_.wall_ms())) {
+    write_log(line.level, line.text);
+  }
+}
+
+// By looks, not by a clock: a process that stood still has no reactor that is stuck.
+void NodeWatch::look_at_turns() {
+  const std::vector<uint64_t> now = sources_.turns();
+  turns_.resize(now.size());
+  int stuck = kNobody;
+  for (size_t i = 0; i < now.size(); ++i) {
+    Turns& turns = turns_[i];
+    turns.looks = now[i] == turns.seen ? turns.looks + 1 : 0;
+    turns.seen = now[i];
+    if (turns.looks >= kStuckLooks) stuck = static_cast<int>(i);
+  }
+  if (stuck != kNobody && stuck_ == kNobody) {
+    log_error("reactor {} has not run for {} s", stuck, kStuckLooks);
+  }
+  stuck_ = stuck;
+}
+
+}  // namespace kvorum::server

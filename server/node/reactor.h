@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// A reactor: one thread with its io_context, its coordinator and dispatcher, its share of the
+// clients and its own links to the peers. It works in turns, so that a turn costs one send per
+// client and peer, however many requests it served:
+//
+//   inputs that are ready (client bytes, frames, commits, loads, the timer) --> machines
+//   end of turn: outbox to the links and the store threads, replies to the clients, one timer
+//
+// Created and ended by Node. on_round(), drain(), stop() and snapshot() are for any thread, the
+// rest for the reactor's own.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "cluster/coordinator/coordinator.h"
+#include "engine/commit/committer.h"
+#include "server/clients/sessions.h"
+#include "server/dispatch/other_reactors.h"
+#include "server/net/acceptor.h"
+#include "server/peers/peer_links.h"
+#include "server/process/quarantine.h"
+
+namespace kvorum::server {
+
+// What all reactors of a node share. Nothing is owned; all of it outlives them.
+struct ReactorParts {
+  const Config* config = nullptr;
+  std::shared_ptr<const cluster::ClusterView> view;
+  cluster::NodeParts node;
+  Quarantine* quarantine = nullptr;
+  const PeerIdentity* identity = nullptr;
+  NodeServices* services = nullptr;
+  ClientCount* clients = nullptr;
+  AcceptFailures* accept_failures = nullptr;
+  uint32_t strangers_max = 256;  // connections to a peer port that did not prove themselves yet
+  LinkBoard* board = nullptr;
+  InFlight* in_flight = nullptr;
+  LargePace* large_pace = nullptr;
+  uint32_t reactors = 1;
+};
+
+// Of one reactor since its start, as of its last turn.
+struct ReactorSnapshot {
+  cluster::CoordinatorCounters coordinator;
+  DispatcherCounters dispatcher;
+  PeerCounters peers;
+  uint64_t client_bytes_in = 0, client_bytes_out = 0;
+  uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
+  uint64_t turns = 0;
+  size_t sessions = 0;
+  ClientMemory client_memory;
+  std::vector<cluster::PeerReport> peers_seen;  // by MemberIndex
+  std::vector<LinkTrouble> link_troubles;       // the same; empty where there was none
+  // Of the first reactor: clocks of peers, by MemberIndex, and anti-entropy.
+  std::vector<std::optional<cluster::ClockReport>> peer_clocks;
+  cluster::RepairProgress repair;
+  bool joined = false;  // takes clients (reactor.cc, look_at_joining)
+};
+
+class Reactor final : private OtherReactors {
+ public:
+  Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed);
+  ~Reactor() override;
+  Reactor(const Reactor&) = delete;
+
+  // Before start().
+  void add_listener(Dialect dialect, ListeningSocket socket);
+  void add_peer_listener(ListeningSocket socket);
+  void set_others(std::vector<Reactor*> others) { others_ = std::move(others); }
+  void set_committer(engine::Committer* committer) { committer_ = committer; }
+  // Called at the end of a turn that raised a flush mark: it has to be stored.
+  void set_store_marks(std::function<void()> store_marks) { store_marks_ = std::move(store_marks); }
+  void start();
+
+  // A round of group commit of one of the two tables ended. Many rounds before the next turn cost
+  // one wake-up.
+  enum class Committed : uint8_t { kObjects, kHints };
+  void on_round(Committed table, engine::Ticket ticket, bool ok);
+  // The limits and the password of a configuration that was read again.
+  void apply(std::shared_ptr<const Config> config);
+  // Of the first reactor: begins exchanges with all peers.
+  void repair(const cluster::RepairWish& wish);
+  // Something that the coordinator waits for, and is not told of, has happened.
+  void look_at_time();
+  // A peer greeted some reactor of this node.
+  void on_greeted(cluster::MemberIndex member);
+  // The steps of a stop. quiesce(): takes no more connections or requests of clients, begins no
+  // edit; quiet() once those that it coordinates have their outcome. leave(): hands the others
+  // back, tells the peers; drained() once all that was asked of this node is answered.
+  void quiesce();
+  bool quiet() const { return quiet_.load(std::memory_order_acquire); }
+  void leave();
+  bool drained() const { return drained_.load(std::memory_order_acquire); }
+  // Ends the thread and waits for it.
+  void stop();
+  ReactorSnapshot snapshot() const;
+  // For any thread.
+  const cluster::OperationLatency& latency() const { return coordinator_.latency(); }
+  const TrafficCounts& traffic() const { return dispatcher_.traffic(); }
+
+ private:
+  static constexpr size_t kInputsPerTurnMax = 256;
+  // Large values come in pieces: between these others have their answers.
+  static constexpr uint64_t kBytesPerTurnMax = 512 * 1024;
+  static constexpr size_t kInputsAfterPauseMax = 16 * 1024;
+  static constexpr uint64_t kPauseToldUs = 1'000'000;
+  static constexpr size_t kRoundsPerTurnMax = 16;
+  static constexpr uint32_t kLoneTurnsMax = 8;  // then look for company only now and then
+  static constexpr uint64_t kLookEveryTurns = 8;
+  static constexpr uint64_t kPublishPeersUs = 100'000;
+  static constexpr uint64_t kJoinUs = 1'000'000;
+
+  // OtherReactors
+  size_t count() const override { return others_.size(); }
+  void ask_each(const Ask& ask, const Tell& tell) override;
+
+  void run();
+  void run_turn();
+  void gather_inputs(uint64_t seen_before);
+  void gather_after_pause();
+  void end_turn();
+  bool has_effects();
+  void tell_pace();
+  uint64_t bytes_moved() const {
+    return client_share_.bytes_in + client_share_.bytes_out + peer_share_.bytes_in +
+           peer_share_.bytes_out;
+  }
+  void start_loads();
+  void start_load(cluster::Load load);
+  void start_range_load(const cluster::RangeLoad& load);
+  void deliver_rounds();
+  void run_due();
+  void look_at_joining();
+  void look_at_stopping();
+  void request_marks();
+  void arm_timer();
+  void publish();
+  void publish_peers();
+  void close_everything();
+
+  const ReactorParts& parts_;
+  const uint32_t index_;
+  asio::io_context io_{1};
+  asio::executor_work_guard<Executor> work_;
+  TurnClock clock_;
+  PollSet polls_;
+  InFlightShare in_flight_;
+  Pacer pacer_;
+  StreamShare client_share_, peer_share_;
+  cluster::Coordinator coordinator_;
+  Dispatcher dispatcher_;
+  Sessions sessions_;
+  PeerLinks links_;
+  std::vector<std::unique_ptr<Acceptor>> client_acceptors_, peer_acceptors_;
+  std::vector<Reactor*> others_;
+  engine::Committer* committer_ = nullptr;
+  std::function<void()> store_marks_;
+  uint64_t marks_requested_ = 0;
+
+  SteadyTimer timer_;
+  uint64_t armed_us_ = 0;  // 0: not armed
+  uint64_t turns_ = 0;
+  uint64_t served_ = 0;  // operations, as the pace was told
+  uint32_t lone_turns_ = 0;
+  bool joined_ = false;
+  uint64_t join_until_us_ = 0;
+  bool quiescing_ = false, leaving_ = false, stopping_ = false;
+  std::atomic<bool> quiet_{false}, drained_{false};
+  std::thread thread_;
+
+  struct Round {
+    engine::Ticket ticket = 0;
+    bool failed = false, ended = false;
+  };
+  std::mutex round_lock_;
+  std::array<Round, 2> rounds_;  // by Committed
+  bool rounds_posted_ = false;
+
+  mutable std::mutex published_lock_;
+  ReactorSnapshot published_;
+  uint64_t peers_published_ = 0, troubles_published_ = 0;  // their generations
+  uint64_t publish_peers_at_us_ = 0;
+};
+
+}  // namespace kvorum::server

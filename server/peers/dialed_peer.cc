@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/peers/dialed_peer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/bytes.h"
+
+namespace kvorum::server {
+
+using cluster::Frame;
+using cluster::MessageType;
+
+// One connection to the peer: the dialer's side of the greeting, then answers.
+class DialedPeer::Link final : public PeerLink {
+ public:
+  Link(DialedPeer& peer, TcpSocket socket)
+      : PeerLink(std::move(socket), *peer.home_.parts().share),
+        peer_(peer),
+        greeting_(*peer.home_.parts().identity, peer.peer_, peer.home_.fresh_nonce()) {}
+
+  void start() {
+    std::string batch;
+    greeting_.begin(batch);
+    PeerLink::start(peer_.now_us());
+    send(batch);
+  }
+  // Each ping asks for the peer's clock; the pong echoes when it left.
+  void ping() {
+    std::string batch;
+    cluster::FrameWriter(batch, {MessageType::kPing, 0, 0, peer_.now_us()}).finish();
+    send(batch);
+  }
+  uint64_t heard_us() const { return last_heard_us(); }
+
+ private:
+  bool on_frame(const Frame& frame) override {
+    return is_up() ? on_answer(frame) : on_greeting(frame);
+  }
+
+  bool on_greeting(const Frame& frame) {
+    std::string batch;
+    const GreetingStep step = greeting_.on_frame(frame, batch);
+    if (step == GreetingStep::kFailed) return fail(greeting_.trouble());
+    if (!batch.empty()) send(batch);
+    if (step == GreetingStep::kGoesOn || !is_open()) return is_open();
+    if (greeting_.peer().view_hash != peer_.home_.parts().identity->view_hash) {
+      peer_.home_.log_trouble(peer_.who() + " (configuration)",
+                              "its keyspaces, weights, racks or zones differ from ours: give every "
+                              "node the same file");
+    }
+    greeted();
+    peer_.came_up();
+    return is_open();
+  }
+
+  // Odd types answer; requests come on the link that the peer dialed.
+  bool on_answer(const Frame& frame) {
+    if (frame.head.type == MessageType::kPong) {
+      peer_.on_clock(frame);
+      peer_.on_pong((frame.head.flags & cluster::kPongLinked) != 0);
+    } else if (frame.head.type == MessageType::kStopping) {
+      peer_.on_stopping();
+    } else if (frame.head.type > MessageType::kForward &&
+               static_cast<uint8_t>(frame.head.type) % 2 == 1) {
+      peer_.home_.hand_over(peer_.member_, frame);
+    }
+    return is_open();
+  }
+
+  bool fail(std::string_view why) {
+    close();
+    peer_.lost(why, /*refused=*/true);
+    return false;
+  }
+
+  // A peer that stops has answered all that it was asked.
+  bool wants_last_input() const override { return true; }
+  void on_closed(std::string_view why) override { peer_.lost(why); }
+  // Both what is asked here and what is answered belongs to an operation of this reactor.
+  void on_flow(const cluster::FrameHead& head) override {
+    peer_.home_.tell_flow(peer_.member_, head);
+  }
+  TurnClock& clock() override { return *peer_.home_.parts().clock; }
+
+  DialedPeer& peer_;
+  DialerGreeting greeting_;
+};
+
+DialedPeer::DialedPeer(PeerLinks& home, cluster::MemberIndex member)
+    : home_(home),
+      member_(member),
+      peer_(home.parts().view->members[member]),
+      address_(peer_.peer),
+      resolver_(*home.parts().io) {}
+
+DialedPeer::~DialedPeer() = default;
+
+uint64_t DialedPeer::now_us() const { return home_.parts().clock->now().steady_us; }
+std::string DialedPeer::who() const { return peer_.name + " at " + address_.to_text(); }
+
+void DialedPeer::choose_address() {
+  const auto told = home_.parts().coordinator->told_address(member_);
+  address_ = told && address_ == peer_.peer ? *told : peer_.peer;
+}
+
+void DialedPeer::dial() {
+  choose_address();
+  state_ = State::kConnecting;
+  deadline_us_ = now_us() + kConnectUs;
+  home_.note_deadline(deadline_us_);
+  ++attempt_;
+  error_code error;
+  const auto address = asio::ip::make_address(address_.host, error);
+  if (error) return resolve();
+  connect({Tcp::endpoint(address, address_.port)});
+}
+
+void DialedPeer::resolve() {
+  connecting_ = true;
+  const auto done = [this, attempt = attempt_](const error_code& error,
+                                               const Tcp::resolver::results_type& found) {
+    connecting_ = false;
+    if (attempt != attempt_ || state_ != State::kConnecting) return;
+    if (error) return lost("its host name is not known: " + error.message());
+    std::vector<Tcp::endpoint> endpoints;
+    for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+    connect(endpoints);
+  };
+  resolver_.async_resolve(address_.host, std::to_string(address_.port), done);
+}
+
+void DialedPeer::connect(const std::vector<Tcp::endpoint>& endpoints) {
+  connecting_ = true;
+  endpoints_ = endpoints;
+  socket_ = std::make_unique<TcpSocket>(home_.parts().io->get_executor());
+  asio::async_connect(*socket_, endpoints_,
+                      [this, attempt = attempt_](const error_code& error, const Tcp::endpoint&) {
+                        connecting_ = false;
+                        if (attempt == attempt_ && state_ == State::kConnecting) {
+                          on_connected(error);
+                        }
+                      });
+}
+
+void DialedPeer::on_connected(const error_code& error) {
+  if (error) return lost(error.message());
+  state_ = State::kGreeting;
+  deadline_us_ = now_us() + kConnectUs;
+  home_.note_deadline(deadline_us_);
+  link_ = std::make_unique<Link>(*this, std::move(*socket_));
+  socket_.reset();
+  link_->start();
+}
+
+void DialedPeer::came_up() {
+  state_ = State::kUp;
+  stopping_ = false;
+  deadline_us_ = ask_clock_at_us_ = now_us();
+  home_.note_deadline(deadline_us_);
+  backoff_.reset();
+  ++home_.counters().links_up;
+  home_.log_recovery(who());
+  home_.note_trouble(member_, {}, false);
+  home_.parts().coordinator->on_link(member_, true, home_.parts().clock->now());
+  home_.parts().board->note_link(member_, true);
+  set_one_way(true);
+  doubt();
+}
+
+void DialedPeer::set_one_way(bool one_way) {
+  one_way_ = one_way;
+  home_.parts().coordinator->on_one_way(member_, one_way, home_.parts().clock->now());
+}
+
+void DialedPeer::note_joined() {
+  if (!std::exchange(joined_, true)) home_.note_joined();
+}
+
+void DialedPeer::on_greeted() {
+  if (state_ == State::kUp) return one_way_ ? doubt() : void();
+  // An attempt from before the peer was there may wait for its packets to be sent anew.
+  if (state_ == State::kConnecting && now_us() + kConnectUs > deadline_us_ + kStaleUs) rest();
+  if (state_ != State::kResting) return;
+  deadline_us_ = now_us();
+  home_.note_deadline(deadline_us_);
+}
+
+void DialedPeer::doubt() {
+  ask_wait_us_ = kAskFirstUs;
+  ask_soon(0);
+}
+
+void DialedPeer::ask_soon(uint64_t wait_us) {
+  ask_us_ = now_us() + wait_us;
+  if (state_ != State::kUp || ask_us_ >= deadline_us_) return;
+  deadline_us_ = ask_us_;
+  home_.note_deadline(deadline_us_);
+}
+
+void DialedPeer::on_pong(bool linked) {
+  if (state_ != State::kUp) return;
+  if (linked == one_way_) set_one_way(!linked);
+  if (linked) {
+    ask_us_ = 0;
+    return note_joined();
+  }
+  if (ask_us_ > now_us()) return;
+  ask_soon(ask_wait_us_);
+  ask_wait_us_ = std::min(2 * ask_wait_us_, kAskLongestUs);
+}
+
+void DialedPeer::on_stopping() {
+  if (state_ != State::kUp || stopping_) return;
+  stopping_ = true;
+  if (home_.parts().logs) log_info("peer {}: it stops", who());
+  home_.parts().coordinator->on_stopping(member_, home_.parts().clock->now());
+  note_joined();
+}
+
+bool DialedPeer::sends() const { return link_ && link_->sends(); }
+
+void DialedPeer::lost(std::string_view why, bool refused) {
+  if (state_ == State::kResting || state_ == State::kClosed) return;
+  const bool was_up = state_ == State::kUp;
+  if (link_) link_->abort();
+  rest();
+  home_.note_trouble(member_, why, refused);
+  note_joined();
+  if (!was_up || !stopping_) {
+    home_.log_trouble(who(), was_up ? fmt::format("the link is lost: {}", why) : std::string(why));
+  }
+  if (!was_up) return;
+  clock_ = {};
+  home_.parts().board->note_link(member_, false);
+  --home_.counters().links_up;
+  ++home_.counters().broken_links;
+  home_.parts().coordinator->on_link(member_, false, home_.parts().clock->now());
+}
+
+void DialedPeer::rest() {
+  state_ = State::kResting;
+  ++attempt_;
+  resolver_.cancel();
+  error_code ignored;
+  if (socket_) socket_->close(ignored);
+  if (link_) {
+    link_->close();
+    closed_.push_back(std::move(link_));
+  }
+  deadline_us_ = now_us() + backoff_.next_us(home_.rng());
+  home_.note_deadline(deadline_us_);
+}
+
+void DialedPeer::send(std::string& batch) {
+  if (state_ != State::kUp) return batch.clear();
+  link_->send(batch);
+}
+
+void DialedPeer::send_large(cluster::LargeFrame frame) {
+  if (state_ == State::kUp) link_->send_large(std::move(frame));
+}
+
+uint64_t DialedPeer::on_time(uint64_t now) {
+  if (now < deadline_us_) return deadline_us_;
+  switch (state_) {
+    case State::kResting:
+      // A handler of the last attempt may still be on its way: then look again soon.
+      if (connecting_) {
+        deadline_us_ = now + Backoff::kFirstUs;
+      } else {
+        dial();
+      }
+      break;
+    case State::kConnecting:
+      lost("no answer to the attempt to connect");
+      break;
+    case State::kGreeting:
+      lost("no answer to the greeting");
+      break;
+    case State::kUp:
+      look_at_silence(now);
+      ask_clock(now);
+      break;
+    case State::kClosed:
+      return 0;
+  }
+  return deadline_us_;
+}
+
+void DialedPeer::look_at_silence(uint64_t now) {
+  const uint64_t heard = std::max(link_->heard_us(), home_.parts().clock->woke_from_long_us());
+  const uint64_t silence = now > heard ? now - heard : 0;
+  if (silence >= PeerLink::kDeadAfterUs) return lost("it has been silent for 3 s");
+  if (stopping_) {  // it is asked nothing any more
+    deadline_us_ = heard + PeerLink::kDeadAfterUs;
+    return;
+  }
+  if (ask_us_ != 0 && ask_us_ <= now) {
+    ask_us_ = 0;
+    link_->ping();
+    if (state_ != State::kUp) return;
+  }
+  if (silence < PeerLink::kPingAfterUs) {
+    deadline_us_ = heard + PeerLink::kPingAfterUs;
+  } else {
+    deadline_us_ = heard + PeerLink::kDeadAfterUs;
+    link_->ping();
+  }
+  if (ask_us_ != 0) deadline_us_ = std::min(deadline_us_, ask_us_);
+}
+
+void DialedPeer::ask_clock(uint64_t now) {
+  if (state_ != State::kUp || stopping_) return;
+  if (now >= ask_clock_at_us_) {
+    link_->ping();
+    ask_clock_at_us_ = now + kClockEveryUs;
+  }
+  if (state_ == State::kUp) deadline_us_ = std::min(deadline_us_, ask_clock_at_us_);
+}
+
+void DialedPeer::on_clock(const Frame& pong) {
+  ByteReader reader(pong.payload);
+  const uint64_t wall_ms = reader.u64();
+  if (!reader.ok()) return;
+  const Now now = home_.parts().clock->now();
+  const auto change = clock_.add({pong.head.operation, now.steady_us, now.wall_ms, wall_ms});
+  if (change == cluster::PeerClock::Change::kNone) return;
+  home_.log_clock(who(), *clock_.report());
+}
+
+void DialedPeer::close() {
+  if (state_ == State::kClosed) return;
+  rest();
+  state_ = State::kClosed;
+}
+
+void DialedPeer::reap() { closed_.clear(); }
+
+}  // namespace kvorum::server

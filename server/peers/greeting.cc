@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/peers/greeting.h"
+
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+
+namespace kvorum::server {
+namespace {
+
+using cluster::Frame;
+using cluster::FrameWriter;
+using cluster::kProtocolVersion;
+using cluster::MessageType;
+
+constexpr std::string_view kNoGreeting = "it does not speak the peer protocol";
+constexpr std::string_view kBrokenOff = "it broke off the greeting";
+
+// The acceptor's last word. Who proved nothing is told the first and nothing else.
+enum class Verdict : uint8_t { kNotProved = 0, kRefused = 1, kWelcome = 2 };
+
+void put_nonce(std::string& out, const Nonce& nonce) {
+  put_u64(out, nonce[0]);
+  put_u64(out, nonce[1]);
+}
+
+Nonce get_nonce(ByteReader& reader) {
+  const uint64_t first = reader.u64();
+  return {first, reader.u64()};
+}
+
+void put_proof(std::string& out, const Proof& proof) { out.append(proof.begin(), proof.end()); }
+
+Proof get_proof(ByteReader& reader) {
+  Proof proof{};
+  for (unsigned char& byte : proof) byte = reader.u8();
+  return proof;
+}
+
+bool has_shape(const Frame& frame, MessageType type, uint16_t flags) {
+  return frame.head.type == type && frame.head.flags == flags;
+}
+
+std::string version_trouble(uint16_t theirs) {
+  return fmt::format(
+      "it speaks version {} of the peer protocol, this node speaks {}: upgrade the older binary",
+      theirs, kProtocolVersion);
+}
+
+// What the acceptor proves: what both have told.
+std::string told_by_both(Verdict verdict, std::string_view dialer, std::string_view acceptor) {
+  std::string told;
+  put_u8(told, static_cast<uint8_t>(verdict));
+  put_bytes(told, dialer);
+  put_bytes(told, acceptor);
+  return told;
+}
+
+Introduction introduce(const PeerIdentity& self, std::string_view wanted_name) {
+  Introduction told;
+  told.cluster_id = self.cluster_id;
+  told.cluster_name = self.cluster_name;
+  told.node_id = self.node_id;
+  told.node_name = self.node_name;
+  told.incarnation = self.incarnation;
+  told.view_hash = self.view_hash;
+  told.wanted_name = wanted_name;
+  return told;
+}
+
+// Of the first frames of both sides, whatever the version of who sent them.
+bool read_start(ByteReader& reader, uint16_t* version) {
+  const bool is_ours = reader.u32() == kGreetingMagic;
+  *version = reader.u16();
+  return is_ours && reader.ok();
+}
+
+std::string_view unproved_trouble(bool dialer_has_secret, bool has_secret) {
+  if (dialer_has_secret && has_secret) {
+    return "its cluster.secret differs from ours: set the same one on every node";
+  }
+  if (has_secret) return "it has no cluster.secret, this node has one: set the same on every node";
+  if (dialer_has_secret) {
+    return "it has a cluster.secret, this node has none: set the same on every node";
+  }
+  return "it belongs to another cluster: its cluster.name, founding members, partitions or "
+         "partitioner differ from ours; give every node the same cluster section, and check the "
+         "peer addresses in cluster.members";
+}
+
+void put_verdict(std::string& out, Verdict verdict, std::string_view sealed, const Proof& proof) {
+  FrameWriter frame(out, {MessageType::kWelcome, 0, kGreetingDone});
+  put_u8(frame.out(), static_cast<uint8_t>(verdict));
+  put_bytes(frame.out(), sealed);
+  put_proof(frame.out(), proof);
+  frame.finish();
+}
+
+}  // namespace
+
+std::string Introduction::encode() const {
+  std::string out;
+  put_u64(out, cluster_id);
+  put_bytes(out, cluster_name);
+  put_u64(out, node_id);
+  put_bytes(out, node_name);
+  put_u64(out, incarnation);
+  put_u64(out, view_hash);
+  put_bytes(out, wanted_name);
+  return out;
+}
+
+bool Introduction::decode(std::string_view bytes, Introduction* out) {
+  ByteReader reader(bytes);
+  out->cluster_id = reader.u64();
+  out->cluster_name = reader.bytes();
+  out->node_id = reader.u64();
+  out->node_name = reader.bytes();
+  out->incarnation = reader.u64();
+  out->view_hash = reader.u64();
+  out->wanted_name = reader.bytes();
+  return reader.ok() && reader.done();
+}
+
+DialerGreeting::DialerGreeting(const PeerIdentity& self, const cluster::Member& peer,
+                               const Nonce& nonce)
+    : self_(self), wanted_(peer) {
+  start_.version = kProtocolVersion;
+  start_.dialer = nonce;
+}
+
+void DialerGreeting::begin(std::string& out) const {
+  FrameWriter frame(out, {MessageType::kHello});
+  put_u32(frame.out(), kGreetingMagic);
+  put_u16(frame.out(), kProtocolVersion);
+  put_nonce(frame.out(), start_.dialer);
+  frame.finish();
+}
+
+GreetingStep DialerGreeting::fail(std::string_view why) {
+  trouble_ = why;
+  return GreetingStep::kFailed;
+}
+
+GreetingStep DialerGreeting::on_frame(const Frame& frame, std::string& out) {
+  return told_.empty() ? on_welcome(frame, out) : on_done(frame);
+}
+
+GreetingStep DialerGreeting::on_welcome(const Frame& frame, std::string& out) {
+  if (!has_shape(frame, MessageType::kWelcome, 0)) return fail(kNoGreeting);
+  ByteReader reader(frame.payload);
+  uint16_t version = 0;
+  if (!read_start(reader, &version)) return fail(kNoGreeting);
+  if (version != kProtocolVersion) return fail(version_trouble(version));
+  const std::string_view refusal = reader.bytes();
+  start_.acceptor = get_nonce(reader);
+  if (!reader.ok() || !reader.done()) return fail(kNoGreeting);
+  if (!refusal.empty()) return fail(kBrokenOff);
+  if (start_.acceptor == start_.dialer) return fail("it sent this node's greeting back");
+
+  told_ = introduce(self_, wanted_.name).encode();
+  const ProofKey& key = self_.keys.peer.front();
+  FrameWriter answer(out, {MessageType::kHello, 0, kGreetingProof});
+  put_u8(answer.out(), self_.keys.has_secret ? 1 : 0);
+  put_bytes(answer.out(), seal(key, GreetingRole::kDialer, start_, told_));
+  put_proof(answer.out(), make_proof(key, GreetingRole::kDialer, start_, told_));
+  answer.finish();
+  return GreetingStep::kGoesOn;
+}
+
+GreetingStep DialerGreeting::on_done(const Frame& frame) {
+  if (!has_shape(frame, MessageType::kWelcome, kGreetingDone)) return fail(kBrokenOff);
+  ByteReader reader(frame.payload);
+  const auto verdict = static_cast<Verdict>(reader.u8());
+  const std::string_view sealed = reader.bytes();
+  const Proof proof = get_proof(reader);
+  if (!reader.ok() || !reader.done()) return fail(kBrokenOff);
+  if (verdict == Verdict::kNotProved) {
+    return fail(self_.keys.has_secret
+                    ? "it does not accept this node's proof: its cluster.secret differs, or it has "
+                      "none; set the same one on every node"
+                    : "it does not accept this node's proof: it belongs to another cluster, or has "
+                      "a cluster.secret, which this node has not; give every node the same cluster "
+                      "section");
+  }
+  const ProofKey& key = self_.keys.peer.front();
+  const std::string told = seal(key, GreetingRole::kAcceptor, start_, sealed);
+  const Proof expected =
+      make_proof(key, GreetingRole::kAcceptor, start_, told_by_both(verdict, told_, told));
+  if (!same_proof(proof, expected)) {
+    return fail("it could not prove that it knows our cluster.secret: who listens there?");
+  }
+  if (verdict == Verdict::kRefused) return fail("it refused this node: " + told);
+  if (verdict != Verdict::kWelcome || !Introduction::decode(told, &peer_)) return fail(kBrokenOff);
+  if (peer_.cluster_id != self_.cluster_id || peer_.node_id != wanted_.id) {
+    return fail(fmt::format("node {} answered there: check the peer addresses in cluster.members",
+                            peer_.node_name));
+  }
+  return GreetingStep::kLinked;
+}
+
+AcceptorGreeting::AcceptorGreeting(const PeerIdentity& self, const cluster::ClusterView& view,
+                                   const Nonce& nonce)
+    : self_(self), view_(view) {
+  start_.version = kProtocolVersion;
+  start_.acceptor = nonce;
+}
+
+GreetingStep AcceptorGreeting::fail(std::string_view why) {
+  trouble_ = why;
+  return GreetingStep::kFailed;
+}
+
+GreetingStep AcceptorGreeting::on_frame(const Frame& frame, std::string& out) {
+  return heard_hello_ ? on_proof(frame, out) : on_hello(frame, out);
+}
+
+GreetingStep AcceptorGreeting::on_hello(const Frame& frame, std::string& out) {
+  ByteReader reader(frame.payload);
+  uint16_t version = 0;
+  if (!has_shape(frame, MessageType::kHello, 0) || !read_start(reader, &version)) {
+    return fail("it sent something else than a greeting");
+  }
+  const bool same_version = version == kProtocolVersion;
+  if (same_version) {
+    start_.dialer = get_nonce(reader);
+    if (!reader.ok() || !reader.done()) return fail("it sent something else than a greeting");
+  }
+  heard_hello_ = true;
+  // Binaries of any version show the sentence to their operators.
+  FrameWriter answer(out, {MessageType::kWelcome});
+  put_u32(answer.out(), kGreetingMagic);
+  put_u16(answer.out(), kProtocolVersion);
+  put_bytes(answer.out(),
+            same_version ? std::string()
+                         : fmt::format("version {} of the peer protocol is spoken here, yours is "
+                                       "{}: upgrade the older binary",
+                                       kProtocolVersion, version));
+  put_nonce(answer.out(), start_.acceptor);
+  answer.finish();
+  return same_version ? GreetingStep::kGoesOn : fail(version_trouble(version));
+}
+
+GreetingStep AcceptorGreeting::on_proof(const Frame& frame, std::string& out) {
+  ByteReader reader(frame.payload);
+  const bool dialer_has_secret = reader.u8() != 0;
+  const std::string_view sealed = reader.bytes();
+  const Proof proof = get_proof(reader);
+  if (!has_shape(frame, MessageType::kHello, kGreetingProof) || !reader.ok() || !reader.done()) {
+    return fail("it sent something else than its proof");
+  }
+  const ProofKey* known = nullptr;
+  std::string told;
+  for (const ProofKey& key : self_.keys.peer) {
+    std::string opened = seal(key, GreetingRole::kDialer, start_, sealed);
+    if (!same_proof(proof, make_proof(key, GreetingRole::kDialer, start_, opened))) continue;
+    known = &key;
+    told = std::move(opened);
+  }
+  if (known == nullptr) {
+    put_verdict(out, Verdict::kNotProved, {}, Proof{});
+    return fail(unproved_trouble(dialer_has_secret, self_.keys.has_secret));
+  }
+  if (!Introduction::decode(told, &peer_)) return fail("it sent something else than its proof");
+  proved_ = true;
+  const std::string refusal = refusal_of(peer_, self_, view_);
+  const Verdict verdict = refusal.empty() ? Verdict::kWelcome : Verdict::kRefused;
+  const std::string answer = refusal.empty() ? introduce(self_, {}).encode() : refusal;
+  put_verdict(
+      out, verdict, seal(*known, GreetingRole::kAcceptor, start_, answer),
+      make_proof(*known, GreetingRole::kAcceptor, start_, told_by_both(verdict, told, answer)));
+  if (!refusal.empty()) return fail("it was refused, and told: " + refusal);
+  return GreetingStep::kLinked;
+}
+
+std::string refusal_of(const Introduction& dialer, const PeerIdentity& self,
+                       const cluster::ClusterView& view) {
+  if (dialer.cluster_name != self.cluster_name) {
+    return fmt::format(
+        "node {} belongs to cluster '{}', you belong to '{}': check cluster.name and the peer "
+        "addresses in cluster.members",
+        self.node_name, self.cluster_name, dialer.cluster_name);
+  }
+  if (dialer.cluster_id != self.cluster_id) {
+    return fmt::format(
+        "node {} founded '{}' from other members, partitions or partitioner (cluster id {:016x}, "
+        "yours {:016x}): give every node the same cluster section",
+        self.node_name, self.cluster_name, self.cluster_id, dialer.cluster_id);
+  }
+  if (dialer.wanted_name != self.node_name) {
+    return fmt::format("this is node {}, not {}: check the peer addresses in cluster.members",
+                       self.node_name, dialer.wanted_name);
+  }
+  if (dialer.node_id == self.node_id) {
+    return fmt::format("you call yourself {} too: start every node with a name of its own",
+                       self.node_name);
+  }
+  if (view.find_id(dialer.node_id) == cluster::kNoMember) {
+    return fmt::format("node {} does not know a member {}: it has to be admitted first",
+                       self.node_name, dialer.node_name);
+  }
+  return {};
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// The greeting at the start of a peer link: do both speak the same version, do both know the
+// secret, who is there, do both belong to the same cluster. Four frames, two of each type, before
+// any other frame is looked at. Who has not proved that it knows the secret hears a version and a
+// nonce:
+//
+//   dialer                                       acceptor
+//     kHello  version, nonce              ---->     refuses another version
+//     checks the version                  <----  kWelcome  version, nonce
+//     kHello  (kGreetingProof)            ---->     checks the proof, then who it is
+//       who, sealed; proof
+//     checks the proof, then who it is    <----  kWelcome  (kGreetingDone)
+//                                                  who, sealed; proof; or the refusal
+//
+// The dialer proves first. Keys, proofs and the seal: greeting_proof.h, secret_keys.h. Who proved
+// nothing is told no more than that; a node that knows the secret but does not belong here is told
+// why, sealed. trouble() is for this node's own log. Pure: frames in, bytes
+// out. A link owns one; the identity and the view must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "cluster/ring/cluster_view.h"
+#include "cluster/wire/messages.h"
+#include "server/peers/greeting_proof.h"
+
+namespace kvorum::server {
+
+inline constexpr uint32_t kGreetingMagic = 0x4d55564b;  // "KVUM"
+inline constexpr size_t kGreetingBytesMax = 4096;
+inline constexpr uint16_t kGreetingProof = 1 << 0;  // flag of the dialer's second kHello
+inline constexpr uint16_t kGreetingDone = 1 << 0;   // flag of the acceptor's second kWelcome
+
+// This node, as it introduces itself. Shared by all links of a node.
+struct PeerIdentity {
+  uint64_t cluster_id = 0;
+  std::string cluster_name;
+  cluster::NodeId node_id = 0;
+  std::string node_name;
+  uint64_t incarnation = 0;
+  uint64_t view_hash = 0;
+  SecretKeys keys;
+};
+
+// What each side tells of itself, sealed.
+struct Introduction {
+  uint64_t cluster_id = 0;
+  std::string cluster_name;
+  cluster::NodeId node_id = 0;
+  std::string node_name;
+  uint64_t incarnation = 0;
+  uint64_t view_hash = 0;
+  std::string wanted_name;  // whom the dialer believes to have reached; empty from the acceptor
+
+  std::string encode() const;
+  static bool decode(std::string_view bytes, Introduction* out);
+};
+
+enum class GreetingStep : uint8_t { kGoesOn, kLinked, kFailed };
+
+// Both sides append to `out` what is to be sent, also where they fail.
+class DialerGreeting {
+ public:
+  DialerGreeting(const PeerIdentity& self, const cluster::Member& peer, const Nonce& nonce);
+
+  void begin(std::string& out) const;
+  GreetingStep on_frame(const cluster::Frame& frame, std::string& out);
+
+  const Introduction& peer() const { return peer_; }  // once linked
+  const std::string& trouble() const { return trouble_; }
+
+ private:
+  GreetingStep on_welcome(const cluster::Frame& frame, std::string& out);
+  GreetingStep on_done(const cluster::Frame& frame);
+  GreetingStep fail(std::string_view why);
+
+  const PeerIdentity& self_;
+  const cluster::Member& wanted_;
+  GreetingStart start_;
+  std::string told_;  // our introduction, once it was sent
+  Introduction peer_;
+  std::string trouble_;
+};
+
+class AcceptorGreeting {
+ public:
+  AcceptorGreeting(const PeerIdentity& self, const cluster::ClusterView& view, const Nonce& nonce);
+
+  GreetingStep on_frame(const cluster::Frame& frame, std::string& out);
+
+  bool heard_hello() const { return heard_hello_; }
+  // Whether the dialer knows the secret; then peer() is what it says of itself.
+  bool proved() const { return proved_; }
+  const Introduction& peer() const { return peer_; }
+  const std::string& trouble() const { return trouble_; }
+
+ private:
+  GreetingStep on_hello(const cluster::Frame& frame, std::string& out);
+  GreetingStep on_proof(const cluster::Frame& frame, std::string& out);
+  GreetingStep fail(std::string_view why);
+
+  const PeerIdentity& self_;
+  const cluster::ClusterView& view_;
+  GreetingStart start_;
+  bool heard_hello_ = false, proved_ = false;
+  Introduction peer_;
+  std::string trouble_;
+};
+
+// Why a dialer that knows the secret is not let in, naming the difference and the remedy, as the
+// dialer is told it; empty: it is a member of ours.
+std::string refusal_of(const Introduction& dialer, const PeerIdentity& self,
+                       const cluster::ClusterView& view);
+
+}  // namespace kvorum::server

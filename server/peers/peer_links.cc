@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/peers/peer_links.h"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "server/peers/accepted_link.h"
+#include "server/peers/dialed_peer.h"
+#include "server/status/node_status.h"
+
+namespace kvorum::server {
+
+using cluster::MemberIndex;
+
+PeerLinks::PeerLinks(const PeerLinksParts& parts) : parts_(parts), rng_(parts.rng_seed) {
+  parts_.coordinator->outbox().takes_large = true;
+}
+PeerLinks::~PeerLinks() = default;
+
+void PeerLinks::start() {
+  const cluster::ClusterView& view = *parts_.view;
+  started_ = true;
+  dialed_.resize(view.members.size());
+  for (size_t i = 0; i < dialed_.size(); ++i) {
+    if (i == view.self) continue;
+    ++unjoined_;
+    dialed_[i] = std::make_unique<DialedPeer>(*this, static_cast<MemberIndex>(i));
+    dialed_[i]->dial();
+  }
+}
+
+void PeerLinks::adopt(TcpSocket socket) {
+  auto link = std::make_unique<AcceptedLink>(*this, std::move(socket), ++arrivals_);
+  make_room_for(link->host());
+  accepted_.push_back(std::move(link));
+  accepted_.back()->start();
+}
+
+// Closes the oldest link that has not proved who it is, where there are too many of them: who
+// proves itself needs two round trips. Of those the ones that said nothing at all go first.
+void PeerLinks::make_room_for(std::string_view host) {
+  struct Oldest {
+    size_t count = 0;
+    AcceptedLink* link = nullptr;
+    void look_at(AcceptedLink* candidate) {
+      ++count;
+      const auto age = [](const AcceptedLink& of) {
+        return std::pair(of.heard_hello(), of.arrival());
+      };
+      if (link == nullptr || age(*candidate) < age(*link)) link = candidate;
+    }
+  };
+  Oldest of_host, of_all;
+  for (const std::unique_ptr<AcceptedLink>& link : accepted_) {
+    if (link->is_up()) continue;
+    of_all.look_at(link.get());
+    if (link->host() == host) of_host.look_at(link.get());
+  }
+  const size_t per_host_max = std::max<size_t>(1, parts_.ungreeted_max / kHostPart);
+  if (of_host.count < per_host_max && of_all.count < parts_.ungreeted_max) return;
+  const Oldest& full = of_host.count < per_host_max ? of_all : of_host;
+  log_stranger(full.link->host(), "too many connections that did not greet; the oldest are closed");
+  full.link->evict();
+}
+
+MemberIndex PeerLinks::give_index(AcceptedLink& link) {
+  if (places_.empty()) places_.resize(kLastAccepted - kFirstAccepted + 1u);
+  const uint64_t now_us = parts_.clock->now().steady_us;
+  for (size_t tries = 0; tries < places_.size(); ++tries) {
+    const size_t place = next_place_;
+    next_place_ = (next_place_ + 1) % places_.size();
+    if (places_[place].link != nullptr || now_us < places_[place].rests_until_us) continue;
+    places_[place].link = &link;
+    return static_cast<MemberIndex>(kFirstAccepted + place);
+  }
+  return cluster::kNoMember;
+}
+
+void PeerLinks::retire(AcceptedLink& link) {
+  if (link.index() != cluster::kNoMember) {
+    Place& place = places_[link.index() - kFirstAccepted];
+    place.link = nullptr;
+    place.rests_until_us = parts_.clock->now().steady_us + kIndexRestUs;
+  }
+  const auto found = std::find_if(
+      accepted_.begin(), accepted_.end(),
+      [&](const std::unique_ptr<AcceptedLink>& owned) { return owned.get() == &link; });
+  if (found == accepted_.end()) return;
+  closed_.push_back(std::move(*found));
+  *found = std::move(accepted_.back());
+  accepted_.pop_back();
+}
+
+void PeerLinks::deliver(cluster::Outbox& outbox) {
+  // A link that breaks while sending tells the coordinator, which may then write to other members:
+  // those wait in the outbox for the next round.
+  addressed_ = outbox.addressed();
+  outbox.clear_addressed();
+  for (const MemberIndex member : addressed_) {
+    std::string& batch = outbox.batch(member);
+    if (member < dialed_.size() && dialed_[member]) {
+      dialed_[member]->send(batch);
+      continue;
+    }
+    if (AcceptedLink* const link = accepted_at(member)) {
+      link->send(batch);
+    } else {
+      batch.clear();
+    }
+  }
+  if (!outbox.large.empty()) [[unlikely]]
+    deliver_large(outbox);
+  for (const MemberIndex member : addressed_) {
+    if (AcceptedLink* const link = accepted_at(member)) link->go_on();
+  }
+}
+
+AcceptedLink* PeerLinks::accepted_at(MemberIndex index) {
+  const size_t place = index - size_t{kFirstAccepted};
+  return index >= kFirstAccepted && place < places_.size() ? places_[place].link : nullptr;
+}
+
+void PeerLinks::deliver_large(cluster::Outbox& outbox) {
+  for (cluster::Outbox::Large& large : std::exchange(outbox.large, {})) {
+    if (large.to < dialed_.size() && dialed_[large.to]) {
+      dialed_[large.to]->send_large(std::move(large.frame));
+    } else if (AcceptedLink* const link = accepted_at(large.to)) {
+      link->send_large(std::move(large.frame));
+    }
+  }
+}
+
+void PeerLinks::on_greeted(MemberIndex member) {
+  if (member < dialed_.size() && dialed_[member] && !stopping_) dialed_[member]->on_greeted();
+}
+
+void PeerLinks::doubt(MemberIndex member) {
+  if (member < dialed_.size() && dialed_[member]) dialed_[member]->doubt();
+}
+
+void PeerLinks::say_stopping() {
+  stopping_ = true;
+  for (size_t at = accepted_.size(); at > 0; --at) {  // one that breaks meanwhile leaves the list
+    if (at <= accepted_.size()) accepted_[at - 1]->say_stopping();
+  }
+}
+
+bool PeerLinks::all_know() const {
+  const bool told =
+      std::all_of(accepted_.begin(), accepted_.end(),
+                  [](const std::unique_ptr<AcceptedLink>& link) { return link->knows_of_stop(); });
+  return told && std::none_of(
+                     dialed_.begin(), dialed_.end(),
+                     [](const std::unique_ptr<DialedPeer>& peer) { return peer && peer->sends(); });
+}
+
+void PeerLinks::note_deadline(uint64_t deadline_us) {
+  if (next_deadline_us_ == 0 || deadline_us < next_deadline_us_) next_deadline_us_ = deadline_us;
+}
+
+void PeerLinks::on_time(uint64_t now_us) {
+  if (next_deadline_us_ == 0 || now_us < next_deadline_us_) return;
+  next_deadline_us_ = 0;
+  for (const auto& peer : dialed_) {
+    if (!peer) continue;
+    if (const uint64_t next = peer->on_time(now_us); next != 0) note_deadline(next);
+  }
+  // A link that closes leaves the list, its place is taken by the last one.
+  for (size_t i = 0; i < accepted_.size();) {
+    const uint64_t next = accepted_[i]->on_time(now_us);
+    if (next == 0) continue;
+    note_deadline(next);
+    ++i;
+  }
+}
+
+void PeerLinks::reap() {
+  for (const auto& peer : dialed_) {
+    if (peer) peer->reap();
+  }
+  closed_.clear();
+}
+
+void PeerLinks::close_all() {
+  for (const auto& peer : dialed_) {
+    if (peer) peer->close();
+  }
+  while (!accepted_.empty()) {
+    AcceptedLink& link = *accepted_.back();
+    link.close();
+    retire(link);
+  }
+}
+
+bool PeerLinks::settled() const {
+  return accepted_.empty() && closed_.empty() &&
+         std::all_of(dialed_.begin(), dialed_.end(), [](const std::unique_ptr<DialedPeer>& peer) {
+           return !peer || peer->settled();
+         });
+}
+
+Nonce PeerLinks::fresh_nonce() {
+  Nonce nonce{};
+  KVORUM_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(nonce.data()), sizeof nonce) == 1);
+  return nonce;
+}
+
+void PeerLinks::log_trouble(std::string_view who, std::string_view text) {
+  if (!parts_.logs) return log_debug("peer {}: {}", who, text);
+  say(gates_.ask(who, text, parts_.clock->now().steady_us), who, text);
+}
+
+// What strangers make us say differs at its beginning; behind it may stand what they chose.
+void PeerLinks::log_stranger(std::string_view host, std::string_view text) {
+  if (!parts_.logs) return log_debug("peer {}: {}", host, text);
+  constexpr size_t kKindBytes = 16;
+  const std::string subject = fmt::format("{} {}", host, text.substr(0, kKindBytes));
+  say(gates_.ask(subject, {}, parts_.clock->now().steady_us), host, text);
+}
+
+void PeerLinks::say(const LogGates::Verdict& verdict, std::string_view who, std::string_view text) {
+  if (!verdict.open) return;
+  if (verdict.suppressed == 0) return log_warning("peer {}: {}", who, text);
+  log_warning("peer {}: {} ({} more since the last time)", who, text, verdict.suppressed);
+}
+
+void PeerLinks::log_recovery(std::string_view who) {
+  gates_.forget(who);
+  if (parts_.logs) log_info("peer {}: linked", who);
+}
+
+void PeerLinks::note_trouble(MemberIndex member, std::string_view text, bool refused) {
+  troubles_.resize(parts_.view->members.size());
+  LinkTrouble& trouble = troubles_[member];
+  if (trouble.text == text && trouble.refused == refused) return;
+  trouble = {std::string(text), refused};
+  ++troubles_generation_;
+}
+
+void PeerLinks::log_clock(std::string_view who, const cluster::ClockReport& clock) {
+  if (!parts_.logs) return;
+  const std::string subject = fmt::format("{} (clock)", who);
+  if (!clock.is_off) {
+    gates_.forget(subject);
+    return log_info("peer {}: its clock agrees with this node's again", who);
+  }
+  say(gates_.ask(subject, {}, parts_.clock->now().steady_us), who,
+      clock_text(clock) +
+          "; which write is the last, and when keys expire, goes by clocks: look "
+          "at the time service of both machines");
+}
+
+std::optional<cluster::ClockReport> PeerLinks::peer_clock(MemberIndex member) const {
+  if (member >= dialed_.size() || !dialed_[member]) return std::nullopt;
+  return dialed_[member]->clock();
+}
+
+void PeerLinks::tell_flow(MemberIndex peer, const cluster::FrameHead& head) {
+  parts_.coordinator->on_flow(peer, head, parts_.clock->now());
+}
+
+void PeerLinks::hand_over(MemberIndex from, const cluster::Frame& frame) {
+  if (parts_.coordinator->on_message(from, frame, parts_.clock->now())) return;
+  log_trouble("protocol", fmt::format("a frame of type {} was malformed and dropped",
+                                      static_cast<unsigned>(frame.head.type)));
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// The links of one reactor to the other nodes. The reactor dials every peer and asks its requests
+// there; what it accepts is some reactor of a peer that asks here, and is answered on the very same
+// connection, because operation ids belong to the reactor that asks. So the coordinator knows a
+// dialed link by its MemberIndex, and an accepted one by an index from kFirstAccepted up, which is
+// not given to another link for kIndexRestUs: a late answer must never reach a stranger.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/rng.h"
+#include "cluster/coordinator/coordinator.h"
+#include "cluster/health/peer_clock.h"
+#include "server/flow/turn_clock.h"
+#include "server/net/stream.h"
+#include "server/peers/greeting.h"
+#include "server/peers/link_board.h"
+#include "server/process/logging.h"
+
+namespace kvorum::server {
+
+class AcceptedLink;
+class DialedPeer;
+
+struct PeerCounters {
+  uint64_t links_up = 0;           // dialed and greeted
+  uint64_t refused_greetings = 0;  // by us
+  uint64_t evicted_greetings = 0;  // links that had not proved who they are, when others came
+  uint64_t broken_links = 0;       // damaged or too long frames, silence, resets
+};
+
+// What the last attempt to reach a member met.
+struct LinkTrouble {
+  std::string text;      // empty: it is linked, or was not tried yet
+  bool refused = false;  // it answers, but the greeting failed
+};
+
+// What the links of one reactor work with. Nothing is owned.
+struct PeerLinksParts {
+  asio::io_context* io = nullptr;
+  const PeerIdentity* identity = nullptr;
+  const cluster::ClusterView* view = nullptr;
+  cluster::Coordinator* coordinator = nullptr;
+  TurnClock* clock = nullptr;
+  StreamShare* share = nullptr;
+  LinkBoard* board = nullptr;
+  uint64_t rng_seed = 0;
+  bool logs = true;  // one reactor of a node does; the others see the same troubles
+  size_t ungreeted_max = 256;
+};
+
+class PeerLinks {
+ public:
+  static constexpr cluster::MemberIndex kFirstAccepted = 0x4000;
+  static constexpr cluster::MemberIndex kLastAccepted = 0xbfff;
+  static constexpr uint64_t kIndexRestUs = 120'000'000;
+  // Of the links that have not proved who they are (PeerLinksParts::ungreeted_max) one host may
+  // have half.
+  static constexpr size_t kHostPart = 2;
+
+  explicit PeerLinks(const PeerLinksParts& parts);
+  ~PeerLinks();
+  PeerLinks(const PeerLinks&) = delete;
+
+  // Dials every other member, and again whenever a link breaks.
+  void start();
+  void adopt(TcpSocket socket);
+  // Sends the frames of a turn: one send per link. Those to a link that is down are dropped: the
+  // coordinator was told.
+  void deliver(cluster::Outbox& outbox);
+  void on_time(uint64_t now_us);
+  // A peer greeted this node: it is there, and is dialed without waiting for the next attempt.
+  void on_greeted(cluster::MemberIndex member);
+  // Every peer was reached once, in both directions, or cannot be.
+  bool joined() const { return started_ && unjoined_ == 0; }
+
+  // Tells all peers that this node stops.
+  void say_stopping();
+  bool is_stopping() const { return stopping_; }
+  // All peers that can ask know it, and have all that was said to them.
+  bool all_know() const;
+
+  uint64_t next_deadline_us() const { return next_deadline_us_; }
+  // Lets go of closed links.
+  void reap();
+  void close_all();
+  bool settled() const;
+
+  const PeerCounters& counters() const { return counters_; }
+  // By MemberIndex; the generation counts its changes.
+  const std::vector<LinkTrouble>& troubles() const { return troubles_; }
+  uint64_t troubles_generation() const { return troubles_generation_; }
+  // Of a peer that is linked and has answered.
+  std::optional<cluster::ClockReport> peer_clock(cluster::MemberIndex member) const;
+
+  // For the links.
+  const PeerLinksParts& parts() const { return parts_; }
+  PeerCounters& counters() { return counters_; }
+  Rng& rng() { return rng_; }
+  Nonce fresh_nonce();
+  void note_deadline(uint64_t deadline_us);
+  // The index of a link that was greeted; kNoMember when there are too many.
+  cluster::MemberIndex give_index(AcceptedLink& link);
+  void retire(AcceptedLink& link);
+  void log_trouble(std::string_view who, std::string_view text);
+  // Of a host that proved nothing: once per interval and kind of trouble, whatever it makes of it.
+  void log_stranger(std::string_view host, std::string_view text);
+  void log_recovery(std::string_view who);
+  void note_trouble(cluster::MemberIndex member, std::string_view text, bool refused);
+  void log_clock(std::string_view who, const cluster::ClockReport& clock);
+  void hand_over(cluster::MemberIndex from, const cluster::Frame& frame);
+  void tell_flow(cluster::MemberIndex peer, const cluster::FrameHead& head);
+  void note_joined() { --unjoined_; }
+  // A link that a peer asked on is gone: perhaps it cannot ask this node any more.
+  void doubt(cluster::MemberIndex member);
+
+ private:
+  void deliver_large(cluster::Outbox& outbox);
+  AcceptedLink* accepted_at(cluster::MemberIndex index);
+
+  struct Place {  // of an accepted link's index
+    AcceptedLink* link = nullptr;
+    uint64_t rests_until_us = 0;
+  };
+
+  void make_room_for(std::string_view host);
+  void say(const LogGates::Verdict& verdict, std::string_view who, std::string_view text);
+
+  PeerLinksParts parts_;
+  Rng rng_;
+  PeerCounters counters_;
+  std::vector<LinkTrouble> troubles_;
+  uint64_t troubles_generation_ = 0;
+  LogGates gates_;
+  uint64_t next_deadline_us_ = 0;
+  bool started_ = false, stopping_ = false;
+  size_t unjoined_ = 0;                              // peers
+  std::vector<std::unique_ptr<DialedPeer>> dialed_;  // by MemberIndex; null for this node
+  std::vector<std::unique_ptr<AcceptedLink>> accepted_, closed_;
+  std::vector<Place> places_;
+  size_t next_place_ = 0;
+  uint64_t arrivals_ = 0;                        // of accepted links
+  std::vector<cluster::MemberIndex> addressed_;  // of the turn; kept for its memory
+};
+
+}  // namespace kvorum::server

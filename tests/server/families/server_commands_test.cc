@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/server/dispatch/command_cluster.h"
+
+namespace kvorum::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class Server : public ::testing::Test {
+ protected:
+  CommandCluster cluster{1};
+  TestClient client{cluster, 0};
+};
+
+TEST_F(Server, InfoHasItsSections) {
+  const std::string all = client.say("INFO");
+  for (const char* section : {"Server", "Clients", "Memory", "Persistence", "Stats", "Replication",
+                              "CPU", "Cluster", "Keyspace", "Dynamo"}) {
+    EXPECT_THAT(all, HasSubstr(std::string("# ") + section + "\r\n"));
+  }
+  EXPECT_THAT(all, HasSubstr("\r\nredis_version:7.2."));
+  EXPECT_THAT(all, HasSubstr("\r\nstate:settled\r\n"));
+  const std::string two = client.say("INFO", "server", "DYNAMO");
+  EXPECT_THAT(two, HasSubstr("# Server\r\n"));
+  EXPECT_THAT(two, HasSubstr("# Dynamo\r\n"));
+  EXPECT_THAT(two, HasSubstr("\r\nget_p99_us:0\r\n"));
+  EXPECT_THAT(two, Not(HasSubstr("# Clients\r\n")));
+  EXPECT_EQ(client.say("INFO", "nosuch"), "$0\r\n\r\n");
+}
+
+TEST_F(Server, ConfigGetAndSet) {
+  EXPECT_EQ(client.say("CONFIG", "GET", "databases"), "*2\r\n$9\r\ndatabases\r\n$2\r\n16\r\n");
+  EXPECT_EQ(client.say("CONFIG", "GET", "max*"),
+            "*6\r\n$10\r\nmaxclients\r\n$1\r\n0\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n"
+            "$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n");
+  EXPECT_EQ(client.say("CONFIG", "GET", "save", "databases", "s*"),
+            "*4\r\n$9\r\ndatabases\r\n$2\r\n16\r\n$4\r\nsave\r\n$0\r\n\r\n");
+  EXPECT_EQ(client.say("CONFIG", "SET", "databases", "16", "save", ""), "+OK\r\n");
+  EXPECT_EQ(client.say("CONFIG", "SET", "databases", "17"),
+            "-ERR CONFIG SET failed (possibly related to argument 'databases') - can't set "
+            "immutable config\r\n");
+  EXPECT_EQ(client.say("CONFIG", "SET", "nosuch", "1"),
+            "-ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'\r\n");
+}
+
+TEST_F(Server, IsNoClusterToClientsOfRedisCluster) {
+  EXPECT_EQ(client.say("INFO", "cluster"), "$30\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n");
+}
+
+TEST_F(Server, TellsTheTimeInMicroseconds) {
+  EXPECT_EQ(client.say("TIME"), "*2\r\n$10\r\n1700000000\r\n$6\r\n123456\r\n");
+}
+
+TEST_F(Server, ConfigShowsAddressesAsRedisDoes) {
+  EXPECT_EQ(client.say("CONFIG", "GET", "bind"), "*2\r\n$4\r\nbind\r\n$9\r\n127.0.0.1\r\n");
+  cluster.nodes[0]->redis = "[::1]:6379";
+  EXPECT_EQ(client.say("CONFIG", "GET", "bind", "port"),
+            "*4\r\n$4\r\nbind\r\n$3\r\n::1\r\n$4\r\nport\r\n$4\r\n6379\r\n");
+}
+
+TEST_F(Server, HasNoFunctionsAndSaysSoAsRedisDoes) {
+  EXPECT_EQ(client.say("FUNCTION", "FLUSH"), "+OK\r\n");
+  EXPECT_EQ(client.say("FUNCTION", "LIST"), "*0\r\n");
+  EXPECT_EQ(client.say("SCRIPT", "FLUSH", "SYNC"), "+OK\r\n");
+  EXPECT_EQ(client.say("FCALL", "f", "0"), "-ERR Function not found\r\n");
+}
+
+TEST_F(Server, CommandsDescribeThemselves) {
+  EXPECT_THAT(client.say("COMMAND", "INFO", "get"),
+              StartsWith("*1\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n"
+                         ":1\r\n*3\r\n+@read\r\n+@string\r\n+@fast\r\n"));
+  EXPECT_EQ(client.say("COMMAND", "INFO", "nosuch"), "*1\r\n$-1\r\n");
+  const std::string count = client.say("COMMAND", "COUNT");
+  EXPECT_THAT(client.say("COMMAND"), StartsWith("*" + count.substr(1)));
+  EXPECT_EQ(client.say("COMMAND", "LIST", "FILTERBY", "PATTERN", "KV.G*"),
+            "*1\r\n$6\r\nkv.get\r\n");
+  EXPECT_THAT(client.say("COMMAND", "DOCS", "kv.put"),
+              StartsWith("*2\r\n$6\r\nkv.put\r\n*10\r\n$7\r\nsummary\r\n"));
+  EXPECT_EQ(client.say("COMMAND", "GETKEYS", "MSET", "a", "1", "b", "2"),
+            "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+  EXPECT_EQ(client.say("COMMAND", "GETKEYS", "PING"), "-ERR The command has no key arguments\r\n");
+}
+
+TEST_F(Server, CountsHitsAndCommands) {
+  client.say("SET", "k", "v");
+  client.say("GET", "k");
+  client.say("MGET", "k", "absent");
+  const DispatcherCounters& counters = cluster.nodes[0]->dispatcher.counters();
+  EXPECT_EQ(counters.commands, 3u);
+  EXPECT_EQ(counters.hits, 2u);
+  EXPECT_EQ(counters.misses, 1u);
+}
+
+TEST_F(Server, CountsEachCommand) {
+  client.say("SET", "k", "v");
+  client.say("SET", "k");
+  client.say("INCR", "k");
+  client.say("MGET", "k", "absent");
+  client.say("CONFIG", "GET", "nosuch");
+  client.say("EXPIRE", "k", "x");
+  const std::string stats = client.say("INFO", "commandstats");
+  EXPECT_THAT(stats, HasSubstr("cmdstat_set:calls=1,usec=0,usec_per_call=0.00,rejected_calls=1,"
+                               "failed_calls=0\r\n"));
+  EXPECT_THAT(stats, HasSubstr("cmdstat_incr:calls=1,"));
+  EXPECT_THAT(stats, HasSubstr("cmdstat_mget:calls=1,"));
+  EXPECT_THAT(stats, HasSubstr("cmdstat_config|get:calls=1,"));
+  EXPECT_THAT(stats, testing::ContainsRegex("cmdstat_incr:[^\r]*failed_calls=1\r"));
+  EXPECT_THAT(stats, testing::ContainsRegex("cmdstat_expire:[^\r]*failed_calls=1\r"));
+  EXPECT_THAT(stats, Not(HasSubstr("cmdstat_get:")));
+  EXPECT_THAT(client.say("INFO"), Not(HasSubstr("Commandstats")));
+  EXPECT_THAT(client.say("INFO", "all"), HasSubstr("Commandstats"));
+}
+
+TEST_F(Server, TimesTheFirstCallsAndSomeOfTheRest) {
+  static uint64_t clock_ns;
+  clock_ns = 0;
+  DispatcherOptions options;
+  options.steady_ns = [] { return clock_ns += 2000; };
+  CommandCluster timed(1, {}, options);
+  TestClient user(timed, 0);
+  for (int i = 0; i < 1000; ++i) user.say("GET", "k");
+  EXPECT_THAT(user.say("INFO", "commandstats"),
+              HasSubstr("cmdstat_get:calls=1000,usec=2000,usec_per_call=2.00,"));
+  EXPECT_LT(clock_ns, 2000u * 2 * 30);
+}
+
+TEST_F(Server, AResetBeginsTheCountsAnew) {
+  client.say("GET", "k");
+  EXPECT_EQ(client.say("CONFIG", "RESETSTAT"), "+OK\r\n");
+  EXPECT_THAT(client.say("INFO", "commandstats"), Not(HasSubstr("cmdstat_get:")));
+  client.say("GET", "k");
+  EXPECT_THAT(client.say("INFO", "commandstats"), HasSubstr("cmdstat_get:calls=1,"));
+}
+
+// Each reactor's dispatcher knows its own connections.
+TEST_F(Server, ClientListShowsTheConnectionsOfAllReactors) {
+  struct Other : OtherReactors {
+    size_t count() const override { return 1; }
+    void ask_each(const Ask& ask, const Tell& tell) override {
+      later = [this, ask, tell] { tell(ask(home->dispatcher.facts())); };
+    }
+    CommandNode* home = nullptr;
+    std::function<void()> later;
+  } other;
+  DispatcherOptions options;
+  options.others = &other;
+  options.first_client_id = 2;
+  options.client_id_step = 2;
+  CommandCluster here(1, {}, options);
+  other.home = cluster.nodes[0].get();
+  TestClient second(here, 0);
+  EXPECT_EQ(second.send("CLIENT LIST\r\nPING\r\n"), "");
+  other.later();
+  const std::string list = second.take();
+  EXPECT_THAT(list, testing::ContainsRegex("\r\nid=1 .*\nid=2 "));
+  EXPECT_THAT(list, testing::EndsWith("+PONG\r\n"));
+}
+
+TEST_F(Server, AConnectionThatSaidNothingIsNew) {
+  TestClient silent(cluster, 0);
+  EXPECT_THAT(client.say("CLIENT", "LIST"), testing::ContainsRegex("id=2 .* age=0 idle=0 "));
+}
+
+TEST_F(Server, RefusesKeysThatAreTooLong) {
+  const std::string longest(65536, 'k');
+  EXPECT_EQ(client.say("SET", longest, "v"), "+OK\r\n");
+  EXPECT_EQ(client.say("GET", longest), "$1\r\nv\r\n");
+  EXPECT_EQ(client.say("MGET", "a", longest + "k"), "-ERR the key is longer than 65536 bytes\r\n");
+}
+
+}  // namespace
+}  // namespace kvorum::server

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/node/live_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace kvorum::server {
+namespace {
+
+Config load(const std::string& text) {
+  const ConfigReport report = load_config(text, "f.yaml");
+  EXPECT_TRUE(report.ok()) << report.to_text();
+  return report.config;
+}
+
+TEST(LiveConfig, TheSameFileChangesNothing) {
+  EXPECT_TRUE(config_changes(load("log: {level: debug}\n"), load("log: {level: debug}\n")).empty());
+}
+
+TEST(LiveConfig, LimitsLevelAndPasswordCanChange) {
+  const Config running = load("");
+  const Config fresh =
+      load("log: {level: debug}\nlimits: {clients: 7, hints: 2gb}\npassword: sesame\n");
+  EXPECT_THAT(config_changes(running, fresh),
+              testing::ElementsAre(ConfigChange{"log.level", "info", "debug", true},
+                                   ConfigChange{"limits.clients", "10000", "7", true},
+                                   ConfigChange{"limits.hints", "1gb", "2gb", true},
+                                   ConfigChange{"password", "none", "********", true}));
+  const Config joined = with_live_part(running, fresh);
+  EXPECT_EQ(joined.limits.clients, 7u);
+  EXPECT_THAT(joined.passwords, testing::ElementsAre("sesame"));
+  EXPECT_EQ(joined.log.level, LogLevel::kDebug);
+}
+
+TEST(LiveConfig, APasswordIsNeverShown) {
+  const auto changes = config_changes(load("password: sesame\n"), load("password: swordfish\n"));
+  EXPECT_THAT(changes,
+              testing::ElementsAre(ConfigChange{"password", "********", "********", true}));
+}
+
+TEST(LiveConfig, WhatNeedsARestartIsNamedAndLeftAsItWas) {
+  const Config running = load("listen: {redis: 127.0.0.1:7000}\n");
+  const Config fresh = load(
+      "listen: {redis: 127.0.0.1:7001}\nengine: {memory: 2gb}\n"
+      "cluster: {secret: a-new-secret}\n");
+  const auto changes = config_changes(running, fresh);
+  std::vector<std::string> keys;
+  for (const ConfigChange& change : changes) {
+    EXPECT_FALSE(change.live) << change.key;
+    keys.push_back(change.key);
+  }
+  EXPECT_THAT(keys,
+              testing::UnorderedElementsAre("cluster.secret", "engine.memory", "listen.redis"));
+  EXPECT_EQ(with_live_part(running, fresh).engine.memory_bytes, running.engine.memory_bytes);
+}
+
+}  // namespace
+}  // namespace kvorum::server
