@@ -2,6 +2,7 @@
 // A pool of reusable objects with generation-tagged ids: an id that was released never finds a
 // later tenant of its slot, so a late reply or a stale timer is recognised by its id alone.
 // Objects keep their address and, when released, their memory (buffers inside keep capacity).
+// A pool has a tag, which each of its ids carries: ids of several pools can share one space.
 // Not thread-safe: one pool belongs to one machine.
 #pragma once
 
@@ -14,16 +15,25 @@
 
 namespace kvorum {
 
-// 0 is never a valid id.
+// Generation (32 bits), the pool's tag (4), index (28). 0 is never a valid id.
 using SlotId = uint64_t;
+inline constexpr int kSlotTagShift = 28;
+inline constexpr uint8_t kSlotTags = 16;
+constexpr uint8_t slot_tag(SlotId id) { return (id >> kSlotTagShift) & (kSlotTags - 1); }
 
 template <class T>
 class SlotMap {
  public:
+  // `tag` is below kSlotTags.
+  explicit SlotMap(uint8_t tag = 0) : tag_bits_(uint32_t{tag} << kSlotTagShift) {
+    KVORUM_CHECK(tag < kSlotTags);
+  }
+
   // The object is as its last tenant left it: the caller resets it.
   T& acquire(SlotId* id) {
     uint32_t index;
     if (free_.empty()) {
+      KVORUM_CHECK(slots_ <= kIndexMask);
       index = slots_++;
       if (index % kChunkSlots == 0) chunks_.push_back(std::make_unique<Slot[]>(kChunkSlots));
     } else {
@@ -33,23 +43,24 @@ class SlotMap {
     Slot& slot = slot_at(index);
     slot.used = true;
     ++used_;
-    *id = (static_cast<uint64_t>(slot.generation) << 32) | index;
+    *id = id_of(slot, index);
     return slot.value;
   }
 
   T* find(SlotId id) {
-    const uint32_t index = static_cast<uint32_t>(id);
-    if (index >= slots_) return nullptr;
+    const uint32_t index = static_cast<uint32_t>(id) ^ tag_bits_;
+    if (index >= slots_) return nullptr;  // of another pool, too
     Slot& slot = slot_at(index);
     return slot.used && slot.generation == static_cast<uint32_t>(id >> 32) ? &slot.value : nullptr;
   }
 
   void release(SlotId id) {
     KVORUM_CHECK(find(id) != nullptr);
-    Slot& slot = slot_at(static_cast<uint32_t>(id));
+    const uint32_t index = static_cast<uint32_t>(id) & kIndexMask;
+    Slot& slot = slot_at(index);
     slot.used = false;
     if (++slot.generation == 0) slot.generation = 1;
-    free_.push_back(static_cast<uint32_t>(id));
+    free_.push_back(index);
     --used_;
   }
 
@@ -60,7 +71,7 @@ class SlotMap {
   void for_each(Fn fn) {
     for (uint32_t index = 0; index < slots_; ++index) {
       Slot& slot = slot_at(index);
-      if (slot.used) fn((static_cast<uint64_t>(slot.generation) << 32) | index, slot.value);
+      if (slot.used) fn(id_of(slot, index), slot.value);
     }
   }
 
@@ -71,9 +82,15 @@ class SlotMap {
     bool used = false;
   };
   static constexpr uint32_t kChunkSlots = 64;
+  static constexpr uint32_t kIndexMask = (uint32_t{1} << kSlotTagShift) - 1;
+
+  SlotId id_of(const Slot& slot, uint32_t index) const {
+    return (static_cast<uint64_t>(slot.generation) << 32) | tag_bits_ | index;
+  }
   Slot& slot_at(uint32_t index) { return chunks_[index / kChunkSlots][index % kChunkSlots]; }
 
   std::vector<std::unique_ptr<Slot[]>> chunks_;
+  const uint32_t tag_bits_;
   uint32_t slots_ = 0;  // that had a tenant
   std::vector<uint32_t> free_;
   size_t used_ = 0;

@@ -40,7 +40,7 @@ void Coordinator::Impl::submit(const Request& request, uint64_t tag, Now now) {
     core.latency.gets.record(0, now.steady_us);
     return;
   }
-  if (edit && puts.write_at_once(request, tag, now)) return;
+  if (edit && lone_puts.write_at_once(request, tag, now)) return;
 
   SlotId id;
   Operation& operation = core.operations.acquire(&id);
@@ -50,7 +50,7 @@ void Coordinator::Impl::submit(const Request& request, uint64_t tag, Now now) {
   operation.deadline_us = now.steady_us + core.timeout_ms(request) * 1000ULL;
   const MemberIndex coordinator = request.kind == Request::Kind::kInspect
                                       ? core.self()
-                                      : forwarding.choose(request, operation.tried);
+                                      : forwarding.choose(request, operation.route.tried);
   // Also where nothing is forwarded: records of one size are written in place.
   operation.forwarded.origin = edit ? forwarding.new_origin() : 0;
   operation.forwarded.request = request;
@@ -110,14 +110,7 @@ void Coordinator::Impl::start(SlotId id, Operation& operation, Now now) {
 
 void Coordinator::Impl::answer_local(const Request& request, uint64_t tag, Now now) {
   if (!core.is_primary(core.self(), request.key)) return refuse(request, tag, Outcome::kNotOwner);
-  const engine::Access access = core.read_own(request.key, [&](Record& record) {
-    Completion completion;
-    completion.object = &record.object;
-    completion.now_ms = core.clock_ms(now);
-    completion.fastest = core.self_id();
-    completion.service = {.coordinator = core.self_id(), .answered = 1, .primaries = 1};
-    core.completions->on_complete(tag, completion);
-  });
+  const engine::Access access = gets.answer_from_own(request, tag, now);
   if (access == engine::Access::kDone) return;
   // Not resident: a read of R = 1 that only this node answers would ask others too, so load first.
   SlotId id;
@@ -128,7 +121,7 @@ void Coordinator::Impl::answer_local(const Request& request, uint64_t tag, Now n
   operation.deadline_us = now.steady_us + core.timeout_ms(request) * 1000ULL;
   encode_forwarded(request, 0, operation.payload);
   parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
-  core.load(id, operation, operation.request().key);
+  core.load(id, operation);
 }
 
 void Coordinator::Impl::refuse_keyspace(const Request& request, uint64_t tag) {
@@ -170,7 +163,9 @@ PeerReport Coordinator::peer_report(MemberIndex peer) const {
 }
 
 Backlog Coordinator::backlog() const {
-  return {impl_->core.operations.used(), impl_->keyspaces.open_operations(),
+  size_t operations = 0;
+  for (const Machine* const machine : impl_->machines) operations += machine->open();
+  return {operations, impl_->keyspaces.open_operations(),
           impl_->core.awaited_commits.size() + impl_->core.awaited_hint_commits.size(),
           impl_->core.timers.size()};
 }
@@ -182,8 +177,9 @@ void Coordinator::give_back_scratch() { impl_->core.give_back_scratch(); }
 uint64_t Coordinator::peers_generation() const { return impl_->core.health.generation(); }
 
 const CoordinatorCounters& Coordinator::counters() const {
-  impl_->core.counters.operations_in_flight =
-      impl_->core.operations.used() + impl_->puts.waiting_for_commit();
+  size_t& in_flight = impl_->core.counters.operations_in_flight;
+  in_flight = impl_->lone_puts.waiting();
+  for (const Machine* const machine : impl_->machines) in_flight += machine->open();
   return impl_->core.counters;
 }
 

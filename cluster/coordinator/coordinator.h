@@ -24,10 +24,10 @@
 #include "cluster/machine/node_parts.h"
 #include "cluster/machine/repair_wish.h"
 #include "cluster/ring/cluster_view.h"
+#include "cluster/wire/frame.h"
 #include "cluster/wire/keyspace_operation.h"
-#include "cluster/wire/messages.h"
-#include "cluster/wire/operation.h"
 #include "cluster/wire/outbox.h"
+#include "cluster/wire/request.h"
 
 namespace kvorum::cluster {
 

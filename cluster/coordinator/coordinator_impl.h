@@ -3,11 +3,16 @@
 // include it.
 #pragma once
 
+#include <array>
+
 #include "cluster/coordinator/coordinator.h"
+#include "cluster/coordinator/request_table.h"
 #include "cluster/keyspace/keyspace_machine.h"
 #include "cluster/machine/core.h"
 #include "cluster/membership/agreement_link.h"
 #include "cluster/membership/gossip.h"
+#include "cluster/put/lone_puts.h"
+#include "cluster/put/put_machine.h"
 #include "cluster/repair/anti_entropy.h"
 #include "cluster/repair/exchange_server.h"
 #include "cluster/repair/hint_replay.h"
@@ -16,9 +21,8 @@
 #include "cluster/request/forwarding.h"
 #include "cluster/request/get_machine.h"
 #include "cluster/request/inspect_machine.h"
-#include "cluster/request/put_machine.h"
 #include "cluster/request/replica_service.h"
-#include "cluster/request/retry_leave.h"
+#include "cluster/request/retry_permit.h"
 
 namespace kvorum::cluster {
 
@@ -27,11 +31,15 @@ struct Coordinator::Impl final : Starter {
        const CoordinatorOptions& options, uint64_t rng_seed)
       : core(parts, std::move(view), options, rng_seed),
         repairs(core),
-        gets(core, repairs),
-        puts(core, gets),
+        reads(core),
+        gets(core, reads, repairs),
+        edits(core),
+        puts(core, reads, edits),
+        lone_puts(core, edits),
         inspections(core),
         forwarding(core),
-        retry_leave(core, forwarding),
+        retry_permit(core, forwarding),
+        requests(core, {&gets, &puts, &forwarding, &inspections, &retry_permit}),
         replicas(core),
         hint_replay(core),
         key_repair(core),
@@ -57,25 +65,32 @@ struct Coordinator::Impl final : Starter {
   bool on_forward(MemberIndex from, const Frame& frame, Now now);
   bool on_read_reply(MemberIndex from, const Frame& frame, Now now);
   bool on_write_reply(MemberIndex from, const Frame& frame, Now now);
-  void note_answer(MemberIndex from, const Operation& operation, Ask ask, Now now);
-  void on_unreadable(SlotId id, Operation& operation, Now now);
-  bool reads_without_own(Operation& operation);
+  void on_unreadable(SlotId id, Operation& operation, Now now) override;
   void on_own_commit(SlotId id, OwnCommit commit, Now now);
   void refuse_forwarded(SlotId id, Operation& operation, Now now);
   bool on_other(MemberIndex from, const Frame& frame, Now now);
-  void on_link_down(MemberIndex peer, Now now);
-  void on_timer(SlotId id, Operation& operation, Now now);
   void notice_stall(Now now);
   void probe_peers(Now now);
   void expire(Now now);
 
+  static OperationPool pool_of(SlotId id) { return static_cast<OperationPool>(slot_tag(id)); }
+  // Null for ids that no pool gave.
+  Machine* machine_of(SlotId id) const {
+    const uint8_t pool = slot_tag(id);
+    return pool < kOperationPools ? machines[pool] : nullptr;
+  }
+
   Core core;
   ReadRepair repairs;
+  QuorumRead reads;
   GetMachine gets;
+  EditRunner edits;
   PutMachine puts;
+  LonePuts lone_puts;
   InspectMachine inspections;
   Forwarding forwarding;
-  RetryLeave retry_leave;
+  RetryPermit retry_permit;
+  RequestTable requests;  // of the five kinds, in the order of Operation::Kind
   ReplicaService replicas;
   HintReplay hint_replay;
   KeyRepair key_repair;
@@ -85,6 +100,9 @@ struct Coordinator::Impl final : Starter {
   Gossip gossip;
   AgreementLink agreement_link;
   KeyspaceMachine keyspaces;
+  // By OperationPool.
+  const std::array<Machine*, kOperationPools> machines{&requests, &replicas, &hint_replay,
+                                                       &key_repair};
   uint64_t expiry_due_us = 0;
   Now last_now;
 };

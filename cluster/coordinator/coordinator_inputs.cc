@@ -30,8 +30,8 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
   operation.reply_to = from;
   operation.reply_operation = frame.head.operation;
   operation.keyspace = envelope.keyspace;
-  operation.hops = envelope.hops;
-  operation.retried = envelope.retried;
+  operation.route.hops = envelope.hops;
+  operation.route.retried = envelope.retried;
   operation.deadline_us = now.steady_us + envelope.remaining_ms * 1000ULL;
   payload = keep_payload(frame, payload, operation);
   core.count_held(operation);
@@ -49,8 +49,8 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
     refuse_forwarded(id, operation, now);
     return true;
   }
-  if (operation.retried && operation.request().kind == Request::Kind::kEdit) {
-    retry_leave.ask(id, operation, now);
+  if (operation.route.retried && operation.request().kind == Request::Kind::kEdit) {
+    retry_permit.ask(id, operation, now);
   } else {
     run_at(forwarding.coordinator_of(operation, now), id, operation, now);
   }
@@ -70,34 +70,8 @@ bool Coordinator::Impl::on_read_reply(MemberIndex from, const Frame& frame, Now 
   ReplicaReadReply reply;
   if (!parse_replica_read_reply(frame, &reply)) return false;
   const SlotId id = frame.head.operation;
-  Operation* operation = core.operations.find(id);
-  if (!operation) {
-    core.health.heard(from, now.steady_us);  // too late
-    return true;
-  }
-  note_answer(from, *operation, Ask::kRead, now);
-  switch (operation->kind) {
-    case Operation::Kind::kGet:
-      if (operation->phase == Operation::Phase::kRepairing) break;  // its read is over
-      gets.advance(id, *operation, gets.on_reply(id, *operation, from, reply), now);
-      break;
-    case Operation::Kind::kPut:
-      // One that comes after the read was over must not pass for a vote of the write.
-      if (operation->phase != Operation::Phase::kReading) break;
-      puts.after_read(id, *operation, gets.on_reply(id, *operation, from, reply), now);
-      break;
-    case Operation::Kind::kInspect:
-      inspections.on_reply(id, *operation, {from, reply}, now);
-      break;
-    case Operation::Kind::kKeyRepair:
-      key_repair.on_read_reply(id, *operation, reply, now);
-      break;
-    case Operation::Kind::kForward:
-    case Operation::Kind::kReplicaFrame:
-    case Operation::Kind::kHintReplay:
-    case Operation::Kind::kAwaitsLeave:
-      break;
-  }
+  if (pool_of(id) != OperationPool::kRequests) core.health.heard(from, now.steady_us);
+  if (Machine* const machine = machine_of(id)) machine->on_read_reply(id, {from, reply}, now);
   return true;
 }
 
@@ -105,21 +79,8 @@ bool Coordinator::Impl::on_write_reply(MemberIndex from, const Frame& frame, Now
   ReplicaWriteReply reply;
   if (!parse_replica_write_reply(frame, &reply)) return false;
   const SlotId id = frame.head.operation;
-  Operation* operation = core.operations.find(id);
-  if (!operation) {
-    core.health.heard(from, now.steady_us);
-    return true;
-  }
-  note_answer(from, *operation, Ask::kWrite, now);
-  if (operation->kind == Operation::Kind::kPut) {
-    puts.on_reply(id, *operation, {from, reply}, now);
-  } else if (operation->kind == Operation::Kind::kGet) {
-    repairs.on_reply(id, *operation, from);
-  } else if (operation->kind == Operation::Kind::kHintReplay) {
-    hint_replay.on_reply(id, *operation, reply, now);
-  } else if (operation->kind == Operation::Kind::kKeyRepair) {
-    key_repair.on_write_reply(id, *operation, reply, now);
-  }
+  if (pool_of(id) != OperationPool::kRequests) core.health.heard(from, now.steady_us);
+  if (Machine* const machine = machine_of(id)) machine->on_write_reply(id, {from, reply}, now);
   return true;
 }
 
@@ -129,20 +90,6 @@ bool Coordinator::Impl::on_other(MemberIndex from, const Frame& frame, Now now) 
   }
   if (block_of(frame.head.type) != block_of(MessageType::kExchangeOpen)) return false;
   return exchange_server.on_message(from, frame, now) || anti_entropy.on_message(from, frame, now);
-}
-
-// Of stand-ins, of who got a hint and of who was repaired it is not kept when they were asked.
-void Coordinator::Impl::note_answer(MemberIndex from, const Operation& operation, Ask ask,
-                                    Now now) {
-  const bool over =
-      operation.kind == Operation::Kind::kGet && operation.phase == Operation::Phase::kRepairing;
-  const bool large = operation.flowed_us != 0;  // its time says nothing of the peer
-  for (const Target& target : operation.targets) {
-    if (over || large || target.member != from || target.asked_us == 0) continue;
-    core.health.answered(from, {ask, target.asked_us}, now.steady_us);
-    return;
-  }
-  core.health.heard(from, now.steady_us);
 }
 
 bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
@@ -156,10 +103,10 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
       well_formed = impl.forwarding.on_reply(from, frame, now);
       break;
     case MessageType::kForwardAsk:
-      well_formed = impl.retry_leave.on_ask(from, frame, now);
+      well_formed = impl.retry_permit.on_ask(from, frame, now);
       break;
-    case MessageType::kForwardLeave:
-      well_formed = impl.retry_leave.on_leave(from, frame, now);
+    case MessageType::kForwardPermit:
+      well_formed = impl.retry_permit.on_permit(from, frame, now);
       break;
     case MessageType::kReplicaRead:
       if (impl.agreement_link.is_foreign(from, frame.head.keyspace)) {
@@ -222,8 +169,8 @@ void Coordinator::prefetch(std::span<const Frame> frames) const {
 
 void Coordinator::on_flow(MemberIndex peer, const FrameHead& head, Now now) {
   impl_->core.health.heard(peer, now.steady_us);
-  Operation* const operation = impl_->core.operations.find(head.operation);
-  if (operation) impl_->core.note_flow(*operation, now);
+  Machine* const machine = impl_->machine_of(head.operation);
+  if (machine) machine->on_flow(head.operation, now);
 }
 
 void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
@@ -235,43 +182,13 @@ void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
     impl_->hint_replay.on_link_up(peer, now);
     impl_->gossip.on_link_up(peer, now);
   } else {
-    impl_->on_link_down(peer, now);
+    for (Machine* const machine : impl_->machines) machine->on_link_down(peer, now);
   }
-}
-
-void Coordinator::Impl::on_link_down(MemberIndex peer, Now now) {
-  core.operations.for_each([&](SlotId id, Operation& operation) {
-    switch (operation.kind) {
-      case Operation::Kind::kGet:
-        if (operation.phase == Operation::Phase::kRepairing) {
-          repairs.on_link_down(id, operation, peer);
-          break;
-        }
-        gets.advance(id, operation, gets.on_link_down(id, operation, peer), now);
-        break;
-      case Operation::Kind::kPut:
-        puts.on_link_down(id, operation, peer, now);
-        break;
-      case Operation::Kind::kForward:
-        forwarding.on_link_down(id, operation, peer, now);
-        break;
-      case Operation::Kind::kHintReplay:
-        hint_replay.on_link_down(id, operation, peer);
-        break;
-      case Operation::Kind::kKeyRepair:
-        key_repair.on_link_down(id, operation, peer, now);
-        break;
-      case Operation::Kind::kInspect:
-      case Operation::Kind::kReplicaFrame:
-      case Operation::Kind::kAwaitsLeave:
-        break;  // their timer ends them
-    }
-  });
 }
 
 void Coordinator::on_committed(engine::Ticket ticket, bool ok, Now now) {
   Impl& impl = *impl_;
-  impl.puts.on_committed(ticket, ok, now);
+  impl.lone_puts.on_committed(ticket, ok, now);
   impl.replicas.on_committed(impl.core.awaited_commits, {ticket, ok}, [&](SlotId id) {
     impl.on_own_commit(id, {false, ok}, now);
   });
@@ -285,54 +202,23 @@ void Coordinator::on_hints_committed(engine::Ticket ticket, bool ok, Now now) {
 }
 
 void Coordinator::Impl::on_own_commit(SlotId id, OwnCommit commit, Now now) {
-  Operation* operation = core.operations.find(id);
-  if (!operation) return;
-  if (operation->kind == Operation::Kind::kPut) {
-    puts.on_own_commit(id, *operation, commit, now);
-  } else if (operation->kind == Operation::Kind::kHintReplay) {
-    hint_replay.on_own_commit(id, *operation, commit.ok, now);
-  } else if (operation->kind == Operation::Kind::kKeyRepair) {
-    key_repair.on_own_commit(id, *operation, commit.ok, now);
-  }
-}
-
-// Other copies can answer a read whose own one cannot be loaded.
-bool Coordinator::Impl::reads_without_own(Operation& operation) {
-  const bool others = core.view->quorum(operation.keyspace).n > 1;
-  if (!others || operation.request().kind != Request::Kind::kRead) return false;
-  operation.own_unreadable = true;
-  return true;
+  if (Machine* const machine = machine_of(id)) machine->on_own_commit(id, commit, now);
 }
 
 // A put that has to know its object, and cannot. Another primary can; the asking node of a
 // forwarded one will find it.
 void Coordinator::Impl::on_unreadable(SlotId id, Operation& operation, Now now) {
-  if (operation.kind == Operation::Kind::kPut && operation.hops == 0) {
-    operation.tried.push_back(core.self());
+  if (operation.kind == Operation::Kind::kPut && operation.route.hops == 0) {
+    operation.route.tried.push_back(core.self());
     if (forwarding.refused(id, operation, now)) return;
-    operation.tried.erase_at(operation.refusals);
+    operation.route.tried.erase_at(operation.route.refusals);
   }
   core.complete_failed(operation, Outcome::kStoreFailed, kUnreadable, now);
   core.release(id);
 }
 
 void Coordinator::on_loaded(SlotId id, bool ok, Now now) {
-  Impl& impl = *impl_;
-  Operation* operation = impl.core.operations.find(id);
-  if (!operation || operation->phase != Operation::Phase::kLoading) return;
-  if (operation->kind == Operation::Kind::kReplicaFrame) {
-    impl.replicas.on_loaded(id, *operation, ok, now);
-  } else if (operation->kind == Operation::Kind::kHintReplay) {
-    impl.hint_replay.on_loaded(id, *operation, ok, now);
-  } else if (operation->kind == Operation::Kind::kGet && operation->answered_client) {
-    impl.repairs.on_loaded(id, *operation, ok, now);  // what else would an answered read load
-  } else if (operation->kind == Operation::Kind::kKeyRepair) {
-    impl.key_repair.on_loaded(id, *operation, ok, now);
-  } else if (!ok && !impl.reads_without_own(*operation)) {
-    impl.on_unreadable(id, *operation, now);
-  } else {
-    impl.start(id, *operation, now);
-  }
+  if (Machine* const machine = impl_->machine_of(id)) machine->on_loaded(id, ok, now);
 }
 
 void Coordinator::on_scanned(SlotId operation, const ScanPage& page, Now now) {

@@ -42,9 +42,9 @@ bool Coordinator::Impl::handed_back(SlotId id, Operation& operation, Now now) {
     core.release(id);
     return true;
   }
-  operation.tried.push_back(core.self());
+  operation.route.tried.push_back(core.self());
   if (forwarding.refused(id, operation, now)) return true;
-  operation.tried.erase_at(operation.refusals);
+  operation.route.tried.erase_at(operation.route.refusals);
   return false;
 }
 
@@ -75,30 +75,14 @@ void Coordinator::on_one_way(MemberIndex peer, bool one_way, Now now) {
 
 size_t Coordinator::unfinished() const {
   const Impl& impl = *impl_;
-  size_t count = impl.puts.waiting_for_commit() + impl.core.awaited_commits.size() +
+  size_t count = impl.lone_puts.waiting() + impl.core.awaited_commits.size() +
                  impl.core.awaited_hint_commits.size() + impl.keyspaces.open_operations();
-  impl_->core.operations.for_each([&](SlotId, const Operation& operation) {
-    switch (operation.kind) {
-      case Operation::Kind::kGet:
-        count += !operation.answered_client;
-        break;
-      case Operation::Kind::kPut:
-      case Operation::Kind::kForward:
-      case Operation::Kind::kInspect:
-      case Operation::Kind::kReplicaFrame:
-      case Operation::Kind::kAwaitsLeave:
-        ++count;
-        break;
-      case Operation::Kind::kHintReplay:
-      case Operation::Kind::kKeyRepair:
-        break;  // are done again by the next session
-    }
-  });
+  for (const Machine* const machine : impl.machines) count += machine->unfinished();
   return count;
 }
 
 size_t Coordinator::unfinished_edits() const {
-  size_t count = impl_->puts.waiting_for_commit();
+  size_t count = impl_->lone_puts.waiting();
   impl_->core.operations.for_each([&](SlotId, const Operation& operation) {
     if (operation.kind != Operation::Kind::kPut) return;
     count += operation.phase != Operation::Phase::kHeld && !operation.answered_client;

@@ -15,34 +15,6 @@ constexpr uint64_t kExpiryWaitMaxMs = 3'600'000;
 
 }  // namespace
 
-void Coordinator::Impl::on_timer(SlotId id, Operation& operation, Now now) {
-  switch (operation.kind) {
-    case Operation::Kind::kGet:
-      gets.on_timer(id, operation, now);
-      break;
-    case Operation::Kind::kPut:
-      puts.on_timer(id, operation, now);
-      break;
-    case Operation::Kind::kForward:
-      forwarding.on_timer(id, operation, now);
-      break;
-    case Operation::Kind::kInspect:
-      inspections.on_timer(id, operation, now);
-      break;
-    case Operation::Kind::kHintReplay:
-      hint_replay.on_timer(id, operation, now);
-      break;
-    case Operation::Kind::kKeyRepair:
-      key_repair.on_timer(id, operation, now);
-      break;
-    case Operation::Kind::kAwaitsLeave:
-      retry_leave.on_timer(id, operation, now);
-      break;
-    case Operation::Kind::kReplicaFrame:
-      break;
-  }
-}
-
 // An expired version is emptied under its own dot: neither dot nor digest change, so that replicas
 // which notice at different times stay equal.
 void Coordinator::Impl::expire(Now now) {
@@ -95,10 +67,9 @@ void Coordinator::on_time(Now now) {
   impl.last_now = now;
   impl.core.contact.on_time(now);
   while (const std::optional<SlotId> id = impl.core.timers.take_due(now.steady_us)) {
-    Operation* operation = impl.core.operations.find(*id);
-    if (operation) impl.on_timer(*id, *operation, now);
+    if (Machine* const machine = impl.machine_of(*id)) machine->on_timer(*id, now);
   }
-  impl.puts.on_time(now);
+  impl.lone_puts.on_time(now);
   impl.probe_peers(now);
   impl.hint_replay.on_time(now);
   impl.gossip.on_time(now);
@@ -115,7 +86,7 @@ void Coordinator::on_time(Now now) {
 uint64_t Coordinator::next_deadline_us() const {
   const Impl& impl = *impl_;
   uint64_t next = sooner_of(impl.core.timers.next_due_us(), impl.hint_replay.next_deadline_us());
-  next = sooner_of(next, impl.puts.next_deadline_us());
+  next = sooner_of(next, impl.lone_puts.next_deadline_us());
   next = sooner_of(next, impl.gossip.next_deadline_us());
   next = sooner_of(next, impl.agreement_link.next_deadline_us());
   next = sooner_of(next, impl.core.health.next_deadline_us());

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "base/latency_histogram.h"
-#include "cluster/wire/operation.h"
+#include "cluster/wire/request.h"
 
 namespace kvorum::cluster {
 

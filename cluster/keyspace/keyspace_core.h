@@ -10,8 +10,8 @@
 
 #include "cluster/health/timer_queue.h"
 #include "cluster/machine/node_parts.h"
+#include "cluster/wire/frame.h"
 #include "cluster/wire/keyspace_operation.h"
-#include "cluster/wire/messages.h"
 #include "cluster/wire/outbox.h"
 
 namespace kvorum::cluster {

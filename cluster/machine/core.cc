@@ -17,24 +17,12 @@ constexpr size_t kQuarantinedPerTurnMax = 1024;
 
 uint8_t clamp_u8(size_t count) { return static_cast<uint8_t>(std::min<size_t>(count, 255)); }
 
-// Answers, by what they came from.
-void count_answers(const Operation& operation, ServiceRecord& service) {
-  size_t primaries = 0;
-  size_t fallbacks = 0;
-  for (size_t at = 0; at < operation.targets.size(); ++at) {
-    if (!is_vote(operation.targets, at) || operation.targets[at].former) continue;
-    ++(operation.targets[at].stands_for == kNoMember ? primaries : fallbacks);
-  }
-  service.answered = clamp_u8(primaries + fallbacks);
-  service.primaries = clamp_u8(primaries);
-  service.fallbacks = clamp_u8(fallbacks);
-}
-
 // An edit that an earlier coordinator may have run, or whose first of two writes is out already.
 bool may_be_stored(const Operation& operation) {
   if (operation.request().kind != Request::Kind::kEdit) return false;
   const size_t asked_now = operation.kind == Operation::Kind::kForward ? 1 : 0;
-  return operation.second_write_done || operation.tried.size() > asked_now + operation.refusals;
+  const Route& route = operation.route;
+  return operation.writing.second_write_done || route.tried.size() > asked_now + route.refusals;
 }
 
 }  // namespace
@@ -54,100 +42,6 @@ bool is_refusal(Outcome outcome) {
       break;
   }
   return false;
-}
-
-bool is_vote(const Targets& targets, size_t at) {
-  if (targets[at].state != Target::State::kAnswered) return false;
-  for (size_t earlier = 0; earlier < at; ++earlier) {
-    const bool answered = targets[earlier].state == Target::State::kAnswered;
-    if (answered && place_of(targets[earlier]) == place_of(targets[at])) return false;
-  }
-  return true;
-}
-
-size_t count_votes(const Targets& targets) {
-  size_t votes = 0;
-  bool plain = true;  // nobody stands in: each answer is of another place
-  for (const Target& target : targets) {
-    votes += target.state == Target::State::kAnswered;
-    plain &= target.stands_for == kNoMember;
-  }
-  if (plain) return votes;
-  votes = 0;
-  for (size_t at = 0; at < targets.size(); ++at) votes += is_vote(targets, at);
-  return votes;
-}
-
-size_t stale_copies(const Operation& operation) {
-  size_t stale = 0;
-  for (const Target& target : operation.targets) {
-    stale += target.state == Target::State::kAnswered && !target.former &&
-             target.digest != operation.object_digest;
-  }
-  return stale;
-}
-
-void Operation::begin(Kind new_kind, Now now) {
-  kind = new_kind;
-  phase = Phase::kReading;
-  remote = false;
-  reply_to = kNoMember;
-  reply_operation = 0;
-  tag = 0;
-  started_us = now.steady_us;
-  deadline_us = 0;
-  hops = 0;
-  retried = false;
-  needed = 0;
-  quarter_passed = false;
-  answered_client = false;
-  own_unreadable = false;
-  payload.clear();
-  large_bytes = 0;
-  flowed_us = 0;
-  keyspace = 0;
-  targets.clear();
-  dead.clear();
-  object.clear();
-  object_digest = 0;
-  object_frontier = {};
-  fastest = 0;
-  ticket = 0;
-  own_vote_open = false;
-  own_vote_hinted = false;
-  blind = false;
-  second_write_done = false;
-  was_stored = false;
-  uncovered = {};
-  claim_quorum = 0;
-  attempt = UINT8_MAX;  // the first reading makes it 0
-  contentions = 0;
-  flux_readings = 0;
-  claimed_own = false;
-  claimed.clear();
-  claims_waited = false;
-  claims_given_up = false;
-  claims_until_us = 0;
-  claim_holder = kNoMember;
-  contested = false;
-  saw_siblings = false;
-  edit = {};
-  reply_storage.clear();
-  hints_left = 0;
-  short_of_w = 0;
-  tried.clear();
-  refusals = 0;
-  permitted.clear();
-  repair_step = RepairStep::kWait;
-  repair_pushes = false;
-  asked_us = 0;
-  held = false;
-  hedge = kNoMember;
-  hedged_us = 0;
-  hedged = false;
-  settles_until_us = 0;
-  replicas.clear();
-  replica_objects.clear();
 }
 
 Core::Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first_view,
@@ -332,8 +226,7 @@ void Core::observe(const Object& object, Now now) {
   parts.clock->observe(highest, now.wall_ms);
 }
 
-void Core::load(SlotId id, Operation& operation, const KeyRef& key) {
-  operation.phase = Operation::Phase::kLoading;
+void Core::load(SlotId id, const KeyRef& key) {
   outbox.loads.push_back({id, std::string(key.key), key.position, key.keyspace});
 }
 
@@ -349,8 +242,9 @@ void Core::note_clean(uint8_t keyspace, std::span<const uint32_t> partitions,
 void Core::pause_contended(SlotId id, Operation& operation, Now now) {
   constexpr uint64_t kPauseUs = 1000;
   constexpr uint8_t kDoublings = 4;
-  const uint64_t pause_us = kPauseUs << std::min(operation.contentions, kDoublings);
-  if (operation.contentions < UINT8_MAX) ++operation.contentions;
+  uint8_t& contentions = operation.reading.contentions;
+  const uint64_t pause_us = kPauseUs << std::min(contentions, kDoublings);
+  if (contentions < UINT8_MAX) ++contentions;
   operation.phase = Operation::Phase::kContended;
   timers.add(now.steady_us, pause_us / 2 + rng.below(pause_us), id);
 }
@@ -367,6 +261,31 @@ void Core::await_own_hint(engine::Ticket ticket, SlotId id) {
   vote.operation = id;
 }
 
+// Who answered, for KV.LASTOP and the texts of errors.
+void Core::count_votes(const Operation& operation, Completion& completion) {
+  ServiceRecord& service = completion.service;
+  service.coordinator = self_id();
+  service.hints = operation.writing.hints_left;
+  // A put that fails for its reading tells of that.
+  const bool writes =
+      operation.kind == Operation::Kind::kPut && operation.phase != Operation::Phase::kReading;
+  const WriteTally& write = operation.writing.tally;
+  const ReadTally& read = operation.reading.tally;
+  const Answers answers = answers_of(operation.inspection ? operation.inspection->targets
+                                     : writes             ? write.targets
+                                                          : read.targets);
+  service.primaries = clamp_u8(answers.primaries);
+  service.fallbacks = clamp_u8(answers.fallbacks);
+  service.answered = clamp_u8(answers.primaries + answers.fallbacks);
+  completion.acknowledged = service.answered;
+  completion.needed = writes ? write.needed : read.needed;
+  const int wanted = write.needed + write.short_of_w;
+  if (completion.outcome == Outcome::kOk && completion.stored && service.answered < wanted) {
+    service.short_of_w = static_cast<uint8_t>(wanted - service.answered);
+    ++counters.writes_softened;
+  }
+}
+
 void Core::complete(Operation& operation, Completion& completion, Now now) {
   if (operation.answered_client) return;
   operation.answered_client = true;
@@ -374,18 +293,7 @@ void Core::complete(Operation& operation, Completion& completion, Now now) {
     completion.outcome = Outcome::kUncertain;
   }
   ServiceRecord& service = completion.service;
-  if (operation.kind != Operation::Kind::kForward) {
-    service.coordinator = self_id();
-    service.hints = operation.hints_left;
-    count_answers(operation, service);
-    const int wanted = operation.needed + operation.short_of_w;
-    if (completion.outcome == Outcome::kOk && completion.stored && service.answered < wanted) {
-      service.short_of_w = static_cast<uint8_t>(wanted - service.answered);
-      ++counters.writes_softened;
-    }
-    completion.acknowledged = service.answered;
-    completion.needed = operation.needed;
-  }
+  if (operation.kind != Operation::Kind::kForward) count_votes(operation, completion);
   if (completion.outcome == Outcome::kNoQuorum) ++counters.no_quorum;
   if (completion.outcome == Outcome::kUncertain) ++counters.uncertain;
   completion.now_ms = clock_ms(now);
@@ -393,7 +301,7 @@ void Core::complete(Operation& operation, Completion& completion, Now now) {
   if (operation.remote) {
     send_forward_reply(*this, operation.reply_to, operation.reply_operation, completion);
   } else if (completions) {
-    service.hops = clamp_u8(operation.tried.size());
+    service.hops = clamp_u8(operation.route.tried.size());
     latency.of(operation.request().kind).record(service.micros, now.steady_us);
     completions->on_complete(operation.tag, completion);
   }
@@ -411,23 +319,27 @@ void Core::complete_failed(Operation& operation, Outcome outcome, std::string_vi
 
 void Core::release(SlotId id) {
   Operation& operation = *operations.find(id);
-  if (!operation.payload_body.empty() || !operation.object.body.empty() || operation.made)
-      [[unlikely]] {
+  if (!operation.payload_body.empty() || operation.writing.made) [[unlikely]] {
     operation.payload_body = {};
-    operation.object.body = {};
-    operation.made = nullptr;
+    operation.writing.made = nullptr;
   }
-  held_bytes -= std::exchange(operation.held_bytes, 0);
   const bool roomy = static_cast<uint32_t>(id) < kOperationsRoomy;
   const size_t kept = roomy ? kRoomyBytesKept : kBytesKept;
+  release_head(operation, kept);
   give_back(operation.payload, kept);
-  give_back(operation.object.head, kept);
-  give_back(operation.reply_storage, kept);
-  if (!operation.replica_objects.empty()) {
-    std::vector<ReplicaFacts>().swap(operation.replicas);
-    operation.replica_objects.clear();
-  }
+  give_back(operation.writing.reply_storage, kept);
+  give_back(operation.handing.answer, kept);
+  if (operation.inspection) operation.inspection.reset();
   operations.release(id);
+}
+
+void Core::release_head(OperationHead& operation) { release_head(operation, kBytesKept); }
+
+void Core::release_head(OperationHead& operation, size_t bytes_kept) {
+  if (!operation.object.body.empty()) [[unlikely]]
+    operation.object.body = {};
+  count_held(operation, 0);
+  give_back(operation.object.head, bytes_kept);
 }
 
 void Core::give_back_scratch() {

@@ -17,179 +17,11 @@
 #include "cluster/health/timer_queue.h"
 #include "cluster/machine/coordinator_options.h"
 #include "cluster/machine/node_parts.h"
-#include "cluster/version/object_codec.h"
+#include "cluster/machine/operation.h"
 #include "cluster/wire/keyspace_operation.h"
-#include "cluster/wire/messages.h"
-#include "cluster/wire/operation.h"
 #include "cluster/wire/outbox.h"
 
 namespace kvorum::cluster {
-
-// One replica that an operation asked.
-struct Target {
-  enum class State : uint8_t {
-    kWaiting,
-    kAnswered,   // its answer is part of the result
-    kWeak,       // a fallback without a hint: counts only once no primary is left to wait for
-    kFetching,   // its digest differed: the object was asked for
-    kFailed,     // refused, link down, or given up on
-    kRepairing,  // was stale: what was read is on its way to it
-  };
-  MemberIndex member = kNoMember;
-  MemberIndex stands_for = kNoMember;  // the primary whose place a fallback takes
-  State state = State::kWaiting;
-  bool replaced = false;       // silent for a quarter of the deadline: another was asked too
-  bool wants_object = false;   // asked for all of it, not for a digest
-  bool whole = true;           // as far as it said: its answer to a read counts (whole_replicas.h)
-  bool is_new = false;         // the same: it is not whole, but forgot nothing
-  bool former = false;         // no primary any more: asked for what the primaries may lack
-  uint64_t digest = 0;         // versions_digest() of its answer to a read
-  uint64_t asked_us = 0;       // 0: not kept
-  bool claim_refused = false;  // another node edits the key
-};
-
-using Targets = InlineVector<Target, 4>;
-
-// The primary whose copy it is, or stands in for.
-inline MemberIndex place_of(const Target& target) {
-  return target.stands_for == kNoMember ? target.member : target.stands_for;
-}
-
-// Its answer to a read is still awaited.
-inline bool is_open(const Target& target) {
-  return target.state == Target::State::kWaiting || target.state == Target::State::kFetching;
-}
-
-// An answer that counts: the first of its place. A slow primary and the fallback that took its
-// place are one copy in the end, since the hint goes to that primary.
-bool is_vote(const Targets& targets, size_t at);
-size_t count_votes(const Targets& targets);
-
-// One request in flight, as its coordinator or its forwarder sees it. Pooled: begin() resets it.
-struct Operation {
-  enum class Kind : uint8_t {
-    kGet,
-    kPut,
-    kForward,
-    kInspect,
-    kReplicaFrame,
-    kHintReplay,
-    kKeyRepair,
-    kAwaitsLeave  // a retry that asked whether it may run (retry_leave.h)
-  };
-  enum class Phase : uint8_t {
-    kLoading,    // waits for an object from the store, then starts again
-    kHeld,       // put: not begun, this node is about to hand over what it coordinates
-    kSilent,     // put: waits until this session has heard from another member (first_contact.h)
-    kContended,  // another node edits the key: begins again in a moment
-    kReading,    // get: until R counted; put: its read before the edit
-    kWriting,    // put: until W acknowledged
-    kSettling,   // answered; stragglers are still awaited, for read repair or for hints
-    kRepairing,  // get: repairs are not all acknowledged
-  };
-  Kind kind;
-  Phase phase;
-
-  // Who waits: a local client (tag), or the node that forwarded (reply_to, reply_operation).
-  bool remote;
-  MemberIndex reply_to;
-  SlotId reply_operation;
-  uint64_t tag;
-
-  uint64_t started_us;
-  uint64_t deadline_us;
-  uint8_t hops;
-  bool retried;    // the node that forwarded it had asked another one before
-  uint8_t needed;  // R or W
-  bool quarter_passed;
-  bool answered_client;
-  bool own_unreadable;  // the own copy cannot be loaded: the others have to do
-
-  // encode_forwarded(); for kReplicaFrame the frame's payload. What is large of it is shared: the
-  // value, or all of it.
-  std::string payload;
-  SharedView payload_body;
-  uint8_t keyspace;
-  ForwardedRequest forwarded;  // views into payload
-  FrameHead frame;             // kReplicaFrame
-
-  Targets targets;
-  InlineVector<MemberIndex, 4> dead;  // put: primaries that nobody stands for
-  EncodedObject object;               // reads: what is merged so far
-  uint64_t object_digest;
-  Hlc object_frontier;  // the highest of the copies merged into it; key repair: the peer's
-  NodeId fastest;
-
-  // Put.
-  engine::Ticket ticket;  // of the own vote
-  bool own_vote_open;     // the own copy awaits its commit
-  bool own_vote_hinted;   // it is a hint: the ticket is of the hints' table
-  bool blind;
-  bool second_write_done;
-  bool was_stored;
-  VersionVector uncovered;  // what replicas kept that a blind write did not cover
-  Context new_context;
-  EditOutput edit;  // reply fields; bytes moved to reply_storage
-  std::string reply_storage;
-  SharedBytes made;  // the bytes of the new version, where the edit made large ones
-  uint8_t hints_left;
-  uint8_t short_of_w;  // W softened by so many copies
-
-  // Claims (claims.h).
-  uint8_t claim_quorum;                  // primaries that have to grant one; 0: none is wanted
-  uint8_t attempt;                       // counts readings
-  uint8_t contentions;                   // and how often they were in vain
-  uint8_t flux_readings;                 // and those for Core::reads_again()
-  bool claimed_own;                      // in this node's own Claims
-  InlineVector<MemberIndex, 4> claimed;  // asked, and neither refused nor released
-  bool claims_waited;                    // for those who are silent, long enough
-  bool claims_given_up;                  // a blind write that waited for half of its time
-  uint64_t claims_until_us;              // a version may be made until then
-  MemberIndex claim_holder;              // who has it instead
-  bool contested;                        // as some replica says: siblings may be none
-  bool saw_siblings;                     // put: when the edit was run
-
-  // Forward.
-  InlineVector<MemberIndex, 4> tried;  // the last is waited for
-  // The first of `tried`, so many: their stores took nothing, so they ran nothing.
-  uint8_t refusals;
-  uint64_t asked_us;  // the last of them; get: when the replicas were asked; a retry: for leave
-  // Of `tried`: have leave to run the request, and may have stored a version of it, or will.
-  InlineVector<MemberIndex, 4> permitted;
-  MemberIndex hedge;  // asked beside the last of `tried`, and waited for too; kNoMember: none
-  uint64_t hedged_us;
-  bool hedged;                // one more was asked, once
-  uint64_t settles_until_us;  // get: stragglers are waited for
-  bool held;                  // one before it answered: its reply is kept in `frame` and `object`
-
-  // Key repair.
-  enum class RepairStep : uint8_t { kWait, kCheck, kPull, kMerge, kPush };
-  RepairStep repair_step;
-  bool repair_pushes;
-
-  size_t large_bytes;     // of the object that its replicas have to take; 0 where it is not large
-  uint64_t flowed_us;     // when bytes of a large frame of this operation flowed last; 0: none did
-  size_t held_bytes = 0;  // as Core::count_held() counted it last
-
-  std::vector<ReplicaFacts> replicas;       // kInspect
-  std::deque<std::string> replica_objects;  // their bytes
-
-  size_t payload_size() const { return payload.size() + payload_body.bytes.size(); }
-  const Request& request() const { return forwarded.request; }
-  // Another coordinator was asked before, of which it is not known whether it ran the request.
-  bool is_retry() const { return retried || tried.size() > refusals; }
-  void begin(Kind new_kind, Now now);
-};
-
-// How many replicas that answered the reading have other versions than all of them together.
-size_t stale_copies(const Operation& operation);
-
-// What a replica said, with who said it.
-template <class Reply>
-struct Answered {
-  MemberIndex from;
-  const Reply& reply;
-};
 
 // A replica's answer, or an own vote, that waits for its commit.
 struct AwaitedCommit {
@@ -201,20 +33,17 @@ struct AwaitedCommit {
   std::string vector_bytes;
 };
 
-// How the commit that an operation of ours waited for ended.
-struct OwnCommit {
-  bool hinted;  // of the hints' table
-  bool ok;
-};
-
 // The outcomes of an edit which promise that nothing was written.
 bool is_refusal(Outcome outcome);
 
-// Runs an operation at its coordinator: here, or forwarded. Implemented by the coordinator.
+// What machines of requests ask of the coordinator, which knows them all.
 class Starter {
  public:
   virtual ~Starter() = default;
+  // Runs an operation at its coordinator: here, or forwarded.
   virtual void run_at(MemberIndex coordinator, SlotId id, Operation& operation, Now now) = 0;
+  // The own object cannot be loaded, and the request needs it: another primary may run it.
+  virtual void on_unreadable(SlotId id, Operation& operation, Now now) = 0;
 };
 
 class Core {
@@ -234,7 +63,7 @@ class Core {
   Outbox outbox;
   PeerHealth health{rng};
   TimerQueue timers;
-  SlotMap<Operation> operations;
+  SlotMap<Operation> operations{static_cast<uint8_t>(OperationPool::kRequests)};
   HedgeBudget hedges;
   std::deque<AwaitedCommit> awaited_commits;       // of the objects' table
   std::deque<AwaitedCommit> awaited_hint_commits;  // of the hints' table
@@ -300,21 +129,30 @@ class Core {
     const size_t more = std::max(operation.large_bytes, request.value.size());
     return (timeout_ms(request) + flow_ms(more) - flow_ms(request.value.size())) * 250ULL;
   }
+  // The same of what is sent in the background.
+  uint64_t quarter_us(const OperationHead& operation) const {
+    return (options.request_timeout_ms + flow_ms(operation.large_bytes)) * 250ULL;
+  }
   // Until then nobody is silent: bytes of a large frame flowed less than a quarter of the time ago.
   // 0 where there is none.
-  uint64_t flows_until_us(const Operation& operation) const {
+  template <class Sent>
+  uint64_t flows_until_us(const Sent& operation) const {
     return operation.flowed_us == 0 ? 0 : operation.flowed_us + quarter_us(operation);
   }
   // Bytes of a large frame flow. How long an answer is nobody knew when it was asked for, so the
   // whole time counts from here; the time of an edit may have been granted by another node.
-  void note_flow(Operation& operation, Now now) const {
+  template <class Sent>
+  void note_flow(Sent& operation, Now now) const {
     operation.flowed_us = now.steady_us;
-    if (operation.request().kind == Request::Kind::kEdit) return;
+    if constexpr (std::is_same_v<Sent, Operation>) {
+      if (operation.request().kind == Request::Kind::kEdit) return;
+    }
     const uint64_t timeout_us = 4 * quarter_us(operation);
     operation.deadline_us = std::max(operation.deadline_us, now.steady_us + timeout_us);
   }
   // Whether a timer of the operation came while its bytes flow: it comes again.
-  bool still_flows(SlotId id, const Operation& operation, Now now) {
+  template <class Sent>
+  bool still_flows(SlotId id, const Sent& operation, Now now) {
     const uint64_t until_us = flows_until_us(operation);
     if (now.steady_us >= until_us) return false;
     timers.add(now.steady_us, until_us - now.steady_us, id);
@@ -333,9 +171,9 @@ class Core {
   // knows yet that it meets another one.
   bool reads_again(Operation& operation, bool in_flux, Now now) const {
     if (now.steady_us + 2 * quarter_us(operation) >= operation.deadline_us) return false;
-    if (operation.contested) return true;
-    if (!in_flux || operation.flux_readings == kFluxReadings) return false;
-    ++operation.flux_readings;
+    if (operation.reading.contested) return true;
+    if (!in_flux || operation.reading.flux_readings == kFluxReadings) return false;
+    ++operation.reading.flux_readings;
     return true;
   }
   // Before the operation tries again.
@@ -388,8 +226,12 @@ class Core {
   // The clock follows what others minted.
   void observe(const Object& object, Now now);
 
-  // Asks the store for the operation's object and starts it again when it is there.
-  void load(SlotId id, Operation& operation, const KeyRef& key);
+  // Asks the store for an object: on_loaded() of the operation's machine follows.
+  void load(SlotId id, const KeyRef& key);
+  void load(SlotId id, Operation& operation) {
+    operation.phase = Operation::Phase::kLoading;
+    load(id, operation.request().key);
+  }
 
   // The operation's own copy waits for this commit: of an object, or of a hint.
   void await_own_vote(engine::Ticket ticket, SlotId id);
@@ -404,18 +246,26 @@ class Core {
   void complete_failed(Operation& operation, Outcome outcome, std::string_view text, Now now);
   // After a change of what the operation holds.
   void count_held(Operation& operation) {
-    const size_t now =
-        operation.payload_size() + operation.object.size() + operation.reply_storage.size();
-    held_bytes += now - operation.held_bytes;
-    operation.held_bytes = now;
+    count_held(operation, operation.payload_size() + operation.object.size() +
+                              operation.writing.reply_storage.size() +
+                              operation.handing.answer.size());
   }
-  // Ends the operation. Its place in the pool keeps little of its memory: more where it is one of
-  // the first, which are used again and again.
+  void count_held(OperationHead& operation, size_t bytes) {
+    held_bytes += bytes - operation.held_bytes;
+    operation.held_bytes = bytes;
+  }
+  // Ends a request. Its place in the pool keeps little of its memory: more where it is one of the
+  // first, which are used again and again.
   void release(SlotId id);
+  // What the head of another operation holds, before its pool takes it back.
+  void release_head(OperationHead& operation);
   // Scratch memory that a large value took.
   void give_back_scratch();
 
  private:
+  void count_votes(const Operation& operation, Completion& completion);
+  void release_head(OperationHead& operation, size_t bytes_kept);
+
   static constexpr uint32_t kOperationsRoomy = 256;
   static constexpr size_t kRoomyBytesKept = 16 * 1024, kBytesKept = 1024;
   static constexpr size_t kScratchKept = 256 * 1024;

@@ -38,7 +38,7 @@ size_t object_bytes_of(const Completion& completion) {
 
 }  // namespace
 
-void send_replica_write(Core& core, MemberIndex to, AnOperation of, ReplicaWrite message) {
+void send_replica_write(Core& core, MemberIndex to, SentObject of, ReplicaWrite message) {
   auto& [id, operation] = of;
   std::string storage;
   if (!is_large(core, operation.object.size())) {
@@ -53,7 +53,7 @@ void send_replica_write(Core& core, MemberIndex to, AnOperation of, ReplicaWrite
   send(core, to, std::move(front), operation.object.body);
 }
 
-void send_forward(Core& core, MemberIndex to, AnOperation of, const ForwardEnvelope& envelope) {
+void send_forward(Core& core, MemberIndex to, SentRequest of, const ForwardEnvelope& envelope) {
   Operation& operation = of.operation;
   if (!is_large(core, operation.payload_size())) {
     KVORUM_CHECK(operation.payload_body.empty());

@@ -9,14 +9,18 @@
 
 namespace kvorum::cluster {
 
-struct AnOperation {
+struct SentObject {
+  SlotId id;
+  OperationHead& operation;
+};
+// The object is the operation's.
+void send_replica_write(Core& core, MemberIndex to, SentObject of, ReplicaWrite message);
+struct SentRequest {
   SlotId id;
   Operation& operation;
 };
-// The object is the operation's.
-void send_replica_write(Core& core, MemberIndex to, AnOperation of, ReplicaWrite message);
 // The payload is the operation's.
-void send_forward(Core& core, MemberIndex to, AnOperation of, const ForwardEnvelope& envelope);
+void send_forward(Core& core, MemberIndex to, SentRequest of, const ForwardEnvelope& envelope);
 // The object is core.outgoing.
 void send_replica_read_reply(Core& core, MemberIndex to, SlotId operation,
                              ReplicaReadReply& message);

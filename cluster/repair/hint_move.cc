@@ -8,13 +8,12 @@
 
 namespace kvorum::cluster {
 
-void HintReplay::move(SlotId id, Operation& operation, Now now) {
-  operation.phase = Operation::Phase::kSettling;
-  operation.needed = 0;  // commits to wait for
+void HintReplay::move(SlotId id, Delivery& delivery, Now now) {
+  delivery.commits_open = 0;
   Object object;
-  const KeyRef& key = operation.request().key;
-  if (!decode_object(operation.object, object)) {
-    return give_up(id, operation, HintWait::kMoving, now);
+  const KeyRef& key = delivery.key.key;
+  if (!decode_object(delivery.object, object)) {
+    return give_up(id, delivery, HintWait::kMoving, now);
   }
   const auto primaries = core_.primaries(key);
   // The own copy first: where it has to be loaded, nothing was done yet.
@@ -25,13 +24,13 @@ void HintReplay::move(SlotId id, Operation& operation, Now now) {
       core_.merge_in(record, key, arriving, Hlc{});
       return true;
     });
-    if (result.access == engine::Access::kNotResident) return core_.load(id, operation, key);
+    if (result.access == engine::Access::kNotResident) return core_.load(id, key);
     if (result.access != engine::Access::kDone) {
-      return give_up(id, operation, HintWait::kMoving, now);
+      return give_up(id, delivery, HintWait::kMoving, now);
     }
     if (result.ticket > core_.parts.table->committed()) {
       core_.await_own_vote(result.ticket, id);
-      ++operation.needed;
+      ++delivery.commits_open;
     }
   }
   for (const MemberIndex primary : primaries) {
@@ -39,35 +38,39 @@ void HintReplay::move(SlotId id, Operation& operation, Now now) {
     const engine::UpdateResult result =
         core_.hints.store_moved({core_.id_of(primary), key}, object);
     if (result.access != engine::Access::kDone) {
-      return give_up(id, operation, HintWait::kMoving, now);
+      return give_up(id, delivery, HintWait::kMoving, now);
     }
     if (result.ticket > core_.hints.committed()) {
       core_.await_own_hint(result.ticket, id);
-      ++operation.needed;
+      ++delivery.commits_open;
     }
   }
-  if (operation.needed == 0) moved(id, operation, now);
+  if (delivery.commits_open == 0) moved(id, delivery, now);
 }
 
-void HintReplay::on_loaded(SlotId id, Operation& operation, bool ok, Now now) {
-  if (!ok) return give_up(id, operation, HintWait::kMoving, now);
-  move(id, operation, now);
+void HintReplay::on_loaded(SlotId id, bool ok, Now now) {
+  Delivery* const delivery = deliveries_.find(id);
+  if (!delivery) return;
+  if (!ok) return give_up(id, *delivery, HintWait::kMoving, now);
+  move(id, *delivery, now);
 }
 
-void HintReplay::on_own_commit(SlotId id, Operation& operation, bool ok, Now now) {
-  if (!ok) return give_up(id, operation, HintWait::kMoving, now);
-  if (--operation.needed == 0) moved(id, operation, now);
+void HintReplay::on_own_commit(SlotId id, OwnCommit commit, Now now) {
+  Delivery* const delivery = deliveries_.find(id);
+  if (!delivery) return;
+  if (!commit.ok) return give_up(id, *delivery, HintWait::kMoving, now);
+  if (--delivery->commits_open == 0) moved(id, *delivery, now);
 }
 
-void HintReplay::moved(SlotId id, Operation& operation, Now now) {
+void HintReplay::moved(SlotId id, Delivery& delivery, Now now) {
   Object object;
-  if (!decode_object(operation.object, object)) {
-    return give_up(id, operation, HintWait::kMoving, now);
+  if (!decode_object(delivery.object, object)) {
+    return give_up(id, delivery, HintWait::kMoving, now);
   }
-  const NodeId target_id = operation.tag;
-  core_.hints.remove_delivered({target_id, operation.request().key}, object.vector);
+  const NodeId target_id = delivery.target;
+  core_.hints.remove_delivered({target_id, delivery.key.key}, object.vector);
   ++core_.counters.hints_moved;
-  Target& target = finish(id, operation);
+  Target& target = finish(id, delivery);
   due_within(kRetryUs, now);  // the primaries' turn
   go_on(target_id, target, now);
 }

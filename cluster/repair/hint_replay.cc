@@ -11,8 +11,6 @@ namespace {
 constexpr uint64_t kSoonUs = 10'000;
 constexpr size_t kLookedAtMax = 256;  // per input, of hints that stay
 
-using Phase = Operation::Phase;
-
 bool is_large(size_t bytes) { return bytes > kLargeFrameBytes; }
 
 size_t bytes_of(const Object& object) {
@@ -35,10 +33,13 @@ void HintReplay::on_link_up(MemberIndex peer, Now now) {
   due_within(kSoonUs, now);
 }
 
-void HintReplay::on_link_down(SlotId id, const Operation& operation, MemberIndex peer) {
-  if (operation.phase != Phase::kWriting || core_.id_of(peer) != operation.tag) return;
-  core_.hints.ledger().waits(operation.tag, HintWait::kUnreachable);
-  finish(id, operation).pass_ended = true;
+void HintReplay::on_link_down(MemberIndex peer, Now) {
+  const NodeId target = core_.id_of(peer);
+  deliveries_.for_each([&](SlotId id, Delivery& delivery) {
+    if (delivery.moves || delivery.target != target) return;
+    core_.hints.ledger().waits(target, HintWait::kUnreachable);
+    finish(id, delivery).pass_ended = true;
+  });
 }
 
 void HintReplay::on_time(Now now) {
@@ -115,11 +116,11 @@ void HintReplay::fill_window(NodeId id, Target& target, Now now) {
       target.place = before;
       return wait_for_budget(id, now);
     }
-    const SlotId operation = begin(id, target, found, now);
+    const SlotId delivery = begin(id, target, found, now);
     if (found.for_primary) {
-      send(operation, member);
+      send(delivery, member);
     } else {
-      move(operation, *core_.operations.find(operation), now);
+      move(delivery, *deliveries_.find(delivery), now);
     }
   }
 }
@@ -149,19 +150,16 @@ bool HintReplay::find_next(NodeId id, MemberIndex member, Target& target, Found*
 
 SlotId HintReplay::begin(NodeId target_id, Target& target, Found& found, Now now) {
   SlotId id;
-  Operation& operation = core_.operations.acquire(&id);
-  operation.begin(Operation::Kind::kHintReplay, now);
-  operation.phase = Phase::kWriting;
-  operation.keyspace = found.keyspace;
-  operation.tag = target_id;
-  Request request;
-  request.key = KeyRef{found.key, found.position, found.keyspace};
-  encode_forwarded(request, 0, operation.payload);
-  parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
-  operation.object.swap(found.object);
-  core_.count_held(operation);
+  Delivery& delivery = deliveries_.acquire(&id);
+  delivery.reset(now);
+  delivery.target = target_id;
+  delivery.key.assign({found.key, found.position, found.keyspace});
+  delivery.moves = !found.for_primary;
+  delivery.commits_open = 0;
+  delivery.object.swap(found.object);
+  core_.count_held(delivery, delivery.object.size());
   ++target.in_flight;
-  const size_t bytes = operation.object.size();
+  const size_t bytes = delivery.object.size();
   is_large(bytes) ? ++target.large_in_flight : target.bytes_in_flight += bytes;
   const uint64_t timeout_ms = core_.options.request_timeout_ms + Core::flow_ms(bytes);
   core_.timers.add(now.steady_us, timeout_ms * 1000, id);
@@ -169,54 +167,60 @@ SlotId HintReplay::begin(NodeId target_id, Target& target, Found& found, Now now
 }
 
 void HintReplay::send(SlotId id, MemberIndex member) {
-  Operation& operation = *core_.operations.find(id);
-  const ReplicaWrite message{.key = operation.request().key, .repair = true, .object = {}};
-  send_replica_write(core_, member, {id, operation}, message);
+  Delivery& delivery = *deliveries_.find(id);
+  const ReplicaWrite message{.key = delivery.key.key, .repair = true, .object = {}};
+  send_replica_write(core_, member, {id, delivery}, message);
 }
 
-void HintReplay::on_reply(SlotId id, Operation& operation, const ReplicaWriteReply& reply,
-                          Now now) {
+void HintReplay::on_write_reply(SlotId id, const Answered<ReplicaWriteReply>& answer, Now now) {
+  Delivery* const delivery = deliveries_.find(id);
+  if (!delivery || delivery->moves) return;
   Object delivered;
-  if (reply.verdict == ReplicaVerdict::kRefused || !decode_object(operation.object, delivered)) {
-    return give_up(id, operation, HintWait::kRefused, now);
+  const bool refused = answer.reply.verdict == ReplicaVerdict::kRefused;
+  if (refused || !decode_object(delivery->object, delivered)) {
+    return give_up(id, *delivery, HintWait::kRefused, now);
   }
-  const NodeId target_id = operation.tag;
-  if (!is_large(operation.object.size())) {
-    targets_[target_id].pace.answered(now.steady_us - operation.started_us);
-  }
+  const NodeId target = delivery->target;
+  const size_t bytes = delivery->object.size();
+  if (!is_large(bytes)) targets_[target].pace.answered(now.steady_us - delivery->started_us);
   // What was merged into it meanwhile has its turn in the next pass.
-  core_.hints.remove_delivered({target_id, operation.request().key}, delivered.vector);
-  core_.hints.ledger().delivered(target_id, operation.object.size(), now.steady_us);
+  core_.hints.remove_delivered({target, delivery->key.key}, delivered.vector);
+  core_.hints.ledger().delivered(target, bytes, now.steady_us);
   ++core_.counters.hints_replayed;
-  go_on(target_id, finish(id, operation), now);
+  go_on(target, finish(id, *delivery), now);
 }
 
-void HintReplay::on_timer(SlotId id, Operation& operation, Now now) {
-  if (core_.still_flows(id, operation, now)) return;
-  const MemberIndex target = core_.view->find_id(operation.tag);
-  const bool sent = operation.phase == Phase::kWriting;
+void HintReplay::on_flow(SlotId id, Now now) {
+  if (Delivery* const delivery = deliveries_.find(id)) core_.note_flow(*delivery, now);
+}
+
+void HintReplay::on_timer(SlotId id, Now now) {
+  Delivery* const delivery = deliveries_.find(id);
+  if (!delivery || core_.still_flows(id, *delivery, now)) return;
+  const MemberIndex target = core_.view->find_id(delivery->target);
+  const bool sent = !delivery->moves;
   if (sent && target != kNoMember) {
-    core_.health.timed_out(target, operation.started_us, now.steady_us);
+    core_.health.timed_out(target, delivery->started_us, now.steady_us);
   }
-  targets_[operation.tag].pace.silent();
-  give_up(id, operation, sent ? HintWait::kSilent : HintWait::kMoving, now);
+  targets_[delivery->target].pace.silent();
+  give_up(id, *delivery, sent ? HintWait::kSilent : HintWait::kMoving, now);
 }
 
-void HintReplay::give_up(SlotId id, const Operation& operation, HintWait wait, Now now) {
-  const NodeId target_id = operation.tag;
-  core_.hints.ledger().waits(target_id, wait);
-  Target& target = finish(id, operation);
+void HintReplay::give_up(SlotId id, Delivery& delivery, HintWait wait, Now now) {
+  core_.hints.ledger().waits(delivery.target, wait);
+  Target& target = finish(id, delivery);
   target.pass_ended = true;
   target.retry_at_us = now.steady_us + kRetryUs;
   due_within(kRetryUs, now);
 }
 
-HintReplay::Target& HintReplay::finish(SlotId id, const Operation& operation) {
-  Target& target = targets_[operation.tag];
+HintReplay::Target& HintReplay::finish(SlotId id, Delivery& delivery) {
+  Target& target = targets_[delivery.target];
   --target.in_flight;
-  const size_t bytes = operation.object.size();
+  const size_t bytes = delivery.object.size();
   is_large(bytes) ? --target.large_in_flight : target.bytes_in_flight -= bytes;
-  core_.release(id);
+  core_.release_head(delivery);
+  deliveries_.release(id);
   return target;
 }
 

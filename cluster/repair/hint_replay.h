@@ -19,10 +19,11 @@
 
 #include "cluster/health/replay_pace.h"
 #include "cluster/machine/core.h"
+#include "cluster/machine/machine.h"
 
 namespace kvorum::cluster {
 
-class HintReplay {
+class HintReplay final : public Machine {
  public:
   // Of one target: past either nothing more is sent to it.
   static constexpr size_t kInFlightMax = ReplayPace::kWindowMax;
@@ -32,16 +33,26 @@ class HintReplay {
   explicit HintReplay(Core& core) : core_(core) {}
 
   void on_link_up(MemberIndex peer, Now now);
-  void on_link_down(SlotId id, const Operation& operation, MemberIndex peer);
   void on_time(Now now);
-  void on_reply(SlotId id, Operation& operation, const ReplicaWriteReply& reply, Now now);
-  void on_timer(SlotId id, Operation& operation, Now now);
-  // Of a hint that is moved into the own copy.
-  void on_loaded(SlotId id, Operation& operation, bool ok, Now now);
-  void on_own_commit(SlotId id, Operation& operation, bool ok, Now now);
+  void on_write_reply(SlotId id, const Answered<ReplicaWriteReply>& answer, Now now) override;
+  void on_timer(SlotId id, Now now) override;
+  void on_flow(SlotId id, Now now) override;
+  void on_link_down(MemberIndex peer, Now now) override;
+  // A hint that is moved into the own copy.
+  void on_loaded(SlotId id, bool ok, Now now) override;
+  void on_own_commit(SlotId id, OwnCommit commit, Now now) override;
+  size_t open() const override { return deliveries_.used(); }
+  size_t unfinished() const override { return 0; }
   uint64_t next_deadline_us() const { return due_us_; }
 
  private:
+  // A hint on its way.
+  struct Delivery : OperationHead {
+    NodeId target = 0;
+    OwnedKey key;
+    bool moves = false;       // into the own copy and other hints, else it was sent
+    size_t commits_open = 0;  // of a move
+  };
   struct Target {
     std::optional<HintPlace> place;  // the last one of this pass that was looked at
     bool pass_ended = false;         // nothing more is sent until what is in flight has ended
@@ -73,14 +84,15 @@ class HintReplay {
   bool find_next(NodeId id, MemberIndex member, Target& target, Found* found);
   SlotId begin(NodeId id, Target& target, Found& found, Now now);
   void send(SlotId id, MemberIndex member);
-  void move(SlotId id, Operation& operation, Now now);
-  void moved(SlotId id, Operation& operation, Now now);
-  void give_up(SlotId id, const Operation& operation, HintWait wait, Now now);
-  Target& finish(SlotId id, const Operation& operation);
+  void move(SlotId id, Delivery& delivery, Now now);
+  void moved(SlotId id, Delivery& delivery, Now now);
+  void give_up(SlotId id, Delivery& delivery, HintWait wait, Now now);
+  Target& finish(SlotId id, Delivery& delivery);
   void go_on(NodeId id, Target& target, Now now);
   void due_within(uint64_t delay_us, Now now);
 
   Core& core_;
+  SlotMap<Delivery> deliveries_{static_cast<uint8_t>(OperationPool::kHintReplays)};
   std::map<NodeId, Target> targets_;
   uint64_t due_us_ = 0;
   uint64_t scans_ = 0;

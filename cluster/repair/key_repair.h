@@ -15,6 +15,7 @@
 #pragma once
 
 #include "cluster/machine/core.h"
+#include "cluster/machine/machine.h"
 
 namespace kvorum::cluster {
 
@@ -25,7 +26,7 @@ class KeyRepairSink {
   virtual void on_key_repaired(SlotId exchange, bool ok, Now now) = 0;
 };
 
-class KeyRepair {
+class KeyRepair final : public Machine {
  public:
   static constexpr uint64_t kRecheckUs = 250'000;
 
@@ -44,25 +45,42 @@ class KeyRepair {
   };
   void begin(const Start& start, const Plan& plan, Now now);
 
-  void on_read_reply(SlotId id, Operation& operation, const ReplicaReadReply& reply, Now now);
-  void on_write_reply(SlotId id, Operation& operation, const ReplicaWriteReply& reply, Now now);
-  void on_own_commit(SlotId id, Operation& operation, bool ok, Now now);
-  void on_loaded(SlotId id, Operation& operation, bool ok, Now now);
-  void on_timer(SlotId id, Operation& operation, Now now);
-  void on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now);
+  void on_read_reply(SlotId id, const Answered<ReplicaReadReply>& answer, Now now) override;
+  void on_write_reply(SlotId id, const Answered<ReplicaWriteReply>& answer, Now now) override;
+  void on_own_commit(SlotId id, OwnCommit commit, Now now) override;
+  void on_loaded(SlotId id, bool ok, Now now) override;
+  void on_timer(SlotId id, Now now) override;
+  void on_flow(SlotId id, Now now) override;
+  void on_link_down(MemberIndex peer, Now now) override;
+  size_t open() const override { return repairs_.used(); }
+  size_t unfinished() const override { return 0; }
   // Of the objects that were repaired lately.
   size_t average_bytes() const { return average_bytes_; }
 
  private:
-  void run(SlotId id, Operation& operation, Now now);
-  void ask(SlotId id, Operation& operation, bool full);
-  void check(SlotId id, Operation& operation, uint64_t their_digest, Now now);
-  void merge_own(SlotId id, Operation& operation, Now now);
-  void push(SlotId id, Operation& operation, Now now);
-  void merged(SlotId id, Operation& operation, Now now);
-  void finish(SlotId id, bool ok, Now now);
+  enum class Step : uint8_t { kWait, kCheck, kPull, kMerge, kPush };
+  struct Repair : OperationHead {
+    SlotId exchange = 0;
+    MemberIndex peer = kNoMember;
+    OwnedKey key;
+    Step step = Step::kWait;
+    bool loading = false;       // the step waits for the own object
+    bool pushes = false;        // after the merge
+    uint64_t their_digest = 0;  // of kCheck
+    Hlc their_frontier;         // of kPull
+  };
+
+  void run(SlotId id, Repair& repair, Now now);
+  void ask(SlotId id, const Repair& repair, bool full);
+  void check(SlotId id, Repair& repair, Now now);
+  void merge_own(SlotId id, Repair& repair, Now now);
+  void push(SlotId id, Repair& repair, Now now);
+  void merged(SlotId id, Repair& repair, Now now);
+  void load(SlotId id, Repair& repair);
+  void finish(SlotId id, Repair& repair, bool ok, Now now);
 
   Core& core_;
+  SlotMap<Repair> repairs_{static_cast<uint8_t>(OperationPool::kKeyRepairs)};
   KeyRepairSink* sink_ = nullptr;
   size_t average_bytes_ = 256;
 };

@@ -51,6 +51,7 @@ MemberIndex Forwarding::choose(const Request& request,
 }
 
 MemberIndex Forwarding::coordinator_of(const Operation& operation, Now now) const {
+  const Route& route = operation.route;
   const Request& request = operation.request();
   const bool edit = request.kind == Request::Kind::kEdit;
   const auto primaries = core_.primaries(request.key);
@@ -59,10 +60,10 @@ MemberIndex Forwarding::coordinator_of(const Operation& operation, Now now) cons
   // Whoever asked holds the first primary for dead, and may be wrong: edits of a key meet there. A
   // retry was there already.
   const bool meets_here =
-      !edit || operation.retried || primaries[0] == core_.self() || core_.parts.table->failed();
-  const bool keeps = operation.hops >= kHopsMax || (primary && meets_here);
+      !edit || route.retried || primaries[0] == core_.self() || core_.parts.table->failed();
+  const bool keeps = route.hops >= kHopsMax || (primary && meets_here);
   if (keeps) return core_.self();
-  const MemberIndex chosen = choose(request, operation.tried);
+  const MemberIndex chosen = choose(request, route.tried);
   // It may be right, too: a frozen node would cost the client a quarter of its time once more.
   const bool stays = primary && chosen != kNoMember && !core_.health.lively(chosen, now.steady_us);
   return stays ? core_.self() : chosen;
@@ -79,7 +80,7 @@ ForwardEnvelope Forwarding::envelope_of(const Operation& operation, Now now) {
   ForwardEnvelope envelope;
   envelope.sent_us = now.steady_us;
   envelope.keyspace = operation.keyspace;
-  envelope.hops = static_cast<uint8_t>(operation.hops + 1);
+  envelope.hops = static_cast<uint8_t>(operation.route.hops + 1);
   envelope.remaining_ms = static_cast<uint32_t>(remaining_us(operation, now) / 1000);
   return envelope;
 }
@@ -88,11 +89,11 @@ void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, 
   ForwardEnvelope envelope = envelope_of(operation, now);
   envelope.retried = operation.is_retry();
   // Those before it were asked, or refuse: whoever is asked now must not pass it on to them.
-  if (!operation.tried.empty() || core_.parts.table->failed()) envelope.hops = kHopsMax;
+  if (!operation.route.tried.empty() || core_.parts.table->failed()) envelope.hops = kHopsMax;
   operation.phase = Operation::Phase::kWriting;
-  operation.tried.push_back(coordinator);
-  operation.asked_us = now.steady_us;
-  operation.hedge = kNoMember;
+  operation.route.tried.push_back(coordinator);
+  operation.handing.asked_us = now.steady_us;
+  operation.handing.hedge = kNoMember;
   ++core_.counters.forwards;
   send_forward(core_, coordinator, {id, operation}, envelope);
   core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
@@ -105,32 +106,35 @@ void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, 
 // The node that was asked is later than it usually is: whoever of it and the next primary can
 // answer first does.
 void Forwarding::hedge(SlotId id, Operation& operation, Now now) {
+  Handing& handing = operation.handing;
+  Route& route = operation.route;
   const Request& request = operation.request();
-  if (request.kind != Request::Kind::kRead || operation.hedged) return;
-  const MemberIndex late = operation.tried.back();
-  const uint64_t waited_us = now.steady_us - operation.asked_us;
+  if (request.kind != Request::Kind::kRead || handing.hedged) return;
+  const MemberIndex late = route.tried.back();
+  const uint64_t waited_us = now.steady_us - handing.asked_us;
   if (waited_us < std::max(kHedgeLeastUs, core_.health.tail_us(late, Ask::kForward))) return;
-  const MemberIndex next = choose(request, operation.tried);
+  const MemberIndex next = choose(request, route.tried);
   if (next == kNoMember || next == core_.self() || core_.health.slow(next)) return;
   if (!core_.is_primary(next, request.key) || !core_.hedges.spend()) return;
   ++core_.counters.hedged_reads;
-  operation.hedged = true;
-  operation.hedge = next;
-  operation.hedged_us = now.steady_us;
-  operation.tried.back() = next;
-  operation.tried.push_back(late);
+  handing.hedged = true;
+  handing.hedge = next;
+  handing.hedged_us = now.steady_us;
+  route.tried.back() = next;
+  route.tried.push_back(late);
   send_forward(core_, next, {id, operation}, envelope_of(operation, now));
 }
 
 // Who is overtaken by the hedge took at least so long.
 void Forwarding::note_answer(MemberIndex from, const Operation& operation, Now now) {
-  const MemberIndex asked = operation.tried.back();
+  const Handing& handing = operation.handing;
+  const MemberIndex asked = operation.route.tried.back();
   const bool read = operation.request().kind == Request::Kind::kRead && operation.flowed_us == 0;
   if (read && from == asked) {
-    core_.health.answered(from, {Ask::kForward, operation.asked_us}, now.steady_us);
-  } else if (read && from == operation.hedge) {
-    core_.health.answered(from, {Ask::kForward, operation.hedged_us}, now.steady_us);
-    core_.health.still_waiting(asked, {Ask::kForward, operation.asked_us}, now.steady_us);
+    core_.health.answered(from, {Ask::kForward, handing.asked_us}, now.steady_us);
+  } else if (read && from == handing.hedge) {
+    core_.health.answered(from, {Ask::kForward, handing.hedged_us}, now.steady_us);
+    core_.health.still_waiting(asked, {Ask::kForward, handing.asked_us}, now.steady_us);
   } else {
     core_.health.heard(from, now.steady_us);
   }
@@ -138,10 +142,12 @@ void Forwarding::note_answer(MemberIndex from, const Operation& operation, Now n
 
 // The hedge takes the place of the node that was asked first.
 void Forwarding::promote_hedge(SlotId id, Operation& operation, Now now) {
-  const size_t last = operation.tried.size() - 1;
-  std::swap(operation.tried[last - 1], operation.tried[last]);
-  operation.asked_us = operation.hedged_us;
-  operation.hedge = kNoMember;
+  Handing& handing = operation.handing;
+  Route& route = operation.route;
+  const size_t last = route.tried.size() - 1;
+  std::swap(route.tried[last - 1], route.tried[last]);
+  handing.asked_us = handing.hedged_us;
+  handing.hedge = kNoMember;
   core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
 }
 
@@ -155,14 +161,14 @@ bool Forwarding::on_reply(MemberIndex from, const Frame& frame, Now now) {
   Completion completion;
   if (!parse_forward_reply(frame, &storage, &completion)) return false;
   note_answer(from, *operation, now);
-  if (operation->hedge != kNoMember && completion.outcome != Outcome::kOk) {
+  if (operation->handing.hedge != kNoMember && completion.outcome != Outcome::kOk) {
     // The other one may do better.
-    if (from == operation->tried.back()) promote_hedge(frame.head.operation, *operation, now);
-    if (from == operation->hedge) operation->hedge = kNoMember;
+    if (from == operation->route.tried.back()) promote_hedge(frame.head.operation, *operation, now);
+    if (from == operation->handing.hedge) operation->handing.hedge = kNoMember;
     return true;
   }
   const bool serves_not = completion.outcome == Outcome::kClusterDown;
-  if (serves_not && from == operation->tried.back() &&
+  if (serves_not && from == operation->route.tried.back() &&
       given_back(frame.head.operation, *operation, now)) {
     return true;
   }
@@ -175,36 +181,38 @@ bool Forwarding::on_reply(MemberIndex from, const Frame& frame, Now now) {
 }
 
 void Forwarding::on_edit_answer(Operation& operation, const EditAnswer& answer, Now now) {
+  Handing& handing = operation.handing;
   const SlotId id = answer.frame.head.operation;
   const bool nothing = made_nothing(answer.completion);
-  if (nothing) drop_leave(operation, answer.from);
-  if (operation.held && nothing) {
-    if (operation.permitted.empty()) finish_held(id, operation, now);
+  if (nothing) drop_permit(operation, answer.from);
+  if (handing.holds_answer && nothing) {
+    if (handing.permitted.empty()) finish_held(id, operation, now);
   } else if (answer.completion.outcome != Outcome::kOk) {
     // Of those before the last, the last one decides.
-    if (answer.from != operation.tried.back()) return;
+    if (answer.from != operation.route.tried.back()) return;
     if (answer.completion.outcome == Outcome::kStoreFailed && refused(id, operation, now)) return;
     finish(id, operation, answer.completion, now);
   } else if (!twin_may_follow(operation, answer)) {
     finish(id, operation, answer.completion, now);
-  } else if (!operation.held) {
-    operation.held = true;
-    operation.frame = answer.frame.head;
-    operation.object.head.assign(answer.frame.payload);
+  } else if (!handing.holds_answer) {
+    handing.holds_answer = true;
+    handing.answer_head = answer.frame.head;
+    handing.answer.assign(answer.frame.payload);
     core_.count_held(operation);
   }
 }
 
 // Another one may make a version which those who replace the answered one would not cover.
 bool Forwarding::twin_may_follow(const Operation& operation, const EditAnswer& answer) {
-  const bool retry = operation.retried || answer.from != operation.tried[operation.refusals];
+  const Route& route = operation.route;
+  const bool retry = route.retried || answer.from != route.tried[route.refusals];
   if (retry && answer.completion.stored) return false;
-  return std::any_of(operation.permitted.begin(), operation.permitted.end(),
+  return std::any_of(operation.handing.permitted.begin(), operation.handing.permitted.end(),
                      [&](MemberIndex member) { return member != answer.from; });
 }
 
-void Forwarding::drop_leave(Operation& operation, MemberIndex member) {
-  InlineVector<MemberIndex, 4>& permitted = operation.permitted;
+void Forwarding::drop_permit(Operation& operation, MemberIndex member) {
+  InlineVector<MemberIndex, 4>& permitted = operation.handing.permitted;
   const auto* const found = std::find(permitted.begin(), permitted.end(), member);
   if (found != permitted.end()) permitted.erase_at(static_cast<size_t>(found - permitted.begin()));
 }
@@ -217,8 +225,8 @@ void Forwarding::finish(SlotId id, Operation& operation, Completion& completion,
 void Forwarding::finish_held(SlotId id, Operation& operation, Now now) {
   CompletionStorage storage;
   Completion completion;
-  const bool parsed =
-      parse_forward_reply({operation.frame, operation.object.head}, &storage, &completion);
+  const bool parsed = parse_forward_reply({operation.handing.answer_head, operation.handing.answer},
+                                          &storage, &completion);
   KVORUM_CHECK(parsed);
   finish(id, operation, completion, now);
 }
@@ -233,11 +241,12 @@ void Forwarding::try_next(SlotId id, Operation& operation, Now now) {
 }
 
 bool Forwarding::refused(SlotId id, Operation& operation, Now now) {
-  InlineVector<MemberIndex, 4>& tried = operation.tried;
-  std::rotate(tried.begin() + operation.refusals, tried.end() - 1, tried.end());
-  ++operation.refusals;
+  Route& route = operation.route;
+  InlineVector<MemberIndex, 4>& tried = route.tried;
+  std::rotate(tried.begin() + route.refusals, tried.end() - 1, tried.end());
+  ++route.refusals;
   if (run_elsewhere(id, operation, now)) return true;
-  --operation.refusals;
+  --route.refusals;
   return false;
 }
 
@@ -245,15 +254,15 @@ bool Forwarding::refused(SlotId id, Operation& operation, Now now) {
 // Coordination). If all do so, this node, which handed it on for that reason, has to run it.
 bool Forwarding::given_back(SlotId id, Operation& operation, Now now) {
   if (refused(id, operation, now)) return true;
-  const InlineVector<MemberIndex, 4>& tried = operation.tried;
+  const InlineVector<MemberIndex, 4>& tried = operation.route.tried;
   if (std::find(tried.begin(), tried.end(), core_.self()) == tried.end()) return false;
-  ++operation.refusals;
+  ++operation.route.refusals;
   core_.starter->run_at(core_.self(), id, operation, now);
   return true;
 }
 
 bool Forwarding::run_elsewhere(SlotId id, Operation& operation, Now now) {
-  const MemberIndex next = choose(operation.request(), operation.tried);
+  const MemberIndex next = choose(operation.request(), operation.route.tried);
   if (next == kNoMember) return false;
   ++core_.counters.forward_retries;
   core_.starter->run_at(next, id, operation, now);
@@ -267,26 +276,27 @@ void Forwarding::give_up(SlotId id, Operation& operation, Now now) {
 }
 
 void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
+  Handing& handing = operation.handing;
   if (core_.still_flows(id, operation, now)) return;
   if (now.steady_us >= operation.deadline_us) {
     give_up(id, operation, now);
     return;
   }
-  if (operation.held) {
+  if (handing.holds_answer) {
     core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
     return;
   }
-  if (now.steady_us < operation.asked_us + core_.quarter_us(operation))
+  if (now.steady_us < handing.asked_us + core_.quarter_us(operation))
     return hedge(id, operation, now);
-  if (!operation.quarter_passed) {
-    operation.quarter_passed = true;
-    core_.health.timed_out(operation.tried.back(), operation.asked_us, now.steady_us);
-    if (operation.hedge != kNoMember) {
-      core_.health.timed_out(operation.hedge, operation.hedged_us, now.steady_us);
+  if (!handing.quarter_passed) {
+    handing.quarter_passed = true;
+    core_.health.timed_out(operation.route.tried.back(), handing.asked_us, now.steady_us);
+    if (handing.hedge != kNoMember) {
+      core_.health.timed_out(handing.hedge, handing.hedged_us, now.steady_us);
     }
     ++core_.counters.timeouts;
   }
-  if (may_try_again(operation) && choose(operation.request(), operation.tried) != kNoMember) {
+  if (may_try_again(operation) && choose(operation.request(), operation.route.tried) != kNoMember) {
     try_next(id, operation, now);
     return;
   }
@@ -294,15 +304,16 @@ void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
 }
 
 void Forwarding::on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now) {
-  if (operation.hedge == peer) {
-    operation.hedge = kNoMember;
-  } else if (operation.held) {
+  Handing& handing = operation.handing;
+  if (handing.hedge == peer) {
+    handing.hedge = kNoMember;
+  } else if (handing.holds_answer) {
     // Whether it made a version is not known, nor will be.
-    if (operation.permitted.size() == 1 && operation.permitted[0] == peer) {
+    if (handing.permitted.size() == 1 && handing.permitted[0] == peer) {
       give_up(id, operation, now);
     }
-  } else if (operation.tried.back() == peer) {
-    if (operation.hedge != kNoMember) return promote_hedge(id, operation, now);
+  } else if (operation.route.tried.back() == peer) {
+    if (handing.hedge != kNoMember) return promote_hedge(id, operation, now);
     try_next(id, operation, now);
   }
 }

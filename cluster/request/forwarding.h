@@ -11,10 +11,10 @@
 //                |      the first that can answer it does
 //                +--the deadline--> -UNCERTAIN (edits) or -NOQUORUM (reads)
 //
-// A next candidate asks for leave before it runs an edit (retry_leave.h). So the answer of the
-// first one is the only one there can be, and is taken, as long as nobody has leave. Else it is
-// held until all who have it said that they stored nothing: a client that was answered before, and
-// deletes what the first one made, would see the key again. Who was given leave makes a version
+// A next candidate asks for a permit before it runs an edit (retry_permit.h). So the answer of the
+// first one is the only one there can be, and is taken, as long as nobody has one. Else it is
+// held until all who have one said that they stored nothing: a client that was answered before, and
+// deletes what the first one made, would see the key again. Who was given a permit makes a version
 // that is marked as retried, which covers its twins when it is replaced (object.h): its answer is
 // taken at once.
 #pragma once
@@ -23,10 +23,11 @@
 
 #include "cluster/health/transit_time.h"
 #include "cluster/machine/core.h"
+#include "cluster/machine/machine.h"
 
 namespace kvorum::cluster {
 
-class Forwarding {
+class Forwarding final : public RequestMachine {
  public:
   static constexpr uint8_t kHopsMax = 2;
 
@@ -52,8 +53,8 @@ class Forwarding {
   // The store of the last of `tried` takes nothing: it ran nothing. False where nobody else can.
   bool refused(SlotId id, Operation& operation, Now now);
   bool on_reply(MemberIndex from, const Frame& frame, Now now);
-  void on_timer(SlotId id, Operation& operation, Now now);
-  void on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now);
+  void on_timer(SlotId id, Operation& operation, Now now) override;
+  void on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now) override;
 
   // Whether the frame lay in a network that broke for a moment, or in this process while it stood
   // still, for so long that its edit would come after others that its client knows of, or made. To
@@ -79,7 +80,7 @@ class Forwarding {
   };
   void on_edit_answer(Operation& operation, const EditAnswer& answer, Now now);
   static bool twin_may_follow(const Operation& operation, const EditAnswer& answer);
-  static void drop_leave(Operation& operation, MemberIndex member);
+  static void drop_permit(Operation& operation, MemberIndex member);
   void finish(SlotId id, Operation& operation, Completion& completion, Now now);
   void finish_held(SlotId id, Operation& operation, Now now);
   bool given_back(SlotId id, Operation& operation, Now now);

@@ -5,16 +5,19 @@
 #pragma once
 
 #include "cluster/machine/core.h"
+#include "cluster/machine/machine.h"
 
 namespace kvorum::cluster {
 
-class InspectMachine {
+class InspectMachine final : public RequestMachine {
  public:
   explicit InspectMachine(Core& core) : core_(core) {}
 
   void start(SlotId id, Operation& operation, Now now);
-  void on_reply(SlotId id, Operation& operation, const Answered<ReplicaReadReply>& answer, Now now);
-  void on_timer(SlotId id, Operation& operation, Now now) { answer(id, operation, now); }
+  void on_read_reply(SlotId id, Operation& operation, const Answered<ReplicaReadReply>& answer,
+                     Now now) override;
+  void on_loaded(SlotId id, Operation& operation, bool ok, Now now) override;
+  void on_timer(SlotId id, Operation& operation, Now now) override { answer(id, operation, now); }
 
  private:
   void add(Operation& operation, size_t row, std::string_view object);

@@ -7,17 +7,9 @@
 #include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
-namespace {
 
 using Phase = Operation::Phase;
 using State = Target::State;
-
-bool is_stale(const Target& target, const Operation& operation) {
-  return target.state == State::kAnswered && target.stands_for == kNoMember && !target.former &&
-         target.digest != operation.object_digest;
-}
-
-}  // namespace
 
 // A budget that was overdrawn by one large object is paid back before the next one goes.
 bool ReadRepair::admit(uint64_t bytes, Now now) {
@@ -34,7 +26,7 @@ void ReadRepair::start(SlotId id, Operation& operation, Now now) {
   if (planted(PlantedBug::kSkipReadRepair)) return core_.release(id);
   // Evicted since it answered: loaded, then merged.
   if (mend_own(operation, now) == engine::Access::kNotResident) {
-    return core_.load(id, operation, operation.request().key);
+    return core_.load(id, operation);
   }
   mend_others(id, operation, now);
 }
@@ -45,46 +37,48 @@ void ReadRepair::on_loaded(SlotId id, Operation& operation, bool ok, Now now) {
 }
 
 engine::Access ReadRepair::mend_own(Operation& operation, Now now) {
-  for (Target& target : operation.targets) {
-    if (target.member != core_.self() || !is_stale(target, operation)) continue;
+  for (Target& target : operation.reading.tally.targets) {
+    if (target.member != core_.self() || !ReadTally::is_stale(target, operation.reading.digest))
+      continue;
     const KeyRef& key = operation.request().key;
     Object merged;
     if (!decode_object(operation.object, merged)) return engine::Access::kDone;
     core_.observe(merged, now);
     const engine::UpdateResult result = core_.update_own(key, [&](Record& record) {
-      core_.merge_in(record, key, merged, operation.object_frontier);
+      core_.merge_in(record, key, merged, operation.reading.frontier);
       return true;
     });
     if (result.access == engine::Access::kNotResident) return result.access;
     ++core_.counters.read_repairs;
-    target.digest = operation.object_digest;
+    target.digest = operation.reading.digest;
   }
   return engine::Access::kDone;
 }
 
 void ReadRepair::mend_others(SlotId id, Operation& operation, Now now) {
   operation.phase = Phase::kRepairing;
-  operation.needed = 0;  // acknowledgements to wait for
-  for (Target& target : operation.targets) {
+  operation.reading.repairs_open = 0;  // acknowledgements to wait for
+  for (Target& target : operation.reading.tally.targets) {
     if (is_open(target) && target.asked_us != 0) {
       core_.health.still_waiting(target.member, {Ask::kRead, target.asked_us}, now.steady_us);
     }
-    if (target.member == core_.self() || !is_stale(target, operation)) continue;
+    if (target.member == core_.self() || !ReadTally::is_stale(target, operation.reading.digest))
+      continue;
     if (!admit(operation.object.size(), now)) {
       ++core_.counters.read_repairs_skipped;
       continue;
     }
     ++core_.counters.read_repairs;
     ++open_;
-    ++operation.needed;
+    ++operation.reading.repairs_open;
     target.state = State::kRepairing;
     const ReplicaWrite message{.key = operation.request().key,
                                .repair = true,
-                               .frontier = operation.object_frontier,
+                               .frontier = operation.reading.frontier,
                                .object = {}};
     send_replica_write(core_, target.member, {id, operation}, message);
   }
-  if (operation.needed == 0) return core_.release(id);
+  if (operation.reading.repairs_open == 0) return core_.release(id);
   const uint64_t timeout_us =
       (core_.options.request_timeout_ms + Core::flow_ms(operation.large_bytes)) * 1000ULL;
   operation.deadline_us = now.steady_us + timeout_us;
@@ -92,23 +86,19 @@ void ReadRepair::mend_others(SlotId id, Operation& operation, Now now) {
 }
 
 void ReadRepair::on_reply(SlotId id, Operation& operation, MemberIndex from) {
-  for (Target& target : operation.targets) {
+  for (Target& target : operation.reading.tally.targets) {
     if (target.member != from || target.state != State::kRepairing) continue;
     target.state = State::kAnswered;
     --open_;
-    if (--operation.needed == 0) core_.release(id);
+    if (--operation.reading.repairs_open == 0) core_.release(id);
     return;
   }
-}
-
-void ReadRepair::on_link_down(SlotId id, Operation& operation, MemberIndex peer) {
-  on_reply(id, operation, peer);
 }
 
 // Timers of the read itself come by too.
 void ReadRepair::on_timer(SlotId id, Operation& operation, Now now) {
   if (now.steady_us < operation.deadline_us || core_.still_flows(id, operation, now)) return;
-  open_ -= operation.needed;
+  open_ -= operation.reading.repairs_open;
   core_.release(id);
 }
 

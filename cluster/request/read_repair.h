@@ -27,9 +27,9 @@ class ReadRepair {
   // Takes over an answered read; releases the operation, now or later.
   void start(SlotId id, Operation& operation, Now now);
   void on_loaded(SlotId id, Operation& operation, bool ok, Now now);
+  // Acknowledged by a replica, or given up on since its link broke.
   void on_reply(SlotId id, Operation& operation, MemberIndex from);
   void on_timer(SlotId id, Operation& operation, Now now);
-  void on_link_down(SlotId id, Operation& operation, MemberIndex peer);
 
  private:
   bool admit(uint64_t bytes, Now now);

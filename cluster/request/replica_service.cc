@@ -244,17 +244,17 @@ void ReplicaService::write_hinted(MemberIndex from, SlotId operation, const Repl
 void ReplicaService::wait_for_object(MemberIndex from, const Frame& frame, const KeyRef& key,
                                      Now now) {
   SlotId id;
-  Operation& operation = core_.operations.acquire(&id);
-  operation.begin(Operation::Kind::kReplicaFrame, now);
-  operation.reply_to = from;
-  operation.frame = frame.head;
+  WaitingFrame& waiting = frames_.acquire(&id);
+  waiting.reset(now);
+  waiting.from = from;
+  waiting.head = frame.head;
   if (frame.owner != nullptr) {
-    operation.payload_body = {*frame.owner, frame.payload};
+    waiting.payload_body = {*frame.owner, frame.payload};
   } else {
-    operation.payload.assign(frame.payload);
+    waiting.payload.assign(frame.payload);
   }
-  core_.count_held(operation);
-  core_.load(id, operation, key);
+  core_.count_held(waiting, frame.payload.size());
+  core_.load(id, key);
 }
 
 void ReplicaService::refuse(MemberIndex from, const FrameHead& head) {
@@ -271,16 +271,21 @@ void ReplicaService::refuse(MemberIndex from, const FrameHead& head) {
   put_replica_write_reply(core_.outbox.frames(from), head.operation, reply);
 }
 
-void ReplicaService::on_loaded(SlotId id, Operation& operation, bool ok, Now now) {
-  const std::string payload = std::move(operation.payload);
-  const SharedView body = std::move(operation.payload_body);
-  Frame frame{operation.frame, payload};
+void ReplicaService::on_loaded(SlotId id, bool ok, Now now) {
+  WaitingFrame* const waiting = frames_.find(id);
+  if (!waiting) return;
+  const std::string payload = std::move(waiting->payload);
+  const SharedView body = std::move(waiting->payload_body);
+  Frame frame{waiting->head, payload};
   if (!body.empty()) {
     frame.payload = body.bytes;
     frame.owner = &body.owner;
   }
-  const MemberIndex from = operation.reply_to;
-  core_.release(id);
+  const MemberIndex from = waiting->from;
+  waiting->payload.clear();
+  waiting->payload_body = {};
+  core_.release_head(*waiting);
+  frames_.release(id);
   if (!ok) {
     refuse(from, frame.head);
   } else if (frame.head.type == MessageType::kReplicaRead) {

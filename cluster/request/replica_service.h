@@ -5,10 +5,11 @@
 #pragma once
 
 #include "cluster/machine/core.h"
+#include "cluster/machine/machine.h"
 
 namespace kvorum::cluster {
 
-class ReplicaService {
+class ReplicaService final : public Machine {
  public:
   explicit ReplicaService(Core& core) : core_(core) {}
 
@@ -26,7 +27,9 @@ class ReplicaService {
   void on_committed(std::deque<AwaitedCommit>& waiting, Commit commit,
                     FunctionRef<void(SlotId operation)> on_own_vote);
   // The frame that waited for its object runs again, or is refused where loading failed.
-  void on_loaded(SlotId id, Operation& operation, bool ok, Now now);
+  void on_loaded(SlotId id, bool ok, Now now) override;
+  void on_timer(SlotId, Now) override {}  // the store answers always
+  size_t open() const override { return frames_.used(); }
 
  private:
   // A claim that was refused: what ends it must not end another one.
@@ -39,6 +42,13 @@ class ReplicaService {
     bool is(const Refused& other) const {
       return from == other.from && operation == other.operation && attempt == other.attempt;
     }
+  };
+  // A frame that waits for its object.
+  struct WaitingFrame : OperationHead {
+    MemberIndex from = kNoMember;
+    FrameHead head{};
+    std::string payload;  // or, of a large one, the shared bytes
+    SharedView payload_body;
   };
   bool serve_read(MemberIndex from, const Frame& frame, const ReplicaRead& message, Now now);
   bool claim(MemberIndex from, const Frame& frame, const ReplicaRead& message, Now now);
@@ -54,6 +64,7 @@ class ReplicaService {
   void wait_for_object(MemberIndex from, const Frame& frame, const KeyRef& key, Now now);
 
   Core& core_;
+  SlotMap<WaitingFrame> frames_{static_cast<uint8_t>(OperationPool::kReplicaFrames)};
   std::deque<Refused> refused_;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Payloads of the frames of anti-entropy (types 64 to 79, cluster/wire/messages.h), in the order of
+// Payloads of the frames of anti-entropy (types 64 to 79, cluster/wire/frame.h), in the order of
 // an exchange. Parsing checks every bound; views are into the frame. The keyspace stands in the
 // frame's head but for the opening, which is about all of them.
 //
@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "base/time.h"
-#include "cluster/wire/messages.h"
+#include "cluster/wire/frame.h"
 
 namespace kvorum::cluster {
 

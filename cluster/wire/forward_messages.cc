@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests and completions as they travel between the node that a client asked and the coordinator.
+#include "cluster/wire/forward_messages.h"
+
 #include <cstring>
 
 #include "base/bytes.h"
 #include "base/large_memory.h"
 #include "cluster/version/context.h"
 #include "cluster/version/object_codec.h"
-#include "cluster/wire/messages.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -181,11 +181,11 @@ void put_forward_ask(std::string& batch, SlotId operation, SlotId slot) {
 
 bool parse_forward_ask(const Frame& frame, SlotId* slot) { return parse_number(frame, slot); }
 
-void put_forward_leave(std::string& batch, SlotId slot, uint64_t remaining_us) {
-  put_number(batch, {MessageType::kForwardLeave, 0, 0, slot}, remaining_us);
+void put_forward_permit(std::string& batch, SlotId slot, uint64_t remaining_us) {
+  put_number(batch, {MessageType::kForwardPermit, 0, 0, slot}, remaining_us);
 }
 
-bool parse_forward_leave(const Frame& frame, uint64_t* remaining_us) {
+bool parse_forward_permit(const Frame& frame, uint64_t* remaining_us) {
   return parse_number(frame, remaining_us);
 }
 

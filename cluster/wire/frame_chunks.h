@@ -26,7 +26,7 @@
 #include "base/bytes.h"
 #include "base/memory_thread.h"
 #include "base/shared_bytes.h"
-#include "cluster/wire/messages.h"
+#include "cluster/wire/frame.h"
 
 namespace kvorum::cluster {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Payloads of the frames of operations on keyspaces (types 32 and up, cluster/wire/messages.h).
+// Payloads of the frames of operations on keyspaces (types 32 and up, cluster/wire/frame.h).
 // Parsing checks every bound; what it returns is a view into the frame. The keyspace stands in the
 // frame's head, the mark of a flush names its own.
 #pragma once
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "cluster/version/flush_marks.h"
-#include "cluster/wire/messages.h"
+#include "cluster/wire/frame.h"
 
 namespace kvorum::cluster {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/wire/operation.h"
+#include "cluster/wire/request.h"
 
 namespace kvorum::cluster {
 

@@ -58,7 +58,7 @@ struct Quarantined {
 
 class Outbox {
  public:
-  // Where frames to a member are appended (cluster/wire/messages.h). Marks the member as having
+  // Where frames to a member are appended (cluster/wire/frame.h). Marks the member as having
   // mail.
   std::string& frames(MemberIndex member) {
     if (member >= batches_.size()) batches_.resize(member + 1u);

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "cluster/wire/keyspace_operation.h"
-#include "cluster/wire/operation.h"
+#include "cluster/wire/request.h"
 #include "protocol/reply.h"
 
 namespace kvorum::server {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-#include "cluster/wire/operation.h"
+#include "cluster/wire/request.h"
 #include "protocol/resp_writer.h"
 
 namespace kvorum::server {

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "cluster/wire/operation.h"
+#include "cluster/wire/request.h"
 #include "protocol/reply.h"
 #include "server/dispatch/conversation.h"
 

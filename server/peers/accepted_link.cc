@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "cluster/wire/forward_messages.h"
 #include "server/commands/edits.h"
 #include "server/dispatch/dispatcher.h"
 

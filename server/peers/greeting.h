@@ -23,7 +23,7 @@
 #include <string_view>
 
 #include "cluster/ring/cluster_view.h"
-#include "cluster/wire/messages.h"
+#include "cluster/wire/frame.h"
 #include "server/peers/greeting_proof.h"
 
 namespace kvorum::server {

@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "cluster/wire/frame.h"
 #include "cluster/wire/frame_chunks.h"
-#include "cluster/wire/messages.h"
 #include "server/flow/turn_clock.h"
 #include "server/net/stream.h"
 #include "server/peers/greeting.h"

@@ -7,7 +7,8 @@
 
 #include <string>
 
-#include "cluster/wire/messages.h"
+#include "cluster/wire/forward_messages.h"
+#include "cluster/wire/replica_messages.h"
 
 namespace kvorum::cluster {
 

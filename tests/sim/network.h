@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "cluster/wire/messages.h"
+#include "cluster/wire/frame.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/swarm.h"
 #include "tests/sim/trace.h"

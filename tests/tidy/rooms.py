@@ -17,6 +17,7 @@ ROOMS = {
         'copies',
         'machine',
         'request',
+        'put',
         'keyspace',
         'repair',
         'membership',

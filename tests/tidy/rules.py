@@ -8,6 +8,7 @@ import re
 import subprocess
 import tokenize
 
+import documents
 import rooms
 import scan
 
@@ -387,6 +388,7 @@ RULES = [
     names,
     machine_paths,
     mirrors,
+    *documents.RULES,
 ]
 
 

@@ -60,12 +60,12 @@ TEST(ForwardMessages, TheQuestionNamesBothOperations) {
 
 TEST(ForwardMessages, LeaveGoesToTheSlotThatAsked) {
   std::string batch;
-  put_forward_leave(batch, 6, 749'000);
+  put_forward_permit(batch, 6, 749'000);
   const Frame frame = frame_of(batch);
-  EXPECT_EQ(frame.head.type, MessageType::kForwardLeave);
+  EXPECT_EQ(frame.head.type, MessageType::kForwardPermit);
   EXPECT_EQ(frame.head.operation, 6u);
   uint64_t remaining_us = 0;
-  ASSERT_TRUE(parse_forward_leave(frame, &remaining_us));
+  ASSERT_TRUE(parse_forward_permit(frame, &remaining_us));
   EXPECT_EQ(remaining_us, 749'000u);
 }
 
@@ -75,7 +75,7 @@ TEST(ForwardMessages, QuestionAndLeaveHaveOneLength) {
     const Frame frame{{MessageType::kForwardAsk}, bytes.substr(0, size)};
     uint64_t number = 0;
     EXPECT_EQ(parse_forward_ask(frame, &number), size == 8);
-    EXPECT_EQ(parse_forward_leave(frame, &number), size == 8);
+    EXPECT_EQ(parse_forward_permit(frame, &number), size == 8);
   }
 }
 

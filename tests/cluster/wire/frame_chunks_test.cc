@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/rng.h"
+#include "cluster/wire/replica_messages.h"
 
 namespace kvorum::cluster {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Retries of edits run with leave only: both sides of the question, with frames that the test makes
-// itself. The whole way stands in tests/sim/stories/twin_*.txt.
-#include "cluster/request/retry_leave.h"
+// Retries of edits run with a permit only: both sides of the question, with frames that the test
+// makes itself. The whole way stands in tests/sim/stories/twin_*.txt.
+#include "cluster/request/retry_permit.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -106,16 +106,16 @@ class AskingNode : public OneNode {
     std::string batch;
     put_forward_ask(batch, operation_, kSlot);
     hear(place, batch);
-    const std::vector<Sent> leaves = take(MessageType::kForwardLeave);
+    const std::vector<Sent> leaves = take(MessageType::kForwardPermit);
     EXPECT_EQ(leaves.size(), 1u);
     if (leaves.size() != 1) return 0;
     EXPECT_EQ(leaves[0].to, cluster_.node_for("k", place));
     EXPECT_EQ(leaves[0].head.operation, kSlot);
     uint64_t remaining_us = 0;
-    EXPECT_TRUE(parse_forward_leave(leaves[0].frame(), &remaining_us));
+    EXPECT_TRUE(parse_forward_permit(leaves[0].frame(), &remaining_us));
     return remaining_us;
   }
-  void retry_with_leave(size_t place) {
+  void retry_with_permit(size_t place) {
     retry_at(place);
     ASSERT_NE(ask(place), 0u);
   }
@@ -184,7 +184,7 @@ TEST_F(AskingNode, RefusesAfterTheDeadline) {
 }
 
 TEST_F(AskingNode, HoldsTheFirstAnswerUntilWhoHasLeaveSaysThatItStoredNothing) {
-  retry_with_leave(1);
+  retry_with_permit(1);
   stored(0, 5);
   EXPECT_TRUE(waits());
   EXPECT_EQ(ask(1), 0u) << "not once more";
@@ -193,28 +193,28 @@ TEST_F(AskingNode, HoldsTheFirstAnswerUntilWhoHasLeaveSaysThatItStoredNothing) {
 }
 
 TEST_F(AskingNode, AnAnswerWithoutAVersionLeavesTheFirstOneToCount) {
-  retry_with_leave(1);
+  retry_with_permit(1);
   stored(0, 5);
   answer(1, Outcome::kOk, false, 6);
   EXPECT_EQ(got(), 5);
 }
 
 TEST_F(AskingNode, TakesTheAnswerOfTheOneThatHasLeave) {
-  retry_with_leave(1);
+  retry_with_permit(1);
   stored(0, 5);
   stored(1, 6);
   EXPECT_EQ(got(), 6);
 }
 
 TEST_F(AskingNode, IsUncertainWhereTheOneThatHasLeaveIs) {
-  retry_with_leave(1);
+  retry_with_permit(1);
   stored(0, 5);
   answer(1, Outcome::kUncertain);
   EXPECT_TRUE(uncertain());
 }
 
 TEST_F(AskingNode, IsUncertainWhereTheOneThatHasLeaveIsSilent) {
-  retry_with_leave(1);
+  retry_with_permit(1);
   stored(0, 5);
   pass_ms(749);
   EXPECT_TRUE(waits());
@@ -223,7 +223,7 @@ TEST_F(AskingNode, IsUncertainWhereTheOneThatHasLeaveIsSilent) {
 }
 
 TEST_F(AskingNode, IsUncertainWhereTheLinkToTheOneThatHasLeaveBreaks) {
-  retry_with_leave(1);
+  retry_with_permit(1);
   stored(0, 5);
   unlink(0);
   EXPECT_TRUE(waits());
@@ -232,7 +232,7 @@ TEST_F(AskingNode, IsUncertainWhereTheLinkToTheOneThatHasLeaveBreaks) {
 }
 
 TEST_F(AskingNode, RemembersLeaveThatItGaveBeforeItAskedAThird) {
-  retry_with_leave(1);
+  retry_with_permit(1);
   unlink(1);
   expect_forward(2, true);
   stored(0, 5);
@@ -243,8 +243,8 @@ TEST_F(AskingNode, RemembersLeaveThatItGaveBeforeItAskedAThird) {
 }
 
 TEST_F(AskingNode, OfThreeAllThatHaveLeaveMustSayThatTheyStoredNothing) {
-  retry_with_leave(1);
-  retry_with_leave(2);
+  retry_with_permit(1);
+  retry_with_permit(2);
   stored(0, 5);
   answer(2, Outcome::kStoreFailed);
   EXPECT_TRUE(waits());
@@ -254,15 +254,15 @@ TEST_F(AskingNode, OfThreeAllThatHaveLeaveMustSayThatTheyStoredNothing) {
 
 // What a retry made is marked: who replaces it replaces what the third one makes, too.
 TEST_F(AskingNode, TakesAnAnswerOfARetryThoughAThirdHasLeave) {
-  retry_with_leave(1);
-  retry_with_leave(2);
+  retry_with_permit(1);
+  retry_with_permit(2);
   stored(1, 6);
   EXPECT_EQ(got(), 6);
 }
 
 TEST_F(AskingNode, HoldsAnAnswerWithoutAVersionWhileAThirdHasLeave) {
-  retry_with_leave(1);
-  retry_with_leave(2);
+  retry_with_permit(1);
+  retry_with_permit(2);
   answer(1, Outcome::kOk, false, 6);
   EXPECT_TRUE(waits());
   stored(2, 7);
@@ -305,9 +305,9 @@ class SecondCoordinator : public OneNode {
     give(set(), true);
     expect_question();
   }
-  void leave(uint64_t remaining_us, size_t from = 3) {
+  void permit(uint64_t remaining_us, size_t from = 3) {
     std::string batch;
-    put_forward_leave(batch, slot_, remaining_us);
+    put_forward_permit(batch, slot_, remaining_us);
     hear(from, batch);
   }
   std::vector<std::string> values() { return cluster_.own_values(self_, "k"); }
@@ -318,7 +318,7 @@ class SecondCoordinator : public OneNode {
 
 TEST_F(SecondCoordinator, RunsARetryWithLeave) {
   give_retried_set();
-  leave(700 * kMs);
+  permit(700 * kMs);
   EXPECT_THAT(values(), ElementsAre("v"));
   EXPECT_EQ(take(MessageType::kReplicaWrite).size(), 2u);
 }
@@ -338,23 +338,23 @@ TEST_F(SecondCoordinator, RunsWhatItHandedBackBefore) {
 
 TEST_F(SecondCoordinator, DropsARetryWithoutLeaveSilently) {
   give_retried_set();
-  leave(0);
+  permit(0);
   EXPECT_THAT(values(), IsEmpty());
   EXPECT_THAT(take(), IsEmpty());
   EXPECT_EQ(in_flight(), 0u);
-  leave(700 * kMs);
+  permit(700 * kMs);
   EXPECT_THAT(values(), IsEmpty()) << "too late";
 }
 
 TEST_F(SecondCoordinator, CountsTheTimeThatRemainsFromItsQuestion) {
   give_retried_set();
   cluster_.steady_us += 300 * kMs;  // it stands still
-  leave(300 * kMs);
+  permit(300 * kMs);
   EXPECT_THAT(values(), IsEmpty());
   EXPECT_EQ(in_flight(), 0u);
   give_retried_set();
   cluster_.steady_us += 299 * kMs;
-  leave(300 * kMs);
+  permit(300 * kMs);
   EXPECT_THAT(values(), ElementsAre("v"));
 }
 
@@ -362,17 +362,17 @@ TEST_F(SecondCoordinator, BelievesNoLeaveBeyondWhatTheRequestCameWith) {
   give(set(), true, 100);
   expect_question();
   cluster_.steady_us += 100 * kMs;
-  leave(UINT64_MAX);
+  permit(UINT64_MAX);
   EXPECT_THAT(values(), IsEmpty());
   EXPECT_EQ(in_flight(), 0u);
 }
 
 TEST_F(SecondCoordinator, TakesLeaveFromTheNodeThatItAskedOnly) {
   give_retried_set();
-  leave(700 * kMs, 4);
-  leave(0, 4);
+  permit(700 * kMs, 4);
+  permit(0, 4);
   EXPECT_THAT(values(), IsEmpty());
-  leave(700 * kMs);
+  permit(700 * kMs);
   EXPECT_THAT(values(), ElementsAre("v"));
 }
 
@@ -403,7 +403,7 @@ TEST_F(SecondCoordinator, MakesNoVersionAfterItsDeadline) {
   std::vector<Sent> sent = take();
   ASSERT_EQ(sent.size(), 1u);
   ASSERT_TRUE(parse_forward_ask(sent[0].frame(), &slot_));
-  leave(300 * kMs);
+  permit(300 * kMs);
   const std::vector<Sent> reads = take(MessageType::kReplicaRead);
   ASSERT_FALSE(reads.empty());
   cluster_.steady_us += 300 * kMs;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/request/retry_leave.h"
+#include "cluster/request/retry_permit.h"
 
 #include <algorithm>
 
@@ -7,29 +7,30 @@
 
 namespace kvorum::cluster {
 
-void RetryLeave::ask(SlotId id, Operation& operation, Now now) {
+void RetryPermit::ask(SlotId id, Operation& operation, Now now) {
   if (planted(PlantedBug::kRetryUnasked)) {
     return core_.starter->run_at(forwarding_.coordinator_of(operation, now), id, operation, now);
   }
-  operation.kind = Operation::Kind::kAwaitsLeave;
-  operation.asked_us = now.steady_us;
+  operation.kind = Operation::Kind::kAwaitsPermit;
+  operation.handing.asked_us = now.steady_us;
   put_forward_ask(core_.outbox.frames(operation.reply_to), operation.reply_operation, id);
   core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
 }
 
-void RetryLeave::on_timer(SlotId id, Operation& operation, Now now) {
+void RetryPermit::on_timer(SlotId id, Operation& operation, Now now) {
   if (now.steady_us >= operation.deadline_us) core_.release(id);
 }
 
-bool RetryLeave::on_leave(MemberIndex from, const Frame& frame, Now now) {
+bool RetryPermit::on_permit(MemberIndex from, const Frame& frame, Now now) {
   uint64_t remaining_us = 0;
-  if (!parse_forward_leave(frame, &remaining_us)) return false;
+  if (!parse_forward_permit(frame, &remaining_us)) return false;
   const SlotId id = frame.head.operation;
   Operation* operation = core_.operations.find(id);
-  if (!operation || operation->kind != Operation::Kind::kAwaitsLeave) return true;
+  if (!operation || operation->kind != Operation::Kind::kAwaitsPermit) return true;
   if (operation->reply_to != from) return true;
-  const uint64_t left_us = std::min(remaining_us, operation->deadline_us - operation->asked_us);
-  operation->deadline_us = operation->asked_us + left_us;
+  const uint64_t left_us =
+      std::min(remaining_us, operation->deadline_us - operation->handing.asked_us);
+  operation->deadline_us = operation->handing.asked_us + left_us;
   if (now.steady_us >= operation->deadline_us) {
     core_.release(id);
     return true;
@@ -38,23 +39,24 @@ bool RetryLeave::on_leave(MemberIndex from, const Frame& frame, Now now) {
   return true;
 }
 
-bool RetryLeave::on_ask(MemberIndex from, const Frame& frame, Now now) {
+bool RetryPermit::on_ask(MemberIndex from, const Frame& frame, Now now) {
   SlotId slot = 0;
   if (!parse_forward_ask(frame, &slot)) return false;
   core_.health.heard(from, now.steady_us);
-  put_forward_leave(core_.outbox.frames(from), slot, grant(from, frame.head.operation, now));
+  put_forward_permit(core_.outbox.frames(from), slot, grant(from, frame.head.operation, now));
   return true;
 }
 
 // From here on an answer of an earlier coordinator is not the only one there can be.
-uint64_t RetryLeave::grant(MemberIndex from, SlotId id, Now now) {
+uint64_t RetryPermit::grant(MemberIndex from, SlotId id, Now now) {
   Operation* operation = core_.operations.find(id);
   if (!operation || operation->kind != Operation::Kind::kForward) return 0;
-  if (operation->request().kind != Request::Kind::kEdit || operation->held) return 0;
-  if (operation->tried.back() != from || now.steady_us >= operation->deadline_us) return 0;
-  const auto& permitted = operation->permitted;
+  if (operation->request().kind != Request::Kind::kEdit || operation->handing.holds_answer)
+    return 0;
+  if (operation->route.tried.back() != from || now.steady_us >= operation->deadline_us) return 0;
+  const auto& permitted = operation->handing.permitted;
   if (std::find(permitted.begin(), permitted.end(), from) == permitted.end()) {
-    operation->permitted.push_back(from);
+    operation->handing.permitted.push_back(from);
   }
   return Forwarding::remaining_us(*operation, now);
 }

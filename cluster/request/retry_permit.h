@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A retried edit runs only with leave of the node whose client waits for it. Nothing stops a
+// A retried edit runs only with a permit of the node whose client waits for it. Nothing stops a
 // coordinator that was silent from running the request when it wakes; what its client did since,
 // in the belief that it knew the outcome, would not cover that version. So it asks first, and the
 // asking node says for how long it will wait still, if it waits for this coordinator and has no
 // answer of an earlier one. Private to cluster/; owned by the coordinator.
 //
 //   the coordinator                                the asking node (forwarding.h)
-//   a retry arrives: kAwaitsLeave --kForwardAsk--> still waiting for it: notes that it has leave
+//   a retry arrives: kAwaitsPermit --kForwardAsk--> still waiting for it: notes its permit
 //      |  | its time is over: dropped                 |
-//      |  +--- none, or it came too late: dropped <---+ kForwardLeave: microseconds that remain
+//      |  +--- none, or it came too late: dropped <---+ kForwardPermit: microseconds that remain
 //      v
 //   runs, until then at most: an edit past its deadline makes no version (put_machine.h)
 //
@@ -19,14 +19,14 @@
 
 namespace kvorum::cluster {
 
-class RetryLeave {
+class RetryPermit final : public RequestMachine {
  public:
-  RetryLeave(Core& core, const Forwarding& forwarding) : core_(core), forwarding_(forwarding) {}
+  RetryPermit(Core& core, const Forwarding& forwarding) : core_(core), forwarding_(forwarding) {}
 
   // The coordinator: keeps a retry that arrived until it may run.
   void ask(SlotId id, Operation& operation, Now now);
-  bool on_leave(MemberIndex from, const Frame& frame, Now now);
-  void on_timer(SlotId id, Operation& operation, Now now);
+  bool on_permit(MemberIndex from, const Frame& frame, Now now);
+  void on_timer(SlotId id, Operation& operation, Now now) override;
 
   // The asking node.
   bool on_ask(MemberIndex from, const Frame& frame, Now now);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes, and reads, with fewer nodes than they ask for: what each policy of a keyspace makes of
 // them. And two nodes that coordinate one key, as each holds the other for dead.
-#include "cluster/request/put_machine.h"
+#include "cluster/put/put_machine.h"
 
 #include <gmock/gmock.h>
 

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/machine/operation.h"
+
+namespace kvorum::cluster {
+
+void Reading::reset() {
+  tally.reset();
+  digest = 0;
+  frontier = {};
+  fastest = 0;
+  asked_us = settles_until_us = 0;
+  attempt = UINT8_MAX;
+  contentions = flux_readings = repairs_open = 0;
+  own_unreadable = hedged = contested = false;
+}
+
+void Writing::reset() {
+  tally.reset();
+  dead.clear();
+  ticket = 0;
+  asked_us = 0;
+  own_vote_open = own_vote_hinted = blind = second_write_done = was_stored = saw_siblings = false;
+  hints_left = 0;
+  uncovered.clear();
+  new_context.vector.clear();
+  new_context.detached.clear();
+  edit = {};
+  reply_storage.clear();
+}
+
+void Claiming::reset() {
+  quorum = 0;
+  own = waited = given_up = false;
+  asked.clear();
+  until_us = 0;
+  holder = kNoMember;
+}
+
+void Route::reset() {
+  tried.clear();
+  refusals = hops = 0;
+  retried = false;
+}
+
+void Handing::reset() {
+  asked_us = 0;
+  permitted.clear();
+  hedge = kNoMember;
+  hedged_us = 0;
+  hedged = quarter_passed = holds_answer = false;
+  answer.clear();
+}
+
+void Operation::begin(Kind new_kind, Now now) {
+  OperationHead::reset(now);
+  kind = new_kind;
+  phase = Phase::kReading;
+  remote = answered_client = false;
+  reply_to = kNoMember;
+  reply_operation = 0;
+  tag = 0;
+  payload.clear();
+  keyspace = 0;
+  route.reset();
+  reading.reset();
+  claim.reset();
+  writing.reset();
+  handing.reset();
+}
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// The replicas of a put: where its copies go, who stands in for whom, what they answer.
+#include <algorithm>
+
+#include "cluster/machine/large_frames.h"
+#include "cluster/put/put_machine.h"
+#include "cluster/version/context.h"
+
+namespace kvorum::cluster {
+
+using Phase = Operation::Phase;
+using State = Target::State;
+
+// Makes sure that this node is among the targets: as a primary, or as the fallback of a dead one.
+bool PutMachine::take_own_place(Operation& operation) {
+  for (const Target& target : operation.writing.tally.targets) {
+    if (target.member == core_.self()) return true;
+  }
+  for (Target& target : operation.writing.tally.targets) {
+    if (target.stands_for == kNoMember) continue;
+    target.member = core_.self();
+    return true;
+  }
+  return false;
+}
+
+// The new version is in the own copy: the others get it.
+void PutMachine::replicate(SlotId id, Operation& operation, engine::Ticket ticket, Now now) {
+  Writing& writing = operation.writing;
+  operation.phase = Phase::kWriting;
+  writing.asked_us = now.steady_us;
+  await_own(id, operation, ticket);
+  send_to_targets(id, operation);
+  claims_.release(id, operation);
+  if (operation.large_bytes > operation.request().value.size()) {
+    const uint64_t flow_us = core_.flow_ms(operation.large_bytes) * 1000ULL;
+    operation.deadline_us = std::max(operation.deadline_us, now.steady_us + flow_us);
+  }
+  for (const MemberIndex place : writing.dead) leave_hint(operation, place);
+  if (writing.tally.targets.size() > 1) {
+    core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
+  }
+  advance(id, operation, now);
+}
+
+void PutMachine::send_to_targets(SlotId id, Operation& operation) {
+  Writing& writing = operation.writing;
+  for (Target& target : writing.tally.targets) {
+    if (target.member == core_.self()) {
+      if (!writing.own_vote_open) target.state = State::kAnswered;
+      continue;
+    }
+    ReplicaWrite message{
+        .key = operation.request().key,
+        .blind = writing.blind,
+        .second = writing.second_write_done,
+        .hint_for = target.stands_for == kNoMember ? 0 : core_.id_of(target.stands_for),
+        .object = {}};
+    InlineVector<MemberIndex, 4>& claimed = operation.claim.asked;
+    auto* const claim = std::find(claimed.begin(), claimed.end(), target.member);
+    if (claim != claimed.end() && message.hint_for == 0) {
+      message.releases = core_.self_id();
+      message.attempt = operation.reading.attempt;
+      claimed.erase_at(static_cast<size_t>(claim - claimed.begin()));
+    }
+    writing.hints_left = static_cast<uint8_t>(writing.hints_left + (message.hint_for != 0));
+    send_replica_write(core_, target.member, {id, operation}, message);
+  }
+}
+
+// Keeps the copy of a primary here, beside the own one: it does not count toward W.
+void PutMachine::leave_hint(Operation& operation, MemberIndex place) {
+  Object object;
+  if (place == core_.self() || !decode_object(operation.object, object)) return;
+  const HintKey hint{core_.id_of(place), operation.request().key};
+  if (core_.hints.store(hint, object).access != engine::Access::kDone) {
+    // W was softened for the promise of this copy: it counts in full again.
+    operation.writing.tally.harden();
+    return;
+  }
+  ++core_.counters.hints_stored;
+  ++operation.writing.hints_left;
+}
+
+// A silent, refusing or unlinked replica: the next fallback takes its copy with a hint, or we do.
+void PutMachine::replace(SlotId id, Operation& operation, size_t silent) {
+  Writing& writing = operation.writing;
+  Target& target = writing.tally.targets[silent];
+  if (target.replaced || target.member == core_.self()) return;
+  target.replaced = true;
+  const MemberIndex place = place_of(target);
+  const MemberIndex stand_in = core_.spare_fallback(operation.request().key, writing.tally.targets);
+  if (stand_in == kNoMember) {
+    leave_hint(operation, place);
+    return;
+  }
+  writing.tally.targets.push_back(Target{.member = stand_in, .stands_for = place});
+  ++writing.hints_left;
+  const ReplicaWrite message{.key = operation.request().key,
+                             .second = writing.second_write_done,
+                             .hint_for = core_.id_of(place),
+                             .object = {}};
+  send_replica_write(core_, stand_in, {id, operation}, message);
+}
+
+void PutMachine::on_write_reply(SlotId id, Operation& operation,
+                                const Answered<ReplicaWriteReply>& answer, Now now) {
+  Writing& writing = operation.writing;
+  if (answer.reply.second != writing.second_write_done) return;  // of the write before
+  for (size_t at = 0; at < writing.tally.targets.size(); ++at) {
+    Target& target = writing.tally.targets[at];
+    if (target.member != answer.from || target.state != State::kWaiting) continue;
+    // A dot of ours that is dead there: this node's clock, or what it lost, deceived it.
+    if (answer.reply.verdict == ReplicaVerdict::kDead) {
+      core_.parts.clock->mint_above(answer.reply.frontier);
+    }
+    if (answer.reply.verdict == ReplicaVerdict::kRefused ||
+        answer.reply.verdict == ReplicaVerdict::kDead) {
+      target.state = State::kFailed;
+      replace(id, operation, at);
+      break;
+    }
+    target.state = State::kAnswered;
+    Context kept;
+    if (answer.reply.verdict == ReplicaVerdict::kUncovered &&
+        decode_context(answer.reply.vector, kept)) {
+      writing.uncovered.join(kept.vector);
+    }
+    break;
+  }
+  advance(id, operation, now);
+}
+
+// The own copy, or the hint that stands for one, is a vote from its commit on.
+void PutMachine::await_own(SlotId id, Operation& operation, engine::Ticket ticket) {
+  Writing& writing = operation.writing;
+  writing.ticket = ticket;
+  writing.own_vote_open = ticket > own_committed(operation);
+  if (!writing.own_vote_open) return;
+  if (writing.own_vote_hinted) {
+    core_.await_own_hint(ticket, id);
+  } else {
+    core_.await_own_vote(ticket, id);
+  }
+}
+
+engine::Ticket PutMachine::own_committed(const Operation& operation) const {
+  return operation.writing.own_vote_hinted ? core_.hints.committed()
+                                           : core_.parts.table->committed();
+}
+
+void PutMachine::on_own_commit(SlotId id, Operation& operation, OwnCommit commit, Now now) {
+  Writing& writing = operation.writing;
+  // Of the write before, which may have been an object where this is a hint.
+  if (commit.hinted != writing.own_vote_hinted) return;
+  if (commit.ok && writing.ticket > own_committed(operation)) return;
+  writing.own_vote_open = false;
+  for (Target& target : writing.tally.targets) {
+    if (target.member == core_.self()) {
+      target.state = commit.ok ? State::kAnswered : State::kFailed;
+    }
+  }
+  advance(id, operation, now);
+}
+
+void PutMachine::on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now) {
+  Writing& writing = operation.writing;
+  if (operation.phase == Phase::kReading) {
+    after_read(id, operation, reads_.on_link_down(id, operation, peer), now);
+    return;
+  }
+  const bool writes = operation.phase == Phase::kWriting || operation.phase == Phase::kSettling;
+  if (!writes) return;
+  const size_t asked = writing.tally.targets.size();
+  for (size_t at = 0; at < asked; ++at) {
+    if (writing.tally.targets[at].member != peer ||
+        writing.tally.targets[at].state != State::kWaiting) {
+      continue;
+    }
+    writing.tally.targets[at].state = State::kFailed;
+    replace(id, operation, at);
+  }
+  advance(id, operation, now);
+}
+
+// Whoever is silent for a quarter of the time is replaced; at the deadline nobody is awaited.
+void PutMachine::on_writing_timer(SlotId id, Operation& operation, Now now) {
+  Writing& writing = operation.writing;
+  Targets& targets = writing.tally.targets;
+  if (now.steady_us >= operation.deadline_us) {
+    if (operation.phase == Phase::kWriting) answer(operation, Outcome::kUncertain, now);
+    operation.phase = Phase::kSettling;
+    for (Target& target : targets) {
+      if (target.member != core_.self()) target.state = State::kAnswered;  // no longer awaited
+    }
+    return advance(id, operation, now);
+  }
+  if (now.steady_us < writing.asked_us + core_.quarter_us(operation)) return;  // of the reading
+  const size_t asked = targets.size();
+  for (size_t at = 0; at < asked; ++at) {
+    const Target& target = targets[at];
+    const bool silent = target.state == State::kWaiting && !target.replaced;
+    if (!silent || target.member == core_.self()) continue;
+    core_.health.timed_out(target.member, target.asked_us, now.steady_us);
+    ++core_.counters.timeouts;
+    replace(id, operation, at);
+  }
+  core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
+}
+
+}  // namespace kvorum::cluster
