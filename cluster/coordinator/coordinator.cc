@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/large_memory.h"
 #include "cluster/coordinator/coordinator_impl.h"
 
 namespace kvorum::cluster {
@@ -62,16 +63,45 @@ void Coordinator::Impl::submit(const Request& request, uint64_t tag, Now now) {
   core.count_held(*unfinished);
 }
 
+// The request is kept as it is: its bytes, and what is large of it shared.
 void Coordinator::Impl::own_request(Operation& operation) {
+  Request& request = operation.forwarded.request;
+  const bool shares = worth_sharing(request.value, request.value_owner);
+  if (shares) operation.payload_body = {*request.value_owner, request.value};
+  std::string& kept = operation.payload;
+  const size_t argument_at = request.key.key.size();
+  const size_t value_at = argument_at + request.argument.size();
+  if (!shares) make_large_room(kept, value_at + request.value.size());
+  kept.reserve(value_at + (shares ? 0 : request.value.size()));
+  kept.assign(request.key.key).append(request.argument);
+  if (!shares) kept.append(request.value);
+  request.key.key = std::string_view(kept).substr(0, argument_at);
+  request.argument = std::string_view(kept).substr(argument_at, request.argument.size());
+  request.value = shares ? operation.payload_body.bytes : std::string_view(kept).substr(value_at);
+  request.value_owner = shares ? &operation.payload_body.owner : nullptr;
+  if (request.context == nullptr) return;
+  operation.forwarded.context = *request.context;
+  request.context = &operation.forwarded.context;
+}
+
+// For another coordinator: the payload is encode_forwarded(), and the request a view of it.
+void Coordinator::Impl::encode_request(Operation& operation) {
   Request request = operation.request();
   const uint32_t timeout_ms = request.timeout_ms;
   if (worth_sharing(request.value, request.value_owner)) {
     operation.payload_body = {*request.value_owner, request.value};
     request.value = {};
   }
-  encode_forwarded(request, operation.forwarded.origin, operation.payload);
+  if (operation.payload.empty()) {
+    encode_forwarded(request, operation.forwarded.origin, operation.payload);
+  } else {  // where the request's bytes stand, until they are read
+    std::string encoded;
+    encode_forwarded(request, operation.forwarded.origin, encoded);
+    operation.payload.swap(encoded);
+  }
   const bool parsed = parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
   KVORUM_CHECK(parsed);
+  operation.payload_is_encoded = true;
   Request& owned = operation.forwarded.request;
   owned.timeout_ms = timeout_ms;
   if (operation.payload_body.empty()) return;
@@ -85,7 +115,7 @@ void Coordinator::Impl::run_at(MemberIndex coordinator, SlotId id, Operation& op
     return;
   }
   operation.kind = Operation::Kind::kForward;
-  if (operation.payload_size() == 0) own_request(operation);
+  if (!operation.payload_is_encoded) encode_request(operation);
   forwarding.send(id, operation, coordinator, now);
 }
 
@@ -119,8 +149,9 @@ void Coordinator::Impl::answer_local(const Request& request, uint64_t tag, Now n
   operation.tag = tag;
   operation.keyspace = request.key.keyspace;
   operation.deadline_us = now.steady_us + core.timeout_ms(request) * 1000ULL;
-  encode_forwarded(request, 0, operation.payload);
-  parse_forwarded(operation.keyspace, operation.payload, &operation.forwarded);
+  operation.forwarded.origin = 0;
+  operation.forwarded.request = request;
+  own_request(operation);
   core.load(id, operation);
 }
 

@@ -58,7 +58,8 @@ struct Coordinator::Impl final : Starter {
   void refuse_keyspace(const Request& request, uint64_t tag);
   void refuse(const Request& request, uint64_t tag, Outcome outcome);
   void run_at(MemberIndex coordinator, SlotId id, Operation& operation, Now now) override;
-  void own_request(Operation& operation);
+  static void own_request(Operation& operation);
+  static void encode_request(Operation& operation);
   void start(SlotId id, Operation& operation, Now now);
   bool turned_away(SlotId id, Operation& operation, Now now);
   bool handed_back(SlotId id, Operation& operation, Now now);

@@ -34,6 +34,7 @@ bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now
   operation.route.retried = envelope.retried;
   operation.deadline_us = now.steady_us + envelope.remaining_ms * 1000ULL;
   payload = keep_payload(frame, payload, operation);
+  operation.payload_is_encoded = true;
   core.count_held(operation);
   if (!parse_forwarded(envelope.keyspace, payload, &operation.forwarded)) {
     core.release(id);

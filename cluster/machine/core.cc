@@ -319,6 +319,7 @@ void Core::complete_failed(Operation& operation, Outcome outcome, std::string_vi
 
 void Core::release(SlotId id) {
   Operation& operation = *operations.find(id);
+  operation.reading.held.clear();
   if (!operation.payload_body.empty() || operation.writing.made) [[unlikely]] {
     operation.payload_body = {};
     operation.writing.made = nullptr;
@@ -327,6 +328,7 @@ void Core::release(SlotId id) {
   const size_t kept = roomy ? kRoomyBytesKept : kBytesKept;
   release_head(operation, kept);
   give_back(operation.payload, kept);
+  operation.reading.held.give_back_memory(kept);
   give_back(operation.writing.reply_storage, kept);
   give_back(operation.handing.answer, kept);
   if (operation.inspection) operation.inspection.reset();

@@ -246,9 +246,9 @@ class Core {
   void complete_failed(Operation& operation, Outcome outcome, std::string_view text, Now now);
   // After a change of what the operation holds.
   void count_held(Operation& operation) {
-    count_held(operation, operation.payload_size() + operation.object.size() +
-                              operation.writing.reply_storage.size() +
-                              operation.handing.answer.size());
+    count_held(operation,
+               operation.payload_size() + operation.object.size() + operation.reading.held.bytes() +
+                   operation.writing.reply_storage.size() + operation.handing.answer.size());
   }
   void count_held(OperationHead& operation, size_t bytes) {
     held_bytes += bytes - operation.held_bytes;

@@ -5,6 +5,7 @@ namespace kvorum::cluster {
 
 void Reading::reset() {
   tally.reset();
+  held.clear();
   digest = 0;
   frontier = {};
   fastest = 0;
@@ -60,6 +61,7 @@ void Operation::begin(Kind new_kind, Now now) {
   reply_operation = 0;
   tag = 0;
   payload.clear();
+  payload_is_encoded = false;
   keyspace = 0;
   route.reset();
   reading.reset();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cluster/machine/tallies.h"
+#include "cluster/version/held_object.h"
 #include "cluster/version/object_codec.h"
 #include "cluster/wire/forward_messages.h"
 #include "cluster/wire/replica_messages.h"
@@ -27,7 +28,7 @@ inline constexpr size_t kOperationPools = 4;
 struct OperationHead {
   uint64_t started_us = 0;
   uint64_t deadline_us = 0;
-  EncodedObject object;    // what was read or merged so far, or is to be written
+  EncodedObject object;    // what is to be written, or was read from a peer
   size_t large_bytes = 0;  // of the object that its replicas have to take; 0: it is not large
   uint64_t flowed_us = 0;  // when bytes of a large frame of it flowed last; 0: none did
   size_t held_bytes = 0;   // as Core::count_held() counted it last
@@ -55,7 +56,8 @@ struct OwnedKey {
 // The reading of a get, or of a put before its edit.
 struct Reading {
   ReadTally tally;
-  uint64_t digest = 0;  // of all that was merged: versions_digest()
+  HeldObject held;      // what is merged so far
+  uint64_t digest = 0;  // of that: versions_digest()
   Hlc frontier;         // the highest of the copies merged
   NodeId fastest = 0;   // who answered first
   uint64_t asked_us = 0;
@@ -171,11 +173,13 @@ struct Operation : OperationHead {
   SlotId reply_operation = 0;
   uint64_t tag = 0;
 
-  // encode_forwarded(). What is large of it is shared: the value, or all of it.
+  // What the request is a view of: its bytes one after the other, or encode_forwarded() where it
+  // comes from another node or goes to one. What is large of it is shared: the value, or all of it.
   std::string payload;
   SharedView payload_body;
+  bool payload_is_encoded = false;
   uint8_t keyspace = 0;
-  ForwardedRequest forwarded;  // views into payload
+  ForwardedRequest forwarded;
 
   Route route;
   Reading reading;

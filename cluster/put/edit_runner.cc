@@ -82,9 +82,7 @@ EditRunner::Applied EditRunner::keep_replaced(Operation& operation, const SpentO
 // What was read a while ago may have been replaced, and that forgotten, since. Whether the object
 // has more than it had.
 bool EditRunner::merge_reading(const Operation& operation, Object& object) {
-  Object read;
-  const bool decoded = decode_object(operation.object, read);
-  KVORUM_CHECK(decoded);
+  Object read = operation.reading.held.object();
   drop_dead(read, object, core_.frontier_of(operation.request().key));
   const bool grown = !object.vector.covers_all(read.vector);
   object = merge(object, read);
@@ -94,7 +92,7 @@ bool EditRunner::merge_reading(const Operation& operation, Object& object) {
 EditRunner::Applied EditRunner::apply(Operation& operation, Record& record, Now now) {
   Writing& writing = operation.writing;
   Object& object = record.object;
-  const bool grown = !operation.object.empty() && merge_reading(operation, object);
+  const bool grown = operation.reading.held.is_set() && merge_reading(operation, object);
   if (core_.lww(operation.keyspace)) core_.counters.concurrent_dropped += keep_newest(object);
   const EditOutput edit = run(operation, object, now);
   keep_reply(operation, edit);

@@ -154,7 +154,6 @@ void PutMachine::write(SlotId id, Operation& operation, Now now) {
   Applied applied = Applied::kNothingToStore;
   const engine::UpdateResult result = store_own(operation, now, &applied);
   if (result.access == engine::Access::kNotResident) {
-    operation.object.clear();  // the edit may have been run, for a value that needs a file first
     return core_.load(id, operation);
   }
   if (result.access != engine::Access::kDone || applied == Applied::kTooManySiblings) {
@@ -188,6 +187,14 @@ void PutMachine::advance(SlotId id, Operation& operation, Now now) {
   if (operation.phase == Phase::kSettling && writing.tally.is_settled()) core_.release(id);
 }
 
+// It may be a hint's where the second is the own copy's.
+void PutMachine::hold_first_write(Operation& operation) {
+  Object first;
+  const bool decoded = decode_object(operation.object, first);
+  KVORUM_CHECK(decoded);
+  operation.reading.held.hold(first);
+}
+
 // A blind write left versions uncovered: once more, over those. False where too few are there.
 bool PutMachine::write_again(SlotId id, Operation& operation, Now now) {
   Writing& writing = operation.writing;
@@ -202,6 +209,7 @@ bool PutMachine::write_again(SlotId id, Operation& operation, Now now) {
   if (operation.claim.quorum != 0) {
     read(id, operation, now);
   } else {
+    hold_first_write(operation);
     write(id, operation, now);
   }
   return true;

@@ -58,6 +58,7 @@ class PutMachine final : public RequestMachine {
   void try_again(SlotId id, Operation& operation, Now now);
   void write(SlotId id, Operation& operation, Now now);
   bool write_again(SlotId id, Operation& operation, Now now);
+  static void hold_first_write(Operation& operation);
   engine::UpdateResult store_own(Operation& operation, Now now, Applied* applied);
   static Outcome refusal(const Operation& operation, Applied applied, engine::Access access);
   void advance(SlotId id, Operation& operation, Now now);

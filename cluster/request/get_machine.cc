@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/request/get_machine.h"
 
-#include <algorithm>
+#include <optional>
 
 namespace kvorum::cluster {
 
@@ -43,11 +43,8 @@ void GetMachine::advance(SlotId id, Operation& operation, TallyVerdict verdict, 
     core_.release(id);
     return;
   }
-  Object object;
-  const bool decoded = decode_object(operation.object, object);
-  KVORUM_CHECK(decoded);
-  if (reads_again(id, operation, object, now)) return;
-  answer(operation, object, now);
+  if (reads_again(id, operation, now)) return;
+  answer(operation, now);
   if (operation.reading.tally.all_answered()) return repairs_.start(id, operation, now);
   const uint64_t wait_us = core_.options.read_repair_wait_ms * 1000ULL;
   operation.phase = Phase::kSettling;
@@ -61,29 +58,33 @@ bool GetMachine::serves_short(const Operation& operation) const {
 }
 
 // Siblings of which one is about to be covered are not shown.
-bool GetMachine::reads_again(SlotId id, Operation& operation, const Object& object, Now now) {
+bool GetMachine::reads_again(SlotId id, Operation& operation, Now now) {
   const Reading& reading = operation.reading;
   const bool in_flux = reading.tally.stale(reading.digest) != 0;
   if (!in_flux && !reading.contested) return false;
-  if (core_.lww(operation.keyspace) || visible_versions(object, core_.clock_ms(now)).size() < 2) {
-    return false;
-  }
+  if (core_.lww(operation.keyspace)) return false;
+  if (visible_versions(reading.held.object(), core_.clock_ms(now)).size() < 2) return false;
   if (!core_.reads_again(operation, in_flux, now)) return false;
   ++core_.counters.reads_contested;
   core_.pause_contended(id, operation, now);
   return true;
 }
 
-void GetMachine::answer(Operation& operation, Object& object, Now now) {
+void GetMachine::answer(Operation& operation, Now now) {
   const Reading& reading = operation.reading;
-  if (core_.parts.marks->any(operation.keyspace)) {
-    core_.parts.marks->apply(operation.keyspace, object);
+  const bool marked = core_.parts.marks->any(operation.keyspace);
+  const bool lww = core_.lww(operation.keyspace);
+  const Object* shown = &reading.held.object();
+  std::optional<Object> changed;
+  if (marked || lww || !shown->outvoted.empty()) {
+    shown = &changed.emplace(*shown);
+    if (marked) core_.parts.marks->apply(operation.keyspace, *changed);
+    if (lww) core_.counters.concurrent_dropped += keep_newest(*changed);
+    changed->outvoted.clear();  // nothing to a client
   }
-  if (core_.lww(operation.keyspace)) core_.counters.concurrent_dropped += keep_newest(object);
-  object.outvoted.clear();  // nothing to a client
-  if (object.versions.size() > 1) ++core_.counters.siblings_seen;
+  core_.counters.siblings_seen += shown->versions.size() > 1;
   Completion completion;
-  completion.object = &object;
+  completion.object = shown;
   completion.fastest = reading.fastest;
   completion.service.repairs = static_cast<uint8_t>(reading.tally.stale(reading.digest));
   core_.complete(operation, completion, now);

@@ -40,8 +40,8 @@ class GetMachine final : public RequestMachine {
  private:
   void advance(SlotId id, Operation& operation, TallyVerdict verdict, Now now);
   bool serves_short(const Operation& operation) const;
-  bool reads_again(SlotId id, Operation& operation, const Object& object, Now now);
-  void answer(Operation& operation, Object& object, Now now);
+  bool reads_again(SlotId id, Operation& operation, Now now);
+  void answer(Operation& operation, Now now);
 
   Core& core_;
   QuorumRead& reads_;

@@ -14,7 +14,7 @@ TallyVerdict QuorumRead::begin(SlotId id, Operation& operation, uint8_t r, Now n
   Reading& reading = operation.reading;
   InlineVector<MemberIndex, 4> dead;
   operation.phase = Operation::Phase::kReading;
-  operation.object.clear();
+  reading.held.clear();
   reading.tally.needed = r;
   reading.digest = 0;
   ++reading.attempt;
@@ -54,7 +54,7 @@ void QuorumRead::arm_hedge(SlotId id, Operation& operation, Now now) {
   const Targets& targets = operation.reading.tally.targets;
   core_.hedges.earn();
   if (operation.kind != Operation::Kind::kGet) return;
-  const bool object_awaited = operation.object.empty() && targets.size() > 1;
+  const bool object_awaited = !operation.reading.held.is_set() && targets.size() > 1;
   if (!object_awaited && unasked_primary(operation) == kNoMember) return;
   uint64_t tail_us = UINT64_MAX;
   for (const Target& target : targets) {
@@ -98,7 +98,7 @@ void QuorumRead::hedge(SlotId id, Operation& operation, Now now) {
   Target* second = nullptr;  // asked for a digest so far
   for (Target& target : targets) {
     if (target.state != State::kWaiting || target.wants_object) continue;
-    if (target.stands_for == kNoMember && operation.object.empty()) second = &target;
+    if (target.stands_for == kNoMember && !operation.reading.held.is_set()) second = &target;
   }
   const MemberIndex unasked = second ? kNoMember : unasked_primary(operation);
   if ((!second && unasked == kNoMember) || !core_.hedges.spend()) return;
@@ -127,7 +127,7 @@ engine::Access QuorumRead::answer_own(Operation& operation, Target& target) {
     return engine::Access::kDone;
   }
   const engine::Access access = core_.read_own(key, [&](Record& record) {
-    encode_object(record.object, operation.object);
+    reading.held.hold(record.object);
     reading.digest = target.digest = versions_digest(record.object);
     reading.frontier = core_.frontier_of(key);
   });
@@ -142,7 +142,7 @@ bool QuorumRead::answer_from_hints(Operation& operation, Target& target) {
   Object hinted;
   std::string storage;
   if (!core_.read_hints(operation.request().key, &hinted, &storage)) return false;
-  encode_object(hinted, operation.object);
+  operation.reading.held.hold(hinted);
   operation.reading.digest = target.digest = versions_digest(hinted);
   return true;
 }
@@ -174,24 +174,21 @@ bool QuorumRead::known_digest(const Operation& operation, uint64_t digest) {
 // Merges a full answer in, or the absence of one: below its frontier that says something too. False
 // where its object is ill-formed.
 bool QuorumRead::absorb(Operation& operation, Target& target, const ReplicaReadReply& reply) {
+  Reading& reading = operation.reading;
   target.digest = reply.digest;
   const bool absent = reply.verdict == ReplicaVerdict::kAbsent;
-  const bool merged_before = !operation.object.empty();
+  const bool merged_before = reading.held.is_set();
   if (absent && (!merged_before || reply.frontier == Hlc{})) {
-    operation.reading.frontier = std::max(operation.reading.frontier, reply.frontier);
+    reading.frontier = std::max(reading.frontier, reply.frontier);
     return true;
   }
   Object theirs;
-  Object ours;
   if (!absent && !decode_object(reply.object, theirs, reply.owner)) return false;
-  if (merged_before && reply.digest == operation.reading.digest) return true;
-  if (merged_before && !decode_object(operation.object, ours)) return false;
-  const Object merged = merge_copies({ours, operation.reading.frontier}, {theirs, reply.frontier});
-  operation.reading.frontier = std::max(operation.reading.frontier, reply.frontier);
-  EncodedObject bytes;
-  encode_object(merged, bytes);
-  operation.reading.digest = versions_digest(merged);
-  operation.object.swap(bytes);
+  if (merged_before && reply.digest == reading.digest) return true;
+  reading.held.hold(
+      merge_copies({reading.held.object(), reading.frontier}, {theirs, reply.frontier}));
+  reading.frontier = std::max(reading.frontier, reply.frontier);
+  reading.digest = versions_digest(reading.held.object());
   core_.count_held(operation);
   return true;
 }

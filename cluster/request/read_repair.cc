@@ -41,8 +41,7 @@ engine::Access ReadRepair::mend_own(Operation& operation, Now now) {
     if (target.member != core_.self() || !ReadTally::is_stale(target, operation.reading.digest))
       continue;
     const KeyRef& key = operation.request().key;
-    Object merged;
-    if (!decode_object(operation.object, merged)) return engine::Access::kDone;
+    Object merged = operation.reading.held.object();
     core_.observe(merged, now);
     const engine::UpdateResult result = core_.update_own(key, [&](Record& record) {
       core_.merge_in(record, key, merged, operation.reading.frontier);
@@ -64,6 +63,7 @@ void ReadRepair::mend_others(SlotId id, Operation& operation, Now now) {
     }
     if (target.member == core_.self() || !ReadTally::is_stale(target, operation.reading.digest))
       continue;
+    if (operation.object.empty()) encode_object(operation.reading.held.object(), operation.object);
     if (!admit(operation.object.size(), now)) {
       ++core_.counters.read_repairs_skipped;
       continue;

@@ -118,6 +118,17 @@ void limit_spent(InlineVector<SpentOrigin, 1>& spent) {
   }
 }
 
+// The usual write at a replica: one version comes, which replaces the one that is here. Their merge
+// is `fresh` as it is.
+bool replaces_all_of(const Object& fresh, const Object& old) {
+  if (fresh.versions.size() != 1 || old.versions.size() > 1) return false;
+  if (!old.spent.empty() || !fresh.spent.empty()) return false;
+  if (!old.outvoted.empty() || !fresh.outvoted.empty()) return false;
+  // So the two versions differ as well.
+  if (old.vector.covers(fresh.versions[0].dot)) return false;
+  return fresh.vector.covers_all(old.vector);
+}
+
 bool names_version_of(const Object& object, const Actor& actor) {
   return any_held(object, [&](const Version& version) { return version.dot.actor == actor; });
 }
@@ -243,6 +254,7 @@ void update(Object& object, const Context& context, const Version& version) {
 }
 
 Object merge(const Object& a, const Object& b) {
+  if (replaces_all_of(b, a)) return b;
   Versions kept_a;
   Versions kept_b;
   keep_unseen(a.versions, b, kept_a);
