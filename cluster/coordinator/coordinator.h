@@ -60,7 +60,7 @@ class Coordinator {
   void submit(const KeyspaceRequest& request, uint64_t tag, Now now);
 
   // A frame from a peer, its greeting done. A malformed one is counted and dropped; false then.
-  bool on_message(MemberIndex from, const Frame& frame, Now now);
+  bool on_message(LinkIndex from, const Frame& frame, Now now);
   // Starts fetching what these frames will need into the caches: for the frames that one read of a
   // link brought, before each goes to on_message().
   void prefetch(std::span<const Frame> frames) const;

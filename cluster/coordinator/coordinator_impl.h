@@ -63,13 +63,13 @@ struct Coordinator::Impl final : Starter {
   void start(SlotId id, Operation& operation, Now now);
   bool turned_away(SlotId id, Operation& operation, Now now);
   bool handed_back(SlotId id, Operation& operation, Now now);
-  bool on_forward(MemberIndex from, const Frame& frame, Now now);
+  bool on_forward(LinkIndex from, const Frame& frame, Now now);
   bool on_read_reply(MemberIndex from, const Frame& frame, Now now);
   bool on_write_reply(MemberIndex from, const Frame& frame, Now now);
   void on_unreadable(SlotId id, Operation& operation, Now now) override;
   void on_own_commit(SlotId id, OwnCommit commit, Now now);
   void refuse_forwarded(SlotId id, Operation& operation, Now now);
-  bool on_other(MemberIndex from, const Frame& frame, Now now);
+  bool on_other(LinkIndex from, const Frame& frame, Now now);
   void notice_stall(Now now);
   void probe_peers(Now now);
   void expire(Now now);

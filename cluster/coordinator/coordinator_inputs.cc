@@ -19,7 +19,7 @@ std::string_view keep_payload(const Frame& frame, std::string_view payload, Oper
 
 }  // namespace
 
-bool Coordinator::Impl::on_forward(MemberIndex from, const Frame& frame, Now now) {
+bool Coordinator::Impl::on_forward(LinkIndex from, const Frame& frame, Now now) {
   ForwardEnvelope envelope;
   std::string_view payload;
   if (!parse_forward_envelope(frame, &envelope, &payload)) return false;
@@ -85,26 +85,28 @@ bool Coordinator::Impl::on_write_reply(MemberIndex from, const Frame& frame, Now
   return true;
 }
 
-bool Coordinator::Impl::on_other(MemberIndex from, const Frame& frame, Now now) {
+bool Coordinator::Impl::on_other(LinkIndex from, const Frame& frame, Now now) {
   if (block_of(frame.head.type) == block_of(MessageType::kScan)) {
     return keyspaces.on_message(from, frame, now);
   }
   if (block_of(frame.head.type) != block_of(MessageType::kExchangeOpen)) return false;
-  return exchange_server.on_message(from, frame, now) || anti_entropy.on_message(from, frame, now);
+  return exchange_server.on_message(from, frame, now) ||
+         anti_entropy.on_message(from.member(), frame, now);
 }
 
-bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
+bool Coordinator::on_message(LinkIndex from, const Frame& frame, Now now) {
   Impl& impl = *impl_;
+  const MemberIndex peer = from.member();  // of an answer
   bool well_formed = true;
   switch (frame.head.type) {
     case MessageType::kForward:
       well_formed = impl.on_forward(from, frame, now);
       break;
     case MessageType::kForwardReply:
-      well_formed = impl.forwarding.on_reply(from, frame, now);
+      well_formed = impl.forwarding.on_reply(peer, frame, now);
       break;
     case MessageType::kForwardAsk:
-      well_formed = impl.retry_permit.on_ask(from, frame, now);
+      well_formed = impl.retry_permit.on_ask(peer, frame, now);
       break;
     case MessageType::kForwardPermit:
       well_formed = impl.retry_permit.on_permit(from, frame, now);
@@ -117,7 +119,7 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
       well_formed = impl.replicas.on_read(from, frame, now);
       break;
     case MessageType::kReplicaReadReply:
-      well_formed = impl.on_read_reply(from, frame, now);
+      well_formed = impl.on_read_reply(peer, frame, now);
       break;
     case MessageType::kReplicaWrite:
       if (impl.agreement_link.is_foreign(from, frame.head.keyspace)) {
@@ -127,7 +129,7 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
       well_formed = impl.replicas.on_write(from, frame, now);
       break;
     case MessageType::kReplicaWriteReply:
-      well_formed = impl.on_write_reply(from, frame, now);
+      well_formed = impl.on_write_reply(peer, frame, now);
       break;
     case MessageType::kUnclaim:
       well_formed = impl.replicas.on_unclaim(from, frame, now);
@@ -146,7 +148,7 @@ bool Coordinator::on_message(MemberIndex from, const Frame& frame, Now now) {
     case MessageType::kStoppingSeen:
       break;  // for the link that it came on
     case MessageType::kProbeReply:
-      impl.core.health.probe_answered(from, frame.head.operation, now.steady_us);
+      impl.core.health.probe_answered(peer, frame.head.operation, now.steady_us);
       break;
     default:
       well_formed = impl.on_other(from, frame, now);

@@ -29,7 +29,7 @@ void CountOperations::submit(const KeyspaceRequest& request, uint64_t tag, Now n
   on_question(core_.self(), id, request.keyspace, now);
 }
 
-void CountOperations::on_question(MemberIndex from, SlotId operation, uint8_t keyspace, Now now) {
+void CountOperations::on_question(LinkIndex from, SlotId operation, uint8_t keyspace, Now now) {
   const Deferred question{from, operation, keyspace,
                           now.steady_us + core_.options.timeout_ms * 1000ULL / 2};
   if (core_.parts.marks->swept(keyspace)) {
@@ -47,7 +47,7 @@ void CountOperations::answer(const Deferred& question, Now now) {
     counts.emplace_back(partition, core_.parts.table->live_count(question.keyspace, partition));
   }
   if (question.from == core_.self()) {
-    on_answer(question.from, question.operation, counts, now);
+    on_answer(core_.self(), question.operation, counts, now);
   } else {
     put_count_reply(core_.outbox.frames(question.from), question.operation, counts);
   }

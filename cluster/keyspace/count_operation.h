@@ -18,7 +18,7 @@ class CountOperations {
 
   void submit(const KeyspaceRequest& request, uint64_t tag, Now now);
   // The answering side.
-  void on_question(MemberIndex from, SlotId operation, uint8_t keyspace, Now now);
+  void on_question(LinkIndex from, SlotId operation, uint8_t keyspace, Now now);
   // False where the answer names partitions that there are not.
   bool on_answer(MemberIndex from, SlotId id, const PartitionCounts& counts, Now now);
   void on_peer_down(MemberIndex peer, Now now);
@@ -38,7 +38,7 @@ class CountOperations {
   };
   // A question that waits for a sweep.
   struct Deferred {
-    MemberIndex from;
+    LinkIndex from;
     SlotId operation;
     uint8_t keyspace;
     uint64_t deadline_us;

@@ -69,7 +69,7 @@ void FlushOperations::submit(const KeyspaceRequest& request, uint64_t tag, Now n
   step(id, flush, now);
 }
 
-void FlushOperations::on_clocks_question(MemberIndex from, SlotId operation, Now now) {
+void FlushOperations::on_clocks_question(LinkIndex from, SlotId operation, Now now) {
   put_flush_clocks_reply(core_.outbox.frames(from), operation, own_clocks(now));
 }
 
@@ -121,7 +121,7 @@ void FlushOperations::begin_marking(SlotId id, Flush& flush, Now now) {
   }
 }
 
-bool FlushOperations::on_mark(MemberIndex from, SlotId operation, std::string_view marks, Now now) {
+bool FlushOperations::on_mark(LinkIndex from, SlotId operation, std::string_view marks, Now now) {
   FlushMarkEntry own{core_.self_id(), core_.parts.current_incarnation(), {}};
   if (!core_.parts.marks->merge_encoded(marks, &own)) return false;
   core_.parts.clock->mint_above(own.hlc);  // what this node writes from now on is not covered

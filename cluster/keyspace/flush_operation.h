@@ -25,8 +25,8 @@ class FlushOperations {
 
   void submit(const KeyspaceRequest& request, uint64_t tag, Now now);
   // The answering side.
-  void on_clocks_question(MemberIndex from, SlotId operation, Now now);
-  bool on_mark(MemberIndex from, SlotId operation, std::string_view marks, Now now);
+  void on_clocks_question(LinkIndex from, SlotId operation, Now now);
+  bool on_mark(LinkIndex from, SlotId operation, std::string_view marks, Now now);
   // Answers.
   void on_clocks(MemberIndex from, SlotId id, const FlushMark& clocks, Now now);
   void on_marked(MemberIndex from, SlotId id, Now now);
@@ -52,7 +52,7 @@ class FlushOperations {
   };
   // A member's mark that was merged and must be stored before it is acknowledged.
   struct Unstored {
-    MemberIndex from;
+    LinkIndex from;
     SlotId operation;
     uint64_t generation;
   };

@@ -21,7 +21,7 @@ struct KeyspaceMachine::Impl {
         flushes(core),
         sweeper(core) {}
 
-  bool on_scan(MemberIndex from, const Frame& frame);
+  bool on_scan(LinkIndex from, const Frame& frame);
   bool on_scan_reply(MemberIndex from, const Frame& frame, Now now);
   bool on_flush_clocks_reply(MemberIndex from, const Frame& frame, Now now);
   void look(Now now);
@@ -99,7 +99,7 @@ void KeyspaceMachine::on_peer(MemberIndex peer, bool up, Now now) {
   impl.look(now);
 }
 
-bool KeyspaceMachine::Impl::on_scan(MemberIndex from, const Frame& frame) {
+bool KeyspaceMachine::Impl::on_scan(LinkIndex from, const Frame& frame) {
   ScanQuestion question;
   if (!parse_scan(frame, &question)) return false;
   const auto ready = scan_server.serve(question, from, frame.head.operation);
@@ -121,16 +121,16 @@ bool KeyspaceMachine::Impl::on_flush_clocks_reply(MemberIndex from, const Frame&
   return true;
 }
 
-bool KeyspaceMachine::on_message(MemberIndex from, const Frame& frame, Now now) {
+bool KeyspaceMachine::on_message(LinkIndex from, const Frame& frame, Now now) {
   Impl& impl = *impl_;
-  // Questions come over accepted links, whose index is above those of the members.
+  const MemberIndex peer = from.member();  // of an answer
   if (!impl.core.view->is_member()) return true;
   const SlotId operation = frame.head.operation;
   switch (frame.head.type) {
     case MessageType::kScan:
       return impl.on_scan(from, frame);
     case MessageType::kScanReply:
-      return impl.on_scan_reply(from, frame, now);
+      return impl.on_scan_reply(peer, frame, now);
     case MessageType::kCount:
       if (!parse_count(frame)) return false;
       impl.counts.on_question(from, operation, frame.head.keyspace, now);
@@ -138,14 +138,14 @@ bool KeyspaceMachine::on_message(MemberIndex from, const Frame& frame, Now now) 
     case MessageType::kCountReply: {
       PartitionCounts counts;
       return parse_count_reply(frame, &counts) &&
-             impl.counts.on_answer(from, operation, counts, now);
+             impl.counts.on_answer(peer, operation, counts, now);
     }
     case MessageType::kFlushClocks:
       if (!parse_flush_clocks(frame)) return false;
       impl.flushes.on_clocks_question(from, operation, now);
       return true;
     case MessageType::kFlushClocksReply:
-      return impl.on_flush_clocks_reply(from, frame, now);
+      return impl.on_flush_clocks_reply(peer, frame, now);
     case MessageType::kFlushMark: {
       const bool merged = impl.flushes.on_mark(from, operation, frame.payload, now);
       impl.look(now);
@@ -153,7 +153,7 @@ bool KeyspaceMachine::on_message(MemberIndex from, const Frame& frame, Now now) 
     }
     case MessageType::kFlushMarkReply:
       if (!parse_flush_mark_reply(frame)) return false;
-      impl.flushes.on_marked(from, operation, now);
+      impl.flushes.on_marked(peer, operation, now);
       return true;
     default:
       return false;
@@ -166,7 +166,7 @@ void KeyspaceMachine::on_scanned(SlotId operation, const ScanPage& page, Now now
   const auto ready = impl.scan_server.on_scanned(operation, page);
   if (!ready) return;
   if (ready->asker == impl.core.self()) {
-    impl.scans.on_answer(ready->asker, ready->operation, ready->answer(), now);
+    impl.scans.on_answer(ready->asker.member(), ready->operation, ready->answer(), now);
   } else {
     put_scan_reply(impl.core.outbox.frames(ready->asker), ready->operation, ready->answer());
   }

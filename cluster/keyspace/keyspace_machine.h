@@ -31,7 +31,7 @@ class KeyspaceMachine {
   // The link to a peer came up or broke. One that came up gets this node's flush marks.
   void on_peer(MemberIndex peer, bool up, Now now);
   // False where the frame is malformed or of no type that belongs here.
-  bool on_message(MemberIndex from, const Frame& frame, Now now);
+  bool on_message(LinkIndex from, const Frame& frame, Now now);
   // The answer to one of Outbox::range_loads, from read_stored_page().
   void on_scanned(SlotId operation, const ScanPage& page, Now now);
   void on_time(Now now);

@@ -3,7 +3,7 @@
 
 namespace kvorum::cluster {
 
-std::optional<ScanServer::Ready> ScanServer::serve(const ScanQuestion& question, MemberIndex asker,
+std::optional<ScanServer::Ready> ScanServer::serve(const ScanQuestion& question, LinkIndex asker,
                                                    SlotId operation) {
   SlotId id;
   Serving& serving = servings_.acquire(&id);

@@ -23,7 +23,7 @@ class ScanServer {
 
   // An answer and whom it goes to.
   struct Ready {
-    MemberIndex asker = kNoMember;
+    LinkIndex asker;
     SlotId operation = 0;
     bool refused = false;
     uint64_t next = 0;
@@ -32,7 +32,7 @@ class ScanServer {
   };
 
   // The answer, unless it waits for the store. `asker` may be this node itself.
-  std::optional<Ready> serve(const ScanQuestion& question, MemberIndex asker, SlotId operation);
+  std::optional<Ready> serve(const ScanQuestion& question, LinkIndex asker, SlotId operation);
   // A page that was waited for. The answer, unless another page is needed.
   std::optional<Ready> on_scanned(SlotId id, const ScanPage& page);
   size_t open() const { return servings_.used(); }
@@ -40,7 +40,7 @@ class ScanServer {
  private:
   struct Serving {
     ScanQuestion question;
-    MemberIndex asker;
+    LinkIndex asker;
     SlotId operation;
     uint32_t partition;
     Position from;

@@ -27,7 +27,7 @@ namespace kvorum::cluster {
 struct AwaitedCommit {
   engine::Ticket ticket = 0;
   SlotId operation = 0;  // own vote of this operation; else an answer:
-  MemberIndex reply_to = kNoMember;
+  LinkIndex reply_to;
   SlotId reply_operation = 0;
   ReplicaWriteReply reply;  // its vector stands in vector_bytes
   std::string vector_bytes;

@@ -11,7 +11,7 @@ bool is_large(const Core& core, size_t bytes) {
   return core.outbox.takes_large && bytes > kLargeFrameBytes;
 }
 
-void send(Core& core, MemberIndex to, std::string front, const SharedView& body) {
+void send(Core& core, LinkIndex to, std::string front, const SharedView& body) {
   core.outbox.large.push_back({to, {std::move(front), body.owner, body.bytes}});
 }
 
@@ -65,7 +65,7 @@ void send_forward(Core& core, MemberIndex to, SentRequest of, const ForwardEnvel
   send(core, to, std::move(front), operation.payload_body);
 }
 
-void send_replica_read_reply(Core& core, MemberIndex to, SlotId operation,
+void send_replica_read_reply(Core& core, LinkIndex to, SlotId operation,
                              ReplicaReadReply& message) {
   std::string storage;
   EncodedObject& object = core.outgoing;
@@ -80,8 +80,7 @@ void send_replica_read_reply(Core& core, MemberIndex to, SlotId operation,
   send(core, to, std::move(front), std::exchange(object.body, {}));
 }
 
-void send_forward_reply(Core& core, MemberIndex to, SlotId operation,
-                        const Completion& completion) {
+void send_forward_reply(Core& core, LinkIndex to, SlotId operation, const Completion& completion) {
   if (!is_large(core, object_bytes_of(completion))) {
     return put_forward_reply(core.outbox.frames(to), operation, completion);
   }

@@ -22,8 +22,7 @@ struct SentRequest {
 // The payload is the operation's.
 void send_forward(Core& core, MemberIndex to, SentRequest of, const ForwardEnvelope& envelope);
 // The object is core.outgoing.
-void send_replica_read_reply(Core& core, MemberIndex to, SlotId operation,
-                             ReplicaReadReply& message);
-void send_forward_reply(Core& core, MemberIndex to, SlotId operation, const Completion& completion);
+void send_replica_read_reply(Core& core, LinkIndex to, SlotId operation, ReplicaReadReply& message);
+void send_forward_reply(Core& core, LinkIndex to, SlotId operation, const Completion& completion);
 
 }  // namespace kvorum::cluster

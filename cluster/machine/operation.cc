@@ -57,7 +57,7 @@ void Operation::begin(Kind new_kind, Now now) {
   kind = new_kind;
   phase = Phase::kReading;
   remote = answered_client = false;
-  reply_to = kNoMember;
+  reply_to = {};
   reply_operation = 0;
   tag = 0;
   payload.clear();

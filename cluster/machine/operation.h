@@ -15,6 +15,7 @@
 #include "cluster/version/held_object.h"
 #include "cluster/version/object_codec.h"
 #include "cluster/wire/forward_messages.h"
+#include "cluster/wire/link_index.h"
 #include "cluster/wire/replica_messages.h"
 
 namespace kvorum::cluster {
@@ -169,7 +170,7 @@ struct Operation : OperationHead {
   // Who waits: a local client (tag), or the node that forwarded (reply_to, reply_operation).
   bool remote = false;
   bool answered_client = false;
-  MemberIndex reply_to = kNoMember;
+  LinkIndex reply_to;
   SlotId reply_operation = 0;
   uint64_t tag = 0;
 

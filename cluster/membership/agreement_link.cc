@@ -8,7 +8,7 @@ bool AgreementLink::active() const {
          core_.view->members.size() > 1;
 }
 
-void AgreementLink::tell(MemberIndex to, MessageType type) {
+void AgreementLink::tell(LinkIndex to, MessageType type) {
   FrameWriter frame(core_.outbox.frames(to), {type, 0, 0, 0});
   encode_telling(core_.parts.agreement->own_telling(), frame.out());
   frame.finish();
@@ -20,13 +20,14 @@ void AgreementLink::on_link(MemberIndex peer, bool up, Now now) {
   if (up) tell(peer, MessageType::kTelling);
 }
 
-bool AgreementLink::on_message(MemberIndex from, const Frame& frame, Now now) {
+bool AgreementLink::on_message(LinkIndex from, const Frame& frame, Now now) {
   if (!active()) return true;
   Telling telling;
   if (!decode_telling(frame.payload, &telling)) return false;
-  if (from >= foreign_.size()) foreign_.resize(size_t{from} + 1);
-  foreign_[from] = differing_conflicts(telling.configuration, configuration_of(*core_.view));
-  any_foreign_ |= foreign_[from] != 0;
+  const KeyspaceMask differing =
+      differing_conflicts(telling.configuration, configuration_of(*core_.view));
+  foreign_.at(from) = differing;
+  any_foreign_ |= differing != 0;
   core_.parts.agreement->on_told(telling, now);
   if (frame.head.type == MessageType::kTelling) tell(from, MessageType::kTellingReply);
   return true;

@@ -10,8 +10,6 @@
 //   kTellingReply  of the other side --> heard
 #pragma once
 
-#include <vector>
-
 #include "cluster/machine/core.h"
 
 namespace kvorum::cluster {
@@ -22,25 +20,26 @@ class AgreementLink {
 
   void on_link(MemberIndex peer, bool up, Now now);
   // False where the frame is malformed.
-  bool on_message(MemberIndex from, const Frame& frame, Now now);
+  bool on_message(LinkIndex from, const Frame& frame, Now now);
   void on_time(Now now);
   uint64_t next_deadline_us() const;
 
   // The node behind this link treats the keyspace's concurrent versions otherwise.
-  bool is_foreign(MemberIndex link, uint8_t keyspace) const {
-    if (!any_foreign_ || link >= foreign_.size() || keyspace >= kKeyspacesMax) return false;
-    return foreign_[link] >> keyspace & 1;
+  bool is_foreign(LinkIndex link, uint8_t keyspace) const {
+    if (!any_foreign_ || keyspace >= kKeyspacesMax) return false;
+    const KeyspaceMask* const differing = foreign_.find(link);
+    return differing != nullptr && (*differing >> keyspace & 1) != 0;
   }
 
  private:
   static constexpr uint64_t kLookUs = 200'000;
 
   bool active() const;
-  void tell(MemberIndex to, MessageType type);
+  void tell(LinkIndex to, MessageType type);
 
   Core& core_;
   bool any_foreign_ = false;
-  std::vector<KeyspaceMask> foreign_;  // by link: of members, and those that were accepted
+  ByLink<KeyspaceMask> foreign_;
   uint64_t due_us_ = 0;
   bool told_in_force_ = false, told_caught_up_ = false;
 };

@@ -12,18 +12,18 @@ bool Gossip::active() const {
          core_.options.replays_hints && core_.view->is_member() && core_.view->members.size() > 1;
 }
 
-void Gossip::send(MemberIndex peer, MessageType type) {
-  FrameWriter frame(core_.outbox.frames(peer), {type, 0, 0, 0});
+void Gossip::send(LinkIndex to, MessageType type) {
+  FrameWriter frame(core_.outbox.frames(to), {type, 0, 0, 0});
   put_u64(frame.out(), core_.parts.marks->digest());
   put_u64(frame.out(), core_.parts.frontier->reached().value);
   core_.parts.frontier->encode_gossip(frame.out());
   frame.finish();
 }
 
-void Gossip::send_marks(MemberIndex peer) {
+void Gossip::send_marks(LinkIndex to) {
   std::string marks;
   core_.parts.marks->encode(marks);
-  if (!marks.empty()) put_flush_mark(core_.outbox.frames(peer), 0, marks);
+  if (!marks.empty()) put_flush_mark(core_.outbox.frames(to), 0, marks);
 }
 
 void Gossip::on_link_up(MemberIndex peer, Now now) {
@@ -32,7 +32,7 @@ void Gossip::on_link_up(MemberIndex peer, Now now) {
   send(peer, MessageType::kGossip);
 }
 
-bool Gossip::on_message(MemberIndex from, const Frame& frame) {
+bool Gossip::on_message(LinkIndex from, const Frame& frame) {
   if (core_.parts.frontier == nullptr) return true;
   ByteReader reader(frame.payload);
   const uint64_t marks_digest = reader.u64();

@@ -21,14 +21,14 @@ class Gossip {
 
   void on_link_up(MemberIndex peer, Now now);
   // False where the frame is malformed.
-  bool on_message(MemberIndex from, const Frame& frame);
+  bool on_message(LinkIndex from, const Frame& frame);
   void on_time(Now now);
   uint64_t next_deadline_us() const;
 
  private:
   bool active() const;
-  void send(MemberIndex peer, MessageType type);
-  void send_marks(MemberIndex peer);
+  void send(LinkIndex to, MessageType type);
+  void send_marks(LinkIndex to);
 
   Core& core_;
   Reaper reaper_;

@@ -14,7 +14,7 @@ CleanExchange clean_with(const ExchangeParty& asker, const ExchangeParty& own) {
 
 }  // namespace
 
-bool ExchangeServer::on_message(MemberIndex from, const Frame& frame, Now now) {
+bool ExchangeServer::on_message(LinkIndex from, const Frame& frame, Now now) {
   if (!core_.view->is_member()) return true;
   switch (frame.head.type) {
     case MessageType::kExchangeOpen:
@@ -32,7 +32,7 @@ bool ExchangeServer::on_message(MemberIndex from, const Frame& frame, Now now) {
   }
 }
 
-void ExchangeServer::reply(MemberIndex to, FunctionRef<void(std::string& batch)> fn) {
+void ExchangeServer::reply(LinkIndex to, FunctionRef<void(std::string& batch)> fn) {
   std::string& batch = core_.outbox.frames(to);
   const size_t before = batch.size();
   fn(batch);
@@ -44,7 +44,7 @@ MemberIndex ExchangeServer::member_of(const ExchangeParty& party) const {
   return member == core_.self() ? kNoMember : member;
 }
 
-bool ExchangeServer::on_open(MemberIndex from, const Frame& frame, Now now) {
+bool ExchangeServer::on_open(LinkIndex from, const Frame& frame, Now now) {
   ExchangeOpen message;
   if (!parse_exchange_open(frame, &message)) return false;
   ExchangeOpenReply answer;
@@ -93,7 +93,7 @@ std::vector<uint32_t> ExchangeServer::compared_partitions(uint8_t keyspace, Memb
   return compared;
 }
 
-bool ExchangeServer::on_roots(MemberIndex from, const Frame& frame, Now now) {
+bool ExchangeServer::on_roots(LinkIndex from, const Frame& frame, Now now) {
   PartitionRoots message;
   if (!parse_partition_roots(frame, &message)) return false;
   const uint8_t keyspace = frame.head.keyspace;
@@ -121,7 +121,7 @@ bool ExchangeServer::on_roots(MemberIndex from, const Frame& frame, Now now) {
   return true;
 }
 
-bool ExchangeServer::on_nodes(MemberIndex from, const Frame& frame) {
+bool ExchangeServer::on_nodes(LinkIndex from, const Frame& frame) {
   TreeNodes message;
   if (!parse_tree_nodes(frame, &message)) return false;
   if (message.partition >= core_.view->ring.partitions()) return false;
@@ -142,7 +142,7 @@ bool ExchangeServer::on_nodes(MemberIndex from, const Frame& frame) {
   return true;
 }
 
-bool ExchangeServer::on_range(MemberIndex from, const Frame& frame) {
+bool ExchangeServer::on_range(LinkIndex from, const Frame& frame) {
   SlotId id;
   Serving& serving = servings_.acquire(&id);
   serving.asker = from;
@@ -208,7 +208,7 @@ void ExchangeServer::answer_range(const Serving& serving, const RangeObjects& ow
         [&](std::string& batch) { put_range_differences(batch, serving.operation, answer); });
 }
 
-bool ExchangeServer::on_done(MemberIndex from, const Frame& frame, Now now) {
+bool ExchangeServer::on_done(LinkIndex from, const Frame& frame, Now now) {
   ExchangeDone message;
   if (!parse_exchange_done(frame, &message)) return false;
   if (message.partition >= core_.view->ring.partitions()) return false;

@@ -20,29 +20,29 @@ class ExchangeServer {
   explicit ExchangeServer(Core& core) : core_(core) {}
 
   // False where the frame is malformed, or of no type that is a question of an exchange.
-  bool on_message(MemberIndex from, const Frame& frame, Now now);
+  bool on_message(LinkIndex from, const Frame& frame, Now now);
   void on_scanned(SlotId id, const ScanPage& page);
 
  private:
   struct Serving {
-    MemberIndex asker;
+    LinkIndex asker;
     SlotId operation;
     uint8_t keyspace;
     RangeDigests question;
   };
 
-  bool on_open(MemberIndex from, const Frame& frame, Now now);
-  bool on_roots(MemberIndex from, const Frame& frame, Now now);
-  bool on_nodes(MemberIndex from, const Frame& frame);
-  bool on_range(MemberIndex from, const Frame& frame);
-  bool on_done(MemberIndex from, const Frame& frame, Now now);
+  bool on_open(LinkIndex from, const Frame& frame, Now now);
+  bool on_roots(LinkIndex from, const Frame& frame, Now now);
+  bool on_nodes(LinkIndex from, const Frame& frame);
+  bool on_range(LinkIndex from, const Frame& frame);
+  bool on_done(LinkIndex from, const Frame& frame, Now now);
   void answer_range(const Serving& serving, const RangeObjects& own);
   // The party's member, or kNoMember for a stranger.
   std::vector<uint32_t> compared_partitions(uint8_t keyspace, MemberIndex asker,
                                             const PartitionRoots& message) const;
   MemberIndex member_of(const ExchangeParty& party) const;
   // Counts the bytes that fn appends for a peer.
-  void reply(MemberIndex to, FunctionRef<void(std::string& batch)> fn);
+  void reply(LinkIndex to, FunctionRef<void(std::string& batch)> fn);
 
   Core& core_;
   SlotMap<Serving> servings_;

@@ -318,10 +318,9 @@ void Forwarding::on_link_down(SlotId id, Operation& operation, MemberIndex peer,
   }
 }
 
-bool Forwarding::comes_too_late(MemberIndex from, const ForwardEnvelope& envelope,
+bool Forwarding::comes_too_late(LinkIndex from, const ForwardEnvelope& envelope,
                                 const Request& request, Now now) {
-  if (from >= transits_.size()) transits_.resize(size_t{from} + 1);
-  const uint64_t held_up_us = transits_[from].excess_us(envelope.sent_us, now.steady_us);
+  const uint64_t held_up_us = transits_.at(from).excess_us(envelope.sent_us, now.steady_us);
   if (request.kind != Request::Kind::kEdit || envelope.retried) return false;
   const bool too_late = held_up_us >= patience_us(envelope, request, core_.parts.edits);
   core_.counters.forwards_too_late += static_cast<uint64_t>(too_late);

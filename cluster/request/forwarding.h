@@ -59,7 +59,7 @@ class Forwarding final : public RequestMachine {
   // Whether the frame lay in a network that broke for a moment, or in this process while it stood
   // still, for so long that its edit would come after others that its client knows of, or made. To
   // be asked about every frame, also of reads: each is a sample of how long the link takes.
-  bool comes_too_late(MemberIndex from, const ForwardEnvelope& envelope, const Request& request,
+  bool comes_too_late(LinkIndex from, const ForwardEnvelope& envelope, const Request& request,
                       Now now);
 
   // A forwarded edit that is not idempotent is run once, however often its frame arrives.
@@ -91,7 +91,7 @@ class Forwarding final : public RequestMachine {
   static constexpr size_t kSeenMax = 65536;
   static constexpr uint64_t kAnswerMargin = 32;  // a part of the time, on the way
   Core& core_;
-  std::vector<TransitTime> transits_;  // by link
+  ByLink<TransitTime> transits_;
   std::deque<uint64_t> seen_order_;
   std::set<uint64_t> seen_;
 };

@@ -37,7 +37,7 @@ bool keeps_uncovered(const Object& merged, const Object& incoming) {
 
 }  // namespace
 
-bool ReplicaService::on_read(MemberIndex from, const Frame& frame, Now now) {
+bool ReplicaService::on_read(LinkIndex from, const Frame& frame, Now now) {
   ReplicaRead message;
   if (!parse_replica_read(frame, &message)) return false;
   if (message.claimant != 0 && !claim(from, frame, message, now)) return true;
@@ -45,7 +45,7 @@ bool ReplicaService::on_read(MemberIndex from, const Frame& frame, Now now) {
 }
 
 // The claim comes before the reading, so that whatever is read is all there is.
-bool ReplicaService::serve_read(MemberIndex from, const Frame& frame, const ReplicaRead& message,
+bool ReplicaService::serve_read(LinkIndex from, const Frame& frame, const ReplicaRead& message,
                                 Now now) {
   ++core_.counters.replica_reads;
   // Exchanges want whole objects; clients' reads mostly the digest.
@@ -77,7 +77,7 @@ bool ReplicaService::serve_read(MemberIndex from, const Frame& frame, const Repl
   return true;
 }
 
-bool ReplicaService::claim(MemberIndex from, const Frame& frame, const ReplicaRead& message,
+bool ReplicaService::claim(LinkIndex from, const Frame& frame, const ReplicaRead& message,
                            Now now) {
   const MemberIndex claimant = core_.view->find_id(message.claimant);
   if (core_.parts.claims == nullptr || claimant == kNoMember) return true;
@@ -109,7 +109,7 @@ void ReplicaService::end_claim(const Refused& claim, Position position, NodeId c
   }
 }
 
-bool ReplicaService::on_unclaim(MemberIndex from, const Frame& frame, Now now) {
+bool ReplicaService::on_unclaim(LinkIndex from, const Frame& frame, Now now) {
   Unclaim message;
   if (!parse_unclaim(frame, &message)) return false;
   end_claim({from, frame.head.operation, message.attempt, now.steady_us}, message.position,
@@ -136,7 +136,7 @@ void ReplicaService::note_contest(const ReplicaWrite& message, const Object& mer
   core_.parts.claims->note_contest(message.key.position, now_ms(now) + kContestMs);
 }
 
-void ReplicaService::read_hinted(MemberIndex from, SlotId operation, const ReplicaRead& message) {
+void ReplicaService::read_hinted(LinkIndex from, SlotId operation, const ReplicaRead& message) {
   Object hinted;
   std::string storage;
   ReplicaReadReply reply;
@@ -171,7 +171,7 @@ bool ReplicaService::merge_in(Record& record, const ReplicaWrite& message, Objec
   return true;
 }
 
-bool ReplicaService::on_write(MemberIndex from, const Frame& frame, Now now) {
+bool ReplicaService::on_write(LinkIndex from, const Frame& frame, Now now) {
   ReplicaWrite message;
   Object incoming;
   if (!parse_replica_write(frame, &message) ||
@@ -220,7 +220,7 @@ bool ReplicaService::on_write(MemberIndex from, const Frame& frame, Now now) {
   return true;
 }
 
-void ReplicaService::write_hinted(MemberIndex from, SlotId operation, const ReplicaWrite& message,
+void ReplicaService::write_hinted(LinkIndex from, SlotId operation, const ReplicaWrite& message,
                                   const Object& incoming) {
   AwaitedCommit answer;
   answer.reply.second = message.second;
@@ -241,7 +241,7 @@ void ReplicaService::write_hinted(MemberIndex from, SlotId operation, const Repl
   put_replica_write_reply(core_.outbox.frames(from), operation, answer.reply);
 }
 
-void ReplicaService::wait_for_object(MemberIndex from, const Frame& frame, const KeyRef& key,
+void ReplicaService::wait_for_object(LinkIndex from, const Frame& frame, const KeyRef& key,
                                      Now now) {
   SlotId id;
   WaitingFrame& waiting = frames_.acquire(&id);
@@ -257,7 +257,7 @@ void ReplicaService::wait_for_object(MemberIndex from, const Frame& frame, const
   core_.load(id, key);
 }
 
-void ReplicaService::refuse(MemberIndex from, const FrameHead& head) {
+void ReplicaService::refuse(LinkIndex from, const FrameHead& head) {
   if (head.type == MessageType::kReplicaRead) {
     ReplicaReadReply reply;
     reply.verdict = ReplicaVerdict::kRefused;
@@ -281,7 +281,7 @@ void ReplicaService::on_loaded(SlotId id, bool ok, Now now) {
     frame.payload = body.bytes;
     frame.owner = &body.owner;
   }
-  const MemberIndex from = waiting->from;
+  const LinkIndex from = waiting->from;
   waiting->payload.clear();
   waiting->payload_body = {};
   core_.release_head(*waiting);

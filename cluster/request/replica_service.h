@@ -14,11 +14,11 @@ class ReplicaService final : public Machine {
   explicit ReplicaService(Core& core) : core_(core) {}
 
   // False where the frame is malformed.
-  bool on_read(MemberIndex from, const Frame& frame, Now now);
-  bool on_write(MemberIndex from, const Frame& frame, Now now);
+  bool on_read(LinkIndex from, const Frame& frame, Now now);
+  bool on_write(LinkIndex from, const Frame& frame, Now now);
   // Says no to a read or a write.
-  void refuse(MemberIndex from, const FrameHead& head);
-  bool on_unclaim(MemberIndex from, const Frame& frame, Now now);
+  void refuse(LinkIndex from, const FrameHead& head);
+  bool on_unclaim(LinkIndex from, const Frame& frame, Now now);
   // Answers what waited in one of core's two queues for a commit. Own votes go to on_own_vote.
   struct Commit {
     engine::Ticket ticket;
@@ -34,7 +34,7 @@ class ReplicaService final : public Machine {
  private:
   // A claim that was refused: what ends it must not end another one.
   struct Refused {
-    MemberIndex from;
+    LinkIndex from;
     SlotId operation;
     uint8_t attempt;
     uint64_t time_us;
@@ -45,23 +45,23 @@ class ReplicaService final : public Machine {
   };
   // A frame that waits for its object.
   struct WaitingFrame : OperationHead {
-    MemberIndex from = kNoMember;
+    LinkIndex from;
     FrameHead head{};
     std::string payload;  // or, of a large one, the shared bytes
     SharedView payload_body;
   };
-  bool serve_read(MemberIndex from, const Frame& frame, const ReplicaRead& message, Now now);
-  bool claim(MemberIndex from, const Frame& frame, const ReplicaRead& message, Now now);
+  bool serve_read(LinkIndex from, const Frame& frame, const ReplicaRead& message, Now now);
+  bool claim(LinkIndex from, const Frame& frame, const ReplicaRead& message, Now now);
   void end_claim(const Refused& claim, Position position, NodeId claimant);
   bool claimed_by_other(const KeyRef& key, const Object& incoming, Now now) const;
   void note_contest(const ReplicaWrite& message, const Object& merged, Now now);
-  void read_hinted(MemberIndex from, SlotId operation, const ReplicaRead& message);
+  void read_hinted(LinkIndex from, SlotId operation, const ReplicaRead& message);
   // The verdict is kUncovered already where the key is claimed.
   bool merge_in(Record& record, const ReplicaWrite& message, Object& incoming,
                 AwaitedCommit& answer);
-  void write_hinted(MemberIndex from, SlotId operation, const ReplicaWrite& message,
+  void write_hinted(LinkIndex from, SlotId operation, const ReplicaWrite& message,
                     const Object& incoming);
-  void wait_for_object(MemberIndex from, const Frame& frame, const KeyRef& key, Now now);
+  void wait_for_object(LinkIndex from, const Frame& frame, const KeyRef& key, Now now);
 
   Core& core_;
   SlotMap<WaitingFrame> frames_{static_cast<uint8_t>(OperationPool::kReplicaFrames)};

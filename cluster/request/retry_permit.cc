@@ -21,7 +21,7 @@ void RetryPermit::on_timer(SlotId id, Operation& operation, Now now) {
   if (now.steady_us >= operation.deadline_us) core_.release(id);
 }
 
-bool RetryPermit::on_permit(MemberIndex from, const Frame& frame, Now now) {
+bool RetryPermit::on_permit(LinkIndex from, const Frame& frame, Now now) {
   uint64_t remaining_us = 0;
   if (!parse_forward_permit(frame, &remaining_us)) return false;
   const SlotId id = frame.head.operation;

@@ -25,7 +25,7 @@ class RetryPermit final : public RequestMachine {
 
   // The coordinator: keeps a retry that arrived until it may run.
   void ask(SlotId id, Operation& operation, Now now);
-  bool on_permit(MemberIndex from, const Frame& frame, Now now);
+  bool on_permit(LinkIndex from, const Frame& frame, Now now);
   void on_timer(SlotId id, Operation& operation, Now now) override;
 
   // The asking node.

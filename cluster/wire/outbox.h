@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "cluster/ring/member.h"
 #include "cluster/wire/frame_chunks.h"
+#include "cluster/wire/link_index.h"
 
 namespace kvorum::cluster {
 
@@ -58,28 +59,27 @@ struct Quarantined {
 
 class Outbox {
  public:
-  // Where frames to a member are appended (cluster/wire/frame.h). Marks the member as having
-  // mail.
-  std::string& frames(MemberIndex member) {
-    if (member >= batches_.size()) batches_.resize(member + 1u);
-    std::string& batch = batches_[member];
-    if (batch.empty()) addressed_.push_back(member);
+  // Where frames for a link are appended (cluster/wire/frame.h). Marks it as having mail.
+  std::string& frames(LinkIndex link) {
+    std::string& batch = batches_.at(link);
+    if (batch.empty()) addressed_.push_back(link);
     return batch;
   }
 
-  // The members with frames since the last clear_addressed(), in order of first mention. The shell
+  // The links with frames since the last clear_addressed(), in order of first mention. The shell
   // swaps their batch() against an empty string, to reuse its memory.
-  const std::vector<MemberIndex>& addressed() const { return addressed_; }
-  std::string& batch(MemberIndex member) { return batches_[member]; }
-  size_t waiting_bytes(MemberIndex member) const {
-    return member < batches_.size() ? batches_[member].size() : 0;
+  const std::vector<LinkIndex>& addressed() const { return addressed_; }
+  std::string& batch(LinkIndex link) { return batches_.at(link); }
+  size_t waiting_bytes(LinkIndex link) const {
+    const std::string* const batch = batches_.find(link);
+    return batch == nullptr ? 0 : batch->size();
   }
   void clear_addressed() { addressed_.clear(); }
 
   // Frames that are too long for a batch, where the shell cuts them into chunks (frame_chunks.h);
   // else all go to frames().
   struct Large {
-    MemberIndex to;
+    LinkIndex to;
     LargeFrame frame;
   };
   bool takes_large = false;
@@ -95,8 +95,8 @@ class Outbox {
   }
 
  private:
-  std::vector<std::string> batches_;
-  std::vector<MemberIndex> addressed_;
+  ByLink<std::string> batches_;
+  std::vector<LinkIndex> addressed_;
 };
 
 }  // namespace kvorum::cluster

@@ -57,7 +57,7 @@ bool AcceptedLink::on_greeting(const Frame& frame) {
     return false;
   }
   if (step == GreetingStep::kLinked) index_ = home_.give_index(*this);
-  const bool too_many = step == GreetingStep::kLinked && index_ == cluster::kNoMember;
+  const bool too_many = step == GreetingStep::kLinked && !index_;
   if (step != GreetingStep::kFailed && !too_many) {
     send(batch);
     if (step == GreetingStep::kLinked) on_linked();
@@ -72,9 +72,9 @@ bool AcceptedLink::on_greeting(const Frame& frame) {
 
 // What it asked in this turn is answered at the end of it.
 bool AcceptedLink::holds_back() const {
-  if (index_ == cluster::kNoMember) return false;
+  if (!index_) return false;
   cluster::Outbox& outbox = home_.parts().coordinator->outbox();
-  return unsent_bytes() + outbox.waiting_bytes(index_) > kAnswerBytesMax;
+  return unsent_bytes() + outbox.waiting_bytes(*index_) > kAnswerBytesMax;
 }
 
 // Even types ask, odd ones answer: an answer has no business here, where nothing was asked.
@@ -92,7 +92,7 @@ bool AcceptedLink::on_request(const Frame& frame) {
     told_ = true;
   } else if (frame.head.type >= MessageType::kForward &&
              static_cast<uint8_t>(frame.head.type) % 2 == 0) {
-    if (!is_over(frame)) home_.hand_over(index_, frame);
+    if (!is_over(frame)) home_.hand_over(*index_, frame);
   }
   return is_open();
 }

@@ -20,7 +20,7 @@ class AcceptedLink final : public PeerLink {
   // look again; 0: it is closed.
   uint64_t on_time(uint64_t now_us);
 
-  cluster::MemberIndex index() const { return index_; }
+  std::optional<cluster::LinkIndex> index() const { return index_; }
   // Of links that are not up: where they come from, who came first, and whether anything was heard.
   const std::string& host() const { return host_; }
   uint64_t arrival() const { return arrival_; }
@@ -55,7 +55,7 @@ class AcceptedLink final : public PeerLink {
   const uint64_t arrival_;
   uint64_t greeting_deadline_us_ = 0;
   AcceptorGreeting greeting_;
-  cluster::MemberIndex index_ = cluster::kNoMember;
+  std::optional<cluster::LinkIndex> index_;           // from its greeting on
   cluster::MemberIndex member_ = cluster::kNoMember;  // who dialed it
   bool told_ = false;                                 // that this node stops, and has seen it
 };

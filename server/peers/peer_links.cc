@@ -12,6 +12,7 @@
 
 namespace kvorum::server {
 
+using cluster::LinkIndex;
 using cluster::MemberIndex;
 
 PeerLinks::PeerLinks(const PeerLinksParts& parts) : parts_(parts), rng_(parts.rng_seed) {
@@ -65,22 +66,22 @@ void PeerLinks::make_room_for(std::string_view host) {
   full.link->evict();
 }
 
-MemberIndex PeerLinks::give_index(AcceptedLink& link) {
-  if (places_.empty()) places_.resize(kLastAccepted - kFirstAccepted + 1u);
+std::optional<LinkIndex> PeerLinks::give_index(AcceptedLink& link) {
+  if (places_.empty()) places_.resize(kPlacesMax);
   const uint64_t now_us = parts_.clock->now().steady_us;
   for (size_t tries = 0; tries < places_.size(); ++tries) {
     const size_t place = next_place_;
     next_place_ = (next_place_ + 1) % places_.size();
     if (places_[place].link != nullptr || now_us < places_[place].rests_until_us) continue;
     places_[place].link = &link;
-    return static_cast<MemberIndex>(kFirstAccepted + place);
+    return LinkIndex::accepted(static_cast<uint16_t>(place));
   }
-  return cluster::kNoMember;
+  return std::nullopt;
 }
 
 void PeerLinks::retire(AcceptedLink& link) {
-  if (link.index() != cluster::kNoMember) {
-    Place& place = places_[link.index() - kFirstAccepted];
+  if (link.index()) {
+    Place& place = places_[link.index()->place()];
     place.link = nullptr;
     place.rests_until_us = parts_.clock->now().steady_us + kIndexRestUs;
   }
@@ -98,13 +99,11 @@ void PeerLinks::deliver(cluster::Outbox& outbox) {
   // those wait in the outbox for the next round.
   addressed_ = outbox.addressed();
   outbox.clear_addressed();
-  for (const MemberIndex member : addressed_) {
-    std::string& batch = outbox.batch(member);
-    if (member < dialed_.size() && dialed_[member]) {
-      dialed_[member]->send(batch);
-      continue;
-    }
-    if (AcceptedLink* const link = accepted_at(member)) {
+  for (const LinkIndex index : addressed_) {
+    std::string& batch = outbox.batch(index);
+    if (DialedPeer* const peer = dialed_at(index)) {
+      peer->send(batch);
+    } else if (AcceptedLink* const link = accepted_at(index)) {
       link->send(batch);
     } else {
       batch.clear();
@@ -112,20 +111,25 @@ void PeerLinks::deliver(cluster::Outbox& outbox) {
   }
   if (!outbox.large.empty()) [[unlikely]]
     deliver_large(outbox);
-  for (const MemberIndex member : addressed_) {
-    if (AcceptedLink* const link = accepted_at(member)) link->go_on();
+  for (const LinkIndex index : addressed_) {
+    if (AcceptedLink* const link = accepted_at(index)) link->go_on();
   }
 }
 
-AcceptedLink* PeerLinks::accepted_at(MemberIndex index) {
-  const size_t place = index - size_t{kFirstAccepted};
-  return index >= kFirstAccepted && place < places_.size() ? places_[place].link : nullptr;
+AcceptedLink* PeerLinks::accepted_at(LinkIndex index) {
+  const size_t place = index.place();
+  return index.is_accepted() && place < places_.size() ? places_[place].link : nullptr;
+}
+
+DialedPeer* PeerLinks::dialed_at(LinkIndex index) {
+  const size_t member = index.member();
+  return member < dialed_.size() ? dialed_[member].get() : nullptr;
 }
 
 void PeerLinks::deliver_large(cluster::Outbox& outbox) {
   for (cluster::Outbox::Large& large : std::exchange(outbox.large, {})) {
-    if (large.to < dialed_.size() && dialed_[large.to]) {
-      dialed_[large.to]->send_large(std::move(large.frame));
+    if (DialedPeer* const peer = dialed_at(large.to)) {
+      peer->send_large(std::move(large.frame));
     } else if (AcceptedLink* const link = accepted_at(large.to)) {
       link->send_large(std::move(large.frame));
     }
@@ -133,11 +137,12 @@ void PeerLinks::deliver_large(cluster::Outbox& outbox) {
 }
 
 void PeerLinks::on_greeted(MemberIndex member) {
-  if (member < dialed_.size() && dialed_[member] && !stopping_) dialed_[member]->on_greeted();
+  DialedPeer* const peer = dialed_at(member);
+  if (peer && !stopping_) peer->on_greeted();
 }
 
 void PeerLinks::doubt(MemberIndex member) {
-  if (member < dialed_.size() && dialed_[member]) dialed_[member]->doubt();
+  if (DialedPeer* const peer = dialed_at(member)) peer->doubt();
 }
 
 void PeerLinks::say_stopping() {
@@ -261,7 +266,7 @@ void PeerLinks::tell_flow(MemberIndex peer, const cluster::FrameHead& head) {
   parts_.coordinator->on_flow(peer, head, parts_.clock->now());
 }
 
-void PeerLinks::hand_over(MemberIndex from, const cluster::Frame& frame) {
+void PeerLinks::hand_over(LinkIndex from, const cluster::Frame& frame) {
   if (parts_.coordinator->on_message(from, frame, parts_.clock->now())) return;
   log_trouble("protocol", fmt::format("a frame of type {} was malformed and dropped",
                                       static_cast<unsigned>(frame.head.type)));

@@ -2,8 +2,8 @@
 // The links of one reactor to the other nodes. The reactor dials every peer and asks its requests
 // there; what it accepts is some reactor of a peer that asks here, and is answered on the very same
 // connection, because operation ids belong to the reactor that asks. So the coordinator knows a
-// dialed link by its MemberIndex, and an accepted one by an index from kFirstAccepted up, which is
-// not given to another link for kIndexRestUs: a late answer must never reach a stranger.
+// dialed link by its member, and an accepted one by a place (LinkIndex), which is not given to
+// another link for kIndexRestUs: a late answer must never reach a stranger.
 #pragma once
 
 #include <memory>
@@ -53,8 +53,7 @@ struct PeerLinksParts {
 
 class PeerLinks {
  public:
-  static constexpr cluster::MemberIndex kFirstAccepted = 0x4000;
-  static constexpr cluster::MemberIndex kLastAccepted = 0xbfff;
+  static constexpr size_t kPlacesMax = 0x8000;  // of accepted links
   static constexpr uint64_t kIndexRestUs = 120'000'000;
   // Of the links that have not proved who they are (PeerLinksParts::ungreeted_max) one host may
   // have half.
@@ -101,8 +100,8 @@ class PeerLinks {
   Rng& rng() { return rng_; }
   Nonce fresh_nonce();
   void note_deadline(uint64_t deadline_us);
-  // The index of a link that was greeted; kNoMember when there are too many.
-  cluster::MemberIndex give_index(AcceptedLink& link);
+  // The index of a link that was greeted; none when there are too many.
+  std::optional<cluster::LinkIndex> give_index(AcceptedLink& link);
   void retire(AcceptedLink& link);
   void log_trouble(std::string_view who, std::string_view text);
   // Of a host that proved nothing: once per interval and kind of trouble, whatever it makes of it.
@@ -110,7 +109,7 @@ class PeerLinks {
   void log_recovery(std::string_view who);
   void note_trouble(cluster::MemberIndex member, std::string_view text, bool refused);
   void log_clock(std::string_view who, const cluster::ClockReport& clock);
-  void hand_over(cluster::MemberIndex from, const cluster::Frame& frame);
+  void hand_over(cluster::LinkIndex from, const cluster::Frame& frame);
   void tell_flow(cluster::MemberIndex peer, const cluster::FrameHead& head);
   void note_joined() { --unjoined_; }
   // A link that a peer asked on is gone: perhaps it cannot ask this node any more.
@@ -118,7 +117,8 @@ class PeerLinks {
 
  private:
   void deliver_large(cluster::Outbox& outbox);
-  AcceptedLink* accepted_at(cluster::MemberIndex index);
+  AcceptedLink* accepted_at(cluster::LinkIndex index);
+  DialedPeer* dialed_at(cluster::LinkIndex index);
 
   struct Place {  // of an accepted link's index
     AcceptedLink* link = nullptr;
@@ -141,8 +141,8 @@ class PeerLinks {
   std::vector<std::unique_ptr<AcceptedLink>> accepted_, closed_;
   std::vector<Place> places_;
   size_t next_place_ = 0;
-  uint64_t arrivals_ = 0;                        // of accepted links
-  std::vector<cluster::MemberIndex> addressed_;  // of the turn; kept for its memory
+  uint64_t arrivals_ = 0;                      // of accepted links
+  std::vector<cluster::LinkIndex> addressed_;  // of the turn; kept for its memory
 };
 
 }  // namespace kvorum::server

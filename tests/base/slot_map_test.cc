@@ -83,5 +83,24 @@ TEST(SlotMapDeathTest, ReleasingTwiceIsABrokenInvariant) {
   EXPECT_DEATH(map.release(id), "invariant broken");
 }
 
+TEST(SlotMap, IdsOfAnotherPoolFindNothing) {
+  SlotMap<int> first(1), second(2), untagged;
+  SlotId a = 0, b = 0, c = 0;
+  first.acquire(&a) = 10;
+  second.acquire(&b) = 20;
+  untagged.acquire(&c) = 30;
+  EXPECT_EQ(slot_tag(a), 1);
+  EXPECT_EQ(slot_tag(b), 2);
+  EXPECT_EQ(slot_tag(c), 0);
+  EXPECT_EQ(*first.find(a), 10);
+  EXPECT_EQ(first.find(b), nullptr);
+  EXPECT_EQ(first.find(c), nullptr);
+  EXPECT_EQ(untagged.find(a), nullptr);
+  first.for_each([&](SlotId id, int) { EXPECT_EQ(id, a); });
+  first.release(a);
+  EXPECT_EQ(first.find(a), nullptr);
+  EXPECT_EQ(*second.find(b), 20);
+}
+
 }  // namespace
 }  // namespace kvorum

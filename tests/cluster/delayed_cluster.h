@@ -100,9 +100,10 @@ class DelayedCluster {
 
   void send(size_t from) {
     Outbox& outbox = cluster_.nodes[from]->coordinator->outbox();
-    const std::vector<MemberIndex> addressed = outbox.addressed();
+    const std::vector<LinkIndex> addressed = outbox.addressed();
     outbox.clear_addressed();
-    for (const MemberIndex to : addressed) {
+    for (const LinkIndex link : addressed) {
+      const MemberIndex to = link.member();
       std::string frames;
       frames.swap(outbox.batch(to));
       late_.push({cluster_.steady_us + delay(from, to), order_++, from, to, std::move(frames)});

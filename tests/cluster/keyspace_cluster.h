@@ -275,10 +275,10 @@ class KeyspaceCluster {
   void collect() {
     for (size_t from = 0; from < nodes_.size(); ++from) {
       Outbox& outbox = node(from).outbox;
-      for (const MemberIndex member : outbox.addressed()) {
+      for (const LinkIndex link : outbox.addressed()) {
         std::string frames;
-        frames.swap(outbox.batch(member));
-        const size_t to = by_member_[member];
+        frames.swap(outbox.batch(link));
+        const size_t to = by_member_[link.member()];
         if (!down_[from][to] && !node(from).silent) wire_.push_back({from, to, std::move(frames)});
       }
       outbox.clear_addressed();

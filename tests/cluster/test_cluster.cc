@@ -401,9 +401,10 @@ bool TestCluster::deliver_once() {
   for (size_t node = 0; node < nodes.size(); ++node) moved |= work_store(node);
   for (size_t from = 0; from < nodes.size(); ++from) {
     Outbox& outbox = nodes[from]->coordinator->outbox();
-    const std::vector<MemberIndex> addressed = outbox.addressed();
+    const std::vector<LinkIndex> addressed = outbox.addressed();
     outbox.clear_addressed();
-    for (const MemberIndex to : addressed) {
+    for (const LinkIndex link : addressed) {
+      const MemberIndex to = link.member();
       std::string bytes;
       bytes.swap(outbox.batch(to));
       moved = true;

@@ -3,6 +3,7 @@
 
 namespace kvorum::sim {
 
+using cluster::LinkIndex;
 using cluster::MemberIndex;
 
 namespace {
@@ -55,7 +56,7 @@ void Network::join(size_t node, Peer* peer) {
   Host& host = hosts_[node];
   host.peer = peer;
   host.leaves = false;
-  host.next_accepted.assign(shape_.reactors, kFirstAccepted);
+  host.next_place.assign(shape_.reactors, 0);
   for (size_t link = 0; link < links_.size(); ++link) {
     if (links_[link].dialer == node && links_[link].acceptor != node) {
       dial_later(link, rng_.below(kDialFirstUs));
@@ -91,8 +92,7 @@ void Network::dial(size_t at) {
   queue_.after(3 * draw_delay(), [this, at, session, other_session] {
     const Link& dialed = links_[at];
     if (hosts_[dialed.dialer].session != session || dialed.up) return;
-    const bool still =
-        hosts_[dialed.acceptor].session == other_session && reachable(dialed);
+    const bool still = hosts_[dialed.acceptor].session == other_session && reachable(dialed);
     still ? establish(at) : dial_later(at, rng_.below(kDialAgainUs));
   });
 }
@@ -106,7 +106,7 @@ void Network::establish(size_t at) {
   link.held[0].clear();
   link.held[1].clear();
   link.accepting_reactor = rng_.below(shape_.reactors);
-  link.accepted_index = acceptor.next_accepted[link.accepting_reactor]++;
+  link.accepted_index = LinkIndex::accepted(acceptor.next_place[link.accepting_reactor]++);
   const size_t host = link.acceptor * shape_.reactors + link.accepting_reactor;
   accepted_[{host, link.accepted_index}] = at;
   trace_.note(queue_.now_us(), {"link up", link.dialer, link.acceptor});
@@ -206,10 +206,10 @@ size_t Network::tell_dialers(size_t node, const std::string& frame) {
   return told;
 }
 
-void Network::send(const Sender& from, MemberIndex to, std::string_view batch) {
+void Network::send(const Sender& from, LinkIndex to, std::string_view batch) {
   Way way;
-  if (to < kFirstAccepted) {
-    way.link = link_of(from.node, from.reactor, to);
+  if (!to.is_accepted()) {
+    way.link = link_of(from.node, from.reactor, to.member());
   } else {
     const auto found = accepted_.find({from.node * shape_.reactors + from.reactor, to});
     if (found == accepted_.end()) return;  // whoever asked is gone
@@ -255,7 +255,8 @@ void Network::deliver(const Way& way, const std::string& frame) {
   const bool forth = way.direction == 0;
   const size_t receiver = forth ? link.acceptor : link.dialer;
   trace_.note(queue_.now_us(), {"frame", receiver, way.link, frame});
-  const MemberIndex from = forth ? link.accepted_index : static_cast<MemberIndex>(link.acceptor);
+  const LinkIndex from =
+      forth ? link.accepted_index : LinkIndex(static_cast<MemberIndex>(link.acceptor));
   hosts_[receiver].peer->on_frame(forth ? link.accepting_reactor : link.reactor, from, frame);
 }
 

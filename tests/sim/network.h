@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The network between nodes as server/ uses it: each reactor dials every peer, lands at some
 // reactor there, asks on that link and is answered on it. The dialing coordinator knows a link by
-// its MemberIndex, the accepting one by an index from kFirstAccepted up that is not given twice in
+// its member, the accepting one by a place that is not given twice in
 // a session. Frames travel one by one through the weather (delay, loss, duplication, reordering)
 // and through cuts; a cut is noticed soon (the links break) or after a silence (as with a dead
 // switch). One thread; all chances come from its own seeded generator.
@@ -25,14 +25,12 @@ namespace kvorum::sim {
 class Peer {
  public:
   virtual ~Peer() = default;
-  virtual void on_frame(size_t reactor, cluster::MemberIndex from, std::string_view frame) = 0;
+  virtual void on_frame(size_t reactor, cluster::LinkIndex from, std::string_view frame) = 0;
   virtual void on_link(size_t reactor, cluster::MemberIndex peer, bool up) = 0;
 };
 
 class Network {
  public:
-  static constexpr cluster::MemberIndex kFirstAccepted = 0x4000;
-
   struct Shape {
     size_t nodes = 0;
     size_t reactors = 0;
@@ -45,13 +43,13 @@ class Network {
   void join(size_t node, Peer* peer);
   void leave(size_t node, bool quietly);
 
-  // Where a frame batch of a coordinator's outbox goes: a member's index, or one of an accepted
-  // link.
+  // Where a frame batch of a coordinator's outbox goes: a dialed link, or an
+  // accepted one.
   struct Sender {
     size_t node = 0;
     size_t reactor = 0;
   };
-  void send(const Sender& from, cluster::MemberIndex to, std::string_view batch);
+  void send(const Sender& from, cluster::LinkIndex to, std::string_view batch);
 
   // One direction. `noticed`: links over it break soon, else only after a silence.
   void cut(size_t from, size_t to, bool noticed);
@@ -76,7 +74,7 @@ class Network {
     bool up = false;
     uint64_t generation = 0;
     size_t accepting_reactor = 0;
-    cluster::MemberIndex accepted_index = 0;
+    cluster::LinkIndex accepted_index;
     uint64_t last_us[2] = {0, 0};      // delivery of the last frame, by direction
     std::vector<std::string> held[2];  // frames held back by a silent cut
   };
@@ -84,7 +82,7 @@ class Network {
     Peer* peer = nullptr;
     bool leaves = false;  // soon
     uint64_t session = 0;
-    std::vector<cluster::MemberIndex> next_accepted;
+    std::vector<uint16_t> next_place;  // of accepted links, by reactor
   };
   // A way along a link: 0 from dialer to acceptor, 1 back.
   struct Way {
@@ -116,7 +114,7 @@ class Network {
   std::vector<Link> links_;
   std::vector<bool> cut_;
   uint64_t disturbances_ = 0;
-  std::map<std::pair<size_t, cluster::MemberIndex>, size_t> accepted_;  // (host, index) -> link
+  std::map<std::pair<size_t, cluster::LinkIndex>, size_t> accepted_;  // (host, index) -> link
 };
 
 }  // namespace kvorum::sim

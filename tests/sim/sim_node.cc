@@ -37,7 +37,7 @@ void SimNode::later(uint64_t delay_us, std::function<void()> input) {
   });
 }
 
-void SimNode::on_frame(size_t reactor, MemberIndex from, std::string_view bytes) {
+void SimNode::on_frame(size_t reactor, cluster::LinkIndex from, std::string_view bytes) {
   if (world_.queue.now_us() < paused_until_us_) {
     when_awake([this, reactor, from, copy = std::string(bytes)] { on_frame(reactor, from, copy); });
     return;
@@ -139,12 +139,12 @@ void SimNode::flush_clients(size_t reactor) {
 void SimNode::flush_effects(size_t reactor) {
   cluster::Outbox& outbox = reactors_[reactor]->coordinator.outbox();
   start_loads(reactor);
-  const std::vector<MemberIndex> addressed = outbox.addressed();
+  const std::vector<cluster::LinkIndex> addressed = outbox.addressed();
   outbox.clear_addressed();
-  for (const MemberIndex member : addressed) {
+  for (const cluster::LinkIndex link : addressed) {
     std::string batch;
-    batch.swap(outbox.batch(member));
-    world_.network.send({index_, reactor}, member, batch);
+    batch.swap(outbox.batch(link));
+    world_.network.send({index_, reactor}, link, batch);
   }
 }
 

@@ -83,7 +83,7 @@ class SimNode final : public Peer, public server::NodeServices {
   void receive(uint64_t connection, std::string_view bytes);
 
   // Peer
-  void on_frame(size_t reactor, cluster::MemberIndex from, std::string_view frame) override;
+  void on_frame(size_t reactor, cluster::LinkIndex from, std::string_view frame) override;
   void on_link(size_t reactor, cluster::MemberIndex peer, bool up) override;
   // NodeServices
   server::NodeStatus status() override;
@@ -127,7 +127,7 @@ class SimNode final : public Peer, public server::NodeServices {
   void look_at_joining();
   void leave_peers();
   void look_at_stopping(std::function<void()> ended);
-  bool hear_of_stop(size_t reactor, cluster::MemberIndex from, const cluster::Frame& frame);
+  bool hear_of_stop(size_t reactor, cluster::LinkIndex from, const cluster::Frame& frame);
   bool begin_session();
   void open_tables();
   void start_reactors();

@@ -76,13 +76,13 @@ void SimNode::look_at_stopping(std::function<void()> ended) {
 }
 
 // False: the frame is for a coordinator.
-bool SimNode::hear_of_stop(size_t reactor, cluster::MemberIndex from, const cluster::Frame& frame) {
+bool SimNode::hear_of_stop(size_t reactor, cluster::LinkIndex from, const cluster::Frame& frame) {
   if (frame.head.type == cluster::MessageType::kStoppingSeen) {
     if (peers_that_do_not_know_ > 0) --peers_that_do_not_know_;
     return true;
   }
   if (frame.head.type != cluster::MessageType::kStopping) return false;
-  reactors_[reactor]->coordinator.on_stopping(from, now());
+  reactors_[reactor]->coordinator.on_stopping(from.member(), now());
   return true;
 }
 

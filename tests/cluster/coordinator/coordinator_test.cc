@@ -362,10 +362,10 @@ TEST(Coordinator, AReadReplyThatComesLateIsNoVoteOfTheWrite) {
   request.key = cluster.ref(key);
   node.coordinator->submit(request, 77, cluster.now_of(asked));
   std::vector<std::pair<MemberIndex, SlotId>> questions;
-  for (const MemberIndex peer : node.coordinator->outbox().addressed()) {
-    const Frame frame = frame_of(node.coordinator->outbox().batch(peer));
+  for (const LinkIndex link : node.coordinator->outbox().addressed()) {
+    const Frame frame = frame_of(node.coordinator->outbox().batch(link));
     ASSERT_EQ(frame.head.type, MessageType::kReplicaRead);
-    questions.emplace_back(peer, frame.head.operation);
+    questions.emplace_back(link.member(), frame.head.operation);
   }
   ASSERT_EQ(questions.size(), 2u);
   for (const auto& [peer, operation] : questions) {

@@ -55,7 +55,7 @@ class LargeFramesTest : public ::testing::Test {
       while (sender.can_send()) {
         std::string batch;
         sender.put_chunks(batch, ChunkSender::kWindowBytes, cluster.steady_us);
-        hand_over(from, one.to, assembler, batch);
+        hand_over(from, one.to.member(), assembler, batch);
         std::string taken;
         assembler.put_taken(taken);
         Frame frame;
@@ -179,7 +179,7 @@ TEST_F(LargeFramesTest, AsLongAsBytesFlowItDoesNotEnd) {
   ByteReader reader(std::string_view(sent.frame.front).substr(12));
   const FrameHead head{MessageType::kReplicaWrite, 0, 0, reader.u64()};
   for (int second = 0; second < 30; ++second) {
-    cluster.nodes[first]->coordinator->on_flow(sent.to, head, cluster.now_of(first));
+    cluster.nodes[first]->coordinator->on_flow(sent.to.member(), head, cluster.now_of(first));
     cluster.pass_ms(1'000);
   }
   EXPECT_EQ(answer(first, tag), nullptr);

@@ -38,9 +38,10 @@ class OneNode : public testing::Test {
   std::vector<Sent> take() {
     std::vector<Sent> all;
     Outbox& outbox = node().coordinator->outbox();
-    const std::vector<MemberIndex> addressed = outbox.addressed();
+    const std::vector<LinkIndex> addressed = outbox.addressed();
     outbox.clear_addressed();
-    for (const MemberIndex to : addressed) {
+    for (const LinkIndex link : addressed) {
+      const MemberIndex to = link.member();
       std::string batch;
       batch.swap(outbox.batch(to));
       std::string_view rest = batch;

@@ -101,9 +101,10 @@ bool CommandCluster::deliver_once() {
   bool moved = false;
   for (size_t from = 0; from < nodes.size(); ++from) {
     cluster::Outbox& outbox = nodes[from]->coordinator.outbox();
-    const std::vector<cluster::MemberIndex> addressed = outbox.addressed();
+    const std::vector<cluster::LinkIndex> addressed = outbox.addressed();
     outbox.clear_addressed();
-    for (const cluster::MemberIndex to : addressed) {
+    for (const cluster::LinkIndex link : addressed) {
+      const cluster::MemberIndex to = link.member();
       std::string bytes;
       bytes.swap(outbox.batch(to));
       moved = true;
