@@ -173,9 +173,19 @@ void Coordinator::Impl::refuse(const Request& request, uint64_t tag, Outcome out
   core.completions->on_complete(tag, completion);
 }
 
-void Coordinator::repair(const RepairWish& wish, Now now) { impl_->anti_entropy.repair(wish, now); }
+void Coordinator::publish(std::shared_ptr<const ClusterView> view) {
+  impl_->core.publish(view);
+  impl_->keyspaces.publish(std::move(view));
+  if (impl_->control) impl_->control->publish();
+}
 
-RepairProgress Coordinator::repair_progress() const { return impl_->anti_entropy.progress(); }
+void Coordinator::repair(const RepairWish& wish, Now now) {
+  if (impl_->control) impl_->control->repair(wish, now);
+}
+
+RepairProgress Coordinator::repair_progress() const {
+  return impl_->control ? impl_->control->repair_progress() : RepairProgress{};
+}
 
 const OperationLatency& Coordinator::latency() const { return impl_->core.latency; }
 
@@ -195,7 +205,9 @@ PeerReport Coordinator::peer_report(MemberIndex peer) const {
 
 Backlog Coordinator::backlog() const {
   size_t operations = 0;
-  for (const Machine* const machine : impl_->machines) operations += machine->open();
+  for (const Machine* const machine : impl_->machines) {
+    if (machine) operations += machine->open();
+  }
   return {operations, impl_->keyspaces.open_operations(),
           impl_->core.awaited_commits.size() + impl_->core.awaited_hint_commits.size(),
           impl_->core.timers.size()};
@@ -210,7 +222,9 @@ uint64_t Coordinator::peers_generation() const { return impl_->core.health.gener
 const CoordinatorCounters& Coordinator::counters() const {
   size_t& in_flight = impl_->core.counters.operations_in_flight;
   in_flight = impl_->lone_puts.waiting();
-  for (const Machine* const machine : impl_->machines) in_flight += machine->open();
+  for (const Machine* const machine : impl_->machines) {
+    if (machine) in_flight += machine->open();
+  }
   return impl_->core.counters;
 }
 

@@ -56,6 +56,10 @@ class Coordinator {
   // the rest of them stays as it was.
   void set_limits(const CoordinatorOptions& options);
 
+  // The view of now. Members keep their index: one that joined has a new one, at the end, and no
+  // index is ever given to another member. Those that are new begin unlinked.
+  void publish(std::shared_ptr<const ClusterView> view);
+
   void submit(const Request& request, uint64_t tag, Now now);
   void submit(const KeyspaceRequest& request, uint64_t tag, Now now);
 
@@ -86,8 +90,8 @@ class Coordinator {
   // Steady microseconds of the next on_time() that matters; 0: none.
   uint64_t next_deadline_us() const;
 
-  // Begins exchanges with all reachable peers at once (anti_entropy.h). Of the coordinator that
-  // does the background work.
+  // Begins exchanges with all reachable peers at once (anti_entropy.h). Of the coordinator that has
+  // the control.
   void repair(const RepairWish& wish, Now now);
   RepairProgress repair_progress() const;
 

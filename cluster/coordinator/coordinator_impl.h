@@ -4,7 +4,9 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
+#include "cluster/coordinator/control.h"
 #include "cluster/coordinator/coordinator.h"
 #include "cluster/coordinator/request_table.h"
 #include "cluster/keyspace/keyspace_machine.h"
@@ -13,11 +15,7 @@
 #include "cluster/membership/gossip.h"
 #include "cluster/put/lone_puts.h"
 #include "cluster/put/put_machine.h"
-#include "cluster/repair/anti_entropy.h"
 #include "cluster/repair/exchange_server.h"
-#include "cluster/repair/hint_replay.h"
-#include "cluster/repair/key_repair.h"
-#include "cluster/repair/tree_keeper.h"
 #include "cluster/request/forwarding.h"
 #include "cluster/request/get_machine.h"
 #include "cluster/request/inspect_machine.h"
@@ -41,15 +39,16 @@ struct Coordinator::Impl final : Starter {
         retry_permit(core, forwarding),
         requests(core, {&gets, &puts, &forwarding, &inspections, &retry_permit}),
         replicas(core),
-        hint_replay(core),
-        key_repair(core),
-        anti_entropy(core, key_repair),
         exchange_server(core),
-        tree_keeper(core, anti_entropy),
         gossip(core),
         agreement_link(core),
         keyspaces(parts, core.outbox, {.timeout_ms = options.request_timeout_ms}) {
     core.starter = this;
+    if (options.has_control) control.emplace(core, gossip, agreement_link);
+    if (control) {
+      machines[static_cast<size_t>(OperationPool::kHintReplays)] = &control->hint_replay();
+      machines[static_cast<size_t>(OperationPool::kKeyRepairs)] = &control->key_repair();
+    }
     keyspaces.publish(core.view);
   }
 
@@ -72,10 +71,9 @@ struct Coordinator::Impl final : Starter {
   bool on_other(LinkIndex from, const Frame& frame, Now now);
   void notice_stall(Now now);
   void probe_peers(Now now);
-  void expire(Now now);
 
   static OperationPool pool_of(SlotId id) { return static_cast<OperationPool>(slot_tag(id)); }
-  // Null for ids that no pool gave.
+  // Null for ids that no pool of this coordinator gave.
   Machine* machine_of(SlotId id) const {
     const uint8_t pool = slot_tag(id);
     return pool < kOperationPools ? machines[pool] : nullptr;
@@ -93,19 +91,13 @@ struct Coordinator::Impl final : Starter {
   RetryPermit retry_permit;
   RequestTable requests;  // of the five kinds, in the order of Operation::Kind
   ReplicaService replicas;
-  HintReplay hint_replay;
-  KeyRepair key_repair;
-  AntiEntropy anti_entropy;
   ExchangeServer exchange_server;
-  TreeKeeper tree_keeper;
   Gossip gossip;
   AgreementLink agreement_link;
   KeyspaceMachine keyspaces;
-  // By OperationPool.
-  const std::array<Machine*, kOperationPools> machines{&requests, &replicas, &hint_replay,
-                                                       &key_repair};
-  uint64_t expiry_due_us = 0;
-  Now last_now;
+  std::optional<Control> control;
+  // By OperationPool; those of the control are null without one.
+  std::array<Machine*, kOperationPools> machines{&requests, &replicas};
 };
 
 }  // namespace kvorum::cluster

@@ -90,8 +90,8 @@ bool Coordinator::Impl::on_other(LinkIndex from, const Frame& frame, Now now) {
     return keyspaces.on_message(from, frame, now);
   }
   if (block_of(frame.head.type) != block_of(MessageType::kExchangeOpen)) return false;
-  return exchange_server.on_message(from, frame, now) ||
-         anti_entropy.on_message(from.member(), frame, now);
+  if (exchange_server.on_message(from, frame, now)) return true;
+  return control && control->on_message(from.member(), frame, now);
 }
 
 bool Coordinator::on_message(LinkIndex from, const Frame& frame, Now now) {
@@ -180,12 +180,10 @@ void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
   impl_->core.health.set_linked(peer, up, now.steady_us);
   impl_->agreement_link.on_link(peer, up, now);
   impl_->keyspaces.on_peer(peer, up, now);
-  impl_->anti_entropy.on_link(peer, up, now);
-  if (up) {
-    impl_->hint_replay.on_link_up(peer, now);
-    impl_->gossip.on_link_up(peer, now);
-  } else {
-    for (Machine* const machine : impl_->machines) machine->on_link_down(peer, now);
+  if (impl_->control) impl_->control->on_link(peer, up, now);
+  if (up) return;
+  for (Machine* const machine : impl_->machines) {
+    if (machine) machine->on_link_down(peer, now);
   }
 }
 
@@ -229,12 +227,12 @@ void Coordinator::on_scanned(SlotId operation, const ScanPage& page, Now now) {
     case RangeLoad::Reader::kScan:
     case RangeLoad::Reader::kMarkSweeper:
       return impl_->keyspaces.on_scanned(operation, page, now);
-    case RangeLoad::Reader::kExchangeAsker:
-      return impl_->anti_entropy.on_scanned(operation, page, now);
     case RangeLoad::Reader::kExchangeServer:
       return impl_->exchange_server.on_scanned(operation, page);
+    case RangeLoad::Reader::kExchangeAsker:
     case RangeLoad::Reader::kTreeKeeper:
-      return impl_->tree_keeper.on_scanned(page, now);
+      if (impl_->control) impl_->control->on_scanned(operation, page, now);
+      return;
   }
 }
 

@@ -77,7 +77,9 @@ size_t Coordinator::unfinished() const {
   const Impl& impl = *impl_;
   size_t count = impl.lone_puts.waiting() + impl.core.awaited_commits.size() +
                  impl.core.awaited_hint_commits.size() + impl.keyspaces.open_operations();
-  for (const Machine* const machine : impl.machines) count += machine->unfinished();
+  for (const Machine* const machine : impl.machines) {
+    if (machine) count += machine->unfinished();
+  }
   return count;
 }
 

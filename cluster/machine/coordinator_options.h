@@ -18,7 +18,7 @@ struct CoordinatorOptions {
   uint64_t value_bytes_max = kValueBytesMax;
   uint32_t siblings_max = 100;
   uint32_t clock_entries_max = 10;
-  bool replays_hints = true;  // and the other background work: one coordinator of a node does
+  bool has_control = true;  // one coordinator of a node does the background work (control.h)
 };
 
 // What a coordinator does with edits that are not begun yet. A node that stops holds them until the

@@ -55,6 +55,12 @@ Core::Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first
   health.resize(view->members.size(), view->self);
 }
 
+void Core::publish(std::shared_ptr<const ClusterView> later) {
+  KVORUM_CHECK(later->follows(*view));
+  view = std::move(later);
+  health.resize(view->members.size(), view->self);
+}
+
 bool Core::is_primary(MemberIndex member, const KeyRef& key) const {
   return view->is_primary(member, key.keyspace, partition_for(key));
 }

@@ -83,6 +83,9 @@ class Core {
   Record record;
   Record evicted;
 
+  // A later view: members keep their index.
+  void publish(std::shared_ptr<const ClusterView> later);
+
   MemberIndex self() const { return view->self; }
   NodeId self_id() const { return view->members[view->self].id; }
   NodeId id_of(MemberIndex member) const { return view->members[member].id; }

@@ -34,7 +34,7 @@ bool AgreementLink::on_message(LinkIndex from, const Frame& frame, Now now) {
 }
 
 void AgreementLink::on_time(Now now) {
-  if (!active() || !core_.options.replays_hints || now.steady_us < due_us_) return;
+  if (!active() || now.steady_us < due_us_) return;
   due_us_ = now.steady_us + kLookUs;
   Agreement& agreement = *core_.parts.agreement;
   agreement.look(now);
@@ -49,7 +49,7 @@ void AgreementLink::on_time(Now now) {
 }
 
 uint64_t AgreementLink::next_deadline_us() const {
-  if (!active() || !core_.options.replays_hints) return 0;
+  if (!active()) return 0;
   const bool settled = told_in_force_ && told_caught_up_ && !core_.parts.is_moving() &&
                        core_.parts.agreement->in_force() && core_.parts.whole->missing() == 0;
   return settled ? 0 : std::max<uint64_t>(due_us_, 1);

@@ -9,7 +9,7 @@ namespace kvorum::cluster {
 
 bool Gossip::active() const {
   return core_.parts.frontier != nullptr && core_.options.gossip_ms != 0 &&
-         core_.options.replays_hints && core_.view->is_member() && core_.view->members.size() > 1;
+         core_.view->is_member() && core_.view->members.size() > 1;
 }
 
 void Gossip::send(LinkIndex to, MessageType type) {

@@ -18,8 +18,8 @@ AntiEntropy::AntiEntropy(Core& core, KeyRepair& keys) : core_(core), keys_(keys)
 }
 
 bool AntiEntropy::enabled() const {
-  return core_.options.replays_hints && core_.options.anti_entropy_ms != 0 &&
-         core_.view->is_member() && core_.view->members.size() > 1;
+  return core_.options.anti_entropy_ms != 0 && core_.view->is_member() &&
+         core_.view->members.size() > 1;
 }
 
 void AntiEntropy::ask(MemberIndex peer, FunctionRef<void(std::string& batch)> fn) {

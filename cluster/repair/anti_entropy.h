@@ -44,6 +44,8 @@ class AntiEntropy final : public KeyRepairSink, public DamageSink {
 
   AntiEntropy(Core& core, KeyRepair& keys);
 
+  // The view has changed: members may have joined.
+  void publish() { rounds_.resize(core_.view->members.size()); }
   void on_link(MemberIndex peer, bool up, Now now);
   // False where the frame is malformed, or of no type that is an answer of an exchange.
   bool on_message(MemberIndex from, const Frame& frame, Now now);

@@ -27,7 +27,6 @@ void HintReplay::due_within(uint64_t delay_us, Now now) {
 }
 
 void HintReplay::on_link_up(MemberIndex peer, Now now) {
-  if (!core_.options.replays_hints) return;
   const auto found = targets_.find(core_.id_of(peer));
   if (found != targets_.end()) found->second.retry_at_us = 0;
   due_within(kSoonUs, now);
@@ -43,7 +42,6 @@ void HintReplay::on_link_down(MemberIndex peer, Now) {
 }
 
 void HintReplay::on_time(Now now) {
-  if (!core_.options.replays_hints) return;
   if (due_us_ != 0 && now.steady_us < due_us_) return;
   due_us_ = now.steady_us + core_.options.hints_interval_ms * 1000ULL;
   scan(now);

@@ -6,8 +6,8 @@
 namespace kvorum::cluster {
 
 bool TreeKeeper::enabled() const {
-  return core_.options.replays_hints && core_.options.anti_entropy_ms != 0 &&
-         core_.view->is_member() && core_.view->members.size() > 1;
+  return core_.options.anti_entropy_ms != 0 && core_.view->is_member() &&
+         core_.view->members.size() > 1;
 }
 
 void TreeKeeper::on_time(Now now) {

@@ -32,6 +32,13 @@ MemberIndex ClusterView::find_id(NodeId id) const {
   return kNoMember;
 }
 
+bool ClusterView::follows(const ClusterView& earlier) const {
+  if (cluster_id != earlier.cluster_id || members.size() < earlier.members.size()) return false;
+  if (earlier.is_member() && self != earlier.self) return false;
+  return std::equal(earlier.members.begin(), earlier.members.end(), members.begin(),
+                    [](const Member& a, const Member& b) { return a.id == b.id; });
+}
+
 uint64_t ClusterView::hash() const {
   std::string text;
   put_u64(text, cluster_id);

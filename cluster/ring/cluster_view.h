@@ -38,6 +38,9 @@ struct ClusterView {
   MemberIndex find_name(std::string_view name) const;
   MemberIndex find_id(NodeId id) const;
 
+  // Whether it can come after `earlier` in one life of a process: every member has kept its index.
+  bool follows(const ClusterView& earlier) const;
+
   // Of everything on which two nodes must agree to serve the same keys: cluster, members with
   // weights and places, ring, policies. Not of addresses nor of which member this node is.
   uint64_t hash() const;

@@ -15,7 +15,8 @@ namespace kvorum::cluster {
 
 using NodeId = uint64_t;  // 0 = none
 
-// Index into ClusterView::members: what the ring and the hot paths use instead of ids.
+// Index into ClusterView::members: what the ring and the hot paths use instead of ids. A process
+// gives each member one, and never gives it to another one (ClusterView::follows()).
 using MemberIndex = uint16_t;
 inline constexpr MemberIndex kNoMember = 0xffff;
 inline constexpr uint32_t kMembersMax = 1024;

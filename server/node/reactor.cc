@@ -22,7 +22,7 @@ cluster::CoordinatorOptions coordinator_options(const Config& config, uint32_t i
   options.value_bytes_max = config.limits.value_bytes;
   options.siblings_max = config.limits.siblings;
   options.clock_entries_max = config.limits.clock_entries_max;
-  options.replays_hints = index == 0;
+  options.has_control = index == 0;
   return options;
 }
 

@@ -147,7 +147,7 @@ void SimNode::start_reactors() {
   if (world_.swarm.is_replicated()) table_->set_loss_listener(losses_.get());
   for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
     cluster::CoordinatorOptions options = options_;
-    options.replays_hints = reactor == 0;
+    options.has_control = reactor == 0;
     reactors_.push_back(std::make_unique<ReactorState>(parts_, view_, options, rng_.next()));
     server::DispatcherOptions dispatching;
     dispatching.token_keys = {kTokenKey};

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a node does once and not per reactor: replays hints, compares copies with the other
+// primaries, keeps hash trees, speaks in gossip, reaps, expires. One coordinator of a node has it
+// (CoordinatorOptions::has_control); the machines that only answer others are each coordinator's.
+// Private to cluster/; owned by the coordinator.
+#pragma once
+
+#include "cluster/membership/agreement_link.h"
+#include "cluster/membership/gossip.h"
+#include "cluster/repair/anti_entropy.h"
+#include "cluster/repair/expiry.h"
+#include "cluster/repair/hint_replay.h"
+#include "cluster/repair/key_repair.h"
+#include "cluster/repair/tree_keeper.h"
+
+namespace kvorum::cluster {
+
+class Control {
+ public:
+  Control(Core& core, Gossip& gossip, AgreementLink& agreement_link)
+      : hint_replay_(core),
+        key_repair_(core),
+        anti_entropy_(core, key_repair_),
+        tree_keeper_(core, anti_entropy_),
+        expiry_(core),
+        gossip_(gossip),
+        agreement_link_(agreement_link) {}
+
+  Machine& hint_replay() { return hint_replay_; }
+  Machine& key_repair() { return key_repair_; }
+
+  // False where the frame is malformed, or of no type that is an answer of an exchange.
+  bool on_message(MemberIndex from, const Frame& frame, Now now) {
+    return anti_entropy_.on_message(from, frame, now);
+  }
+  void on_link(MemberIndex peer, bool up, Now now);
+  // A page that anti-entropy or the tree keeper asked for.
+  void on_scanned(SlotId operation, const ScanPage& page, Now now);
+  void publish() { anti_entropy_.publish(); }
+  void on_time(Now now);
+  uint64_t next_deadline_us() const;
+
+  void repair(const RepairWish& wish, Now now) { anti_entropy_.repair(wish, now); }
+  RepairProgress repair_progress() const { return anti_entropy_.progress(); }
+
+ private:
+  HintReplay hint_replay_;
+  KeyRepair key_repair_;
+  AntiEntropy anti_entropy_;
+  TreeKeeper tree_keeper_;
+  Expiry expiry_;
+  Gossip& gossip_;
+  AgreementLink& agreement_link_;
+};
+
+}  // namespace kvorum::cluster

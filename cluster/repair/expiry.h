@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Empties versions whose deadline has passed, some at a time, as Redis's active expiry does; who
+// reads one sooner sees it gone all the same. One coordinator of a node does it. Private to
+// cluster/; owned by Control.
+#pragma once
+
+#include "cluster/machine/core.h"
+
+namespace kvorum::cluster {
+
+class Expiry {
+ public:
+  static constexpr size_t kPerTurn = 200;
+  static constexpr uint64_t kIntervalUs = 100'000;
+
+  explicit Expiry(Core& core) : core_(core) {}
+
+  void on_time(Now now);
+  uint64_t next_deadline_us() const;
+
+ private:
+  engine::RecordChange emptied(const KeyRef& key, engine::RecordView bytes, uint64_t now_ms);
+
+  Core& core_;
+  std::string head_;  // of the last change
+  uint64_t due_us_ = 0;
+  Now last_now_;
+};
+
+}  // namespace kvorum::cluster
