@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 
 #include "tests/cluster/request/lone_replica.h"
-#include "tests/engine/map_store.h"
 
 namespace kvorum::cluster::fixtures {
 namespace {
@@ -321,51 +320,6 @@ TEST(ReplicaWrites, MalformedOnesAreNeitherKeptNorAnswered) {
   EXPECT_FALSE(replica.holds("k"));
   EXPECT_EQ(replica.hints.pending(), 0u);
   EXPECT_EQ(replica.core.counters.replica_writes, 0u);
-}
-
-// ---- hints
-
-TEST(ReplicaHints, AreKeptApartFromTheOwnCopy) {
-  LoneReplica replica({.members = 5});
-  const TestWrite message{.second = true, .hint_for = replica.id_of(3)};
-  const ReplicaWriteReply reply = replica.write(message, replica.object_of(1, 1, "v"));
-  EXPECT_EQ(reply.verdict, ReplicaVerdict::kOk);
-  EXPECT_TRUE(reply.second);
-  EXPECT_FALSE(replica.holds("k"));
-  EXPECT_EQ(replica.hints.ledger().count_for(replica.id_of(3)), 1u);
-  EXPECT_EQ(replica.core.counters.hints_stored, 1u);
-}
-
-TEST(ReplicaHints, OneForThisNodeItselfGoesIntoItsCopy) {
-  LoneReplica replica;
-  replica.write({.hint_for = replica.id_of(0)}, replica.object_of(1, 1, "v"));
-  EXPECT_THAT(replica.own("k"), ElementsAre("v"));
-  EXPECT_EQ(replica.hints.pending(), 0u);
-}
-
-TEST(ReplicaHints, AreRefusedWithoutRoom) {
-  LoneReplica replica({.hint_bytes_max = 1});
-  const TestWrite message{.second = true, .hint_for = replica.id_of(1)};
-  const ReplicaWriteReply reply = replica.write(message, replica.object_of(1, 1, "v"));
-  EXPECT_EQ(reply.verdict, ReplicaVerdict::kRefused);
-  EXPECT_TRUE(reply.second);
-  EXPECT_EQ(replica.core.counters.hints_stored, 0u);
-}
-
-TEST(ReplicaHints, AreAcknowledgedOnceTheirOwnTableIsCommitted) {
-  engine::testing::MapStore store;
-  LoneReplica replica({.hint_store = &store});
-  const TestWrite message{.hint_for = replica.id_of(1)};
-  const Frame frame = replica.write_frame(message, replica.object_of(1, 1, "v"));
-  EXPECT_TRUE(replica.service.on_write(2, frame, replica.now));
-  EXPECT_TRUE(replica.sent_nothing());
-  EXPECT_THAT(replica.core.awaited_commits, IsEmpty());
-  ASSERT_EQ(replica.core.awaited_hint_commits.size(), 1u);
-  ASSERT_TRUE(replica.hint_table.commit(true).ok());
-  replica.commit_to(replica.core.awaited_hint_commits, replica.hints.committed());
-  const Frame answer = replica.only(2);
-  EXPECT_EQ(answer.head.operation, 9u);
-  EXPECT_EQ(parsed(answer, parse_replica_write_reply).verdict, ReplicaVerdict::kOk);
 }
 
 }  // namespace
