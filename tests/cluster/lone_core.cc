@@ -57,6 +57,10 @@ NodeParts LoneCore::parts_of(const LoneShape& shape) {
     frontier = std::make_unique<Frontier>(
         FrontierParts{&table, &hint_table, &clock, &marks, view, &former}, kIncarnation);
   }
+  if (shape.kept) {
+    agreement = std::make_unique<Agreement>(
+        AgreementParts{view, &former, &whole, &clock, *shape.kept, Hlc::from_ms(kWallMs)});
+  }
   NodeParts parts;
   parts.table = &table;
   parts.hints = &hints;
@@ -70,6 +74,7 @@ NodeParts LoneCore::parts_of(const LoneShape& shape) {
   parts.exchanges = &exchanges;
   parts.claims = &claims;
   parts.former = &former;
+  parts.agreement = agreement.get();
   if (shape.adjust_parts) shape.adjust_parts(parts);
   return parts;
 }

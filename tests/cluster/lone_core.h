@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,8 @@ struct LoneShape {
   uint64_t memory_bytes_max = 0;
   uint64_t hint_bytes_max = 0;
   CoordinatorOptions options = {};
+  // What its data directory has of former configurations, where nodes have to agree on theirs.
+  std::optional<std::vector<Configuration>> kept = {};
   std::function<void(Founding&)> adjust_founding = {};
   std::function<void(NodeParts&)> adjust_parts = {};
 };
@@ -90,7 +93,8 @@ struct LoneCore {
   engine::ObjectTable table;
   engine::ObjectTable hint_table;
   Hints hints;
-  std::unique_ptr<Frontier> frontier;  // null where the shape has none
+  std::unique_ptr<Frontier> frontier;    // null where the shape has none
+  std::unique_ptr<Agreement> agreement;  // the same
   Core core;
   Now now{1'000'000, kWallMs};
 
