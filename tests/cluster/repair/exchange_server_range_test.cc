@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bottom of an exchange on the asked side: which objects of a stretch differ, in bounded
-// answers, from memory and from the store.
+// An exchange of one partition on the asked side: nodes of its tree, and which objects of a stretch
+// differ, in bounded answers, from memory and from the store.
 #include <gmock/gmock.h>
 
 #include "cluster/repair/exchange_server.h"
@@ -18,6 +18,85 @@ using ::testing::SizeIs;
 constexpr MemberIndex kAsker = 1;
 constexpr SlotId kQuestion = 55;
 constexpr uint32_t kPartition = 5;
+
+// ---- nodes of the trees
+
+struct ExchangeServerNodes : ::testing::Test {
+  Frame frame_of(const TreeNodes& message, uint8_t keyspace = 0) {
+    const FrameHead head{MessageType::kTreeNodes, keyspace, 0, kQuestion};
+    return lone.made([&](std::string& batch) { put_tree_nodes(batch, head, message); });
+  }
+  TreeNodesReply nodes(const TreeNodes& message) {
+    EXPECT_TRUE(server.on_message(kAsker, frame_of(message), lone.now));
+    const Frame answer = lone.only(kAsker);
+    EXPECT_EQ(answer.head.operation, kQuestion);
+    return parsed(answer, parse_tree_nodes_reply);
+  }
+  // So that the tree of a partition has two levels below its root.
+  void grow_tree(uint32_t partition) {
+    for (int nth = 0; nth < 100; ++nth) {
+      lone.put(lone.key_in(partition, nth), lone.object_of(1, 1, "v"));
+    }
+    while (lone.table.build_tree(0, partition) == engine::TreeBuild::kGoesOn) {
+    }
+    ASSERT_EQ(lone.table.tree_depth(0, partition), 2);
+  }
+
+  LoneCore lone;
+  ExchangeServer server{lone.core};
+};
+
+TEST_F(ExchangeServerNodes, NodesBelowEachParentInTheirOrder) {
+  grow_tree(kPartition);
+  const TreeNodesReply root =
+      nodes({.partition = kPartition, .level = 1, .fan = 1, .parents = {0}});
+  EXPECT_EQ(root.depth, 2);
+  ASSERT_EQ(root.nodes.size(), 2u);
+  EXPECT_EQ(root.nodes[0] ^ root.nodes[1], lone.table.digest(0, kPartition));
+  const TreeNodesReply leaves =
+      nodes({.partition = kPartition, .level = 2, .fan = 1, .parents = {0, 1}});
+  ASSERT_EQ(leaves.nodes.size(), 4u);
+  EXPECT_EQ(leaves.nodes[0] ^ leaves.nodes[1], root.nodes[0]);
+  EXPECT_EQ(leaves.nodes[2] ^ leaves.nodes[3], root.nodes[1]);
+  const TreeNodesReply last =
+      nodes({.partition = kPartition, .level = 2, .fan = 1, .parents = {1}});
+  EXPECT_THAT(last.nodes, ElementsAre(leaves.nodes[2], leaves.nodes[3]));
+}
+
+TEST_F(ExchangeServerNodes, OfATreeThatIsNotSoDeepOnlyItsDepthIsTold) {
+  grow_tree(kPartition);
+  const TreeNodesReply reply =
+      nodes({.partition = kPartition, .level = 3, .fan = 3, .parents = {0}});
+  EXPECT_EQ(reply.depth, 2);
+  EXPECT_THAT(reply.nodes, IsEmpty());
+  EXPECT_EQ(nodes({.partition = 0, .level = 1, .fan = 1, .parents = {0}}).depth, 0);
+}
+
+TEST_F(ExchangeServerNodes, QuestionsAboutNodesThatCannotBe) {
+  grow_tree(kPartition);
+  const std::vector<uint64_t> too_many(kTreeParentsMax + 1);
+  std::vector<TreeNodes> malformed = {
+      {.partition = LoneCore::kPartitions, .level = 1, .fan = 1, .parents = {0}},
+      {.partition = kPartition, .level = 1, .fan = 0, .parents = {0}},
+      {.partition = kPartition, .level = 5, .fan = kTreeFanMax + 1, .parents = {0}},
+      {.partition = kPartition, .level = 33, .fan = 1, .parents = {0}},
+      {.partition = kPartition, .level = 1, .fan = 2, .parents = {0}},
+      {.partition = kPartition, .level = 2, .fan = 1, .parents = {2}},
+      {.partition = kPartition, .level = 20, .fan = 1, .parents = {}},
+  };
+  for (uint64_t parent = 0; parent <= kTreeParentsMax; ++parent) {
+    malformed.back().parents.push_back(parent);
+  }
+  for (const TreeNodes& message : malformed) {
+    EXPECT_FALSE(server.on_message(kAsker, frame_of(message), lone.now))
+        << int{message.level} << "/" << int{message.fan};
+  }
+  const TreeNodes good{.partition = kPartition, .level = 1, .fan = 1, .parents = {0}};
+  EXPECT_FALSE(server.on_message(kAsker, frame_of(good, kKeyspacesMax), lone.now));
+  EXPECT_TRUE(lone.sent_nothing());
+}
+
+// ---- stretches
 
 // A server with what it has sent.
 struct RangeServer : LoneCore {

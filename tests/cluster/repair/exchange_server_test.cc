@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The asked side of an exchange, one question at a time: openings, roots, nodes and ends. What
-// differs in a stretch stands in exchange_server_range_test.cc.
+// The asked side of an exchange, one question at a time: openings, roots and ends. Nodes of trees
+// and stretches of objects stand in exchange_server_range_test.cc.
 #include "cluster/repair/exchange_server.h"
 
 #include <gmock/gmock.h>
@@ -71,9 +71,6 @@ struct ExchangeServerTest : ::testing::Test {
     const Frame answer = ask(frame_of(message, keyspace));
     EXPECT_EQ(answer.head.keyspace, keyspace);
     return parsed(answer, parse_partition_roots_reply);
-  }
-  TreeNodesReply nodes(const TreeNodes& message) {
-    return parsed(ask(frame_of(message)), parse_tree_nodes_reply);
   }
   // Whether the end of an exchange was refused.
   bool done(const ExchangeDone& message, uint8_t keyspace = 0) {
@@ -256,58 +253,6 @@ TEST(ExchangeServerCopies, OnlyPartitionsThatBothHoldAreCompared) {
   }
   EXPECT_GT(shared, 0u);
   EXPECT_LT(shared, LoneCore::kPartitions);
-}
-
-// ---- nodes
-
-TEST_F(ExchangeServerTest, NodesBelowEachParentInTheirOrder) {
-  grow_tree(kPartition);
-  const TreeNodesReply root =
-      nodes({.partition = kPartition, .level = 1, .fan = 1, .parents = {0}});
-  EXPECT_EQ(root.depth, 2);
-  ASSERT_EQ(root.nodes.size(), 2u);
-  EXPECT_EQ(root.nodes[0] ^ root.nodes[1], lone.table.digest(0, kPartition));
-  const TreeNodesReply leaves =
-      nodes({.partition = kPartition, .level = 2, .fan = 1, .parents = {0, 1}});
-  ASSERT_EQ(leaves.nodes.size(), 4u);
-  EXPECT_EQ(leaves.nodes[0] ^ leaves.nodes[1], root.nodes[0]);
-  EXPECT_EQ(leaves.nodes[2] ^ leaves.nodes[3], root.nodes[1]);
-  const TreeNodesReply last =
-      nodes({.partition = kPartition, .level = 2, .fan = 1, .parents = {1}});
-  EXPECT_THAT(last.nodes, ElementsAre(leaves.nodes[2], leaves.nodes[3]));
-}
-
-TEST_F(ExchangeServerTest, OfATreeThatIsNotSoDeepOnlyItsDepthIsTold) {
-  grow_tree(kPartition);
-  const TreeNodesReply reply =
-      nodes({.partition = kPartition, .level = 3, .fan = 3, .parents = {0}});
-  EXPECT_EQ(reply.depth, 2);
-  EXPECT_THAT(reply.nodes, IsEmpty());
-  EXPECT_EQ(nodes({.partition = 0, .level = 1, .fan = 1, .parents = {0}}).depth, 0);
-}
-
-TEST_F(ExchangeServerTest, QuestionsAboutNodesThatCannotBe) {
-  grow_tree(kPartition);
-  const std::vector<uint64_t> too_many(kTreeParentsMax + 1);
-  std::vector<TreeNodes> malformed = {
-      {.partition = LoneCore::kPartitions, .level = 1, .fan = 1, .parents = {0}},
-      {.partition = kPartition, .level = 1, .fan = 0, .parents = {0}},
-      {.partition = kPartition, .level = 5, .fan = kTreeFanMax + 1, .parents = {0}},
-      {.partition = kPartition, .level = 33, .fan = 1, .parents = {0}},
-      {.partition = kPartition, .level = 1, .fan = 2, .parents = {0}},
-      {.partition = kPartition, .level = 2, .fan = 1, .parents = {2}},
-      {.partition = kPartition, .level = 20, .fan = 1, .parents = {}},
-  };
-  for (uint64_t parent = 0; parent <= kTreeParentsMax; ++parent) {
-    malformed.back().parents.push_back(parent);
-  }
-  for (const TreeNodes& message : malformed) {
-    EXPECT_FALSE(server.on_message(kAsker, frame_of(message), lone.now))
-        << int{message.level} << "/" << int{message.fan};
-  }
-  const TreeNodes good{.partition = kPartition, .level = 1, .fan = 1, .parents = {0}};
-  EXPECT_FALSE(server.on_message(kAsker, frame_of(good, kKeyspacesMax), lone.now));
-  EXPECT_TRUE(lone.sent_nothing());
 }
 
 // ---- ends
