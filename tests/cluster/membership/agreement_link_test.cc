@@ -138,7 +138,7 @@ TEST_F(AgreementLinkTest, ALinkIsForeignInTheKeyspacesThatDiffer) {
     EXPECT_FALSE(lone.agreements.is_foreign(0, keyspace));
     EXPECT_FALSE(lone.agreements.is_foreign(2, keyspace)) << "a link that was silent";
   }
-  EXPECT_FALSE(lone.agreements.is_foreign(1, UINT8_MAX));
+  EXPECT_FALSE(lone.agreements.is_foreign(1, 32 + 2)) << "a frame may name any";
 }
 
 TEST_F(AgreementLinkTest, OtherDifferencesDoNotMakeItForeign) {
@@ -235,6 +235,25 @@ TEST(AgreementLinkCopies, LookForTheEndOfAFormerPlacement) {
   lone.turn();
   EXPECT_FALSE(lone.former.any());
   EXPECT_EQ(lone.agreements.next_deadline_us(), 0u);
+}
+
+// Nobody says so again when the own copies are the last to become whole.
+TEST(AgreementLinkCopies, ThatAreTheLastEndAFormerPlacement) {
+  Founding founding;
+  founding.partitions = LoneCore::kPartitions;
+  founding.members = make_members(3);
+  for (KeyspacePolicy& policy : founding.keyspaces) policy.n = 1;
+  LoneLink lone({.kept = {{configuration_of(found_view(founding, "n0"))}}});
+  lone.whole.set(0, 3, false);
+  for (const MemberIndex peer : {MemberIndex{1}, MemberIndex{2}}) {
+    lone.agreements.on_link(peer, true, lone.now);
+    lone.hear(peer, lone.telling_of(peer));
+  }
+  lone.turn();
+  EXPECT_TRUE(lone.former.any());
+  lone.whole.set(0, 3, true);
+  lone.turn();
+  EXPECT_FALSE(lone.former.any());
 }
 
 TEST(AgreementLinkAlone, OneCoordinatorOfANodeLooks) {

@@ -195,6 +195,17 @@ TEST_F(ExchangeServerTest, RootsThatDifferAreNamedWithTheDepthOfTheirTree) {
   EXPECT_EQ(noted(7)->began, reply.peer.clock);
 }
 
+TEST_F(ExchangeServerTest, EachPartitionIsDrivenByOneOfBoth) {
+  for (MemberIndex peer = 1; peer < 5; ++peer) {
+    size_t driven = 0;
+    for (uint32_t partition = 0; partition < LoneCore::kPartitions; ++partition) {
+      EXPECT_NE(drives(0, peer, partition), drives(peer, 0, partition));
+      driven += drives(0, peer, partition);
+    }
+    EXPECT_EQ(driven, LoneCore::kPartitions / 2);
+  }
+}
+
 TEST_F(ExchangeServerTest, WithoutAllOnlyTheAskersHalfIsCompared) {
   PartitionRoots message;
   message.asker = asker();

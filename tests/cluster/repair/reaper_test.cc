@@ -145,6 +145,15 @@ TEST_F(ReaperTest, PartitionsWithoutTombstonesCostNothing) {
   EXPECT_EQ(reaped(), 1u) << "in the first turn";
 }
 
+TEST_F(ReaperTest, NorDoCopiesThatKnowNothing) {
+  put_tombstones(2, Reaper::kRecordsPerTurn);
+  lone.frontier->lose(0, 2, 1);
+  put_tombstones(6, 1);
+  reaper.begin();
+  reaper.on_time(lone.now);
+  EXPECT_EQ(reaped(), 1u) << "in the first turn";
+}
+
 TEST_F(ReaperTest, AFrontierThatRisesMeanwhileMeansOneMorePass) {
   constexpr uint64_t kEach = Reaper::kRecordsPerTurn;
   put_tombstones(2, kEach);

@@ -272,11 +272,13 @@ TEST(ReplicaWrites, WhatIsDeadByTheOwnFrontierIsRefusedWithIt) {
 
 TEST(ReplicaWrites, TheLivingPartOfADeadWriteIsKept) {
   LoneReplica replica({.has_frontier = true});
+  replica.put("k", replica.object_of(0, 12, "unseen"));
   replica.raise_frontier(Hlc::from_ms(LoneCore::kWallMs + 10));
   const Object both = merge(replica.object_of(1, 9, "dead"), replica.object_of(2, 11, "alive"));
   const ReplicaWriteReply reply = replica.write({.blind = true}, both);
-  EXPECT_EQ(reply.verdict, ReplicaVerdict::kDead);
-  EXPECT_THAT(replica.own("k"), ElementsAre("alive"));
+  EXPECT_EQ(reply.verdict, ReplicaVerdict::kDead) << "whatever else was not covered";
+  EXPECT_THAT(reply.vector, IsEmpty());
+  EXPECT_THAT(replica.own("k"), ElementsAre("unseen", "alive"));
 }
 
 TEST(ReplicaWrites, WhatIsDeadByTheSendersFrontierGoesAndIsQuarantined) {
