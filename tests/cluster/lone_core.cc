@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/cluster/lone_core.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "tests/cluster/test_members.h"
 
@@ -93,6 +95,18 @@ std::string LoneCore::key_in(uint32_t partition, int nth) const {
     std::string key = "k" + std::to_string(number);
     if (partition_of(position_of(key), kPartitionBits) == partition && nth-- == 0) return key;
   }
+}
+
+std::vector<std::string> LoneCore::keys_in(uint32_t partition, size_t count) const {
+  std::vector<std::string> keys;
+  for (int number = 0; keys.size() < count; ++number) {
+    std::string key = "k" + std::to_string(number);
+    if (partition_of(position_of(key), kPartitionBits) == partition) keys.push_back(std::move(key));
+  }
+  std::sort(keys.begin(), keys.end(), [](const std::string& a, const std::string& b) {
+    return position_of(a).high < position_of(b).high;
+  });
+  return keys;
 }
 
 Version LoneCore::version_of(MemberIndex author, uint64_t ms, std::string_view bytes) const {

@@ -58,6 +58,8 @@ struct LoneCore {
   KeyRef ref(std::string_view key, uint8_t keyspace = 0) const;
   // The nth key of a partition.
   std::string key_in(uint32_t partition, int nth = 0) const;
+  // So many keys of a partition, by their positions.
+  std::vector<std::string> keys_in(uint32_t partition, size_t count) const;
   // By that member, so many milliseconds after kWallMs. One author's versions follow each other.
   Version version_of(MemberIndex author, uint64_t ms, std::string_view bytes) const;
   Object object_of(MemberIndex author, uint64_t ms, std::string_view bytes) const;
@@ -103,6 +105,31 @@ struct LoneCore {
   std::vector<Frame> frames_in(const std::string& batch);
 
   std::deque<std::string> kept_;
+};
+
+// A budget that a test holds.
+struct NotedBudget final : BackgroundBudget {
+  uint64_t wait_us(BackgroundWork asked, size_t, Now) override {
+    ++questions;
+    work = asked;
+    if (wait != 0) return wait;
+    return batches-- > 0 ? 0 : 1000;
+  }
+  uint64_t wait = 0;
+  int64_t batches = INT64_MAX;  // that may begin
+  int questions = 0;
+  BackgroundWork work = BackgroundWork::kHints;
+};
+
+// Who is told of exchanges, as the frontier is.
+struct NotedGossip final : ExchangeObserver {
+  void write_gossip(NodeId peer, std::string& out) override { out = "to " + std::to_string(peer); }
+  void on_gossip(NodeId peer, std::string_view bytes) override {
+    heard.emplace_back(peer, std::string(bytes));
+  }
+  void on_clean_exchange(uint8_t, uint32_t, const CleanExchange&) override {}
+
+  std::vector<std::pair<NodeId, std::string>> heard;
 };
 
 // The frame's message, by one of the parse functions.

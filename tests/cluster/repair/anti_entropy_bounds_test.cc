@@ -228,15 +228,16 @@ TEST(AntiEntropyBudget, KeysWaitForItToo) {
   LoneAsker lone({.adjust_parts = [&](NodeParts& parts) { parts.budget = &budget; }});
   lone.put_many(5);
   const Frame question = lone.begin_range();
-  budget.left = 3;
+  budget.batches = 3;
   EXPECT_TRUE(lone.differ(question, {.lacked = {0, 1, 2, 3, 4}, .items = {}}));
-  EXPECT_THAT(lone.sent(kPeer), SizeIs(2));
+  EXPECT_EQ(budget.work, BackgroundWork::kAntiEntropy);
+  EXPECT_THAT(lone.sent(kPeer), SizeIs(3));
   EXPECT_TRUE(lone.machine.progress().waits_for_budget);
-  budget.left = SIZE_MAX;
+  budget.batches = INT64_MAX;
   lone.turn(999);
   EXPECT_TRUE(lone.sent_nothing());
   lone.turn(1);
-  EXPECT_THAT(lone.sent(kPeer), SizeIs(3));
+  EXPECT_THAT(lone.sent(kPeer), SizeIs(2));
 }
 
 }  // namespace

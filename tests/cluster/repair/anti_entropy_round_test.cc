@@ -16,16 +16,6 @@ constexpr uint64_t kAnswerUs = AntiEntropy::kAnswerUs;
 constexpr uint64_t kIntervalUs = 30'000'000;  // as the options have it
 constexpr uint64_t kAfterFailureUs = 1'000'000;
 
-struct NotedGossip final : ExchangeObserver {
-  void write_gossip(NodeId peer, std::string& out) override { out = "to " + std::to_string(peer); }
-  void on_gossip(NodeId peer, std::string_view bytes) override {
-    heard.emplace_back(peer, std::string(bytes));
-  }
-  void on_clean_exchange(uint8_t, uint32_t, const CleanExchange&) override {}
-
-  std::vector<std::pair<NodeId, std::string>> heard;
-};
-
 struct AntiEntropyRound : ::testing::Test {
   // The next round comes after about so long.
   void expect_next_after(uint64_t wait_us) {

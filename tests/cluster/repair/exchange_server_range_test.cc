@@ -34,8 +34,8 @@ struct ExchangeServerNodes : ::testing::Test {
   }
   // So that the tree of a partition has two levels below its root.
   void grow_tree(uint32_t partition) {
-    for (int nth = 0; nth < 100; ++nth) {
-      lone.put(lone.key_in(partition, nth), lone.object_of(1, 1, "v"));
+    for (const std::string& key : lone.keys_in(partition, 100)) {
+      lone.put(key, lone.object_of(1, 1, "v"));
     }
     while (lone.table.build_tree(0, partition) == engine::TreeBuild::kGoesOn) {
     }
@@ -132,18 +132,10 @@ struct RangeServer : LoneCore {
     for (const ScanItem& item : items) keys.emplace_back(item.key);
     return keys;
   }
-  // The keys of the partition so far, by their positions.
-  std::vector<std::string> put_many(int count) {
-    std::vector<std::string> keys;
-    for (int number = 0; keys.size() < static_cast<size_t>(count); ++number) {
-      std::string key = "k" + std::to_string(number);
-      if (partition_of(position_of(key), kPartitionBits) != kPartition) continue;
-      put(key, object_of(2, 1, "value"));
-      keys.push_back(std::move(key));
-    }
-    std::sort(keys.begin(), keys.end(), [](const std::string& a, const std::string& b) {
-      return position_of(a).high < position_of(b).high;
-    });
+  // In kPartition; by their positions.
+  std::vector<std::string> put_many(size_t count) {
+    std::vector<std::string> keys = keys_in(kPartition, count);
+    for (const std::string& key : keys) put(key, object_of(2, 1, "value"));
     return keys;
   }
 
@@ -218,8 +210,7 @@ TEST_F(ExchangeServerRange, OnlyTheStretchIsLookedAt) {
 }
 
 TEST_F(ExchangeServerRange, ALongStretchIsAnsweredInParts) {
-  const auto count = static_cast<int>(ExchangeServer::kObjectsMax) + 500;
-  const std::vector<std::string> keys = lone.put_many(count);
+  const std::vector<std::string> keys = lone.put_many(ExchangeServer::kObjectsMax + 500);
   RangeDigests message = RangeServer::whole_partition();
   std::vector<std::string> seen;
   int answers = 0;

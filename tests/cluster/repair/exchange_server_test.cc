@@ -18,16 +18,6 @@ constexpr MemberIndex kAsker = 1;
 constexpr SlotId kQuestion = 55;
 constexpr uint32_t kPartition = 5;
 
-struct NotedGossip final : ExchangeObserver {
-  void write_gossip(NodeId peer, std::string& out) override { out = "to " + std::to_string(peer); }
-  void on_gossip(NodeId peer, std::string_view bytes) override {
-    heard.emplace_back(peer, std::string(bytes));
-  }
-  void on_clean_exchange(uint8_t, uint32_t, const CleanExchange&) override {}
-
-  std::vector<std::pair<NodeId, std::string>> heard;
-};
-
 struct ExchangeServerTest : ::testing::Test {
   ExchangeParty asker() const {
     return {lone.id_of(kAsker), LoneCore::session_of(kAsker), Hlc{4000}, true};
@@ -81,8 +71,8 @@ struct ExchangeServerTest : ::testing::Test {
   }
   // So that the tree of a partition has two levels below its root.
   void grow_tree(uint32_t partition) {
-    for (int nth = 0; nth < 100; ++nth) {
-      lone.put(lone.key_in(partition, nth), lone.object_of(1, 1, "v"));
+    for (const std::string& key : lone.keys_in(partition, 100)) {
+      lone.put(key, lone.object_of(1, 1, "v"));
     }
     while (lone.table.build_tree(0, partition) == engine::TreeBuild::kGoesOn) {
     }

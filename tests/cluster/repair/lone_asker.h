@@ -123,16 +123,8 @@ struct LoneAsker : LoneCore {
   }
   // In kPartition; by their positions.
   std::vector<std::string> put_many(size_t count) {
-    std::vector<std::string> names;
-    for (int number = 0; names.size() < count; ++number) {
-      std::string key = "k" + std::to_string(number);
-      if (partition_of(position_of(key), kPartitionBits) != kPartition) continue;
-      put(key, object_of(0, 1, "v"));
-      names.push_back(std::move(key));
-    }
-    std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
-      return position_of(a).high < position_of(b).high;
-    });
+    std::vector<std::string> names = keys_in(kPartition, count);
+    for (const std::string& key : names) put(key, object_of(0, 1, "v"));
     return names;
   }
   // The digests' places that the peer lacks: all of them.
@@ -157,16 +149,6 @@ struct LoneAsker : LoneCore {
 
   KeyRepair keys{core};
   AntiEntropy machine{core, keys};
-};
-
-struct NotedBudget final : BackgroundBudget {
-  uint64_t wait_us(BackgroundWork asked, size_t, Now) override {
-    EXPECT_EQ(asked, BackgroundWork::kAntiEntropy);
-    if (wait == 0 && left > 0) --left;
-    return left == 0 && wait == 0 ? 1000 : wait;
-  }
-  uint64_t wait = 0;
-  size_t left = SIZE_MAX;  // batches that may begin
 };
 
 }  // namespace kvorum::cluster::fixtures

@@ -13,14 +13,6 @@ using ::testing::ElementsAre;
 
 constexpr uint64_t kFrontierMs = 10;
 
-struct NotedBudget final : BackgroundBudget {
-  uint64_t wait_us(BackgroundWork asked, size_t, Now) override {
-    EXPECT_EQ(asked, BackgroundWork::kReaping);
-    return wait;
-  }
-  uint64_t wait = 0;
-};
-
 struct ReaperTest : ::testing::Test {
   ReaperTest() { lone.raise_frontier(Hlc::from_ms(LoneCore::kWallMs + kFrontierMs)); }
 
@@ -36,12 +28,8 @@ struct ReaperTest : ::testing::Test {
   }
   uint64_t reaped() const { return lone.core.counters.tombstones_reaped; }
   void put_tombstones(uint32_t partition, uint64_t count) {
-    uint64_t stored = 0;
-    for (int number = 0; stored < count; ++number) {
-      const std::string key = "t" + std::to_string(number);
-      if (partition_of(position_of(key), LoneCore::kPartitionBits) != partition) continue;
+    for (const std::string& key : lone.keys_in(partition, count)) {
       lone.put(key, lone.tombstone_of(1, 1));
-      ++stored;
     }
   }
 
@@ -158,7 +146,7 @@ TEST_F(ReaperTest, AFrontierThatRisesMeanwhileMeansOneMorePass) {
   constexpr uint64_t kEach = Reaper::kRecordsPerTurn;
   put_tombstones(2, kEach);
   put_tombstones(6, kEach);
-  const std::string late = lone.key_in(2);
+  const std::string late = lone.key_in(2, kEach);
   lone.put(late, lone.tombstone_of(1, kFrontierMs + 5));
   reaper.begin();
   reaper.on_time(lone.now);
@@ -177,6 +165,7 @@ TEST_F(ReaperTest, TheBudgetIsWaitedFor) {
   budget.wait = 9000;
   reaper.begin();
   reaper.on_time(lone.now);
+  EXPECT_EQ(budget.work, BackgroundWork::kReaping);
   EXPECT_EQ(reaper.next_deadline_us(), lone.now.steady_us + 9000);
   EXPECT_TRUE(lone.holds("k"));
   budget.wait = 0;

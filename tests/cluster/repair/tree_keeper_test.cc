@@ -35,17 +35,6 @@ struct NotedLosses final : engine::LossListener {
   Copies told;
 };
 
-struct NotedBudget final : BackgroundBudget {
-  uint64_t wait_us(BackgroundWork asked, size_t, Now) override {
-    ++questions;
-    work = asked;
-    return wait;
-  }
-  uint64_t wait = 0;
-  int questions = 0;
-  BackgroundWork work = BackgroundWork::kHints;
-};
-
 CoordinatorOptions scrubbing(uint64_t scrub_ms) {
   CoordinatorOptions options;
   options.scrub_ms = scrub_ms;
@@ -55,13 +44,9 @@ CoordinatorOptions scrubbing(uint64_t scrub_ms) {
 struct LoneKeeper : LoneCore {
   explicit LoneKeeper(const LoneShape& shape) : LoneCore(shape) {}
 
-  void put_many(uint32_t partition, int count, uint8_t keyspace = 0) {
-    for (int nth = 0, number = 0; nth < count; ++number) {
-      const std::string key = "k" + std::to_string(number);
-      if (partition_of(position_of(key), kPartitionBits) != partition) continue;
+  void put_many(uint32_t partition, size_t count, uint8_t keyspace = 0) {
+    for (const std::string& key : keys_in(partition, count))
       put(key, object_of(1, 1, "v"), keyspace);
-      ++nth;
-    }
   }
   int depth_of(uint32_t partition, uint8_t keyspace = 0) const {
     return table.tree_depth(keyspace, partition);
