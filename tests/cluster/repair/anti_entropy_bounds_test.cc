@@ -123,6 +123,35 @@ TEST_F(AntiEntropyBounds, SoManyKeysAtATime) {
   EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kExchangeDone);
 }
 
+TEST_F(AntiEntropyBounds, AfterAFailureNoKeyIsBegunThatWaited) {
+  lone.put_many(400);
+  const Frame question = lone.begin_range();
+  EXPECT_TRUE(lone.differ(question, lacked(LoneAsker::all_of(range_of(question)))));
+  bool ok = false;
+  for (const Frame& frame : lone.sent(kPeer)) {
+    lone.end_key(frame, std::exchange(ok, true));
+    EXPECT_TRUE(lone.sent_nothing());
+  }
+  EXPECT_EQ(lone.counters().exchanges_failed, 1u);
+}
+
+TEST_F(AntiEntropyBounds, OfLargeObjectsFewerAtATime) {
+  const std::string value(1 << 20, 'x');
+  lone.put(lone.key_in(kPartition), lone.object_of(0, 1, value));
+  for (const std::string& key : lone.keys_in(7, 300)) lone.put(key, lone.object_of(0, 1, "v"));
+  lone.begin_exchanges({{kPartition, 0}, {7, 0}});
+  EXPECT_TRUE(lone.differ(lone.only(kPeer), lacked({0})));
+  const std::vector<Frame> frames = lone.sent(kPeer);
+  ASSERT_THAT(types_of(frames),
+              ElementsAre(MessageType::kReplicaWrite, MessageType::kRangeDigests));
+  lone.acknowledge(frames[0]);
+  EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kExchangeDone);
+  EXPECT_TRUE(lone.differ(frames[1], lacked(LoneAsker::all_of(range_of(frames[1])))));
+  const size_t pushed = lone.sent(kPeer).size();
+  EXPECT_EQ(pushed, AntiEntropy::kBytesInFlightMax / lone.keys.average_bytes());
+  EXPECT_LT(pushed, 100u);
+}
+
 // What has only keys left makes room for the next partition, whose keys wait for the same bound.
 TEST_F(AntiEntropyBounds, KeysThatWaitForThoseOfAnotherPartitionComeInTheirTurn) {
   lone.put_many(AntiEntropy::kKeysInFlightMax);
@@ -238,6 +267,19 @@ TEST(AntiEntropyBudget, KeysWaitForItToo) {
   EXPECT_TRUE(lone.sent_nothing());
   lone.turn(1);
   EXPECT_THAT(lone.sent(kPeer), SizeIs(2));
+}
+
+TEST(AntiEntropyBudget, WhoHasToldItsEndDoesNotTellItAgainInItsTurn) {
+  NotedBudget budget;
+  LoneAsker lone({.adjust_parts = [&](NodeParts& parts) { parts.budget = &budget; }});
+  lone.begin_exchanges({{kPartition, 0}, {7, 0}});
+  const Frame range = lone.only(kPeer);
+  budget.wait = 70'000;
+  EXPECT_TRUE(lone.differ(range, {}));
+  EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kExchangeDone);
+  budget.wait = 0;
+  lone.turn(70'000);
+  EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kRangeDigests) << "the next one alone";
 }
 
 }  // namespace

@@ -174,10 +174,41 @@ TEST_F(AntiEntropyExchange, NodesThatNobodyWaitsForAreNotTaken) {
   EXPECT_TRUE(lone.sent_nothing());
 }
 
+TEST_F(AntiEntropyExchange, ADuplicateOfNodesLeavesTheirRangesAsTheyAre) {
+  lone.put_many(40);
+  lone.grow_tree(1);
+  const Frame question = begin_descent(1);
+  TreeNodesReply reply{1, own_nodes(nodes_of(question))};
+  reply.nodes[0] ^= 1;
+  EXPECT_TRUE(lone.answer_nodes(question, reply));
+  const Frame range = lone.only(kPeer);
+  EXPECT_TRUE(lone.answer_nodes(question, reply));
+  EXPECT_TRUE(lone.sent_nothing());
+  EXPECT_TRUE(lone.differ(range, {}));
+  EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kExchangeDone);
+}
+
+TEST_F(AntiEntropyExchange, NodesThatWereAnsweredAreNotWaitedFor) {
+  lone.put_many(40);
+  lone.grow_tree(1);
+  const Frame question = begin_descent(1);
+  TreeNodesReply reply{1, own_nodes(nodes_of(question))};
+  reply.nodes[0] ^= 1;
+  EXPECT_TRUE(lone.answer_nodes(question, reply));
+  EXPECT_TRUE(lone.differ(lone.only(kPeer), {.lacked = {0}, .items = {}}));
+  const Frame push = lone.only(kPeer);
+  lone.live(2 * kAnswerUs);
+  EXPECT_EQ(lone.counters().exchanges_failed, 0u) << "a key has a time of its own";
+  lone.end_key(push, true);
+  EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kExchangeDone);
+}
+
 TEST_F(AntiEntropyExchange, SilenceAboutNodesIsAFailure) {
   lone.put_many(40);
   lone.grow_tree(1);
   const Frame question = begin_descent(1);
+  ASSERT_NE(lone.machine.next_deadline_us(), 0u);
+  EXPECT_LE(lone.machine.next_deadline_us(), lone.now.steady_us + LoneAsker::kTickUs);
   lone.live(kAnswerUs - LoneAsker::kTickUs);
   EXPECT_EQ(lone.counters().exchanges_failed, 0u);
   lone.live(2 * LoneAsker::kTickUs);

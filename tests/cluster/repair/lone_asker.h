@@ -99,6 +99,12 @@ struct LoneAsker : LoneCore {
     machine.on_key_repaired(exchange, ok, now);
   }
 
+  // The same as the peer's own yes to a push, so that the machine of keys knows how long it was.
+  void acknowledge(const Frame& push) {
+    const SlotId id = push.head.operation;
+    keys.on_write_reply(id, *core.operations.find(id), {}, now);
+  }
+
   // ---- the way to where something begins
   Frame open_round(MemberIndex peer = kPeer) {
     link_up(peer);
