@@ -48,7 +48,7 @@ struct LoneCore {
 
   explicit LoneCore(const LoneShape& shape = {});
 
-  NodeId id_of(MemberIndex member) const { return view->members[member].id; }
+  NodeId id_of(MemberIndex member) const { return view->members.at(member).id; }
   static uint64_t session_of(MemberIndex member) { return kIncarnation + member; }
   void pass_us(uint64_t us);
   void pass_ms(uint64_t ms) { pass_us(ms * 1000); }

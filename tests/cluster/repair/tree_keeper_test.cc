@@ -46,7 +46,7 @@ struct LoneKeeper : LoneCore {
 
   void put_many(uint32_t partition, size_t count, uint8_t keyspace = 0) {
     for (const std::string& key : keys_in(partition, count))
-      put(key, object_of(1, 1, "v"), keyspace);
+      put(key, object_of(0, 1, "v"), keyspace);
   }
   int depth_of(uint32_t partition, uint8_t keyspace = 0) const {
     return table.tree_depth(keyspace, partition);
