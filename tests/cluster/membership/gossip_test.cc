@@ -4,10 +4,18 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/cluster/lone_core.h"
 #include "tests/cluster/test_cluster.h"
 
 namespace kvorum::cluster {
 namespace {
+
+using fixtures::cut_to;
+using fixtures::LoneCore;
+using fixtures::LoneShape;
+using fixtures::types_of;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 CoordinatorOptions gossiping() {
   CoordinatorOptions options;
@@ -63,6 +71,248 @@ TEST(Gossip, IsRefusedWhereItIsCutShort) {
   std::string payload(7, 'x');
   const Frame frame{{MessageType::kGossip, 0, 0, 0}, payload};
   EXPECT_FALSE(cluster.nodes[0]->coordinator->on_message(1, frame, cluster.now_of(0)));
+}
+
+// ---- the machine alone
+
+constexpr uint64_t kIntervalUs = 200'000;
+
+// What a frame of gossip says.
+struct Said {
+  uint64_t marks_digest = 0;
+  Hlc reached;
+  std::string rounds;
+};
+
+struct LoneGossip : LoneCore {
+  explicit LoneGossip(const LoneShape& shape = {.has_frontier = true, .options = gossiping()})
+      : LoneCore(shape) {}
+
+  Frame frame_of(const Said& said, MessageType type = MessageType::kGossip) {
+    return made([&](std::string& batch) {
+      FrameWriter frame(batch, {type, 0, 0, 0});
+      put_u64(frame.out(), said.marks_digest);
+      put_u64(frame.out(), said.reached.value);
+      frame.out().append(said.rounds);
+      frame.finish();
+    });
+  }
+  static Said said_by(const Frame& frame) {
+    ByteReader reader(frame.payload);
+    Said said;
+    said.marks_digest = reader.u64();
+    said.reached = Hlc{reader.u64()};
+    said.rounds = reader.rest();
+    EXPECT_TRUE(reader.ok());
+    return said;
+  }
+  // A member as the frontier's rounds see it, and what it says.
+  FrontierRounds rounds_of(MemberIndex member) const {
+    std::vector<NodeId> ids;
+    for (const Member& one : view->members) ids.push_back(one.id);
+    return {ids, id_of(member), session_of(member)};
+  }
+  Said says(const FrontierRounds& rounds) const {
+    Said said{marks.digest(), {}, {}};
+    rounds.encode(said.rounds);
+    return said;
+  }
+  // The sessions of those that this node has heard of.
+  std::vector<uint64_t> known_sessions() const {
+    std::string bytes;
+    frontier->encode_gossip(bytes);
+    FrontierRounds others = rounds_of(0);
+    others.merge_encoded(bytes);
+    std::vector<uint64_t> sessions;
+    for (const Member& one : view->members) sessions.push_back(others.session_of(one.id));
+    return sessions;
+  }
+  FlushMark mark_of(MemberIndex member, uint64_t ms) const {
+    return {{id_of(member), session_of(member), Hlc::from_ms(kWallMs + ms)}};
+  }
+
+  Gossip gossip{core};
+};
+
+struct GossipAlone : ::testing::Test {
+  LoneGossip lone;
+};
+
+TEST_F(GossipAlone, ALinkThatComesUpIsToldAtOnce) {
+  lone.marks.merge(2, lone.mark_of(1, 1));
+  lone.gossip.on_link_up(1, lone.now);
+  const Frame frame = lone.only(1);
+  EXPECT_EQ(frame.head.type, MessageType::kGossip);
+  const Said said = LoneGossip::said_by(frame);
+  EXPECT_EQ(said.marks_digest, lone.marks.digest());
+  EXPECT_EQ(said.reached, Hlc{});
+  FrontierRounds peer = lone.rounds_of(1);
+  EXPECT_TRUE(peer.merge_encoded(said.rounds));
+  EXPECT_EQ(peer.session_of(lone.id_of(0)), LoneCore::kIncarnation);
+  EXPECT_EQ(lone.gossip.next_deadline_us(), lone.now.steady_us + kIntervalUs);
+}
+
+TEST(GossipOfAFew, ThoseWhoDoNotSpeak) {
+  CoordinatorOptions without = gossiping(), other_reactor = gossiping();
+  without.gossip_ms = 0;
+  other_reactor.replays_hints = false;
+  for (const LoneShape& silent :
+       {LoneShape{.has_frontier = true, .options = without},
+        LoneShape{.has_frontier = true, .options = other_reactor},
+        LoneShape{.members = 1, .has_frontier = true, .options = gossiping()},
+        LoneShape{.options = gossiping()}, LoneShape{.is_member = false, .options = gossiping()}}) {
+    LoneGossip lone(silent);
+    for (MemberIndex peer = 1; peer < lone.view->members.size(); ++peer) lone.link(peer);
+    lone.gossip.on_link_up(0, lone.now);
+    lone.pass_us(10 * kIntervalUs);
+    lone.gossip.on_time(lone.now);
+    EXPECT_TRUE(lone.sent_nothing());
+    EXPECT_EQ(lone.gossip.next_deadline_us(), 0u);
+  }
+}
+
+TEST(GossipOfAFew, AllAnswerWhoeverSpeaks) {
+  CoordinatorOptions other_reactor = gossiping();
+  other_reactor.replays_hints = false;
+  LoneGossip lone({.has_frontier = true, .options = other_reactor});
+  EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(lone.says(lone.rounds_of(1)))));
+  EXPECT_THAT(types_of(lone.sent(1)), ElementsAre(MessageType::kGossipReply));
+  LoneGossip without({.options = gossiping()});
+  EXPECT_TRUE(without.gossip.on_message(1, without.frame_of({})));
+  EXPECT_TRUE(without.sent_nothing()) << "it has no frontier to speak of";
+}
+
+TEST_F(GossipAlone, WhatIsHeardIsKeptAndAnsweredOnce) {
+  const Said said = lone.says(lone.rounds_of(1));
+  EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(said)));
+  EXPECT_THAT(lone.known_sessions(), ElementsAre(100, 101, 0));
+  EXPECT_THAT(types_of(lone.sent(1)), ElementsAre(MessageType::kGossipReply));
+  const Said other = lone.says(lone.rounds_of(2));
+  EXPECT_TRUE(lone.gossip.on_message(2, lone.frame_of(other, MessageType::kGossipReply)));
+  EXPECT_THAT(lone.known_sessions(), ElementsAre(100, 101, 102));
+  EXPECT_TRUE(lone.sent_nothing()) << "an answer is not answered";
+}
+
+TEST_F(GossipAlone, MarksThatDifferFollow) {
+  lone.marks.merge(2, lone.mark_of(1, 1));
+  Said said = lone.says(lone.rounds_of(1));
+  EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(said)));
+  EXPECT_THAT(types_of(lone.sent(1)), ElementsAre(MessageType::kGossipReply)) << "they are equal";
+  ++said.marks_digest;
+  EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(said)));
+  const std::vector<Frame> frames = lone.sent(1);
+  ASSERT_THAT(types_of(frames), ElementsAre(MessageType::kGossipReply, MessageType::kFlushMark));
+  FlushMarks theirs;
+  EXPECT_TRUE(theirs.merge_encoded(frames[1].payload));
+  EXPECT_EQ(theirs.digest(), lone.marks.digest());
+  EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(said, MessageType::kGossipReply)));
+  EXPECT_THAT(types_of(lone.sent(1)), ElementsAre(MessageType::kFlushMark)) << "both ways";
+}
+
+TEST_F(GossipAlone, WhoHasNoMarksSendsNone) {
+  Said said = lone.says(lone.rounds_of(1));
+  ++said.marks_digest;
+  EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(said)));
+  EXPECT_THAT(types_of(lone.sent(1)), ElementsAre(MessageType::kGossipReply));
+}
+
+// Who was further has forgotten the mark: it must not be told of it again.
+TEST_F(GossipAlone, MarksBelowTheOthersFrontierAreForgottenFirst) {
+  Said said = lone.says(lone.rounds_of(1));
+  lone.marks.merge(2, lone.mark_of(1, 1));
+  said.reached = Hlc::from_ms(LoneCore::kWallMs + 2);
+  EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(said, MessageType::kGossipReply)));
+  EXPECT_TRUE(lone.sent_nothing());
+  EXPECT_EQ(lone.marks.digest(), said.marks_digest);
+}
+
+TEST_F(GossipAlone, MalformedOnesAreNeitherKeptNorAnswered) {
+  Said said = lone.says(lone.rounds_of(1));
+  lone.marks.merge(2, lone.mark_of(1, 1));
+  said.reached = Hlc::from_ms(LoneCore::kWallMs + 2);
+  const Frame whole = lone.frame_of(said);
+  constexpr size_t kNoRounds = 16;  // a node that knows nobody
+  for (size_t bytes = 0; bytes < whole.payload.size(); ++bytes) {
+    if (bytes == kNoRounds) continue;
+    EXPECT_FALSE(lone.gossip.on_message(1, cut_to(whole, bytes))) << bytes;
+  }
+  EXPECT_TRUE(lone.sent_nothing());
+  EXPECT_THAT(lone.known_sessions(), ElementsAre(100, 0, 0));
+  EXPECT_NE(lone.marks.digest(), said.marks_digest) << "the mark is kept";
+}
+
+TEST_F(GossipAlone, OneLinkedMemberIsToldEachInterval) {
+  for (const MemberIndex peer : {MemberIndex{1}, MemberIndex{2}}) lone.link(peer);
+  lone.gossip.on_time(lone.now);
+  EXPECT_EQ(lone.gossip.next_deadline_us(), lone.now.steady_us + kIntervalUs);
+  size_t told[3] = {};
+  for (int interval = 0; interval < 40; ++interval) {
+    lone.pass_us(kIntervalUs - 1);
+    lone.gossip.on_time(lone.now);
+    EXPECT_TRUE(lone.sent_nothing()) << "before it is due";
+    lone.pass_us(1);
+    lone.gossip.on_time(lone.now);
+    EXPECT_EQ(lone.gossip.next_deadline_us(), lone.now.steady_us + kIntervalUs);
+    const size_t first = lone.sent(1).size(), second = lone.sent(2).size();
+    EXPECT_EQ(first + second, 1u);
+    told[1] += first;
+    told[2] += second;
+  }
+  EXPECT_GT(told[1], 5u);
+  EXPECT_GT(told[2], 5u);
+}
+
+TEST_F(GossipAlone, WhoIsNotLinkedIsNotTold) {
+  lone.gossip.on_time(lone.now);
+  for (int interval = 0; interval < 10; ++interval) {
+    lone.pass_us(kIntervalUs);
+    lone.gossip.on_time(lone.now);
+    EXPECT_TRUE(lone.sent_nothing());
+    EXPECT_EQ(lone.gossip.next_deadline_us(), lone.now.steady_us + kIntervalUs);
+  }
+  lone.link(2);
+  for (int interval = 0; interval < 10; ++interval) {
+    lone.pass_us(kIntervalUs);
+    lone.gossip.on_time(lone.now);
+    EXPECT_THAT(lone.sent(1), IsEmpty());
+    EXPECT_THAT(types_of(lone.sent(2)), ElementsAre(MessageType::kGossip));
+  }
+}
+
+// The other one of two members agrees to whatever this node reports.
+TEST(GossipOfAFew, AFrontierThatRoseSetsTheReaperToWork) {
+  LoneGossip lone({.members = 2, .has_frontier = true, .options = gossiping()});
+  lone.put("gone", lone.tombstone_of(1, 1));
+  lone.put("stays", lone.object_of(1, 1, "v"));
+  FrontierRounds peer = lone.rounds_of(1);
+  EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(lone.says(peer))));
+  lone.link(1);
+  int intervals = 0;
+  for (; lone.holds("gone") && intervals < 20; ++intervals) {
+    lone.pass_us(kIntervalUs);
+    for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+      for (uint32_t partition = 0; partition < LoneCore::kPartitions; ++partition) {
+        lone.frontier->on_clean_exchange(
+            keyspace, partition,
+            {lone.id_of(1), 100, 101, lone.clock.tick(lone.now.wall_ms), Hlc{1}});
+      }
+    }
+    lone.sent(1);
+    lone.gossip.on_time(lone.now);
+    const std::vector<Frame> frames = lone.sent(1);
+    if (frames.empty()) continue;
+    const Said said = LoneGossip::said_by(frames[0]);
+    ByteReader own(said.rounds);  // node, session, sequence, round, hash
+    for (int skipped = 0; skipped < 3; ++skipped) own.u64();
+    const uint64_t round = own.u64(), hash = own.u64();
+    peer.merge_encoded(said.rounds);
+    if (peer.round() < round) peer.report(hash, lone.clock.reading(lone.now.wall_ms));
+    EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(lone.says(peer))));
+  }
+  EXPECT_FALSE(lone.holds("gone"));
+  EXPECT_GT(intervals, 1) << "not before both have reported";
+  EXPECT_TRUE(lone.holds("stays"));
+  EXPECT_GT(lone.frontier->reached(), Hlc::from_ms(LoneCore::kWallMs + 1));
 }
 
 }  // namespace
