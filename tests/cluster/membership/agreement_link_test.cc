@@ -256,17 +256,5 @@ TEST(AgreementLinkCopies, ThatAreTheLastEndAFormerPlacement) {
   EXPECT_FALSE(lone.former.any());
 }
 
-TEST(AgreementLinkAlone, OneCoordinatorOfANodeLooks) {
-  CoordinatorOptions other_reactor;
-  other_reactor.replays_hints = false;
-  LoneLink lone({.options = other_reactor, .kept = {{}}});
-  lone.link(1);
-  lone.turn();
-  EXPECT_TRUE(lone.sent_nothing());
-  EXPECT_EQ(lone.agreements.next_deadline_us(), 0u);
-  lone.agreements.on_link(1, true, lone.now);
-  EXPECT_THAT(types_of(lone.sent(1)), ElementsAre(MessageType::kTelling)) << "all have links";
-}
-
 }  // namespace
 }  // namespace kvorum::cluster::fixtures

@@ -153,12 +153,10 @@ TEST_F(GossipAlone, ALinkThatComesUpIsToldAtOnce) {
 }
 
 TEST(GossipOfAFew, ThoseWhoDoNotSpeak) {
-  CoordinatorOptions without = gossiping(), other_reactor = gossiping();
+  CoordinatorOptions without = gossiping();
   without.gossip_ms = 0;
-  other_reactor.replays_hints = false;
   for (const LoneShape& silent :
        {LoneShape{.has_frontier = true, .options = without},
-        LoneShape{.has_frontier = true, .options = other_reactor},
         LoneShape{.members = 1, .has_frontier = true, .options = gossiping()},
         LoneShape{.options = gossiping()}, LoneShape{.is_member = false, .options = gossiping()}}) {
     LoneGossip lone(silent);
@@ -172,9 +170,7 @@ TEST(GossipOfAFew, ThoseWhoDoNotSpeak) {
 }
 
 TEST(GossipOfAFew, AllAnswerWhoeverSpeaks) {
-  CoordinatorOptions other_reactor = gossiping();
-  other_reactor.replays_hints = false;
-  LoneGossip lone({.has_frontier = true, .options = other_reactor});
+  LoneGossip lone({.has_frontier = true, .options = gossiping()});
   EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(lone.says(lone.rounds_of(1)))));
   EXPECT_THAT(types_of(lone.sent(1)), ElementsAre(MessageType::kGossipReply));
   LoneGossip without({.options = gossiping()});

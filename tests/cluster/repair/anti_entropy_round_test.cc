@@ -81,11 +81,10 @@ TEST_F(AntiEntropyRound, IsNotBegunWithWhoStops) {
 }
 
 TEST(AntiEntropyOff, ThoseWhoDoNotExchange) {
-  CoordinatorOptions other_reactor, without;
-  other_reactor.replays_hints = false;
+  CoordinatorOptions without;
   without.anti_entropy_ms = 0;
-  for (const LoneShape& idle : {LoneShape{.options = other_reactor}, LoneShape{.options = without},
-                                LoneShape{.members = 1}, LoneShape{.is_member = false}}) {
+  for (const LoneShape& idle :
+       {LoneShape{.options = without}, LoneShape{.members = 1}, LoneShape{.is_member = false}}) {
     LoneAsker lone(idle);
     if (lone.view->members.size() > 1) lone.link_up();
     lone.turn(100'000'000);

@@ -94,16 +94,26 @@ struct LoneAsker : LoneCore {
   }
   // The repair of a key ended: what asks is the first frame of it.
   void end_key(const Frame& frame, bool ok) {
-    const SlotId exchange = core.operations.find(frame.head.operation)->tag;
-    core.release(frame.head.operation);
-    machine.on_key_repaired(exchange, ok, now);
+    if (frame.head.type == MessageType::kReplicaRead) return end_pull(frame, ok);
+    ReplicaWriteReply reply;
+    if (!ok) reply.verdict = ReplicaVerdict::kRefused;
+    keys.on_write_reply(frame.head.operation, {kPeer, reply}, now);
+  }
+  // The peer has what this node has, by now.
+  void end_pull(const Frame& frame, bool ok) {
+    ReplicaRead question;
+    ASSERT_TRUE(parse_replica_read(frame, &question));
+    EncodedObject bytes;
+    core.read_own(question.key, [&](Record& record) { encode_object(record.object, bytes); });
+    ReplicaReadReply reply;
+    if (!ok) reply.verdict = ReplicaVerdict::kRefused;
+    reply.full = true;
+    reply.object = bytes.head;
+    keys.on_read_reply(frame.head.operation, {kPeer, reply}, now);
   }
 
   // The same as the peer's own yes to a push, so that the machine of keys knows how long it was.
-  void acknowledge(const Frame& push) {
-    const SlotId id = push.head.operation;
-    keys.on_write_reply(id, *core.operations.find(id), {}, now);
-  }
+  void acknowledge(const Frame& push) { end_key(push, true); }
 
   // ---- the way to where something begins
   Frame open_round(MemberIndex peer = kPeer) {

@@ -78,12 +78,10 @@ struct TreeKeeperTest : ::testing::Test {
 };
 
 TEST_F(TreeKeeperTest, ThoseWhoKeepNone) {
-  CoordinatorOptions other_reactor, without_exchanges;
-  other_reactor.replays_hints = false;
+  CoordinatorOptions without_exchanges;
   without_exchanges.anti_entropy_ms = 0;
-  for (const LoneShape& idle :
-       {LoneShape{.options = other_reactor}, LoneShape{.options = without_exchanges},
-        LoneShape{.members = 1}, LoneShape{.is_member = false}}) {
+  for (const LoneShape& idle : {LoneShape{.options = without_exchanges}, LoneShape{.members = 1},
+                                LoneShape{.is_member = false}}) {
     LoneKeeper lone(idle);
     lone.put_many(kPartition, 40);
     lone.keeper.on_time(lone.now);

@@ -79,7 +79,7 @@ struct LoneReplica : LoneCore {
     if (ok) {
       ASSERT_TRUE(table.load(load.ref()).ok());
     }
-    service.on_loaded(load.operation, *core.operations.find(load.operation), ok, now);
+    service.on_loaded(load.operation, ok, now);
   }
   // Tells the service; the operations of this node that waited, too.
   std::vector<SlotId> commit_to(std::deque<AwaitedCommit>& waiting, engine::Ticket ticket,

@@ -84,12 +84,17 @@ TEST_F(ReplicaOverStore, AfterAFailureAllThatWaitAreRefused) {
   EXPECT_TRUE(reply.second);
 }
 
+AwaitedCommit own_vote(engine::Ticket ticket, SlotId operation) {
+  AwaitedCommit vote;
+  vote.ticket = ticket;
+  vote.operation = operation;
+  return vote;
+}
+
 TEST_F(ReplicaOverStore, VotesOfThisNodeGoToTheirOperationsInTheirTurn) {
-  replica.core.awaited_commits.push_back(
-      {.ticket = 1, .operation = 71, .reply = {}, .vector_bytes = {}});
+  replica.core.awaited_commits.push_back(own_vote(1, 71));
   send_write("a", 1);
-  replica.core.awaited_commits.push_back(
-      {.ticket = 99, .operation = 72, .reply = {}, .vector_bytes = {}});
+  replica.core.awaited_commits.push_back(own_vote(99, 72));
   commit(98);
   EXPECT_THAT(own_votes, ElementsAre(71));
   EXPECT_THAT(answered(ReplicaVerdict::kOk), ElementsAre(1));
@@ -100,11 +105,9 @@ TEST_F(ReplicaOverStore, VotesOfThisNodeGoToTheirOperationsInTheirTurn) {
 
 // Whoever is told of its vote may begin something that waits, too.
 TEST_F(ReplicaOverStore, WhatBeginsToWaitWithinIsNotAnsweredByTheSameFailure) {
-  replica.core.awaited_commits.push_back(
-      {.ticket = 1, .operation = 71, .reply = {}, .vector_bytes = {}});
+  replica.core.awaited_commits.push_back(own_vote(1, 71));
   replica.service.on_committed(replica.core.awaited_commits, {0, false}, [&](SlotId) {
-    replica.core.awaited_commits.push_back(
-        {.ticket = 5, .operation = 72, .reply = {}, .vector_bytes = {}});
+    replica.core.awaited_commits.push_back(own_vote(5, 72));
   });
   ASSERT_EQ(replica.core.awaited_commits.size(), 1u);
   EXPECT_EQ(replica.core.awaited_commits[0].operation, 72u);
