@@ -8,6 +8,10 @@ bool AgreementLink::active() const {
          core_.view->members.size() > 1;
 }
 
+bool AgreementLink::is_caught_up() const {
+  return core_.parts.whole == nullptr || core_.parts.whole->missing() == 0;
+}
+
 void AgreementLink::tell(LinkIndex to, MessageType type) {
   FrameWriter frame(core_.outbox.frames(to), {type, 0, 0, 0});
   encode_telling(core_.parts.agreement->own_telling(), frame.out());
@@ -39,7 +43,7 @@ void AgreementLink::on_time(Now now) {
   Agreement& agreement = *core_.parts.agreement;
   agreement.look(now);
   const bool in_force = agreement.in_force();
-  const bool caught_up = core_.parts.whole == nullptr || core_.parts.whole->missing() == 0;
+  const bool caught_up = is_caught_up();
   if (in_force == told_in_force_ && caught_up == told_caught_up_) return;
   told_in_force_ = in_force;
   told_caught_up_ = caught_up;
@@ -51,7 +55,7 @@ void AgreementLink::on_time(Now now) {
 uint64_t AgreementLink::next_deadline_us() const {
   if (!active()) return 0;
   const bool settled = told_in_force_ && told_caught_up_ && !core_.parts.is_moving() &&
-                       core_.parts.agreement->in_force() && core_.parts.whole->missing() == 0;
+                       core_.parts.agreement->in_force() && is_caught_up();
   return settled ? 0 : std::max<uint64_t>(due_us_, 1);
 }
 

@@ -35,6 +35,7 @@ class AgreementLink {
   static constexpr uint64_t kLookUs = 200'000;
 
   bool active() const;
+  bool is_caught_up() const;
   void tell(LinkIndex to, MessageType type);
 
   Core& core_;

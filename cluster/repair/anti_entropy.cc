@@ -52,11 +52,21 @@ void AntiEntropy::on_link(MemberIndex peer, bool up, Now now) {
   round.due_us = 0;
   round.state = Round::State::kIdle;
   round.differing.clear();
+  end_ranges_of(peer);
   const std::vector<SlotId> broken = round.exchanges;
   for (const SlotId id : broken) {
     fail(*exchanges_.find(id));
     advance(id, now);
   }
+}
+
+// Whoever was asked about them answers no more. Those that the store reads end when it has.
+void AntiEntropy::end_ranges_of(MemberIndex peer) {
+  std::vector<SlotId> ids;
+  ranges_.for_each([&](SlotId id, const Range& range) {
+    if (!range.reading && exchanges_.find(range.exchange)->peer == peer) ids.push_back(id);
+  });
+  for (const SlotId id : ids) end_range(id);
 }
 
 // What is in flight for it may still be answered; nothing new is begun.
@@ -79,9 +89,9 @@ bool AntiEntropy::on_message(MemberIndex from, const Frame& frame, Now now) {
     case MessageType::kTreeNodesReply:
       return on_nodes(from, frame, now);
     case MessageType::kRangeDifferences:
-      return on_differences(frame, now);
+      return on_differences(from, frame, now);
     case MessageType::kExchangeDoneReply:
-      return on_done(frame, now);
+      return on_done(from, frame, now);
     default:
       return false;
   }
@@ -166,7 +176,10 @@ uint64_t AntiEntropy::next_deadline_us() const {
 
 void AntiEntropy::repair(const RepairWish& wish, Now now) {
   if (!enabled()) return;
-  if (!progress().active) {
+  const bool under_way = std::any_of(rounds_.begin(), rounds_.end(), [](const Round& round) {
+    return round.next_wish || (round.state != Round::State::kIdle && round.wish);
+  });
+  if (!under_way) {
     began_us_ = now.steady_us;
     partitions_done_ = 0;
     keys_before_ = core_.counters.keys_pulled + core_.counters.keys_pushed;

@@ -76,7 +76,7 @@ class AntiEntropy final : public KeyRepairSink, public DamageSink {
     bool clean = true;
     std::optional<RepairWish> wish, next_wish;
     ExchangeParty own, peer;
-    size_t roots_open = 0;
+    KeyspaceMask roots_open = 0;  // whose roots are awaited
     // What was compared in each keyspace: what is held may change before the answer comes.
     std::array<std::vector<uint32_t>, kKeyspacesMax> compared;
     std::deque<Differing> differing;
@@ -123,6 +123,7 @@ class AntiEntropy final : public KeyRepairSink, public DamageSink {
   bool may_begin(size_t bytes, Now now);
   size_t keys_in_flight_max() const;
   void fail(Exchange& exchange);
+  void end_ranges_of(MemberIndex peer);
   void look_for_silence(Now now);
   void spend_budget(Now now);
 
@@ -152,7 +153,7 @@ class AntiEntropy final : public KeyRepairSink, public DamageSink {
   void add_stretches(Exchange& exchange);
   bool on_nodes(MemberIndex from, const Frame& frame, Now now);
   void compare_nodes(Exchange& exchange, const TreeNodesReply& reply);
-  bool on_done(const Frame& frame, Now now);
+  bool on_done(MemberIndex from, const Frame& frame, Now now);
   void end_exchange(SlotId id, Now now);
   bool only_keys_left(const Exchange& exchange) const;
 
@@ -160,7 +161,7 @@ class AntiEntropy final : public KeyRepairSink, public DamageSink {
   void begin_ranges(SlotId id, Exchange& exchange, Now now);
   void begin_range(SlotId exchange_id, const Stretch& stretch, Now now);
   void ask_range(SlotId id, Range& range, Now now);
-  bool on_differences(const Frame& frame, Now now);
+  bool on_differences(MemberIndex from, const Frame& frame, Now now);
   bool plan_keys(Exchange& exchange, const Range& range, const RangeDifferences& found);
   void plan_key(Exchange& exchange, const RangeObject* own, const ScanItem* theirs);
   void begin_keys(SlotId id, Exchange& exchange, Now now);

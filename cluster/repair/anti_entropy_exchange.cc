@@ -152,12 +152,12 @@ void AntiEntropy::add_stretches(Exchange& exchange) {
   exchange.children.clear();
 }
 
-bool AntiEntropy::on_done(const Frame& frame, Now now) {
+bool AntiEntropy::on_done(MemberIndex from, const Frame& frame, Now now) {
   bool refused = false;
   if (!parse_exchange_done_reply(frame, &refused)) return false;
   const SlotId id = frame.head.operation;
   Exchange* exchange = exchanges_.find(id);
-  if (exchange == nullptr || !exchange->done_sent) return true;
+  if (exchange == nullptr || exchange->peer != from || !exchange->done_sent) return true;
   if (refused) {
     fail(*exchange);
   } else {

@@ -109,7 +109,7 @@ void AntiEntropy::ask_range(SlotId id, Range& range, Now now) {
   ask(exchange.peer, [&](std::string& batch) { put_range_digests(batch, head, message); });
 }
 
-bool AntiEntropy::on_differences(const Frame& frame, Now now) {
+bool AntiEntropy::on_differences(MemberIndex from, const Frame& frame, Now now) {
   RangeDifferences found;
   if (!parse_range_differences(frame, &found)) return false;
   const SlotId id = frame.head.operation;
@@ -117,8 +117,12 @@ bool AntiEntropy::on_differences(const Frame& frame, Now now) {
   if (range == nullptr || range->reading) return true;
   const SlotId exchange_id = range->exchange;
   Exchange& exchange = *exchanges_.find(exchange_id);
-  const bool forward = found.end == 0 || found.end > range->stretch.from;
-  if (found.refused || !forward || !plan_keys(exchange, *range, found)) {
+  if (exchange.peer != from) return true;
+  const uint64_t end = range->stretch.end;
+  if (found.end == end) found.end = 0;  // all of it was looked at
+  const bool within = found.end > range->stretch.from && (end == 0 || found.end < end);
+  const bool sensible = found.end == 0 || within;
+  if (found.refused || !sensible || !plan_keys(exchange, *range, found)) {
     fail(exchange);
   } else if (found.end != 0 && !exchange.failed) {
     exchange.stretches.push_front({found.end, range->stretch.end});

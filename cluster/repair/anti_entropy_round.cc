@@ -13,6 +13,10 @@ constexpr uint64_t kAfterFailureUs = 1'000'000;
 constexpr uint64_t kNotWholeUs = 300'000;
 constexpr uint64_t kWholenessUs = 100'000;
 
+constexpr KeyspaceMask mask_of(uint8_t keyspace) {
+  return static_cast<KeyspaceMask>(KeyspaceMask{1} << keyspace);
+}
+
 }  // namespace
 
 void AntiEntropy::begin_round(MemberIndex peer, Now now) {
@@ -112,7 +116,7 @@ void AntiEntropy::ask_roots(MemberIndex peer, uint8_t keyspace) {
     const uint64_t root = core_.parts.table->digest(keyspace, partition);
     if (root != 0 || message.names_all) message.roots.emplace_back(partition, root);
   }
-  ++round.roots_open;
+  round.roots_open = static_cast<KeyspaceMask>(round.roots_open | mask_of(keyspace));
   const FrameHead head{MessageType::kPartitionRoots, keyspace, 0, round.number};
   ask(peer, [&](std::string& batch) { put_partition_roots(batch, head, message); });
 }
@@ -124,6 +128,9 @@ bool AntiEntropy::on_roots(MemberIndex from, const Frame& frame, Now now) {
   Round& round = rounds_[from];
   if (round.state != Round::State::kRoots || round.number != frame.head.operation) return true;
   const uint8_t keyspace = frame.head.keyspace;
+  const bool asked = keyspace < kKeyspacesMax && (round.roots_open & mask_of(keyspace)) != 0;
+  if (!asked) return true;
+  round.roots_open = static_cast<KeyspaceMask>(round.roots_open & ~mask_of(keyspace));
   round.peer.clock = reply.peer.clock;
   if (reply.peer.session != round.peer.session) round.clean = false;
   std::vector<uint32_t> equal;
@@ -137,7 +144,7 @@ bool AntiEntropy::on_roots(MemberIndex from, const Frame& frame, Now now) {
     }
   }
   if (round.clean) note_clean(keyspace, equal, round.own, round.peer);
-  if (--round.roots_open > 0) return true;
+  if (round.roots_open != 0) return true;
   round.state = Round::State::kExchanging;
   advance_round(from, now);
   return true;

@@ -41,15 +41,15 @@ bool ReplicaService::on_read(LinkIndex from, const Frame& frame, Now now) {
   ReplicaRead message;
   if (!parse_replica_read(frame, &message)) return false;
   if (message.claimant != 0 && !claim(from, frame, message, now)) return true;
+  ++core_.counters.replica_reads;
+  // Exchanges want whole objects; clients' reads mostly the digest.
+  if (!message.full) core_.latency.count_served();
   return serve_read(from, frame, message, now);
 }
 
 // The claim comes before the reading, so that whatever is read is all there is.
 bool ReplicaService::serve_read(LinkIndex from, const Frame& frame, const ReplicaRead& message,
                                 Now now) {
-  ++core_.counters.replica_reads;
-  // Exchanges want whole objects; clients' reads mostly the digest.
-  if (!message.full) core_.latency.count_served();
   if (message.hinted) {
     read_hinted(from, frame.head.operation, message);
     return true;
@@ -173,13 +173,18 @@ bool ReplicaService::merge_in(Record& record, const ReplicaWrite& message, Objec
 
 bool ReplicaService::on_write(LinkIndex from, const Frame& frame, Now now) {
   ReplicaWrite message;
-  Object incoming;
-  if (!parse_replica_write(frame, &message) ||
-      !decode_object(message.object, incoming, frame.owner)) {
-    return false;
-  }
+  if (!parse_replica_write(frame, &message)) return false;
+  if (!serve_write(from, frame, message, now)) return false;
   ++core_.counters.replica_writes;
   if (!message.repair) core_.latency.count_served();
+  return true;
+}
+
+// False where its object is ill-formed.
+bool ReplicaService::serve_write(LinkIndex from, const Frame& frame, const ReplicaWrite& message,
+                                 Now now) {
+  Object incoming;
+  if (!decode_object(message.object, incoming, frame.owner)) return false;
   core_.observe(incoming, now);
   if (message.hint_for != 0 && message.hint_for != core_.self_id()) {
     write_hinted(from, frame.head.operation, message, incoming);
@@ -293,7 +298,8 @@ void ReplicaService::on_loaded(SlotId id, bool ok, Now now) {
     // Its claim was taken when it came.
     if (parse_replica_read(frame, &message)) serve_read(from, frame, message, now);
   } else {
-    on_write(from, frame, now);
+    ReplicaWrite message;
+    if (parse_replica_write(frame, &message)) serve_write(from, frame, message, now);
   }
 }
 

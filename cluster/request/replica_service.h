@@ -51,6 +51,7 @@ class ReplicaService final : public Machine {
     SharedView payload_body;
   };
   bool serve_read(LinkIndex from, const Frame& frame, const ReplicaRead& message, Now now);
+  bool serve_write(LinkIndex from, const Frame& frame, const ReplicaWrite& message, Now now);
   bool claim(LinkIndex from, const Frame& frame, const ReplicaRead& message, Now now);
   void end_claim(const Refused& claim, Position position, NodeId claimant);
   bool claimed_by_other(const KeyRef& key, const Object& incoming, Now now) const;

@@ -183,7 +183,7 @@ class ReplicaOfStoredObjects : public ::testing::Test {
     replica = std::make_unique<LoneReplica>(LoneShape{.store = &store, .memory_bytes_max = 1});
   }
   void expect_nothing_left() {
-    EXPECT_EQ(replica->core.operations.used(), 0u);
+    EXPECT_EQ(replica->service.open(), 0u);
     EXPECT_EQ(replica->core.held_bytes, 0u);
     EXPECT_TRUE(replica->sent_nothing());
   }
@@ -274,6 +274,16 @@ TEST_F(ReplicaOfStoredObjects, AClaimEndsWhenItsWriteIsDoneNotWhenItCame) {
   EXPECT_EQ(replica->holder(), 1);
   replica->end_load(true);
   EXPECT_EQ(replica->holder(), kNoMember);
+}
+
+TEST_F(ReplicaOfStoredObjects, WhatWaitsForItsObjectIsCountedOnce) {
+  EXPECT_TRUE(
+      replica->service.on_read(1, replica->read_frame({.key = replica->ref("k")}), replica->now));
+  EXPECT_EQ(replica->service.open(), 1u);
+  replica->end_load(true);
+  EXPECT_EQ(replica->core.counters.replica_reads, 1u);
+  EXPECT_EQ(replica->core.latency.served(), 1u);
+  EXPECT_EQ(replica->service.open(), 0u);
 }
 
 }  // namespace
