@@ -49,8 +49,6 @@ bool decode_telling(std::string_view bytes, Telling* telling) {
 Agreement::Agreement(AgreementParts parts)
     : parts_(std::move(parts)),
       own_(configuration_of(*parts_.view)),
-      refused_by_(parts_.view->members.size()),
-      same_(parts_.view->members.size()),
       peers_(parts_.view->members.size()),
       kept_(parts_.kept),
       standing_(own_) {

@@ -11,6 +11,7 @@
 // Shared by the machines of a node (NodeParts); any thread. A request costs one load.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -115,8 +116,9 @@ class Agreement {
   const Configuration own_;
   std::function<void()> listener_;
   std::atomic<KeyspaceMask> refused_{0};
-  std::vector<std::atomic<KeyspaceMask>> refused_by_;  // by member
-  std::vector<std::atomic<bool>> same_;
+  // By member. Read without the lock, so they never move.
+  std::array<std::atomic<KeyspaceMask>, kMembersMax> refused_by_{};
+  std::array<std::atomic<bool>, kMembersMax> same_{};
   std::atomic<uint64_t> agreed_at_{0};
   std::atomic<bool> in_force_{false};
   mutable std::mutex mutex_;  // of what follows

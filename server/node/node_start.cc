@@ -213,7 +213,7 @@ void Node::Impl::start_reactors(Node& node) {
   parts.in_flight = &in_flight;
   parts.large_pace = &large_pace;
   parts.reactors = reactor_count;
-  board = std::make_unique<LinkBoard>(view->members.size(), reactor_count);
+  board = std::make_unique<LinkBoard>(reactor_count);
   board->on_greeted = [this](cluster::MemberIndex member) {
     for (const auto& reactor : reactors) reactor->on_greeted(member);
   };

@@ -5,9 +5,9 @@
 // reactor threads, on_greeted is set before they start.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
-#include <vector>
 
 #include "cluster/ring/member.h"
 
@@ -15,7 +15,7 @@ namespace kvorum::server {
 
 class LinkBoard {
  public:
-  LinkBoard(size_t members, uint32_t reactors) : links_(members), reactors_(reactors) {}
+  explicit LinkBoard(uint32_t reactors) : reactors_(reactors) {}
 
   // Of one reactor's dialed link.
   void note_link(cluster::MemberIndex member, bool up) {
@@ -28,7 +28,7 @@ class LinkBoard {
   std::function<void(cluster::MemberIndex member)> on_greeted;
 
  private:
-  std::vector<std::atomic<int64_t>> links_;
+  std::array<std::atomic<int64_t>, cluster::kMembersMax> links_{};  // by member
   const uint32_t reactors_;
 };
 

@@ -21,10 +21,21 @@ PeerLinks::PeerLinks(const PeerLinksParts& parts) : parts_(parts), rng_(parts.rn
 PeerLinks::~PeerLinks() = default;
 
 void PeerLinks::start() {
-  const cluster::ClusterView& view = *parts_.view;
   started_ = true;
+  dial_new();
+}
+
+void PeerLinks::publish(const cluster::ClusterView& view) {
+  KVORUM_CHECK(view.follows(*parts_.view));
+  parts_.view = &view;
+  if (started_) dial_new();
+}
+
+void PeerLinks::dial_new() {
+  const cluster::ClusterView& view = *parts_.view;
+  const size_t known = dialed_.size();
   dialed_.resize(view.members.size());
-  for (size_t i = 0; i < dialed_.size(); ++i) {
+  for (size_t i = known; i < dialed_.size(); ++i) {
     if (i == view.self) continue;
     ++unjoined_;
     dialed_[i] = std::make_unique<DialedPeer>(*this, static_cast<MemberIndex>(i));

@@ -65,6 +65,8 @@ class PeerLinks {
 
   // Dials every other member, and again whenever a link breaks.
   void start();
+  // A later view, which outlives this: who joined is dialed.
+  void publish(const cluster::ClusterView& view);
   void adopt(TcpSocket socket);
   // Sends the frames of a turn: one send per link. Those to a link that is down are dropped: the
   // coordinator was told.
@@ -116,6 +118,7 @@ class PeerLinks {
   void doubt(cluster::MemberIndex member);
 
  private:
+  void dial_new();
   void deliver_large(cluster::Outbox& outbox);
   AcceptedLink* accepted_at(cluster::LinkIndex index);
   DialedPeer* dialed_at(cluster::LinkIndex index);

@@ -7,7 +7,7 @@ namespace kvorum::server {
 namespace {
 
 TEST(LinkBoard, APeerIsLinkedWhenAllReactorsHaveALinkToIt) {
-  LinkBoard board(3, 2);
+  LinkBoard board(2);
   EXPECT_FALSE(board.all_linked(1));
   board.note_link(1, true);
   EXPECT_FALSE(board.all_linked(1));
