@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
 
 #include "server/config/config.h"
 #include "server/config/config_values.h"
@@ -13,32 +13,39 @@ using cluster::KeyspacePolicy;
 using cluster::ReadsWhenShort;
 using cluster::WritesWhenShort;
 
-// Double quotes, in which YAML takes everything escaped as in C.
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char letter : text) {
-    const auto byte = static_cast<unsigned char>(letter);
-    if (letter == '"' || letter == '\\') {
-      out += '\\';
-      out += letter;
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += letter;
-    }
-  }
-  return out + '"';
+// Text of people, as against words of ours: it stands in quotes, so that it stays text. What is not
+// UTF-8 cannot stand in YAML, and shows as U+FFFD.
+struct Quoted {
+  std::string text;
+};
+
+YAML::Emitter& operator<<(YAML::Emitter& out, const Quoted& quoted) {
+  return out << YAML::DoubleQuoted << quoted.text;
 }
 
 // How many there are is no secret.
-std::string masked(const std::vector<std::string>& secrets) {
-  if (secrets.empty()) return "\"\"";
-  std::string text = "\"********\"";
-  for (size_t i = 1; i < secrets.size(); ++i) text += ", \"********\"";
-  return secrets.size() == 1 ? text : "[" + text + "]";
+struct Masked {
+  const std::vector<std::string>& secrets;
+};
+
+YAML::Emitter& operator<<(YAML::Emitter& out, const Masked& masked) {
+  const std::string mask(masked.secrets.empty() ? "" : "********");
+  if (masked.secrets.size() <= 1) return out << Quoted{mask};
+  out << YAML::Flow << YAML::BeginSeq;
+  for (size_t i = 0; i < masked.secrets.size(); ++i) out << Quoted{mask};
+  return out << YAML::EndSeq;
 }
 
-std::string_view text_of(EngineType type) {
+template <class Value>
+void add(YAML::Emitter& out, const char* key, const Value& value) {
+  out << YAML::Key << key << YAML::Value << value;
+}
+
+void add_if_given(YAML::Emitter& out, const char* key, const std::string& text) {
+  if (!text.empty()) add(out, key, Quoted{text});
+}
+
+const char* text_of(EngineType type) {
   switch (type) {
     case EngineType::kLevelDb:
       return "leveldb";
@@ -48,7 +55,7 @@ std::string_view text_of(EngineType type) {
   return "";
 }
 
-std::string_view text_of(Eviction eviction) {
+const char* text_of(Eviction eviction) {
   switch (eviction) {
     case Eviction::kNone:
       return "none";
@@ -58,7 +65,7 @@ std::string_view text_of(Eviction eviction) {
   return "";
 }
 
-std::string_view text_of(LogLevel level) {
+const char* text_of(LogLevel level) {
   switch (level) {
     case LogLevel::kTrace:
       return "trace";
@@ -74,66 +81,131 @@ std::string_view text_of(LogLevel level) {
   return "";
 }
 
-std::string policy_text(const KeyspacePolicy& policy) {
-  return fmt::format(
-      "n: {}, r: {}, w: {}, conflicts: {}, sloppy: {}, writes_when_short: {}, reads_when_short: {}",
-      policy.n, policy.r, policy.w,
-      policy.conflicts == ConflictPolicy::kSiblings ? "siblings" : "lww", policy.sloppy,
-      policy.writes_when_short == WritesWhenShort::kHint ? "hint" : "reject",
-      policy.reads_when_short == ReadsWhenShort::kFail ? "fail" : "serve");
+void add_policy(YAML::Emitter& out, const KeyspacePolicy& policy) {
+  add(out, "n", unsigned{policy.n});
+  add(out, "r", unsigned{policy.r});
+  add(out, "w", unsigned{policy.w});
+  add(out, "conflicts", policy.conflicts == ConflictPolicy::kSiblings ? "siblings" : "lww");
+  add(out, "sloppy", policy.sloppy);
+  add(out, "writes_when_short",
+      policy.writes_when_short == WritesWhenShort::kHint ? "hint" : "reject");
+  add(out, "reads_when_short", policy.reads_when_short == ReadsWhenShort::kFail ? "fail" : "serve");
 }
 
-std::string member_text(const FounderConfig& founder) {
+void add_member(YAML::Emitter& out, const FounderConfig& founder) {
   const cluster::Member& member = founder.member;
-  std::string text =
-      fmt::format("name: {}, peer: {}", quoted(member.name), quoted(member.peer.to_text()));
-  const auto add = [&](std::string_view key, const std::string& value) {
-    if (!value.empty()) text += fmt::format(", {}: {}", key, quoted(value));
-  };
-  add("redis", member.redis.to_text());
-  add("memcached", member.memcached.to_text());
-  add("admin", member.admin.to_text());
-  add("data", founder.data_directory);
-  text += fmt::format(", weight: {}", member.weight);
-  add("rack", member.rack);
-  add("zone", member.zone);
-  return text;
+  out << YAML::Flow << YAML::BeginMap;
+  add(out, "name", Quoted{member.name});
+  add(out, "peer", Quoted{member.peer.to_text()});
+  add_if_given(out, "redis", member.redis.to_text());
+  add_if_given(out, "memcached", member.memcached.to_text());
+  add_if_given(out, "admin", member.admin.to_text());
+  add_if_given(out, "data", founder.data_directory);
+  add(out, "weight", member.weight);
+  add_if_given(out, "rack", member.rack);
+  add_if_given(out, "zone", member.zone);
+  out << YAML::EndMap;
 }
 
 // Nothing while the name must still be chosen: addresses and data directory depend on it.
-std::string node_text(const Config& config) {
+void add_node(YAML::Emitter& out, const Config& config) {
   const NodeConfig& node = config.node;
-  if (node.name.empty()) return {};
-  std::string text = fmt::format("node:\n  name: {}\n  data: {}\n  weight: {}\n", quoted(node.name),
-                                 quoted(node.data_directory), node.weight);
-  if (!node.rack.empty()) text += fmt::format("  rack: {}\n", quoted(node.rack));
-  if (!node.zone.empty()) text += fmt::format("  zone: {}\n", quoted(node.zone));
-  const ListenConfig& listen = config.listen;
-  return text + fmt::format("listen:\n  redis: {}\n  memcached: {}\n  peer: {}\n  admin: {}\n",
-                            quoted(listen.redis.to_text()), quoted(listen.memcached.to_text()),
-                            quoted(listen.peer.to_text()), quoted(listen.admin.to_text()));
+  if (node.name.empty()) return;
+  out << YAML::Key << "node" << YAML::Value << YAML::BeginMap;
+  add(out, "name", Quoted{node.name});
+  add(out, "data", Quoted{node.data_directory});
+  add(out, "weight", node.weight);
+  add_if_given(out, "rack", node.rack);
+  add_if_given(out, "zone", node.zone);
+  out << YAML::EndMap << YAML::Key << "listen" << YAML::Value << YAML::BeginMap;
+  add(out, "redis", Quoted{config.listen.redis.to_text()});
+  add(out, "memcached", Quoted{config.listen.memcached.to_text()});
+  add(out, "peer", Quoted{config.listen.peer.to_text()});
+  add(out, "admin", Quoted{config.listen.admin.to_text()});
+  out << YAML::EndMap;
 }
 
-std::string cluster_text(const ClusterConfig& cluster) {
-  std::string text = fmt::format(
-      "cluster:\n  name: {}\n  secret: {}\n  partitions: {}\n  partitioner: {}\n  members:\n",
-      quoted(cluster.name), masked(cluster.secrets), cluster.partitions,
-      cluster.partitioner == Partitioner::kMd5 ? "md5" : "slots");
-  for (const FounderConfig& founder : cluster.founders) {
-    text += fmt::format("    - {{{}}}\n", member_text(founder));
-  }
-  return text;
+void add_cluster(YAML::Emitter& out, const ClusterConfig& cluster) {
+  out << YAML::Key << "cluster" << YAML::Value << YAML::BeginMap;
+  add(out, "name", Quoted{cluster.name});
+  add(out, "secret", Masked{cluster.secrets});
+  add(out, "partitions", cluster.partitions);
+  add(out, "partitioner", cluster.partitioner == Partitioner::kMd5 ? "md5" : "slots");
+  out << YAML::Key << "members" << YAML::Value << YAML::BeginSeq;
+  for (const FounderConfig& founder : cluster.founders) add_member(out, founder);
+  out << YAML::EndSeq << YAML::EndMap;
 }
 
-std::string keyspaces_text(const Config& config) {
-  std::string text =
-      fmt::format("keyspaces:\n  default: {{{}}}\n", policy_text(config.keyspaces[0]));
+void add_keyspaces(YAML::Emitter& out, const Config& config) {
+  out << YAML::Key << "keyspaces" << YAML::Value << YAML::BeginMap;
+  out << YAML::Key << "default" << YAML::Value << YAML::Flow << YAML::BeginMap;
+  add_policy(out, config.keyspaces[0]);
+  out << YAML::EndMap;
   for (const KeyspacePolicy& policy : config.keyspaces) {
     if (policy.name == config.keyspaces[0].name) continue;
-    text +=
-        fmt::format("  {}: {{db: {}, {}}}\n", quoted(policy.name), policy.db, policy_text(policy));
+    out << YAML::Key << Quoted{policy.name} << YAML::Value << YAML::Flow << YAML::BeginMap;
+    add(out, "db", unsigned{policy.db});
+    add_policy(out, policy);
+    out << YAML::EndMap;
   }
-  return text;
+  out << YAML::EndMap;
+}
+
+void add_ms(YAML::Emitter& out, const char* key, uint64_t ms) {
+  add(out, key, duration_text(static_cast<int64_t>(ms)));
+}
+
+void add_engine(YAML::Emitter& out, const Config& config) {
+  const EngineConfig& engine = config.engine;
+  out << YAML::Key << "engine" << YAML::Value << YAML::BeginMap;
+  add(out, "type", text_of(engine.type));
+  add(out, "sync", sync_text(engine.sync).data());
+  add(out, "memory", size_text(engine.memory_bytes));
+  add(out, "eviction", text_of(engine.eviction));
+  out << YAML::EndMap;
+  add(out, "reactors", config.reactors == 0 ? "auto" : std::to_string(config.reactors));
+}
+
+void add_limits(YAML::Emitter& out, const LimitsConfig& limits) {
+  out << YAML::Key << "limits" << YAML::Value << YAML::BeginMap;
+  add(out, "clients", limits.clients);
+  add_ms(out, "request_timeout", limits.request_timeout_ms);
+  add(out, "value", size_text(limits.value_bytes));
+  add(out, "value_warn", size_text(limits.value_warn_bytes));
+  add(out, "pipeline_bytes", size_text(limits.pipeline_bytes));
+  add(out, "in_flight", size_text(limits.in_flight_bytes));
+  add(out, "client_output", size_text(limits.client_output_bytes));
+  add_ms(out, "client_output_wait", limits.client_output_wait_ms);
+  add(out, "siblings", limits.siblings);
+  add(out, "clock_entries_max", limits.clock_entries_max);
+  add(out, "hints", size_text(limits.hints_bytes));
+  add_ms(out, "foreground_p99", limits.foreground_p99_ms);
+  out << YAML::EndMap;
+}
+
+void add_timing(YAML::Emitter& out, const TimingConfig& timing) {
+  out << YAML::Key << "timing" << YAML::Value << YAML::BeginMap;
+  add_ms(out, "gossip", timing.gossip_ms);
+  add_ms(out, "hints", timing.hints_ms);
+  add_ms(out, "anti_entropy", timing.anti_entropy_ms);
+  add_ms(out, "read_repair_wait", timing.read_repair_wait_ms);
+  add_ms(out, "scrub", timing.scrub_ms);
+  out << YAML::EndMap;
+}
+
+void add_process(YAML::Emitter& out, const Config& config) {
+  out << YAML::Key << "debug" << YAML::Value << YAML::BeginMap;
+  add(out, "clock_offset", duration_text(config.clock_offset_ms));
+  out << YAML::EndMap << YAML::Key << "log" << YAML::Value << YAML::BeginMap;
+  add(out, "level", text_of(config.log.level));
+  add(out, "format", config.log.format == LogFormat::kText ? "text" : "json");
+  add_if_given(out, "file", config.log.file);
+  out << YAML::EndMap;
+  if (config.admin.hosts.empty()) return;
+  out << YAML::Key << "admin" << YAML::Value << YAML::BeginMap;
+  out << YAML::Key << "hosts" << YAML::Value << YAML::BeginSeq;
+  for (const std::string& name : config.admin.hosts) out << Quoted{name};
+  out << YAML::EndSeq << YAML::EndMap;
 }
 
 }  // namespace
@@ -151,45 +223,21 @@ std::string_view sync_text(engine::SyncPolicy sync) {
 }
 
 std::string show_config(const Config& config) {
-  const LimitsConfig& limits = config.limits;
-  const TimingConfig& timing = config.timing;
-  std::string text = node_text(config) + cluster_text(config.cluster) + keyspaces_text(config);
-  text += fmt::format("engine:\n  type: {}\n  sync: {}\n  memory: {}\n  eviction: {}\n",
-                      text_of(config.engine.type), sync_text(config.engine.sync),
-                      size_text(config.engine.memory_bytes), text_of(config.engine.eviction));
-  text += fmt::format("reactors: {}\n",
-                      config.reactors == 0 ? "auto" : std::to_string(config.reactors));
-  text += fmt::format(
-      "limits:\n  clients: {}\n  request_timeout: {}\n  value: {}\n  value_warn: {}\n  "
-      "pipeline_bytes: {}\n"
-      "  in_flight: {}\n  client_output: {}\n  client_output_wait: {}\n"
-      "  siblings: {}\n  clock_entries_max: {}\n  hints: {}\n  foreground_p99: {}\n",
-      limits.clients, duration_text(static_cast<int64_t>(limits.request_timeout_ms)),
-      size_text(limits.value_bytes), size_text(limits.value_warn_bytes),
-      size_text(limits.pipeline_bytes), size_text(limits.in_flight_bytes),
-      size_text(limits.client_output_bytes),
-      duration_text(static_cast<int64_t>(limits.client_output_wait_ms)), limits.siblings,
-      limits.clock_entries_max, size_text(limits.hints_bytes),
-      duration_text(static_cast<int64_t>(limits.foreground_p99_ms)));
-  text += fmt::format("password: {}\npeer:\n  insecure: {}\n", masked(config.passwords),
-                      config.peer_insecure);
-  text += fmt::format(
-      "timing:\n  gossip: {}\n  hints: {}\n  anti_entropy: {}\n  read_repair_wait: {}\n"
-      "  scrub: {}\n",
-      duration_text(static_cast<int64_t>(timing.gossip_ms)),
-      duration_text(static_cast<int64_t>(timing.hints_ms)),
-      duration_text(static_cast<int64_t>(timing.anti_entropy_ms)),
-      duration_text(static_cast<int64_t>(timing.read_repair_wait_ms)),
-      duration_text(static_cast<int64_t>(timing.scrub_ms)));
-  text += fmt::format("debug:\n  clock_offset: {}\n", duration_text(config.clock_offset_ms));
-  text += fmt::format("log:\n  level: {}\n  format: {}\n", text_of(config.log.level),
-                      config.log.format == LogFormat::kText ? "text" : "json");
-  if (!config.log.file.empty()) text += fmt::format("  file: {}\n", quoted(config.log.file));
-  if (!config.admin.hosts.empty()) text += "admin:\n  hosts:\n";
-  for (const std::string& name : config.admin.hosts) {
-    text += fmt::format("    - {}\n", quoted(name));
-  }
-  return text;
+  YAML::Emitter out;
+  out << YAML::BeginMap;
+  add_node(out, config);
+  add_cluster(out, config.cluster);
+  add_keyspaces(out, config);
+  add_engine(out, config);
+  add_limits(out, config.limits);
+  add(out, "password", Masked{config.passwords});
+  out << YAML::Key << "peer" << YAML::Value << YAML::BeginMap;
+  add(out, "insecure", config.peer_insecure);
+  out << YAML::EndMap;
+  add_timing(out, config.timing);
+  add_process(out, config);
+  out << YAML::EndMap;
+  return std::string(out.c_str(), out.size()) + "\n";
 }
 
 }  // namespace kvorum::server
