@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts of latencies in buckets that grow with them (eight to a power of two, so at most one
-// eighth too high), since the start and for the last minute in six windows of ten seconds.
+// Counts of latencies in buckets that grow with them (log_buckets.h: eight to a power of two, so at
+// most one eighth too high), since the start and for the last minute in six windows of ten seconds.
 // record() costs a few nanoseconds and allocates nothing. One thread records; any thread reads, and
 // may miss or see twice what is recorded meanwhile. The time is handed in: steady microseconds.
 #pragma once
@@ -8,27 +8,21 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
+
+#include "base/log_buckets.h"
 
 namespace kvorum {
 
 inline constexpr size_t kLatencyBuckets = 200;  // up to 134 s, what is longer goes to the last
 
 constexpr size_t latency_bucket(uint64_t latency_us) {
-  if (latency_us < 8) return static_cast<size_t>(latency_us);
-  const auto width = static_cast<size_t>(std::bit_width(latency_us));
-  const size_t bucket = 8 * (width - 3) + ((latency_us >> (width - 4)) & 7);
-  return std::min(bucket, kLatencyBuckets - 1);
+  return std::min(LogBuckets<3>::of(latency_us), kLatencyBuckets - 1);
 }
 
 // The longest latency of a bucket, in microseconds.
-constexpr uint64_t latency_bucket_max_us(size_t bucket) {
-  if (bucket < 8) return bucket;
-  const size_t shift = bucket / 8 - 1;
-  return ((uint64_t{8} + bucket % 8 + 1) << shift) - 1;
-}
+constexpr uint64_t latency_bucket_max_us(size_t bucket) { return LogBuckets<3>::top(bucket); }
 
 // A sum of histograms, to ask about.
 struct LatencyCounts {
@@ -38,13 +32,8 @@ struct LatencyCounts {
   // Microseconds that a share `quantile` (0..1) of the latencies did not exceed; 0 where there are
   // none.
   uint64_t quantile_us(double quantile) const {
-    const double wanted = quantile * static_cast<double>(total);
-    uint64_t seen = 0;
-    for (size_t bucket = 0; bucket < buckets.size(); ++bucket) {
-      seen += buckets[bucket];
-      if (seen > 0 && static_cast<double>(seen) >= wanted) return latency_bucket_max_us(bucket);
-    }
-    return 0;
+    const size_t bucket = bucket_of_quantile(buckets, total, quantile);
+    return bucket < buckets.size() ? latency_bucket_max_us(bucket) : 0;
   }
   // How many did not exceed it, as far as the buckets tell.
   uint64_t count_up_to(uint64_t latency_us) const {

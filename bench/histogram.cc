@@ -2,7 +2,6 @@
 #include "bench/histogram.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace kvorum::bench {
 
@@ -18,23 +17,10 @@ void Histogram::merge(const Histogram& other) {
 
 double Histogram::mean() const { return count_ == 0 ? 0 : sum_ / static_cast<double>(count_); }
 
-uint64_t Histogram::bucket_top(size_t bucket) {
-  if (bucket < 2 * kHalf) return bucket;
-  const size_t shift = bucket / kHalf - 1;
-  const uint64_t mantissa = bucket - shift * kHalf;
-  return ((mantissa + 1) << shift) - 1;
-}
-
 uint64_t Histogram::percentile(double fraction) const {
   if (count_ == 0) return 0;
-  const double rank = std::ceil(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(count_));
-  const uint64_t wanted = std::clamp<uint64_t>(static_cast<uint64_t>(rank), 1, count_);
-  uint64_t seen = 0;
-  for (size_t i = 0; i < kBuckets; ++i) {
-    seen += buckets_[i];
-    if (seen >= wanted) return i + 1 == kBuckets ? max_ : std::min(bucket_top(i), max_);
-  }
-  return max_;
+  const size_t bucket = bucket_of_quantile(buckets_, count_, fraction);
+  return bucket + 1 >= kBuckets ? max_ : std::min(Buckets::top(bucket), max_);
 }
 
 }  // namespace kvorum::bench

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// A histogram of latencies in nanoseconds with logarithmic octaves of linear buckets: below 2048
-// every value has a bucket of its own, above that each power of two is cut into 1024, so that a
-// percentile is exact to 0.1 % (three significant digits) over the whole range. Recording is two
-// shifts and an increment and never allocates. The minimum and maximum are kept exactly.
-// Used by one thread.
+// A histogram of latencies in nanoseconds (base/log_buckets.h: each power of two is cut into 1024
+// buckets, so that a percentile is exact to 0.1 %, three significant digits, over the whole range).
+// Recording is two shifts and an increment and never allocates. The minimum and maximum are kept
+// exactly. Used by one thread; that of a node, which is read while it is written and forgets, is
+// base/latency_histogram.h.
 #pragma once
 
-#include <bit>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "base/log_buckets.h"
 
 namespace kvorum::bench {
 
@@ -33,14 +35,10 @@ class Histogram {
   // resolution of the buckets: the upper end of its bucket, never above max(). 0 when empty.
   uint64_t percentile(double fraction) const;
 
-  // The bucket of a value and the greatest value that shares it (public for the tests).
-  static size_t bucket_of(uint64_t value);
-  static uint64_t bucket_top(size_t bucket);
-
  private:
-  static constexpr unsigned kPrecisionBits = 11;
-  static constexpr uint64_t kHalf = uint64_t{1} << (kPrecisionBits - 1);
-  static constexpr size_t kBuckets = (kValueBits - kPrecisionBits + 2) * kHalf;
+  using Buckets = LogBuckets<10>;
+  static constexpr uint64_t kTop = (uint64_t{1} << kValueBits) - 1;
+  static constexpr size_t kBuckets = Buckets::of(kTop) + 1;
 
   std::vector<uint64_t> buckets_;
   uint64_t count_ = 0;
@@ -49,18 +47,9 @@ class Histogram {
   double sum_ = 0;
 };
 
-inline size_t Histogram::bucket_of(uint64_t value) {
-  constexpr uint64_t kTop = (uint64_t{1} << kValueBits) - 1;
-  if (value > kTop) value = kTop;
-  const auto width = static_cast<unsigned>(std::bit_width(value));
-  if (width <= kPrecisionBits) return static_cast<size_t>(value);
-  const unsigned shift = width - kPrecisionBits;
-  return static_cast<size_t>(shift * kHalf + (value >> shift));
-}
-
 inline void Histogram::record_times(uint64_t value, uint64_t times) {
   if (times == 0) return;
-  buckets_[bucket_of(value)] += times;
+  buckets_[Buckets::of(std::min(value, kTop))] += times;
   count_ += times;
   sum_ += static_cast<double>(value) * static_cast<double>(times);
   if (value < min_) min_ = value;

@@ -8,10 +8,12 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "cluster/ring/founding.h"
+#include "server/config/config_keys.h"
+#include "server/config/config_kinds.h"
 #include "server/config/config_reader.h"
-#include "server/config/config_sections.h"
 #include "server/config/config_values.h"
 #include "server/config/config_warnings.h"
 
@@ -22,7 +24,6 @@ using cluster::Endpoint;
 using cluster::Member;
 
 constexpr const char* kLocalHost = "127.0.0.1";
-constexpr int64_t kClockOffsetMaxMs = 30LL * 24 * 3600 * 1000;
 
 const FounderConfig* find_founder(const std::vector<FounderConfig>& founders,
                                   std::string_view name) {
@@ -54,32 +55,16 @@ class Loader {
  public:
   Loader(const YAML::Node& root, const Overrides& overrides, ProblemList* problems,
          ConfigReport* report)
-      : top_(root, "",
-             {"node", "listen", "cluster", "keyspaces", "engine", "reactors", "limits", "password",
-              "peer", "timing", "debug", "log", "admin"},
-             problems),
+      : top_(root, "", top_names(), problems),
         overrides_(overrides),
         problems_(problems),
         report_(report),
         config_(&report->config) {}
 
   void load() {
-    read_cluster(top_, problems_, config_->cluster);
-    read_keyspaces(top_, problems_, config_->keyspaces);
-    read_engine(top_, config_->engine);
-    read_reactors(top_, config_->reactors);
-    read_limits(top_, config_->limits);
-    top_.texts("password", config_->passwords);
-    const ConfigSection peer = top_.section("peer", {"insecure"});
-    peer.flag("insecure", config_->peer_insecure);
-    read_timing(top_, config_->timing);
-    const ConfigSection debug = top_.section("debug", {"clock_offset"});
-    debug.duration("clock_offset", {-kClockOffsetMaxMs, kClockOffsetMaxMs},
-                   config_->clock_offset_ms);
-    read_log(top_, config_->log);
-    read_admin(top_, problems_, config_->admin);
-    read_node();
-    read_listen();
+    read_keys(top_, *config_);
+    file_node_ = std::exchange(config_->node, {});
+    file_listen_ = std::exchange(config_->listen, {});
     settle_name();
     settle_engine();
     settle_eviction();
@@ -89,23 +74,6 @@ class Loader {
   }
 
  private:
-  void read_node() {
-    const ConfigSection section = top_.section("node", {"name", "data", "rack", "zone", "weight"});
-    section.name("name", file_node_.name);
-    section.text("data", file_node_.data_directory);
-    section.name("rack", file_node_.rack);
-    section.name("zone", file_node_.zone);
-    section.number<uint32_t>("weight", {1, kWeightMax}, file_node_.weight);
-  }
-
-  void read_listen() {
-    const ConfigSection section = top_.section("listen", {"redis", "memcached", "peer", "admin"});
-    section.endpoint("redis", file_listen_.redis);
-    section.endpoint("memcached", file_listen_.memcached);
-    section.endpoint("peer", file_listen_.peer);
-    section.endpoint("admin", file_listen_.admin);
-  }
-
   void settle_name() {
     const std::vector<FounderConfig>& founders = config_->cluster.founders;
     std::string& name = config_->node.name;
@@ -291,7 +259,7 @@ class Loader {
 
   void check_place(std::string_view key, const std::string& here, const std::string& there,
                    const std::string& name) {
-    const ConfigSection node(top_.child("node"), "node", {"name", "data", "rack", "zone", "weight"},
+    const ConfigSection node(top_.child("node"), "node", names_of<Config>(keys_of_section("node")),
                              &ignored_);
     if (!node.has(key) || here == there) return;
     problems_->add(

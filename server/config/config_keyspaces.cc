@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "server/config/config_keyspaces.h"
+
 #include <fmt/format.h>
 
 #include <map>
+#include <string>
+#include <utility>
 
 #include "cluster/ring/founding.h"
-#include "server/config/config_sections.h"
-#include "server/config/config_values.h"
+#include "server/config/config_kinds.h"
 
 namespace kvorum::server {
 namespace {
@@ -17,6 +20,26 @@ using cluster::WritesWhenShort;
 
 constexpr uint8_t kCopiesMax = 16;
 constexpr std::string_view kDefault = "default";
+
+constexpr std::array<NamedValue<ConflictPolicy>, 2> kConflicts{
+    {{"siblings", ConflictPolicy::kSiblings}, {"lww", ConflictPolicy::kLww}}};
+constexpr std::array<NamedValue<WritesWhenShort>, 2> kWritesWhenShort{
+    {{"hint", WritesWhenShort::kHint}, {"reject", WritesWhenShort::kReject}}};
+constexpr std::array<NamedValue<ReadsWhenShort>, 2> kReadsWhenShort{
+    {{"fail", ReadsWhenShort::kFail}, {"serve", ReadsWhenShort::kServe}}};
+
+// Those of an entry beside its db.
+constexpr ConfigRow<KeyspacePolicy> kRows[] = {
+    config_row<NumberKind<uint8_t>{1, kCopiesMax}, &KeyspacePolicy::n>("n"),
+    config_row<NumberKind<uint8_t>{1, kCopiesMax}, &KeyspacePolicy::r>("r"),
+    config_row<NumberKind<uint8_t>{1, kCopiesMax}, &KeyspacePolicy::w>("w"),
+    config_row<ChoiceKind<kConflicts>{}, &KeyspacePolicy::conflicts>("conflicts"),
+    config_row<FlagKind{}, &KeyspacePolicy::sloppy>("sloppy"),
+    config_row<ChoiceKind<kWritesWhenShort>{}, &KeyspacePolicy::writes_when_short>(
+        "writes_when_short"),
+    config_row<ChoiceKind<kReadsWhenShort>{}, &KeyspacePolicy::reads_when_short>(
+        "reads_when_short"),
+};
 
 // A quorum of more replicas than there are copies can never be reached.
 void check_quorum(const ConfigSection& section, std::string_view key, uint8_t quorum, uint8_t n) {
@@ -32,37 +55,26 @@ void check_quorum(const ConfigSection& section, std::string_view key, uint8_t qu
 }
 
 void read_policy(const ConfigSection& section, KeyspacePolicy& policy) {
-  const Range<uint8_t> copies{1, kCopiesMax};
-  section.number<uint8_t>("n", copies, policy.n);
-  section.number<uint8_t>("r", copies, policy.r);
-  section.number<uint8_t>("w", copies, policy.w);
+  read_rows<KeyspacePolicy>(section, kRows, policy);
   check_quorum(section, "r", policy.r, policy.n);
   check_quorum(section, "w", policy.w, policy.n);
-  section.choice<ConflictPolicy>(
-      "conflicts", {{"siblings", ConflictPolicy::kSiblings}, {"lww", ConflictPolicy::kLww}},
-      policy.conflicts);
-  section.flag("sloppy", policy.sloppy);
-  section.choice<WritesWhenShort>(
-      "writes_when_short", {{"hint", WritesWhenShort::kHint}, {"reject", WritesWhenShort::kReject}},
-      policy.writes_when_short);
-  section.choice<ReadsWhenShort>(
-      "reads_when_short", {{"fail", ReadsWhenShort::kFail}, {"serve", ReadsWhenShort::kServe}},
-      policy.reads_when_short);
 }
 
 ConfigSection section_of(const ConfigSection& keyspaces, const std::string& name) {
-  return keyspaces.section(
-      name, {"db", "n", "r", "w", "conflicts", "sloppy", "writes_when_short", "reads_when_short"});
+  std::vector<std::string_view> keys = names_of<KeyspacePolicy>(kRows);
+  keys.insert(keys.begin(), "db");
+  return keyspaces.section(name, keys);
 }
 
 // The database number of a keyspace other than default; 0 if there is none to use.
-uint8_t read_db(const ConfigSection& section, const std::string& name, ProblemList* problems) {
+uint8_t read_db(const ConfigSection& section, const std::string& name) {
   constexpr uint8_t kNone = 0, kDbMax = kKeyspacesMax - 1;
   uint8_t db = kNone;
   if (!section.has("db")) {
-    problems->add(section.mark(), fmt::format("keyspaces.{}: db is missing; give it a database "
-                                              "number from 1 to {}",
-                                              name, kDbMax));
+    section.problems()->add(section.mark(),
+                            fmt::format("keyspaces.{}: db is missing; give it a database "
+                                        "number from 1 to {}",
+                                        name, kDbMax));
     return kNone;
   }
   section.number<uint8_t>("db", {0, kDbMax}, db);
@@ -74,10 +86,10 @@ uint8_t read_db(const ConfigSection& section, const std::string& name, ProblemLi
 
 }  // namespace
 
-void read_keyspaces(const ConfigSection& top, ProblemList* problems,
-                    std::array<KeyspacePolicy, kKeyspacesMax>& keyspaces) {
+void KeyspacesKind::read(const ConfigSection& top, std::string_view key,
+                         Policies& keyspaces) const {
   const ConfigSection section =
-      ConfigSection::with_any_key(top.child("keyspaces"), "keyspaces", problems);
+      ConfigSection::with_any_key(top.child(key), top.path_of(key), top.problems());
   keyspaces = cluster::Founding::default_keyspaces();
   if (section.has(kDefault)) {
     const ConfigSection entry = section_of(section, std::string(kDefault));
@@ -99,7 +111,7 @@ void read_keyspaces(const ConfigSection& top, ProblemList* problems,
     KeyspacePolicy policy = keyspaces[0];
     read_policy(entry, policy);
     policy.name = name;
-    policy.db = read_db(entry, name, problems);
+    policy.db = read_db(entry, name);
     if (policy.db == 0) continue;
     const auto [owner, is_new] = owners.try_emplace(policy.db, name);
     if (is_new) {
@@ -108,6 +120,20 @@ void read_keyspaces(const ConfigSection& top, ProblemList* problems,
       entry.problem("db", fmt::format("{} is already that of '{}'", policy.db, owner->second));
     }
   }
+}
+
+ShownValue KeyspacesKind::shown(const Policies& keyspaces) const {
+  ShownValue entries = ShownValue::map();
+  for (const KeyspacePolicy& policy : keyspaces) {
+    const bool is_default = policy.db == 0;
+    if (!is_default && policy.name == keyspaces[0].name) continue;
+    ShownValue entry = ShownValue::map(true);
+    if (!is_default) entry.add(ShownValue::word("db"), ShownValue::word(std::to_string(policy.db)));
+    show_rows<KeyspacePolicy>(kRows, policy, &entry);
+    entries.add(is_default ? ShownValue::word(kDefault) : ShownValue::text(policy.name),
+                std::move(entry));
+  }
+  return entries;
 }
 
 }  // namespace kvorum::server

@@ -182,7 +182,8 @@ void ConfigSection::name(std::string_view key, std::string& value) const {
 }
 
 void ConfigSection::flag(std::string_view key, bool& value) const {
-  choice<bool>(key, {{"true", true}, {"false", false}}, value);
+  constexpr NamedValue<bool> kFlags[] = {{"true", true}, {"false", false}};
+  choice<bool>(key, kFlags, value);
 }
 
 void ConfigSection::endpoint(std::string_view key, cluster::Endpoint& value) const {

@@ -2,20 +2,19 @@
 // Reads YAML mappings key by key into typed variables and notes every mistake with its place
 // instead of stopping at the first. A ConfigSection is one mapping: made with the keys that it may
 // have, it reports unknown and repeated ones at once; its getters leave the variable alone where
-// the key is absent or wrong. Used by config.cc only; sections live no longer than the loaded
-// document.
+// the key is absent or wrong. Used by the tables of keys and by config.cc; sections live no longer
+// than the loaded document.
 #pragma once
 
 #include <yaml-cpp/yaml.h>
 
 #include <cstdint>
-#include <initializer_list>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "cluster/ring/member.h"
@@ -43,6 +42,12 @@ struct Range {
   Number min, max;
 };
 
+template <class Value>
+struct NamedValue {
+  std::string_view name;
+  Value value;
+};
+
 class ConfigSection {
  public:
   // `path` is how messages call it, as `limits` or `cluster.members[0]`; empty at the top.
@@ -56,6 +61,7 @@ class ConfigSection {
   YAML::Mark mark(std::string_view key) const;
   YAML::Mark mark() const { return node_.Mark(); }
   void problem(std::string_view key, std::string_view text) const;
+  ProblemList* problems() const { return problems_; }
   std::string path_of(std::string_view key) const;
 
   YAML::Node child(std::string_view key) const;  // an undefined node where the key is absent
@@ -78,13 +84,12 @@ class ConfigSection {
       value = static_cast<Number>(*read);
     }
   }
-  template <class Choice>
-  void choice(std::string_view key,
-              std::initializer_list<std::pair<std::string_view, Choice>> choices,
-              Choice& value) const {
+  template <class Value>
+  void choice(std::string_view key, std::span<const NamedValue<Value>> choices,
+              Value& value) const {
     std::vector<std::string_view> names;
-    for (const auto& [choice_name, meaning] : choices) names.push_back(choice_name);
-    if (const auto index = chosen(key, names)) value = (choices.begin() + *index)->second;
+    for (const auto& choice : choices) names.push_back(choice.name);
+    if (const auto index = chosen(key, names)) value = choices[*index].value;
   }
   // The text of a scalar, or nothing: absent, or not a scalar and reported.
   std::optional<std::string> scalar(std::string_view key, std::string_view expected) const;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which keys of the configuration can change while a node runs, and how two configurations differ.
-// Pure. A key that becomes changeable is a row in the table of live_config.cc, and whoever acts on
-// it takes the new value in Node::reload().
+// How two configurations differ, and what of a new one a node takes while it runs: the table of
+// keys says which can change (server/config/config_keys.h). Pure. Whoever acts on a key that
+// becomes changeable takes the new value in Node::reload().
 #pragma once
 
 #include <string>

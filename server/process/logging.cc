@@ -6,6 +6,8 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <boost/json/serialize.hpp>
+#include <boost/nowide/utf/utf.hpp>
 #include <memory>
 #include <mutex>
 
@@ -30,14 +32,34 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
-// %* in the pattern: the message as the inside of a JSON string.
+std::string as_utf8(std::string_view text) {
+  namespace utf = boost::nowide::utf;
+  constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+  std::string out;
+  out.reserve(text.size());
+  const char* const end = text.data() + text.size();
+  for (const char* at = text.data(); at != end;) {
+    const char* next = at;
+    const utf::code_point letter = utf::utf_traits<char>::decode(next, end);
+    if (letter == utf::illegal || letter == utf::incomplete) {
+      out += kReplacement;
+      next = at + 1;
+    } else {
+      out.append(at, next);
+    }
+    at = next;
+  }
+  return out;
+}
+
+// %* in the pattern: the message as a JSON string.
 class JsonMessage final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&,
               spdlog::memory_buf_t& out) override {
-    const std::string escaped =
-        json_escaped(std::string_view(message.payload.data(), message.payload.size()));
-    out.append(escaped.data(), escaped.data() + escaped.size());
+    const std::string text =
+        json_text(std::string_view(message.payload.data(), message.payload.size()));
+    out.append(text.data(), text.data() + text.size());
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {
     return std::make_unique<JsonMessage>();
@@ -118,8 +140,8 @@ Status start_logging(const LogConfig& config, std::string_view node_name) {
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   if (config.format == LogFormat::kJson) {
     formatter->add_flag<JsonMessage>('*').set_pattern(
-        R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","node":")" + json_escaped(node_name) +
-        R"(","message":"%*"})");
+        R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","node":)" + json_text(node_name) +
+        R"(,"message":%*})");
   } else {
     formatter->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%-5l%$ %n: %v");
   }
@@ -147,36 +169,7 @@ void write_log(LogLevel level, std::string_view text) {
                                     spdlog::string_view_t(text.data(), text.size()));
 }
 
-std::string json_escaped(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char byte : text) {
-    switch (byte) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        if (static_cast<unsigned char>(byte) < 0x20) {
-          out += fmt::format("\\u{:04x}", static_cast<unsigned>(byte));
-        } else {
-          out.push_back(byte);
-        }
-    }
-  }
-  return out;
-}
+std::string json_text(std::string_view text) { return boost::json::serialize(as_utf8(text)); }
 
 LogGates::Verdict LogGates::ask(std::string_view subject, std::string_view text, uint64_t now_us) {
   auto found = gates_.find(subject);

@@ -28,8 +28,9 @@ bool reopen_log();
 bool logs(LogLevel level);
 void write_log(LogLevel level, std::string_view text);
 
-// Text as the inside of a JSON string.
-std::string json_escaped(std::string_view text);
+// Text as a JSON string, in its quotes. Keys and names are any bytes: each that belongs to no UTF-8
+// character becomes U+FFFD.
+std::string json_text(std::string_view text);
 
 template <class... Args>
 void log_debug(fmt::format_string<Args...> format, Args&&... args) {

@@ -72,21 +72,6 @@ TEST(Histogram, MergesToTheHistogramOfBoth) {
     EXPECT_EQ(left.percentile(fraction), both.percentile(fraction)) << fraction;
 }
 
-TEST(Histogram, BucketsFollowEachOtherWithoutGapOrOverlap) {
-  for (size_t bucket = 0; bucket < 20'000; ++bucket) {
-    const uint64_t top = Histogram::bucket_top(bucket);
-    ASSERT_EQ(Histogram::bucket_of(top), bucket);
-    ASSERT_EQ(Histogram::bucket_of(top + 1), bucket + 1);
-  }
-}
-
-RC_GTEST_PROP(Histogram, BucketsAreTightToOneInAThousand, (uint64_t bits, uint8_t shift)) {
-  const uint64_t value = bits >> (24 + shift % 40);
-  const uint64_t top = Histogram::bucket_top(Histogram::bucket_of(value));
-  RC_ASSERT(top >= value);
-  RC_ASSERT(static_cast<double>(top - value) <= static_cast<double>(value) / 1000);
-}
-
 RC_GTEST_PROP(Histogram, PercentilesAreWithinOneInAThousandOfTheSortedSample,
               (std::vector<uint32_t> sample, uint16_t thousandths)) {
   RC_PRE(!sample.empty());

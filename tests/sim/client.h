@@ -10,10 +10,14 @@
 #include <string>
 #include <vector>
 
+#include "protocol/resp_reply.h"
 #include "tests/sim/cluster.h"
-#include "tests/sim/resp_reply.h"
 
 namespace kvorum::sim {
+
+using protocol::encode_command;
+using protocol::parse_reply;
+using protocol::RespReply;
 
 class Client {
  public:

@@ -4,9 +4,13 @@
 // error (ERROR, CLIENT_ERROR, SERVER_ERROR).
 #pragma once
 
-#include "tests/sim/resp_reply.h"
+#include "protocol/resp_reply.h"
 
 namespace kvorum::sim {
+
+using protocol::kNoReply;
+using protocol::parse_reply;
+using protocol::RespReply;
 
 // As parse_reply().
 size_t parse_memcached_reply(std::string_view bytes, RespReply* reply);

@@ -20,15 +20,6 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-constexpr std::string_view kThree = R"(cluster:
-  name: demo
-  members:
-    - {name: a, peer: 127.0.0.1:7379}
-    - {name: b, peer: 127.0.0.1:7380, redis: 127.0.0.1:6380, memcached: 127.0.0.1:11212,
-       admin: 127.0.0.1:8380, data: /var/b, weight: 2, rack: r2, zone: z2}
-    - {name: c, peer: 127.0.0.1:7381}
-)";
-
 TEST(ConfigDefaults, NoFileIsOneDurableNodeOnTheUsualPorts) {
   const Config config = config_of("");
   EXPECT_EQ(config.node.name, "a");
@@ -300,44 +291,6 @@ TEST(ConfigFile, IsReadOrNamed) {
             "/dev/zero: this is no configuration: it is larger than 1mb\n");
 }
 
-TEST(ConfigShow, IsReadBackAsTheSameConfiguration) {
-  const std::string full = std::string(kThree) +
-                           "keyspaces: {default: {n: 5, w: 3}, carts: {db: 3, conflicts: lww}}\n"
-                           "engine: {type: memory, memory: 1536mb}\n"
-                           "debug: {clock_offset: -90s}\n"
-                           "reactors: 2\n";
-  for (const std::string& text : {std::string(), full}) {
-    for (const char* name : {"a", "b", "stranger"}) {
-      const std::string shown = show_config(config_of(text, named(name)));
-      EXPECT_EQ(show_config(config_of(shown)), shown);
-    }
-  }
-  const Config config = config_of(full, named("b"));
-  const auto view = make_view(config);
-  const auto again = make_view(config_of(show_config(config)));
-  EXPECT_EQ(again.hash(), view.hash());
-  EXPECT_EQ(again.self, view.self);
-  EXPECT_THAT(show_config(config), AllOf(HasSubstr("memory: 1536mb"), HasSubstr("-90s"),
-                                         HasSubstr("\"carts\": {db: 3, n: 5, r: 2, w: 3, "
-                                                   "conflicts: lww, sloppy: true")));
-}
-
-TEST(ConfigShow, HidesSecrets) {
-  const std::string shown = show_config(config_of("password: swordfish\ncluster: {secret: hush}"));
-  EXPECT_THAT(shown, AllOf(Not(HasSubstr("swordfish")), Not(HasSubstr("hush"))));
-  EXPECT_THAT(shown, AllOf(HasSubstr("password: \"********\""), HasSubstr("secret: \"********\"")));
-}
-
-TEST(ConfigShow, HidesEachOfSeveralSecretsAndCanBeReadAgain) {
-  const std::string shown =
-      show_config(config_of("password: [one, two]\ncluster: {secret: [three, four]}"));
-  for (const char* const secret : {"one", "two", "three", "four"}) {
-    EXPECT_THAT(shown, Not(HasSubstr(std::string(secret) + "\"")));
-  }
-  EXPECT_THAT(config_of(shown).passwords, SizeIs(2));
-  EXPECT_THAT(config_of(shown).cluster.secrets, SizeIs(2));
-}
-
 TEST(ConfigSecrets, AreOneTextOrAList) {
   EXPECT_THAT(config_of("password: a").passwords, ElementsAre("a"));
   EXPECT_THAT(config_of("password: [a, b]").passwords, ElementsAre("a", "b"));
@@ -377,13 +330,6 @@ TEST(ConfigSecrets, AnOpenPeerPortNeedsOne) {
         "listen: {peer: 0.0.0.0:1}\npeer: {insecure: true}"}) {
     EXPECT_THAT(problems_of(fine), IsEmpty()) << fine;
   }
-}
-
-TEST(ConfigShow, QuotesWhatYamlWouldMisread) {
-  const std::string odd = "a \"quoted\" \\ path: # {x}\x01";
-  Overrides overrides;
-  overrides.data = odd;
-  EXPECT_EQ(config_of(show_config(config_of("", overrides))).node.data_directory, odd);
 }
 
 TEST(ConfigView, EveryNodeOfOneFileSeesTheSameCluster) {

@@ -194,12 +194,4 @@ std::string TestClient::line(std::string_view bytes) {
   return out;
 }
 
-std::string TestClient::resp(const std::vector<std::string>& words) {
-  std::string out = "*" + std::to_string(words.size()) + "\r\n";
-  for (const std::string& word : words) {
-    out += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
-  }
-  return out;
-}
-
 }  // namespace kvorum::server

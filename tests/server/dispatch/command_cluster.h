@@ -12,6 +12,7 @@
 
 #include "cluster/coordinator/coordinator.h"
 #include "cluster/ring/founding.h"
+#include "protocol/resp_reply.h"
 #include "server/dispatch/conversation.h"
 #include "server/dispatch/dispatcher.h"
 
@@ -101,7 +102,9 @@ class TestClient {
   // What has come since.
   std::string take();
 
-  static std::string resp(const std::vector<std::string>& words);
+  static std::string resp(const std::vector<std::string>& words) {
+    return protocol::encode_command(words);
+  }
 
   Conversation& conversation() { return *conversation_; }
   void hang_up() { conversation_.reset(); }

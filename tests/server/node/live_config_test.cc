@@ -22,10 +22,10 @@ TEST(LiveConfig, LimitsLevelAndPasswordCanChange) {
   const Config fresh =
       load("log: {level: debug}\nlimits: {clients: 7, hints: 2gb}\npassword: sesame\n");
   EXPECT_THAT(config_changes(running, fresh),
-              testing::ElementsAre(ConfigChange{"log.level", "info", "debug", true},
-                                   ConfigChange{"limits.clients", "10000", "7", true},
+              testing::ElementsAre(ConfigChange{"limits.clients", "10000", "7", true},
                                    ConfigChange{"limits.hints", "1gb", "2gb", true},
-                                   ConfigChange{"password", "none", "********", true}));
+                                   ConfigChange{"password", "none", "********", true},
+                                   ConfigChange{"log.level", "info", "debug", true}));
   const Config joined = with_live_part(running, fresh);
   EXPECT_EQ(joined.limits.clients, 7u);
   EXPECT_THAT(joined.passwords, testing::ElementsAre("sesame"));
@@ -52,6 +52,26 @@ TEST(LiveConfig, WhatNeedsARestartIsNamedAndLeftAsItWas) {
   EXPECT_THAT(keys,
               testing::UnorderedElementsAre("cluster.secret", "engine.memory", "listen.redis"));
   EXPECT_EQ(with_live_part(running, fresh).engine.memory_bytes, running.engine.memory_bytes);
+}
+
+TEST(LiveConfig, MembersKeyspacesAndSecretsAreToldEachByItself) {
+  const std::string members = "{name: a, peer: '127.0.0.1:1'}, {name: b, peer: '127.0.0.1:2'";
+  const Config running = load("node: {name: a}\ncluster: {members: [" + members + "}]}\n");
+  const Config fresh =
+      load("node: {name: a}\ncluster: {secret: a-new-secret, members: [" + members +
+           ", rack: r}]}\nkeyspaces: {carts: {db: 3}}\nadmin: {hosts: [x, y]}\nlog: {file: f}\n");
+  const std::string entry =
+      "{db: 3, n: 3, r: 2, w: 2, conflicts: siblings, sloppy: true, writes_when_short: hint, "
+      "reads_when_short: fail}";
+  EXPECT_THAT(
+      config_changes(running, fresh),
+      testing::ElementsAre(
+          ConfigChange{"admin.hosts", "[]", "[x, y]", true},
+          ConfigChange{"cluster.secret", "none", "********", false},
+          ConfigChange{"cluster.members.1", R"({name: "b", peer: "127.0.0.1:2", weight: 1})",
+                       R"({name: "b", peer: "127.0.0.1:2", weight: 1, rack: "r"})", false},
+          ConfigChange{"keyspaces.carts", "nothing", entry, false},
+          ConfigChange{"log.file", "nothing", "\"f\"", false}));
 }
 
 }  // namespace

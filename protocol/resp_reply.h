@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// A RESP2 reply as a client sees it, and its incremental parser: the client's side of the protocol,
-// written from its description and not with the code under test.
+// The client's side of RESP2: a command as it is sent, and the reply read back. For what talks to
+// nodes as a client does, the load generator and the simulator; nodes themselves only write
+// replies, so that a mistake of the writer is not shared by the reader. Pure; the caller owns the
+// bytes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace kvorum::sim {
+namespace kvorum::protocol {
 
 struct RespReply {
   enum class Kind : uint8_t { kStatus, kError, kInteger, kBulk, kNull, kArray };
@@ -23,12 +26,29 @@ struct RespReply {
   int64_t field(std::string_view name) const;
 };
 
+// What nobody answers, and what would go too deep.
+inline constexpr int kReplyNestingMax = 16;
+
+struct ReplyExtent {
+  enum class Status : uint8_t {
+    kWhole,
+    kNeedMore,  // more bytes are wanted
+    kBroken,    // the bytes are no reply
+  };
+  Status status = Status::kNeedMore;
+  size_t size = 0;  // bytes of the whole reply
+  RespReply::Kind kind = RespReply::Kind::kNull;
+};
+
+// Of the reply in front of `bytes`; copies and allocates nothing.
+ReplyExtent measure_reply(std::string_view bytes);
+
 // Takes one reply from the front of `bytes` and returns what it occupied; 0 where it is not whole
-// yet, npos where the bytes are no reply.
+// yet, kNoReply where the bytes are no reply.
 inline constexpr size_t kNoReply = static_cast<size_t>(-1);
 size_t parse_reply(std::string_view bytes, RespReply* reply);
 
 // A command as a client sends it.
 std::string encode_command(const std::vector<std::string>& words);
 
-}  // namespace kvorum::sim
+}  // namespace kvorum::protocol

@@ -1,29 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "server/config/config_members.h"
+
 #include <fmt/format.h>
 
-#include <bit>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "cluster/ring/placement.h"
-#include "server/config/config_sections.h"
+#include "server/config/config_kinds.h"
 
 namespace kvorum::server {
 namespace {
 
-using cluster::kPartitionsMax;
+using cluster::Member;
 
-void read_partitions(const ConfigSection& section, uint32_t& partitions) {
-  uint32_t read = partitions;
-  section.number<uint32_t>("partitions", {1, kPartitionsMax}, read);
-  if (std::has_single_bit(read)) {
-    partitions = read;
-    return;
-  }
-  section.problem("partitions", fmt::format("{} is not a power of two; the nearest are {} and {}",
-                                            read, std::bit_floor(read), std::bit_ceil(read)));
-}
+constexpr ConfigRow<FounderConfig> kRows[] = {
+    config_row<NameKind{}, &FounderConfig::member, &Member::name>("name"),
+    config_row<AddressKind{}, &FounderConfig::member, &Member::peer>("peer"),
+    config_row<OptionalKind<AddressKind>{}, &FounderConfig::member, &Member::redis>("redis"),
+    config_row<OptionalKind<AddressKind>{}, &FounderConfig::member, &Member::memcached>(
+        "memcached"),
+    config_row<OptionalKind<AddressKind>{}, &FounderConfig::member, &Member::admin>("admin"),
+    config_row<OptionalKind<TextKind>{}, &FounderConfig::data_directory>("data"),
+    config_row<NumberKind<uint32_t>{1, kWeightMax}, &FounderConfig::member, &Member::weight>(
+        "weight"),
+    config_row<OptionalKind<NameKind>{}, &FounderConfig::member, &Member::rack>("rack"),
+    config_row<OptionalKind<NameKind>{}, &FounderConfig::member, &Member::zone>("zone"),
+};
 
 // The founding members one by one, checked against those before them.
 class MembersReader {
@@ -48,21 +52,10 @@ class MembersReader {
 
  private:
   void read_member(const YAML::Node& node, size_t index) {
-    const ConfigSection section(
-        node, fmt::format("cluster.members[{}]", index),
-        {"name", "peer", "redis", "memcached", "admin", "data", "weight", "rack", "zone"},
-        problems_);
+    const ConfigSection section(node, fmt::format("cluster.members[{}]", index),
+                                names_of<FounderConfig>(kRows), problems_);
     FounderConfig founder;
-    cluster::Member& member = founder.member;
-    section.name("name", member.name);
-    section.endpoint("peer", member.peer);
-    section.endpoint("redis", member.redis);
-    section.endpoint("memcached", member.memcached);
-    section.endpoint("admin", member.admin);
-    section.text("data", founder.data_directory);
-    section.number<uint32_t>("weight", {1, kWeightMax}, member.weight);
-    section.name("rack", member.rack);
-    section.name("zone", member.zone);
+    read_rows<FounderConfig>(section, kRows, founder);
     if (node.IsMap()) {
       require(section, "name", "every member needs a name");
       require(section, "peer", "every member needs the address at which the others reach it");
@@ -77,7 +70,7 @@ class MembersReader {
   }
 
   void check_repetitions(const ConfigSection& section, const FounderConfig& founder) {
-    const cluster::Member& member = founder.member;
+    const Member& member = founder.member;
     if (!member.name.empty() && !names_.insert(member.name).second) {
       section.problem("name",
                       fmt::format("'{}' is already the name of another member", member.name));
@@ -106,18 +99,21 @@ class MembersReader {
 
 }  // namespace
 
-void read_cluster(const ConfigSection& top, ProblemList* problems, ClusterConfig& cluster) {
-  const ConfigSection section =
-      top.section("cluster", {"name", "secret", "partitions", "partitioner", "members"});
-  section.name("name", cluster.name);
-  section.texts("secret", cluster.secrets);
-  read_partitions(section, cluster.partitions);
-  section.choice<Partitioner>("partitioner",
-                              {{"md5", Partitioner::kMd5}, {"slots", Partitioner::kSlots}},
-                              cluster.partitioner);
-  MembersReader members(problems);
-  members.read(section.child("members"));
-  cluster.founders = members.take();
+void MembersKind::read(const ConfigSection& section, std::string_view key,
+                       std::vector<FounderConfig>& founders) const {
+  MembersReader reader(section.problems());
+  reader.read(section.child(key));
+  founders = reader.take();
+}
+
+ShownValue MembersKind::shown(const std::vector<FounderConfig>& founders) const {
+  std::vector<ShownValue> members;
+  for (const FounderConfig& founder : founders) {
+    ShownValue member = ShownValue::map(true);
+    show_rows<FounderConfig>(kRows, founder, &member);
+    members.push_back(std::move(member));
+  }
+  return ShownValue::list(std::move(members));
 }
 
 }  // namespace kvorum::server
