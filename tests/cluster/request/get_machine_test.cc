@@ -174,6 +174,27 @@ TEST_F(Gets, StragglersAreAwaitedForAWhileAndNoLonger) {
   EXPECT_TRUE(lone.ended(id));
 }
 
+TEST_F(Gets, TimersOfTheReadingDoNotShortenThatWhile) {
+  start();
+  lone.live_ms(machine, 200);
+  reply(lone.at(1), LoneRequests::verdict(ReplicaVerdict::kAbsent));
+  lone.live_ms(machine, 99);
+  EXPECT_FALSE(lone.ended(id)) << "the one of a quarter came in between";
+  lone.live_ms(machine, 1);
+  EXPECT_TRUE(lone.ended(id));
+}
+
+TEST_F(Gets, WhoAnswersWhileOthersAreRepairedIsNotAskedAnyMore) {
+  lone.put(lone.key, new_one());
+  start();
+  reply(lone.at(1), LoneRequests::verdict(ReplicaVerdict::kAbsent));
+  lone.live_ms(machine, 100);
+  ASSERT_EQ(phase(), Phase::kRepairing);
+  forget_questions();
+  reply(lone.at(2), LoneRequests::digest(old_one()));
+  EXPECT_TRUE(lone.sent_nothing());
+}
+
 TEST_F(Gets, AStragglerThatIsStaleIsRepaired) {
   lone.put(lone.key, new_one());
   start();
