@@ -198,13 +198,13 @@ void PutMachine::hold_first_write(Operation& operation) {
 // A blind write left versions uncovered: once more, over those. False where too few are there.
 bool PutMachine::write_again(SlotId id, Operation& operation, Now now) {
   Writing& writing = operation.writing;
-  writing.second_write_done = true;
-  ++core_.counters.second_writes;
   const WriteTally first = writing.tally;
   if (!plan(operation, now)) {
     writing.tally = first;  // whose stragglers are still awaited
     return false;
   }
+  writing.second_write_done = true;
+  ++core_.counters.second_writes;
   operation.claim.quorum = static_cast<uint8_t>(claims_.wanted(operation, now));
   if (operation.claim.quorum != 0) {
     read(id, operation, now);
