@@ -163,6 +163,17 @@ TEST_F(AloneOnDisk, AnAnswerWaitsForItsCommit) {
   EXPECT_EQ(lone.answers.size(), 1u);
 }
 
+TEST_F(AloneOnDisk, EachTookItsOwnTime) {
+  set(1);
+  lone.pass_ms(3);
+  set(2);
+  lone.pass_ms(1);
+  commit();
+  tell(true);
+  EXPECT_EQ(lone.answers.at(0).service.micros, 4000u);
+  EXPECT_EQ(lone.answers.at(1).service.micros, 1000u);
+}
+
 TEST_F(AloneOnDisk, ACommitAnswersWhatCameBeforeIt) {
   set(1);
   set(2);

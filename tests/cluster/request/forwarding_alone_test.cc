@@ -322,6 +322,12 @@ TEST_F(ForwardHedges, AnErrorOfOneWaitsForTheOther) {
   EXPECT_EQ(lone.answer().outcome, Outcome::kOk);
 }
 
+TEST_F(ForwardHedges, TheErrorOfTheSecondIsTheAnswer) {
+  reply(hedge, Outcome::kNoQuorum);
+  reply(lone.at(0), Outcome::kNoQuorum);
+  EXPECT_EQ(lone.answer().outcome, Outcome::kNoQuorum);
+}
+
 TEST_F(ForwardHedges, TheHedgeTakesThePlaceOfOneThatFails) {
   lone.link_down(machine, id, lone.at(0));
   EXPECT_THAT(lone.passed_on, IsEmpty());
