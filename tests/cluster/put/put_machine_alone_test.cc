@@ -257,8 +257,10 @@ TEST_F(PutsBefore, AClaimThatIsTooOldIsTakenAnew) {
   live_ms(2);
   read_reply(lone.at(1), LoneRequests::digest(lone.object_of(1, 1, "5"), 0));
   EXPECT_EQ(phase(), Phase::kReading) << "an answer to the reading before";
+  forget_frames();
   read_reply(lone.at(1), LoneRequests::digest(lone.object_of(1, 1, "5"), 1));
   EXPECT_THAT(lone.own(lone.key), ElementsAre("6"));
+  EXPECT_EQ(lone.wrote(lone.at(1)).attempt, 1) << "it ends the claim of this reading";
 }
 
 // ---- edits that reject

@@ -264,6 +264,16 @@ TEST_F(FivePuts, ASilentPrimaryAndItsStandInAreOneVote) {
   EXPECT_EQ(lone.answer().outcome, Outcome::kOk);
 }
 
+TEST_F(FivePuts, OneThatWasReplacedIsNotReplacedOnceMore) {
+  set_with_w(3);
+  write_reply(lone.at(2));
+  live_ms(250);
+  forget_frames();
+  refuse(lone.at(1));
+  EXPECT_TRUE(lone.sent_nothing());
+  EXPECT_FALSE(has_hint_for(lone.at(1)));
+}
+
 TEST_F(FivePuts, AFallbackStoresItsOwnCopyAsTheHint) {
   lone.stand_at(3);
   lone.link(lone.at(0), false);
