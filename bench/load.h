@@ -14,7 +14,6 @@
 // silence for the plan's patience, ends the phase with an error.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>

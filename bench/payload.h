@@ -6,7 +6,6 @@
 // compresses gains nothing from values that resemble each other.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

@@ -46,7 +46,6 @@ class MemcachedParser {
   ParseResult parse(std::string_view input, MemcachedRequest& request);
 
   void set_authenticated(bool authenticated) { authenticated_ = authenticated; }
-  void set_value_bytes_max(uint64_t bytes_max) { limits_.value_bytes_max = bytes_max; }
 
  private:
   ParseResult parse_request(std::string_view input, MemcachedRequest& request);

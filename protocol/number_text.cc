@@ -10,8 +10,6 @@
 #include <cstring>
 #include <limits>
 
-#include "base/ascii.h"
-
 namespace kvorum::protocol {
 namespace {
 
@@ -63,78 +61,6 @@ std::optional<LaxNumber> parse_lax(std::string_view text) {
   return number;
 }
 
-// What strtod and strtold have in common; `convert` is one of them.
-template <class Float, class Convert>
-std::optional<Float> parse_float(std::string_view text, Convert convert) {
-  if (text.empty() || text.size() >= kFloatTextMax || is_blank(text[0])) return std::nullopt;
-  std::array<char, kFloatTextMax> copy;
-  std::memcpy(copy.data(), text.data(), text.size());
-  copy[text.size()] = '\0';
-  char* end = nullptr;
-  errno = 0;
-  const Float value = convert(copy.data(), &end);
-  if (end != copy.data() + text.size() || std::isnan(value)) return std::nullopt;
-  const bool lost = std::isinf(value) || value == 0;
-  if (errno == ERANGE && lost) return std::nullopt;
-  return value;
-}
-
-// "d.ddde+x": the shortest digits of a finite, positive number, and its decimal exponent.
-struct Decimal {
-  std::array<char, 24> digits;
-  int count = 0;
-  int exponent = 0;  // of the first digit
-};
-
-Decimal shortest_digits(double value) {
-  std::array<char, kDoubleTextMax> text;
-  const auto end =
-      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::scientific)
-          .ptr;
-  Decimal decimal;
-  const char* at = text.data();
-  for (; *at != 'e'; ++at) {
-    if (*at != '.') decimal.digits[static_cast<size_t>(decimal.count++)] = *at;
-  }
-  ++at;
-  if (*at == '+') ++at;
-  std::from_chars(at, end, decimal.exponent);
-  return decimal;
-}
-
-void append_plain(std::string& out, const Decimal& decimal) {
-  const std::string_view digits(decimal.digits.data(), static_cast<size_t>(decimal.count));
-  const int whole = decimal.exponent + 1;  // digits before the point
-  if (whole <= 0) {
-    out.append("0.").append(static_cast<size_t>(-whole), '0').append(digits);
-  } else if (whole >= decimal.count) {
-    out.append(digits).append(static_cast<size_t>(whole - decimal.count), '0');
-  } else {
-    out.append(digits.substr(0, static_cast<size_t>(whole))).push_back('.');
-    out.append(digits.substr(static_cast<size_t>(whole)));
-  }
-}
-
-void append_scientific(std::string& out, const Decimal& decimal) {
-  out.push_back(decimal.digits[0]);
-  if (decimal.count > 1) {
-    out.push_back('.');
-    out.append(decimal.digits.data() + 1, static_cast<size_t>(decimal.count - 1));
-  }
-  out.push_back('e');
-  if (decimal.exponent >= 0) out.push_back('+');
-  append_int64(out, decimal.exponent);
-}
-
-// Redis's rule for when to write plainly: an integer with fewer than seven zeros to add, or a
-// fraction whose last digit is at most six places behind the point, or that is above 0.0001.
-bool reads_better_plain(const Decimal& decimal) {
-  const int last_place = decimal.exponent - decimal.count + 1;
-  const int magnitude = std::abs(decimal.exponent);
-  if (last_place >= 0) return magnitude < decimal.count + 7;
-  return last_place > -7 || magnitude < 4;
-}
-
 }  // namespace
 
 std::optional<int64_t> parse_int64(std::string_view text) {
@@ -158,34 +84,18 @@ std::optional<int64_t> parse_lax_int64(std::string_view text) {
   return number ? signed_value(number->magnitude, number->negative) : std::nullopt;
 }
 
-std::optional<double> parse_double(std::string_view text) {
-  return parse_float<double>(text, [](const char* from, char** end) { return strtod(from, end); });
-}
-
 std::optional<long double> parse_long_double(std::string_view text) {
-  return parse_float<long double>(text,
-                                  [](const char* from, char** end) { return strtold(from, end); });
-}
-
-std::optional<uint64_t> parse_memory_size(std::string_view text) {
-  struct Unit {
-    std::string_view name;
-    uint64_t bytes;
-  };
-  constexpr Unit kUnits[] = {{"", 1},           {"b", 1},          {"k", 1000},
-                             {"kb", 1 << 10},   {"m", 1000000},    {"mb", 1 << 20},
-                             {"g", 1000000000}, {"gb", 1ULL << 30}};
-  size_t digits = 0;
-  while (digits < text.size() && is_digit(text[digits])) ++digits;
-  const std::optional<uint64_t> count = parse_digits(text.substr(0, digits));
-  if (!count) return std::nullopt;
-  for (const Unit& unit : kUnits) {
-    if (!equals_ignoring_case(text.substr(digits), unit.name)) continue;
-    uint64_t bytes = 0;
-    if (__builtin_mul_overflow(*count, unit.bytes, &bytes)) return std::nullopt;
-    return bytes;
-  }
-  return std::nullopt;
+  if (text.empty() || text.size() >= kFloatTextMax || is_blank(text[0])) return std::nullopt;
+  std::array<char, kFloatTextMax> copy;
+  std::memcpy(copy.data(), text.data(), text.size());
+  copy[text.size()] = '\0';
+  char* end = nullptr;
+  errno = 0;
+  const long double value = std::strtold(copy.data(), &end);
+  if (end != copy.data() + text.size() || std::isnan(value)) return std::nullopt;
+  const bool lost = std::isinf(value) || value == 0;
+  if (errno == ERANGE && lost) return std::nullopt;
+  return value;
 }
 
 void append_int64(std::string& out, int64_t value) {
@@ -198,28 +108,6 @@ void append_uint64(std::string& out, uint64_t value) {
   std::array<char, kIntegerTextMax> text;
   const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
   out.append(text.data(), end);
-}
-
-void append_double(std::string& out, double value) {
-  if (std::isnan(value)) {
-    out.append("nan");
-    return;
-  }
-  if (std::signbit(value)) out.push_back('-');
-  const double magnitude = std::fabs(value);
-  if (std::isinf(magnitude)) {
-    out.append("inf");
-  } else if (magnitude <= static_cast<double>(kInt64Max / 2) &&
-             magnitude == std::trunc(magnitude)) {
-    append_uint64(out, static_cast<uint64_t>(magnitude));
-  } else {
-    const Decimal decimal = shortest_digits(magnitude);
-    if (reads_better_plain(decimal)) {
-      append_plain(out, decimal);
-    } else {
-      append_scientific(out, decimal);
-    }
-  }
 }
 
 void append_human_long_double(std::string& out, long double value) {

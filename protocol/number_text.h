@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numbers as clients write and read them. Parsing is as strict as Redis is: a text stands for a
 // number only if it is the one way to write it (no plus, no leading zero, no blank). memcached is
-// laxer and has functions of its own here. Everything is pure and locale-free but the two float
-// parsers, which take the decimal point of the C locale (the process never changes it).
+// laxer and has functions of its own here. Everything is pure and locale-free but the parser of
+// floats, which takes the decimal point of the C locale (the process never changes it).
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,8 @@
 
 namespace kvorum::protocol {
 
-// The longest text of an int64 ("-9223372036854775808") or uint64, and of append_double.
+// The longest text of an int64 ("-9223372036854775808") or uint64.
 inline constexpr size_t kIntegerTextMax = 20;
-inline constexpr size_t kDoubleTextMax = 40;
 
 // Redis's rule for integers: "0", or an optional minus, a digit 1-9 and more digits, in range.
 std::optional<int64_t> parse_int64(std::string_view text);
@@ -25,20 +24,12 @@ std::optional<int64_t> parse_int64(std::string_view text);
 std::optional<uint64_t> parse_lax_uint64(std::string_view text);
 std::optional<int64_t> parse_lax_int64(std::string_view text);
 
-// Redis's rule for floats: all that strtod takes (also hexadecimal and infinity), but the whole
+// Redis's rule for floats: all that strtold takes (also hexadecimal and infinity), but the whole
 // text, no leading blank, no NaN, no overflow to infinity and no underflow to zero.
-std::optional<double> parse_double(std::string_view text);
 std::optional<long double> parse_long_double(std::string_view text);
-
-// "100", "100b", "1k" (1000), "1kb" (1024), "1m", "1mb", "1g", "1gb", in any case.
-std::optional<uint64_t> parse_memory_size(std::string_view text);
 
 void append_int64(std::string& out, int64_t value);
 void append_uint64(std::string& out, uint64_t value);
-
-// As Redis 7.2 writes a double: integers as integers, else the shortest digits that read back as
-// the same number, with an exponent where that is much shorter; "inf", "-inf", "nan", "-0".
-void append_double(std::string& out, double value);
 
 // As INCRBYFLOAT answers: 17 digits after the point, without trailing zeros, never an exponent.
 void append_human_long_double(std::string& out, long double value);

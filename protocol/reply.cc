@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocol/reply.h"
 
-#include <bit>
 #include <limits>
 
 #include "base/check.h"
@@ -47,15 +46,6 @@ void write_value_item(const Reply& item, std::string& out) {
   out.append(item.text()).append("\r\n", 2);
 }
 
-void write_number_line(const Reply& reply, std::string& out) {
-  if (reply.kind() == Reply::Kind::kDouble) {
-    append_double(out, reply.real_number());
-  } else {
-    append_int64(out, reply.number());
-  }
-  out.append("\r\n", 2);
-}
-
 }  // namespace
 
 Reply Reply::map(std::vector<Reply> flat) {
@@ -63,18 +53,8 @@ Reply Reply::map(std::vector<Reply> flat) {
   return {Kind::kMap, std::move(flat)};
 }
 
-Reply Reply::real(double value) { return {Kind::kDouble, std::bit_cast<int64_t>(value)}; }
-
-double Reply::real_number() const { return std::bit_cast<double>(number_); }
-
 Reply Reply::value_item(std::string_view key, uint32_t flags, std::string_view bytes) {
   Reply reply(Kind::kValueItem, bytes);
-  reply.set_key(key, flags);
-  return reply;
-}
-
-Reply Reply::value_item_owned(std::string_view key, uint32_t flags, std::string bytes) {
-  Reply reply(Kind::kValueItem, std::move(bytes));
   reply.set_key(key, flags);
   return reply;
 }
@@ -119,8 +99,6 @@ void write_resp(const Reply& reply, RespVersion version, std::string& out) {
       return append_bulk(out, reply.text());
     case Reply::Kind::kNil:
       return append_nil(out, version);
-    case Reply::Kind::kNilArray:
-      return append_nil_array(out, version);
     case Reply::Kind::kArray:
       append_array_header(out, reply.items().size());
       return write_all_resp(reply.items(), version, out);
@@ -130,19 +108,8 @@ void write_resp(const Reply& reply, RespVersion version, std::string& out) {
     case Reply::Kind::kSet:
       append_set_header(out, version, reply.items().size());
       return write_all_resp(reply.items(), version, out);
-    case Reply::Kind::kPush:
-      append_push_header(out, version, reply.items().size());
-      return write_all_resp(reply.items(), version, out);
-    case Reply::Kind::kDouble:
-      return append_double_reply(out, version, reply.real_number());
-    case Reply::Kind::kBoolean:
-      return append_boolean(out, version, reply.number() != 0);
-    case Reply::Kind::kBigNumber:
-      return append_big_number(out, version, reply.text());
     case Reply::Kind::kVerbatim:
-      return append_verbatim(out, version, "txt", reply.text());
-    case Reply::Kind::kMarkdown:
-      return append_verbatim(out, version, "mkd", reply.text());
+      return append_verbatim(out, version, reply.text());
     case Reply::Kind::kPreformatted:
       out.append(reply.text());
       return;
@@ -169,26 +136,22 @@ void write_memcached(const Reply& reply, std::string& out) {
       return;
     case Reply::Kind::kSimple:
     case Reply::Kind::kLine:
-    case Reply::Kind::kBigNumber:
       return write_line(reply.text(), out);
     case Reply::Kind::kError:
       return write_memcached_error(reply.text(), out);
     case Reply::Kind::kInteger:
-    case Reply::Kind::kBoolean:
-    case Reply::Kind::kDouble:
-      return write_number_line(reply, out);
+      append_int64(out, reply.number());
+      out.append("\r\n", 2);
+      return;
     case Reply::Kind::kBulk:
     case Reply::Kind::kVerbatim:
-    case Reply::Kind::kMarkdown:
       out.append(reply.text()).append("\r\n", 2);
       return;
     case Reply::Kind::kNil:
-    case Reply::Kind::kNilArray:
       return write_line("NOT_FOUND", out);
     case Reply::Kind::kArray:
     case Reply::Kind::kMap:
     case Reply::Kind::kSet:
-    case Reply::Kind::kPush:
       for (const Reply& item : reply.items()) write_memcached(item, out);
       return;
     case Reply::Kind::kPreformatted:

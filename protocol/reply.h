@@ -27,16 +27,10 @@ class Reply {
     kInteger,       //
     kBulk,          //
     kNil,           //
-    kNilArray,      // the null that RESP2 has for arrays
     kArray,         //
     kMap,           // keys and values in turn
     kSet,           //
-    kPush,          // RESP3's out-of-band message
-    kDouble,        //
-    kBoolean,       //
-    kBigNumber,     //
     kVerbatim,      // plain text for people
-    kMarkdown,      // verbatim in the format "mkd"
     kPreformatted,  // bytes of the session's own dialect, written as they are
     kLine,          // memcached: text and a line end
     kValueItem,     // memcached: "VALUE key flags size [cas]", then the bytes
@@ -55,18 +49,11 @@ class Reply {
   static Reply bulk(std::string_view bytes) { return {Kind::kBulk, bytes}; }
   static Reply bulk_owned(std::string bytes) { return {Kind::kBulk, std::move(bytes)}; }
   static Reply nil() { return Reply(Kind::kNil); }
-  static Reply nil_array() { return Reply(Kind::kNilArray); }
   static Reply array(std::vector<Reply> items) { return {Kind::kArray, std::move(items)}; }
   // `flat` holds key, value, key, value ...
   static Reply map(std::vector<Reply> flat);
   static Reply set(std::vector<Reply> items) { return {Kind::kSet, std::move(items)}; }
-  static Reply push(std::vector<Reply> items) { return {Kind::kPush, std::move(items)}; }
-  static Reply real(double value);
-  static Reply boolean(bool value) { return {Kind::kBoolean, int64_t{value}}; }
-  static Reply big_number(std::string_view text) { return {Kind::kBigNumber, text}; }
-  static Reply verbatim(std::string_view text) { return {Kind::kVerbatim, text}; }
   static Reply verbatim_owned(std::string text) { return {Kind::kVerbatim, std::move(text)}; }
-  static Reply markdown_owned(std::string text) { return {Kind::kMarkdown, std::move(text)}; }
   static Reply preformatted(std::string_view bytes) { return {Kind::kPreformatted, bytes}; }
   static Reply preformatted_owned(std::string bytes) {
     return {Kind::kPreformatted, std::move(bytes)};
@@ -76,7 +63,6 @@ class Reply {
   static Reply line(std::string_view text) { return {Kind::kLine, text}; }
   static Reply line_owned(std::string text) { return {Kind::kLine, std::move(text)}; }
   static Reply value_item(std::string_view key, uint32_t flags, std::string_view bytes);
-  static Reply value_item_owned(std::string_view key, uint32_t flags, std::string bytes);
   // `gets` and `gats` show the cas unique too.
   Reply&& with_cas(uint64_t cas) &&;
 
@@ -84,8 +70,7 @@ class Reply {
   bool is_error() const { return kind_ == Kind::kError; }
   std::string_view text() const;              // of every kind with text; else empty
   const std::vector<Reply>& items() const;    // of the kinds with items; else empty
-  int64_t number() const { return number_; }  // of kInteger and kBoolean
-  double real_number() const;                 // of kDouble
+  int64_t number() const { return number_; }  // of kInteger
   std::string_view key() const { return {key_, key_size_}; }
   uint32_t flags() const { return flags_; }
   bool has_cas() const { return has_cas_; }
@@ -108,7 +93,7 @@ class Reply {
   bool has_cas_ = false;
   uint16_t key_size_ = 0;
   uint32_t flags_ = 0;
-  int64_t number_ = 0;  // the integer, the bits of the double, or the cas unique
+  int64_t number_ = 0;  // the integer, or the cas unique
   const char* key_ = nullptr;
   std::variant<std::string_view, std::string, std::vector<Reply>> payload_;
 };

@@ -58,49 +58,14 @@ void append_nil(std::string& out, RespVersion version) {
   out.append(version == RespVersion::k3 ? "_\r\n" : "$-1\r\n");
 }
 
-void append_nil_array(std::string& out, RespVersion version) {
-  out.append(version == RespVersion::k3 ? "_\r\n" : "*-1\r\n");
-}
-
-void append_double_reply(std::string& out, RespVersion version, double value) {
-  if (version == RespVersion::k3) {
-    out.push_back(',');
-    append_double(out, value);
-    out.append("\r\n", 2);
-    return;
-  }
-  std::string text;
-  append_double(text, value);
-  append_bulk(out, text);
-}
-
-void append_boolean(std::string& out, RespVersion version, bool value) {
-  if (version == RespVersion::k3) {
-    out.append(value ? "#t\r\n" : "#f\r\n");
-  } else {
-    append_integer(out, value ? 1 : 0);
-  }
-}
-
-void append_big_number(std::string& out, RespVersion version, std::string_view digits) {
-  if (version == RespVersion::k2) {
-    append_bulk(out, digits);
-    return;
-  }
-  out.push_back('(');
-  append_one_line(out, digits);
-  out.append("\r\n", 2);
-}
-
-void append_verbatim(std::string& out, RespVersion version, std::string_view format,
-                     std::string_view text) {
+void append_verbatim(std::string& out, RespVersion version, std::string_view text) {
   if (version == RespVersion::k2) {
     append_bulk(out, text);
     return;
   }
-  append_header(out, '=', text.size() + 4);
-  out.append(format.substr(0, 3)).push_back(':');
-  out.append(text).append("\r\n", 2);
+  constexpr std::string_view kFormat = "txt:";
+  append_header(out, '=', kFormat.size() + text.size());
+  out.append(kFormat).append(text).append("\r\n", 2);
 }
 
 void append_array_header(std::string& out, size_t size) { append_header(out, '*', size); }
@@ -115,10 +80,6 @@ void append_map_header(std::string& out, RespVersion version, size_t pairs) {
 
 void append_set_header(std::string& out, RespVersion version, size_t size) {
   append_header(out, version == RespVersion::k3 ? '~' : '*', size);
-}
-
-void append_push_header(std::string& out, RespVersion version, size_t size) {
-  append_header(out, version == RespVersion::k3 ? '>' : '*', size);
 }
 
 }  // namespace kvorum::protocol

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Appends RESP2 and RESP3 replies to an output buffer. Called by write_resp (protocol/reply.h) and,
 // for what needs no Reply, by sessions. Where RESP2 lacks a type the writers use what Redis uses:
-// maps, sets and pushes become arrays, doubles, big numbers and verbatim text bulk strings,
-// booleans 0 and 1. Pure functions; nothing is kept.
+// maps and sets become arrays, verbatim text a bulk string. Pure functions; nothing is kept.
 #pragma once
 
 #include <cstdint>
@@ -27,20 +26,12 @@ void append_bulk(std::string& out, std::string_view bytes);
 // What stands before its bytes; CR LF stands behind.
 void append_bulk_head(std::string& out, size_t size);
 void append_nil(std::string& out, RespVersion version);
-void append_nil_array(std::string& out, RespVersion version);
-void append_double_reply(std::string& out, RespVersion version, double value);
-void append_boolean(std::string& out, RespVersion version, bool value);
-void append_big_number(std::string& out, RespVersion version, std::string_view digits);
-
-// `format` has three letters: "txt" or "mkd".
-void append_verbatim(std::string& out, RespVersion version, std::string_view format,
-                     std::string_view text);
+void append_verbatim(std::string& out, RespVersion version, std::string_view text);
 
 // Headers; the elements follow. A map's are `pairs` times a key and a value.
 void append_array_header(std::string& out, size_t size);
 void append_map_header(std::string& out, RespVersion version, size_t pairs);
 void append_set_header(std::string& out, RespVersion version, size_t size);
-void append_push_header(std::string& out, RespVersion version, size_t size);
 
 // `text` with each CR and LF as a blank; what both dialects use for a line with foreign text in it.
 void append_one_line(std::string& out, std::string_view text);

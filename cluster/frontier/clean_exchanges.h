@@ -26,7 +26,6 @@ struct CleanExchange {
   uint64_t session = 0;  // of this node, and of the peer: the exchange speaks for these two alone
   uint64_t peer_session = 0;
   Hlc began;  // by this node's clock: what it stored before was part of the exchange
-  Hlc peer_began;
 };
 
 // Told of exchanges as they happen, on the thread of the reactor that took part. Of the frontier

@@ -153,8 +153,7 @@ bool AntiEntropy::on_roots(MemberIndex from, const Frame& frame, Now now) {
 void AntiEntropy::note_clean(uint8_t keyspace, const std::vector<uint32_t>& partitions,
                              const ExchangeParty& own, const ExchangeParty& peer) {
   partitions_done_ += partitions.size();
-  core_.note_clean(keyspace, partitions,
-                   {peer.node, own.session, peer.session, own.clock, peer.clock});
+  core_.note_clean(keyspace, partitions, {peer.node, own.session, peer.session, own.clock});
 }
 
 void AntiEntropy::advance_round(MemberIndex peer, Now now) {

@@ -9,7 +9,7 @@ namespace kvorum::cluster {
 namespace {
 
 CleanExchange clean_with(const ExchangeParty& asker, const ExchangeParty& own) {
-  return {asker.node, own.session, asker.session, own.clock, asker.clock};
+  return {asker.node, own.session, asker.session, own.clock};
 }
 
 }  // namespace

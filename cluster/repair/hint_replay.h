@@ -25,8 +25,7 @@ namespace kvorum::cluster {
 
 class HintReplay final : public Machine {
  public:
-  // Of one target: past either nothing more is sent to it.
-  static constexpr size_t kInFlightMax = ReplayPace::kWindowMax;
+  // Of one target: past it nothing more is sent.
   static constexpr size_t kBytesInFlightMax = 4 * 1024 * 1024;
   static constexpr uint64_t kRetryUs = 500'000;  // after a silence or a refusal
 

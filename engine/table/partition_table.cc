@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <new>
 
-#include "base/check.h"
 
 namespace kvorum::engine {
 namespace {

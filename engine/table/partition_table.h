@@ -107,7 +107,6 @@ class PartitionTable {
   };
   TreeBuild build_tree(const std::vector<TreeItem>& items, uint64_t end);
   uint64_t tree_frontier();
-  void abandon_tree_build() { tree_.abandon_build(); }
   uint64_t digest_of(const Entry& entry) const;
   // What the start made of it: the leaves, 2^depth.
   void set_tree(int depth, std::vector<uint64_t> leaves) { tree_.set(depth, std::move(leaves)); }

@@ -140,7 +140,6 @@ struct TableShared {
   std::atomic<bool> trees_changed{false};  // pages of kept trees are due
   std::atomic<bool> warmed{false};         // the partitions' counts cover what stands in the store
   std::atomic<uint32_t> batch_in_flight{kNoBatch};  // number of the batch being written
-  std::atomic<Ticket> round_in_flight{0};
 };
 
 }  // namespace kvorum::engine

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/tree/kept_trees.h"
 
-#include <algorithm>
 
 #include "base/bytes.h"
-#include "base/check.h"
 
 namespace kvorum::engine {
 namespace {

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "server/net/asio.h"
-
 namespace kvorum::server {
 
 std::string LoginGuard::network_of(std::string_view peer_address) {

@@ -9,6 +9,7 @@
 #include "server/cli/ask_commands.h"
 #include "server/cli/config_commands.h"
 #include "server/cli/dev_command.h"
+#include "server/cli/dev_layout.h"
 #include "server/cli/repair_command.h"
 #include "server/cli/serve_command.h"
 #include "server/cli/usage.h"
@@ -55,7 +56,7 @@ void add_dev(CLI::App& app, Parsed& parsed) {
   CLI::App& command =
       *app.add_subcommand("dev", "Run a local cluster in one process tree; Ctrl-C stops it");
   command.add_option("--nodes", parsed.dev.nodes, "How many")
-      ->check(CLI::Range(1, 26))
+      ->check(CLI::Range(1, DevLayout::kNodesMax))
       ->capture_default_str();
   command.add_option("--data", parsed.dev.data_directory, "Where the nodes keep their data")
       ->capture_default_str();

@@ -2,7 +2,6 @@
 #include "server/clients/session.h"
 
 #include "server/clients/sessions.h"
-#include "server/commands/session_state.h"
 
 namespace kvorum::server {
 

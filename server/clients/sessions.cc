@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/error_texts.h"
+#include "protocol/resp_writer.h"
 #include "server/commands/session_state.h"
 #include "server/net/hosts.h"
 #include "server/process/logging.h"
@@ -30,8 +32,12 @@ bool Sessions::admit(TcpSocket& socket, Dialect dialect) {
   if (count_.connected.fetch_add(1) < count_.max.load(std::memory_order_relaxed)) return true;
   count_.connected.fetch_sub(1);
   count_.rejected.fetch_add(1, std::memory_order_relaxed);
-  const std::string_view text = dialect == Dialect::kResp ? "-ERR max number of clients reached\r\n"
-                                                          : "ERROR Too many open connections\r\n";
+  std::string text;
+  if (dialect == Dialect::kResp) {
+    protocol::append_error(text, protocol::kMaxClients);
+  } else {
+    text = "ERROR Too many open connections\r\n";
+  }
   error_code ignored;
   socket.non_blocking(true, ignored);
   socket.write_some(asio::buffer(text), ignored);

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "protocol/resp_writer.h"
 
 namespace kvorum::server {
 namespace {

@@ -7,7 +7,6 @@
 #include <set>
 #include <utility>
 
-#include "cluster/ring/placement.h"
 #include "server/config/config_kinds.h"
 
 namespace kvorum::server {

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "base/give_back.h"
-#include "server/commands/command_table.h"
 #include "server/commands/edits.h"
 #include "server/dispatch/dispatcher_impl.h"
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/dispatch/pending_keys.h"
 
-#include <utility>
-
 #include "base/check.h"
 
 namespace kvorum::server {

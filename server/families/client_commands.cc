@@ -5,7 +5,6 @@
 #include <charconv>
 
 #include "server/commands/help.h"
-#include "server/commands/words.h"
 
 namespace kvorum::server {
 namespace {

@@ -4,7 +4,6 @@
 #include "server/commands/command_table.h"
 #include "server/commands/glob.h"
 #include "server/commands/help.h"
-#include "server/commands/words.h"
 
 namespace kvorum::server {
 namespace {

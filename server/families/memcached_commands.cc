@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/hash.h"
 #include "protocol/memcached_line.h"
 #include "server/commands/edits.h"

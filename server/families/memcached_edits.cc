@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "server/commands/edits.h"
-#include "server/commands/words.h"
 #include "server/families/memcached_commands.h"
 #include "server/families/memcached_replies.h"
 

@@ -6,7 +6,6 @@
 #include <iterator>
 
 #include "server/families/memcached_commands.h"
-#include "server/families/node_report.h"
 #include "server/process/versions.h"
 
 namespace kvorum::server {

@@ -3,9 +3,7 @@
 // here, so that stays so. Test suites and client libraries clear both before they begin.
 #include <string_view>
 
-#include "server/commands/glob.h"
 #include "server/commands/help.h"
-#include "server/commands/words.h"
 
 namespace kvorum::server {
 namespace {

@@ -3,7 +3,6 @@
 
 #include "server/commands/glob.h"
 #include "server/commands/help.h"
-#include "server/commands/words.h"
 #include "server/families/node_report.h"
 
 namespace kvorum::server {

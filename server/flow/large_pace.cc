@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/flow/large_pace.h"
 
-#include <utility>
-
 namespace kvorum::server {
 
 void LargePace::served(uint64_t operations, uint64_t now_us) {

@@ -5,7 +5,6 @@
 // one Pacer per reactor, which wakes who has to wait.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>

@@ -5,7 +5,6 @@
 // but the first is bound and listens without it: two processes never share a port in silence.
 #pragma once
 
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>

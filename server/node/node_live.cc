@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
-#include <algorithm>
-
 #include "server/commands/password.h"
 #include "server/node/live_config.h"
 #include "server/node/node_impl.h"

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 #include "cluster/copies/tree_roots.h"
 #include "cluster/ring/founding.h"

@@ -3,8 +3,6 @@
 
 #include <pthread.h>
 
-#include <algorithm>
-
 #include "cluster/machine/scan_page.h"
 #include "server/process/logging.h"
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/peers/accepted_link.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/bytes.h"
@@ -129,7 +127,6 @@ void AcceptedLink::on_closed(std::string_view why) {
   } else {
     tell_trouble(why);
   }
-  ++home_.counters().broken_links;
   leave();
 }
 

@@ -161,7 +161,6 @@ void DialedPeer::came_up() {
   deadline_us_ = ask_clock_at_us_ = now_us();
   home_.note_deadline(deadline_us_);
   backoff_.reset();
-  ++home_.counters().links_up;
   home_.log_recovery(who());
   home_.note_trouble(member_, {}, false);
   home_.parts().coordinator->on_link(member_, true, home_.parts().clock->now());
@@ -235,8 +234,6 @@ void DialedPeer::lost(std::string_view why, bool refused) {
   if (!was_up) return;
   clock_ = {};
   home_.parts().board->note_link(member_, false);
-  --home_.counters().links_up;
-  ++home_.counters().broken_links;
   home_.parts().coordinator->on_link(member_, false, home_.parts().clock->now());
 }
 

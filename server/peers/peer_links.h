@@ -25,10 +25,8 @@ class AcceptedLink;
 class DialedPeer;
 
 struct PeerCounters {
-  uint64_t links_up = 0;           // dialed and greeted
   uint64_t refused_greetings = 0;  // by us
   uint64_t evicted_greetings = 0;  // links that had not proved who they are, when others came
-  uint64_t broken_links = 0;       // damaged or too long frames, silence, resets
 };
 
 // What the last attempt to reach a member met.

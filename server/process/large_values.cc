@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/process/large_values.h"
 
-#include <algorithm>
-
 namespace kvorum::server {
 namespace {
 

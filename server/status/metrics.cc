@@ -8,8 +8,6 @@
 #include <sstream>
 #include <vector>
 
-#include "server/status/status_json.h"
-
 namespace kvorum::server {
 namespace {
 

@@ -22,10 +22,6 @@ struct QuorumHealth {
   uint32_t refused_here = 0;
   // The keyspaces that are short, by name.
   std::string reading, writing;
-
-  bool short_somewhere() const {
-    return reads_refused + reads_served + writes_refused + writes_softened != 0;
-  }
 };
 
 // `reachable` by MemberIndex; this node is.

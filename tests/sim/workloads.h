@@ -2,7 +2,6 @@
 // The workloads of a run. Each states in its comment what it demands, and why it may.
 #pragma once
 
-#include <optional>
 #include <set>
 
 #include "tests/sim/causality.h"

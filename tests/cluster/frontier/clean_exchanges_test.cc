@@ -19,12 +19,11 @@ TEST(CleanExchanges, TheOneThatBeganLastIsKept) {
   CleanExchanges exchanges(4);
   EXPECT_FALSE(exchanges.latest(0, 1, 7));
   const uint32_t partitions[] = {1, 3};
-  exchanges.note(0, partitions, {7, 1, 2, Hlc{50}, Hlc{60}});
-  exchanges.note(0, partitions, {7, 1, 2, Hlc{40}, Hlc{70}});
+  exchanges.note(0, partitions, {7, 1, 2, Hlc{50}});
+  exchanges.note(0, partitions, {7, 1, 2, Hlc{40}});
   const auto latest = exchanges.latest(0, 3, 7);
   ASSERT_TRUE(latest);
   EXPECT_EQ(latest->began, Hlc{50});
-  EXPECT_EQ(latest->peer_began, Hlc{60});
   EXPECT_FALSE(exchanges.latest(0, 2, 7));
   EXPECT_FALSE(exchanges.latest(1, 1, 7));
   EXPECT_FALSE(exchanges.latest(0, 1, 8));
@@ -36,7 +35,7 @@ TEST(CleanExchanges, EachIsTold) {
   Listener listener;
   exchanges.set_observer(&listener);
   const uint32_t partitions[] = {0, 2};
-  exchanges.note(5, partitions, {7, 1, 2, Hlc{50}, Hlc{60}});
+  exchanges.note(5, partitions, {7, 1, 2, Hlc{50}});
   EXPECT_EQ(listener.partitions, (std::vector<uint32_t>{0, 2}));
 }
 

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <set>
 
 #include "base/rng.h"
 #include "tests/engine/store_fixture.h"

@@ -3,7 +3,6 @@
 // run under the thread sanitizer too.
 #include <gtest/gtest.h>
 
-#include <array>
 #include <atomic>
 #include <map>
 #include <thread>

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <utility>
 
 #include "base/rng.h"
 

@@ -9,7 +9,6 @@
 #include <sstream>
 
 #include "server/commands/edits.h"
-#include "server/dispatch/dispatcher.h"
 
 namespace kvorum::server {
 namespace {
