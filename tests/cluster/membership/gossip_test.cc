@@ -289,8 +289,7 @@ TEST(GossipOfAFew, AFrontierThatRoseSetsTheReaperToWork) {
     for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
       for (uint32_t partition = 0; partition < LoneCore::kPartitions; ++partition) {
         lone.frontier->on_clean_exchange(
-            keyspace, partition,
-            {lone.id_of(1), 100, 101, lone.clock.tick(lone.now.wall_ms), Hlc{1}});
+            keyspace, partition, {lone.id_of(1), 100, 101, lone.clock.tick(lone.now.wall_ms)});
       }
     }
     lone.sent(1);

@@ -91,7 +91,7 @@ TEST_F(AntiEntropyWholeness, RoundsComeQuicklyUntilThen) {
 TEST_F(AntiEntropyWholeness, AnExchangeOfAnotherSessionSaysNothing) {
   const auto note = [&](MemberIndex peer, uint64_t session) {
     const std::vector<uint32_t> partitions{kPartition};
-    lone.exchanges.note(0, partitions, {lone.id_of(peer), session, 1, Hlc{session}, Hlc{1}});
+    lone.exchanges.note(0, partitions, {lone.id_of(peer), session, 1, Hlc{session}});
     lone.turn(100'000);
   };
   note(1, LoneCore::kIncarnation - 1);
