@@ -45,7 +45,7 @@ void Coordinator::Impl::submit(const Request& request, uint64_t tag, Now now) {
 
   SlotId id;
   Operation& operation = core.operations.acquire(&id);
-  operation.begin(Operation::Kind::kGet, now);
+  operation.begin(now);
   operation.tag = tag;
   operation.keyspace = request.key.keyspace;
   operation.deadline_us = now.steady_us + core.timeout_ms(request) * 1000ULL;
@@ -114,7 +114,7 @@ void Coordinator::Impl::run_at(MemberIndex coordinator, SlotId id, Operation& op
     start(id, operation, now);
     return;
   }
-  operation.kind = Operation::Kind::kForward;
+  operation.turn_into(Operation::Kind::kForward);
   if (!operation.payload_is_encoded) encode_request(operation);
   forwarding.send(id, operation, coordinator, now);
 }
@@ -124,15 +124,15 @@ void Coordinator::Impl::start(SlotId id, Operation& operation, Now now) {
   switch (operation.request().kind) {
     case Request::Kind::kRead:
     case Request::Kind::kLocal:
-      operation.kind = Operation::Kind::kGet;
+      operation.turn_into(Operation::Kind::kGet);
       gets.start(id, operation, now);
       return;
     case Request::Kind::kEdit:
-      operation.kind = Operation::Kind::kPut;
+      operation.turn_into(Operation::Kind::kPut);
       puts.start(id, operation, now);
       return;
     case Request::Kind::kInspect:
-      operation.kind = Operation::Kind::kInspect;
+      operation.turn_into(Operation::Kind::kInspect);
       inspections.start(id, operation, now);
       return;
   }

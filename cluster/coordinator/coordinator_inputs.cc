@@ -25,7 +25,7 @@ bool Coordinator::Impl::on_forward(LinkIndex from, const Frame& frame, Now now) 
   if (!parse_forward_envelope(frame, &envelope, &payload)) return false;
   SlotId id;
   Operation& operation = core.operations.acquire(&id);
-  operation.begin(Operation::Kind::kGet, now);
+  operation.begin(now);
   operation.remote = true;
   operation.reply_to = from;
   operation.reply_operation = frame.head.operation;
@@ -60,7 +60,7 @@ bool Coordinator::Impl::on_forward(LinkIndex from, const Frame& frame, Now now) 
 
 // It ran nothing here: the asking node finds another.
 void Coordinator::Impl::refuse_forwarded(SlotId id, Operation& operation, Now now) {
-  if (operation.request().kind == Request::Kind::kEdit) operation.kind = Operation::Kind::kPut;
+  if (operation.request().kind == Request::Kind::kEdit) operation.turn_into(Operation::Kind::kPut);
   forwarding.forget_seen(operation.forwarded);
   core.complete_failed(operation, Outcome::kClusterDown,
                        core.parts.agreement->reason(operation.keyspace), now);

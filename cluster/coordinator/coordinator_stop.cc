@@ -26,7 +26,7 @@ bool Coordinator::Impl::turned_away(SlotId id, Operation& operation, Now now) {
     return read && operation.remote && handed_back(id, operation, now);
   }
   if (core.coordination == Coordination::kHandsBack) return handed_back(id, operation, now);
-  operation.kind = Operation::Kind::kPut;
+  operation.turn_into(Operation::Kind::kPut);
   operation.phase = Operation::Phase::kHeld;
   return true;
 }

@@ -22,7 +22,8 @@ bool may_be_stored(const Operation& operation) {
   if (operation.request().kind != Request::Kind::kEdit) return false;
   const size_t asked_now = operation.kind == Operation::Kind::kForward ? 1 : 0;
   const Route& route = operation.route;
-  return operation.writing.second_write_done || route.tried.size() > asked_now + route.refusals;
+  const bool wrote = operation.was_put() && operation.writing.second_write_done;
+  return wrote || route.tried.size() > asked_now + route.refusals;
 }
 
 }  // namespace
@@ -271,10 +272,10 @@ void Core::await_own_hint(engine::Ticket ticket, SlotId id) {
 void Core::count_votes(const Operation& operation, Completion& completion) {
   ServiceRecord& service = completion.service;
   service.coordinator = self_id();
-  service.hints = operation.writing.hints_left;
+  const bool put = operation.kind == Operation::Kind::kPut;
+  if (put) service.hints = operation.writing.hints_left;
   // A put that fails for its reading tells of that.
-  const bool writes =
-      operation.kind == Operation::Kind::kPut && operation.phase != Operation::Phase::kReading;
+  const bool writes = put && operation.phase != Operation::Phase::kReading;
   const WriteTally& write = operation.writing.tally;
   const ReadTally& read = operation.reading.tally;
   const Answers answers = answers_of(operation.inspection ? operation.inspection->targets
@@ -285,6 +286,7 @@ void Core::count_votes(const Operation& operation, Completion& completion) {
   service.answered = clamp_u8(answers.primaries + answers.fallbacks);
   completion.acknowledged = service.answered;
   completion.needed = writes ? write.needed : read.needed;
+  if (!put) return;
   const int wanted = write.needed + write.short_of_w;
   if (completion.outcome == Outcome::kOk && completion.stored && service.answered < wanted) {
     service.short_of_w = static_cast<uint8_t>(wanted - service.answered);
@@ -325,18 +327,22 @@ void Core::complete_failed(Operation& operation, Outcome outcome, std::string_vi
 
 void Core::release(SlotId id) {
   Operation& operation = *operations.find(id);
-  operation.reading.held.clear();
-  if (!operation.payload_body.empty() || operation.writing.made) [[unlikely]] {
+  if (!operation.payload_body.empty()) [[unlikely]]
     operation.payload_body = {};
-    operation.writing.made = nullptr;
-  }
   const bool roomy = static_cast<uint32_t>(id) < kOperationsRoomy;
   const size_t kept = roomy ? kRoomyBytesKept : kBytesKept;
   release_head(operation, kept);
   give_back(operation.payload, kept);
-  operation.reading.held.give_back_memory(kept);
-  give_back(operation.writing.reply_storage, kept);
-  give_back(operation.handing.answer, kept);
+  if (operation.was_read()) {
+    operation.reading.held.clear();
+    operation.reading.held.give_back_memory(kept);
+  }
+  if (operation.was_put()) {
+    if (operation.writing.made) [[unlikely]]
+      operation.writing.made = nullptr;
+    give_back(operation.writing.reply_storage, kept);
+  }
+  if (operation.was_handed()) give_back(operation.handing.answer, kept);
   if (operation.inspection) operation.inspection.reset();
   operations.release(id);
 }

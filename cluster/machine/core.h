@@ -248,11 +248,7 @@ class Core {
   void complete(Operation& operation, Completion& completion, Now now);
   void complete_failed(Operation& operation, Outcome outcome, std::string_view text, Now now);
   // After a change of what the operation holds.
-  void count_held(Operation& operation) {
-    count_held(operation,
-               operation.payload_size() + operation.object.size() + operation.reading.held.bytes() +
-                   operation.writing.reply_storage.size() + operation.handing.answer.size());
-  }
+  void count_held(Operation& operation) { count_held(operation, operation.bytes()); }
   void count_held(OperationHead& operation, size_t bytes) {
     held_bytes += bytes - operation.held_bytes;
     operation.held_bytes = bytes;
