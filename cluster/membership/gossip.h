@@ -11,7 +11,7 @@
 #pragma once
 
 #include "cluster/machine/core.h"
-#include "cluster/repair/reaper.h"
+#include "cluster/upkeep/reaper.h"
 
 namespace kvorum::cluster {
 

@@ -74,4 +74,15 @@ ExchangeParty party_of(const Core& core, Now now) {
           whole};
 }
 
+CleanExchange clean_exchange(const ExchangeParty& own, const ExchangeParty& other) {
+  return {other.node, own.session, other.session, own.clock};
+}
+
+void send_counted(Core& core, LinkIndex to, FunctionRef<void(std::string& batch)> fn) {
+  std::string& batch = core.outbox.frames(to);
+  const size_t before = batch.size();
+  fn(batch);
+  core.counters.exchange_bytes += batch.size() - before;
+}
+
 }  // namespace kvorum::cluster

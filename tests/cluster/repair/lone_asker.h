@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cluster/repair/anti_entropy.h"
+#include "cluster/wire/keyspace_messages.h"
 #include "tests/cluster/lone_core.h"
 
 namespace kvorum::cluster::fixtures {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/repair/reaper.h"
+#include "cluster/upkeep/reaper.h"
 
 #include "cluster/frontier/frontier.h"
 
