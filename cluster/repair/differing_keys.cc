@@ -21,7 +21,7 @@ std::vector<std::pair<uint64_t, const RangeObject*>> by_digest(const RangeObject
   return order;
 }
 
-const RangeObject* find_object(const RangeObjects& range, const ScanItem& item) {
+const RangeObject* find_object(const RangeObjects& range, const PageItem& item) {
   const auto& objects = range.objects;
   auto found =
       std::lower_bound(objects.begin(), objects.end(), item.high,
@@ -41,7 +41,7 @@ uint64_t newest_of(const Object& object) {
 }
 
 // A pull writes back what the peer turns out to lack; so a key is pulled, or pushed.
-void add_key(const RangeObject* own, const ScanItem* theirs, bool lww,
+void add_key(const RangeObject* own, const PageItem* theirs, bool lww,
              std::vector<DifferingKey>& keys) {
   Object ours, other;
   if (own != nullptr && !decode_object(own->stripped, ours)) return;
@@ -65,11 +65,11 @@ std::vector<uint64_t> digests_of(const RangeObjects& own) {
 
 std::optional<std::vector<DifferingKey>> differing_keys(const RangeObjects& own,
                                                         const RangeDifferences& found, bool lww) {
-  std::vector<ScanItem> items;
-  if (!parse_scan_items(found.items, &items)) return std::nullopt;
+  std::vector<PageItem> items;
+  if (!parse_page_items(found.items, &items)) return std::nullopt;
   std::vector<DifferingKey> keys;
   std::vector<const RangeObject*> seen;
-  for (const ScanItem& item : items) {
+  for (const PageItem& item : items) {
     const RangeObject* object = find_object(own, item);
     if (object != nullptr) seen.push_back(object);
     add_key(object, &item, lww, keys);

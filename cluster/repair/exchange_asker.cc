@@ -106,7 +106,7 @@ void ExchangeAsker::fail(Exchange& exchange) {
 void ExchangeAsker::tell_done(SlotId id, Exchange& exchange, Now now) {
   exchange.done_sent = true;
   exchange.deadline_us = now.steady_us + kAnswerUs;
-  const ExchangeDone message{exchange.own, exchange.other.session, exchange.other.clock,
+  const ExchangeDone message{exchange.own, exchange.other.run, exchange.other.clock,
                              exchange.partition};
   const FrameHead head{MessageType::kExchangeDone, exchange.keyspace, 0, id};
   send_counted(core_, exchange.peer,

@@ -187,7 +187,7 @@ void ExchangeServer::answer_range(const Serving& serving, const RangeObjects& ow
       break;
     }
     last = object.high;
-    put_scan_item(items, {object.high, object.key, object.stripped});
+    put_page_item(items, {object.high, object.key, object.stripped});
   }
   answer.items = items;
   for (size_t at = 0; at < asked.size(); ++at) {
@@ -203,8 +203,7 @@ bool ExchangeServer::on_done(LinkIndex from, const Frame& frame, Now now) {
   if (!parse_exchange_done(frame, &message)) return false;
   if (message.partition >= core_.view->ring.partitions()) return false;
   const ExchangeParty own = party_of(core_, now);
-  const bool refused = member_of(message.asker) == kNoMember ||
-                       own.session != message.peer_session ||
+  const bool refused = member_of(message.asker) == kNoMember || own.run != message.peer_run ||
                        core_.parts.is_damaged(frame.head.keyspace, message.partition);
   if (!refused) {
     CleanExchange exchange = clean_exchange(own, message.asker);

@@ -66,7 +66,7 @@ std::vector<uint32_t> PeerRound::take_roots(uint8_t keyspace, const PartitionRoo
   KVORUM_CHECK(awaits_roots(keyspace));
   roots_open = static_cast<KeyspaceMask>(roots_open & ~mask_of(keyspace));
   peer.clock = reply.peer.clock;
-  if (reply.peer.session != peer.session) clean = false;
+  if (reply.peer.run != peer.run) clean = false;
   std::vector<uint32_t> equal;
   auto named = reply.differing.begin();
   for (const uint32_t partition : compared[keyspace]) {

@@ -18,7 +18,7 @@ void Wholeness::on_damage(uint8_t keyspace, uint32_t partition, Now now) {
 
 bool Wholeness::has_exchanged(uint8_t keyspace, uint32_t partition, MemberIndex with) const {
   const auto latest = core_.parts.exchanges->latest(keyspace, partition, core_.id_of(with));
-  if (!latest || latest->session != core_.parts.current_incarnation()) return false;
+  if (!latest || latest->run != core_.parts.current_incarnation()) return false;
   // Until most members had this configuration, others took writes by the former one.
   const Agreement* const agreement = core_.parts.agreement;
   if (agreement && latest->began < agreement->agreed_at()) return false;

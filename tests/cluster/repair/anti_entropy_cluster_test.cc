@@ -173,8 +173,8 @@ TEST_F(AntiEntropyCluster, AnExchangeIsCleanForBothAndNamesItsBeginning) {
       const auto exchange = here.exchanges->latest(0, partition, cluster.view->members[peer].id);
       ASSERT_TRUE(exchange);
       EXPECT_GT(exchange->began, Hlc::from_ms(before.ms() - 1));
-      EXPECT_EQ(exchange->session, here.incarnation);
-      EXPECT_EQ(exchange->peer_session, cluster.nodes[peer]->incarnation);
+      EXPECT_EQ(exchange->run, here.incarnation);
+      EXPECT_EQ(exchange->peer_run, cluster.nodes[peer]->incarnation);
     }
   }
 }

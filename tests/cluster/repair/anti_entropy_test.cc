@@ -60,7 +60,7 @@ TEST_F(AntiEntropyRound, BeginsWithADigestOfEachKeyspace) {
   EXPECT_EQ(lone.counters().exchange_bytes, kFrameHeadBytes + frame.payload.size());
   const ExchangeOpen message = parsed(frame, parse_exchange_open);
   EXPECT_EQ(message.asker.node, lone.id_of(0));
-  EXPECT_EQ(message.asker.session, LoneCore::kIncarnation);
+  EXPECT_EQ(message.asker.run, LoneCore::kIncarnation);
   EXPECT_EQ(message.asker.clock, lone.clock.reading(lone.now.wall_ms));
   EXPECT_TRUE(message.asker.whole);
   EXPECT_EQ(message.view_hash, lone.view->exchange_hash());
@@ -120,8 +120,8 @@ TEST_F(AntiEntropyRound, EqualDigestsAreAllThereIsToDo) {
   const auto exchange = lone.noted(7, 3);
   ASSERT_TRUE(exchange);
   EXPECT_EQ(exchange->began, began) << "not when the answer came";
-  EXPECT_EQ(exchange->session, LoneCore::kIncarnation);
-  EXPECT_EQ(exchange->peer_session, LoneCore::session_of(kPeer));
+  EXPECT_EQ(exchange->run, LoneCore::kIncarnation);
+  EXPECT_EQ(exchange->peer_run, LoneCore::run_of(kPeer));
   EXPECT_EQ(lone.core.health.report(kPeer).heard_us, lone.now.steady_us);
   expect_next_after(kIntervalUs);
 }
@@ -199,7 +199,7 @@ TEST_F(AntiEntropyRound, RootsOfTheHalfThatItDrivesAreAskedFor) {
   const PartitionRoots message = roots_of(frame);
   EXPECT_FALSE(message.all);
   EXPECT_FALSE(message.names_all);
-  EXPECT_EQ(message.asker.session, LoneCore::kIncarnation);
+  EXPECT_EQ(message.asker.run, LoneCore::kIncarnation);
   PartitionRootList driven;
   for (uint32_t partition = 0; partition < 4; ++partition) {
     if (!drives(0, kPeer, partition)) continue;
@@ -275,7 +275,7 @@ TEST_F(AntiEntropyRound, APeerThatStartedAnewMeanwhileIsNotClean) {
   EXPECT_TRUE(lone.opened(lone.open_round(), {3}));
   PartitionRootsReply reply;
   reply.peer = lone.party();
-  ++reply.peer.session;
+  ++reply.peer.run;
   EXPECT_TRUE(lone.rooted_as(lone.only(kPeer), reply));
   EXPECT_FALSE(lone.noted(5, 3));
   EXPECT_TRUE(lone.noted(5, 4)) << "that was known before";

@@ -33,7 +33,7 @@ RangeObject held(std::string key, uint64_t high, uint64_t digest, const Object& 
 std::string item_of(std::string_view key, uint64_t high, const Object& object) {
   std::string bytes, items;
   encode_object(object, bytes);
-  put_scan_item(items, {high, key, bytes});
+  put_page_item(items, {high, key, bytes});
   return items;
 }
 
@@ -119,7 +119,7 @@ TEST(DifferingKeys, TellsHowYoungADifferenceIs) {
 TEST(DifferingKeys, WhatCannotBeReadIsNonsenseOrLeftOut) {
   EXPECT_FALSE(differing_keys(three(), {.lacked = {}, .items = "x"}, false));
   std::string items;
-  put_scan_item(items, {10, "a", "no object"});
+  put_page_item(items, {10, "a", "no object"});
   EXPECT_THAT(plan(three(), {.lacked = {}, .items = items}), IsEmpty());
 }
 

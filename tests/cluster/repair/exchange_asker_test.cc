@@ -226,8 +226,8 @@ TEST_F(ExchangeAskerTest, TheEndIsToldWithWhatThePeerSaidOfItself) {
   ASSERT_EQ(frame.head.type, MessageType::kExchangeDone);
   const ExchangeDone message = parsed(frame, parse_exchange_done);
   EXPECT_EQ(message.partition, kPartition);
-  EXPECT_EQ(message.asker.session, LoneCore::kIncarnation);
-  EXPECT_EQ(message.peer_session, LoneCore::session_of(kPeer));
+  EXPECT_EQ(message.asker.run, LoneCore::kIncarnation);
+  EXPECT_EQ(message.peer_run, LoneCore::run_of(kPeer));
   EXPECT_EQ(message.peer_clock, Hlc{6000}) << "of its roots";
   EXPECT_FALSE(lone.noted(kPartition)) << "not before it has agreed";
   lone.pass_ms(500);

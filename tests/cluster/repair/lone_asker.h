@@ -47,7 +47,7 @@ struct LoneAsker : LoneCore {
 
   // ---- what a peer answers
   ExchangeParty party(MemberIndex peer = kPeer) const {
-    return {id_of(peer), session_of(peer), Hlc{5000}, true};
+    return {id_of(peer), run_of(peer), Hlc{5000}, true};
   }
   // With the head of the question: its operation is echoed.
   bool opened_as(const Frame& question, const ExchangeOpenReply& reply, MemberIndex from = kPeer) {
@@ -154,7 +154,7 @@ struct LoneAsker : LoneCore {
     for (Version& version : object.versions) version.bytes = {};
     std::string bytes, items;
     encode_object(object, bytes);
-    put_scan_item(items, {ref(key).position.high, key, bytes});
+    put_page_item(items, {ref(key).position.high, key, bytes});
     return items;
   }
 

@@ -158,7 +158,7 @@ TEST(PeerRound, AwaitsWhatItAskedForAlone) {
 TEST(PeerRound, APeerThatStartedAnewIsNotClean) {
   PeerRound round = rooted();
   PartitionRootsReply reply;
-  reply.peer.session = 1;
+  reply.peer.run = 1;
   reply.peer.clock = Hlc{6};
   round.take_roots(3, reply);
   EXPECT_FALSE(round.clean);

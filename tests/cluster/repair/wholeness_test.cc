@@ -89,10 +89,10 @@ TEST_F(WholenessTest, RoundsComeQuicklyUntilThen) {
   EXPECT_THAT(types_of(lone.sent(kPeer)), ElementsAre(MessageType::kExchangeOpen));
 }
 
-TEST_F(WholenessTest, AnExchangeOfAnotherSessionSaysNothing) {
-  const auto note = [&](MemberIndex peer, uint64_t session) {
+TEST_F(WholenessTest, AnExchangeOfAnotherRunSaysNothing) {
+  const auto note = [&](MemberIndex peer, uint64_t run) {
     const std::vector<uint32_t> partitions{kPartition};
-    lone.exchanges.note(0, partitions, {lone.id_of(peer), session, 1, Hlc{session}});
+    lone.exchanges.note(0, partitions, {lone.id_of(peer), run, 1, Hlc{run}});
     lone.turn(100'000);
   };
   note(1, LoneCore::kIncarnation - 1);
