@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/give_back.h"
-#include "cluster/frontier/frontier.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/machine/large_frames.h"
 #include "cluster/version/planted_bug.h"
 

@@ -30,7 +30,7 @@ class PageWriter {
     page_->live += live;
     stripped_.clear();
     encode_object(object, stripped_);
-    put_scan_item(page_->items, {item.key.position.high, item.key.key, stripped_});
+    put_page_item(page_->items, {item.key.position.high, item.key.key, stripped_});
   }
 
  private:

@@ -2,7 +2,7 @@
 #include "cluster/membership/gossip.h"
 
 #include "base/bytes.h"
-#include "cluster/frontier/frontier.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/wire/keyspace_messages.h"
 
 namespace kvorum::cluster {

@@ -17,13 +17,13 @@ std::optional<RangeObjects> read_range(const Core& core, const RangeLoad& range)
 
 RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage& page) {
   RangeObjects range;
-  std::vector<ScanItem> items;
-  range.refused = page.access != engine::Access::kDone || !parse_scan_items(page.items, &items);
+  std::vector<PageItem> items;
+  range.refused = page.access != engine::Access::kDone || !parse_page_items(page.items, &items);
   if (range.refused) return range;
   range.end = page.done ? 0 : page.next.high;
   range.objects.reserve(items.size());
   Object object;
-  for (const ScanItem& item : items) {
+  for (const PageItem& item : items) {
     const bool decoded = decode_object(item.object, object);
     KVORUM_CHECK(decoded);
     RangeObject& one = range.objects.emplace_back();
@@ -72,6 +72,17 @@ ExchangeParty party_of(const Core& core, Now now) {
   const bool whole = core.parts.whole == nullptr || core.parts.whole->missing() == 0;
   return {core.self_id(), core.parts.current_incarnation(), core.parts.clock->reading(now.wall_ms),
           whole};
+}
+
+CleanExchange clean_exchange(const ExchangeParty& own, const ExchangeParty& other) {
+  return {other.node, own.run, other.run, own.clock};
+}
+
+void send_counted(Core& core, LinkIndex to, FunctionRef<void(std::string& batch)> fn) {
+  std::string& batch = core.outbox.frames(to);
+  const size_t before = batch.size();
+  fn(batch);
+  core.counters.exchange_bytes += batch.size() - before;
 }
 
 }  // namespace kvorum::cluster

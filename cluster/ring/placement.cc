@@ -56,7 +56,7 @@ std::vector<MemberIndex> merge_longest_first(Sequences sequences) {
 
 std::vector<MemberIndex> merge_by_wish(const Sequences& sequences) {
   struct Wish {
-    uint64_t place;  // a fraction of the ring, times 2^32
+    uint64_t ring_key;  // a fraction of the ring, times 2^32
     MemberIndex member;
   };
   std::vector<Wish> wishes;
@@ -68,7 +68,7 @@ std::vector<MemberIndex> merge_by_wish(const Sequences& sequences) {
     }
   }
   std::stable_sort(wishes.begin(), wishes.end(),
-                   [](const Wish& a, const Wish& b) { return a.place < b.place; });
+                   [](const Wish& a, const Wish& b) { return a.ring_key < b.ring_key; });
   std::vector<MemberIndex> merged;
   for (const Wish& wish : wishes) merged.push_back(wish.member);
   return merged;

@@ -2,7 +2,7 @@
 // Interned (node, incarnation) pairs of one process, so that a stored version names its author in
 // two bytes. Shared by all reactors: look-ups take no lock, an author once interned keeps its index
 // and its address. Also remembers the highest HLC seen of each author, which a flush mark and the
-// start of a session's clock need.
+// start of a run's clock need.
 #pragma once
 
 #include <array>

@@ -60,8 +60,8 @@ class FlushMarks::Table {
 
   // Writers only. False where there is no room for a new author.
   bool set(const FlushMarkEntry& entry, uint64_t epoch) {
-    const auto [place, hlc] = find(entry.node, entry.incarnation);
-    Slot& slot = slots_[place];
+    const auto [at, hlc] = find(entry.node, entry.incarnation);
+    Slot& slot = slots_[at];
     if (hlc == 0) {
       if (2 * (used_ + 1) > mask_ + 1) return false;
       ++used_;
@@ -74,8 +74,8 @@ class FlushMarks::Table {
   }
   // Writers only: the author has at least this entry, in this epoch.
   bool holds(const FlushMarkEntry& entry, uint64_t epoch) const {
-    const auto [place, hlc] = find(entry.node, entry.incarnation);
-    return hlc >= entry.hlc.value && slots_[place].epoch == epoch;
+    const auto [at, hlc] = find(entry.node, entry.incarnation);
+    return hlc >= entry.hlc.value && slots_[at].epoch == epoch;
   }
 
   size_t capacity() const { return mask_ + 1; }
@@ -101,11 +101,11 @@ class FlushMarks::Table {
   // a free slot may become another author's at any time.
   std::pair<size_t, uint64_t> find(uint64_t node, uint64_t incarnation) const {
     const uint64_t hash = (node ^ (incarnation << 1)) * 0x9e3779b97f4a7c15ULL;
-    for (size_t place = (hash >> 32) & mask_;; place = (place + 1) & mask_) {
-      const Slot& slot = slots_[place];
+    for (size_t at = (hash >> 32) & mask_;; at = (at + 1) & mask_) {
+      const Slot& slot = slots_[at];
       const uint64_t hlc = slot.hlc.load(std::memory_order_acquire);
-      if (hlc == 0) return {place, 0};
-      if (slot.node == node && slot.incarnation == incarnation) return {place, hlc};
+      if (hlc == 0) return {at, 0};
+      if (slot.node == node && slot.incarnation == incarnation) return {at, hlc};
     }
   }
 

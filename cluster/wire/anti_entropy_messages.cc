@@ -14,7 +14,7 @@ bool valid_keyspace(const Frame& frame) { return frame.head.keyspace < kKeyspace
 
 void put_party(std::string& out, const ExchangeParty& party) {
   put_u64(out, party.node);
-  put_u64(out, party.session);
+  put_u64(out, party.run);
   put_u64(out, party.clock.value);
   put_u8(out, party.whole ? 1 : 0);
 }
@@ -22,7 +22,7 @@ void put_party(std::string& out, const ExchangeParty& party) {
 ExchangeParty get_party(ByteReader& reader) {
   ExchangeParty party;
   party.node = reader.u64();
-  party.session = reader.u64();
+  party.run = reader.u64();
   party.clock = Hlc{reader.u64()};
   party.whole = reader.u8() != 0;
   return party;
@@ -261,7 +261,7 @@ bool parse_range_differences(const Frame& frame, RangeDifferences* message) {
 void put_exchange_done(std::string& batch, const FrameHead& head, const ExchangeDone& message) {
   FrameWriter frame(batch, head);
   put_party(batch, message.asker);
-  put_u64(batch, message.peer_session);
+  put_u64(batch, message.peer_run);
   put_u64(batch, message.peer_clock.value);
   put_varint(batch, message.partition);
   frame.finish();
@@ -270,7 +270,7 @@ void put_exchange_done(std::string& batch, const FrameHead& head, const Exchange
 bool parse_exchange_done(const Frame& frame, ExchangeDone* message) {
   ByteReader reader(frame.payload);
   message->asker = get_party(reader);
-  message->peer_session = reader.u64();
+  message->peer_run = reader.u64();
   message->peer_clock = Hlc{reader.u64()};
   const uint64_t partition = reader.varint();
   message->partition = static_cast<uint32_t>(partition);

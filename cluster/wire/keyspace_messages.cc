@@ -49,17 +49,17 @@ bool parse_scan_reply(const Frame& frame, ScanAnswer* answer) {
   return reader.ok();
 }
 
-void put_scan_item(std::string& items, const ScanItem& item) {
+void put_page_item(std::string& items, const PageItem& item) {
   put_u64(items, item.high);
   put_bytes(items, item.key);
   put_bytes(items, item.object);
 }
 
-bool parse_scan_items(std::string_view items, std::vector<ScanItem>* parsed) {
+bool parse_page_items(std::string_view items, std::vector<PageItem>* parsed) {
   ByteReader reader(items);
   parsed->reserve(parsed->size() + items.size() / (4 * kItemBytesMin));
   while (!reader.done()) {
-    ScanItem item;
+    PageItem item;
     item.high = reader.u64();
     item.key = reader.bytes();
     item.object = reader.bytes();

@@ -12,7 +12,7 @@
 
 #include "cluster/copies/hints.h"
 #include "cluster/copies/lost_copies.h"
-#include "cluster/frontier/frontier.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/health/admission_controller.h"
 #include "cluster/version/object_codec.h"
 #include "engine/commit/committer.h"
@@ -128,7 +128,7 @@ struct Node::Impl {
   std::unique_ptr<engine::Store> hint_store;  // the engine memory keeps hints in memory alone
   std::unique_ptr<engine::ObjectTable> hint_table;
   std::unique_ptr<cluster::Hints> hints;
-  std::unique_ptr<cluster::Frontier> frontier;              // of a member of a cluster of several
+  std::unique_ptr<cluster::FrontierProtocol> frontier;      // of a member of a cluster of several
   std::unique_ptr<cluster::AdmissionController> admission;  // null: limits.foreground_p99 is 0
   std::unique_ptr<cluster::LostCopies> losses;              // where there are other copies
   std::unique_ptr<Quarantine> quarantine;

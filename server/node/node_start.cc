@@ -163,7 +163,7 @@ void Node::Impl::judge_copies() {
   parts.node.whole = whole.get();
   parts.node.exchanges = exchanges.get();
   if (view->is_member() && view->members.size() > 1) {
-    frontier = std::make_unique<cluster::Frontier>(
+    frontier = std::make_unique<cluster::FrontierProtocol>(
         cluster::FrontierParts{table.get(), hint_table.get(), &clock, &marks, view, &former},
         incarnation);
     exchanges->set_observer(frontier.get());

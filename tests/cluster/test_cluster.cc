@@ -69,13 +69,13 @@ Request test_edits::request(EditCode edit, std::string_view value) {
   return request;
 }
 
-TestNode::TestNode(const ClusterView&, uint64_t session)
+TestNode::TestNode(const ClusterView&, uint64_t run)
     : whole(std::make_unique<WholeReplicas>(kPartitionBits, true)),
       exchanges(std::make_unique<CleanExchanges>(1u << kPartitionBits)),
       hint_table(std::make_unique<engine::ObjectTable>(Hints::table_options(7))),
       hints(std::make_unique<Hints>(hint_table.get(), &authors, HintOptions{})),
-      incarnation(session),
-      renewed_incarnation(session) {
+      incarnation(run),
+      renewed_incarnation(run) {
   make_table();
 }
 
@@ -124,7 +124,7 @@ NodeParts TestNode::parts() {
 void TestNode::start(std::shared_ptr<const ClusterView> view, const CoordinatorOptions& options) {
   frontier.reset();
   if (options.anti_entropy_ms != 0 && options.gossip_ms != 0 && view->is_member()) {
-    frontier = std::make_unique<Frontier>(
+    frontier = std::make_unique<FrontierProtocol>(
         FrontierParts{table.get(), hint_table.get(), &clock, &marks, view, &former}, incarnation);
   }
   exchanges->set_observer(frontier.get());

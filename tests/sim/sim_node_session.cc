@@ -132,7 +132,7 @@ void SimNode::start_reactors() {
   parts_.claims = claims_.get();
   renewed_incarnation_ = incarnation_;
   if (view_->members.size() > 1) {
-    frontier_ = std::make_unique<cluster::Frontier>(
+    frontier_ = std::make_unique<cluster::FrontierProtocol>(
         cluster::FrontierParts{table_.get(), hint_table_.get(), clock_.get(), marks_.get(), view_},
         incarnation_);
     parts_.frontier = frontier_.get();

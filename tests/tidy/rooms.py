@@ -19,6 +19,7 @@ ROOMS = {
         'request',
         'put',
         'keyspace',
+        'upkeep',
         'repair',
         'membership',
         'coordinator',

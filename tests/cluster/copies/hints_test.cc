@@ -20,7 +20,7 @@ Object object_of(uint64_t hlc, std::string_view bytes) {
   return object;
 }
 
-// One session of a node's hints: built anew over the same store, it is the next.
+// One run of a node's hints: built anew over the same store, it is the next.
 struct HintsFixture : ::testing::Test {
   explicit HintsFixture(Partitioner partitioner = Partitioner::kMd5) : partitioner_(partitioner) {
     start();

@@ -326,7 +326,7 @@ TEST_F(FullMemory, RefusesBeforeAnythingIsSent) {
   expect_untouched();
 }
 
-// ---- the first contact of a session
+// ---- the first contact of a run
 
 struct SilentPuts : PutsBefore {
   SilentPuts() : PutsBefore({.has_frontier = true}) {}

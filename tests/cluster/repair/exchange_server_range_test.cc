@@ -126,10 +126,10 @@ struct RangeServer : LoneCore {
     return leaf_digest(ref(key), object, kDigestSeed);
   }
   static std::vector<std::string> keys_of(const RangeDifferences& answer) {
-    std::vector<ScanItem> items;
-    EXPECT_TRUE(parse_scan_items(answer.items, &items));
+    std::vector<PageItem> items;
+    EXPECT_TRUE(parse_page_items(answer.items, &items));
     std::vector<std::string> keys;
-    for (const ScanItem& item : items) keys.emplace_back(item.key);
+    for (const PageItem& item : items) keys.emplace_back(item.key);
     return keys;
   }
   // In kPartition; by their positions.
@@ -160,8 +160,8 @@ TEST_F(ExchangeServerRange, EqualObjectsAreNotSpokenOf) {
 TEST_F(ExchangeServerRange, WhatTheAskerLacksComesWithItsVersionsAndWithoutItsValue) {
   const std::vector<std::string> keys = lone.put_many(1);
   const RangeDifferences answer = lone.ask(RangeServer::whole_partition());
-  std::vector<ScanItem> items;
-  ASSERT_TRUE(parse_scan_items(answer.items, &items));
+  std::vector<PageItem> items;
+  ASSERT_TRUE(parse_page_items(answer.items, &items));
   ASSERT_EQ(items.size(), 1u);
   EXPECT_EQ(items[0].key, keys[0]);
   EXPECT_EQ(items[0].high, position_of(keys[0]).high);

@@ -20,7 +20,7 @@ constexpr uint32_t kPartition = 5;
 
 struct ExchangeServerTest : ::testing::Test {
   ExchangeParty asker() const {
-    return {lone.id_of(kAsker), LoneCore::session_of(kAsker), Hlc{4000}, true};
+    return {lone.id_of(kAsker), LoneCore::run_of(kAsker), Hlc{4000}, true};
   }
   ExchangeOpen opening() {
     ExchangeOpen message;
@@ -91,14 +91,14 @@ TEST_F(ExchangeServerTest, EqualRootsAreACleanExchange) {
   EXPECT_FALSE(reply.refused);
   EXPECT_THAT(reply.differing, IsEmpty());
   EXPECT_EQ(reply.peer.node, lone.id_of(0));
-  EXPECT_EQ(reply.peer.session, LoneCore::kIncarnation);
+  EXPECT_EQ(reply.peer.run, LoneCore::kIncarnation);
   EXPECT_EQ(reply.peer.clock, lone.clock.reading(lone.now.wall_ms));
   EXPECT_TRUE(reply.peer.whole);
   for (uint32_t partition = 0; partition < LoneCore::kPartitions; ++partition) {
     const auto exchange = noted(partition);
     ASSERT_TRUE(exchange);
-    EXPECT_EQ(exchange->session, LoneCore::kIncarnation);
-    EXPECT_EQ(exchange->peer_session, LoneCore::session_of(kAsker));
+    EXPECT_EQ(exchange->run, LoneCore::kIncarnation);
+    EXPECT_EQ(exchange->peer_run, LoneCore::run_of(kAsker));
     EXPECT_EQ(exchange->began, reply.peer.clock);
     EXPECT_FALSE(noted(partition, 1)) << "of a keyspace that was not named";
   }
@@ -262,8 +262,8 @@ TEST_F(ExchangeServerTest, TheEndIsNotedFromWhereTheRootsWereCompared) {
   const auto exchange = noted(kPartition, 2);
   ASSERT_TRUE(exchange);
   EXPECT_EQ(exchange->began, Hlc{3000}) << "not from now on";
-  EXPECT_EQ(exchange->session, LoneCore::kIncarnation);
-  EXPECT_EQ(exchange->peer_session, LoneCore::session_of(kAsker));
+  EXPECT_EQ(exchange->run, LoneCore::kIncarnation);
+  EXPECT_EQ(exchange->peer_run, LoneCore::run_of(kAsker));
   EXPECT_EQ(lone.exchanges.count(), 1u);
 }
 
@@ -272,7 +272,7 @@ TEST_F(ExchangeServerTest, EndsThatSayNothing) {
   ExchangeDone stranger{asker(), LoneCore::kIncarnation, Hlc{3000}, 1};
   stranger.asker.node = 4711;
   EXPECT_TRUE(done(stranger));
-  EXPECT_TRUE(done({asker(), LoneCore::kIncarnation - 1, Hlc{3000}, 1})) << "of another session";
+  EXPECT_TRUE(done({asker(), LoneCore::kIncarnation - 1, Hlc{3000}, 1})) << "of another run";
   EXPECT_TRUE(done({asker(), LoneCore::kIncarnation, Hlc{3000}, kPartition})) << "damaged since";
   EXPECT_EQ(lone.exchanges.count(), 0u);
 }

@@ -417,7 +417,7 @@ TEST_F(Gets, OfThreeCopiesAreNotAnsweredAtOnce) {
 
 // ---- loads
 
-// What an earlier session left in the store: the memory of this one holds none of it.
+// What an earlier run left in the store: the memory of this one holds none of it.
 struct OldStore {
   OldStore() {
     LoneRequests before({.store = &store});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frontier over whole clusters: tombstones go once it is proved that nobody needs them, not
 // before, and what they deleted stays deleted whoever comes back with it.
-#include "cluster/frontier/frontier.h"
+#include "cluster/frontier/frontier_protocol.h"
 
 #include <gmock/gmock.h>
 
@@ -123,7 +123,7 @@ TEST_F(FrontierTest, AWipedNodeVouchesForNothingUntilItIsWholeAgain) {
   const Hlc before = cluster.nodes[0]->frontier->status().frontier;
   ASSERT_GT(before, Hlc{});
   cluster.pass_ms(2000);
-  EXPECT_EQ(cluster.nodes[0]->frontier->status().frontier, before);  // no report of its session
+  EXPECT_EQ(cluster.nodes[0]->frontier->status().frontier, before);  // no report of its run
   cluster.heal_all();
   cluster.pass_ms(kLongEnoughMs);
   EXPECT_GT(cluster.nodes[1]->frontier->copies().of(cluster.ref("k")), before);
@@ -178,7 +178,7 @@ TEST_F(FrontierTest, APeersDeadVersionIsNotRead) {
   cluster.remove(0, "k");
   cluster.pass_ms(kLongEnoughMs);
   ASSERT_EQ(records(), 0u);
-  cluster.restore(stale, "k", copy);  // in the same session: it believes itself to be whole
+  cluster.restore(stale, "k", copy);  // in the same run: it believes itself to be whole
   const size_t asks = cluster.node_for("k", 0);
   cluster.isolate(cluster.node_for("k", 1));
   EXPECT_THAT(cluster.get(asks, "k").values, IsEmpty());
@@ -255,7 +255,7 @@ TEST_F(FrontierAndFlushTest, WhatAForgottenMarkCoveredIsDead) {
   EXPECT_THAT(cluster.get(0, "k").values, IsEmpty());
   cluster.pass_ms(kLongEnoughMs);
   for (size_t node = 0; node < 3; ++node) EXPECT_THAT(cluster.own_values(node, "k"), IsEmpty());
-  // A session that read the mark from its directory does not keep the others from agreeing.
+  // A run that read the mark from its directory does not keep the others from agreeing.
   restart(1, 781);
   cluster.nodes[1]->marks.merge(0, old_mark);
   cluster.heal_all();

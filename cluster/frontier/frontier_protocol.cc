@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/frontier/frontier.h"
+#include "cluster/frontier/frontier_protocol.h"
 
 #include <algorithm>
 #include <utility>
@@ -18,14 +18,14 @@ std::vector<NodeId> ids_of(const ClusterView& view) {
 
 }  // namespace
 
-Frontier::Frontier(FrontierParts parts, uint64_t session)
+FrontierProtocol::FrontierProtocol(FrontierParts parts, uint64_t run)
     : parts_(std::move(parts)),
       copies_(parts_.view->ring.partition_bits()),
       ledger_(*parts_.view, parts_.table),
-      rounds_(ids_of(*parts_.view), parts_.view->members[parts_.view->self].id, session) {}
+      rounds_(ids_of(*parts_.view), parts_.view->members[parts_.view->self].id, run) {}
 
 // The least HLC of all that became a hint since there last was none.
-Hlc Frontier::oldest_hint() {
+Hlc FrontierProtocol::oldest_hint() {
   const uint32_t partitions = 1u << parts_.hints->partition_bits();
   uint64_t pending = 0;
   for (uint32_t partition = 0; partition < partitions; ++partition) {
@@ -38,13 +38,13 @@ Hlc Frontier::oldest_hint() {
   return oldest;
 }
 
-bool Frontier::tick(uint64_t session, Now now) {
+bool FrontierProtocol::tick(uint64_t run, Now now) {
   const std::lock_guard lock(mutex_);
   // A tick: what is minted later is above it even where the wall clock goes back.
   const Hlc clock = parts_.clock->tick(now.wall_ms);
-  if (session != rounds_.session()) {
-    rounds_.begin_session(session);
-    first_round_of_session_ = rounds_.round() + 1;
+  if (run != rounds_.run()) {
+    rounds_.begin_run(run);
+    first_round_of_run_ = rounds_.round() + 1;
   }
   ledger_.take_slices(*parts_.clock, now);
   ledger_.settle();
@@ -56,19 +56,19 @@ bool Frontier::tick(uint64_t session, Now now) {
     rose = judge(*ended);
     parts_.marks->forget_below(frontier_);
   }
-  report(session, clock);
+  report(run, clock);
   return rose;
 }
 
-void Frontier::lose(uint8_t keyspace, uint32_t partition, uint64_t over) {
+void FrontierProtocol::lose(uint8_t keyspace, uint32_t partition, uint64_t over) {
   const std::lock_guard lock(mutex_);
-  losing_session_ = over;
+  losing_run_ = over;
   copies_.reset(keyspace, partition);
 }
 
-void Frontier::lose_all(uint64_t over) {
+void FrontierProtocol::lose_all(uint64_t over) {
   const std::lock_guard lock(mutex_);
-  losing_session_ = over;
+  losing_run_ = over;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     for (uint32_t partition = 0; partition < copies_.partitions(); ++partition) {
       copies_.reset(keyspace, partition);
@@ -76,11 +76,11 @@ void Frontier::lose_all(uint64_t over) {
   }
 }
 
-bool Frontier::judge(const FrontierRounds::Ended& ended) {
+bool FrontierProtocol::judge(const FrontierRounds::Ended& ended) {
   agreed_ = ended.agreed;
   // What this node vouched for before copies were lost says nothing of what they hold now.
   const bool reported_since =
-      rounds_.session() != losing_session_ && rounds_.round() >= first_round_of_session_;
+      rounds_.run() != losing_run_ && rounds_.round() >= first_round_of_run_;
   if (!reported_since) return false;
   if (!ended.agreed || ended.least <= frontier_) return false;
   frontier_ = ended.least;
@@ -92,16 +92,16 @@ bool Frontier::judge(const FrontierRounds::Ended& ended) {
   return true;
 }
 
-void Frontier::report(uint64_t session, Hlc clock) {
+void FrontierProtocol::report(uint64_t run, Hlc clock) {
   open_.reset();
-  std::vector<uint64_t> sessions;
+  std::vector<uint64_t> runs;
   for (const Member& member : parts_.view->members) {
-    sessions.push_back(rounds_.session_of(member.id));
+    runs.push_back(rounds_.run_of(member.id));
   }
-  const Hlc unexchanged = ledger_.least(session, sessions, &open_);
+  const Hlc unexchanged = ledger_.least(run, runs, &open_);
   const Hlc present = std::min(unexchanged, oldest_hint_);
   Hlc least = std::min({least_since_report_, present, clock_at_report_});
-  if (rounds_.round() + 1 == first_round_of_session_) least = Hlc{};
+  if (rounds_.round() + 1 == first_round_of_run_) least = Hlc{};
   if (parts_.former != nullptr && parts_.former->any()) least = Hlc{};
   rounds_.report(belief(), least);
   clock_at_report_ = clock;
@@ -109,7 +109,7 @@ void Frontier::report(uint64_t session, Hlc clock) {
 }
 
 // Of all on which members have to agree before a round counts.
-uint64_t Frontier::belief() const {
+uint64_t FrontierProtocol::belief() const {
   std::string bytes;
   put_u64(bytes, parts_.view->hash());
   // A mark that this node might forget is no knowledge yet.
@@ -118,47 +118,46 @@ uint64_t Frontier::belief() const {
   put_u64(bytes, parts_.marks->digest());
   for (const Member& member : parts_.view->members) {
     put_u64(bytes, member.id);
-    put_u64(bytes, rounds_.session_of(member.id));
+    put_u64(bytes, rounds_.run_of(member.id));
   }
   return xxh64(bytes);
 }
 
-Hlc Frontier::reached() const {
+Hlc FrontierProtocol::reached() const {
   const std::lock_guard lock(mutex_);
   return frontier_;
 }
 
-void Frontier::encode_gossip(std::string& out) const {
+void FrontierProtocol::encode_gossip(std::string& out) const {
   const std::lock_guard lock(mutex_);
   rounds_.encode(out);
 }
 
-bool Frontier::merge_gossip(std::string_view bytes) {
+bool FrontierProtocol::merge_gossip(std::string_view bytes) {
   const std::lock_guard lock(mutex_);
   const uint64_t round = rounds_.round();
   const bool well_formed = rounds_.merge_encoded(bytes);
-  // What an earlier session vouched for stays true: this one mints above it.
+  // What an earlier run vouched for stays true: this one mints above it.
   parts_.clock->raise(rounds_.vouched_before());
   if (well_formed) heard_.store(true, std::memory_order_release);
-  // Rounds of an earlier session of this node: the next report is the first of this one.
-  if (rounds_.round() != round) first_round_of_session_ = rounds_.round() + 1;
+  // Rounds of an earlier run of this node: the next report is the first of this one.
+  if (rounds_.round() != round) first_round_of_run_ = rounds_.round() + 1;
   return well_formed;
 }
 
-void Frontier::write_gossip(NodeId, std::string& out) { encode_gossip(out); }
+void FrontierProtocol::write_gossip(NodeId, std::string& out) { encode_gossip(out); }
 
-void Frontier::on_gossip(NodeId, std::string_view bytes) { merge_gossip(bytes); }
+void FrontierProtocol::on_gossip(NodeId, std::string_view bytes) { merge_gossip(bytes); }
 
-void Frontier::on_clean_exchange(uint8_t keyspace, uint32_t partition,
-                                 const CleanExchange& exchange) {
+void FrontierProtocol::on_clean_exchange(uint8_t keyspace, uint32_t partition,
+                                         const CleanExchange& exchange) {
   const MemberIndex peer = parts_.view->find_id(exchange.peer);
   if (peer == kNoMember) return;
   const std::lock_guard lock(mutex_);
-  ledger_.note_clean({keyspace, partition, peer}, exchange.session, exchange.peer_session,
-                     exchange.began);
+  ledger_.note_clean({keyspace, partition, peer}, exchange.run, exchange.peer_run, exchange.began);
 }
 
-FrontierStatus Frontier::status() const {
+FrontierStatus FrontierProtocol::status() const {
   const std::lock_guard lock(mutex_);
   FrontierStatus status;
   status.round = rounds_.round();

@@ -15,9 +15,9 @@ using ::testing::SizeIs;
 
 constexpr MemberIndex kPeer = LoneAsker::kPeer;
 constexpr uint32_t kPartition = LoneAsker::kPartition;
-constexpr uint64_t kAnswerUs = AntiEntropy::kAnswerUs;
+constexpr uint64_t kAnswerUs = ExchangeAsker::kAnswerUs;
 
-struct AntiEntropyRange : ::testing::Test {
+struct ExchangeAskerRange : ::testing::Test {
   static RangeDigests range_of(const Frame& frame) { return parsed(frame, parse_range_digests); }
   RangeDifferences lacked(std::vector<uint32_t> places) {
     return {.lacked = std::move(places), .items = {}};
@@ -48,7 +48,7 @@ const std::vector<MessageType> kNothing{MessageType::kExchangeDone};
 
 // ---- what is compared
 
-TEST_F(AntiEntropyRange, DigestsOfAllObjectsInTheirOrder) {
+TEST_F(ExchangeAskerRange, DigestsOfAllObjectsInTheirOrder) {
   std::vector<uint64_t> digests;
   for (const std::string& key : lone.put_many(5)) {
     digests.push_back(leaf_digest(lone.ref(key), lone.object_of(0, 1, "v"), LoneCore::kDigestSeed));
@@ -62,7 +62,7 @@ TEST_F(AntiEntropyRange, DigestsOfAllObjectsInTheirOrder) {
   EXPECT_EQ(lone.counters().keys_compared, 6u);
 }
 
-TEST_F(AntiEntropyRange, ALongStretchIsComparedInParts) {
+TEST_F(ExchangeAskerRange, ALongStretchIsComparedInParts) {
   const std::vector<std::string> names = lone.put_many(1500);
   lone.begin_exchanges({{kPartition, 0}});
   const std::vector<Frame> questions = lone.sent(kPeer);
@@ -83,31 +83,31 @@ TEST_F(AntiEntropyRange, ALongStretchIsComparedInParts) {
 
 // ---- which keys are repaired, and how
 
-TEST_F(AntiEntropyRange, WhatThePeerLacksIsPushed) {
+TEST_F(ExchangeAskerRange, WhatThePeerLacksIsPushed) {
   EXPECT_EQ(repair_of(lone.object_of(0, 1, "v"), {}), kPush);
 }
 
-TEST_F(AntiEntropyRange, WhatThisNodeLacksIsPulled) {
+TEST_F(ExchangeAskerRange, WhatThisNodeLacksIsPulled) {
   EXPECT_EQ(repair_of({}, lone.object_of(2, 1, "v")), kPull);
 }
 
-TEST_F(AntiEntropyRange, TheNewerOneGoesToTheOlder) {
+TEST_F(ExchangeAskerRange, TheNewerOneGoesToTheOlder) {
   EXPECT_EQ(repair_of(lone.object_of(2, 9, "newer"), lone.object_of(2, 1, "older")), kPush);
 }
 
-TEST_F(AntiEntropyRange, TheNewerOneComesFromThePeer) {
+TEST_F(ExchangeAskerRange, TheNewerOneComesFromThePeer) {
   EXPECT_EQ(repair_of(lone.object_of(2, 1, "older"), lone.object_of(2, 9, "newer")), kPull);
 }
 
-TEST_F(AntiEntropyRange, SiblingsArePulledAndWrittenBack) {
+TEST_F(ExchangeAskerRange, SiblingsArePulledAndWrittenBack) {
   EXPECT_EQ(repair_of(lone.object_of(0, 1, "a"), lone.object_of(2, 9, "b")), kPull) << "once";
 }
 
-TEST_F(AntiEntropyRange, WhatBecameEqualMeanwhileIsLeftAlone) {
+TEST_F(ExchangeAskerRange, WhatBecameEqualMeanwhileIsLeftAlone) {
   EXPECT_EQ(repair_of(lone.object_of(0, 1, "v"), lone.object_of(0, 1, "v")), kNothing);
 }
 
-TEST(AntiEntropyLastWrite, TheNewestOfBothIsWhatThePeerNeeds) {
+TEST(ExchangeAskerLastWrite, TheNewestOfBothIsWhatThePeerNeeds) {
   for (const uint64_t theirs_ms : {uint64_t{1}, uint64_t{9}}) {
     LoneAsker lone({.conflicts = ConflictPolicy::kLww});
     const std::string key = lone.key_in(kPartition);
@@ -119,7 +119,7 @@ TEST(AntiEntropyLastWrite, TheNewestOfBothIsWhatThePeerNeeds) {
   }
 }
 
-TEST_F(AntiEntropyRange, PlacesAreThoseOfTheDigestsNotOfTheObjects) {
+TEST_F(ExchangeAskerRange, PlacesAreThoseOfTheDigestsNotOfTheObjects) {
   lone.put_many(20);
   const Frame question = lone.begin_range();
   const RangeDigests range = range_of(question);
@@ -135,18 +135,18 @@ TEST_F(AntiEntropyRange, PlacesAreThoseOfTheDigestsNotOfTheObjects) {
   EXPECT_THAT(pushed, ElementsAre(range.digests[4], range.digests[17]));
 }
 
-TEST_F(AntiEntropyRange, AYoungDifferenceIsGivenAMoment) {
+TEST_F(ExchangeAskerRange, AYoungDifferenceIsGivenAMoment) {
   lone.pass_ms(10'000);
   const std::string key = lone.key_in(kPartition);
   const uint64_t now_ms = lone.now.wall_ms - LoneCore::kWallMs + 5000;  // when it is compared
-  lone.put(key, lone.object_of(2, now_ms - AntiEntropy::kYoungMs + 500, "v"));
+  lone.put(key, lone.object_of(2, now_ms - ExchangeAsker::kYoungMs + 500, "v"));
   const Frame question = lone.begin_range();
   EXPECT_TRUE(lone.differ(question, lacked({0})));
   EXPECT_TRUE(lone.sent_nothing());
   EXPECT_EQ(lone.core.timers.next_due_us(), lone.now.steady_us + KeyRepair::kRecheckUs);
 }
 
-TEST_F(AntiEntropyRange, TheEndIsToldOnceAllKeysAreRepaired) {
+TEST_F(ExchangeAskerRange, TheEndIsToldOnceAllKeysAreRepaired) {
   lone.put_many(3);
   EXPECT_TRUE(lone.differ(lone.begin_range(), lacked({0, 1, 2})));
   const std::vector<Frame> pushes = lone.sent(kPeer);
@@ -158,7 +158,7 @@ TEST_F(AntiEntropyRange, TheEndIsToldOnceAllKeysAreRepaired) {
   EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kExchangeDone);
 }
 
-TEST_F(AntiEntropyRange, AKeyThatCannotBeRepairedIsAFailureOnceTheOthersEnded) {
+TEST_F(ExchangeAskerRange, AKeyThatCannotBeRepairedIsAFailureOnceTheOthersEnded) {
   lone.put_many(3);
   EXPECT_TRUE(lone.differ(lone.begin_range(), lacked({0, 1, 2})));
   const std::vector<Frame> pushes = lone.sent(kPeer);
@@ -171,7 +171,7 @@ TEST_F(AntiEntropyRange, AKeyThatCannotBeRepairedIsAFailureOnceTheOthersEnded) {
 
 // ---- answers
 
-TEST_F(AntiEntropyRange, AnAnswerThatEndsEarlyIsContinued) {
+TEST_F(ExchangeAskerRange, AnAnswerThatEndsEarlyIsContinued) {
   const std::vector<std::string> names = lone.put_many(10);
   const Frame first = lone.begin_range();
   RangeDifferences answer = lacked(LoneAsker::all_of(range_of(first)));
@@ -192,29 +192,29 @@ TEST_F(AntiEntropyRange, AnAnswerThatEndsEarlyIsContinued) {
   EXPECT_EQ(range_of(*second).digests.size(), 6u);
 }
 
-TEST_F(AntiEntropyRange, ARefusalIsAFailure) {
+TEST_F(ExchangeAskerRange, ARefusalIsAFailure) {
   EXPECT_TRUE(lone.differ(lone.begin_range(), {.refused = true, .lacked = {}, .items = {}}));
   expect_failed();
 }
 
-TEST_F(AntiEntropyRange, AnEndThatDoesNotGoForwardIsAFailure) {
+TEST_F(ExchangeAskerRange, AnEndThatDoesNotGoForwardIsAFailure) {
   const Frame question = lone.begin_range();
   EXPECT_TRUE(lone.differ(question, {.end = range_of(question).from, .lacked = {}, .items = {}}));
   expect_failed();
 }
 
-TEST_F(AntiEntropyRange, APlaceThatWasNotAskedAboutIsAFailure) {
+TEST_F(ExchangeAskerRange, APlaceThatWasNotAskedAboutIsAFailure) {
   lone.put_many(3);
   EXPECT_TRUE(lone.differ(lone.begin_range(), lacked({3})));
   expect_failed();
 }
 
-TEST_F(AntiEntropyRange, ItemsThatMakeNoSenseAreAFailure) {
+TEST_F(ExchangeAskerRange, ItemsThatMakeNoSenseAreAFailure) {
   EXPECT_TRUE(lone.differ(lone.begin_range(), {.lacked = {}, .items = "nonsense"}));
   expect_failed();
 }
 
-TEST_F(AntiEntropyRange, MalformedAnswersLeaveItAsItWas) {
+TEST_F(ExchangeAskerRange, MalformedAnswersLeaveItAsItWas) {
   lone.put_many(2);
   const Frame question = lone.begin_range();
   const Frame whole = lone.made([&](std::string& batch) {
@@ -228,7 +228,7 @@ TEST_F(AntiEntropyRange, MalformedAnswersLeaveItAsItWas) {
   EXPECT_THAT(lone.sent(kPeer), SizeIs(2));
 }
 
-TEST_F(AntiEntropyRange, ADuplicateIsNotTaken) {
+TEST_F(ExchangeAskerRange, ADuplicateIsNotTaken) {
   lone.put_many(2);
   const Frame question = lone.begin_range();
   EXPECT_TRUE(lone.differ(question, lacked({0, 1})));
@@ -237,7 +237,7 @@ TEST_F(AntiEntropyRange, ADuplicateIsNotTaken) {
   EXPECT_TRUE(lone.sent_nothing());
 }
 
-TEST_F(AntiEntropyRange, SilenceIsAFailure) {
+TEST_F(ExchangeAskerRange, SilenceIsAFailure) {
   lone.put_many(2);
   const Frame question = lone.begin_range();
   lone.live(kAnswerUs - LoneAsker::kTickUs);
@@ -248,7 +248,7 @@ TEST_F(AntiEntropyRange, SilenceIsAFailure) {
   EXPECT_TRUE(lone.sent_nothing()) << "too late";
 }
 
-TEST_F(AntiEntropyRange, ABrokenLinkBeginsNothingMore) {
+TEST_F(ExchangeAskerRange, ABrokenLinkBeginsNothingMore) {
   lone.put_many(2);
   const Frame question = lone.begin_range();
   lone.link_down();
@@ -257,7 +257,7 @@ TEST_F(AntiEntropyRange, ABrokenLinkBeginsNothingMore) {
   expect_failed();
 }
 
-TEST_F(AntiEntropyRange, ABrokenLinkDropsKeysThatWait) {
+TEST_F(ExchangeAskerRange, ABrokenLinkDropsKeysThatWait) {
   lone.put_many(3);
   EXPECT_TRUE(lone.differ(lone.begin_range(), lacked({0, 1, 2})));
   const std::vector<Frame> pushes = lone.sent(kPeer);
@@ -269,9 +269,9 @@ TEST_F(AntiEntropyRange, ABrokenLinkDropsKeysThatWait) {
 
 // ---- from the store
 
-class AntiEntropyOverStore : public ::testing::Test {
+class ExchangeAskerOverStore : public ::testing::Test {
  protected:
-  AntiEntropyOverStore() {
+  ExchangeAskerOverStore() {
     LoneAsker before({.store = &store});
     before.put_many(3);
     before.put(before.key_in(0), before.object_of(0, 1, "fills the memory"));
@@ -290,7 +290,7 @@ class AntiEntropyOverStore : public ::testing::Test {
   std::unique_ptr<LoneAsker> lone;
 };
 
-TEST_F(AntiEntropyOverStore, WhatIsNotInMemoryIsReadFirst) {
+TEST_F(ExchangeAskerOverStore, WhatIsNotInMemoryIsReadFirst) {
   EXPECT_THAT(lone->sent(kPeer), IsEmpty());
   const RangeLoad load = take_load();
   EXPECT_EQ(load.reader, RangeLoad::Reader::kExchangeAsker);
@@ -304,7 +304,7 @@ TEST_F(AntiEntropyOverStore, WhatIsNotInMemoryIsReadFirst) {
   EXPECT_TRUE(lone->sent_nothing()) << "a page that nobody waits for";
 }
 
-TEST_F(AntiEntropyOverStore, AnAnswerThatComesBeforeThatIsNotTaken) {
+TEST_F(ExchangeAskerOverStore, AnAnswerThatComesBeforeThatIsNotTaken) {
   const RangeLoad load = take_load();
   Frame question;
   question.head.operation = load.operation;
@@ -312,7 +312,7 @@ TEST_F(AntiEntropyOverStore, AnAnswerThatComesBeforeThatIsNotTaken) {
   EXPECT_EQ(lone->counters().exchanges_failed, 0u);
 }
 
-TEST_F(AntiEntropyOverStore, WhatCannotBeReadIsAFailure) {
+TEST_F(ExchangeAskerOverStore, WhatCannotBeReadIsAFailure) {
   ScanPage page;
   page.access = engine::Access::kRefused;
   lone->machine.on_scanned(take_load().operation, page, lone->now);
@@ -320,7 +320,7 @@ TEST_F(AntiEntropyOverStore, WhatCannotBeReadIsAFailure) {
   EXPECT_TRUE(lone->sent_nothing());
 }
 
-TEST_F(AntiEntropyOverStore, ABrokenLinkWaitsForThePage) {
+TEST_F(ExchangeAskerOverStore, ABrokenLinkWaitsForThePage) {
   const RangeLoad load = take_load();
   lone->link_down();
   EXPECT_EQ(lone->counters().exchanges_failed, 0u);

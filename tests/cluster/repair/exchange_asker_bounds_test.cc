@@ -15,7 +15,7 @@ using ::testing::SizeIs;
 constexpr MemberIndex kPeer = LoneAsker::kPeer;
 constexpr uint32_t kPartition = LoneAsker::kPartition;
 
-struct AntiEntropyBounds : ::testing::Test {
+struct ExchangeAskerBounds : ::testing::Test {
   static RangeDigests range_of(const Frame& frame) { return parsed(frame, parse_range_digests); }
   RangeDifferences lacked(std::vector<uint32_t> places) {
     return {.lacked = std::move(places), .items = {}};
@@ -26,7 +26,7 @@ struct AntiEntropyBounds : ::testing::Test {
 
 // ---- partitions
 
-TEST_F(AntiEntropyBounds, OneAtATimeIsMoreThanKeys) {
+TEST_F(ExchangeAskerBounds, OneAtATimeIsMoreThanKeys) {
   lone.begin_exchanges({{kPartition, 0}, {7, 0}, {9, 0}});
   const auto partition_of_range = [](const Frame& frame) {
     return parsed(frame, parse_range_digests).partition;
@@ -48,7 +48,7 @@ TEST_F(AntiEntropyBounds, OneAtATimeIsMoreThanKeys) {
   EXPECT_EQ(partition_of_range(frames[1]), 9u);
 }
 
-TEST_F(AntiEntropyBounds, AFailedOneDoesNotEndTheRound) {
+TEST_F(ExchangeAskerBounds, AFailedOneDoesNotEndTheRound) {
   lone.begin_exchanges({{kPartition, 0}, {7, 0}});
   EXPECT_TRUE(lone.differ(lone.only(kPeer), {.refused = true, .lacked = {}, .items = {}}));
   const Frame next = lone.only(kPeer);
@@ -63,7 +63,7 @@ TEST_F(AntiEntropyBounds, AFailedOneDoesNotEndTheRound) {
 
 // ---- ranges
 
-TEST_F(AntiEntropyBounds, SoManyRangesAtATime) {
+TEST_F(ExchangeAskerBounds, SoManyRangesAtATime) {
   lone.put_many(1000);
   lone.grow_tree(5);
   lone.begin_exchanges({{kPartition, 5}});
@@ -84,7 +84,7 @@ TEST_F(AntiEntropyBounds, SoManyRangesAtATime) {
   }
   std::vector<Frame> open = lone.sent(kPeer);
   EXPECT_THAT(types_of(open), Each(MessageType::kRangeDigests));
-  EXPECT_EQ(open.size(), AntiEntropy::kRangesInFlightMax);
+  EXPECT_EQ(open.size(), ExchangeAsker::kRangesInFlightMax);
   size_t asked = open.size();
   while (!open.empty()) {
     EXPECT_TRUE(lone.differ(open.back(), {}));
@@ -102,12 +102,12 @@ TEST_F(AntiEntropyBounds, SoManyRangesAtATime) {
 
 // ---- keys
 
-TEST_F(AntiEntropyBounds, SoManyKeysAtATime) {
+TEST_F(ExchangeAskerBounds, SoManyKeysAtATime) {
   lone.put_many(400);
   const Frame question = lone.begin_range();
   EXPECT_TRUE(lone.differ(question, lacked(LoneAsker::all_of(range_of(question)))));
   std::vector<Frame> open = lone.sent(kPeer);
-  EXPECT_EQ(open.size(), AntiEntropy::kKeysInFlightMax);
+  EXPECT_EQ(open.size(), ExchangeAsker::kKeysInFlightMax);
   size_t pushed = open.size();
   while (pushed < 400) {
     lone.end_key(open.back(), true);
@@ -123,7 +123,7 @@ TEST_F(AntiEntropyBounds, SoManyKeysAtATime) {
   EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kExchangeDone);
 }
 
-TEST_F(AntiEntropyBounds, AfterAFailureNoKeyIsBegunThatWaited) {
+TEST_F(ExchangeAskerBounds, AfterAFailureNoKeyIsBegunThatWaited) {
   lone.put_many(400);
   const Frame question = lone.begin_range();
   EXPECT_TRUE(lone.differ(question, lacked(LoneAsker::all_of(range_of(question)))));
@@ -135,7 +135,7 @@ TEST_F(AntiEntropyBounds, AfterAFailureNoKeyIsBegunThatWaited) {
   EXPECT_EQ(lone.counters().exchanges_failed, 1u);
 }
 
-TEST_F(AntiEntropyBounds, OfLargeObjectsFewerAtATime) {
+TEST_F(ExchangeAskerBounds, OfLargeObjectsFewerAtATime) {
   const std::string value(1 << 20, 'x');
   lone.put(lone.key_in(kPartition), lone.object_of(0, 1, value));
   for (const std::string& key : lone.keys_in(7, 300)) lone.put(key, lone.object_of(0, 1, "v"));
@@ -148,20 +148,20 @@ TEST_F(AntiEntropyBounds, OfLargeObjectsFewerAtATime) {
   EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kExchangeDone);
   EXPECT_TRUE(lone.differ(frames[1], lacked(LoneAsker::all_of(range_of(frames[1])))));
   const size_t pushed = lone.sent(kPeer).size();
-  EXPECT_EQ(pushed, AntiEntropy::kBytesInFlightMax / lone.keys.average_bytes());
+  EXPECT_EQ(pushed, ExchangeAsker::kBytesInFlightMax / lone.keys.average_bytes());
   EXPECT_LT(pushed, 100u);
 }
 
 // What has only keys left makes room for the next partition, whose keys wait for the same bound.
-TEST_F(AntiEntropyBounds, KeysThatWaitForThoseOfAnotherPartitionComeInTheirTurn) {
-  lone.put_many(AntiEntropy::kKeysInFlightMax);
+TEST_F(ExchangeAskerBounds, KeysThatWaitForThoseOfAnotherPartitionComeInTheirTurn) {
+  lone.put_many(ExchangeAsker::kKeysInFlightMax);
   const std::string other = lone.key_in(7);
   lone.put(other, lone.object_of(0, 1, "v"));
   lone.begin_exchanges({{kPartition, 0}, {7, 0}});
   const Frame first = lone.only(kPeer);
   EXPECT_TRUE(lone.differ(first, lacked(LoneAsker::all_of(range_of(first)))));
   std::vector<Frame> frames = lone.sent(kPeer);
-  ASSERT_EQ(frames.size(), AntiEntropy::kKeysInFlightMax + 1);
+  ASSERT_EQ(frames.size(), ExchangeAsker::kKeysInFlightMax + 1);
   const Frame second = frames.back();
   ASSERT_EQ(second.head.type, MessageType::kRangeDigests);
   EXPECT_TRUE(lone.differ(second, lacked({0})));
@@ -170,7 +170,7 @@ TEST_F(AntiEntropyBounds, KeysThatWaitForThoseOfAnotherPartitionComeInTheirTurn)
   EXPECT_EQ(parsed(lone.only(kPeer), parse_replica_write).key.key, other);
 }
 
-TEST_F(AntiEntropyBounds, SoManyPartitionsWithKeysAtATime) {
+TEST_F(ExchangeAskerBounds, SoManyPartitionsWithKeysAtATime) {
   constexpr uint8_t kKeyspaces = kKeyspacesMax;
   for (uint8_t keyspace = 0; keyspace < kKeyspaces; ++keyspace) {
     for (uint32_t partition = 0; partition < LoneCore::kPartitions; ++partition) {
@@ -199,18 +199,18 @@ TEST_F(AntiEntropyBounds, SoManyPartitionsWithKeysAtATime) {
     if (!range) break;
     EXPECT_TRUE(lone.differ(*range, lacked({0})));
   }
-  EXPECT_EQ(pushes.size(), AntiEntropy::kExchangesPerPeerMax);
+  EXPECT_EQ(pushes.size(), ExchangeAsker::kExchangesPerPeerMax);
   lone.end_key(pushes[0], true);
   EXPECT_TRUE(lone.ended(lone.only(kPeer), false));
   EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kRangeDigests) << "there is room again";
 }
 
-TEST_F(AntiEntropyBounds, NoNewRangeIsComparedWhileSoManyKeysWait) {
-  constexpr size_t kCount = AntiEntropy::kKeysQueuedMax + 4000;
+TEST_F(ExchangeAskerBounds, NoNewRangeIsComparedWhileSoManyKeysWait) {
+  constexpr size_t kCount = ExchangeAsker::kKeysQueuedMax + 4000;
   lone.put_many(kCount);
   lone.begin_exchanges({{kPartition, 0}});
   std::vector<Frame> ranges = lone.sent(kPeer);
-  ASSERT_EQ(ranges.size(), AntiEntropy::kRangesInFlightMax) << "of a thousand keys each";
+  ASSERT_EQ(ranges.size(), ExchangeAsker::kRangesInFlightMax) << "of a thousand keys each";
   ranges.erase(ranges.begin() + 5, ranges.end());
   std::vector<Frame> pushes;
   size_t planned = 0;
@@ -219,7 +219,7 @@ TEST_F(AntiEntropyBounds, NoNewRangeIsComparedWhileSoManyKeysWait) {
     planned += range.digests.size();
     RangeDifferences answer = lacked(LoneAsker::all_of(range));
     // The rest of its stretch is asked about again, where there is room for more keys.
-    const bool room = planned < AntiEntropy::kKeysQueuedMax + AntiEntropy::kKeysInFlightMax;
+    const bool room = planned < ExchangeAsker::kKeysQueuedMax + ExchangeAsker::kKeysInFlightMax;
     answer.end = range.end - 1;
     EXPECT_TRUE(lone.differ(ranges[at], answer));
     bool more = false;
@@ -230,12 +230,12 @@ TEST_F(AntiEntropyBounds, NoNewRangeIsComparedWhileSoManyKeysWait) {
     }
     EXPECT_EQ(more, room) << planned;
   }
-  EXPECT_EQ(pushes.size(), AntiEntropy::kKeysInFlightMax);
+  EXPECT_EQ(pushes.size(), ExchangeAsker::kKeysInFlightMax);
 }
 
 // ---- the budget
 
-TEST(AntiEntropyBudget, NothingNewIsBegunBeyondIt) {
+TEST(ExchangeAskerBudget, NothingNewIsBegunBeyondIt) {
   NotedBudget budget;
   LoneAsker lone({.adjust_parts = [&](NodeParts& parts) { parts.budget = &budget; }});
   budget.wait = 70'000;
@@ -252,7 +252,7 @@ TEST(AntiEntropyBudget, NothingNewIsBegunBeyondIt) {
   EXPECT_FALSE(lone.machine.progress().waits_for_budget);
 }
 
-TEST(AntiEntropyBudget, KeysWaitForItToo) {
+TEST(ExchangeAskerBudget, KeysWaitForItToo) {
   NotedBudget budget;
   LoneAsker lone({.adjust_parts = [&](NodeParts& parts) { parts.budget = &budget; }});
   lone.put_many(5);
@@ -269,7 +269,7 @@ TEST(AntiEntropyBudget, KeysWaitForItToo) {
   EXPECT_THAT(lone.sent(kPeer), SizeIs(2));
 }
 
-TEST(AntiEntropyBudget, WhoHasToldItsEndDoesNotTellItAgainInItsTurn) {
+TEST(ExchangeAskerBudget, WhoHasToldItsEndDoesNotTellItAgainInItsTurn) {
   NotedBudget budget;
   LoneAsker lone({.adjust_parts = [&](NodeParts& parts) { parts.budget = &budget; }});
   lone.begin_exchanges({{kPartition, 0}, {7, 0}});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Durable hints through whole clusters: when they are votes, what a kill leaves of them, their
 // order and pace, their quota.
-#include "cluster/repair/hint_replay.h"
+#include "cluster/upkeep/hint_replay.h"
 
 #include <gmock/gmock.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The reaper, turn by turn: which tombstones go, and how many at a time.
-#include "cluster/repair/reaper.h"
+#include "cluster/upkeep/reaper.h"
 
 #include <gmock/gmock.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Expiry alone: what it empties, how much at a time, and when it looks next.
-#include "cluster/repair/expiry.h"
+#include "cluster/upkeep/expiry.h"
 
 #include <gmock/gmock.h>
 

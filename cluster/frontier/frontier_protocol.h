@@ -2,14 +2,14 @@
 // The frontier of a cluster: the HLC below which every version is on the disk of every primary, so
 // that what is missing there is dead, and a tombstone need not be kept to say so. No wall clocks
 // are compared: each member vouches for its own copies (frontier_ledger.h), in rounds that gossip
-// carries (frontier_rounds.h). A round in which all members agree on view, flush marks and sessions
+// carries (frontier_rounds.h). A round in which all members agree on view, flush marks and runs
 // moves the frontier of this node's copies to the least HLC that anybody reported.
 //
 //   clean exchanges --> ledger --least HLC not vouched for--> report --gossip--> all members
-//   all reports of a round, equal hashes --> Frontiers of the copies --> reaper, drop_dead()
+//   all reports of a round, equal hashes --> CopyFrontiers of the copies --> reaper, drop_dead()
 //
 // What keeps it from rising is always one of: a member that does not report, hashes that differ, a
-// copy without a clean exchange in both present sessions, a hint, versions not yet exchanged.
+// copy without a clean exchange in both present runs, a hint, versions not yet exchanged.
 // Shared by the machines of a node; any thread.
 #pragma once
 
@@ -22,9 +22,9 @@
 #include <vector>
 
 #include "cluster/frontier/clean_exchanges.h"
+#include "cluster/frontier/copy_frontiers.h"
 #include "cluster/frontier/frontier_ledger.h"
 #include "cluster/frontier/frontier_rounds.h"
-#include "cluster/frontier/frontiers.h"
 #include "cluster/ring/cluster_view.h"
 #include "cluster/ring/former_placements.h"
 #include "cluster/version/flush_marks.h"
@@ -46,29 +46,29 @@ struct FrontierParts {
 
 struct FrontierStatus {
   uint64_t round = 0;
-  Hlc frontier;                               // of the latest round that all agreed on
-  bool agreed = false;                        // in the latest round that ended
-  std::vector<NodeId> awaited;                // did not report in the present round
-  std::optional<FrontierLedger::Place> open;  // has had no clean exchange with that peer
+  Hlc frontier;                                  // of the latest round that all agreed on
+  bool agreed = false;                           // in the latest round that ended
+  std::vector<NodeId> awaited;                   // did not report in the present round
+  std::optional<FrontierLedger::PeerCopy> open;  // has had no clean exchange with that peer
   bool hints_wait = false;
 };
 
-class Frontier final : public ExchangeObserver {
+class FrontierProtocol final : public ExchangeObserver {
  public:
-  Frontier(FrontierParts parts, uint64_t session);
+  FrontierProtocol(FrontierParts parts, uint64_t run);
 
-  const Frontiers& copies() const { return copies_; }
+  const CopyFrontiers& copies() const { return copies_; }
 
   // Periodically, by one machine of the node: judges the present round and reports in the next.
-  // True where the frontier of the copies rose. `session`: the node's, another one after a failure
+  // True where the frontier of the copies rose. `run`: the node's, another one after a failure
   // of its store.
-  bool tick(uint64_t session, Now now);
+  bool tick(uint64_t run, Now now);
   // Of the latest round that all agreed on.
   Hlc reached() const;
   void encode_gossip(std::string& out) const;
   // False where the bytes are malformed.
   bool merge_gossip(std::string_view bytes);
-  // Another member has said in this session what it knows, also of the sessions before it.
+  // Another member has said in this run what it knows, also of the runs before it.
   bool heard() const { return heard_.load(std::memory_order_acquire); }
 
   void write_gossip(NodeId peer, std::string& out) override;
@@ -77,7 +77,7 @@ class Frontier final : public ExchangeObserver {
                          const CleanExchange& exchange) override;
 
   // Copies lost something: their frontier is zero until a round that this node reported in a later
-  // session than `over` has counted.
+  // run than `over` has counted.
   void lose(uint8_t keyspace, uint32_t partition, uint64_t over);
   void lose_all(uint64_t over);
   FrontierStatus status() const;
@@ -85,23 +85,23 @@ class Frontier final : public ExchangeObserver {
  private:
   Hlc oldest_hint();
   bool judge(const FrontierRounds::Ended& ended);
-  void report(uint64_t session, Hlc clock);
+  void report(uint64_t run, Hlc clock);
   uint64_t belief() const;
 
   const FrontierParts parts_;
-  Frontiers copies_;
+  CopyFrontiers copies_;
   std::atomic<bool> heard_{false};
   mutable std::mutex mutex_;  // of what follows
   FrontierLedger ledger_;
   FrontierRounds rounds_;
-  uint64_t first_round_of_session_ = 1;
-  uint64_t losing_session_ = 0;  // the one in which copies were lost last
+  uint64_t first_round_of_run_ = 1;
+  uint64_t losing_run_ = 0;  // the one in which copies were lost last
   Hlc clock_at_report_;
   Hlc least_since_report_ = kNoHlc;
   Hlc oldest_hint_ = kNoHlc;
   Hlc frontier_;
   bool agreed_ = false;
-  std::optional<FrontierLedger::Place> open_;
+  std::optional<FrontierLedger::PeerCopy> open_;
 };
 
 }  // namespace kvorum::cluster

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The keeper of hash trees, turn by turn: which tree it builds, when, and what it says of it.
-#include "cluster/repair/tree_keeper.h"
+#include "cluster/upkeep/tree_keeper.h"
 
 #include <gmock/gmock.h>
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "cluster/repair/hint_replay.h"
+#include "cluster/upkeep/hint_replay.h"
 #include "tests/cluster/test_cluster.h"
 #include "tests/engine/map_store.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/repair/expiry.h"
+#include "cluster/upkeep/expiry.h"
 
 #include <algorithm>
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/repair/hint_replay.h"
+#include "cluster/upkeep/hint_replay.h"
 
 #include <algorithm>
 
 #include "cluster/machine/large_frames.h"
+#include "cluster/upkeep/hint_move.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -168,6 +169,50 @@ void HintReplay::send(SlotId id, MemberIndex member) {
   Delivery& delivery = *deliveries_.find(id);
   const ReplicaWrite message{.key = delivery.key.key, .repair = true, .object = {}};
   send_replica_write(core_, member, {id, delivery}, message);
+}
+
+void HintReplay::move(SlotId id, Delivery& delivery, Now now) {
+  Object object;
+  if (!decode_object(delivery.object, object)) {
+    return give_up(id, delivery, HintWait::kMoving, now);
+  }
+  const HintMove begun = begin_hint_move(core_, {id, delivery.key.key, object}, now);
+  delivery.commits_open = begun.commits_open;
+  switch (begun.state) {
+    case HintMove::State::kLoads:
+      return;
+    case HintMove::State::kFailed:
+      return give_up(id, delivery, HintWait::kMoving, now);
+    case HintMove::State::kBegun:
+      if (delivery.commits_open == 0) moved(id, delivery, now);
+  }
+}
+
+void HintReplay::on_loaded(SlotId id, bool ok, Now now) {
+  Delivery* const delivery = deliveries_.find(id);
+  if (!delivery) return;
+  if (!ok) return give_up(id, *delivery, HintWait::kMoving, now);
+  move(id, *delivery, now);
+}
+
+void HintReplay::on_own_commit(SlotId id, OwnCommit commit, Now now) {
+  Delivery* const delivery = deliveries_.find(id);
+  if (!delivery) return;
+  if (!commit.ok) return give_up(id, *delivery, HintWait::kMoving, now);
+  if (--delivery->commits_open == 0) moved(id, *delivery, now);
+}
+
+void HintReplay::moved(SlotId id, Delivery& delivery, Now now) {
+  Object object;
+  if (!decode_object(delivery.object, object)) {
+    return give_up(id, delivery, HintWait::kMoving, now);
+  }
+  const NodeId target_id = delivery.target;
+  core_.hints.remove_delivered({target_id, delivery.key.key}, object.vector);
+  ++core_.counters.hints_moved;
+  Target& target = finish(id, delivery);
+  due_within(kRetryUs, now);  // the primaries' turn
+  go_on(target_id, target, now);
 }
 
 void HintReplay::on_write_reply(SlotId id, const Answered<ReplicaWriteReply>& answer, Now now) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/repair/tree_keeper.h"
+#include "cluster/upkeep/tree_keeper.h"
 
 #include <algorithm>
 

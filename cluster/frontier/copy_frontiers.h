@@ -2,7 +2,7 @@
 // The frontier of each copy of a partition: an HLC below which the copy is complete. A version
 // below it that the copy neither holds nor covers was deleted, and its tombstone forgotten: it is
 // dead (object.h, drop_dead()). Zero: nothing is known. Raised by the frontier protocol alone
-// (frontier.h); read by every machine of the node, without a lock.
+// (frontier_protocol.h); read by every machine of the node, without a lock.
 #pragma once
 
 #include <atomic>
@@ -15,9 +15,9 @@
 
 namespace kvorum::cluster {
 
-class Frontiers {
+class CopyFrontiers {
  public:
-  explicit Frontiers(int partition_bits)
+  explicit CopyFrontiers(int partition_bits)
       : partition_bits_(partition_bits),
         values_(
             std::make_unique<std::atomic<uint64_t>[]>(size_t{kKeyspacesMax} << partition_bits)) {}

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "base/check.h"
-#include "cluster/repair/hint_replay.h"
+#include "cluster/upkeep/hint_replay.h"
 #include "tests/cluster/lone_requests.h"
 #include "tests/engine/map_store.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What rounds are good for, on one node: copies that become whole; and repairs that an operator
-// wishes for.
+// What exchanges are good for, on one node: copies that become whole.
+#include "cluster/repair/wholeness.h"
+
 #include <gmock/gmock.h>
 
 #include "tests/cluster/repair/lone_asker.h"
@@ -13,7 +14,7 @@ using ::testing::ElementsAre;
 
 constexpr MemberIndex kPeer = LoneAsker::kPeer;
 constexpr uint32_t kPartition = LoneAsker::kPartition;
-constexpr uint64_t kGraceUs = AntiEntropy::kGraceUs;
+constexpr uint64_t kGraceUs = Wholeness::kGraceUs;
 constexpr size_t kCopies = size_t{kKeyspacesMax} * LoneCore::kPartitions;
 
 struct LoneForgetful : LoneAsker {
@@ -27,11 +28,11 @@ struct LoneForgetful : LoneAsker {
   size_t missing() const { return whole.missing(); }
 };
 
-struct AntiEntropyWholeness : ::testing::Test {
+struct WholenessTest : ::testing::Test {
   LoneForgetful lone;
 };
 
-TEST_F(AntiEntropyWholeness, ACopyIsWholeOnceAllItsHoldersWereCompared) {
+TEST_F(WholenessTest, ACopyIsWholeOnceAllItsHoldersWereCompared) {
   lone.link(2);
   lone.exchange_with(kPeer);
   EXPECT_EQ(lone.missing(), kCopies) << "another one may know what it forgot";
@@ -39,7 +40,7 @@ TEST_F(AntiEntropyWholeness, ACopyIsWholeOnceAllItsHoldersWereCompared) {
   EXPECT_EQ(lone.missing(), 0u);
 }
 
-TEST_F(AntiEntropyWholeness, WhoIsAwayIsWaitedForOnlySoLong) {
+TEST_F(WholenessTest, WhoIsAwayIsWaitedForOnlySoLong) {
   lone.machine.on_time(lone.now);
   lone.exchange_with(kPeer);
   lone.live(kGraceUs - LoneAsker::kLinkUpMaxUs - 100'000);
@@ -48,7 +49,7 @@ TEST_F(AntiEntropyWholeness, WhoIsAwayIsWaitedForOnlySoLong) {
   EXPECT_EQ(lone.missing(), 0u);
 }
 
-TEST_F(AntiEntropyWholeness, ALinkThatBrokeIsWaitedForAsLong) {
+TEST_F(WholenessTest, ALinkThatBrokeIsWaitedForAsLong) {
   lone.machine.on_time(lone.now);
   lone.link(2);
   lone.live(10 * kGraceUs);
@@ -60,19 +61,19 @@ TEST_F(AntiEntropyWholeness, ALinkThatBrokeIsWaitedForAsLong) {
   EXPECT_EQ(lone.missing(), 0u);
 }
 
-TEST_F(AntiEntropyWholeness, WhoIsLinkedAndSilentIsWaitedFor) {
+TEST_F(WholenessTest, WhoIsLinkedAndSilentIsWaitedFor) {
   lone.link(2);
   lone.exchange_with(kPeer);
   lone.live(10 * kGraceUs);
   EXPECT_EQ(lone.missing(), kCopies);
 }
 
-TEST_F(AntiEntropyWholeness, WithoutAnyPeerNothingBecomesWhole) {
+TEST_F(WholenessTest, WithoutAnyPeerNothingBecomesWhole) {
   lone.live(20 * kGraceUs);
   EXPECT_EQ(lone.missing(), kCopies);
 }
 
-TEST_F(AntiEntropyWholeness, ItLooksAFewTimesASecondWhileSomethingIsMissing) {
+TEST_F(WholenessTest, ItLooksAFewTimesASecondWhileSomethingIsMissing) {
   lone.machine.on_time(lone.now);
   EXPECT_EQ(lone.machine.next_deadline_us(), lone.now.steady_us + 100'000);
   lone.link(2, false);
@@ -81,17 +82,17 @@ TEST_F(AntiEntropyWholeness, ItLooksAFewTimesASecondWhileSomethingIsMissing) {
   EXPECT_EQ(lone.missing(), 0u);
 }
 
-TEST_F(AntiEntropyWholeness, RoundsComeQuicklyUntilThen) {
+TEST_F(WholenessTest, RoundsComeQuicklyUntilThen) {
   lone.link(2);
   lone.exchange_with(kPeer);
   lone.live(450'000);
   EXPECT_THAT(types_of(lone.sent(kPeer)), ElementsAre(MessageType::kExchangeOpen));
 }
 
-TEST_F(AntiEntropyWholeness, AnExchangeOfAnotherSessionSaysNothing) {
-  const auto note = [&](MemberIndex peer, uint64_t session) {
+TEST_F(WholenessTest, AnExchangeOfAnotherRunSaysNothing) {
+  const auto note = [&](MemberIndex peer, uint64_t run) {
     const std::vector<uint32_t> partitions{kPartition};
-    lone.exchanges.note(0, partitions, {lone.id_of(peer), session, 1, Hlc{session}});
+    lone.exchanges.note(0, partitions, {lone.id_of(peer), run, 1, Hlc{run}});
     lone.turn(100'000);
   };
   note(1, LoneCore::kIncarnation - 1);
@@ -104,7 +105,7 @@ TEST_F(AntiEntropyWholeness, AnExchangeOfAnotherSessionSaysNothing) {
   EXPECT_EQ(lone.missing(), kCopies - 1);
 }
 
-TEST(AntiEntropyCopies, WhatThisNodeDoesNotHoldIsNotMissing) {
+TEST(WholenessCopies, WhatThisNodeDoesNotHoldIsNotMissing) {
   LoneForgetful lone({.members = 5, .n = 2});
   lone.machine.on_time(lone.now);
   size_t held = 0;
@@ -117,7 +118,7 @@ TEST(AntiEntropyCopies, WhatThisNodeDoesNotHoldIsNotMissing) {
   EXPECT_LT(held, LoneCore::kPartitions);
 }
 
-TEST(AntiEntropyCopies, ALoneCopyIsWholeAtOnce) {
+TEST(WholenessCopies, ALoneCopyIsWholeAtOnce) {
   LoneForgetful lone({.n = 1});
   lone.machine.on_time(lone.now);
   EXPECT_EQ(lone.missing(), 0u);
@@ -125,7 +126,7 @@ TEST(AntiEntropyCopies, ALoneCopyIsWholeAtOnce) {
 
 // ---- damage
 
-TEST_F(AntiEntropyWholeness, ADamagedCopyIsNotWholeWhateverWasCompared) {
+TEST_F(WholenessTest, ADamagedCopyIsNotWholeWhateverWasCompared) {
   lone.damage(0, kPartition);
   lone.exchange_with(1);
   lone.exchange_with(2);
@@ -134,7 +135,7 @@ TEST_F(AntiEntropyWholeness, ADamagedCopyIsNotWholeWhateverWasCompared) {
   EXPECT_TRUE(lone.noted(kPartition + 1));
 }
 
-TEST(AntiEntropyDamage, OnlyExchangesFromThenOnCount) {
+TEST(WholenessDamage, OnlyExchangesFromThenOnCount) {
   LoneAsker lone;
   for (const MemberIndex peer : {MemberIndex{1}, MemberIndex{2}}) {
     EXPECT_TRUE(lone.opened(lone.open_round(peer), {}, peer));
@@ -152,7 +153,7 @@ TEST(AntiEntropyDamage, OnlyExchangesFromThenOnCount) {
   EXPECT_TRUE(lone.whole.is_whole(0, kPartition));
 }
 
-TEST(AntiEntropyDamage, NobodyIsAskedWhoIsNotLinked) {
+TEST(WholenessDamage, NobodyIsAskedWhoIsNotLinked) {
   LoneAsker lone;
   lone.machine.on_time(lone.now);
   lone.machine.on_damage(0, kPartition, lone.now);
@@ -162,7 +163,7 @@ TEST(AntiEntropyDamage, NobodyIsAskedWhoIsNotLinked) {
 
 // ---- after the configuration changed
 
-class AntiEntropyAfterChange : public ::testing::Test {
+class WholenessAfterChange : public ::testing::Test {
  protected:
   // One copy of each key was held, three are now.
   static Configuration former() {
@@ -198,14 +199,14 @@ class AntiEntropyAfterChange : public ::testing::Test {
   LoneForgetful lone{{.kept = {{former()}}}};
 };
 
-TEST_F(AntiEntropyAfterChange, NothingIsWholeBeforeMostMembersAgree) {
+TEST_F(WholenessAfterChange, NothingIsWholeBeforeMostMembersAgree) {
   ASSERT_TRUE(lone.former.any());
   lone.exchange_with(1);
   lone.exchange_with(2);
   EXPECT_EQ(lone.missing(), kCopies);
 }
 
-TEST_F(AntiEntropyAfterChange, ExchangesFromBeforeThatDoNotCount) {
+TEST_F(WholenessAfterChange, ExchangesFromBeforeThatDoNotCount) {
   lone.exchange_with(1);
   lone.exchange_with(2);
   lone.pass_ms(5);
@@ -218,7 +219,7 @@ TEST_F(AntiEntropyAfterChange, ExchangesFromBeforeThatDoNotCount) {
 }
 
 // The former primary of a copy knows alone what was acknowledged: however long it is away.
-TEST_F(AntiEntropyAfterChange, AFormerPrimaryThatIsAwayIsWaitedForWithoutEnd) {
+TEST_F(WholenessAfterChange, AFormerPrimaryThatIsAwayIsWaitedForWithoutEnd) {
   agree();
   lone.exchange_with(1);
   lone.live(10 * kGraceUs);
@@ -226,64 +227,6 @@ TEST_F(AntiEntropyAfterChange, AFormerPrimaryThatIsAwayIsWaitedForWithoutEnd) {
   EXPECT_GT(formerly_of(2), 0u);
   lone.exchange_with(2);
   EXPECT_EQ(lone.missing(), 0u);
-}
-
-// ---- what an operator wishes for
-
-struct AntiEntropyWish : ::testing::Test {
-  LoneAsker lone;
-};
-
-TEST_F(AntiEntropyWish, BeginsRoundsWithAllThatAreLinkedAtOnce) {
-  EXPECT_EQ(lone.machine.progress().peers_unreachable, 2u);
-  EXPECT_TRUE(lone.opened(lone.open_round(), {}));
-  lone.machine.repair({}, lone.now);
-  RepairProgress progress = lone.machine.progress();
-  EXPECT_TRUE(progress.active);
-  EXPECT_EQ(progress.peers_unreachable, 1u);
-  EXPECT_EQ(progress.began_us, lone.now.steady_us);
-  EXPECT_EQ(progress.partitions_done, 0u) << "not what was before";
-  lone.machine.on_time(lone.now);
-  EXPECT_TRUE(lone.opened(lone.only(kPeer), {0}));
-  EXPECT_TRUE(parsed(lone.only(kPeer), parse_partition_roots).all) << "whoever drives it";
-  progress = lone.machine.progress();
-  EXPECT_EQ(progress.partitions_done, kCopies - LoneCore::kPartitions);
-}
-
-TEST_F(AntiEntropyWish, NamesWhatIsExchanged) {
-  struct Case {
-    RepairWish wish;
-    std::vector<MessageType> begun;
-  };
-  const std::vector<MessageType> all{MessageType::kRangeDigests};
-  const std::vector<Case> cases = {{{-1, -1}, all}, {{0, -1}, all}, {{0, 6}, all}, {{-1, 6}, all},
-                                   {{1, -1}, {}},   {{0, 7}, {}},   {{1, 6}, {}}};
-  for (const Case& one : cases) {
-    lone.link(kPeer);
-    lone.machine.repair(one.wish, lone.now);
-    lone.machine.on_time(lone.now);
-    EXPECT_TRUE(lone.opened(lone.only(kPeer), {0}));
-    EXPECT_TRUE(lone.rooted(lone.only(kPeer), {{6, 0}}));
-    EXPECT_EQ(types_of(lone.sent(kPeer)), one.begun)
-        << one.wish.keyspace << " " << one.wish.partition;
-    EXPECT_EQ(lone.machine.progress().active, !one.begun.empty());
-    EXPECT_EQ(lone.machine.progress().partitions_left, one.begun.size());
-    EXPECT_FALSE(lone.noted(6)) << "it differs all the same";
-    lone.link_down();
-    lone.live(AntiEntropy::kAnswerUs + LoneAsker::kTickUs);
-  }
-}
-
-TEST_F(AntiEntropyWish, DuringARoundMeansTheNextOneAtOnce) {
-  const Frame open = lone.open_round();
-  lone.machine.repair({2, 3}, lone.now);
-  lone.machine.on_time(lone.now);
-  EXPECT_TRUE(lone.sent_nothing()) << "one at a time";
-  EXPECT_TRUE(lone.opened(open, {0}));
-  EXPECT_FALSE(parsed(lone.only(kPeer), parse_partition_roots).all) << "this one goes on as it was";
-  lone.turn(AntiEntropy::kAnswerUs);
-  lone.machine.on_time(lone.now);
-  EXPECT_THAT(types_of(lone.sent(kPeer)), ElementsAre(MessageType::kExchangeOpen));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The exchange of one partition, one frame at a time: down the trees, its end, and what breaks it.
+#include "cluster/repair/exchange_asker.h"
+
 #include <gmock/gmock.h>
 
 #include "tests/cluster/repair/lone_asker.h"
@@ -13,9 +15,9 @@ using ::testing::SizeIs;
 
 constexpr MemberIndex kPeer = LoneAsker::kPeer;
 constexpr uint32_t kPartition = LoneAsker::kPartition;
-constexpr uint64_t kAnswerUs = AntiEntropy::kAnswerUs;
+constexpr uint64_t kAnswerUs = ExchangeAsker::kAnswerUs;
 
-struct AntiEntropyExchange : ::testing::Test {
+struct ExchangeAskerTest : ::testing::Test {
   // The first question about the trees of kPartition, of which the peer's is so deep.
   Frame begin_descent(uint8_t depth) {
     lone.begin_exchanges({{kPartition, depth}});
@@ -66,14 +68,14 @@ struct AntiEntropyExchange : ::testing::Test {
 
 // ---- descending
 
-TEST_F(AntiEntropyExchange, TreesWithoutLevelsAreOneStretch) {
+TEST_F(ExchangeAskerTest, TreesWithoutLevelsAreOneStretch) {
   const RangeDigests range = parsed(lone.begin_range(), parse_range_digests);
   EXPECT_EQ(range.partition, kPartition);
   EXPECT_EQ(range.from, lone.view->ring.start_of(kPartition).high);
   EXPECT_EQ(range.end, 0u);
 }
 
-TEST_F(AntiEntropyExchange, SoManyLevelsAtATime) {
+TEST_F(ExchangeAskerTest, SoManyLevelsAtATime) {
   lone.put_many(2000);
   lone.grow_tree(6);
   const Frame first = begin_descent(9);
@@ -100,7 +102,7 @@ TEST_F(AntiEntropyExchange, SoManyLevelsAtATime) {
   EXPECT_THAT(leaves_asked(6), ElementsAre(std::pair(13, 14), std::pair(34, 35)));
 }
 
-TEST_F(AntiEntropyExchange, TheShallowerTreeSaysHowDeep) {
+TEST_F(ExchangeAskerTest, TheShallowerTreeSaysHowDeep) {
   lone.put_many(2000);
   lone.grow_tree(6);
   const TreeNodes question = nodes_of(begin_descent(2));
@@ -108,7 +110,7 @@ TEST_F(AntiEntropyExchange, TheShallowerTreeSaysHowDeep) {
   EXPECT_EQ(question.fan, 2);
 }
 
-TEST_F(AntiEntropyExchange, NeighbouringLeavesAreOneStretchUpToALimit) {
+TEST_F(ExchangeAskerTest, NeighbouringLeavesAreOneStretchUpToALimit) {
   lone.put_many(1000);
   lone.grow_tree(5);
   const Frame first = begin_descent(5);
@@ -129,7 +131,7 @@ TEST_F(AntiEntropyExchange, NeighbouringLeavesAreOneStretchUpToALimit) {
                                            std::pair(18, 20), std::pair(31, 32)));
 }
 
-TEST_F(AntiEntropyExchange, TreesThatBecameEqualAreTheEnd) {
+TEST_F(ExchangeAskerTest, TreesThatBecameEqualAreTheEnd) {
   lone.put_many(40);
   lone.grow_tree(1);
   const Frame question = begin_descent(1);
@@ -137,7 +139,7 @@ TEST_F(AntiEntropyExchange, TreesThatBecameEqualAreTheEnd) {
   EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kExchangeDone);
 }
 
-TEST_F(AntiEntropyExchange, ATreeThatWasMadeCoarserIsDescendedAnew) {
+TEST_F(ExchangeAskerTest, ATreeThatWasMadeCoarserIsDescendedAnew) {
   lone.put_many(1000);
   lone.grow_tree(5);
   const Frame question = begin_descent(5);
@@ -148,7 +150,7 @@ TEST_F(AntiEntropyExchange, ATreeThatWasMadeCoarserIsDescendedAnew) {
   EXPECT_THAT(leaves_asked(0), ElementsAre(std::pair(0, 1))) << "all of it, at last";
 }
 
-TEST_F(AntiEntropyExchange, AnotherNumberOfNodesIsAFailure) {
+TEST_F(ExchangeAskerTest, AnotherNumberOfNodesIsAFailure) {
   lone.put_many(40);
   lone.grow_tree(1);
   const Frame question = begin_descent(1);
@@ -157,7 +159,7 @@ TEST_F(AntiEntropyExchange, AnotherNumberOfNodesIsAFailure) {
   expect_failed();
 }
 
-TEST_F(AntiEntropyExchange, NodesThatNobodyWaitsForAreNotTaken) {
+TEST_F(ExchangeAskerTest, NodesThatNobodyWaitsForAreNotTaken) {
   lone.put_many(2000);
   lone.grow_tree(6);
   Frame question = begin_descent(6);
@@ -174,7 +176,7 @@ TEST_F(AntiEntropyExchange, NodesThatNobodyWaitsForAreNotTaken) {
   EXPECT_TRUE(lone.sent_nothing());
 }
 
-TEST_F(AntiEntropyExchange, ADuplicateOfNodesLeavesTheirRangesAsTheyAre) {
+TEST_F(ExchangeAskerTest, ADuplicateOfNodesLeavesTheirRangesAsTheyAre) {
   lone.put_many(40);
   lone.grow_tree(1);
   const Frame question = begin_descent(1);
@@ -188,7 +190,7 @@ TEST_F(AntiEntropyExchange, ADuplicateOfNodesLeavesTheirRangesAsTheyAre) {
   EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kExchangeDone);
 }
 
-TEST_F(AntiEntropyExchange, NodesThatWereAnsweredAreNotWaitedFor) {
+TEST_F(ExchangeAskerTest, NodesThatWereAnsweredAreNotWaitedFor) {
   lone.put_many(40);
   lone.grow_tree(1);
   const Frame question = begin_descent(1);
@@ -203,7 +205,7 @@ TEST_F(AntiEntropyExchange, NodesThatWereAnsweredAreNotWaitedFor) {
   EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kExchangeDone);
 }
 
-TEST_F(AntiEntropyExchange, SilenceAboutNodesIsAFailure) {
+TEST_F(ExchangeAskerTest, SilenceAboutNodesIsAFailure) {
   lone.put_many(40);
   lone.grow_tree(1);
   const Frame question = begin_descent(1);
@@ -219,13 +221,13 @@ TEST_F(AntiEntropyExchange, SilenceAboutNodesIsAFailure) {
 
 // ---- the end
 
-TEST_F(AntiEntropyExchange, TheEndIsToldWithWhatThePeerSaidOfItself) {
+TEST_F(ExchangeAskerTest, TheEndIsToldWithWhatThePeerSaidOfItself) {
   const Frame frame = question_of_done();
   ASSERT_EQ(frame.head.type, MessageType::kExchangeDone);
   const ExchangeDone message = parsed(frame, parse_exchange_done);
   EXPECT_EQ(message.partition, kPartition);
-  EXPECT_EQ(message.asker.session, LoneCore::kIncarnation);
-  EXPECT_EQ(message.peer_session, LoneCore::session_of(kPeer));
+  EXPECT_EQ(message.asker.run, LoneCore::kIncarnation);
+  EXPECT_EQ(message.peer_run, LoneCore::run_of(kPeer));
   EXPECT_EQ(message.peer_clock, Hlc{6000}) << "of its roots";
   EXPECT_FALSE(lone.noted(kPartition)) << "not before it has agreed";
   lone.pass_ms(500);
@@ -239,12 +241,12 @@ TEST_F(AntiEntropyExchange, TheEndIsToldWithWhatThePeerSaidOfItself) {
   EXPECT_GT(lone.machine.next_deadline_us(), lone.now.steady_us + 14'000'000);
 }
 
-TEST_F(AntiEntropyExchange, APeerThatRefusesTheEndIsAFailure) {
+TEST_F(ExchangeAskerTest, APeerThatRefusesTheEndIsAFailure) {
   EXPECT_TRUE(lone.ended(question_of_done(), true));
   expect_failed();
 }
 
-TEST_F(AntiEntropyExchange, SilenceAtTheEndIsAFailure) {
+TEST_F(ExchangeAskerTest, SilenceAtTheEndIsAFailure) {
   const Frame done = question_of_done();
   lone.live(kAnswerUs + LoneAsker::kTickUs);
   expect_failed();
@@ -252,7 +254,7 @@ TEST_F(AntiEntropyExchange, SilenceAtTheEndIsAFailure) {
   EXPECT_FALSE(lone.noted(kPartition)) << "too late";
 }
 
-TEST_F(AntiEntropyExchange, ADuplicateOfTheEndIsNotTaken) {
+TEST_F(ExchangeAskerTest, ADuplicateOfTheEndIsNotTaken) {
   const Frame done = question_of_done();
   EXPECT_TRUE(lone.ended(done, false));
   EXPECT_TRUE(lone.ended(done, true));
@@ -260,7 +262,7 @@ TEST_F(AntiEntropyExchange, ADuplicateOfTheEndIsNotTaken) {
   EXPECT_EQ(lone.counters().exchanges_failed, 0u);
 }
 
-TEST_F(AntiEntropyExchange, AnEndThatWasNotAskedForIsNotTaken) {
+TEST_F(ExchangeAskerTest, AnEndThatWasNotAskedForIsNotTaken) {
   lone.put_many(40);
   lone.grow_tree(1);
   const Frame question = begin_descent(1);
@@ -269,7 +271,7 @@ TEST_F(AntiEntropyExchange, AnEndThatWasNotAskedForIsNotTaken) {
   EXPECT_TRUE(lone.machine.progress().active);
 }
 
-TEST_F(AntiEntropyExchange, DamageMeanwhileMakesItSayNothing) {
+TEST_F(ExchangeAskerTest, DamageMeanwhileMakesItSayNothing) {
   const Frame done = question_of_done();
   lone.damage(0, kPartition);
   EXPECT_TRUE(lone.ended(done, false));
@@ -278,7 +280,7 @@ TEST_F(AntiEntropyExchange, DamageMeanwhileMakesItSayNothing) {
 
 // ---- broken links
 
-TEST_F(AntiEntropyExchange, ABrokenLinkEndsItAtEachStep) {
+TEST_F(ExchangeAskerTest, ABrokenLinkEndsItAtEachStep) {
   lone.put_many(40);
   lone.grow_tree(1);
   const Frame nodes = begin_descent(1);
@@ -304,7 +306,7 @@ TEST_F(AntiEntropyExchange, ABrokenLinkEndsItAtEachStep) {
   EXPECT_TRUE(lone.sent_nothing());
 }
 
-TEST_F(AntiEntropyExchange, AnotherMembersLinkBreaksNothing) {
+TEST_F(ExchangeAskerTest, AnotherMembersLinkBreaksNothing) {
   const Frame done = question_of_done();
   lone.link(2);
   lone.link_down(2);
@@ -314,7 +316,7 @@ TEST_F(AntiEntropyExchange, AnotherMembersLinkBreaksNothing) {
 
 // ---- malformed frames
 
-TEST_F(AntiEntropyExchange, MalformedAnswersLeaveItAsItWas) {
+TEST_F(ExchangeAskerTest, MalformedAnswersLeaveItAsItWas) {
   lone.put_many(40);
   lone.grow_tree(1);
   const Frame question = begin_descent(1);
