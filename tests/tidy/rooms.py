@@ -32,6 +32,7 @@ ROOMS = {
         'status',
         'commands',
         'families',
+        'connection',
         'dispatch',
         'clients',
         'peers',
