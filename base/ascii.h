@@ -15,6 +15,12 @@ constexpr char to_upper(char letter) {
   return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
 }
 
+inline std::string upper_case(std::string_view text) {
+  std::string upper(text);
+  for (char& letter : upper) letter = to_upper(letter);
+  return upper;
+}
+
 // REQUIRES: `lower` holds no upper-case letter.
 constexpr bool equals_ignoring_case(std::string_view text, std::string_view lower) {
   if (text.size() != lower.size()) return false;

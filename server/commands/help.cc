@@ -5,24 +5,15 @@
 #include "server/commands/command_table.h"
 
 namespace kvorum::server {
-namespace {
-
-std::string capitals(std::string_view name) {
-  std::string text(name);
-  for (char& letter : text) letter = to_upper(letter);
-  return text;
-}
-
-}  // namespace
 
 void subcommand_help(const CommandCall& call, Plan& plan) {
   using protocol::Reply;
   const CommandRow* const container = find_command(call.words[0]);
   std::vector<Reply> lines;
-  lines.push_back(Reply::simple_owned(capitals(container->name) +
+  lines.push_back(Reply::simple_owned(upper_case(container->name) +
                                       " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
   for (const CommandRow* row : subcommands_of(*container)) {
-    std::string line = capitals(row->name.substr(container->name.size() + 1));
+    std::string line = upper_case(row->name.substr(container->name.size() + 1));
     if (!row->arguments.empty()) line.append(" ").append(row->arguments);
     lines.push_back(Reply::simple_owned(std::move(line)));
     lines.push_back(Reply::simple_owned("    " + std::string(row->summary)));

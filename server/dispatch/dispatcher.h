@@ -1,82 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
 // The dispatcher of one reactor: takes parsed requests from conversations, finds their command row,
 // runs the handler, turns its plan into operations of the coordinator, and hands the replies back
-// to the conversation, in order. Pure as the coordinator is: no socket, clock or thread.
+// to the conversation, in order. Pure as the coordinator is: no socket, clock or thread. It puts
+// together those who do that, each of which knows only those before it:
+//
+//   ClientTable   who is connected, and what each holds
+//   OpenCalls     what was asked of the coordinator
+//   DueWork       what goes on without new input
+//   Completions   outcome -> reply in its place
+//   CommandRunner request -> plan, which its PlanRunner carries out
+//
+// The reactor's thread only, but for traffic().
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "base/siphash.h"
-#include "base/time.h"
 #include "cluster/coordinator/coordinator.h"
-#include "server/dispatch/other_reactors.h"
-#include "server/flow/in_flight.h"
+#include "server/connection/client_table.h"
+#include "server/dispatch/command_runner.h"
+#include "server/dispatch/completions.h"
+#include "server/dispatch/dispatcher_options.h"
+#include "server/dispatch/due_work.h"
+#include "server/dispatch/open_calls.h"
+#include "server/dispatch/reactor_facts.h"
 #include "server/status/node_status.h"
 
 namespace kvorum::server {
-
-class Conversation;
-
-struct DispatcherOptions {
-  std::vector<std::string> passwords;     // any of them; none: nobody is asked
-  std::vector<MacKey> token_keys = {{}};  // of context tokens; the first mints
-  uint64_t pipeline_bytes_max = 64ULL << 20;
-  uint64_t value_bytes_max = kValueBytesMax;
-  uint64_t value_warn_bytes = kValueBytesMax;  // larger ones are stored, and reported in the log
-  uint64_t first_client_id = 1;                // ids of reactor i: first + k * step
-  uint64_t client_id_step = 1;
-  InFlightShare* in_flight = nullptr;  // outlives it; null: one of its own with the usual limit
-  uint64_t (*steady_ns)() = nullptr;   // how long commands take is not measured without it
-  OtherReactors* others = nullptr;     // of the same node; outlives the dispatcher
-};
-
-// What of them may change while it runs.
-struct DispatcherLimits {
-  std::vector<std::string> passwords;
-  uint64_t pipeline_bytes_max = 64ULL << 20;
-  uint64_t value_warn_bytes = kValueBytesMax;
-};
-
-// Since start; read for INFO and metrics by status().
-struct DispatcherCounters {
-  uint64_t commands = 0;
-  uint64_t hits = 0, misses = 0;
-};
 
 class Dispatcher {
  public:
   // Becomes the coordinator's sink. All must outlive it.
   Dispatcher(cluster::Coordinator& coordinator, const cluster::NodeParts& parts,
              NodeServices& services, DispatcherOptions options);
-  ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
 
   // For requests that come later; who is logged in stays so.
   void set_limits(const DispatcherLimits& limits);
-  const DispatcherCounters& counters() const;
+  const DispatcherCounters& counters() const { return counters_; }
   // For any thread.
-  const TrafficCounts& traffic() const;
-  NodeFacts& facts();
+  const TrafficCounts& traffic() const { return traffic_; }
+  NodeFacts& facts() { return facts_; }
   // Requests that wait for the coordinator.
-  size_t open_calls() const;
+  size_t open_calls() const { return calls_.count(); }
 
   // At the end of a turn: what operations hold is in flight.
-  void count_held();
+  void count_held() { clients_.count_operations(); }
 
   // What goes on without new input: KEYS over several scans, a delayed flush_all. Call run_due() at
   // the end of a turn while has_work(), and at next_deadline_us() (0: none). May complete calls.
-  void run_due(Now now);
-  bool has_work() const;
-  uint64_t next_deadline_us() const;
+  void run_due(Now now) { due_.run(now); }
+  bool has_work() const { return due_.has_work(); }
+  uint64_t next_deadline_us() const { return due_.next_deadline_us(); }
 
-  struct Impl;
-  Impl& impl() { return *impl_; }  // for conversation.cc
+  // For the conversations that it serves.
+  ClientTable& clients() { return clients_; }
+  CommandRunner& commands() { return commands_; }
+  NodeServices& services() { return services_; }
+  uint64_t value_bytes_max() const { return options_.value_bytes_max; }
+  // The client goes. Operations that still run are told that nobody waits.
+  void remove(ClientState& client);
 
  private:
-  std::unique_ptr<Impl> impl_;
+  NodeServices& services_;
+  const cluster::NodeParts parts_;
+  DispatcherOptions options_;
+  DispatcherCounters counters_;
+  TrafficCounts traffic_;
+
+  ClientTable clients_;
+  ReactorFacts facts_;
+  OpenCalls calls_;
+  DueWork due_;
+  Completions completions_;
+  CommandRunner commands_;
 };
 
 }  // namespace kvorum::server

@@ -32,5 +32,10 @@ TEST(Ascii, HexDigits) {
   }
 }
 
+TEST(Ascii, UpperCaseLeavesOtherBytes) {
+  EXPECT_EQ(upper_case("config|get-1\xe9"), "CONFIG|GET-1\xe9");
+  EXPECT_EQ(upper_case(""), "");
+}
+
 }  // namespace
 }  // namespace kvorum

@@ -33,6 +33,7 @@ ROOMS = {
         'status',
         'commands',
         'families',
+        'connection',
         'dispatch',
         'clients',
         'peers',

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/dispatch/causal_memory.h"
+#include "server/connection/causal_memory.h"
 
 namespace kvorum::server {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/dispatch/reply_queue.h"
+#include "server/connection/reply_queue.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a completion to the reply's place. Runs with a partition locked: it formats and returns.
+#include "server/dispatch/completions.h"
+
 #include <fmt/format.h>
 
 #include <utility>
 
-#include "base/give_back.h"
-#include "server/dispatch/dispatcher_impl.h"
+#include "base/check.h"
 #include "server/dispatch/outcome_reply.h"
 
 namespace kvorum::server {
@@ -16,8 +16,6 @@ using protocol::Reply;
 
 namespace {
 
-constexpr size_t kGatheredBytesKept = 64 * 1024;
-constexpr size_t kGatheredOperationsKept = 1024;
 constexpr size_t kGatheredInAnyCase = 1024 * 1024;
 
 FailedOperation failure_of(const Call& call, const Completion& completion) {
@@ -25,12 +23,36 @@ FailedOperation failure_of(const Call& call, const Completion& completion) {
   return {completion.outcome, completion.text, completion.acknowledged, completion.needed, is_read};
 }
 
-void write_for(const CallShape& call, const Reply& reply, std::string& out) {
-  if (call.dialect == Dialect::kMemcached) {
+void write_for(Dialect dialect, protocol::RespVersion resp, const Reply& reply, std::string& out) {
+  if (dialect == Dialect::kMemcached) {
     protocol::write_memcached(reply, out);
   } else {
-    protocol::write_resp(reply, call.resp, out);
+    protocol::write_resp(reply, resp, out);
   }
+}
+
+void write_for(const CallShape& call, const Reply& reply, std::string& out) {
+  write_for(call.dialect, call.resp, reply, out);
+}
+
+// What stands before the replies that were gathered.
+std::string header_of(const Gathering& gathering) {
+  std::string header;
+  switch (gathering.how) {
+    case Gather::kSum:
+      protocol::append_integer(header, gathering.sum);
+      break;
+    case Gather::kSingle:
+    case Gather::kAllOk:
+      protocol::append_simple(header, "OK");
+      break;
+    case Gather::kArray:
+      protocol::append_array_header(header, gathering.size);
+      break;
+    case Gather::kConcatenate:
+      break;
+  }
+  return header;
 }
 
 // Who else holds a large text of the reply.
@@ -51,8 +73,6 @@ bool put_large(ReplyQueue& replies, const CallShape& call, const Reply& reply,
   return true;
 }
 
-bool concatenates(Gather how) { return how == Gather::kArray || how == Gather::kConcatenate; }
-
 bool any_visible(const Completion& completion) {
   for (const cluster::Version& version : completion.object->versions) {
     if (cluster::visible(version, completion.now_ms)) return true;
@@ -62,54 +82,46 @@ bool any_visible(const Completion& completion) {
 
 }  // namespace
 
-void write_reply(const Reply& reply, const SessionState& session, std::string& out) {
-  if (session.dialect == Dialect::kMemcached) {
-    protocol::write_memcached(reply, out);
-  } else {
-    protocol::write_resp(reply, session.resp, out);
-  }
-}
-
-void Dispatcher::Impl::answer(ClientState& client, const Reply& reply) {
-  answer_silently(client, reply, false);
-}
-
-void Dispatcher::Impl::answer_silently(ClientState& client, const Reply& reply, bool silent) {
+void Completions::answer(ClientState& client, const Reply& reply, bool silent) {
   const ReplyQueue::Place place = client.replies.open();
-  if (!silent) write_reply(reply, client.session, client.replies.writer(place));
+  if (!silent) {
+    const SessionState& session = client.session;
+    write_for(session.dialect, session.resp, reply, client.replies.writer(place));
+  }
   client.replies.close(place);
 }
 
-void Dispatcher::Impl::on_complete(uint64_t tag, const Completion& completion) {
-  Call* const call = calls.find(tag);
+void Completions::on_complete(uint64_t tag, const Completion& completion) {
+  Call* const call = calls_.find(tag);
   if (!call) return;
-  ClientState* const client = client_of(*call);
+  ClientState* const client = clients_.find(call->client);
   if (client) settle(*client, *call, completion);
   if (completion.outcome == Outcome::kOk) {
-    Gathering* const gathering = gatherings.find(call->gathering);
+    Gathering* const gathering = calls_.find_gathering(call->gathering);
     const Remembered& remembered = gathering ? gathering->remembered : call->remembered;
-    const Reply reply = call->finish({completion, remembered, *this, call->keyspace, call->key});
+    const Reply reply = call->finish({completion, remembered, facts_, call->keyspace, call->key});
     gathering ? gather(*call, reply)
               : deliver(client, *call, reply, owner_of(reply.text(), completion));
   } else {
     if (completion.outcome == Outcome::kOutOfMemory && call->dialect == Dialect::kMemcached) {
-      traffic_counts.note(CacheCount::kStoreNoMemory);
+      traffic_.note(CacheCount::kStoreNoMemory);
     }
     const Reply reply = failure_reply(failure_of(*call, completion), call->dialect);
     call->gathering != 0 ? gather(*call, reply) : deliver(client, *call, reply);
   }
-  release_call(tag, *call);
+  calls_.release(tag, *call);
 }
 
 // What the connection remembers of a completed operation.
-void Dispatcher::Impl::settle(ClientState& client, const Call& call, const Completion& completion) {
+void Completions::settle(ClientState& client, const Call& call, const Completion& completion) {
+  KVORUM_CHECK(client.operations_pending > 0 && client.reserved_bytes >= call.reserved_bytes);
   --client.operations_pending;
   client.reserved_bytes -= call.reserved_bytes;
   if (call.registered) client.pending.remove(call.ring_place, call.use);
   client.session.has_last_service = true;
   client.session.last_service = completion.service;
   if (call.kind == cluster::Request::Kind::kRead && completion.object) {
-    ++(any_visible(completion) ? counters.hits : counters.misses);
+    ++(any_visible(completion) ? counters_.hits : counters_.misses);
   }
   if (call.causal == CausalNote::kNone || !client.causal) return;
   const KeyRef key{call.key, {}, call.keyspace};
@@ -124,8 +136,8 @@ void Dispatcher::Impl::settle(ClientState& client, const Call& call, const Compl
   }
 }
 
-void Dispatcher::Impl::deliver(ClientState* client, const CallShape& call, const Reply& reply,
-                               const SharedBytes* owner) {
+void Completions::deliver(ClientState* client, const CallShape& call, const Reply& reply,
+                          const SharedBytes* owner) {
   if (!client) return;
   if (reply.is_error()) [[unlikely]]
     count_failure(call);
@@ -143,25 +155,27 @@ void Dispatcher::Impl::deliver(ClientState* client, const CallShape& call, const
   client->notify();
 }
 
-void Dispatcher::Impl::count_failure(const CallShape& call) {
-  if (call.dialect == Dialect::kResp) traffic_counts.commands[call.command].failed.add();
+void Completions::count_failure(const CallShape& call) {
+  if (call.dialect == Dialect::kResp) traffic_.commands[call.command].failed.add();
 }
 
-void Dispatcher::Impl::gather(const CallShape& call, const Reply& reply) {
-  Gathering& gathering = *gatherings.find(call.gathering);
+void Completions::gather(const CallShape& call, const Reply& reply) {
+  Gathering* const found = calls_.find_gathering(call.gathering);
+  KVORUM_CHECK(found != nullptr && found->remaining > 0);  // it ends with its last call
+  Gathering& gathering = *found;
   if (reply.is_error()) {
     if (!gathering.failed) write_for(call, reply, gathering.error);
     drop_gathered(call, gathering);
   } else if (gathering.how == Gather::kSum) {
     gathering.sum += reply.number();
-  } else if (!gathering.failed && concatenates(gathering.how)) {
+  } else if (!gathering.failed && gathering.concatenates()) {
     gather_reply(call, reply, gathering);
   }
   if (--gathering.remaining == 0) {
     finish_gathering(call, gathering);
     return;
   }
-  ClientState* const client = client_of(call);
+  ClientState* const client = clients_.find(call.client);
   if (!client) return;
   // The rest of this command is parsed again for every piece: only go on with a large one.
   const bool is_sending = client->unsent.gathering != 0;
@@ -170,19 +184,19 @@ void Dispatcher::Impl::gather(const CallShape& call, const Reply& reply) {
 
 // The replies of one command are together before the first of them can be sent: it may be an error
 // instead. So they have a limit, and a smaller one where the node holds too much.
-void Dispatcher::Impl::gather_reply(const CallShape& call, const Reply& reply,
-                                    Gathering& gathering) {
+void Completions::gather_reply(const CallShape& call, const Reply& reply, Gathering& gathering) {
   std::string& out = gathering.replies.writer(call.gathering_place);
   const size_t before = out.size();
   write_for(call, reply, out);
   const size_t written = out.size() - before;
   gathering.replies.close(call.gathering_place);
-  if (ClientState* const client = client_of(call)) {
+  if (ClientState* const client = clients_.find(call.client)) {
     client->learn(written);
     client->gathered_bytes += written;
     gathering.counted_bytes += written;
   }
   const size_t bytes = gathering.replies.bytes();
+  const InFlightShare& in_flight = clients_.in_flight();
   const bool crowded = in_flight.used() > in_flight.limit() && bytes > kGatheredInAnyCase;
   if (bytes <= in_flight.limit() / 2 && !crowded) return;
   const Reply refusal = Reply::error_owned(
@@ -194,80 +208,65 @@ void Dispatcher::Impl::gather_reply(const CallShape& call, const Reply& reply,
 }
 
 // The command has failed.
-void Dispatcher::Impl::drop_gathered(const CallShape& call, Gathering& gathering) {
+void Completions::drop_gathered(const CallShape& call, Gathering& gathering) {
   gathering.failed = true;
   gathering.replies.reset();
-  ClientState* const client = client_of(call);
+  ClientState* const client = clients_.find(call.client);
   if (client) client->gathered_bytes -= gathering.counted_bytes;
   gathering.counted_bytes = 0;
 }
 
-void Dispatcher::Impl::finish_gathering(const CallShape& call, Gathering& gathering) {
+void Completions::finish_gathering(const CallShape& call, Gathering& gathering) {
   if (gathering.failed) {
     CallShape failed = call;
     failed.trailer = {};
     count_failure(call);
-    deliver(client_of(call), failed, Reply::preformatted(gathering.error));
+    deliver(clients_.find(call.client), failed, Reply::preformatted(gathering.error));
   } else {
-    std::string header;
-    switch (gathering.how) {
-      case Gather::kSum:
-        protocol::append_integer(header, gathering.sum);
-        break;
-      case Gather::kSingle:
-      case Gather::kAllOk:
-        protocol::append_simple(header, "OK");
-        break;
-      case Gather::kArray:
-        protocol::append_array_header(header, gathering.size);
-        break;
-      case Gather::kConcatenate:
-        break;
-    }
-    if (ClientState* const client = client_of(call)) {
-      client->gathered_bytes -= std::exchange(gathering.counted_bytes, 0);
-      if (!call.silent) {
-        std::string& gathered = gathering.replies.output();
-        client->replies.put(call.place, header, gathered.append(call.trailer));
-      }
-      client->replies.close(call.place);
-      client->notify();
-    }
+    deliver_gathered(call, gathering);
   }
-  release_gathering(call.gathering, gathering);
+  calls_.release_gathering(call.gathering, gathering);
 }
 
-void Dispatcher::Impl::release_gathering(SlotId id, Gathering& gathering) {
-  gathering.error.clear();
-  gathering.replies.output().clear();
-  give_back(gathering.remembered.text, kGatheredBytesKept);
-  give_back(gathering.remembered.gathered, kGatheredBytesKept);
-  const bool is_large = gathering.size > kGatheredOperationsKept ||
-                        gathering.replies.output().capacity() > kGatheredBytesKept;
-  if (is_large || gathering.failed) gathering.replies.reset();
-  gatherings.release(id);
+void Completions::deliver_gathered(const CallShape& call, Gathering& gathering) {
+  ClientState* const client = clients_.find(call.client);
+  if (!client) return;
+  client->gathered_bytes -= std::exchange(gathering.counted_bytes, 0);
+  if (!call.silent) {
+    std::string& gathered = gathering.replies.output();
+    client->replies.put(call.place, header_of(gathering), gathered.append(call.trailer));
+  }
+  client->replies.close(call.place);
+  client->notify();
 }
 
-void Dispatcher::Impl::on_keyspace_complete(uint64_t tag,
-                                            const cluster::KeyspaceCompletion& completion) {
-  Call* const call = calls.find(tag);
+void Completions::on_keyspace_complete(uint64_t tag,
+                                       const cluster::KeyspaceCompletion& completion) {
+  Call* const call = calls_.find(tag);
   if (!call) return;
-  ClientState* const client = client_of(*call);
-  if (!client) return release_call(tag, *call);
+  ClientState* const client = clients_.find(call->client);
+  if (!client) return calls_.release(tag, *call);
   KeyspaceStep step;
   if (completion.outcome == Outcome::kOk) {
     step = call->keyspace_finish(completion, call->remembered);
   } else {
     step.reply = failure_reply({completion.outcome, completion.text}, call->dialect);
   }
-  if (step.again) {
-    continued.push_back({tag, step.cursor});
-    return;
-  }
+  if (step.again) return due_.scan_on(tag, step.cursor);
+  KVORUM_CHECK(client->keyspace_pending && client->operations_pending > 0);
   client->keyspace_pending = false;
   --client->operations_pending;
   deliver(client, *call, step.reply);
-  release_call(tag, *call);
+  calls_.release(tag, *call);
+}
+
+void Completions::on_all_said(SlotId id, Call& call) {
+  KVORUM_CHECK(call.remembered.number == 0);
+  if (ClientState* const client = clients_.find(call.client)) {
+    --client->operations_pending;
+    deliver(client, call, call.join(std::move(call.remembered.gathered)));
+  }
+  calls_.release(id, call);
 }
 
 }  // namespace kvorum::server

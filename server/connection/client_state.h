@@ -10,9 +10,9 @@
 #include "base/slot_map.h"
 #include "server/commands/plan.h"
 #include "server/commands/session_state.h"
-#include "server/dispatch/causal_memory.h"
-#include "server/dispatch/pending_keys.h"
-#include "server/dispatch/reply_queue.h"
+#include "server/connection/causal_memory.h"
+#include "server/connection/pending_keys.h"
+#include "server/connection/reply_queue.h"
 #include "server/flow/in_flight.h"
 
 namespace kvorum::server {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/dispatch/pending_keys.h"
+#include "server/connection/pending_keys.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

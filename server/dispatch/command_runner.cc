@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/dispatch/command_runner.h"
+
+#include <algorithm>
+
+#include "base/ascii.h"
+#include "base/check.h"
+#include "server/commands/command_table.h"
+#include "server/families/memcached_commands.h"
+
+namespace kvorum::server {
+
+using protocol::Reply;
+
+namespace {
+
+// A browser that a web page made talk to this port: as in Redis nothing is answered, and nothing
+// behind it in its request is run.
+bool is_web_request(std::string_view word) {
+  return equals_ignoring_case(word, "post") || equals_ignoring_case(word, "host:");
+}
+
+// What remains of "silence the next reply" at this command.
+bool silences(SessionState& session) {
+  const bool silent =
+      session.reply_mode == ReplyMode::kOff || session.reply_mode == ReplyMode::kSkipping;
+  if (session.reply_mode == ReplyMode::kSkipping) session.reply_mode = ReplyMode::kOn;
+  return silent;
+}
+
+}  // namespace
+
+CommandRunner::CommandRunner(const Parts& parts, const PlanRunner::Parts& plan_parts)
+    : node_(parts.node),
+      coordinator_(parts.coordinator),
+      options_(parts.options),
+      due_(parts.due),
+      facts_(parts.facts),
+      traffic_(parts.traffic),
+      counters_(parts.counters),
+      plans_(plan_parts, plan_) {}
+
+void CommandRunner::find_key(const ClientState& client, size_t index) {
+  ParsedRequest& request = batch_.requests[index];
+  if (client.session.dialect == Dialect::kMemcached) {
+    request.has_key = batch_.memcached[index].key_count > 0;
+    if (request.has_key) request.key.key = batch_.memcached[index].key();
+    return;
+  }
+  const Words words = batch_.words_of(request);
+  request.row = find_command(words[0]);
+  const int first = request.row ? request.row->first_key : 0;
+  request.has_key = first > 0 && static_cast<size_t>(first) < words.size();
+  if (request.has_key) request.key.key = words[static_cast<size_t>(first)];
+}
+
+// The first key of each request: all are hashed together, and their objects are on their way into
+// the caches before the first request runs.
+void CommandRunner::look_up(const ClientState& client) {
+  KVORUM_CHECK(batch_.requests.size() <= Batch::kRequestsMax);
+  std::string_view keys[Batch::kRequestsMax];
+  Position positions[Batch::kRequestsMax];
+  size_t count = 0;
+  for (size_t i = 0; i < batch_.requests.size(); ++i) {
+    find_key(client, i);
+    if (batch_.requests[i].has_key) keys[count++] = batch_.requests[i].key.key;
+  }
+  positions_of(std::span(keys, count), coordinator_.view().partitioner, positions);
+  const Position* next = positions;
+  for (ParsedRequest& request : batch_.requests) {
+    if (!request.has_key) continue;
+    request.key.position = *next++;
+    request.key.keyspace = client.session.keyspace;
+    if (count > 1) node_.table->prefetch_bucket(request.key);
+  }
+  if (count <= 1) return;
+  for (const ParsedRequest& request : batch_.requests) {
+    if (request.has_key) node_.table->prefetch_entry(request.key);
+  }
+}
+
+bool CommandRunner::execute(ClientState& client, size_t index, Now now) {
+  if (client.session.dialect == Dialect::kMemcached) return execute_memcached(client, index, now);
+  return execute_resp(client, batch_.requests[index], now);
+}
+
+// Redis's order of checks. False with the error in the plan. A container's row becomes that of its
+// subcommand.
+bool CommandRunner::admit(ClientState& client, Words words, const CommandRow** row) {
+  if (!*row && is_web_request(words[0])) {
+    client.session.closing = true;
+    plan_.answer(Reply::none());
+    return false;
+  }
+  if (!*row) {
+    plan_.fail_owned(protocol::unknown_command(words));
+    return false;
+  }
+  if ((*row)->flags & kContainer && words.size() > 1) {
+    const CommandRow* const subcommand = find_subcommand(**row, words[1]);
+    if (!subcommand) {
+      plan_.fail_owned(protocol::unknown_subcommand(words[1], upper_case((*row)->name)));
+      return false;
+    }
+    *row = subcommand;
+  }
+  if (!arity_fits(**row, words.size())) {
+    plan_.fail_owned(protocol::wrong_number_of_arguments((*row)->name));
+    return false;
+  }
+  if (!client.session.authenticated && !((*row)->flags & kNoAuth)) {
+    plan_.fail(protocol::kNoAuth);
+    return false;
+  }
+  return true;
+}
+
+// Zero: this call is not timed.
+uint64_t CommandRunner::begin_timing(const CommandRow* row) {
+  if (!row || !options_.steady_ns) return 0;
+  const uint64_t made = traffic_.commands[row->number].calls.get();
+  if (made >= TrafficCounts::kAlwaysTimed && --until_timed_ != 0) return 0;
+  until_timed_ = TrafficCounts::kTimedEvery;
+  return options_.steady_ns();
+}
+
+void CommandRunner::count_call(const CommandRow* row, bool admitted, uint64_t began_ns) {
+  ++counters_.commands;
+  if (!row) return;
+  CommandCounts& counts = traffic_.commands[row->number];
+  if (!admitted) [[unlikely]]
+    return counts.rejected.add();
+  counts.calls.add();
+  if (plan_.kind == Plan::Kind::kReply && plan_.reply.is_error()) counts.failed.add();
+  if (began_ns == 0) [[likely]]
+    return;
+  counts.timed.add();
+  counts.timed_ns.add(options_.steady_ns() - began_ns);
+}
+
+// False where the request waits.
+bool CommandRunner::plan_command(ClientState& client, Words words, const CommandRow& row, Now now) {
+  SessionState& session = client.session;
+  plan_.command = row.number;
+  if (row.flags & kBarrier && client.operations_pending > 0) return false;
+  const CommandRow* const last_command = session.last_command;
+  session.last_command = &row;
+  row.handler(CommandCall{words, row, session, facts_, clock_ms(now), now}, plan_);
+  if (plan_.again_at_us != 0) {
+    due_.postpone(client, plan_.again_at_us);
+  } else if (plan_.kind == Plan::Kind::kReply || !client.keyspace_pending) {
+    return true;
+  }
+  session.last_command = last_command;
+  return false;
+}
+
+bool CommandRunner::execute_resp(ClientState& client, const ParsedRequest& request, Now now) {
+  SessionState& session = client.session;
+  const Words words = batch_.words_of(request);
+  KVORUM_CHECK(!words.empty());  // the parser passes over empty requests
+  const CommandRow* row = request.row;
+  const ReplyMode mode_before = session.reply_mode;
+  if (mode_before == ReplyMode::kSkipNext) session.reply_mode = ReplyMode::kSkipping;
+  plan_.reset();
+  const uint64_t began_ns = begin_timing(row);
+  const bool admitted = admit(client, words, &row);
+  if (admitted && !plan_command(client, words, *row, now)) {
+    session.reply_mode = mode_before;
+    return false;
+  }
+  session.last_active_us = now.steady_us;
+  const ReplyMode mode_planned = session.reply_mode;
+  const bool silent = silences(session);
+  if (plans_.carry_out({client, request.first_key(), silent, now})) {
+    count_call(row, admitted, began_ns);
+    return true;
+  }
+  session.reply_mode = mode_planned == ReplyMode::kSkipping ? mode_before : mode_planned;
+  return false;
+}
+
+bool CommandRunner::execute_memcached(ClientState& client, size_t index, Now now) {
+  KVORUM_CHECK(index < batch_.requests.size() && index < batch_.memcached.size());
+  plan_.reset();
+  plan_memcached({batch_.memcached[index], client.session, facts_, clock_ms(now), now}, plan_);
+  if (plan_.again_at_us != 0) {
+    due_.postpone(client, plan_.again_at_us);
+    return false;
+  }
+  if (plan_.kind != Plan::Kind::kReply && client.keyspace_pending) return false;
+  client.session.last_active_us = now.steady_us;
+  const KeyRef* const known = batch_.requests[index].first_key();
+  if (!plans_.carry_out({client, known, plan_.silent, now})) return false;
+  if (batch_.memcached[index].command == protocol::MemcachedCommand::kFlushAll) {
+    traffic_.note(CacheCount::kFlush);
+  }
+  ++counters_.commands;
+  return true;
+}
+
+}  // namespace kvorum::server

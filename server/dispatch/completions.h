@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// From an outcome to the reply in its place: what an operation's completion, a keyspace's, or what
+// all reactors said becomes for the connection that waits for it. The replies of one command with
+// several operations are gathered here. The reactor's thread only; completions come with a
+// partition locked, so that nothing here may ask the table: it formats and returns.
+#pragma once
+
+#include "protocol/reply.h"
+#include "server/commands/command.h"
+#include "server/connection/client_table.h"
+#include "server/dispatch/dispatcher_options.h"
+#include "server/dispatch/due_work.h"
+#include "server/dispatch/open_calls.h"
+
+namespace kvorum::server {
+
+class Completions final : public cluster::CompletionSink, public cluster::KeyspaceSink {
+ public:
+  // All outlive it.
+  struct Parts {
+    ClientTable& clients;
+    OpenCalls& calls;
+    DueWork& due;
+    NodeFacts& facts;
+    TrafficCounts& traffic;
+    DispatcherCounters& counters;
+  };
+  explicit Completions(const Parts& parts)
+      : clients_(parts.clients),
+        calls_(parts.calls),
+        due_(parts.due),
+        facts_(parts.facts),
+        traffic_(parts.traffic),
+        counters_(parts.counters) {}
+
+  // A reply that waits for nothing but those before it. A silent one only takes its turn.
+  static void answer(ClientState& client, const protocol::Reply& reply, bool silent = false);
+
+  void on_complete(uint64_t tag, const cluster::Completion& completion) override;
+  void on_keyspace_complete(uint64_t tag, const cluster::KeyspaceCompletion& completion) override;
+  // REQUIRES: `call` is that of `id`, and every reactor has said its part.
+  void on_all_said(SlotId id, Call& call);
+
+ private:
+  void settle(ClientState& client, const Call& call, const cluster::Completion& completion);
+  // To nobody where the client has gone.
+  void deliver(ClientState* client, const CallShape& call, const protocol::Reply& reply,
+               const SharedBytes* owner = nullptr);
+  void count_failure(const CallShape& call);
+
+  void gather(const CallShape& call, const protocol::Reply& reply);
+  void gather_reply(const CallShape& call, const protocol::Reply& reply, Gathering& gathering);
+  void drop_gathered(const CallShape& call, Gathering& gathering);
+  void finish_gathering(const CallShape& call, Gathering& gathering);
+  void deliver_gathered(const CallShape& call, Gathering& gathering);
+
+  ClientTable& clients_;
+  OpenCalls& calls_;
+  DueWork& due_;
+  NodeFacts& facts_;
+  TrafficCounts& traffic_;
+  DispatcherCounters& counters_;
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a dispatcher is told about its node, and what it counts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/position.h"
+#include "base/siphash.h"
+#include "server/dispatch/other_reactors.h"
+#include "server/flow/in_flight.h"
+
+namespace kvorum::server {
+
+struct DispatcherOptions {
+  std::vector<std::string> passwords;     // any of them; none: nobody is asked
+  std::vector<MacKey> token_keys = {{}};  // of context tokens; the first mints
+  uint64_t pipeline_bytes_max = 64ULL << 20;
+  uint64_t value_bytes_max = kValueBytesMax;
+  uint64_t value_warn_bytes = kValueBytesMax;  // larger ones are stored, and reported in the log
+  uint64_t first_client_id = 1;                // ids of reactor i: first + k * step
+  uint64_t client_id_step = 1;
+  InFlightShare* in_flight = nullptr;  // outlives it; null: one of its own with the usual limit
+  uint64_t (*steady_ns)() = nullptr;   // how long commands take is not measured without it
+  OtherReactors* others = nullptr;     // of the same node; outlives the dispatcher
+};
+
+// What of them may change while it runs.
+struct DispatcherLimits {
+  std::vector<std::string> passwords;
+  uint64_t pipeline_bytes_max = 64ULL << 20;
+  uint64_t value_warn_bytes = kValueBytesMax;
+};
+
+// Since start; read for INFO and metrics by status().
+struct DispatcherCounters {
+  uint64_t commands = 0;
+  uint64_t hits = 0, misses = 0;
+};
+
+}  // namespace kvorum::server

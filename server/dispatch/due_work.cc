@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/dispatch/due_work.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace kvorum::server {
+namespace {
+
+constexpr size_t kScansPerRunMax = 64;
+
+}  // namespace
+
+void DueWork::flush_at(uint64_t due_us) {
+  if (flushes_due_us_.size() < kFlushesMax) flushes_due_us_.push_back(due_us);
+}
+
+void DueWork::postpone(ClientState& client, uint64_t again_at_us) {
+  KVORUM_CHECK(again_at_us != 0 && client.slot != 0);
+  if (client.again_at_us == again_at_us) return;
+  client.again_at_us = again_at_us;
+  postponed_.push_back({again_at_us, client.slot});
+}
+
+void DueWork::run(Now now) {
+  run_scans(now);
+  run_flushes(now);
+  wake_postponed(now);
+}
+
+// A scan that goes on may finish another step within submit(), hence the bound.
+void DueWork::run_scans(Now now) {
+  for (size_t steps = 0; !scans_.empty() && steps < kScansPerRunMax; ++steps) {
+    const Scan next = scans_.back();
+    scans_.pop_back();
+    Call* const call = calls_.find(next.call);
+    if (!call) continue;
+    if (!clients_.find(call->client)) {
+      calls_.release(next.call, *call);
+      continue;
+    }
+    call->keyspace_request.cursor = next.cursor;
+    coordinator_.submit(call->keyspace_request, next.call, now);
+  }
+}
+
+void DueWork::run_flushes(Now now) {
+  for (size_t i = 0; i < flushes_due_us_.size();) {
+    if (flushes_due_us_[i] > now.steady_us) {
+      ++i;
+      continue;
+    }
+    flushes_due_us_[i] = flushes_due_us_.back();
+    flushes_due_us_.pop_back();
+    SlotId id = 0;
+    Call& call = calls_.open(CallShape(), &id);  // of no client
+    call.keyspace_request = {};
+    call.keyspace_request.kind = cluster::KeyspaceRequest::Kind::kFlush;
+    coordinator_.submit(call.keyspace_request, id, now);
+  }
+}
+
+void DueWork::wake_postponed(Now now) {
+  for (size_t i = 0; i < postponed_.size();) {
+    const Postponed one = postponed_[i];
+    if (one.due_us > now.steady_us) {
+      ++i;
+      continue;
+    }
+    postponed_[i] = postponed_.back();
+    postponed_.pop_back();
+    if (ClientState* const client = clients_.find(one.client)) {
+      client->again_at_us = 0;
+      client->notify();
+    }
+  }
+}
+
+uint64_t DueWork::next_deadline_us() const {
+  uint64_t next = 0;
+  for (const uint64_t due : flushes_due_us_) next = next == 0 ? due : std::min(next, due);
+  for (const Postponed& one : postponed_) {
+    next = next == 0 ? one.due_us : std::min(next, one.due_us);
+  }
+  return next;
+}
+
+}  // namespace kvorum::server

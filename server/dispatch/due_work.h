@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a dispatcher has to do without new input: KEYS over several scans, delayed flush_alls, and
+// connections whose attempt to log in waits. The reactor's thread only.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cluster/coordinator/coordinator.h"
+#include "server/connection/client_table.h"
+#include "server/dispatch/open_calls.h"
+
+namespace kvorum::server {
+
+class DueWork {
+ public:
+  static constexpr size_t kFlushesMax = 1024;
+
+  // All outlive it.
+  DueWork(cluster::Coordinator& coordinator, ClientTable& clients, OpenCalls& calls)
+      : coordinator_(coordinator), clients_(clients), calls_(calls) {}
+
+  // The call's keyspace request is submitted again from the cursor.
+  void scan_on(SlotId call, uint64_t cursor) { scans_.push_back({call, cursor}); }
+  // All keyspaces are flushed then; not where kFlushesMax are scheduled already.
+  void flush_at(uint64_t due_us);
+  // The client's next request is run again then. It reads no further meanwhile; others go on.
+  void postpone(ClientState& client, uint64_t again_at_us);
+
+  // May complete calls, whose replies go out with the turn.
+  void run(Now now);
+  // Something that waits for no time: run() goes on with it.
+  bool has_work() const { return !scans_.empty(); }
+  // Steady microseconds of what waits for its time; 0: nothing does.
+  uint64_t next_deadline_us() const;
+
+ private:
+  void run_scans(Now now);
+  void run_flushes(Now now);
+  void wake_postponed(Now now);
+
+  struct Scan {
+    SlotId call = 0;
+    uint64_t cursor = 0;
+  };
+  struct Postponed {
+    uint64_t due_us = 0;
+    SlotId client = 0;
+  };
+
+  cluster::Coordinator& coordinator_;
+  ClientTable& clients_;
+  OpenCalls& calls_;
+  std::vector<Scan> scans_;
+  std::vector<uint64_t> flushes_due_us_;
+  std::vector<Postponed> postponed_;  // one for each connection that waits
+};
+
+}  // namespace kvorum::server

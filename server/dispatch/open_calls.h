@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a dispatcher asked the coordinator and has no outcome of yet: calls, found by the tag that
+// their completion brings, and gatherings, which the calls of a command with several keys share.
+// Slots keep their memory for the next request, up to a limit. The reactor's thread only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/slot_map.h"
+#include "cluster/wire/keyspace_operation.h"
+#include "cluster/wire/request.h"
+#include "server/commands/plan.h"
+#include "server/connection/client_state.h"
+
+namespace kvorum::server {
+
+// How an operation's outcome changes what a causal connection remembers.
+enum class CausalNote : uint8_t { kNone, kRead, kWrite };
+
+// One request of the coordinator, from submit() to its completion.
+struct Call : CallShape {
+  Remembered remembered;  // a gathering's calls use the gathering's
+  std::string key;        // where finish or the causal memory needs it
+  uint64_t ring_place = 0;
+  size_t reserved_bytes = 0;  // of the client's part
+  cluster::Request::Kind kind{};
+  KeyUse use{};
+  CausalNote causal{};
+  bool registered = false;  // stands in the client's pending keys
+
+  KeyspaceFinish keyspace_finish = nullptr;
+  cluster::KeyspaceRequest keyspace_request;
+  Join join = nullptr;  // of what all reactors say; remembered.number of them have not yet
+
+  size_t strings_capacity() const {
+    return key.capacity() + remembered.text.capacity() + remembered.gathered.capacity();
+  }
+};
+
+// The replies of one command's operations, until the last is there.
+struct Gathering {
+  Gather how{};
+  size_t size = 0, remaining = 0;
+  int64_t sum = 0;
+  bool failed = false;       // no reply is gathered any more
+  std::string error;         // of the first failed operation, written
+  size_t counted_bytes = 0;  // of the client's gathered bytes
+  ReplyQueue replies;
+  Remembered remembered;
+
+  // Its replies are kept until the last of them.
+  bool concatenates() const { return how == Gather::kArray || how == Gather::kConcatenate; }
+};
+
+class OpenCalls {
+ public:
+  // Strings of the call are as its last tenant left them: the caller sets those that are read.
+  Call& open(const CallShape& shape, SlotId* id);
+  // Null where the call has ended: its tag comes too late.
+  Call* find(SlotId id) { return calls_.find(id); }
+  // REQUIRES: `call` is that of `id`.
+  void release(SlotId id, Call& call);
+
+  // For the plan's operations. Takes over what the plan remembers.
+  Gathering& open_gathering(Plan& plan, SlotId* id);
+  // Null where it has ended, and for 0.
+  Gathering* find_gathering(SlotId id) { return gatherings_.find(id); }
+  // REQUIRES: `gathering` is that of `id`, and none of its calls is open.
+  void release_gathering(SlotId id, Gathering& gathering);
+  // Its client has gone, with operations of a command that were not sent.
+  void drop_unsent(const Unsent& unsent);
+
+  // Requests that wait for the coordinator.
+  size_t count() const { return calls_.used() + gatherings_.used(); }
+
+ private:
+  SlotMap<Call> calls_;
+  SlotMap<Gathering> gatherings_;
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/dispatch/plan_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "server/commands/edits.h"
+
+namespace kvorum::server {
+
+namespace {
+
+constexpr std::string_view kKeyTooLong = "ERR the key is longer than 65536 bytes";
+constexpr size_t kOperationBytes = 1024;  // of an operation by itself, about
+
+KeyUse use_of(const cluster::Request& request) {
+  if (request.kind != cluster::Request::Kind::kEdit) return KeyUse::kRead;
+  const bool blind = !all_edits()[request.edit].needs_old && !request.has_context;
+  return blind ? KeyUse::kBlindWrite : KeyUse::kEdit;
+}
+
+// A read is remembered; a plain SET replaces what was read; any other write makes it out of date.
+// `context` is where what the request replaces stands until it was submitted.
+void note_causal_use(CausalMemory& memory, cluster::Request& request, Call& call,
+                     cluster::Context& context) {
+  switch (request.kind) {
+    case cluster::Request::Kind::kRead:
+      call.causal = CausalNote::kRead;
+      break;
+    case cluster::Request::Kind::kEdit: {
+      const cluster::Context* const known =
+          request.edit == kEditSet && !request.has_context ? memory.find(request.key) : nullptr;
+      if (!known) return memory.forget(request.key);
+      context = *known;
+      request.context = &context;
+      request.has_context = request.wants_context = true;
+      call.causal = CausalNote::kWrite;
+      call.use = KeyUse::kEdit;
+      break;
+    }
+    case cluster::Request::Kind::kLocal:
+    case cluster::Request::Kind::kInspect:
+      return;
+  }
+  call.key = request.key.key;
+}
+
+}  // namespace
+
+PlanRunner::PlanRunner(const Parts& parts, Plan& plan)
+    : coordinator_(parts.coordinator),
+      services_(parts.services),
+      options_(parts.options),
+      clients_(parts.clients),
+      calls_(parts.calls),
+      due_(parts.due),
+      facts_(parts.facts),
+      completions_(parts.completions),
+      plan_(plan) {}
+
+bool PlanRunner::carry_out(const Task& task) {
+  ClientState& client = task.client;
+  switch (plan_.kind) {
+    case Plan::Kind::kReply:
+      break;
+    case Plan::Kind::kOperations:
+      if (client.unsent.gathering != 0) return submit_rest(task);
+      if (!place_keys(task)) break;
+      if (must_wait(client)) return false;
+      return submit_all(task);
+    case Plan::Kind::kKeyspace:
+      if (client.operations_pending > 0) return false;
+      submit_keyspace(task);
+      return true;
+    case Plan::Kind::kEverywhere:
+      ask_everywhere(task);
+      return true;
+  }
+  answer(task);
+  return true;
+}
+
+void PlanRunner::answer(const Task& task) {
+  ClientState& client = task.client;
+  if (plan_.flush_after_ms > 0) due_.flush_at(task.now.steady_us + plan_.flush_after_ms * 1000);
+  if (client.causal && !client.session.causal) client.causal.reset();
+  Completions::answer(client, plan_.reply, task.silent);
+}
+
+void PlanRunner::place_key(const ClientState& client, const KeyRef* known, KeyRef& key) const {
+  key.keyspace = client.session.keyspace;
+  const bool same =
+      known && known->key.data() == key.key.data() && known->key.size() == key.key.size();
+  key.position = same ? known->position : position_of(key.key, coordinator_.view().partitioner);
+}
+
+// Positions and keyspaces of the plan's keys. False, with the error planned, for a key too long.
+bool PlanRunner::place_keys(const Task& task) {
+  for (cluster::Request& request : plan_.requests) {
+    if (request.key.key.size() > kKeyBytesMax) {
+      plan_.fail(kKeyTooLong);
+      return false;
+    }
+    place_key(task.client, task.known, request.key);
+  }
+  return true;
+}
+
+bool PlanRunner::must_wait(const ClientState& client) const {
+  if (client.pending.size() == 0) return false;
+  for (const cluster::Request& request : plan_.requests) {
+    if (client.pending.must_wait(request.key.position.high, use_of(request))) return true;
+  }
+  return false;
+}
+
+CallShape PlanRunner::shape_for(const Task& task) const {
+  ClientState& client = task.client;
+  CallShape shape;
+  shape.client = client.slot;
+  shape.place = client.replies.open();
+  shape.finish = plan_.finish;
+  shape.command = plan_.command;
+  shape.keyspace = client.session.keyspace;
+  shape.dialect = client.session.dialect;
+  shape.resp = client.session.resp;
+  shape.silent = task.silent;
+  shape.trailer = plan_.trailer;
+  return shape;
+}
+
+bool PlanRunner::submit_all(const Task& task) {
+  KVORUM_CHECK(!plan_.requests.empty());  // its place would never be closed
+  ClientState& client = task.client;
+  CallShape shape = shape_for(task);
+  if (client.session.causal && !client.causal) client.causal = std::make_unique<CausalMemory>();
+  if (plan_.requests.size() == 1 && plan_.gather != Gather::kArray) {
+    submit_one(task, plan_.requests[0], shape);
+    return true;
+  }
+  calls_.open_gathering(plan_, &shape.gathering);
+  return submit_from(task, shape, 0);
+}
+
+// The rest of a command that had more operations than may be open at a time: it was parsed and
+// planned again.
+bool PlanRunner::submit_rest(const Task& task) {
+  const Unsent unsent = std::exchange(task.client.unsent, Unsent());
+  KVORUM_CHECK(unsent.first < plan_.requests.size());
+  for (size_t i = unsent.first; i < plan_.requests.size(); ++i) {
+    place_key(task.client, nullptr, plan_.requests[i].key);
+  }
+  return submit_from(task, unsent, unsent.first);
+}
+
+bool PlanRunner::submit_from(const Task& task, CallShape shape, size_t first) {
+  ClientState& client = task.client;
+  Gathering* const gathering = calls_.find_gathering(shape.gathering);
+  KVORUM_CHECK(gathering != nullptr);  // it ends with its last operation
+  for (size_t i = first; i < plan_.requests.size(); ++i) {
+    if (i > first) clients_.count(client);
+    if (client.operations_pending >= kOperationsMax || (client.over && i > first)) {
+      client.unsent = Unsent{shape, i, client.operations_pending / 2};
+      return false;
+    }
+    if (gathering->concatenates() && !gathering->failed) {
+      shape.gathering_place = gathering->replies.open();
+    }
+    submit_one(task, plan_.requests[i], shape);
+  }
+  return true;
+}
+
+void PlanRunner::submit_one(const Task& task, cluster::Request& request, const CallShape& shape) {
+  ClientState& client = task.client;
+  const SessionState& session = client.session;
+  const uint8_t copies = coordinator_.view().quorum(session.keyspace).n;
+  if (request.value.size() > options_.value_warn_bytes) [[unlikely]] {
+    services_.large_value(request.key.key, request.value.size());
+  }
+  if (request.r == 0) request.r = std::min(session.r, copies);
+  if (request.w == 0) request.w = std::min(session.w, copies);
+  request.strict_w = request.w != 0;
+
+  SlotId id = 0;
+  Call& call = calls_.open(shape, &id);
+  call.kind = request.kind;
+  call.ring_place = request.key.position.high;
+  call.use = use_of(request);
+  if (shape.gathering == 0) call.remembered.take(plan_.remembered);
+  if (plan_.keeps_key) call.key = request.key.key;
+  ++client.operations_pending;
+  const size_t held_before = coordinator_.held_bytes();
+  if (!client.causal) {
+    submit(client, request, id, task.now);
+  } else {
+    cluster::Context context;
+    note_causal_use(*client.causal, request, call, context);
+    submit(client, request, id, task.now);
+  }
+  Call* const open = calls_.find(id);  // it may have been completed and be another's already
+  if (!open) return;
+  open->registered = true;
+  client.pending.add(open->ring_place, open->use);
+  reserve(client, request, *open, coordinator_.held_bytes() - held_before);
+}
+
+// A large value lies in the input, which the operation can share.
+void PlanRunner::submit(ClientState& client, cluster::Request& request, SlotId id, Now now) {
+  SharedBytes value_owner;
+  if (request.value.size() >= kSharedBytesMin && client.share_input != nullptr) [[unlikely]] {
+    value_owner = client.share_input(client.input_owner, request.value);
+    request.value_owner = &value_owner;
+  }
+  coordinator_.submit(request, id, now);
+  request.value_owner = nullptr;
+}
+
+// `held`: by the operation already. Where this node has a copy of what is read, that is about what
+// the reply will need; else it is expected to be like those before.
+void PlanRunner::reserve(ClientState& client, const cluster::Request& request, Call& call,
+                         size_t held) {
+  const size_t expected = call.use == KeyUse::kBlindWrite
+                              ? request.value.size() + request.argument.size()
+                              : client.expected_bytes;
+  call.reserved_bytes = kOperationBytes + std::max(held, expected);
+  client.reserved_bytes += call.reserved_bytes;
+}
+
+void PlanRunner::submit_keyspace(const Task& task) {
+  ClientState& client = task.client;
+  KVORUM_CHECK(!client.keyspace_pending);
+  SlotId id = 0;
+  Call& call = calls_.open(shape_for(task), &id);
+  call.keyspace_finish = plan_.keyspace_finish;
+  call.keyspace_request = plan_.keyspace_request;
+  call.keyspace_request.keyspace = client.session.keyspace;
+  call.remembered.take(plan_.remembered);
+  client.keyspace_pending = true;
+  ++client.operations_pending;
+  coordinator_.submit(call.keyspace_request, id, task.now);
+}
+
+void PlanRunner::ask_everywhere(const Task& task) {
+  SlotId id = 0;
+  Call& call = calls_.open(shape_for(task), &id);
+  call.join = plan_.join;
+  call.remembered.clear();
+  call.remembered.gathered = plan_.ask(facts_);
+  call.remembered.number = options_.others ? static_cast<int64_t>(options_.others->count()) : 0;
+  ++task.client.operations_pending;
+  if (call.remembered.number == 0) return completions_.on_all_said(id, call);
+  options_.others->ask_each(plan_.ask, [this, id](const std::string& said) {
+    Call* const waiting = calls_.find(id);
+    if (!waiting) return;
+    waiting->remembered.gathered += said;
+    if (--waiting->remembered.number == 0) completions_.on_all_said(id, *waiting);
+  });
+}
+
+}  // namespace kvorum::server

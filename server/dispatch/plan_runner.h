@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carries out the plan of one command: answers at once, or places its keys, keeps the order of each
+// key within the connection, and submits operations to the coordinator, in pieces where they are
+// many. The reactor's thread only.
+#pragma once
+
+#include "cluster/coordinator/coordinator.h"
+#include "server/commands/command.h"
+#include "server/connection/client_table.h"
+#include "server/dispatch/completions.h"
+#include "server/dispatch/dispatcher_options.h"
+#include "server/dispatch/due_work.h"
+#include "server/dispatch/open_calls.h"
+
+namespace kvorum::server {
+
+class PlanRunner {
+ public:
+  // Operations that one connection may have open: the rest of a command with more keys waits.
+  static constexpr size_t kOperationsMax = 8192;
+
+  // All outlive it.
+  struct Parts {
+    cluster::Coordinator& coordinator;
+    NodeServices& services;
+    const DispatcherOptions& options;
+    ClientTable& clients;
+    OpenCalls& calls;
+    DueWork& due;
+    NodeFacts& facts;
+    Completions& completions;
+  };
+  PlanRunner(const Parts& parts, Plan& plan);
+
+  // Whose plan, and what is known of it.
+  struct Task {
+    ClientState& client;
+    const KeyRef* known = nullptr;  // the request's first key with its position; null: none
+    bool silent = false;
+    Now now;
+  };
+  // False where it has to wait for a request that is under way: it is planned again then.
+  bool carry_out(const Task& task);
+
+ private:
+  void answer(const Task& task);
+  bool place_keys(const Task& task);
+  void place_key(const ClientState& client, const KeyRef* known, KeyRef& key) const;
+  bool must_wait(const ClientState& client) const;
+  CallShape shape_for(const Task& task) const;
+  bool submit_all(const Task& task);
+  bool submit_rest(const Task& task);
+  bool submit_from(const Task& task, CallShape shape, size_t first);
+  void submit_one(const Task& task, cluster::Request& request, const CallShape& shape);
+  void submit(ClientState& client, cluster::Request& request, SlotId id, Now now);
+  void submit_keyspace(const Task& task);
+  void ask_everywhere(const Task& task);
+  static void reserve(ClientState& client, const cluster::Request& request, Call& call,
+                      size_t held);
+
+  cluster::Coordinator& coordinator_;
+  NodeServices& services_;
+  const DispatcherOptions& options_;
+  ClientTable& clients_;
+  OpenCalls& calls_;
+  DueWork& due_;
+  NodeFacts& facts_;
+  Completions& completions_;
+  Plan& plan_;
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What handlers and replies may ask of the node, as one reactor answers it. Owned by the
+// dispatcher; the reactor's thread only.
+#pragma once
+
+#include "base/rng.h"
+#include "cluster/coordinator/coordinator.h"
+#include "server/commands/command.h"
+#include "server/connection/client_table.h"
+#include "server/dispatch/dispatcher_options.h"
+
+namespace kvorum::server {
+
+class ReactorFacts final : public NodeFacts {
+ public:
+  // All outlive it.
+  struct Sources {
+    const cluster::Coordinator& coordinator;
+    const cluster::NodeParts& parts;
+    NodeServices& services;
+    const DispatcherOptions& options;
+    ClientTable& clients;
+    TrafficCounts& traffic;
+  };
+  explicit ReactorFacts(const Sources& sources)
+      : from_(sources), rng_(sources.parts.incarnation ^ sources.options.first_client_id) {}
+
+  const cluster::ClusterView& view() const override { return from_.coordinator.view(); }
+  NodeStatus status() override { return from_.services.status(); }
+  uint64_t wall_us() override { return from_.services.wall_us(); }
+  uint64_t partition_digest(uint8_t keyspace, uint32_t partition) const override {
+    return from_.parts.table->digest(keyspace, partition);
+  }
+  uint64_t partition_records(uint8_t keyspace, uint32_t partition) const override {
+    return from_.parts.table->record_count(keyspace, partition);
+  }
+  void each_session(FunctionRef<void(const SessionState&)> fn) override {
+    from_.clients.each_session(fn);
+  }
+  std::span<const MacKey> token_keys() const override { return from_.options.token_keys; }
+  std::span<const std::string> passwords() const override { return from_.options.passwords; }
+  uint64_t login_delay_us(std::string_view peer_address) override {
+    return from_.services.login_delay_us(peer_address);
+  }
+  void login_failed(std::string_view peer_address) override {
+    from_.services.login_failed(peer_address);
+  }
+  uint64_t value_bytes_max() const override { return from_.options.value_bytes_max; }
+  uint64_t random() override { return rng_.next(); }
+  TrafficCounts& traffic() override { return from_.traffic; }
+  void reset_statistics() override { from_.services.reset_statistics(); }
+
+ private:
+  const Sources from_;
+  Rng rng_;
+};
+
+}  // namespace kvorum::server
