@@ -43,11 +43,11 @@ void FrontierLedger::take_slices(HybridClock& clock, Now now) {
 void FrontierLedger::note_clean(const Place& place, uint64_t session, uint64_t peer_session,
                                 Hlc began) {
   if (place.keyspace >= kKeyspacesMax || place.partition >= partitions_) return;
-  pending_.push_back({place, session, peer_session, began, table_->issued()});
+  pending_.push_back({place, session, peer_session, began, table_->commits().issued()});
 }
 
 void FrontierLedger::settle() {
-  while (!pending_.empty() && pending_.front().ticket <= table_->synced()) {
+  while (!pending_.empty() && pending_.front().ticket <= table_->commits().synced()) {
     const Pending clean = pending_.front();
     pending_.pop_front();
     Copy& copy = *find(clean.place.keyspace, clean.place.partition);

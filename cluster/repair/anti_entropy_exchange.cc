@@ -26,7 +26,7 @@ void AntiEntropy::begin_exchange(MemberIndex peer, const Differing& differing, N
   exchange.keys.clear();
   round.exchanges.push_back(id);
   ++core_.counters.exchanges_started;
-  const int own_depth = core_.parts.table->tree_depth(exchange.keyspace, exchange.partition);
+  const int own_depth = core_.parts.table->trees().depth(exchange.keyspace, exchange.partition);
   restart_at(exchange, std::min(own_depth, differing.depth));
   advance(id, now);
 }
@@ -116,12 +116,12 @@ void AntiEntropy::compare_nodes(Exchange& exchange, const TreeNodesReply& reply)
   std::vector<uint64_t> own;
   bool deep = reply.depth >= level;
   for (const uint64_t parent : exchange.asked) {
-    deep = deep && table.tree_nodes({exchange.keyspace, exchange.partition, level, parent << fan,
-                                     uint64_t{1} << fan},
-                                    own);
+    deep = deep && table.trees().nodes({exchange.keyspace, exchange.partition, level, parent << fan,
+                                        uint64_t{1} << fan},
+                                       own);
   }
   if (!deep) {  // one of the trees was made coarser in between
-    const int own_depth = table.tree_depth(exchange.keyspace, exchange.partition);
+    const int own_depth = table.trees().depth(exchange.keyspace, exchange.partition);
     return restart_at(exchange, std::min<int>(own_depth, reply.depth));
   }
   if (own.size() != reply.nodes.size()) return fail(exchange);

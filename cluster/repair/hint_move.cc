@@ -28,7 +28,7 @@ void HintReplay::move(SlotId id, Delivery& delivery, Now now) {
     if (result.access != engine::Access::kDone) {
       return give_up(id, delivery, HintWait::kMoving, now);
     }
-    if (result.ticket > core_.parts.table->committed()) {
+    if (result.ticket > core_.parts.table->commits().committed()) {
       core_.await_own_vote(result.ticket, id);
       ++delivery.commits_open;
     }
