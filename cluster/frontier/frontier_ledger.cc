@@ -42,11 +42,11 @@ void FrontierLedger::take_slices(HybridClock& clock, Now now) {
 
 void FrontierLedger::note_clean(const PeerCopy& of, uint64_t run, uint64_t peer_run, Hlc began) {
   if (of.keyspace >= kKeyspacesMax || of.partition >= partitions_) return;
-  pending_.push_back({of, run, peer_run, began, table_->issued()});
+  pending_.push_back({of, run, peer_run, began, table_->commits().issued()});
 }
 
 void FrontierLedger::settle() {
-  while (!pending_.empty() && pending_.front().ticket <= table_->synced()) {
+  while (!pending_.empty() && pending_.front().ticket <= table_->commits().synced()) {
     const Pending clean = pending_.front();
     pending_.pop_front();
     Copy& copy = *find(clean.of.keyspace, clean.of.partition);

@@ -33,7 +33,7 @@ void ExchangeAsker::begin(const Start& start, Now now) {
   exchange.keys.clear();
   begun_[start.peer].push_back(id);
   ++core_.counters.exchanges_started;
-  const int own_depth = core_.parts.table->tree_depth(start.keyspace, start.partition);
+  const int own_depth = core_.parts.table->trees().depth(start.keyspace, start.partition);
   exchange.descent.begin(std::min(own_depth, start.depth));
   advance(id, now);
 }
@@ -181,12 +181,12 @@ void ExchangeAsker::compare_nodes(Exchange& exchange, const TreeNodesReply& repl
   std::vector<uint64_t> own;
   bool deep = reply.depth >= level;
   for (const uint64_t parent : exchange.descent.asked()) {
-    deep = deep && table.tree_nodes({exchange.keyspace, exchange.partition, level, parent << fan,
-                                     uint64_t{1} << fan},
-                                    own);
+    deep = deep && table.trees().nodes({exchange.keyspace, exchange.partition, level, parent << fan,
+                                        uint64_t{1} << fan},
+                                       own);
   }
   if (!deep) {  // one of the trees was made coarser in between
-    const int own_depth = table.tree_depth(exchange.keyspace, exchange.partition);
+    const int own_depth = table.trees().depth(exchange.keyspace, exchange.partition);
     return exchange.descent.begin(std::min<int>(own_depth, reply.depth));
   }
   if (!exchange.descent.compare(own, reply.nodes)) fail(exchange);

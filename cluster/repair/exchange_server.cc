@@ -98,7 +98,7 @@ bool ExchangeServer::on_roots(LinkIndex from, const Frame& frame, Now now) {
     if (same && !core_.parts.is_damaged(keyspace, partition)) {
       equal.push_back(partition);
     } else {
-      const int depth = core_.parts.table->tree_depth(keyspace, partition);
+      const int depth = core_.parts.table->trees().depth(keyspace, partition);
       answer.differing.emplace_back(partition, static_cast<uint8_t>(depth));
     }
   }
@@ -115,12 +115,12 @@ bool ExchangeServer::on_nodes(LinkIndex from, const Frame& frame) {
   if (message.partition >= core_.view->ring.partitions()) return false;
   const engine::ObjectTable& table = *core_.parts.table;
   TreeNodesReply answer;
-  answer.depth = static_cast<uint8_t>(table.tree_depth(frame.head.keyspace, message.partition));
+  answer.depth = static_cast<uint8_t>(table.trees().depth(frame.head.keyspace, message.partition));
   if (answer.depth >= message.level) {
     for (const uint64_t parent : message.parents) {
       const engine::TreeRange children{frame.head.keyspace, message.partition, message.level,
                                        parent << message.fan, uint64_t{1} << message.fan};
-      if (table.tree_nodes(children, answer.nodes)) continue;
+      if (table.trees().nodes(children, answer.nodes)) continue;
       answer = {};  // it was made coarser just now
       break;
     }

@@ -102,7 +102,7 @@ void KeyRepair::merge_own(SlotId id, Repair& repair, Now now) {
   if (result.access == engine::Access::kNotResident) return load(id, repair);
   if (result.access != engine::Access::kDone) return finish(id, repair, false, now);
   core_.counters.keys_pulled += grown;
-  if (result.ticket <= core_.parts.table->committed()) return merged(id, repair, now);
+  if (result.ticket <= core_.parts.table->commits().committed()) return merged(id, repair, now);
   core_.await_own_vote(result.ticket, id);
 }
 

@@ -24,7 +24,7 @@ HintMove begin_hint_move(Core& core, const MovedHint& hint, Now now) {
       return move;
     }
     if (result.access != engine::Access::kDone) return failed();
-    if (result.ticket > core.parts.table->committed()) {
+    if (result.ticket > core.parts.table->commits().committed()) {
       core.await_own_vote(result.ticket, hint.id);
       ++move.commits_open;
     }

@@ -32,7 +32,7 @@ void TreeKeeper::look(Now now) {
     copy.damage = whole == nullptr ? 0 : whole->damage(copy.keyspace, copy.partition);
     if (copy.damage != 0) {
       queue_.push_front(copy);
-    } else if (table.tree_outgrown(copy.keyspace, copy.partition)) {
+    } else if (table.trees().outgrown(copy.keyspace, copy.partition)) {
       queue_.push_back(copy);
     }
   }
@@ -60,7 +60,7 @@ void TreeKeeper::build(Now now) {
   if (!may_build(now)) return;
   const Copy copy = queue_.front();
   for (int stretch = 0; stretch < kStretchesPerTurn; ++stretch) {
-    const engine::TreeBuild how = core_.parts.table->build_tree(copy.keyspace, copy.partition);
+    const engine::TreeBuild how = core_.parts.table->trees().build(copy.keyspace, copy.partition);
     if (how == engine::TreeBuild::kGoesOn) continue;
     if (how != engine::TreeBuild::kNotResident) return built(how, now);
     RangeLoad load;

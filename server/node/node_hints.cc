@@ -82,14 +82,14 @@ Status Node::Impl::read_hints(uint64_t hash_seed) {
       hint_table.get(), &authors,
       cluster::HintOptions{view->partitioner, config.limits.hints_bytes});
   if (!hint_store) return {};
-  if (Status status = hint_table->warm(); !status.ok()) {
+  if (Status status = hint_table->store_reader().warm(); !status.ok()) {
     return Status(status.code(), fmt::format("cannot read the hints in {}/hints: {}",
                                              config.node.data_directory, status.message()));
   }
   hints->recover();
   if (hints->pending() != 0) log_info("{} hints for other nodes were kept", hints->pending());
-  if (hint_table->damaged_count() != 0) {
-    log_error("{} damaged hints were left out", hint_table->damaged_count());
+  if (hint_table->store_reader().damaged_count() != 0) {
+    log_error("{} damaged hints were left out", hint_table->store_reader().damaged_count());
   }
   return {};
 }

@@ -198,13 +198,13 @@ void Node::Impl::add_tables(NodeStatus* status) {
   status->memory_max_bytes = config.engine.memory_bytes;
   status->evicts = config.engine.eviction != Eviction::kNone;
   if (!ready) return;
-  status->store_failed = table->failed();
+  status->store_failed = table->store_health().failed();
   status->store_error = last_store_error();
   status->storage = faults_at_start;
   for (const engine::ObjectTable* each : {table.get(), hint_table.get()}) {
-    if (each != nullptr) status->storage += each->faults();
+    if (each != nullptr) status->storage += each->store_health().faults();
   }
-  status->damaged_records = table->damaged_count();
+  status->damaged_records = table->store_reader().damaged_count();
   if (committer) {
     status->store_commits = committer->rounds();
     status->store_failures = committer->failures();

@@ -122,7 +122,7 @@ Status Node::Impl::read_tables() {
   if (Status status = open_hints(random_number()); !status.ok()) return status;
   if (!store) return {};
   const uint64_t began_us = TurnClock(0).read().steady_us;
-  if (Status status = table->warm(); !status.ok()) {
+  if (Status status = table->store_reader().warm(); !status.ok()) {
     return Status(status.code(), fmt::format("cannot read the store in {}: {}",
                                              config.node.data_directory, status.message()));
   }
@@ -130,9 +130,9 @@ Status Node::Impl::read_tables() {
   log_info("data directory {} read in {} ms{}", config.node.data_directory,
            (TurnClock(0).read().steady_us - began_us) / 1000,
            session.was_clean ? "" : " (the last stop was not a clean one, or there was none)");
-  if (table->damaged_count() != 0) {
+  if (table->store_reader().damaged_count() != 0) {
     log_error("{} damaged records were left out; they are read again from other replicas",
-              table->damaged_count());
+              table->store_reader().damaged_count());
   }
   facts = std::make_unique<SessionFacts>(store.get(), &clock, &marks,
                                          config.engine.sync == engine::SyncPolicy::kAlways);
@@ -145,12 +145,12 @@ void Node::Impl::judge_copies() {
   const bool intact = store && session.was_clean;
   const bool alone = view->members.size() == 1;
   whole = std::make_unique<cluster::WholeReplicas>(view->ring.partition_bits(), intact || alone);
-  for (const engine::TreePlace& place : table->differing_trees()) {
+  for (const engine::TreePlace& place : table->trees().differing()) {
     if (!alone) whole->set(place.keyspace, place.partition, false);
   }
-  if (!table->differing_trees().empty()) {
+  if (!table->trees().differing().empty()) {
     log_error("{} partitions do not hold what their hash trees say: objects were lost",
-              table->differing_trees().size());
+              table->trees().differing().size());
   }
   if (intact && !alone && session.former_cluster_id == 0) {
     const size_t lost = cluster::mark_differing_roots(*table, session.roots, *whole);
@@ -294,8 +294,8 @@ bool Node::Impl::shut_down() {
   committer.reset();  // commits and syncs
   hint_committer.reset();
   if (!store || !facts) return true;
-  const bool unwritten = table->has_dirty() || hint_table->has_dirty();
-  if (unwritten || table->failed() || hint_table->failed()) {
+  const bool unwritten = table->commits().has_dirty() || hint_table->commits().has_dirty();
+  if (unwritten || table->store_health().failed() || hint_table->store_health().failed()) {
     log_error("not everything could be written before the stop: {}", last_store_error());
     return false;
   }

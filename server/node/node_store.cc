@@ -137,7 +137,7 @@ void Node::Impl::listen_for_losses() {
   losses = std::make_unique<cluster::LostCopies>(
       whole.get(), frontier.get(), [this] { return incarnation.exchange(random_number()); });
   parts.node.losses = losses.get();
-  table->set_loss_listener(losses.get());
+  table->store_health().set_loss_listener(losses.get());
 }
 
 void Node::Impl::note_salvage_at_start(const std::string& report) {

@@ -50,8 +50,8 @@ LoneCore::LoneCore(const LoneShape& shape)
       hint_table(hint_options(shape, &codec)),
       hints(&hint_table, &authors, HintOptions{Partitioner::kMd5, shape.hint_bytes_max}),
       core(parts_of(shape), view, shape.options, 1) {
-  if (shape.store != nullptr) KVORUM_CHECK(table.warm().ok());
-  if (shape.hint_store != nullptr) KVORUM_CHECK(hint_table.warm().ok());
+  if (shape.store != nullptr) KVORUM_CHECK(table.store_reader().warm().ok());
+  if (shape.hint_store != nullptr) KVORUM_CHECK(hint_table.store_reader().warm().ok());
 }
 
 NodeParts LoneCore::parts_of(const LoneShape& shape) {

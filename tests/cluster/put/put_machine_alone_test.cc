@@ -362,7 +362,7 @@ struct StoredKey {
     before.stand_at(0);
     before.put(before.key, before.object_of(1, 1, "5"));
     before.put(before.key_in(0, 50), before.object_of(1, 1, "fills the memory"));
-    KVORUM_CHECK(before.table.commit(true).ok());
+    KVORUM_CHECK(before.table.commits().commit(true).ok());
   }
   engine::testing::MapStore store;
 };
@@ -376,7 +376,7 @@ class LoadingPuts : public StoredKey, public PutsBefore {
     EXPECT_EQ(load.key, lone.key);
     lone.core.outbox.loads.clear();
     if (ok) {
-      ASSERT_TRUE(lone.table.load(load.ref()).ok());
+      ASSERT_TRUE(lone.table.store_reader().load(load.ref()).ok());
     }
     machine.on_loaded(id, operation(), ok, lone.now);
   }

@@ -63,7 +63,7 @@ class TwoReplicas {
   bool outgrown() const {
     for (const auto& node : cluster_.nodes) {
       for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-        if (node->table->tree_outgrown(0, partition)) return true;
+        if (node->table->trees().outgrown(0, partition)) return true;
       }
     }
     return false;

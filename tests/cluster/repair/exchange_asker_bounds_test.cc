@@ -73,7 +73,7 @@ TEST_F(ExchangeAskerBounds, SoManyRangesAtATime) {
     const TreeNodes asked = parsed(frame, parse_tree_nodes);
     TreeNodesReply reply{5, {}};
     for (const uint64_t parent : asked.parents) {
-      EXPECT_TRUE(lone.table.tree_nodes(
+      EXPECT_TRUE(lone.table.trees().nodes(
           {0, kPartition, asked.level, parent << asked.fan, uint64_t{1} << asked.fan},
           reply.nodes));
     }

@@ -275,7 +275,7 @@ class ExchangeAskerOverStore : public ::testing::Test {
     LoneAsker before({.store = &store});
     before.put_many(3);
     before.put(before.key_in(0), before.object_of(0, 1, "fills the memory"));
-    KVORUM_CHECK(before.table.commit(true).ok());
+    KVORUM_CHECK(before.table.commits().commit(true).ok());
     lone = std::make_unique<LoneAsker>(LoneShape{.store = &store, .memory_bytes_max = 1});
     lone->begin_exchanges({{kPartition, 0}});
   }

@@ -28,7 +28,7 @@ struct ExchangeAskerTest : ::testing::Test {
   std::vector<uint64_t> own_nodes(const TreeNodes& question) {
     std::vector<uint64_t> nodes;
     for (const uint64_t parent : question.parents) {
-      EXPECT_TRUE(lone.table.tree_nodes(
+      EXPECT_TRUE(lone.table.trees().nodes(
           {0, kPartition, question.level, parent << question.fan, uint64_t{1} << question.fan},
           nodes));
     }

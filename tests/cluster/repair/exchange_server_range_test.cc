@@ -37,9 +37,9 @@ struct ExchangeServerNodes : ::testing::Test {
     for (const std::string& key : lone.keys_in(partition, 100)) {
       lone.put(key, lone.object_of(1, 1, "v"));
     }
-    while (lone.table.build_tree(0, partition) == engine::TreeBuild::kGoesOn) {
+    while (lone.table.trees().build(0, partition) == engine::TreeBuild::kGoesOn) {
     }
-    ASSERT_EQ(lone.table.tree_depth(0, partition), 2);
+    ASSERT_EQ(lone.table.trees().depth(0, partition), 2);
   }
 
   LoneCore lone;
@@ -282,7 +282,7 @@ class ExchangeServerOverStore : public ::testing::Test {
   ExchangeServerOverStore() {
     RangeServer before({.store = &store});
     keys = before.put_many(3);
-    KVORUM_CHECK(before.table.commit(true).ok());
+    KVORUM_CHECK(before.table.commits().commit(true).ok());
     lone = std::make_unique<RangeServer>(LoneShape{.store = &store, .memory_bytes_max = 1});
   }
   RangeLoad take_load() {

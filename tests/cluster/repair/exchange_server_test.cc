@@ -74,9 +74,9 @@ struct ExchangeServerTest : ::testing::Test {
     for (const std::string& key : lone.keys_in(partition, 100)) {
       lone.put(key, lone.object_of(1, 1, "v"));
     }
-    while (lone.table.build_tree(0, partition) == engine::TreeBuild::kGoesOn) {
+    while (lone.table.trees().build(0, partition) == engine::TreeBuild::kGoesOn) {
     }
-    ASSERT_EQ(lone.table.tree_depth(0, partition), 2);
+    ASSERT_EQ(lone.table.trees().depth(0, partition), 2);
   }
 
   LoneCore lone;

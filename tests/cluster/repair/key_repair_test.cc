@@ -310,7 +310,7 @@ TEST_F(StoredRepairs, WhatWasPulledIsRepairedOnceItIsCommitted) {
   EXPECT_THAT(ended, IsEmpty());
   ASSERT_EQ(lone.core.awaited_commits.size(), 1u);
   EXPECT_EQ(lone.core.awaited_commits[0].operation, id);
-  ASSERT_TRUE(lone.table.commit(true).ok());
+  ASSERT_TRUE(lone.table.commits().commit(true).ok());
   machine.on_own_commit(id, {.hinted = false, .ok = true}, lone.now);
   expect_end(true);
 }
@@ -327,7 +327,7 @@ TEST_F(StoredRepairs, AFailedCommitFails) {
 TEST_F(StoredRepairs, AStoreThatRefusesFails) {
   store.set_broken(true);
   lone.put("another", mine());
-  ASSERT_FALSE(lone.table.commit(true).ok());
+  ASSERT_FALSE(lone.table.commits().commit(true).ok());
   pull();
   question();
   reply(lone.full(theirs()));
@@ -339,7 +339,7 @@ struct KeyInStore {
     LoneCore before({.store = &store});
     before.put("k", before.object_of(0, 1, "mine"));
     before.put(before.key_in(0, 50), before.object_of(1, 1, "fills the memory"));
-    KVORUM_CHECK(before.table.commit(true).ok());
+    KVORUM_CHECK(before.table.commits().commit(true).ok());
   }
   engine::testing::MapStore store;
 };
@@ -353,7 +353,7 @@ class LoadingRepairs : public KeyInStore, public Repairs {
     lone.core.outbox.loads.clear();
     id = load.operation;
     if (ok) {
-      ASSERT_TRUE(lone.table.load(load.ref()).ok());
+      ASSERT_TRUE(lone.table.store_reader().load(load.ref()).ok());
     }
     machine.on_loaded(id, ok, lone.now);
   }

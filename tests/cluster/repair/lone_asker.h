@@ -134,9 +134,9 @@ struct LoneAsker : LoneCore {
     return only(kPeer);
   }
   void grow_tree(int depth) {
-    while (table.build_tree(0, kPartition) == engine::TreeBuild::kGoesOn) {
+    while (table.trees().build(0, kPartition) == engine::TreeBuild::kGoesOn) {
     }
-    ASSERT_EQ(table.tree_depth(0, kPartition), depth);
+    ASSERT_EQ(table.trees().depth(0, kPartition), depth);
   }
   // In kPartition; by their positions.
   std::vector<std::string> put_many(size_t count) {

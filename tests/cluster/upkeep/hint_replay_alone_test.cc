@@ -336,7 +336,7 @@ struct MovedKey {
     before.stand_at(1);
     before.put(before.key, before.object_of(2, 1, "here"));
     before.put(before.key_in(0, 50), before.object_of(1, 1, "fills the memory"));
-    KVORUM_CHECK(before.table.commit(true).ok());
+    KVORUM_CHECK(before.table.commits().commit(true).ok());
   }
   engine::testing::MapStore store;
 };
@@ -350,7 +350,7 @@ TEST_F(LoadingMoves, TheOwnCopyIsLoadedBeforeAnythingMoves) {
   ASSERT_EQ(lone.core.outbox.loads.size(), 1u);
   EXPECT_FALSE(has_hint_for(lone.at(0)));
   const Load load = lone.core.outbox.loads[0];
-  ASSERT_TRUE(lone.table.load(load.ref()).ok());
+  ASSERT_TRUE(lone.table.store_reader().load(load.ref()).ok());
   machine.on_loaded(load.operation, true, lone.now);
   EXPECT_THAT(lone.own(lone.key), UnorderedElementsAre("moved", "here"));
   EXPECT_TRUE(has_hint_for(lone.at(0)));

@@ -76,7 +76,7 @@ TEST_F(FallbackHints, AHintWhoseCommitFailsIsARefusal) {
   EXPECT_EQ(answer()->outcome, Outcome::kOk);
   EXPECT_EQ(cluster.nodes[cluster.node_for("k", 4)]->hints->pending(), 1u);
   store.set_broken(false);
-  holder().hint_table->recover();
+  holder().hint_table->store_health().recover();
 }
 
 TEST_F(FallbackHints, AStandInThatCoordinatesWaitsForItsOwnHint) {
@@ -237,14 +237,14 @@ TEST_F(ManyHints, GoOldestFirstAndNoMoreThanTheWindowAtOnce) {
 TEST_F(ManyHints, ATargetThatRefusesIsLeftAloneForAWhileAndLosesNothing) {
   TestNode& target = *cluster.nodes[dead];
   const uint64_t pending = cluster.nodes[keeper]->hints->pending();
-  target.table->fail();
+  target.table->store_health().fail();
   cluster.heal_all();
   cluster.pass_ms(2000);
   EXPECT_EQ(cluster.nodes[keeper]->hints->pending(), pending);
   EXPECT_LT(target.coordinator->counters().replica_writes, 200u) << "no storm of retries";
   EXPECT_EQ(cluster.nodes[keeper]->hints->ledger().wait_of(cluster.view->members[dead].id),
             HintWait::kRefused);
-  target.table->recover();
+  target.table->store_health().recover();
   cluster.pass_ms(2000);
   EXPECT_EQ(cluster.nodes[keeper]->hints->pending(), 0u);
 }
@@ -261,11 +261,11 @@ TEST_F(ManyHints, ALinkThatBreaksEndsWhatIsInFlightAndTheNextOneGoesOn) {
 }
 
 TEST_F(ManyHints, AHolderWhoseStoreFailedDeliversNothingOverAndOver) {
-  cluster.nodes[keeper]->hint_table->fail();
+  cluster.nodes[keeper]->hint_table->store_health().fail();
   cluster.heal_all();
   cluster.pass_ms(1000);
   EXPECT_EQ(cluster.nodes[keeper]->coordinator->counters().hints_replayed, 0u);
-  cluster.nodes[keeper]->hint_table->recover();
+  cluster.nodes[keeper]->hint_table->store_health().recover();
   cluster.pass_ms(6000);
   EXPECT_EQ(cluster.nodes[keeper]->hints->pending(), 0u);
 }

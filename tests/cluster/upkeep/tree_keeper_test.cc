@@ -49,7 +49,7 @@ struct LoneKeeper : LoneCore {
       put(key, object_of(0, 1, "v"), keyspace);
   }
   int depth_of(uint32_t partition, uint8_t keyspace = 0) const {
-    return table.tree_depth(keyspace, partition);
+    return table.trees().depth(keyspace, partition);
   }
   uint64_t built() const { return core.counters.trees_built; }
   // One turn when it is due, however long that takes.
@@ -272,7 +272,7 @@ class TreeKeeperOverStore : public ::testing::Test {
     before.put_many(kPartition, 700);
     before.put_many(kPartition + 1, 1);
     before.put_many(1, 1);
-    KVORUM_CHECK(before.table.commit(true).ok());
+    KVORUM_CHECK(before.table.commits().commit(true).ok());
     lone = std::make_unique<LoneKeeper>(
         LoneShape{.store = &store, .memory_bytes_max = 1, .options = scrubbing(kScrubMs)});
   }

@@ -16,14 +16,14 @@ class Losses : public LossListener {
   int of_one = 0, of_all = 0;
 };
 
-class ObjectTableDamageTest : public StoreFixture {
+class StoreHealthTest : public StoreFixture {
  protected:
   static constexpr int kKeys = 5000;  // far more than are in memory
 
   void start_filled(uint64_t memory_bytes_max = kSmallMemory) {
     start(memory_bytes_max);
     crowd_out("k", kKeys);
-    table_->set_loss_listener(&losses_);
+    table_->store_health().set_loss_listener(&losses_);
   }
   KeyRef key(int number) {
     name_ = "k" + std::to_string(number);
@@ -45,17 +45,17 @@ class ObjectTableDamageTest : public StoreFixture {
   }
   // What the committer does with a damaged store.
   void salvage() {
-    table_->fail();
-    table_->lose_all();
+    table_->store_health().fail();
+    table_->store_health().lose_all();
     ASSERT_TRUE(store_.salvage({}).ok());
-    table_->recover();
+    table_->store_health().recover();
   }
   TreeBuild build(uint32_t partition) {
     for (;;) {
-      const TreeBuild resident = table_->build_tree(0, partition);
+      const TreeBuild resident = table_->trees().build(0, partition);
       if (resident == TreeBuild::kDone || resident == TreeBuild::kMismatch) return resident;
       if (resident == TreeBuild::kGoesOn) continue;
-      const Result<TreeBuild> built = table_->build_tree_from_store(0, partition);
+      const Result<TreeBuild> built = table_->store_reader().build_tree(0, partition);
       EXPECT_TRUE(built.ok());
       if (!built.ok() || built.value() != TreeBuild::kGoesOn) return built.value();
     }
@@ -93,28 +93,28 @@ class ObjectTableDamageTest : public StoreFixture {
   std::string name_;
 };
 
-TEST_F(ObjectTableDamageTest, DamageIsNoAbsenceAndAsksForASalvage) {
+TEST_F(StoreHealthTest, DamageIsNoAbsenceAndAsksForASalvage) {
   start_filled();
   const int damaged = not_resident();
   store_.damage(store_key(key(damaged)));
-  EXPECT_FALSE(table_->store_damaged());
-  EXPECT_EQ(table_->load(key(damaged)).code(), Code::kCorruption);
+  EXPECT_FALSE(table_->store_health().damaged());
+  EXPECT_EQ(table_->store_reader().load(key(damaged)).code(), Code::kCorruption);
   EXPECT_EQ(access_of(key(damaged)), Access::kNotResident);
-  EXPECT_TRUE(table_->store_damaged());
-  EXPECT_EQ(table_->faults().damage_met, 1u);
+  EXPECT_TRUE(table_->store_health().damaged());
+  EXPECT_EQ(table_->store_health().faults().damage_met, 1u);
 }
 
-TEST_F(ObjectTableDamageTest, WithoutOtherCopiesItIsAnErrorAndStaysOne) {
+TEST_F(StoreHealthTest, WithoutOtherCopiesItIsAnErrorAndStaysOne) {
   start_filled();
-  table_->set_loss_listener(nullptr);
+  table_->store_health().set_loss_listener(nullptr);
   const int damaged = not_resident();
   store_.damage(store_key(key(damaged)));
-  EXPECT_EQ(table_->load(key(damaged)).code(), Code::kCorruption);
-  EXPECT_FALSE(table_->store_damaged());
+  EXPECT_EQ(table_->store_reader().load(key(damaged)).code(), Code::kCorruption);
+  EXPECT_FALSE(table_->store_health().damaged());
   EXPECT_EQ(access_of(key(damaged)), Access::kNotResident);
 }
 
-TEST_F(ObjectTableDamageTest, ASalvageLeavesCountsAndTreesOfWhatIsLeft) {
+TEST_F(StoreHealthTest, ASalvageLeavesCountsAndTreesOfWhatIsLeft) {
   start_filled();
   for (int number = 0; number < kKeys; number += 50) store_.damage(store_key(key(number)));
   salvage();
@@ -126,19 +126,19 @@ TEST_F(ObjectTableDamageTest, ASalvageLeavesCountsAndTreesOfWhatIsLeft) {
   expect_as_after_a_restart();
 }
 
-TEST_F(ObjectTableDamageTest, WhatMemoryHasAndTheStoreLostIsWrittenAgain) {
+TEST_F(StoreHealthTest, WhatMemoryHasAndTheStoreLostIsWrittenAgain) {
   start_filled();
   const int lost = resident();
   store_.lose(store_key(key(lost)));
   salvage();
   EXPECT_EQ(build_all(), 0);
-  EXPECT_TRUE(table_->has_dirty());
+  EXPECT_TRUE(table_->commits().has_dirty());
   commit();
   EXPECT_EQ(stored(key(lost)), std::string(200, 'c'));
   EXPECT_EQ(records(), uint64_t{kKeys});
 }
 
-TEST_F(ObjectTableDamageTest, AnOlderStateGivesWayToTheOneInMemory) {
+TEST_F(StoreHealthTest, AnOlderStateGivesWayToTheOneInMemory) {
   start_filled();
   const int older = resident();
   store_.set(store_key(key(older)), make_record("old"));
@@ -148,16 +148,16 @@ TEST_F(ObjectTableDamageTest, AnOlderStateGivesWayToTheOneInMemory) {
   EXPECT_EQ(stored(key(older)), std::string(200, 'c'));
 }
 
-TEST_F(ObjectTableDamageTest, WhatIsAsItWasIsNotWrittenAgain) {
+TEST_F(StoreHealthTest, WhatIsAsItWasIsNotWrittenAgain) {
   start_filled();
   salvage();
   EXPECT_EQ(build_all(), 0);
-  EXPECT_FALSE(table_->has_dirty());
+  EXPECT_FALSE(table_->commits().has_dirty());
   expect_as_after_a_restart();
 }
 
 // What was erased and comes back with the past is an object again, as long as nobody says better.
-TEST_F(ObjectTableDamageTest, AnObjectThatReturnsIsCountedAndInTheTree) {
+TEST_F(StoreHealthTest, AnObjectThatReturnsIsCountedAndInTheTree) {
   start_filled(0);
   erase(*table_, key(7));
   commit();
@@ -170,14 +170,14 @@ TEST_F(ObjectTableDamageTest, AnObjectThatReturnsIsCountedAndInTheTree) {
   EXPECT_EQ(get_loading(key(7)), "from the past");
 }
 
-TEST_F(ObjectTableDamageTest, UpdatesWhileATreeIsBuiltAnewAreCountedOnce) {
+TEST_F(StoreHealthTest, UpdatesWhileATreeIsBuiltAnewAreCountedOnce) {
   start_filled();
   for (int number = 0; number < kKeys; number += 50) store_.damage(store_key(key(number)));
   salvage();
   for (int step = 0; step < 2000; ++step) {
     const auto partition = static_cast<uint32_t>(step % 4);
     if (step % 16 < 4) {
-      const Result<TreeBuild> built = table_->build_tree_from_store(0, partition);
+      const Result<TreeBuild> built = table_->store_reader().build_tree(0, partition);
       ASSERT_TRUE(built.ok());
     }
     put_loading(key(step * 37 % (2 * kKeys)), std::string(200, 'd'));
@@ -190,11 +190,11 @@ TEST_F(ObjectTableDamageTest, UpdatesWhileATreeIsBuiltAnewAreCountedOnce) {
   expect_as_after_a_restart();
 }
 
-TEST_F(ObjectTableDamageTest, ARecordThatMakesNoSenseIsLostAtOnceAndCanBeWritten) {
+TEST_F(StoreHealthTest, ARecordThatMakesNoSenseIsLostAtOnceAndCanBeWritten) {
   start_filled();
   const int senseless = not_resident();
   store_.set(store_key(key(senseless)), "xy");
-  ASSERT_TRUE(table_->load(key(senseless)).ok());
+  ASSERT_TRUE(table_->store_reader().load(key(senseless)).ok());
   EXPECT_EQ(losses_.of_one, 1);
   EXPECT_EQ(get(*table_, key(senseless)), std::nullopt);
   put_loading(key(senseless), "new");
@@ -205,14 +205,14 @@ TEST_F(ObjectTableDamageTest, ARecordThatMakesNoSenseIsLostAtOnceAndCanBeWritten
   expect_as_after_a_restart();
 }
 
-TEST_F(ObjectTableDamageTest, AllOfATableWithoutListenerIsWrittenAgain) {
+TEST_F(StoreHealthTest, AllOfATableWithoutListenerIsWrittenAgain) {
   start(0);
   for (int number = 0; number < 100; ++number) put_loading(key(number), "v");
   commit();
   for (int number = 0; number < 100; ++number) store_.lose(store_key(key(number)));
-  table_->fail();
-  table_->lose_all();
-  table_->recover();
+  table_->store_health().fail();
+  table_->store_health().lose_all();
+  table_->store_health().recover();
   commit();
   for (int number = 0; number < 100; ++number) EXPECT_EQ(stored(key(number)), "v");
 }

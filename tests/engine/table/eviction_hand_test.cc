@@ -13,7 +13,7 @@ namespace {
 constexpr uint64_t kMemoryBytes = 1024 * 1024;
 constexpr uint8_t kCache = 1;
 
-class EvictionTest : public ::testing::Test {
+class EvictionHandTest : public ::testing::Test {
  protected:
   static TableOptions options(uint64_t memory_bytes = kMemoryBytes) {
     TableOptions made;
@@ -48,7 +48,7 @@ class EvictionTest : public ::testing::Test {
   size_t dropped_ = 0;
 };
 
-TEST_F(EvictionTest, EveryWriteFindsRoomAndTheLimitHolds) {
+TEST_F(EvictionHandTest, EveryWriteFindsRoomAndTheLimitHolds) {
   for (int i = 0; i < 80'000; ++i) {
     ASSERT_EQ(put_key(name(i)), Access::kDone) << i;
     ASSERT_LE(table_.memory_bytes(), kMemoryBytes + 200);
@@ -58,7 +58,7 @@ TEST_F(EvictionTest, EveryWriteFindsRoomAndTheLimitHolds) {
   EXPECT_FALSE(table_.eviction_waits());
 }
 
-TEST_F(EvictionTest, TheLatestWritesStay) {
+TEST_F(EvictionHandTest, TheLatestWritesStay) {
   for (int i = 0; i < 40'000; ++i) ASSERT_EQ(put_key(name(i)), Access::kDone);
   for (int i = 39'900; i < 40'000; ++i) EXPECT_TRUE(has(name(i))) << i;
   size_t old = 0;
@@ -66,7 +66,7 @@ TEST_F(EvictionTest, TheLatestWritesStay) {
   EXPECT_EQ(old, 0u);
 }
 
-TEST_F(EvictionTest, WhatIsReadStaysAmongWhatIsNot) {
+TEST_F(EvictionHandTest, WhatIsReadStaysAmongWhatIsNot) {
   const int used = 800;
   for (int i = 0; i < 10'000; ++i) ASSERT_EQ(put_key("before:" + name(i)), Access::kDone);
   for (int i = 0; i < used; ++i) ASSERT_EQ(put_key("used:" + name(i)), Access::kDone);
@@ -79,7 +79,7 @@ TEST_F(EvictionTest, WhatIsReadStaysAmongWhatIsNot) {
   EXPECT_EQ(hits, used);
 }
 
-TEST_F(EvictionTest, CountsAndTreeFollow) {
+TEST_F(EvictionHandTest, CountsAndTreeFollow) {
   for (int i = 0; i < 40'000; ++i) ASSERT_EQ(put_key(name(i)), Access::kDone);
   uint64_t digest = 0, live = 0;
   for (int i = 0; i < 40'000; ++i) {
@@ -98,13 +98,13 @@ TEST_F(EvictionTest, CountsAndTreeFollow) {
   EXPECT_EQ(folded, digest);
 }
 
-TEST_F(EvictionTest, OtherKeyspacesAreLeftAlone) {
+TEST_F(EvictionHandTest, OtherKeyspacesAreLeftAlone) {
   for (int i = 0; i < 500; ++i) ASSERT_EQ(put_key(name(i), 100, 0), Access::kDone);
   for (int i = 0; i < 40'000; ++i) ASSERT_EQ(put_key(name(i)), Access::kDone);
   for (int i = 0; i < 500; ++i) EXPECT_TRUE(get(table_, key_ref(name(i), 0)).has_value()) << i;
 }
 
-TEST_F(EvictionTest, WhatMayNotGoStaysAndTheLimitRefuses) {
+TEST_F(EvictionHandTest, WhatMayNotGoStaysAndTheLimitRefuses) {
   int stored = 0;
   for (; stored < 40'000; ++stored) {
     kept_.insert(name(stored));
@@ -124,7 +124,7 @@ TEST_F(EvictionTest, WhatMayNotGoStaysAndTheLimitRefuses) {
   EXPECT_TRUE(has("more"));
 }
 
-TEST_F(EvictionTest, TombstonesGoFirst) {
+TEST_F(EvictionHandTest, TombstonesGoFirst) {
   for (int i = 0; i < 500; ++i) put_tombstone(table_, key_ref("gone:" + name(i), kCache));
   int stored = 0;
   while (dropped_ == 0) ASSERT_EQ(put_key(name(stored++)), Access::kDone);
@@ -136,7 +136,7 @@ TEST_F(EvictionTest, TombstonesGoFirst) {
   EXPECT_LE(tombstones, 500u - 290u);
 }
 
-TEST_F(EvictionTest, ALargeObjectPushesManySmallOnesOut) {
+TEST_F(EvictionHandTest, ALargeObjectPushesManySmallOnesOut) {
   for (int i = 0; i < 5'000; ++i) ASSERT_EQ(put_key(name(i)), Access::kDone);
   for (int i = 0; i < 100; ++i) {
     int attempts = 0;
@@ -147,7 +147,7 @@ TEST_F(EvictionTest, ALargeObjectPushesManySmallOnesOut) {
   EXPECT_TRUE(has("large:99"));
 }
 
-TEST(EvictionOff, NothingIsEverCrowded) {
+TEST(EvictionHandOff, NothingIsEverCrowded) {
   TableOptions options;
   options.memory_bytes_max = 64 * 1024;
   ObjectTable table(options);

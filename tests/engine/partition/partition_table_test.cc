@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/table/partition_table.h"
+#include "engine/partition/partition_table.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The objects of one (keyspace, partition): index, entries, deadlines, counts, digest and dirty
-// lists. Created by ObjectTable at the first use of the partition and kept as long as the table.
+// lists. Created by TableDirectory at the first use of the partition and kept as long as that.
 // Everything needs lock() held unless it says otherwise. Never blocks, never calls the store.
 //
 // With a store an object is in one of these states:
@@ -23,10 +23,10 @@
 #include "base/spin_lock.h"
 #include "engine/index/bucket_index.h"
 #include "engine/index/entry_pool.h"
-#include "engine/index/expiry_heap.h"
-#include "engine/table/table_shared.h"
-#include "engine/tree/hash_tree.h"
-#include "engine/tree/kept_trees.h"
+#include "engine/partition/partition_deadlines.h"
+#include "engine/partition/partition_tree.h"
+#include "engine/partition/record_change.h"
+#include "engine/partition/table_shared.h"
 
 namespace kvorum::engine {
 
@@ -42,6 +42,9 @@ class PartitionTable {
     const uint64_t high = key.position.high << shared_->options.partition_bits;
     return {key.key, static_cast<uint32_t>(high >> 32), static_cast<uint16_t>(key.position.high)};
   }
+  // The place at which a walk from this position on begins: kPlacesEnd where that is behind the
+  // partition.
+  uint64_t place_from(Position from) const;
   // The least position.high of a place (not of kPlacesEnd).
   uint64_t position_of_place(uint64_t place) const;
   // In positions; meaningless for the only partition of a ring.
@@ -49,7 +52,7 @@ class PartitionTable {
   KeyRef key_of(const Entry& entry) const;  // with its whole position
   void prefetch_bucket(const KeyRef& key) const;
   void prefetch_entry(const KeyRef& key) const;
-  uint64_t earliest_deadline_ms() const { return earliest_.load(std::memory_order_acquire); }
+  uint64_t earliest_deadline_ms() const { return deadlines_.earliest_ms(); }
 
   // Marks the entry as used.
   Entry* find(const KeyPlace& at);
@@ -57,7 +60,6 @@ class PartitionTable {
   bool complete() const;
   // The store may have lost objects: counts and tree hold again once the tree was built anew.
   void distrust();
-  bool distrusted() const { return distrusted_; }
 
   struct Outcome {
     UpdateResult result;
@@ -68,9 +70,11 @@ class PartitionTable {
   // `at.key` may be the entry's own.
   Outcome apply(const KeyPlace& at, Entry* entry, const RecordChange& change);
 
-  // Takes what is due first off the heap: usually one object, more if they share a place; false if
-  // there is none. Each must be given to apply_expired() before the lock is given back.
-  bool take_due(uint64_t now_ms, std::vector<Entry*>& due);
+  // Takes what is due first: usually one object, more if they share a place; false if there is
+  // none. Each must be given to apply_expired() before the lock is given back.
+  bool take_due(uint64_t now_ms, std::vector<Entry*>& due) {
+    return deadlines_.take_due(now_ms, due);
+  }
   // kKeep takes the change's deadline all the same.
   Outcome apply_expired(Entry* entry, const RecordChange& wanted);
   Outcome apply_swept(Entry* entry, const RecordChange& wanted);
@@ -87,29 +91,20 @@ class PartitionTable {
   uint8_t keyspace() const { return keyspace_; }
 
   const BucketIndex& index() const { return index_; }
-  uint64_t digest() const { return tree_.root(); }
-  const HashTree& tree() const { return tree_; }
-  uint64_t live_count() const { return live_count_; }
-  uint64_t expiring_count() const { return expiring_count_; }
-  uint64_t record_count() const { return record_count_; }
+  uint64_t digest() const { return tree_.hashes().root(); }
+  const ObjectCounts& counts() const { return counts_; }
   uint64_t take_oldest_changed() { return std::exchange(oldest_changed_, kNothingChanged); }
 
-  // partition_table_tree.cc: building the hash tree anew, from the objects.
+  const PartitionTree& tree() const { return tree_; }
+  PartitionTree& tree() { return tree_; }
   // The number of objects asks for another depth.
-  bool tree_outgrown() const;
+  bool tree_outgrown() const { return tree_.outgrown(counts_.records); }
+  // Where building the tree anew goes on, or begins.
+  uint64_t tree_frontier() { return tree_.frontier(counts_.records); }
   // One stretch of what is resident. kNotResident where this is not all there is.
   TreeBuild build_tree();
   // One stretch, read elsewhere: records by place from the frontier to `end`.
-  struct TreeItem {
-    uint32_t place;
-    bool live, expires;
-    uint64_t digest;
-  };
-  TreeBuild build_tree(const std::vector<TreeItem>& items, uint64_t end);
-  uint64_t tree_frontier();
-  uint64_t digest_of(const Entry& entry) const;
-  // What the start made of it: the leaves, 2^depth.
-  void set_tree(int depth, std::vector<uint64_t> leaves) { tree_.set(depth, std::move(leaves)); }
+  TreeBuild build_tree(const std::vector<PartitionTree::Item>& items, uint64_t end);
 
   // partition_table_store.cc: with a store only.
   // Counts an object found in the store by warm(), as RecordCodec::from_portable() made it of that;
@@ -141,17 +136,10 @@ class PartitionTable {
   void redirty(const KeyRef& key);
   void redirty_taken();
 
-  // kept_trees.h: what the objects that were encoded changed of the tree in the store; a page for
-  // it, false where none is due or possible.
-  TreePlace tree_place() const { return {keyspace_, partition_}; }
-  void take_tree_changes(std::string& tail) { tree_log_.take_changes(tree_place(), tail); }
+  // A page for the tree in the store, false where none is due or possible.
   bool write_tree_page(std::string& page);
-  void forget_kept_tree();
-  void resume_kept_tree(const KeptTree& kept, bool agrees);
 
  private:
-  static constexpr size_t kStaleDeadlinesMin = 64;
-
   uint64_t memory_bytes() const;
   void publish();  // the change of memory use, before the lock is given back
   bool has_store() const { return shared_->options.store != nullptr; }
@@ -160,11 +148,6 @@ class PartitionTable {
   void remove(Entry* entry);
   void release(Entry* entry);
   void count(uint32_t place, const Entry* entry, const RecordChange& change);
-  void push_deadline(uint64_t deadline_ms, uint32_t place);
-  void compact_deadlines();
-  void set_kept_tree_stale();
-  void add_to_tree(const TreeItem& item);
-  TreeBuild advance_tree(uint64_t end);
   // The ticket of the round that will write, or is writing, this entry's present state.
   Ticket pending_ticket(const Entry& entry) const;
   Ticket mark_dirty(Entry* entry, uint16_t tag, bool* turned_dirty);
@@ -184,19 +167,10 @@ class PartitionTable {
   bool queued_ = false;   // stands in the table's DirtyQueue
   BucketIndex index_;
   EntryPool pool_;
-  ExpiryHeap expiry_;
-  size_t deadline_count_ = 0;  // entries with kDeadline
-  std::atomic<uint64_t> earliest_{0};
-  HashTree tree_;
-  TreeLog tree_log_;
+  PartitionDeadlines deadlines_;
+  PartitionTree tree_;
   uint64_t oldest_changed_ = kNothingChanged;
-  uint64_t live_count_ = 0;
-  uint64_t expiring_count_ = 0;  // of the live ones, those with a deadline
-  uint64_t record_count_ = 0;    // objects that exist, resident or not
-  bool distrusted_ = false;
-  struct {
-    uint64_t live, expiring, records;
-  } recount_{};                  // of what the tree being built has
+  ObjectCounts counts_;
   uint64_t resident_count_ = 0;  // entries with a record
   uint64_t bytes_apart_ = 0;     // of bodies that stand apart from their entries
   int64_t published_bytes_ = 0;

@@ -11,9 +11,9 @@
 namespace kvorum::engine::testing {
 namespace {
 
-using ObjectTableStoreTest = StoreFixture;
+using StoreReaderTest = StoreFixture;
 
-TEST_F(ObjectTableStoreTest, WarmingBringsBackObjectsCountsDigestsAndDeadlines) {
+TEST_F(StoreReaderTest, WarmingBringsBackObjectsCountsDigestsAndDeadlines) {
   start();
   std::map<uint32_t, uint64_t> digests;
   for (int i = 0; i < 500; ++i) put(*table_, key_ref("k" + std::to_string(i)), "v");
@@ -35,11 +35,11 @@ TEST_F(ObjectTableStoreTest, WarmingBringsBackObjectsCountsDigestsAndDeadlines) 
   EXPECT_EQ(get(*table_, key_ref("other", 9)), "v");
   EXPECT_EQ(get(*table_, key_ref("none")), std::nullopt);
   EXPECT_EQ(table_->next_deadline_ms(), 5000u);
-  EXPECT_EQ(table_->damaged_count(), 0u);
+  EXPECT_EQ(table_->store_reader().damaged_count(), 0u);
   EXPECT_EQ(store_.reads(), 0u);
 }
 
-TEST_F(ObjectTableStoreTest, BeforeItIsWarmNothingIsKnownToBeAbsent) {
+TEST_F(StoreReaderTest, BeforeItIsWarmNothingIsKnownToBeAbsent) {
   TableOptions options;
   options.store = &store_;
   options.codec = &codec_;
@@ -50,7 +50,7 @@ TEST_F(ObjectTableStoreTest, BeforeItIsWarmNothingIsKnownToBeAbsent) {
   EXPECT_EQ(cold.scan({0, 0, {}, 1}, [](const ScanItem&) {}).access, Access::kNotResident);
 }
 
-TEST_F(ObjectTableStoreTest, DamagedRecordsAreCountedAndLeftOut) {
+TEST_F(StoreReaderTest, DamagedRecordsAreCountedAndLeftOut) {
   StoreBatch batch;
   batch.put(store_key(key_ref("good")), make_record("v"));
   batch.put(store_key(key_ref("short record")), "xy");
@@ -61,11 +61,11 @@ TEST_F(ObjectTableStoreTest, DamagedRecordsAreCountedAndLeftOut) {
   batch.put(std::string(1, kFactPrefix) + "identity", "a fact");
   ASSERT_TRUE(store_.write(batch, true).ok());
   start();
-  EXPECT_EQ(table_->damaged_count(), 3u);
+  EXPECT_EQ(table_->store_reader().damaged_count(), 3u);
   EXPECT_EQ(get(*table_, key_ref("good")), "v");
 }
 
-TEST_F(ObjectTableStoreTest, WhatIsEvictedIsLoadedAgain) {
+TEST_F(StoreReaderTest, WhatIsEvictedIsLoadedAgain) {
   start(kSmallMemory);
   crowd_out("k", 5000);
   EXPECT_LT(table_->memory_bytes(), kSmallMemory + 64 * 1024);
@@ -82,7 +82,7 @@ TEST_F(ObjectTableStoreTest, WhatIsEvictedIsLoadedAgain) {
   EXPECT_LT(table_->memory_bytes(), kSmallMemory + 64 * 1024);
 }
 
-TEST_F(ObjectTableStoreTest, WarmingFillsMemoryAndNoMore) {
+TEST_F(StoreReaderTest, WarmingFillsMemoryAndNoMore) {
   start();
   for (int i = 0; i < 5000; ++i)
     put(*table_, key_ref("k" + std::to_string(i)), std::string(200, 'v'));
@@ -98,12 +98,12 @@ TEST_F(ObjectTableStoreTest, WarmingFillsMemoryAndNoMore) {
   }
 }
 
-TEST_F(ObjectTableStoreTest, TheRetriedOperationAfterALoadOfNothingGoesOn) {
+TEST_F(StoreReaderTest, TheRetriedOperationAfterALoadOfNothingGoesOn) {
   start(kSmallMemory);
   crowd_out("k", 5000);
   const KeyRef missing = key_ref("missing");
   ASSERT_EQ(access_of(missing), Access::kNotResident);
-  ASSERT_TRUE(table_->load(missing).ok());
+  ASSERT_TRUE(table_->store_reader().load(missing).ok());
   EXPECT_EQ(get(*table_, missing), std::nullopt);
   EXPECT_EQ(access_of(missing), Access::kDone);
   ASSERT_EQ(access_of(key_ref("also missing")), Access::kNotResident);
@@ -111,7 +111,7 @@ TEST_F(ObjectTableStoreTest, TheRetriedOperationAfterALoadOfNothingGoesOn) {
   EXPECT_EQ(get_loading(key_ref("also missing")), "now here");
 }
 
-TEST_F(ObjectTableStoreTest, WhatIsUsedStaysAndWhatIsNotGoes) {
+TEST_F(StoreReaderTest, WhatIsUsedStaysAndWhatIsNotGoes) {
   start(kSmallMemory);
   put(*table_, key_ref("hot"), "v");
   commit();
@@ -122,7 +122,7 @@ TEST_F(ObjectTableStoreTest, WhatIsUsedStaysAndWhatIsNotGoes) {
       if (i % 50 == 49) commit();
       if (access_of(key_ref("hot")) == Access::kNotResident) {
         ++loads;
-        EXPECT_TRUE(table_->load(key_ref("hot")).ok());
+        EXPECT_TRUE(table_->store_reader().load(key_ref("hot")).ok());
       }
     }
     return loads;
@@ -130,7 +130,7 @@ TEST_F(ObjectTableStoreTest, WhatIsUsedStaysAndWhatIsNotGoes) {
   EXPECT_EQ(reads_of_hot(), 0);
 }
 
-TEST_F(ObjectTableStoreTest, DirtyObjectsAreNeverEvicted) {
+TEST_F(StoreReaderTest, DirtyObjectsAreNeverEvicted) {
   start(kSmallMemory);
   for (int i = 0; i < 5000; ++i)
     put_loading(key_ref("k" + std::to_string(i)), std::string(200, 'd'));
@@ -144,7 +144,7 @@ TEST_F(ObjectTableStoreTest, DirtyObjectsAreNeverEvicted) {
 }
 
 // An object in the batch that is being written must not be evicted: a load would read its past.
-TEST_F(ObjectTableStoreTest, ObjectsInFlightAreNotEvicted) {
+TEST_F(StoreReaderTest, ObjectsInFlightAreNotEvicted) {
   start(kSmallMemory);
   crowd_out("k", 3000);
   for (int i = 0; i < 300; ++i) put_loading(key_ref("flying" + std::to_string(i)), "new");
@@ -163,7 +163,7 @@ TEST_F(ObjectTableStoreTest, ObjectsInFlightAreNotEvicted) {
 }
 
 // A load that read the store before its object was changed, written and evicted installs nothing.
-TEST_F(ObjectTableStoreTest, AnOverlongLoadDoesNotBringBackThePast) {
+TEST_F(StoreReaderTest, AnOverlongLoadDoesNotBringBackThePast) {
   start(kSmallMemory);
   const KeyRef key = key_ref("k");
   put(*table_, key, "past");
@@ -179,12 +179,12 @@ TEST_F(ObjectTableStoreTest, AnOverlongLoadDoesNotBringBackThePast) {
     crowd_out("crowd", 4000);
     ASSERT_EQ(access_of(key), Access::kNotResident);
   };
-  ASSERT_TRUE(table_->load(key).ok());
+  ASSERT_TRUE(table_->store_reader().load(key).ok());
   EXPECT_TRUE(raced);
   EXPECT_EQ(get(*table_, key), "present");
 }
 
-TEST_F(ObjectTableStoreTest, AnOverlongLoadDoesNotBringBackTheErased) {
+TEST_F(StoreReaderTest, AnOverlongLoadDoesNotBringBackTheErased) {
   start(kSmallMemory);
   const KeyRef key = key_ref("k");
   put(*table_, key, "past");
@@ -195,16 +195,16 @@ TEST_F(ObjectTableStoreTest, AnOverlongLoadDoesNotBringBackTheErased) {
   store_.on_read_done = [&] {
     if (raced) return;
     raced = true;
-    ASSERT_TRUE(table_->load(key).ok());
+    ASSERT_TRUE(table_->store_reader().load(key).ok());
     ASSERT_EQ(erase(*table_, key).access, Access::kDone);
     commit();
   };
-  ASSERT_TRUE(table_->load(key).ok());
+  ASSERT_TRUE(table_->store_reader().load(key).ok());
   EXPECT_TRUE(raced);
   EXPECT_EQ(get_loading(key), std::nullopt);
 }
 
-TEST_F(ObjectTableStoreTest, ScanningThroughTheStoreShowsWhatIsThereNow) {
+TEST_F(StoreReaderTest, ScanningThroughTheStoreShowsWhatIsThereNow) {
   start(kSmallMemory, 1);
   crowd_out("k", 4000);
   std::map<std::string, std::string> expected;
@@ -213,7 +213,7 @@ TEST_F(ObjectTableStoreTest, ScanningThroughTheStoreShowsWhatIsThereNow) {
     const std::string changed = "k" + std::to_string(i * 3), gone = "k" + std::to_string(i * 3 + 1);
     put_loading(key_ref(changed), expected[changed] = "changed");
     if (access_of(key_ref(gone)) == Access::kNotResident) {
-      ASSERT_TRUE(table_->load(key_ref(gone)).ok());
+      ASSERT_TRUE(table_->store_reader().load(key_ref(gone)).ok());
     }
     ASSERT_EQ(erase(*table_, key_ref(gone)).access, Access::kDone);
     expected.erase(gone);
@@ -228,7 +228,7 @@ TEST_F(ObjectTableStoreTest, ScanningThroughTheStoreShowsWhatIsThereNow) {
       Position from;
       for (;;) {
         const Result<ScanEnd> end =
-            table_->scan_store({0, partition, from, count_min}, [&](const ScanItem& item) {
+            table_->store_reader().scan({0, partition, from, count_min}, [&](const ScanItem& item) {
               EXPECT_TRUE(shown.emplace(item.key.key, value_of(item.record)).second);
               EXPECT_EQ(item.key.position, position_of(item.key.key));
               positions.push_back(item.key.position.high);
@@ -245,7 +245,7 @@ TEST_F(ObjectTableStoreTest, ScanningThroughTheStoreShowsWhatIsThereNow) {
 }
 
 // Random operations, commits, failures and restarts with a table that holds a tenth of the objects.
-TEST_F(ObjectTableStoreTest, EqualsAModelWhileObjectsComeAndGo) {
+TEST_F(StoreReaderTest, EqualsAModelWhileObjectsComeAndGo) {
   start(kSmallMemory);
   std::map<std::string, std::string> model;
   Rng rng(77);
@@ -264,9 +264,9 @@ TEST_F(ObjectTableStoreTest, EqualsAModelWhileObjectsComeAndGo) {
     }
     if (step % 200 == 0) {
       store_.set_broken(rng.chance(0.2));
-      if (table_->has_dirty() && !table_->commit(false).ok()) {
+      if (table_->commits().has_dirty() && !table_->commits().commit(false).ok()) {
         store_.set_broken(false);
-        table_->recover();
+        table_->store_health().recover();
       }
       store_.set_broken(false);
     }
@@ -292,7 +292,7 @@ TEST_F(ObjectTableStoreTest, EqualsAModelWhileObjectsComeAndGo) {
 }
 
 // Resident or not: in a table that is too small for them, after a restart, and as they change.
-TEST_F(ObjectTableStoreTest, CountsKeysWithADeadline) {
+TEST_F(StoreReaderTest, CountsKeysWithADeadline) {
   start();
   for (int i = 0; i < 100; ++i) {
     put_until(*table_, key_ref("until:" + std::to_string(i)), "v", 1'000'000);

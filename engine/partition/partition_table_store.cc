@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "engine/table/partition_table.h"
+#include "engine/partition/partition_table.h"
+#include "engine/partition/record_codec.h"
+#include "engine/store/store.h"
 
 namespace kvorum::engine {
 namespace {
@@ -16,9 +18,7 @@ constexpr uint64_t kEncodedBytesUnderLockMax = 256 * 1024;
 }  // namespace
 
 void PartitionTable::warm(const KeyRef& key, const RecordChange& found, bool resident) {
-  ++record_count_;
-  live_count_ += static_cast<uint64_t>(found.live);
-  expiring_count_ += static_cast<uint64_t>(found.live && found.deadline_ms != 0);
+  counts_ += {uint64_t{found.live}, uint64_t{found.live && found.deadline_ms != 0}, 1};
   oldest_changed_ = std::min(oldest_changed_, found.oldest_changed);
   tree_.fold(place_of(key).place, found.digest_change);
   if (!resident) return;
@@ -134,7 +134,7 @@ bool PartitionTable::encode_some(StoreBatch& batch) {
     taken_.pop_back();
     for (Entry* entry : found_) {
       if (!entry->has(Entry::kDirty) || entry->has(Entry::kDirtyOdd) == odd_) continue;
-      if (shared_->options.keeps_trees) tree_log_.note_change(entry->place());
+      tree_.note_change(entry->place());
       const bool erase = entry->has(Entry::kAbsent);
       batch.begin_change(erase);
       append_open_store_key(batch.buffer(), keyspace_, entry->key());
@@ -183,6 +183,13 @@ void PartitionTable::redirty_taken() {
       mark_dirty(entry, dirty.tag, &turned_dirty);
     }
   }
+}
+
+bool PartitionTable::write_tree_page(std::string& page) {
+  if (!tree_.begin_page()) return false;
+  for (const DirtyPlace& dirty : dirty_) tree_.note_change(dirty.place);
+  tree_.write_page(page);
+  return true;
 }
 
 }  // namespace kvorum::engine

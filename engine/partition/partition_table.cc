@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/table/partition_table.h"
+#include "engine/partition/partition_table.h"
 
 #include <algorithm>
 #include <new>
 
+#include "engine/partition/record_codec.h"
 
 namespace kvorum::engine {
 namespace {
+
+constexpr uint64_t kEvictionBuckets = 8;  // of one partition, before the hand moves on
+constexpr size_t kEvictionStretch = 32;   // entries of a long bucket looked at together
+constexpr size_t kTreeObjectsUnderLockMax = 128;
+constexpr size_t kTreeStretch = 64;
 
 bool inside(std::string_view part, std::string_view whole) {
   return !part.empty() && part.data() >= whole.data() && part.data() < whole.data() + whole.size();
 }
 
-bool stands_apart(const RecordChange& change) { return worth_sharing(change.body, change.owner); }
-
 size_t entry_bytes(const KeyPlace& at, const RecordChange& change) {
-  const size_t body = stands_apart(change) ? BodyApart::kPointerBytes : change.body.size();
+  const size_t body = change.body_stands_apart() ? BodyApart::kPointerBytes : change.body.size();
   return Entry::bytes_for(at.key.size(), change.head.size() + body, change.deadline_ms != 0);
 }
 
@@ -26,7 +30,7 @@ FileReference file_of(const Entry* entry) {
 // The entry's file, where the change stores its body under another head.
 FileReference kept_file(const Entry* entry, const RecordChange& change) {
   const FileReference file = file_of(entry);
-  if (!file.exists() || !stands_apart(change)) return {};
+  if (!file.exists() || !change.body_stands_apart()) return {};
   const std::string_view body = entry->record().body->bytes;
   return body.data() == change.body.data() && body.size() == change.body.size() ? file
                                                                                 : FileReference{};
@@ -40,7 +44,9 @@ PartitionTable::PartitionTable(TableShared* shared, uint8_t keyspace, uint32_t p
       keyspace_(keyspace),
       notes_use_(shared->options.store != nullptr || shared->evicts(keyspace)),
       index_(&shared->index_pages, shared->options.hash_seed),
-      pool_(&shared->entry_pages) {
+      pool_(&shared->entry_pages),
+      deadlines_(&index_, &shared->deadlines),
+      tree_(shared, {keyspace, partition}) {
   publish();
 }
 
@@ -53,6 +59,12 @@ PartitionTable::~PartitionTable() {
       release(entry);
     }
   }
+}
+
+uint64_t PartitionTable::place_from(Position from) const {
+  const uint32_t partition = partition_of(from, shared_->options.partition_bits);
+  if (partition > partition_) return BucketIndex::kPlacesEnd;
+  return partition < partition_ ? 0 : place_of({{}, from, 0}).place;
 }
 
 uint64_t PartitionTable::position_of_place(uint64_t place) const {
@@ -91,13 +103,12 @@ Entry* PartitionTable::find(const KeyPlace& at) {
 
 bool PartitionTable::complete() const {
   return !has_store() || (shared_->warmed.load(std::memory_order_relaxed) &&
-                          resident_count_ == record_count_ && !distrusted_);
+                          resident_count_ == counts_.records && !tree_.distrusted());
 }
 
 uint64_t PartitionTable::memory_bytes() const {
-  return pool_.used_bytes() + bytes_apart_ + index_.memory_bytes() + expiry_.memory_bytes() +
-         (dirty_.capacity() + taken_.capacity()) * sizeof(DirtyPlace) + tree_.memory_bytes() +
-         tree_log_.memory_bytes();
+  return pool_.used_bytes() + bytes_apart_ + index_.memory_bytes() + deadlines_.memory_bytes() +
+         (dirty_.capacity() + taken_.capacity()) * sizeof(DirtyPlace) + tree_.memory_bytes();
 }
 
 void PartitionTable::publish() {
@@ -109,7 +120,7 @@ void PartitionTable::publish() {
 
 bool PartitionTable::find_file(const KeyRef& key, const Entry* entry, RecordChange& change) {
   if (!shared_->filing || change.action != RecordChange::Action::kStore) return true;
-  if (!stands_apart(change)) return true;
+  if (!change.body_stands_apart()) return true;
   change.file = kept_file(entry, change);
   return change.file.exists() ||
          shared_->filing->take(key, {*change.owner, change.body}, &change.file);
@@ -146,7 +157,7 @@ PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
       const size_t before =
           entry == nullptr ? 0 : EntryPool::class_bytes(entry->size()) + entry->bytes_apart();
       const size_t after = EntryPool::class_bytes(entry_bytes(at, change)) +
-                           (stands_apart(change) ? change.body.size() : 0);
+                           (change.body_stands_apart() ? change.body.size() : 0);
       if (after > before && !change.frees && !has_store() &&
           !shared_->has_room_for(after - before)) {
         outcome.result.access = Access::kFull;
@@ -172,27 +183,21 @@ void PartitionTable::count(uint32_t place, const Entry* entry, const RecordChang
   const bool was_record = entry != nullptr && !entry->has(Entry::kAbsent);
   const bool is_record = change.action == RecordChange::Action::kStore;
   const bool is_live = is_record && change.live;
-  const uint64_t live = static_cast<uint64_t>(is_live) - static_cast<uint64_t>(was_live);
-  const uint64_t records = static_cast<uint64_t>(is_record) - static_cast<uint64_t>(was_record);
   const bool did_expire = was_live && entry->has(Entry::kDeadline);
   const bool expires = is_live && change.deadline_ms != 0;
-  const uint64_t expiring = static_cast<uint64_t>(expires) - static_cast<uint64_t>(did_expire);
-  live_count_ += live;
-  expiring_count_ += expiring;
-  record_count_ += records;
-  if (tree_.building() && place < tree_.frontier()) [[unlikely]] {
-    recount_.live += live;
-    recount_.expiring += expiring;
-    recount_.records += records;
-  }
-  resident_count_ += records;
+  const ObjectCounts difference{uint64_t{is_live} - uint64_t{was_live},
+                                uint64_t{expires} - uint64_t{did_expire},
+                                uint64_t{is_record} - uint64_t{was_record}};
+  counts_ += difference;
+  tree_.count(place, difference);
+  resident_count_ += difference.records;
 }
 
 // Puts the change's record, flag and deadline into the entry, in place if its size class stays, or
 // into a new one. The index follows.
 Entry* PartitionTable::write_record(const KeyPlace& at, Entry* entry, const RecordChange& change) {
   const size_t size = entry_bytes(at, change);
-  const bool apart = stands_apart(change);
+  const bool apart = change.body_stands_apart();
   const uint64_t old_deadline = entry == nullptr ? 0 : entry->deadline_ms();
   Entry* written = entry;
   if (entry != nullptr && !apart && !entry->has(Entry::kApart) &&
@@ -220,16 +225,12 @@ Entry* PartitionTable::write_record(const KeyPlace& at, Entry* entry, const Reco
   }
   written->set(Entry::kAbsent, false);
   written->set(Entry::kLive, change.live);
-  deadline_count_ += static_cast<size_t>(change.deadline_ms != 0);
-  deadline_count_ -= static_cast<size_t>(old_deadline != 0);
-  if (change.deadline_ms != 0 && (old_deadline == 0 || change.deadline_ms < old_deadline)) {
-    push_deadline(change.deadline_ms, at.place);
-  }
+  deadlines_.note_change(old_deadline, change.deadline_ms, at.place);
   return written;
 }
 
 void PartitionTable::remove(Entry* entry) {
-  if (entry->has(Entry::kDeadline)) --deadline_count_;
+  deadlines_.note_change(entry->deadline_ms(), 0, entry->place());
   index_.erase(entry);
   release(entry);
 }
@@ -240,61 +241,13 @@ void PartitionTable::release(Entry* entry) {
   pool_.release(entry, entry->size());
 }
 
-void PartitionTable::push_deadline(uint64_t deadline_ms, uint32_t place) {
-  const bool lowers = expiry_.empty() || deadline_ms < expiry_.earliest_ms();
-  expiry_.push({deadline_ms, place});
-  if (expiry_.size() > 2 * deadline_count_ + kStaleDeadlinesMin) compact_deadlines();
-  if (!lowers) return;
-  earliest_.store(expiry_.earliest_ms(), std::memory_order_release);
-  shared_->deadlines.lower(deadline_ms);
-}
-
-// Items of overwritten and erased objects wait for their time otherwise.
-void PartitionTable::compact_deadlines() {
-  std::vector<ExpiryHeap::Item> items = expiry_.take();
-  std::sort(items.begin(), items.end(),
-            [](const auto& a, const auto& b) { return a.place < b.place; });
-  std::vector<ExpiryHeap::Item> kept;
-  kept.reserve(deadline_count_);
-  std::vector<Entry*> at_place;
-  for (size_t i = 0; i < items.size(); ++i) {
-    if (i > 0 && items[i].place == items[i - 1].place) continue;
-    at_place.clear();
-    index_.collect_place(items[i].place, at_place);
-    for (const Entry* entry : at_place) {
-      if (entry->has(Entry::kDeadline)) kept.push_back({entry->deadline_ms(), entry->place()});
-    }
-  }
-  expiry_.put_back(std::move(kept));
-}
-
-bool PartitionTable::take_due(uint64_t now_ms, std::vector<Entry*>& due) {
-  due.clear();
-  while (due.empty() && !expiry_.empty() && expiry_.earliest_ms() <= now_ms) {
-    const uint32_t place = expiry_.top().place;
-    expiry_.pop();
-    found_.clear();
-    index_.collect_place(place, found_);
-    for (Entry* entry : found_) {
-      if (!entry->has(Entry::kDeadline)) continue;
-      if (entry->deadline_ms() > now_ms) {
-        expiry_.push({entry->deadline_ms(), place});
-      } else {
-        due.push_back(entry);
-      }
-    }
-  }
-  earliest_.store(expiry_.earliest_ms(), std::memory_order_release);
-  return !due.empty();
-}
-
 PartitionTable::Outcome PartitionTable::apply_expired(Entry* entry, const RecordChange& wanted) {
   const KeyPlace at = place_of(entry);
   RecordChange change = wanted;
   change.frees = true;
   // Its item is gone: a deadline that stays or moves away needs a new one.
   if (change.action != RecordChange::Action::kErase && change.deadline_ms >= entry->deadline_ms()) {
-    push_deadline(change.deadline_ms, entry->place());
+    deadlines_.push(change.deadline_ms, entry->place());
   }
   change.file = kept_file(entry, change);
   if (change.action != RecordChange::Action::kKeep) return apply(at, entry, change);
@@ -314,6 +267,64 @@ PartitionTable::Outcome PartitionTable::apply_swept(Entry* entry, const RecordCh
   change.frees = true;
   change.file = kept_file(entry, change);
   return apply(place_of(entry), entry, change);
+}
+
+// False where the partition's end was reached.
+bool PartitionTable::evict_bucket(Eviction& eviction, EvictionJudge fn) {
+  found_.clear();
+  hand_ = index_.collect_bucket(static_cast<uint32_t>(hand_), kEvictionStretch, found_);
+  for (const Entry* entry : found_) __builtin_prefetch(entry, 1);
+  for (Entry* entry : found_) {
+    const bool used = entry->has(Entry::kReferenced) && !is_tombstone(*entry);
+    entry->set(Entry::kReferenced, false);
+    if (used && !eviction.used_too) continue;
+    ++eviction.shown;
+    const Position place{position_of_place(entry->place()), 0};
+    RecordChange change = fn(KeyRef{entry->key(), place, keyspace_}, entry->record());
+    if (change.action != RecordChange::Action::kErase) continue;
+    apply_swept(entry, change);
+    ++eviction.dropped;
+  }
+  ++eviction.buckets;
+  if (hand_ < BucketIndex::kPlacesEnd) return true;
+  hand_ = 0;
+  return false;
+}
+
+void PartitionTable::evict(Eviction& eviction, EvictionJudge fn) {
+  const uint64_t end = eviction.buckets + kEvictionBuckets;
+  while (eviction.buckets < end && shared_->crowded() && evict_bucket(eviction, fn)) {
+  }
+}
+
+void PartitionTable::distrust() {
+  void_loads();
+  tree_.distrust();
+}
+
+TreeBuild PartitionTable::build_tree() {
+  const RecordCodec* const codec = shared_->options.codec;
+  if (codec == nullptr) return TreeBuild::kDone;
+  if (!complete()) return TreeBuild::kNotResident;
+  uint64_t place = tree_frontier();
+  for (size_t count = 0; count < kTreeObjectsUnderLockMax && place < HashTree::kPlacesEnd;) {
+    found_.clear();
+    place = index_.collect_bucket(static_cast<uint32_t>(place), kTreeStretch, found_);
+    for (const Entry* entry : found_) {
+      if (entry->has(Entry::kAbsent)) continue;
+      const uint64_t digest = codec->digest({entry->key(), {}, keyspace_}, entry->record());
+      tree_.add({entry->place(), entry->has(Entry::kLive), entry->has(Entry::kDeadline), digest});
+    }
+    count += found_.size() + 1;
+  }
+  return build_tree({}, place);
+}
+
+TreeBuild PartitionTable::build_tree(const std::vector<PartitionTree::Item>& items, uint64_t end) {
+  for (const PartitionTree::Item& item : items) tree_.add(item);
+  const TreeBuild how = tree_.advance(end, counts_);
+  publish();
+  return how;
 }
 
 }  // namespace kvorum::engine
