@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/version/held_object.h"
 
+#include "base/check.h"
 #include "base/give_back.h"
 
 namespace kvorum::cluster {
@@ -39,6 +40,7 @@ void HeldObject::hold(const Object& other) {
   size_t owner = 0;
   for (Version& version : object_.versions) point_at_own(version, &at, &owner);
   for (Version& version : object_.outvoted) point_at_own(version, &at, &owner);
+  KVORUM_CHECK(at == bytes_.size() && owner == owners_.size());
   if (!spare_owners_.empty()) [[unlikely]]
     spare_owners_.clear();
   is_set_ = true;
@@ -58,6 +60,7 @@ void HeldObject::clear() {
 }
 
 void HeldObject::give_back_memory(size_t kept_max) {
+  KVORUM_CHECK(!is_set_);  // the object's views point into it
   give_back(bytes_, kept_max);
   give_back(spare_, kept_max);
 }
