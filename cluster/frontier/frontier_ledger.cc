@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 FrontierLedger::FrontierLedger(const ClusterView& view, engine::ObjectTable* table)
@@ -23,6 +25,7 @@ FrontierLedger::FrontierLedger(const ClusterView& view, engine::ObjectTable* tab
 }
 
 FrontierLedger::Copy* FrontierLedger::find(uint8_t keyspace, uint32_t partition) {
+  KVORUM_CHECK(keyspace < kKeyspacesMax && partition < partitions_);
   return &copies_[size_t{keyspace} * partitions_ + partition];
 }
 
@@ -37,7 +40,11 @@ void FrontierLedger::take_slices(HybridClock& clock, Now now) {
   }
   if (taken_.empty()) return;
   const Hlc end = clock.tick(now.wall_ms);
-  for (const auto& [at, least] : taken_) copies_[at].slices.push_back({end, least});
+  for (const auto& [at, least] : taken_) {
+    std::deque<Slice>& slices = copies_[at].slices;
+    KVORUM_CHECK(slices.empty() || slices.back().end < end);  // prune() goes by their order
+    slices.push_back({end, least});
+  }
 }
 
 void FrontierLedger::note_clean(const PeerCopy& of, uint64_t run, uint64_t peer_run, Hlc began) {
@@ -81,6 +88,7 @@ Hlc FrontierLedger::least(uint64_t run, std::span<const uint64_t> runs,
   Hlc least = kNoHlc;
   for (size_t at = 0; at < copies_.size(); ++at) {
     for (const Peer& peer : copies_[at].peers) {
+      KVORUM_CHECK(peer.member < runs.size());
       if (peer.run != run || peer.peer_run != runs[peer.member]) {
         *open = PeerCopy{static_cast<uint8_t>(at / partitions_),
                          static_cast<uint32_t>(at % partitions_), peer.member};

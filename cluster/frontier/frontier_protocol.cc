@@ -5,12 +5,14 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/hash.h"
 
 namespace kvorum::cluster {
 namespace {
 
 std::vector<NodeId> ids_of(const ClusterView& view) {
+  KVORUM_CHECK(view.is_member());
   std::vector<NodeId> ids;
   for (const Member& member : view.members) ids.push_back(member.id);
   return ids;

@@ -123,6 +123,7 @@ std::optional<FrontierRounds::Ended> FrontierRounds::ended() const {
 }
 
 void FrontierRounds::report(uint64_t hash, Hlc least) {
+  KVORUM_CHECK(own().last.round == 0 || ended());
   own().previous = own().last;
   own().last = {own().last.round + 1, hash, least};
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/give_back.h"
 #include "cluster/frontier/frontier_protocol.h"
 #include "cluster/machine/large_frames.h"
@@ -53,6 +54,7 @@ Core::Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first
       rng(rng_seed),
       contact(view->members.size() > 1 ? node_parts.frontier : nullptr),
       hints(*node_parts.hints) {
+  KVORUM_CHECK(parts.table && parts.authors && parts.marks && parts.clock);
   health.resize(view->members.size(), view->self);
 }
 
@@ -224,6 +226,7 @@ Dot Core::mint(Record& own, const Context& covered, bool lww, Now now) {
     least = std::max(least, entry->hlc.next());
   }
   dot.hlc = parts.clock->mint(least);
+  KVORUM_CHECK(dot.hlc >= dot.actor.birth);  // else no replica takes it
   return dot;
 }
 
@@ -326,6 +329,7 @@ void Core::complete_failed(Operation& operation, Outcome outcome, std::string_vi
 }
 
 void Core::release(SlotId id) {
+  KVORUM_CHECK(operations.find(id) != nullptr);
   Operation& operation = *operations.find(id);
   if (!operation.payload_body.empty()) [[unlikely]]
     operation.payload_body = {};
@@ -352,6 +356,7 @@ void Core::release_head(OperationHead& operation) { release_head(operation, kByt
 void Core::release_head(OperationHead& operation, size_t bytes_kept) {
   if (!operation.object.body.empty()) [[unlikely]]
     operation.object.body = {};
+  KVORUM_CHECK(held_bytes >= operation.held_bytes);
   count_held(operation, 0);
   give_back(operation.object.head, bytes_kept);
 }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -58,6 +60,7 @@ void AntiEntropy::on_damage(uint8_t keyspace, uint32_t partition, Now now) {
 
 void AntiEntropy::on_time(Now now) {
   if (!enabled()) return;
+  KVORUM_CHECK(rounds_.size() == core_.view->members.size());  // publish() was called
   asker_.on_time(now);
   for (size_t at = 0; at < rounds_.size(); ++at) {
     const auto peer = static_cast<MemberIndex>(at);
@@ -191,6 +194,7 @@ void AntiEntropy::advance_round(MemberIndex peer, Now now) {
 }
 
 void AntiEntropy::on_exchange_ended(MemberIndex peer, bool clean, Now now) {
+  KVORUM_CHECK(peer < rounds_.size());
   partitions_done_ += clean;
   if (!clean) rounds_[peer].clean = false;
   advance_round(peer, now);
@@ -198,6 +202,7 @@ void AntiEntropy::on_exchange_ended(MemberIndex peer, bool clean, Now now) {
 
 void AntiEntropy::end_round(MemberIndex peer, Now now) {
   PeerRound& round = rounds_[peer];
+  KVORUM_CHECK(round.state != PeerRound::State::kIdle);
   round.state = PeerRound::State::kIdle;
   const uint64_t interval_us = core_.options.anti_entropy_ms * 1000ULL;
   const uint64_t pause_us = round.pause_us(interval_us, wholeness_.lacks_some());

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -19,6 +21,7 @@ ExchangeAsker::ExchangeAsker(Core& core, KeyRepair& keys, ExchangeSink& sink)
 }
 
 void ExchangeAsker::begin(const Start& start, Now now) {
+  KVORUM_CHECK(start.peer < begun_.size() && start.peer != core_.self());
   SlotId id;
   Exchange& exchange = exchanges_.acquire(&id);
   exchange.peer = start.peer;
@@ -104,6 +107,7 @@ void ExchangeAsker::fail(Exchange& exchange) {
 }
 
 void ExchangeAsker::tell_done(SlotId id, Exchange& exchange, Now now) {
+  KVORUM_CHECK(only_keys_left(exchange) && exchange.keys.empty() && exchange.keys_open == 0);
   exchange.done_sent = true;
   exchange.deadline_us = now.steady_us + kAnswerUs;
   const ExchangeDone message{exchange.own, exchange.other.run, exchange.other.clock,
@@ -152,6 +156,7 @@ void ExchangeAsker::descend(SlotId id, Exchange& exchange, Now now) {
     }
     return;
   }
+  KVORUM_CHECK(!exchange.failed && !exchange.done_sent);
   TreeNodes message;
   message.partition = exchange.partition;
   if (!exchange.descent.next(&message)) return;
@@ -294,7 +299,9 @@ bool ExchangeAsker::plan_keys(Exchange& exchange, const Range& range,
 }
 
 void ExchangeAsker::end_range(SlotId id) {
-  --exchanges_.find(ranges_.find(id)->exchange)->ranges_open;
+  Exchange& exchange = *exchanges_.find(ranges_.find(id)->exchange);
+  KVORUM_CHECK(exchange.ranges_open > 0);
+  --exchange.ranges_open;
   ranges_.release(id);
 }
 
@@ -343,8 +350,9 @@ void ExchangeAsker::begin_held_back_keys(Now now) {
 }
 
 void ExchangeAsker::on_key_repaired(SlotId id, bool ok, Now now) {
-  --keys_in_flight_;
   Exchange& exchange = *exchanges_.find(id);
+  KVORUM_CHECK(keys_in_flight_ > 0 && exchange.keys_open > 0);
+  --keys_in_flight_;
   --exchange.keys_open;
   if (!ok) fail(exchange);
   advance(id, now);

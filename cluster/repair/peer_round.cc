@@ -54,6 +54,7 @@ const std::vector<uint32_t>& PeerRound::keep_driven(uint8_t keyspace, MemberInde
 }
 
 void PeerRound::await_roots(uint8_t keyspace) {
+  KVORUM_CHECK(keyspace < kKeyspacesMax && !compared[keyspace].empty());
   roots_open = static_cast<KeyspaceMask>(roots_open | mask_of(keyspace));
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/hash.h"
 #include "cluster/wire/keyspace_messages.h"
 
@@ -26,6 +27,7 @@ RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage
   for (const PageItem& item : items) {
     const bool decoded = decode_object(item.object, object);
     KVORUM_CHECK(decoded);
+    KVORUM_CHECK(range.objects.empty() || range.objects.back().high <= item.high);
     RangeObject& one = range.objects.emplace_back();
     one.key = item.key;
     one.high = item.high;
@@ -40,6 +42,7 @@ RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage
 
 std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, MemberIndex peer) {
   const ClusterView& view = *core.view;
+  KVORUM_CHECK(view.is_member() && peer != core.self());
   const auto former = core.parts.is_moving() ? core.parts.former->list() : nullptr;
   std::vector<uint32_t> shared;
   for (uint32_t partition = 0; partition < view.ring.partitions(); ++partition) {
@@ -56,6 +59,7 @@ std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, Memb
 }
 
 bool drives(MemberIndex a, MemberIndex b, uint32_t partition) {
+  KVORUM_CHECK(a != b);
   return ((uint32_t{a} + b + partition) % 2 == 0) == (a < b);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/upkeep/hint_move.h"
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 HintMove begin_hint_move(Core& core, const MovedHint& hint, Now now) {
@@ -10,6 +12,7 @@ HintMove begin_hint_move(Core& core, const MovedHint& hint, Now now) {
     return move;
   };
   const auto primaries = core.primaries(hint.key);
+  KVORUM_CHECK(!primaries.empty());  // else the hint would go and nobody have it
   // The own copy first: where it has to be loaded, nothing was done yet.
   if (core.is_primary(core.self(), hint.key)) {
     core.observe(hint.object, now);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "cluster/machine/large_frames.h"
 #include "cluster/upkeep/hint_move.h"
 
@@ -167,11 +168,13 @@ SlotId HintReplay::begin(NodeId target_id, Target& target, Found& found, Now now
 
 void HintReplay::send(SlotId id, MemberIndex member) {
   Delivery& delivery = *deliveries_.find(id);
+  KVORUM_CHECK(!delivery.moves);
   const ReplicaWrite message{.key = delivery.key.key, .repair = true, .object = {}};
   send_replica_write(core_, member, {id, delivery}, message);
 }
 
 void HintReplay::move(SlotId id, Delivery& delivery, Now now) {
+  KVORUM_CHECK(delivery.moves);
   Object object;
   if (!decode_object(delivery.object, object)) {
     return give_up(id, delivery, HintWait::kMoving, now);
@@ -199,6 +202,7 @@ void HintReplay::on_own_commit(SlotId id, OwnCommit commit, Now now) {
   Delivery* const delivery = deliveries_.find(id);
   if (!delivery) return;
   if (!commit.ok) return give_up(id, *delivery, HintWait::kMoving, now);
+  KVORUM_CHECK(delivery->commits_open > 0);
   if (--delivery->commits_open == 0) moved(id, *delivery, now);
 }
 
@@ -259,8 +263,10 @@ void HintReplay::give_up(SlotId id, Delivery& delivery, HintWait wait, Now now) 
 
 HintReplay::Target& HintReplay::finish(SlotId id, Delivery& delivery) {
   Target& target = targets_[delivery.target];
+  KVORUM_CHECK(target.in_flight > 0);
   --target.in_flight;
   const size_t bytes = delivery.object.size();
+  KVORUM_CHECK(is_large(bytes) ? target.large_in_flight > 0 : target.bytes_in_flight >= bytes);
   is_large(bytes) ? --target.large_in_flight : target.bytes_in_flight -= bytes;
   core_.release_head(delivery);
   deliveries_.release(id);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/upkeep/reaper.h"
 
+#include "base/check.h"
 #include "cluster/frontier/frontier_protocol.h"
 
 namespace kvorum::cluster {
@@ -21,6 +22,7 @@ void Reaper::on_time(Now now) {
 
 // True while there is more to do.
 bool Reaper::turn() {
+  KVORUM_CHECK(at_ != kDone && core_.parts.frontier != nullptr);
   engine::ObjectTable& table = *core_.parts.table;
   const size_t partitions = size_t{1} << table.partition_bits();
   uint64_t records = 0;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 bool TreeKeeper::enabled() const {
@@ -58,6 +60,7 @@ bool TreeKeeper::may_build(Now now) {
 
 void TreeKeeper::build(Now now) {
   if (!may_build(now)) return;
+  KVORUM_CHECK(!queue_.empty() && !reading_);
   const Copy copy = queue_.front();
   for (int stretch = 0; stretch < kStretchesPerTurn; ++stretch) {
     const engine::TreeBuild how = core_.parts.table->trees().build(copy.keyspace, copy.partition);
@@ -86,6 +89,7 @@ void TreeKeeper::on_scanned(const ScanPage& page, Now now) {
 }
 
 void TreeKeeper::built(engine::TreeBuild how, Now now) {
+  KVORUM_CHECK(!queue_.empty());
   const Copy copy = queue_.front();
   queue_.pop_front();
   ++core_.counters.trees_built;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/check.h"
 #include "base/spin_lock.h"
 #include "base/time.h"
 
@@ -30,6 +31,7 @@ class AuthorTable {
   // Nothing is ever removed; past kAuthorsMax the node refuses what it cannot name (false).
   bool intern(uint64_t node, uint64_t incarnation, Index* index);
   const Author& at(Index index) const {
+    KVORUM_CHECK(index < size());
     return (
         *chunks_[index >> kChunkBits].load(std::memory_order_acquire))[index & (kChunkSize - 1)];
   }

@@ -51,7 +51,9 @@ bool decode_marks(std::string_view bytes, std::vector<EncodedMark>& marks) {
 // its names are written before its HLC is published and never again.
 class FlushMarks::Table {
  public:
-  explicit Table(size_t capacity) : mask_(capacity - 1), slots_(new Slot[capacity]) {}
+  explicit Table(size_t capacity) : mask_(capacity - 1), slots_(new Slot[capacity]) {
+    KVORUM_CHECK(capacity > 0 && (capacity & mask_) == 0);
+  }
 
   bool covers(const Actor& actor, Hlc hlc) const {
     return at(actor.node, actor.incarnation) >= hlc.value;
@@ -170,6 +172,7 @@ void FlushMarks::raised(KeyspaceMask keyspaces) {
 }
 
 bool FlushMarks::merge(uint8_t keyspace, const FlushMark& mark) {
+  KVORUM_CHECK(keyspace < kKeyspacesMax);
   const std::lock_guard<std::mutex> guard(lock_);
   if (highest_in(mark) < forgotten_below_) return false;
   bool any_raised = false;
@@ -180,7 +183,9 @@ bool FlushMarks::merge(uint8_t keyspace, const FlushMark& mark) {
 
 void FlushMarks::flush(KeyspaceMask keyspaces, FlushMark& mark, FunctionRef<FlushMarkEntry()> own) {
   const std::lock_guard<std::mutex> guard(lock_);
+  KVORUM_CHECK(keyspaces != 0);
   mark.push_back(own());
+  KVORUM_CHECK(mark.back().node != 0 && mark.back().hlc != Hlc{});  // else nobody takes it
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     if (!(keyspaces >> keyspace & 1)) continue;
     for (const FlushMarkEntry& entry : mark) raise(keyspace, entry);
@@ -293,6 +298,7 @@ Hlc FlushMarks::highest_of(uint64_t node, uint64_t incarnation) const {
 }
 
 void FlushMarks::set_stored(uint64_t generation) {
+  KVORUM_CHECK(generation <= this->generation());
   raise_to(stored_, generation, std::memory_order_acq_rel);
 }
 
@@ -308,10 +314,12 @@ std::optional<uint64_t> FlushMarks::claim_sweep(uint8_t keyspace) {
 }
 
 void FlushMarks::finish_sweep(uint8_t keyspace, uint64_t claimed) {
+  KVORUM_CHECK(claimed <= claimed_[keyspace].load(std::memory_order_acquire));
   raise_to(swept_[keyspace], claimed, std::memory_order_acq_rel);
 }
 
 void FlushMarks::settle_sweep(uint8_t keyspace, uint64_t claimed) {
+  KVORUM_CHECK(claimed <= swept_[keyspace].load(std::memory_order_acquire));
   raise_to(settled_[keyspace], claimed, std::memory_order_acq_rel);
 }
 

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/check.h"
 #include "base/give_back.h"
 
 namespace kvorum::cluster {
@@ -53,6 +54,7 @@ void HeldObject::hold(const Object& other) {
   size_t owner = 0;
   for (Version& version : object_.versions) point_at_own(version, &at, &owner);
   for (Version& version : object_.outvoted) point_at_own(version, &at, &owner);
+  KVORUM_CHECK(at == bytes_.copied.size() && owner == bytes_.owners.size());
   is_set_ = true;
 }
 
@@ -66,6 +68,9 @@ void HeldObject::clear() {
   is_set_ = false;
 }
 
-void HeldObject::give_back_memory(size_t kept_max) { give_back(bytes_.copied, kept_max); }
+void HeldObject::give_back_memory(size_t kept_max) {
+  KVORUM_CHECK(!is_set_);  // the object's views point into it
+  give_back(bytes_.copied, kept_max);
+}
 
 }  // namespace kvorum::cluster

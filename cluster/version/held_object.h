@@ -23,7 +23,7 @@ class HeldObject {
   const Object& object() const { return object_; }
   // Of values, its own and shared ones.
   size_t bytes() const { return bytes_.copied.size() + bytes_.shared; }
-  // Frees memory beyond this.
+  // Frees memory beyond this. REQUIRES: nothing is held.
   void give_back_memory(size_t kept_max);
 
  private:

@@ -2,6 +2,7 @@
 #include "cluster/wire/anti_entropy_messages.h"
 
 #include "base/bytes.h"
+#include "base/check.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -33,6 +34,7 @@ class GapWriter {
  public:
   explicit GapWriter(std::string& out) : out_(out) {}
   void put(uint64_t number) {
+    KVORUM_CHECK(number >= next_);
     put_varint(out_, number - next_);
     next_ = number + 1;
   }
@@ -234,6 +236,7 @@ bool parse_range_digests(const Frame& frame, RangeDigests* message) {
 void put_range_differences(std::string& batch, SlotId range, const RangeDifferences& message) {
   const uint16_t flags = message.refused ? kRefused : 0;
   FrameWriter frame(batch, {MessageType::kRangeDifferences, 0, flags, range});
+  KVORUM_CHECK(message.lacked.size() <= kRangeDigestsMax);
   put_u64(batch, message.end);
   put_varint(batch, message.lacked.size());
   GapWriter gaps(batch);

@@ -8,8 +8,8 @@
 //   pages, now and then                                               <- TreeAccess::keep()
 //   start: pages, tail, then the objects                              <- KeptTrees, TreePlanting
 //
-// Leaves of the tail count no more; all others have to agree with their objects (docs/
-// ARCHITECTURE.md, "Anti-entropy"). Pure, but for KeptTrees::read().
+// Leaves of the tail count no more; all others have to agree with their objects
+// (docs/BACKGROUND.md, "Trees on disk"). Pure, but for KeptTrees::read().
 #pragma once
 
 #include <cstdint>

@@ -334,27 +334,12 @@ TEST_F(StoredRepairs, AStoreThatRefusesFails) {
   expect_end(false);
 }
 
-struct KeyInStore {
-  KeyInStore() {
-    LoneCore before({.store = &store});
-    before.put("k", before.object_of(0, 1, "mine"));
-    before.put(before.key_in(0, 50), before.object_of(1, 1, "fills the memory"));
-    KVORUM_CHECK(before.table.commits().commit(true).ok());
-  }
-  engine::testing::MapStore store;
-};
-
-class LoadingRepairs : public KeyInStore, public Repairs {
+class LoadingRepairs : public OldStore, public Repairs {
  protected:
-  LoadingRepairs() : Repairs({.store = &store, .memory_bytes_max = 1}) {}
+  LoadingRepairs()
+      : OldStore(0, "mine"), Repairs({.store = &store, .memory_bytes_max = kMemoryBytes}) {}
   void end_load(bool ok) {
-    ASSERT_EQ(lone.core.outbox.loads.size(), 1u);
-    const Load load = lone.core.outbox.loads[0];
-    lone.core.outbox.loads.clear();
-    id = load.operation;
-    if (ok) {
-      ASSERT_TRUE(lone.table.store_reader().load(load.ref()).ok());
-    }
+    id = lone.end_load(ok).operation;
     machine.on_loaded(id, ok, lone.now);
   }
 };
