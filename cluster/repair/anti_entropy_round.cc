@@ -13,10 +13,6 @@ constexpr uint64_t kAfterFailureUs = 1'000'000;
 constexpr uint64_t kNotWholeUs = 300'000;
 constexpr uint64_t kWholenessUs = 100'000;
 
-constexpr KeyspaceMask mask_of(uint8_t keyspace) {
-  return static_cast<KeyspaceMask>(KeyspaceMask{1} << keyspace);
-}
-
 }  // namespace
 
 void AntiEntropy::begin_round(MemberIndex peer, Now now) {

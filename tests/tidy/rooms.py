@@ -37,6 +37,7 @@ ROOMS = {
         'clients',
         'peers',
         'admin',
+        'storage',
         'node',
         'cli',
     ),
