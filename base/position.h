@@ -44,6 +44,9 @@ inline constexpr int kKeyspacesMax = 16;
 // A set of keyspaces: bit k is keyspace k.
 using KeyspaceMask = uint16_t;
 inline constexpr KeyspaceMask kAllKeyspaces = 0xffff;
+constexpr KeyspaceMask mask_of(uint8_t keyspace) {
+  return static_cast<KeyspaceMask>(1u << keyspace);
+}
 inline constexpr uint64_t kKeyBytesMax = 64 * 1024;
 inline constexpr uint64_t kValueBytesMax = 512ULL * 1024 * 1024;
 

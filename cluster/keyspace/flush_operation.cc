@@ -10,7 +10,7 @@ constexpr uint64_t kLookUs = 1000;  // how often a stored generation is looked f
 
 KeyspaceMask keyspaces_of(const KeyspaceRequest& request) {
   if (request.all_keyspaces) return kAllKeyspaces;
-  return static_cast<KeyspaceMask>(1u << request.keyspace);
+  return mask_of(request.keyspace);
 }
 
 // One entry per author: the highest.

@@ -10,10 +10,6 @@
 namespace kvorum::cluster {
 namespace {
 
-constexpr KeyspaceMask mask_of(uint8_t keyspace) {
-  return static_cast<KeyspaceMask>(KeyspaceMask{1} << keyspace);
-}
-
 bool names(const std::optional<RepairWish>& wish, uint8_t keyspace, uint32_t partition) {
   if (!wish) return true;
   return (wish->keyspace < 0 || wish->keyspace == keyspace) &&

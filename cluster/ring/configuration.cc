@@ -114,17 +114,17 @@ bool decode_configuration(ByteReader& reader, Configuration* configuration) {
 KeyspaceMask differing_keyspaces(const Configuration& a, const Configuration& b) {
   if (a.members != b.members || a.id_seed != b.id_seed) return kAllKeyspaces;
   KeyspaceMask mask = 0;
-  for (size_t db = 0; db < a.keyspaces.size(); ++db) {
-    if (!(a.keyspaces[db] == b.keyspaces[db])) mask = static_cast<KeyspaceMask>(mask | 1u << db);
+  for (uint8_t db = 0; db < a.keyspaces.size(); ++db) {
+    if (!(a.keyspaces[db] == b.keyspaces[db])) mask = static_cast<KeyspaceMask>(mask | mask_of(db));
   }
   return mask;
 }
 
 KeyspaceMask differing_conflicts(const Configuration& a, const Configuration& b) {
   KeyspaceMask mask = 0;
-  for (size_t db = 0; db < a.keyspaces.size(); ++db) {
+  for (uint8_t db = 0; db < a.keyspaces.size(); ++db) {
     const bool differs = a.keyspaces[db].conflicts != b.keyspaces[db].conflicts;
-    if (differs) mask = static_cast<KeyspaceMask>(mask | 1u << db);
+    if (differs) mask = static_cast<KeyspaceMask>(mask | mask_of(db));
   }
   return mask;
 }

@@ -177,7 +177,7 @@ bool FlushMarks::merge(uint8_t keyspace, const FlushMark& mark) {
   if (highest_in(mark) < forgotten_below_) return false;
   bool any_raised = false;
   for (const FlushMarkEntry& entry : mark) any_raised |= raise(keyspace, entry);
-  if (any_raised) raised(static_cast<KeyspaceMask>(1u << keyspace));
+  if (any_raised) raised(mask_of(keyspace));
   return any_raised;
 }
 
@@ -252,7 +252,7 @@ void FlushMarks::encode(Which which, std::string& out) const {
   // FLUSHALL gives all keyspaces one mark: each different one is written once.
   std::vector<EncodedMark> marks;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-    const auto bit = static_cast<KeyspaceMask>(1u << keyspace);
+    const KeyspaceMask bit = mask_of(keyspace);
     FlushMark mine = entries(keyspace, which);
     if (mine.empty()) continue;
     const auto same = std::find_if(marks.begin(), marks.end(), [&mine](const EncodedMark& other) {

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "server/config/config_keys.h"
+#include "server/process/logging.h"
 
 namespace kvorum::server {
 namespace {
@@ -64,6 +65,22 @@ std::vector<ConfigChange> config_changes(const Config& running, const Config& fr
     if (from != to) changes.push_back({key, from, to, false});
   }
   return changes;
+}
+
+std::shared_ptr<const Config> LiveConfig::take(const Config& fresh) {
+  const std::lock_guard guard(lock_);
+  const std::vector<ConfigChange> changes = config_changes(*in_force_, fresh);
+  for (const ConfigChange& change : changes) {
+    if (change.live) {
+      log_info("configuration: {} is {} now, it was {}", change.key, change.to, change.from);
+    } else {
+      log_warning("configuration: {} changed from {} to {}: that needs a restart", change.key,
+                  change.from, change.to);
+    }
+  }
+  if (changes.empty()) log_info("configuration: nothing changed");
+  in_force_ = std::make_shared<const Config>(with_live_part(*in_force_, fresh));
+  return in_force_;
 }
 
 }  // namespace kvorum::server

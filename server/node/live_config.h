@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // How two configurations differ, and what of a new one a node takes while it runs: the table of
-// keys says which can change (server/config/config_keys.h). Pure. Whoever acts on a key that
-// becomes changeable takes the new value in Node::reload().
+// keys says which can change (server/config/config_keys.h). The functions are pure. Whoever acts on
+// a key that becomes changeable takes the new value in Node::reload().
 #pragma once
 
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -23,5 +25,23 @@ std::vector<ConfigChange> config_changes(const Config& running, const Config& fr
 
 // `running` with what of `fresh` can change.
 Config with_live_part(const Config& running, const Config& fresh);
+
+// The configuration that holds now. Any thread.
+class LiveConfig {
+ public:
+  explicit LiveConfig(const Config& at_start)
+      : in_force_(std::make_shared<const Config>(at_start)) {}
+
+  std::shared_ptr<const Config> get() const {
+    const std::lock_guard guard(lock_);
+    return in_force_;
+  }
+  // Puts in force what of `fresh` can change, and logs it and what cannot. Returns what holds then.
+  std::shared_ptr<const Config> take(const Config& fresh);
+
+ private:
+  mutable std::mutex lock_;
+  std::shared_ptr<const Config> in_force_;  // under it
+};
 
 }  // namespace kvorum::server

@@ -1,86 +1,197 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/node/node.h"
 
-#include <unistd.h>
+#include <fmt/format.h>
 
-#include <chrono>
-#include <thread>
+#include <algorithm>
+#include <utility>
 
-#include "server/node/node_impl.h"
+#include "base/check.h"
+#include "server/commands/password.h"
 #include "server/process/logging.h"
 
 namespace kvorum::server {
 namespace {
 
-using std::chrono::milliseconds;
-
-std::string self_name(const cluster::ClusterView& view, const Config& config) {
-  return view.is_member() ? view.members[view.self].name : config.node.name;
+std::string self_name(const NodeSelf& self) {
+  const cluster::ClusterView& view = *self.view;
+  return view.is_member() ? view.members[view.self].name : self.config.node.name;
 }
 
-void await_all(const std::vector<std::unique_ptr<Reactor>>& reactors,
-               bool (Reactor::*ready)() const, uint64_t wait_ms) {
-  const auto until = std::chrono::steady_clock::now() + milliseconds(wait_ms);
-  for (const auto& reactor : reactors) {
-    while (!((*reactor).*ready)() && std::chrono::steady_clock::now() < until) {
-      std::this_thread::sleep_for(milliseconds(1));
-    }
-  }
-}
+uint64_t steady_us() { return TurnClock(0).read().steady_us; }
 
 }  // namespace
 
-Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Node::~Node() { stop(); }
-
-void Node::repair(const cluster::RepairWish& wish) {
-  if (!impl_->ready) return;
-  log_info("repair begun: {} compared with all other primaries",
-           wish.partition < 0 ? std::string("all partitions are")
-                              : fmt::format("partition {} is", wish.partition));
-  impl_->watch->expect_repair();
-  impl_->reactors[0]->repair(wish);
-}
-
-const cluster::ClusterView& Node::view() const { return *impl_->view; }
+Node::Node(const Config& config)
+    : self_(config),
+      live_(config),
+      stores_(self_.config, *self_.view, self_.id),
+      copies_(self_, stores_),
+      reactors_(self_),
+      status_({self_, phase_, live_, stores_, copies_, reactors_, logins_}) {}
 
 Result<std::unique_ptr<Node>> Node::open(const Config& config) {
-  std::unique_ptr<Node> node(new Node(std::make_unique<Impl>(config)));
-  Impl& impl = *node->impl_;
-  if (Status status = impl.bind_listeners(); !status.ok()) return status;
-  if (Status status = impl.plan_for_descriptors(); !status.ok()) return status;
-  if (Status status = impl.open_store(); !status.ok()) return status;
-  impl.start_admin(*node);
-  if (Status status = impl.open_tables(); !status.ok()) return status;
-  impl.start_reactors(*node);
-  impl.start_watch();
-  impl.ready = true;
-  log_info("node {} of cluster {} takes clients: redis {}, memcached {}, peers {}, admin {}",
-           self_name(*impl.view, config), impl.view->cluster_name, config.listen.redis.to_text(),
-           config.listen.memcached.to_text(), config.listen.peer.to_text(),
-           config.listen.admin.to_text());
-  if (!impl.view->is_member()) {
-    std::string names;
-    for (const cluster::Member& member : impl.view->members) {
-      names.append(names.empty() ? "" : ", ").append(member.name);
-    }
-    log_warning(
-        "node {} is not among the members of cluster {} ({}): it waits to be admitted and takes "
-        "no keys; if the name is a mistake, stop it and start it with --name",
-        config.node.name, impl.view->cluster_name, names);
-  }
+  std::unique_ptr<Node> node(new Node(config));
+  if (Status status = node->bind_listeners(); !status.ok()) return status;
+  if (Status status = node->plan_for_descriptors(); !status.ok()) return status;
+  if (Status status = node->stores_.open(); !status.ok()) return status;
+  node->start_admin();
+  if (Status status = node->stores_.read(); !status.ok()) return status;
+  node->start_reactors();
+  node->start_watch();
+  node->phase_.serving = true;
+  node->log_start();
   return node;
 }
 
+Status Node::bind_listeners() {
+  auto bound = NodeSockets::bind(self_.config.listen, self_.reactors);
+  if (!bound.ok()) return bound.status();
+  sockets_ = std::move(bound).value();
+  listening_ = sockets_.count();
+  return {};
+}
+
+// Divides up the descriptors of the process.
+Status Node::plan_for_descriptors() {
+  DescriptorNeeds needs;
+  needs.durable = self_.config.engine.type == EngineType::kLevelDb;
+  needs.reactors = self_.reactors;
+  needs.peers = self_.view->members.size() - (self_.view->is_member() ? 1 : 0);
+  needs.listeners = listening_;
+  needs.clients = live_.get()->limits.clients;
+  const uint64_t limit = descriptor_limit();
+  const auto plan = plan_descriptors(limit, needs);
+  if (!plan.ok()) return plan.status();
+  descriptors_ = plan.value();
+  if (descriptors_.clients < needs.clients) {
+    log_warning(
+        "limits.clients {} needs {} open files and the limit is {}: maxclients has been reduced to "
+        "{} to compensate for low ulimit; raise it (ulimit -n) for more",
+        needs.clients, needs.clients + descriptors_.reserved, limit, descriptors_.clients);
+  }
+  reactors_.clients().max = descriptors_.clients;
+  return {};
+}
+
+void Node::start_admin() {
+  if (sockets_.admin.empty()) return;
+  admin_server_ = std::make_unique<HttpServer>(
+      std::move(sockets_.admin),
+      [this](const HttpRequest& wanted) { return admin_answer(*this, wanted); },
+      HttpLimits{.connections_max = descriptors_.admin,
+                 .of_one_address_max = std::min<size_t>(descriptors_.admin, 32)});
+}
+
+void Node::start_reactors() {
+  copies_.judge();
+  ReactorGroup::Build build;
+  build.node = stores_.parts();
+  copies_.add_to(&build.node);
+  build.identity = {.cluster_id = self_.view->cluster_id,
+                    .cluster_name = self_.view->cluster_name,
+                    .node_id = self_.id,
+                    .node_name = self_.config.node.name,
+                    .incarnation = stores_.session().incarnation,
+                    .view_hash = self_.view->hash(),
+                    .keys = make_secret_keys(self_.config.cluster.secrets,
+                                             {self_.view->cluster_name, self_.view->cluster_id})};
+  build.services = this;
+  build.strangers_max = descriptors_.strangers;
+  if (stores_.is_durable()) {
+    build.quarantine_file = self_.config.node.data_directory + "/quarantine.jsonl";
+  }
+  build.sockets = std::move(sockets_);
+  reactors_.build(std::move(build));
+  stores_.pace().set_budget(reactors_.admission());
+  stores_.start_commits({[this](engine::Ticket ticket, bool ok) {
+                           reactors_.on_round(Reactor::Committed::kObjects, ticket, ok);
+                         },
+                         [this](engine::Ticket ticket, bool ok) {
+                           reactors_.on_round(Reactor::Committed::kHints, ticket, ok);
+                         }});
+  reactors_.start(stores_.committer(),
+                  [this] { stores_.store_marks([this] { reactors_.look_at_time(); }); });
+}
+
+void Node::start_watch() {
+  NodeWatch::Sources sources;
+  sources.status = [this] { return status(); };
+  sources.wall_ms = [this] { return self_.wall_ms(); };
+  sources.turns = [this] {
+    std::vector<uint64_t> turns;
+    for (const auto& reactor : reactors_.all()) turns.push_back(reactor->snapshot().turns);
+    return turns;
+  };
+  sources.measure_disk = [this] { status_.measure_disk(); };
+  watch_ = std::make_unique<NodeWatch>(std::move(sources));
+}
+
+void Node::log_start() const {
+  const ListenConfig& listen = self_.config.listen;
+  const cluster::ClusterView& view = *self_.view;
+  log_info("node {} of cluster {} takes clients: redis {}, memcached {}, peers {}, admin {}",
+           self_name(self_), view.cluster_name, listen.redis.to_text(), listen.memcached.to_text(),
+           listen.peer.to_text(), listen.admin.to_text());
+  if (view.is_member()) return;
+  std::string names;
+  for (const cluster::Member& member : view.members) {
+    names.append(names.empty() ? "" : ", ").append(member.name);
+  }
+  log_warning(
+      "node {} is not among the members of cluster {} ({}): it waits to be admitted and takes "
+      "no keys; if the name is a mistake, stop it and start it with --name",
+      self_.config.node.name, view.cluster_name, names);
+}
+
+bool Node::stop() {
+  if (phase_.stopping.exchange(true)) return true;
+  reactors_.quiesce(kQuietMs);
+  reactors_.leave(kDrainMs);
+  stores_.pace().set_budget(nullptr);
+  reactors_.stop();
+  admin_server_.reset();
+  watch_.reset();
+  return stores_.close();
+}
+
+void Node::reload(const Config& fresh) {
+  KVORUM_CHECK(phase_.serving);
+  const std::shared_ptr<const Config> now = live_.take(fresh);
+  set_log_level(now->log.level);
+  stores_.hints().hints().ledger().set_bytes_max(now->limits.hints_bytes);
+  reactors_.in_flight().set_limit(now->limits.in_flight_bytes);
+  if (Status status = plan_for_descriptors(); !status.ok()) log_error("{}", status.message());
+  reactors_.apply(now);
+}
+
+void Node::repair(const cluster::RepairWish& wish) {
+  if (!phase_.serving) return;
+  log_info("repair begun: {} compared with all other primaries",
+           wish.partition < 0 ? std::string("all partitions are")
+                              : fmt::format("partition {} is", wish.partition));
+  watch_->expect_repair();
+  reactors_.repair(wish);
+}
+
+std::string Node::stuck_reason() {
+  const int stuck = phase_.serving ? watch_->stuck_reactor() : NodeWatch::kNobody;
+  return stuck == NodeWatch::kNobody ? "" : fmt::format("reactor {} does not run", stuck);
+}
+
+bool Node::takes_password(std::string_view password) const {
+  return is_password(password, live_.get()->passwords);
+}
+
 void Node::large_value(std::string_view key, uint64_t bytes) {
-  impl_->large_values.tell(key, bytes, TurnClock(0).read().steady_us);
+  large_values_.tell(key, bytes, steady_us());
 }
 
 void Node::binary_client(std::string_view address) {
   LogGates::Verdict verdict;
   {
-    const std::lock_guard lock(impl_->client_trouble_lock);
-    verdict = impl_->client_troubles.ask("memcached", "binary", TurnClock(0).read().steady_us);
+    const std::lock_guard lock(client_trouble_lock_);
+    verdict = client_troubles_.ask("memcached", "binary", steady_us());
   }
   if (!verdict.open) return;
   log_warning(
@@ -89,26 +200,18 @@ void Node::binary_client(std::string_view address) {
       address, verdict.suppressed);
 }
 
-uint64_t Node::wall_us() { return TurnClock(impl_->config.clock_offset_ms).read_wall_us(); }
+uint64_t Node::wall_us() { return TurnClock(self_.config.clock_offset_ms).read_wall_us(); }
 
 uint64_t Node::login_delay_us(std::string_view peer_address) {
-  return impl_->logins.delay_us(peer_address, TurnClock(0).read().steady_us);
-}
-void Node::login_failed(std::string_view peer_address) {
-  impl_->logins.failed(peer_address, TurnClock(0).read().steady_us);
-}
-void Node::refused_by_protected_mode(std::string_view peer_address) {
-  impl_->logins.refused(peer_address, TurnClock(0).read().steady_us);
+  return logins_.delay_us(peer_address, steady_us());
 }
 
-bool Node::stop() {
-  Impl& impl = *impl_;
-  if (impl.stopping.exchange(true)) return true;
-  for (const auto& reactor : impl.reactors) reactor->quiesce();
-  await_all(impl.reactors, &Reactor::quiet, kQuietMs);
-  for (const auto& reactor : impl.reactors) reactor->leave();
-  await_all(impl.reactors, &Reactor::drained, kDrainMs);
-  return impl.shut_down();
+void Node::login_failed(std::string_view peer_address) {
+  logins_.failed(peer_address, steady_us());
+}
+
+void Node::refused_by_protected_mode(std::string_view peer_address) {
+  logins_.refused(peer_address, steady_us());
 }
 
 }  // namespace kvorum::server

@@ -5,15 +5,30 @@
 //   open(): view -> listeners -> data directory -> tables, read once -> reactors, commit thread
 //   stop(): no new clients, no edit begun -> those begun are done -> peers told, the rest handed
 //   back -> answers out -> reactors end -> commit, sync -> clean-stop mark
+//
+// Who does what: NodeStores (disk, tables, commits), NodeCopies (which copies count), ReactorGroup
+// (threads and what they share), StatusCollector (snapshots), LiveConfig (what a reload changes).
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/status.h"
+#include "server/access/login_guard.h"
 #include "server/admin/admin_api.h"
 #include "server/config/config.h"
+#include "server/node/live_config.h"
+#include "server/node/node_copies.h"
+#include "server/node/node_self.h"
+#include "server/node/node_sockets.h"
+#include "server/node/node_watch.h"
+#include "server/node/reactor_group.h"
+#include "server/node/status_collector.h"
+#include "server/process/descriptors.h"
+#include "server/process/large_values.h"
 #include "server/status/node_status.h"
+#include "server/storage/node_stores.h"
 
 namespace kvorum::server {
 
@@ -25,35 +40,60 @@ class Node final : public NodeServices, public AdminServices {
 
   // Everything up to serving clients. The error is one sentence for the person who started it.
   static Result<std::unique_ptr<Node>> open(const Config& config);
-  ~Node() override;
+  ~Node() override { stop(); }
   Node(const Node&) = delete;
 
-  // Any thread.
-  NodeStatus status() override;
+  // NodeServices and AdminServices: any thread.
+  NodeStatus status() override { return status_.status(); }
+  void reset_statistics() override { status_.reset_statistics(); }
   void large_value(std::string_view key, uint64_t bytes) override;
   uint64_t login_delay_us(std::string_view peer_address) override;
   void login_failed(std::string_view peer_address) override;
   void refused_by_protected_mode(std::string_view peer_address) override;
-  std::string stuck_reason() override;
-  bool takes_password(std::string_view password) const override;
-  void reset_statistics() override;
   void binary_client(std::string_view address) override;
   uint64_t wall_us() override;
-
+  std::string stuck_reason() override;
+  bool takes_password(std::string_view password) const override;
   void repair(const cluster::RepairWish& wish) override;
-  std::shared_ptr<const Config> config() const override;
+  std::shared_ptr<const Config> config() const override { return live_.get(); }
+  const cluster::ClusterView& view() const override { return *self_.view; }
+
   // Puts in force what of a configuration can change while the node runs, and logs it; says what
-  // cannot. Any thread.
+  // cannot. The thread that opened the node.
   void reload(const Config& fresh);
-  const cluster::ClusterView& view() const override;
 
   // Finishes what runs, commits, marks the stop as clean. False where something could not be saved.
+  // The thread that opened the node; once more does nothing.
   bool stop();
 
  private:
-  struct Impl;
-  explicit Node(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Node(const Config& config);
+
+  // The steps of open(), in this order.
+  Status bind_listeners();
+  Status plan_for_descriptors();
+  void start_admin();
+  void start_reactors();
+  void start_watch();
+  void log_start() const;
+
+  const NodeSelf self_;
+  NodePhase phase_;
+  LiveConfig live_;
+  LoginGuard logins_;
+  LargeValues large_values_;
+  std::mutex client_trouble_lock_;
+  LogGates client_troubles_;  // under it
+
+  NodeSockets sockets_;     // until the reactors and the admin server have them
+  uint64_t listening_ = 0;  // how many there were
+  DescriptorPlan descriptors_;
+  NodeStores stores_;
+  NodeCopies copies_;
+  ReactorGroup reactors_;
+  StatusCollector status_;
+  std::unique_ptr<HttpServer> admin_server_;
+  std::unique_ptr<NodeWatch> watch_;
 };
 
 }  // namespace kvorum::server

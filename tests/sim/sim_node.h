@@ -17,7 +17,7 @@
 #include "cluster/ring/founding.h"
 #include "server/dispatch/conversation.h"
 #include "server/dispatch/dispatcher.h"
-#include "server/node/node_identity.h"
+#include "server/storage/node_identity.h"
 #include "tests/sim/network.h"
 #include "tests/sim/sim_store.h"
 

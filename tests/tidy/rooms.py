@@ -38,6 +38,7 @@ ROOMS = {
         'clients',
         'peers',
         'admin',
+        'storage',
         'node',
         'cli',
     ),

@@ -74,5 +74,15 @@ TEST(LiveConfig, MembersKeyspacesAndSecretsAreToldEachByItself) {
           ConfigChange{"log.file", "nothing", "\"f\"", false}));
 }
 
+TEST(LiveConfig, TakesWhatCanChangeAndKeepsTheRest) {
+  LiveConfig live(load("engine: {memory: 1gb}\n"));
+  const auto before = live.get();
+  const auto after = live.take(load("engine: {memory: 2gb}\nlimits: {clients: 7}\n"));
+  EXPECT_EQ(after, live.get());
+  EXPECT_EQ(after->limits.clients, 7u);
+  EXPECT_EQ(after->engine.memory_bytes, before->engine.memory_bytes);
+  EXPECT_NE(before->limits.clients, 7u);  // who took it before keeps it
+}
+
 }  // namespace
 }  // namespace kvorum::server

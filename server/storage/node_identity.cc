@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/node/node_identity.h"
+#include "server/storage/node_identity.h"
 
 #include <fmt/format.h>
 

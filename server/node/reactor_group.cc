@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/node/reactor_group.h"
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/check.h"
+#include "server/process/random_number.h"
+
+namespace kvorum::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+void await_all(const std::vector<std::unique_ptr<Reactor>>& reactors,
+               bool (Reactor::*ready)() const, uint64_t wait_ms) {
+  const auto until = std::chrono::steady_clock::now() + milliseconds(wait_ms);
+  for (const auto& reactor : reactors) {
+    while (!((*reactor).*ready)() && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+  }
+}
+
+}  // namespace
+
+ReactorGroup::ReactorGroup(const NodeSelf& self)
+    : self_(self), in_flight_(self.config.limits.in_flight_bytes), board_(self.reactors) {
+  const uint64_t foreground_p99_ms = self.config.limits.foreground_p99_ms;
+  if (foreground_p99_ms == 0) return;
+  admission_ = std::make_unique<cluster::AdmissionController>(foreground_p99_ms * 1000);
+}
+
+void ReactorGroup::build(Build from) {
+  KVORUM_CHECK(reactors_.empty());
+  identity_ = std::move(from.identity);
+  quarantine_ = std::make_unique<Quarantine>(std::move(from.quarantine_file));
+  parts_.config = &self_.config;
+  parts_.view = self_.view;
+  parts_.node = from.node;
+  parts_.node.budget = admission_.get();
+  parts_.quarantine = quarantine_.get();
+  parts_.identity = &identity_;
+  parts_.services = from.services;
+  parts_.clients = &clients_;
+  parts_.accept_failures = &accept_failures_;
+  parts_.strangers_max = from.strangers_max;
+  parts_.board = &board_;
+  parts_.in_flight = &in_flight_;
+  parts_.large_pace = &large_pace_;
+  parts_.reactors = self_.reactors;
+  board_.on_greeted = [this](cluster::MemberIndex member) {
+    for (const auto& reactor : reactors_) reactor->on_greeted(member);
+  };
+  for (uint32_t i = 0; i < self_.reactors; ++i) {
+    reactors_.push_back(std::make_unique<Reactor>(parts_, i, random_number()));
+    if (admission_) admission_->watch(&reactors_.back()->latency());
+    add_listeners(i, from.sockets);
+  }
+}
+
+void ReactorGroup::add_listeners(uint32_t index, NodeSockets& sockets) {
+  Reactor& reactor = *reactors_[index];
+  const auto give = [&](NodeSockets::OfReactors& of_reactors, auto add) {
+    if (of_reactors.empty()) return;
+    for (ListeningSocket& socket : of_reactors[index]) add(std::move(socket));
+  };
+  give(sockets.redis,
+       [&](ListeningSocket s) { reactor.add_listener(Dialect::kResp, std::move(s)); });
+  give(sockets.memcached,
+       [&](ListeningSocket s) { reactor.add_listener(Dialect::kMemcached, std::move(s)); });
+  give(sockets.peer, [&](ListeningSocket s) { reactor.add_peer_listener(std::move(s)); });
+}
+
+void ReactorGroup::start(engine::Committer* committer, const std::function<void()>& store_marks) {
+  KVORUM_CHECK(!reactors_.empty());
+  for (const auto& reactor : reactors_) {
+    std::vector<Reactor*> others;
+    for (const auto& other : reactors_) {
+      if (other != reactor) others.push_back(other.get());
+    }
+    reactor->set_others(std::move(others));
+  }
+  for (const auto& reactor : reactors_) {
+    reactor->set_committer(committer);
+    reactor->set_store_marks(store_marks);
+    reactor->start();
+  }
+}
+
+void ReactorGroup::quiesce(uint64_t wait_ms) {
+  for (const auto& reactor : reactors_) reactor->quiesce();
+  await_all(reactors_, &Reactor::quiet, wait_ms);
+}
+
+void ReactorGroup::leave(uint64_t wait_ms) {
+  for (const auto& reactor : reactors_) reactor->leave();
+  await_all(reactors_, &Reactor::drained, wait_ms);
+}
+
+void ReactorGroup::stop() {
+  for (const auto& reactor : reactors_) reactor->stop();
+}
+
+void ReactorGroup::on_round(Reactor::Committed table, engine::Ticket ticket, bool ok) {
+  for (const auto& reactor : reactors_) reactor->on_round(table, ticket, ok);
+}
+
+void ReactorGroup::look_at_time() {
+  for (const auto& reactor : reactors_) reactor->look_at_time();
+}
+
+void ReactorGroup::apply(const std::shared_ptr<const Config>& config) {
+  for (const auto& reactor : reactors_) reactor->apply(config);
+}
+
+}  // namespace kvorum::server

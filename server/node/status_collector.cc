@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/node/status_collector.h"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "server/net/hosts.h"
+#include "server/process/process_stats.h"
+#include "server/status/hint_rows.h"
+
+namespace kvorum::server {
+
+// How this node's reactors see the others, by MemberIndex each.
+struct StatusCollector::PeersSeen {
+  std::vector<cluster::PeerReport> reports;
+  std::vector<LinkTrouble> troubles;
+  std::vector<std::optional<cluster::ClockReport>> clocks;
+};
+
+namespace {
+
+using Reactors = std::vector<std::unique_ptr<Reactor>>;
+
+// A peer is as healthy as the reactor that sees it worst says; what was counted adds up.
+void join_reports(const std::vector<cluster::PeerReport>& from,
+                  std::vector<cluster::PeerReport>* worst) {
+  if (worst->empty()) {
+    *worst = from;
+    return;
+  }
+  for (size_t i = 0; i < from.size(); ++i) {
+    cluster::PeerReport& known = (*worst)[i];
+    cluster::PeerReport joined = from[i].state > known.state ? from[i] : known;
+    joined.timeouts = from[i].timeouts + known.timeouts;
+    joined.suspicions = from[i].suspicions + known.suspicions;
+    joined.probes = from[i].probes + known.probes;
+    joined.stopping = from[i].stopping || known.stopping;
+    joined.one_way = from[i].one_way || known.one_way;
+    known = joined;
+  }
+}
+
+// Of several reactors, what the first met that met anything.
+void join_troubles(const std::vector<LinkTrouble>& from, std::vector<LinkTrouble>* known) {
+  known->resize(std::max(known->size(), from.size()));
+  for (size_t i = 0; i < from.size(); ++i) {
+    if ((*known)[i].text.empty() || from[i].refused) (*known)[i] = from[i];
+  }
+}
+
+std::shared_ptr<const TrafficTotals> traffic_of(const Reactors& reactors) {
+  auto totals = std::make_shared<TrafficTotals>();
+  for (const auto& reactor : reactors) totals->add(reactor->traffic());
+  return totals;
+}
+
+void add_repair(const cluster::RepairProgress& progress, uint64_t now_us, NodeStatus* status) {
+  RepairStatus* const repair = &status->repair;
+  repair->active = progress.active;
+  repair->partitions_done = progress.partitions_done;
+  repair->partitions_left = progress.partitions_left;
+  repair->keys_repaired = progress.keys_repaired;
+  if (progress.began_us != 0 && now_us > progress.began_us) {
+    repair->seconds = static_cast<double>(now_us - progress.began_us) / 1e6;
+  }
+  if (status->background) repair->waits = background_waits(*status->background);
+  if (progress.peers_unreachable != 0) {
+    repair->waits = "members that cannot be reached: " + std::to_string(progress.peers_unreachable);
+  }
+}
+
+// Why the frontier does not follow the clocks; the first of the reasons that hold.
+std::string frontier_waits(const cluster::FrontierStatus& frontier,
+                           const cluster::ClusterView& view) {
+  if (frontier.round == 0) return "the first round of reports";
+  if (!frontier.awaited.empty()) {
+    std::string names;
+    for (const cluster::NodeId node : frontier.awaited) {
+      const cluster::MemberIndex member = view.find_id(node);
+      if (member == cluster::kNoMember) continue;
+      names.append(names.empty() ? "" : ", ").append(view.members[member].name);
+    }
+    return "no report comes from " + names;
+  }
+  if (frontier.open) {
+    return fmt::format("db {} partition {} has had no clean exchange with {}",
+                       frontier.open->keyspace, frontier.open->partition,
+                       view.members[frontier.open->peer].name);
+  }
+  if (!frontier.agreed) return "members disagree on their sessions or flush marks";
+  return frontier.hints_wait ? "hints wait for their members" : "";
+}
+
+void add_latency(const Reactors& reactors, uint64_t now_us, NodeStatus* status) {
+  for (const auto& reactor : reactors) {
+    status->get_latency.add(reactor->latency().gets, now_us);
+    status->put_latency.add(reactor->latency().puts, now_us);
+  }
+}
+
+void add_quorums(const cluster::ClusterView& view, NodeStatus* status) {
+  std::vector<bool> reachable;
+  for (const MemberStatus& member : status->members) {
+    reachable.push_back(member.self || member.state <= cluster::PeerState::kSlow);
+  }
+  const bool all = std::all_of(reachable.begin(), reachable.end(), [](bool one) { return one; });
+  if (!all) status->quorum = quorum_health(view, reachable);
+}
+
+bool is_open_to_others(const Config& config) {
+  return config.cluster.secrets.empty() && !config.listen.peer.empty() &&
+         !is_loopback_host(config.listen.peer.host);
+}
+
+}  // namespace
+
+void StatusCollector::add_identity(NodeStatus* status) const {
+  const Config& config = from_.self.config;
+  const cluster::ClusterView& view = *from_.self.view;
+  status->name = config.node.name;
+  status->cluster_name = view.cluster_name;
+  status->version = KVORUM_VERSION;
+  status->run_id = from_.self.run_id;
+  status->id = from_.self.id;
+  status->cluster_id = view.cluster_id;
+  status->incarnation = from_.stores.incarnation();
+  status->pid = static_cast<uint32_t>(getpid());
+  status->redis = config.listen.redis.to_text();
+  status->memcached = config.listen.memcached.to_text();
+  status->peer = config.listen.peer.to_text();
+  status->admin = config.listen.admin.to_text();
+  status->reactors = from_.self.reactors;
+  status->partitions = view.ring.partitions();
+  status->waiting = !view.is_member();
+  status->loading = !from_.phase.serving;
+  status->stopping = from_.phase.stopping;
+  status->data_directory = config.node.data_directory;
+  status->peer_port_open = is_open_to_others(config);
+  const bool durable = config.engine.type == EngineType::kLevelDb;
+  status->engine = durable ? "leveldb" : "memory";
+  status->sync = durable ? sync_text(config.engine.sync) : "";
+  status->memory_max_bytes = config.engine.memory_bytes;
+  status->evicts = config.engine.eviction != Eviction::kNone;
+}
+
+void StatusCollector::add_limits(NodeStatus* status) const {
+  status->disk_bytes = disk_bytes_;
+  status->disk_free_bytes = disk_free_bytes_;
+  status->clients_max = from_.reactors.clients().max;
+  const auto live = from_.live.get();
+  status->clients_configured = live->limits.clients;
+  status->in_flight = status_of(from_.reactors.in_flight());
+  status->in_flight.client_output_bytes = live->limits.client_output_bytes;
+  status->in_flight.client_output_wait_ms = live->limits.client_output_wait_ms;
+  status->accept_failures = from_.reactors.accept_failures().count;
+  status->accept_error = from_.reactors.accept_failures().last_error;
+}
+
+void StatusCollector::add_reactors(NodeStatus* status, PeersSeen* peers) const {
+  for (const auto& reactor : from_.reactors.all()) {
+    const ReactorSnapshot snapshot = reactor->snapshot();
+    status->counters += snapshot.coordinator;
+    status->commands_processed += snapshot.dispatcher.commands;
+    status->keyspace_hits += snapshot.dispatcher.hits;
+    status->keyspace_misses += snapshot.dispatcher.misses;
+    status->net_input_bytes += snapshot.client_bytes_in;
+    status->net_output_bytes += snapshot.client_bytes_out;
+    status->expired_keys += snapshot.coordinator.expired;
+    status->greetings_refused += snapshot.peers.refused_greetings;
+    status->greetings_evicted += snapshot.peers.evicted_greetings;
+    status->joining = status->joining || !snapshot.joined;
+    status->in_flight.clients.add(snapshot.client_memory);
+    status->peer_bytes_in += snapshot.peer_bytes_in;
+    status->peer_bytes_out += snapshot.peer_bytes_out;
+    join_reports(snapshot.peers_seen, &peers->reports);
+    join_troubles(snapshot.link_troubles, &peers->troubles);
+  }
+}
+
+void StatusCollector::add_tables(NodeStatus* status) const {
+  const engine::ObjectTable& table = from_.stores.objects();
+  status->store_failed = table.store_health().failed();
+  status->store_error = from_.stores.last_error();
+  status->storage = from_.stores.faults();
+  status->damaged_records = table.store_reader().damaged_count();
+  status->store_commits = from_.stores.commit_rounds();
+  status->store_failures = from_.stores.commit_failures();
+  add_keys(status);
+}
+
+void StatusCollector::add_keys(NodeStatus* status) const {
+  const engine::ObjectTable& table = from_.stores.objects();
+  const uint32_t partitions = 1u << table.partition_bits();
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    for (uint32_t partition = 0; partition < partitions; ++partition) {
+      const uint64_t live = table.live_count(keyspace, partition);
+      const uint64_t records = table.record_count(keyspace, partition);
+      status->keys[keyspace] += live;
+      status->expiring[keyspace] += table.expiring_count(keyspace, partition);
+      status->reaping.tombstones += records > live ? records - live : 0;
+    }
+  }
+}
+
+void StatusCollector::add_copies(NodeStatus* status) const {
+  status->copies_not_whole = from_.copies.whole().missing();
+  status->copies_follow = from_.copies.former().any();
+  if (const cluster::Agreement* const agreement = from_.copies.agreement()) {
+    status->differing_configurations = agreement->problems();
+    status->configuration_refused = agreement->refused() != 0;
+  }
+  if (from_.copies.frontier() != nullptr) add_frontier(&status->reaping);
+  status->eviction_waits = eviction_waits(status->reaping);
+  status->reaping.quarantined = from_.reactors.quarantine().count();
+}
+
+// Between two rounds something is always awaited: a reason is given once it takes longer than that.
+void StatusCollector::add_frontier(ReapingStatus* reaping) const {
+  const cluster::FrontierStatus now = from_.copies.frontier()->status();
+  reaping->frontier_ms = now.frontier.ms();
+  reaping->round = now.round;
+  const auto& timing = from_.self.config.timing;
+  const uint64_t usual_ms = 2 * timing.anti_entropy_ms + 10 * timing.gossip_ms;
+  const uint64_t since_ms = std::max(reaping->frontier_ms, from_.self.started_wall_ms);
+  const uint64_t now_ms = from_.self.wall_ms();
+  reaping->behind_ms = now_ms > since_ms ? now_ms - since_ms : 0;
+  if (since_ms + usual_ms < now_ms) reaping->waits = frontier_waits(now, *from_.self.view);
+}
+
+std::string StatusCollector::eviction_waits(const ReapingStatus& reaping) const {
+  if (!from_.stores.objects().eviction_waits()) return {};
+  return "eviction waits for the frontier: " +
+         (reaping.waits.empty() ? "what could go was written moments ago" : reaping.waits);
+}
+
+void StatusCollector::add_members(const PeersSeen& peers, uint64_t now_us,
+                                  NodeStatus* status) const {
+  const cluster::ClusterView& view = *from_.self.view;
+  for (size_t i = 0; i < view.members.size(); ++i) {
+    const cluster::Member& member = view.members[i];
+    MemberStatus& row = status->members.emplace_back();
+    row.name = member.name;
+    row.id = member.id;
+    row.peer = member.peer.to_text();
+    row.redis = member.redis.to_text();
+    row.memcached = member.memcached.to_text();
+    row.admin = member.admin.to_text();
+    row.self = i == view.self;
+    row.weight = member.weight;
+    row.rack = member.rack;
+    row.zone = member.zone;
+    if (i < peers.reports.size()) row.seen = peers.reports[i];
+    if (i < peers.clocks.size()) row.clock = peers.clocks[i];
+    row.state = row.self ? cluster::PeerState::kUp : row.seen.state;
+    if (i < peers.troubles.size() && row.state == cluster::PeerState::kDown) {
+      row.link_trouble = peers.troubles[i].text;
+      row.link_refused = peers.troubles[i].refused;
+    }
+    if (row.seen.since_us != 0 && now_us > row.seen.since_us) {
+      row.state_seconds = static_cast<double>(now_us - row.seen.since_us) / 1e6;
+    }
+    row.reason = member_reason(row);
+  }
+  for (const cluster::MemberIndex owner : view.ring.owners()) {
+    KVORUM_CHECK(owner < status->members.size());
+    ++status->members[owner].partitions;
+  }
+}
+
+void StatusCollector::add_clients(NodeStatus* status) const {
+  const ClientCount& clients = from_.reactors.clients();
+  status->logins_failed = from_.logins.failed_count();
+  status->protected_refusals = from_.logins.refused_count();
+  status->clients_connected = clients.connected;
+  status->connections_received = clients.received;
+  status->connections_rejected = clients.rejected + status->protected_refusals;
+}
+
+void StatusCollector::add_rate(uint64_t now_us, NodeStatus* status) {
+  const std::lock_guard lock(rate_lock_);
+  constexpr uint64_t kWindowUs = 1'000'000;
+  if (now_us >= rate_at_us_ + kWindowUs) {
+    const uint64_t commands = status->commands_processed - rate_commands_;
+    rate_ = rate_at_us_ == 0 ? 0 : commands * 1'000'000 / (now_us - rate_at_us_);
+    rate_at_us_ = now_us;
+    rate_commands_ = status->commands_processed;
+  }
+  status->commands_per_second = rate_;
+}
+
+void StatusCollector::add_serving(uint64_t now_us, NodeStatus* status, PeersSeen* peers) const {
+  const Reactors& reactors = from_.reactors.all();
+  KVORUM_CHECK(!reactors.empty());
+  add_tables(status);
+  add_reactors(status, peers);
+  status->traffic = traffic_of(reactors);
+  cluster::AdmissionController* const admission = from_.reactors.admission();
+  if (admission != nullptr) status->background = admission->report({now_us, 0});
+  add_latency(reactors, now_us, status);
+  ReactorSnapshot first = reactors[0]->snapshot();
+  add_repair(first.repair, now_us, status);
+  peers->clocks = std::move(first.peer_clocks);
+  add_copies(status);
+}
+
+NodeStatus StatusCollector::status() {
+  NodeStatus status;
+  const uint64_t now_us = TurnClock(0).read().steady_us;
+  const bool serving = from_.phase.serving;
+  add_identity(&status);
+  add_limits(&status);
+  status.uptime_seconds = (now_us - from_.self.started_us) / 1'000'000;
+  PeersSeen peers;
+  if (serving) add_serving(now_us, &status, &peers);
+  add_members(peers, now_us, &status);
+  status.far_ahead = from_.stores.clock().far_ahead_count();
+  status.now_ms = from_.self.wall_ms();
+  if (serving)
+    add_hint_rows(from_.stores.hints().hints().ledger(), {now_us, status.now_ms}, &status);
+  add_quorums(*from_.self.view, &status);
+  add_clients(&status);
+  add_rate(now_us, &status);
+  const ProcessStats process = process_stats();
+  status.cpu_user_seconds = process.cpu_user_seconds;
+  status.cpu_system_seconds = process.cpu_system_seconds;
+  status.memory_used_bytes = process.allocated_bytes;
+  status.memory_resident_bytes = process.resident_bytes;
+  status.problems = node_problems(status);
+  problem_times_.date(&status.problems, status.now_ms);
+  const std::lock_guard lock(reset_lock_);
+  status.at_reset = at_reset_;
+  return status;
+}
+
+void StatusCollector::reset_statistics() {
+  auto now = std::make_shared<NodeStatus>(status());
+  now->at_reset = nullptr;
+  const std::lock_guard lock(reset_lock_);
+  at_reset_ = std::move(now);
+}
+
+void StatusCollector::measure_disk() {
+  struct statvfs disk {};
+  const Config& config = from_.self.config;
+  if (config.engine.type != EngineType::kLevelDb) return;
+  if (statvfs(config.node.data_directory.c_str(), &disk) != 0) return;
+  const uint64_t used = disk.f_blocks - disk.f_bfree;  // what root alone may fill counts as full
+  disk_bytes_ = (used + disk.f_bavail) * disk.f_frsize;
+  disk_free_bytes_ = disk.f_bavail * disk.f_frsize;
+}
+
+}  // namespace kvorum::server

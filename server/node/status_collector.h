@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// One snapshot of a node: what its reactors published, its tables, its copies, its process; and
+// what such snapshots have in common: the rate of commands, since when a problem holds, the last
+// reset. Any thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "server/access/login_guard.h"
+#include "server/node/live_config.h"
+#include "server/node/node_copies.h"
+#include "server/node/node_self.h"
+#include "server/node/reactor_group.h"
+#include "server/status/node_status.h"
+#include "server/status/problems.h"
+#include "server/storage/node_stores.h"
+
+namespace kvorum::server {
+
+class StatusCollector {
+ public:
+  // All outlive it. Copies, tables and reactors are looked at while the phase says serving.
+  struct Sources {
+    const NodeSelf& self;
+    const NodePhase& phase;
+    const LiveConfig& live;
+    const NodeStores& stores;
+    const NodeCopies& copies;
+    const ReactorGroup& reactors;
+    const LoginGuard& logins;
+  };
+  explicit StatusCollector(const Sources& sources) : from_(sources) {}
+  StatusCollector(const StatusCollector&) = delete;
+
+  NodeStatus status();
+  // Counts are shown from now on.
+  void reset_statistics();
+  // The file system of the data directory, for the snapshots that follow.
+  void measure_disk();
+
+ private:
+  struct PeersSeen;
+
+  void add_identity(NodeStatus* status) const;
+  void add_limits(NodeStatus* status) const;
+  void add_serving(uint64_t now_us, NodeStatus* status, PeersSeen* peers) const;
+  void add_reactors(NodeStatus* status, PeersSeen* peers) const;
+  void add_tables(NodeStatus* status) const;
+  void add_keys(NodeStatus* status) const;
+  void add_copies(NodeStatus* status) const;
+  void add_frontier(ReapingStatus* reaping) const;
+  void add_members(const PeersSeen& peers, uint64_t now_us, NodeStatus* status) const;
+  void add_clients(NodeStatus* status) const;
+  void add_rate(uint64_t now_us, NodeStatus* status);
+  std::string eviction_waits(const ReapingStatus& reaping) const;
+
+  const Sources from_;
+  std::atomic<uint64_t> disk_bytes_{0}, disk_free_bytes_{0};
+  ProblemTimes problem_times_;
+
+  // Commands per second, between two looks at the counter.
+  std::mutex rate_lock_;
+  uint64_t rate_at_us_ = 0, rate_commands_ = 0, rate_ = 0;  // under it
+
+  std::mutex reset_lock_;
+  std::shared_ptr<const NodeStatus> at_reset_;  // under it
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// How long the stores' compaction waits for clients, while reactors run that say so. Outlives the
+// stores. Any thread.
+#pragma once
+
+#include <cstddef>
+#include <mutex>
+
+#include "cluster/health/background_budget.h"
+#include "server/flow/turn_clock.h"
+
+namespace kvorum::server {
+
+class CompactionPace {
+ public:
+  // The budget is asked until another one takes its place; null: compaction never waits.
+  void set_budget(cluster::BackgroundBudget* budget) {
+    const std::lock_guard guard(lock_);
+    budget_ = budget;
+  }
+  // Before so many bytes are compacted.
+  uint64_t wait_ms(size_t bytes) {
+    const std::lock_guard guard(lock_);
+    if (budget_ == nullptr) return 0;
+    const Now now = TurnClock(0).read();
+    return (budget_->wait_us(cluster::BackgroundWork::kScrub, bytes, now) + 999) / 1000;
+  }
+
+ private:
+  std::mutex lock_;
+  cluster::BackgroundBudget* budget_ = nullptr;  // under lock_
+};
+
+}  // namespace kvorum::server

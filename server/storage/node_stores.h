@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a node keeps on its disk, and the tables over it: the data directory with its lock, objects,
+// hints, files of large values, the node's own facts; their commits; what is read at the start, and
+// what is written at the end. What can be read of a damaged store is always saved. Where other
+// nodes hold copies of everything, the node goes on with that and gets the rest from them; a node
+// that holds the only copies keeps the damaged files aside and never begins empty by itself.
+//
+//   open() -> read() -> start_commits() ... close()
+//
+// Those four by the thread that starts and stops the node. The engine memory has no directory: then
+// only the tables are there.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/machine/node_parts.h"
+#include "cluster/ring/cluster_view.h"
+#include "engine/commit/committer.h"
+#include "engine/store/large_files.h"
+#include "server/config/config.h"
+#include "server/process/directory_lock.h"
+#include "server/storage/compaction_pace.h"
+#include "server/storage/hint_store.h"
+#include "server/storage/node_identity.h"
+#include "server/storage/serial_store.h"
+
+namespace kvorum::server {
+
+class NodeStores {
+ public:
+  // Called on the commit threads after each round.
+  struct Rounds {
+    std::function<void(engine::Ticket ticket, bool ok)> on_objects, on_hints;
+  };
+
+  // Both outlive it. `node_id` is that of this node, a member or not.
+  NodeStores(const Config& config, const cluster::ClusterView& view, cluster::NodeId node_id);
+  ~NodeStores();
+  NodeStores(const NodeStores&) = delete;
+
+  // The databases, claimed for this node. The error is one sentence for who started it.
+  Status open();
+  // All objects and hints. REQUIRES: open() was fine.
+  Status read();
+  // REQUIRES: read() was fine.
+  void start_commits(Rounds rounds);
+  // Commits what is dirty and marks the stop as clean. False where something could not be saved.
+  bool close();
+
+  // Every key has a copy at another node.
+  bool is_replicated() const;
+
+  // After read(). What of NodeParts stands here.
+  cluster::NodeParts parts();
+  engine::ObjectTable& objects() { return *objects_; }
+  const engine::ObjectTable& objects() const { return *objects_; }
+  HintStore& hints() { return hints_; }
+  const HintStore& hints() const { return hints_; }
+  cluster::HybridClock& clock() { return clock_; }
+  const cluster::HybridClock& clock() const { return clock_; }
+  cluster::FlushMarks& marks() { return marks_; }
+  CompactionPace& pace() { return pace_; }
+  // How the session before ended, as read at the start.
+  const SessionStart& session() const { return session_; }
+  bool is_durable() const { return store_ != nullptr; }
+  // Null where nothing is committed.
+  engine::Committer* committer() { return committer_.get(); }
+
+  // Any thread, from here on.
+  // Of this session, until its store fails: what a failed store forgets may have been counted under
+  // it, so it is not used again.
+  uint64_t incarnation() const { return incarnation_; }
+  // Returns the one that is over.
+  uint64_t renew_incarnation();
+  // Stores the flush marks, then calls `stored`: at once where nothing outlives the process, else
+  // on a store thread.
+  void store_marks(std::function<void()> stored);
+  // What the copies follow, for the next start; the last ones win.
+  void keep_configurations(const std::vector<cluster::Configuration>& configurations);
+  std::string last_error() const;
+  engine::StoreFaults faults() const;
+  uint64_t commit_rounds() const { return committer_ ? committer_->rounds() : 0; }
+  uint64_t commit_failures() const { return committer_ ? committer_->failures() : 0; }
+
+ private:
+  Status open_objects();
+  Status open_large_files();
+  Status claim();
+  Status salvage(const Status& damage);
+  Status read_once();
+  Status read_objects();
+  engine::TableOptions table_options();
+  void forget();
+  bool keeps_damaged_store() const;
+  void note_salvage_at_start(const std::string& report);
+  void tell_of_salvage(const std::string& report) const;
+  void on_objects_round(const Status& status);
+  void note_trouble(const Status& status);
+  uint64_t wall_ms() const;
+
+  const Config& config_;
+  const cluster::ClusterView& view_;
+  const cluster::NodeId node_id_;
+
+  CompactionPace pace_;
+  std::optional<DirectoryLock> directory_lock_;
+  std::unique_ptr<SerialStore> store_;               // null: the engine memory
+  std::unique_ptr<engine::LargeFiles> large_files_;  // of the store's objects
+  SessionStart session_;
+  engine::StoreFaults faults_at_start_;
+  bool salvaged_ = false;                 // at this start
+  std::atomic<uint64_t> incarnation_{0};  // 0 before read()
+
+  cluster::AuthorTable authors_;
+  cluster::HybridClock clock_;
+  cluster::FlushMarks marks_;
+  std::unique_ptr<cluster::StoredRecordCodec> codec_;
+  std::unique_ptr<engine::ObjectTable> objects_;
+  HintStore hints_{config_, pace_};
+  std::unique_ptr<SessionFacts> facts_;  // null before read(), and with the engine memory
+
+  std::mutex configurations_lock_;
+  std::vector<cluster::Configuration> configurations_;  // under it; as kept last
+
+  mutable std::mutex trouble_lock_;
+  std::string last_error_;  // under it
+
+  std::unique_ptr<engine::Committer> committer_;
+};
+
+}  // namespace kvorum::server
