@@ -5,12 +5,6 @@
 #include <mutex>
 
 namespace kvorum::engine {
-namespace {
-
-constexpr size_t kLongBucketStretch = 64;  // entries of a long bucket under one lock
-
-}  // namespace
-
 PartitionWalk::PartitionWalk(const PartitionTable& table, Position from)
     : table_(table), from_(from.high), place_(table.place_from(from)) {}
 

@@ -37,6 +37,8 @@ struct ScanEnd {
 
 class PartitionWalk {
  public:
+  static constexpr size_t kLongBucketStretch = 64;  // entries of a long bucket under one lock
+
   struct Shown {
     KeyRef key;
     Entry* entry;

@@ -95,9 +95,7 @@ void CommitQueue::fail_round(Round& round) {
 }
 
 Result<size_t> CommitQueue::commit(bool sync) {
-  if (health_.failed()) {
-    return Status(Code::kUnavailable, "the store failed and was not reopened yet");
-  }
+  if (Status status = health_.may_write(); !status.ok()) return status;
   if (!has_dirty()) return size_t{0};
   Round round;
   round.sync = sync;

@@ -5,6 +5,11 @@
 
 namespace kvorum::engine {
 
+Status StoreHealth::may_write() const {
+  if (!failed()) return {};
+  return {Code::kUnavailable, "the store failed and was not reopened yet"};
+}
+
 void StoreHealth::recover() {
   // What a load met before counts no more; what it read may not be there any more.
   damaged_.store(false);

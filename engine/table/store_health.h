@@ -34,6 +34,8 @@ class StoreHealth {
   explicit StoreHealth(TableDirectory& directory) : directory_(directory) {}
 
   bool failed() const { return failed_.load(std::memory_order_acquire); }
+  // What a write to the store is answered now.
+  Status may_write() const;
   // A write or a sync failed: updates are refused until recover().
   void fail() { failed_.store(true, std::memory_order_release); }
   // After Store::reopen() succeeded: updates are taken again, dirty objects will be written.

@@ -8,8 +8,6 @@
 namespace kvorum::engine {
 namespace {
 
-constexpr size_t kLongBucketStretch = 64;
-
 std::string store_bound(uint8_t keyspace, uint64_t position_high) {
   return store_key({{}, {position_high, 0}, keyspace});
 }
@@ -69,8 +67,8 @@ bool StoreScan::overlay(bool rewrites) {
   const uint64_t end = next_ ? *next_ : range_.end;  // 0: the partition's
   while (place < BucketIndex::kPlacesEnd && (end == 0 || table_.position_of_place(place) < end)) {
     entries.clear();
-    place =
-        table_.index().collect_bucket(static_cast<uint32_t>(place), kLongBucketStretch, entries);
+    place = table_.index().collect_bucket(static_cast<uint32_t>(place),
+                                          PartitionWalk::kLongBucketStretch, entries);
     for (Entry* entry : entries) {
       const KeyRef key = table_.key_of(*entry);
       if (key.position.high < range_.from.high || (end != 0 && key.position.high >= end)) continue;

@@ -89,9 +89,7 @@ void TreeAccess::forget_kept() {
 }
 
 Result<bool> TreeAccess::keep(size_t bytes_max) {
-  if (health_.failed()) {
-    return Status(Code::kUnavailable, "the store failed and was not reopened yet");
-  }
+  if (Status status = health_.may_write(); !status.ok()) return status;
   if (kept()) return true;
   if (hand_ == 0) begin_pass();
   const bool done = add_pages(bytes_max);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/dispatch/due_work.h"
 
-#include <algorithm>
-
 #include "base/check.h"
+#include "cluster/health/timer_queue.h"
 
 namespace kvorum::server {
 namespace {
@@ -79,10 +78,8 @@ void DueWork::wake_postponed(Now now) {
 
 uint64_t DueWork::next_deadline_us() const {
   uint64_t next = 0;
-  for (const uint64_t due : flushes_due_us_) next = next == 0 ? due : std::min(next, due);
-  for (const Postponed& one : postponed_) {
-    next = next == 0 ? one.due_us : std::min(next, one.due_us);
-  }
+  for (const uint64_t due_us : flushes_due_us_) next = cluster::sooner_of(next, due_us);
+  for (const Postponed& one : postponed_) next = cluster::sooner_of(next, one.due_us);
   return next;
 }
 
