@@ -131,6 +131,17 @@ Object LoneCore::tombstone_of(MemberIndex author, uint64_t ms) const {
   return object;
 }
 
+void LoneCore::build_tree(uint32_t partition, int depth) {
+  while (table.trees().build(0, partition) == engine::TreeBuild::kGoesOn) {
+  }
+  ASSERT_EQ(table.trees().depth(0, partition), depth);
+}
+
+void LoneCore::grow_two_levels(uint32_t partition) {
+  for (const std::string& key : keys_in(partition, 100)) put(key, object_of(1, 1, "v"));
+  build_tree(partition, 2);
+}
+
 void LoneCore::put(std::string_view key, const Object& object, uint8_t keyspace) {
   const KeyRef changed = ref(key, keyspace);
   std::string head;

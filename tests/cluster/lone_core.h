@@ -68,6 +68,10 @@ struct LoneCore {
   void put(std::string_view key, const Object& object, uint8_t keyspace = 0);
   // The own copy disappears, and the hash tree is not told.
   void lose(std::string_view key, uint8_t keyspace = 0);
+  // Builds the hash tree of a partition from its objects: it is so deep then.
+  void build_tree(uint32_t partition, int depth);
+  // Puts so many objects that the tree of the partition has two levels below its root.
+  void grow_two_levels(uint32_t partition);
   // What the own copy has: the bytes of its versions, `-` for a tombstone, newest first.
   std::vector<std::string> own(std::string_view key, uint8_t keyspace = 0);
   bool holds(std::string_view key, uint8_t keyspace = 0);

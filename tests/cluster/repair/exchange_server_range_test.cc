@@ -32,22 +32,13 @@ struct ExchangeServerNodes : ::testing::Test {
     EXPECT_EQ(answer.head.operation, kQuestion);
     return parsed(answer, parse_tree_nodes_reply);
   }
-  // So that the tree of a partition has two levels below its root.
-  void grow_tree(uint32_t partition) {
-    for (const std::string& key : lone.keys_in(partition, 100)) {
-      lone.put(key, lone.object_of(1, 1, "v"));
-    }
-    while (lone.table.trees().build(0, partition) == engine::TreeBuild::kGoesOn) {
-    }
-    ASSERT_EQ(lone.table.trees().depth(0, partition), 2);
-  }
 
   LoneCore lone;
   ExchangeServer server{lone.core};
 };
 
 TEST_F(ExchangeServerNodes, NodesBelowEachParentInTheirOrder) {
-  grow_tree(kPartition);
+  lone.grow_two_levels(kPartition);
   const TreeNodesReply root =
       nodes({.partition = kPartition, .level = 1, .fan = 1, .parents = {0}});
   EXPECT_EQ(root.depth, 2);
@@ -64,7 +55,7 @@ TEST_F(ExchangeServerNodes, NodesBelowEachParentInTheirOrder) {
 }
 
 TEST_F(ExchangeServerNodes, OfATreeThatIsNotSoDeepOnlyItsDepthIsTold) {
-  grow_tree(kPartition);
+  lone.grow_two_levels(kPartition);
   const TreeNodesReply reply =
       nodes({.partition = kPartition, .level = 3, .fan = 3, .parents = {0}});
   EXPECT_EQ(reply.depth, 2);
@@ -73,7 +64,7 @@ TEST_F(ExchangeServerNodes, OfATreeThatIsNotSoDeepOnlyItsDepthIsTold) {
 }
 
 TEST_F(ExchangeServerNodes, QuestionsAboutNodesThatCannotBe) {
-  grow_tree(kPartition);
+  lone.grow_two_levels(kPartition);
   const std::vector<uint64_t> too_many(kTreeParentsMax + 1);
   std::vector<TreeNodes> malformed = {
       {.partition = LoneCore::kPartitions, .level = 1, .fan = 1, .parents = {0}},

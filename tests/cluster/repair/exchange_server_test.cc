@@ -83,15 +83,6 @@ struct ExchangeServerTest : ::testing::Test {
   std::optional<CleanExchange> noted(uint32_t partition, uint8_t keyspace = 0) {
     return lone.exchanges.latest(keyspace, partition, lone.id_of(kAsker));
   }
-  // So that the tree of a partition has two levels below its root.
-  void grow_tree(uint32_t partition) {
-    for (const std::string& key : lone.keys_in(partition, 100)) {
-      lone.put(key, lone.object_of(1, 1, "v"));
-    }
-    while (lone.table.trees().build(0, partition) == engine::TreeBuild::kGoesOn) {
-    }
-    ASSERT_EQ(lone.table.trees().depth(0, partition), 2);
-  }
 
   LoneCore lone;
   ExchangeServer server{lone.core};
@@ -181,7 +172,7 @@ TEST_F(ExchangeServerTest, WhoIsNoMemberYetAnswersNothing) {
 // ---- roots
 
 TEST_F(ExchangeServerTest, RootsThatDifferAreNamedWithTheDepthOfTheirTree) {
-  grow_tree(kPartition);
+  lone.grow_two_levels(kPartition);
   lone.put(lone.key_in(7), lone.object_of(1, 1, "v"));
   lone.put(lone.key_in(9), lone.object_of(1, 1, "v"));
   const PartitionRootsReply reply = roots(

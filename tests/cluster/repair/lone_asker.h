@@ -133,11 +133,7 @@ struct LoneAsker : LoneCore {
     begin_exchanges({{kPartition, 0}});
     return only(kPeer);
   }
-  void grow_tree(int depth) {
-    while (table.trees().build(0, kPartition) == engine::TreeBuild::kGoesOn) {
-    }
-    ASSERT_EQ(table.trees().depth(0, kPartition), depth);
-  }
+  void grow_tree(int depth) { build_tree(kPartition, depth); }
   // In kPartition; by their positions.
   std::vector<std::string> put_many(size_t count) {
     std::vector<std::string> names = keys_in(kPartition, count);

@@ -11,7 +11,16 @@
 namespace kvorum::engine::testing {
 namespace {
 
-using StoreReaderTest = StoreFixture;
+struct StoreReaderTest : StoreFixture {
+  // Where memory is small: written, and not resident any more.
+  void put_and_crowd_out(const KeyRef& key) {
+    start(kSmallMemory);
+    put(*table_, key, "past");
+    commit();
+    crowd_out("crowd", 4000);
+    ASSERT_EQ(access_of(key), Access::kNotResident);
+  }
+};
 
 TEST_F(StoreReaderTest, WarmingBringsBackObjectsCountsDigestsAndDeadlines) {
   start();
@@ -164,12 +173,8 @@ TEST_F(StoreReaderTest, ObjectsInFlightAreNotEvicted) {
 
 // A load that read the store before its object was changed, written and evicted installs nothing.
 TEST_F(StoreReaderTest, AnOverlongLoadDoesNotBringBackThePast) {
-  start(kSmallMemory);
   const KeyRef key = key_ref("k");
-  put(*table_, key, "past");
-  commit();
-  crowd_out("crowd", 4000);
-  ASSERT_EQ(access_of(key), Access::kNotResident);
+  put_and_crowd_out(key);
   bool raced = false;
   store_.on_read_done = [&] {
     if (raced) return;
@@ -185,12 +190,8 @@ TEST_F(StoreReaderTest, AnOverlongLoadDoesNotBringBackThePast) {
 }
 
 TEST_F(StoreReaderTest, AnOverlongLoadDoesNotBringBackTheErased) {
-  start(kSmallMemory);
   const KeyRef key = key_ref("k");
-  put(*table_, key, "past");
-  commit();
-  crowd_out("crowd", 4000);
-  ASSERT_EQ(access_of(key), Access::kNotResident);
+  put_and_crowd_out(key);
   bool raced = false;
   store_.on_read_done = [&] {
     if (raced) return;
