@@ -77,9 +77,9 @@ class SlotMap {
 
  private:
   struct Slot {
-    T value;
-    uint32_t generation = 1;
+    uint32_t generation = 1;  // before the object: in the line that its first members stand in
     bool used = false;
+    T value;
   };
   static constexpr uint32_t kChunkSlots = 64;
   static constexpr uint32_t kIndexMask = (uint32_t{1} << kSlotTagShift) - 1;

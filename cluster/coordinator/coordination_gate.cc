@@ -23,7 +23,7 @@ bool CoordinationGate::turns_away(SlotId id, Operation& operation, Now now) {
     return read && operation.remote && hands_back(id, operation, now);
   }
   if (core_.coordination == Coordination::kHandsBack) return hands_back(id, operation, now);
-  operation.kind = Operation::Kind::kPut;
+  operation.turn_into(Operation::Kind::kPut);
   operation.phase = Operation::Phase::kHeld;
   return true;
 }

@@ -85,7 +85,7 @@ RequestRunner::RequestRunner(Core& core)
 // Its request is still the caller's.
 Operation& RequestRunner::begin(const Request& request, uint64_t tag, Now now, SlotId* id) {
   Operation& operation = core_.operations.acquire(id);
-  operation.begin(Operation::Kind::kGet, now);
+  operation.begin(now);
   operation.tag = tag;
   operation.keyspace = request.key.keyspace;
   operation.deadline_us = now.steady_us + core_.timeout_ms(request) * 1000ULL;
@@ -130,7 +130,7 @@ bool RequestRunner::on_forward(LinkIndex from, const Frame& frame, Now now) {
   if (!parse_forward_envelope(frame, &envelope, &payload)) return false;
   SlotId id;
   Operation& operation = core_.operations.acquire(&id);
-  operation.begin(Operation::Kind::kGet, now);
+  operation.begin(now);
   operation.remote = true;
   operation.reply_to = from;
   operation.reply_operation = frame.head.operation;
@@ -166,7 +166,7 @@ bool RequestRunner::on_forward(LinkIndex from, const Frame& frame, Now now) {
 // It ran nothing here: the asking node finds another.
 void RequestRunner::refuse_forwarded(SlotId id, Operation& operation, Now now) {
   KVORUM_CHECK(operation.remote);
-  if (operation.request().kind == Request::Kind::kEdit) operation.kind = Operation::Kind::kPut;
+  if (operation.request().kind == Request::Kind::kEdit) operation.turn_into(Operation::Kind::kPut);
   forwarding_.forget_seen(operation.forwarded);
   core_.complete_failed(operation, Outcome::kClusterDown,
                         core_.parts.agreement->reason(operation.keyspace), now);
@@ -179,7 +179,7 @@ void RequestRunner::run_at(MemberIndex coordinator, SlotId id, Operation& operat
     return;
   }
   KVORUM_CHECK(coordinator < core_.view->members.size());
-  operation.kind = Operation::Kind::kForward;
+  operation.turn_into(Operation::Kind::kForward);
   if (!operation.payload_is_encoded) encode_request(operation);
   forwarding_.send(id, operation, coordinator, now);
 }
@@ -189,15 +189,15 @@ void RequestRunner::start(SlotId id, Operation& operation, Now now) {
   switch (operation.request().kind) {
     case Request::Kind::kRead:
     case Request::Kind::kLocal:
-      operation.kind = Operation::Kind::kGet;
+      operation.turn_into(Operation::Kind::kGet);
       gets_.start(id, operation, now);
       return;
     case Request::Kind::kEdit:
-      operation.kind = Operation::Kind::kPut;
+      operation.turn_into(Operation::Kind::kPut);
       puts_.start(id, operation, now);
       return;
     case Request::Kind::kInspect:
-      operation.kind = Operation::Kind::kInspect;
+      operation.turn_into(Operation::Kind::kInspect);
       inspections_.start(id, operation, now);
       return;
   }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -87,6 +89,7 @@ bool Agreement::stands_before(const Group& a, const Group& b) const {
 }
 
 void Agreement::judge(Now now) {
+  KVORUM_CHECK(!kept_.empty());
   const std::vector<Group> all = groups();
   const Group& standing =
       *std::min_element(all.begin(), all.end(),
@@ -164,6 +167,7 @@ MemberIndex Agreement::on_told(const Telling& telling, Now now) {
 }
 
 std::optional<Endpoint> Agreement::told_address(MemberIndex member) const {
+  KVORUM_CHECK(member < peers_.size());
   const std::lock_guard lock(mutex_);
   return peers_[member].address;
 }
@@ -218,6 +222,7 @@ std::string Agreement::names_of(const Configuration& configuration) const {
 
 std::string Agreement::reason_locked(uint8_t keyspace) const {
   const std::string where = keyspace_name(*parts_.view, keyspace);
+  KVORUM_CHECK(keyspace < kKeyspacesMax);
   if (differing_keyspaces(own_, standing_) >> keyspace & 1) {
     return where + " has " + describe_difference(standing_, own_, keyspace) + " at " +
            names_of(standing_) + ", " + describe_difference(own_, standing_, keyspace) +
@@ -253,6 +258,7 @@ std::vector<std::string> Agreement::problems() const {
     const KeyspaceMask by_it = refused_by_[at].load(std::memory_order_relaxed);
     if (by_it == 0) continue;
     const auto keyspace = static_cast<uint8_t>(std::countr_zero(by_it));
+    KVORUM_CHECK(peers_[at].told.has_value());  // judge() went by it
     const Configuration& its = peers_[at].told->configuration;
     add(parts_.view->members[at].name + " does not serve " + keyspace_name(*parts_.view, keyspace) +
         ": it has " + describe_difference(its, standing_, keyspace) + ", most others have " +

@@ -4,7 +4,7 @@
 // only where more than half of the primaries granted that; the claim ends where the write arrives,
 // or after a while. So of two coordinators that hold each other for dead only one edits a key at a
 // time, and the other one reads what it wrote. Claims are a node's, not an operation's: a node's
-// own edits of a key follow each other in its table without waiting. docs/ARCHITECTURE.md, "One
+// own edits of a key follow each other in its table without waiting. docs/VERSIONS.md, "One
 // coordinator at a time".
 //
 // One per node, shared by its coordinators; any thread. A word for each stretch: all keys of it lie
@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/check.h"
 #include "base/position.h"
 #include "cluster/ring/member.h"
 
@@ -34,6 +35,7 @@ class Claims {
 
   // Counts one more claim of that member; the member that has the stretch instead, or kNoMember.
   MemberIndex take(Position position, const Claim& claim) {
+    KVORUM_CHECK(claim.member < kMembersMax);  // it has twelve bits of the word
     raise(claims_until_ms_, claim.until_ms);
     std::atomic<uint64_t>& word = word_of(position);
     uint64_t seen = word.load(std::memory_order_relaxed);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
@@ -12,7 +13,9 @@ namespace {
 constexpr size_t kPrefixBytes = 9;
 constexpr int kPartitionBits = 6;
 
+// recover() takes no other.
 std::string table_key(const HintKey& hint) {
+  KVORUM_CHECK(hint.target != 0 && hint.key.keyspace < kKeyspacesMax);
   std::string bytes;
   bytes.reserve(kPrefixBytes + hint.key.key.size());
   put_u64(bytes, hint.target);

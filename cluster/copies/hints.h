@@ -51,8 +51,8 @@ class Hints {
   engine::UpdateResult store(const HintKey& hint, const Object& object);
   // The same for one that is here already, under another target: the quota does not apply.
   engine::UpdateResult store_moved(const HintKey& hint, const Object& object);
-  engine::Ticket committed() const { return table_->committed(); }
-  bool failed() const { return table_->failed(); }
+  engine::Ticket committed() const { return table_->commits().committed(); }
+  bool failed() const { return table_->store_health().failed(); }
 
   // fn is called with the record, if there is one.
   void read(const HintKey& hint, FunctionRef<void(const Record& record)> fn) const;

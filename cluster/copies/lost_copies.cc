@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/copies/lost_copies.h"
 
-#include "cluster/frontier/frontier.h"
+#include "cluster/frontier/frontier_protocol.h"
 
 namespace kvorum::cluster {
 

@@ -16,13 +16,14 @@
 
 namespace kvorum::cluster {
 
-class Frontier;
+class FrontierProtocol;
 
 class LostCopies final : public engine::LossListener {
  public:
   // Nothing is owned; all outlive it. The frontier may be null.
   // `renew_incarnation` returns the one that is over.
-  LostCopies(WholeReplicas* whole, Frontier* frontier, std::function<uint64_t()> renew_incarnation)
+  LostCopies(WholeReplicas* whole, FrontierProtocol* frontier,
+             std::function<uint64_t()> renew_incarnation)
       : whole_(whole), frontier_(frontier), renew_incarnation_(std::move(renew_incarnation)) {}
 
   void on_loss(uint8_t keyspace, uint32_t partition) override;
@@ -32,7 +33,7 @@ class LostCopies final : public engine::LossListener {
 
  private:
   WholeReplicas* const whole_;
-  Frontier* const frontier_;
+  FrontierProtocol* const frontier_;
   const std::function<uint64_t()> renew_incarnation_;
   std::mutex mutex_;  // one loss after the other
   std::atomic<uint64_t> count_{0};

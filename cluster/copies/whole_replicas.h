@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/check.h"
 #include "base/position.h"
 
 namespace kvorum::cluster {
@@ -67,6 +68,7 @@ class WholeReplicas {
   }
   // The tree was built since that damage. False where there was another one.
   bool mend(uint8_t keyspace, uint32_t partition, uint32_t damage_number) {
+    KVORUM_CHECK(damage_number >= kFirstDamage);  // of damage()
     uint32_t before = damage_number;
     if (!flags_[at(keyspace, partition)].compare_exchange_strong(before, kLacking,
                                                                  std::memory_order_acq_rel)) {
@@ -82,6 +84,7 @@ class WholeReplicas {
 
  private:
   size_t at(uint8_t keyspace, uint32_t partition) const {
+    KVORUM_CHECK(keyspace < kKeyspacesMax && partition < partitions_);
     return size_t{keyspace} * partitions_ + partition;
   }
 

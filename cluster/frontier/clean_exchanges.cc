@@ -3,15 +3,19 @@
 
 #include <mutex>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 void CleanExchanges::note(uint8_t keyspace, std::span<const uint32_t> partitions,
                           const CleanExchange& exchange) {
+  KVORUM_CHECK(exchange.peer != 0);  // latest() knows by it that there was one
   {
     const std::lock_guard guard(lock_);
     std::vector<CleanExchange>& latest = latest_[{exchange.peer, keyspace}];
     latest.resize(partitions_);
     for (const uint32_t partition : partitions) {
+      KVORUM_CHECK(partition < partitions_);
       if (latest[partition].began < exchange.began) latest[partition] = exchange;
     }
     count_ += partitions.size();
@@ -26,6 +30,7 @@ std::optional<CleanExchange> CleanExchanges::latest(uint8_t keyspace, uint32_t p
                                                     NodeId peer) const {
   const std::lock_guard guard(lock_);
   const auto found = latest_.find({peer, keyspace});
+  KVORUM_CHECK(partition < partitions_);
   if (found == latest_.end() || found->second[partition].peer == 0) return std::nullopt;
   return found->second[partition];
 }

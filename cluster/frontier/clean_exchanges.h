@@ -23,8 +23,9 @@ namespace kvorum::cluster {
 
 struct CleanExchange {
   NodeId peer = 0;
-  uint64_t session = 0;  // of this node, and of the peer: the exchange speaks for these two alone
-  uint64_t peer_session = 0;
+  // The incarnations of this node's run and of the peer's: it speaks for these two alone.
+  uint64_t run = 0;
+  uint64_t peer_run = 0;
   Hlc began;  // by this node's clock: what it stored before was part of the exchange
 };
 

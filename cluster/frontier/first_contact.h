@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A new session mints no dot before it has heard from another member: what sessions before it
+// A new run mints no dot before it has heard from another member: what runs before it
 // vouched for lies below the frontier, where a version that a clock set back makes would pass for
 // one long deleted. Others remember it (frontier_rounds.h) and say so as soon as a link is up. A
 // node that reaches nobody does not wait for long: it is alone, and always writable. Owned by the
@@ -12,17 +12,17 @@
 
 namespace kvorum::cluster {
 
-class Frontier;
+class FrontierProtocol;
 
 class FirstContact {
  public:
-  static constexpr uint64_t kGraceUs = 2'000'000;  // of the session
+  static constexpr uint64_t kGraceUs = 2'000'000;  // of the run
   static constexpr uint64_t kLookUs = 2'000;       // after so long a waiting put looks again
 
   // Without a frontier (a lone member, no gossip) there is nothing to hear.
-  explicit FirstContact(const Frontier* frontier) : frontier_(frontier) {}
+  explicit FirstContact(const FrontierProtocol* frontier) : frontier_(frontier) {}
 
-  // Periodically, from the start of the session on.
+  // Periodically, from the start of the run on.
   void on_time(Now now) {
     if (until_us_ == 0) until_us_ = now.steady_us + kGraceUs;
   }
@@ -36,7 +36,7 @@ class FirstContact {
  private:
   bool look(Now now);
 
-  const Frontier* const frontier_;
+  const FrontierProtocol* const frontier_;
   bool made_ = false;
   uint64_t until_us_ = 0;
 };

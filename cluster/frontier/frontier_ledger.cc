@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 FrontierLedger::FrontierLedger(const ClusterView& view, engine::ObjectTable* table)
@@ -23,6 +25,7 @@ FrontierLedger::FrontierLedger(const ClusterView& view, engine::ObjectTable* tab
 }
 
 FrontierLedger::Copy* FrontierLedger::find(uint8_t keyspace, uint32_t partition) {
+  KVORUM_CHECK(keyspace < kKeyspacesMax && partition < partitions_);
   return &copies_[size_t{keyspace} * partitions_ + partition];
 }
 
@@ -37,26 +40,29 @@ void FrontierLedger::take_slices(HybridClock& clock, Now now) {
   }
   if (taken_.empty()) return;
   const Hlc end = clock.tick(now.wall_ms);
-  for (const auto& [at, least] : taken_) copies_[at].slices.push_back({end, least});
+  for (const auto& [at, least] : taken_) {
+    std::deque<Slice>& slices = copies_[at].slices;
+    KVORUM_CHECK(slices.empty() || slices.back().end < end);  // prune() goes by their order
+    slices.push_back({end, least});
+  }
 }
 
-void FrontierLedger::note_clean(const Place& place, uint64_t session, uint64_t peer_session,
-                                Hlc began) {
-  if (place.keyspace >= kKeyspacesMax || place.partition >= partitions_) return;
-  pending_.push_back({place, session, peer_session, began, table_->issued()});
+void FrontierLedger::note_clean(const PeerCopy& of, uint64_t run, uint64_t peer_run, Hlc began) {
+  if (of.keyspace >= kKeyspacesMax || of.partition >= partitions_) return;
+  pending_.push_back({of, run, peer_run, began, table_->commits().issued()});
 }
 
 void FrontierLedger::settle() {
-  while (!pending_.empty() && pending_.front().ticket <= table_->synced()) {
+  while (!pending_.empty() && pending_.front().ticket <= table_->commits().synced()) {
     const Pending clean = pending_.front();
     pending_.pop_front();
-    Copy& copy = *find(clean.place.keyspace, clean.place.partition);
+    Copy& copy = *find(clean.of.keyspace, clean.of.partition);
     for (Peer& peer : copy.peers) {
-      if (peer.member != clean.place.peer) continue;
-      const bool same = peer.session == clean.session && peer.peer_session == clean.peer_session;
+      if (peer.member != clean.of.peer) continue;
+      const bool same = peer.run == clean.run && peer.peer_run == clean.peer_run;
       if (same && clean.began <= peer.began) continue;
       settled_ = std::min(settled_, least_since(copy, same ? peer.began : Hlc{}));
-      peer = {peer.member, clean.session, clean.peer_session, clean.began};
+      peer = {peer.member, clean.run, clean.peer_run, clean.began};
     }
     prune(copy);
   }
@@ -73,18 +79,19 @@ Hlc FrontierLedger::least_since(const Copy& copy, Hlc began) {
 // What every peer has is forgotten.
 void FrontierLedger::prune(Copy& copy) {
   Hlc oldest = kNoHlc;
-  for (const Peer& peer : copy.peers) oldest = std::min(oldest, peer.session ? peer.began : Hlc{});
+  for (const Peer& peer : copy.peers) oldest = std::min(oldest, peer.run ? peer.began : Hlc{});
   while (!copy.slices.empty() && copy.slices.front().end < oldest) copy.slices.pop_front();
 }
 
-Hlc FrontierLedger::least(uint64_t session, std::span<const uint64_t> sessions,
-                          std::optional<Place>* open) const {
+Hlc FrontierLedger::least(uint64_t run, std::span<const uint64_t> runs,
+                          std::optional<PeerCopy>* open) const {
   Hlc least = kNoHlc;
   for (size_t at = 0; at < copies_.size(); ++at) {
     for (const Peer& peer : copies_[at].peers) {
-      if (peer.session != session || peer.peer_session != sessions[peer.member]) {
-        *open = Place{static_cast<uint8_t>(at / partitions_),
-                      static_cast<uint32_t>(at % partitions_), peer.member};
+      KVORUM_CHECK(peer.member < runs.size());
+      if (peer.run != run || peer.peer_run != runs[peer.member]) {
+        *open = PeerCopy{static_cast<uint8_t>(at / partitions_),
+                         static_cast<uint32_t>(at % partitions_), peer.member};
         return Hlc{};
       }
       least = std::min(least, least_since(copies_[at], peer.began));

@@ -3,7 +3,7 @@
 // other primary, the oldest version that was stored, removed or covered here since their last clean
 // exchange began. Versions are remembered in slices of time, each with the least HLC of what
 // changed in it; a clean exchange makes the slices from before it count no more for that peer, once
-// they are synced. Private to the frontier protocol (frontier.h), which locks.
+// they are synced. Private to the frontier protocol (frontier_protocol.h), which locks.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ inline constexpr Hlc kNoHlc{~uint64_t{0}};
 
 class FrontierLedger {
  public:
-  // Which copy of which peer.
-  struct Place {
+  // A copy of this node, and the peer that it is compared with.
+  struct PeerCopy {
     uint8_t keyspace = 0;
     uint32_t partition = 0;
     MemberIndex peer = kNoMember;
@@ -39,15 +39,15 @@ class FrontierLedger {
   }
   // Ends the slice of every partition that changed.
   void take_slices(HybridClock& clock, Now now);
-  // An exchange that began at `began` (of the own clock) was clean, in these two sessions.
-  void note_clean(const Place& place, uint64_t session, uint64_t peer_session, Hlc began);
+  // An exchange that began at `began` (of the own clock) was clean, in these two runs.
+  void note_clean(const PeerCopy& of, uint64_t run, uint64_t peer_run, Hlc began);
   // Clean exchanges whose contents are synced by now begin to count.
   void settle();
 
-  // The least HLC that is not vouched for, kNoHlc where there is none; zero while there is a place
-  // without a clean exchange in both current sessions (*open then names one). `sessions`
+  // The least HLC that is not vouched for, kNoHlc where there is none; zero while there is a copy
+  // without a clean exchange in both current runs (*open then names one). `runs`
   // are the current ones, by member.
-  Hlc least(uint64_t session, std::span<const uint64_t> sessions, std::optional<Place>* open) const;
+  Hlc least(uint64_t run, std::span<const uint64_t> runs, std::optional<PeerCopy>* open) const;
   // The least of what was settled since the last call: it counted until just now.
   Hlc take_settled();
 
@@ -58,8 +58,8 @@ class FrontierLedger {
   };
   struct Peer {
     MemberIndex member = kNoMember;
-    uint64_t session = 0;  // of this node, 0: no clean exchange yet
-    uint64_t peer_session = 0;
+    uint64_t run = 0;  // of this node, 0: no clean exchange yet
+    uint64_t peer_run = 0;
     Hlc began;
   };
   struct Copy {
@@ -68,8 +68,8 @@ class FrontierLedger {
     std::vector<Peer> peers;
   };
   struct Pending {
-    Place place;
-    uint64_t session, peer_session;
+    PeerCopy of;
+    uint64_t run, peer_run;
     Hlc began;
     engine::Ticket ticket;
   };

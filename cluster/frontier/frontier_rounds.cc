@@ -28,13 +28,13 @@ FrontierReport get_report(ByteReader& reader) {
 
 }  // namespace
 
-FrontierRounds::FrontierRounds(std::vector<NodeId> members, NodeId self, uint64_t session) {
+FrontierRounds::FrontierRounds(std::vector<NodeId> members, NodeId self, uint64_t run) {
   for (const NodeId member : members) {
     if (member == self) self_ = entries_.size();
     entries_.emplace_back().node = member;
   }
   KVORUM_CHECK(!entries_.empty() && own().node == self);
-  own().session = session;
+  own().run = run;
   own().sequence = 1;
 }
 
@@ -44,9 +44,9 @@ bool FrontierRounds::merge(const FrontierEntry& entry) {
                    [&](const FrontierEntry& known) { return known.node == entry.node; });
   if (found == entries_.end()) return false;
   if (&*found == &own()) {
-    // An earlier session of this node, as others remember it: this one goes on from its rounds, for
+    // An earlier run of this node, as others remember it: this one goes on from its rounds, for
     // which it cannot vouch.
-    if (entry.session == own().session) return false;
+    if (entry.run == own().run) return false;
     vouched_before_ = std::max({vouched_before_, entry.last.least, entry.previous.least});
     if (entry.sequence < own().sequence && entry.last.round <= own().last.round) return false;
     own().sequence = std::max(own().sequence, entry.sequence + 1);
@@ -68,7 +68,7 @@ bool FrontierRounds::merge_encoded(std::string_view bytes) {
   while (!reader.done()) {
     FrontierEntry entry;
     entry.node = reader.u64();
-    entry.session = reader.u64();
+    entry.run = reader.u64();
     entry.sequence = reader.u64();
     entry.last = get_report(reader);
     entry.previous = get_report(reader);
@@ -81,23 +81,23 @@ void FrontierRounds::encode(std::string& out) const {
   for (const FrontierEntry& entry : entries_) {
     if (entry.sequence == 0) continue;  // never heard of
     put_u64(out, entry.node);
-    put_u64(out, entry.session);
+    put_u64(out, entry.run);
     put_u64(out, entry.sequence);
     put_report(out, entry.last);
     put_report(out, entry.previous);
   }
 }
 
-void FrontierRounds::begin_session(uint64_t session) {
-  own().session = session;
+void FrontierRounds::begin_run(uint64_t run) {
+  own().run = run;
   ++own().sequence;
   own().last.least = own().previous.least = Hlc{};
   own().last.hash = own().previous.hash = 0;
 }
 
-uint64_t FrontierRounds::session_of(NodeId node) const {
+uint64_t FrontierRounds::run_of(NodeId node) const {
   for (const FrontierEntry& entry : entries_) {
-    if (entry.node == node) return entry.session;
+    if (entry.node == node) return entry.run;
   }
   return 0;
 }
@@ -114,7 +114,7 @@ std::optional<FrontierRounds::Ended> FrontierRounds::ended() const {
   for (const FrontierEntry& entry : entries_) {
     if (entry.last.round < round) return std::nullopt;
     const FrontierReport* report = report_of(entry, round);
-    // It went on without us, as it did with an earlier session of this node: nothing can be said.
+    // It went on without us, as it did with an earlier run of this node: nothing can be said.
     if (report == nullptr) return Ended{round, false, Hlc{}};
     ended.agreed = ended.agreed && report->hash == own().last.hash;
     ended.least = std::min(ended.least, report->least);
@@ -123,6 +123,7 @@ std::optional<FrontierRounds::Ended> FrontierRounds::ended() const {
 }
 
 void FrontierRounds::report(uint64_t hash, Hlc least) {
+  KVORUM_CHECK(own().last.round == 0 || ended());
   own().previous = own().last;
   own().last = {own().last.round + 1, hash, least};
 }

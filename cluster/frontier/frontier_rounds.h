@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rounds of the frontier protocol: in each, every member reports a hash of what it believes
-// (view, flush marks, everybody's session) and one HLC; it reports round r + 1 only after it has
+// (view, flush marks, everybody's run) and one HLC; it reports round r + 1 only after it has
 // seen all of round r. A round whose hashes are equal moves the frontier to the least of its HLCs.
 // A pure table: reports come in from gossip in any order and any number of times. Private to the
-// frontier protocol (frontier.h), which locks.
+// frontier protocol (frontier_protocol.h), which locks.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ struct FrontierReport {
 // one whose latest round is: a member that starts anew takes a sequence above its last one's.
 struct FrontierEntry {
   NodeId node = 0;
-  uint64_t session = 0;
+  uint64_t run = 0;
   uint64_t sequence = 0;
   FrontierReport last, previous;
 };
@@ -36,18 +36,18 @@ struct FrontierEntry {
 class FrontierRounds {
  public:
   // `members`: all that have to report, this node among them.
-  FrontierRounds(std::vector<NodeId> members, NodeId self, uint64_t session);
+  FrontierRounds(std::vector<NodeId> members, NodeId self, uint64_t run);
 
   // What another node knows. True where it brought anything new.
   bool merge(const FrontierEntry& entry);
   bool merge_encoded(std::string_view bytes);  // false: malformed, nothing was merged
   void encode(std::string& out) const;
 
-  // A new session of this node: its copies are no longer what they were.
-  void begin_session(uint64_t session);
-  uint64_t session() const { return own().session; }
-  uint64_t session_of(NodeId node) const;
-  // The highest HLC that earlier sessions of this node vouched for, as others remember it.
+  // A new run of this node: its copies are no longer what they were.
+  void begin_run(uint64_t run);
+  uint64_t run() const { return own().run; }
+  uint64_t run_of(NodeId node) const;
+  // The highest HLC that earlier runs of this node vouched for, as others remember it.
   Hlc vouched_before() const { return vouched_before_; }
 
   // Every member has reported this node's latest round. `agreed` where the hashes are equal.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "base/check.h"
 #include "cluster/health/operation_latency.h"
 
 namespace kvorum::cluster {
@@ -72,6 +73,7 @@ uint64_t AdmissionController::wait_us(BackgroundWork kind, size_t bytes, Now now
         return paid_us - now_us;
       }
       const uint64_t share = rate / busy_works(now_us);
+      KVORUM_CHECK(share > 0);
       const uint64_t until_us =
           std::max(paid_us, now_us - kBurstUs) + cost_us * AdmissionRate::kFull / share;
       if (work.paid_until_us.compare_exchange_weak(paid_us, until_us)) break;

@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstddef>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -31,6 +33,7 @@ const char* peer_state_name(PeerState state) {
 }
 
 void PeerHealth::resize(size_t members, MemberIndex self) {
+  KVORUM_CHECK(members >= peers_.size());  // members keep their index
   peers_.resize(members);
   self_ = self;
 }
@@ -55,6 +58,7 @@ PeerState PeerHealth::state(MemberIndex peer) const {
 }
 
 PeerReport PeerHealth::report(MemberIndex peer) const {
+  KVORUM_CHECK(peer < peers_.size());
   PeerReport report;
   report.state = state(peer);
   if (peer == self_) return report;
@@ -160,6 +164,7 @@ void PeerHealth::timed_out(MemberIndex index, uint64_t asked_us, uint64_t now_us
 }
 
 void PeerHealth::suspect(Peer& peer, uint64_t now_us) {
+  KVORUM_CHECK(suspected(peer));
   ++peer.suspicions;
   // Cleared by a probe only to fall silent again: the pauses go on growing.
   if (!peer.half_open) peer.retry_us = kRetryFirstUs;
@@ -184,6 +189,7 @@ void PeerHealth::on_time(uint64_t now_us, FunctionRef<void(MemberIndex peer)> pr
 void PeerHealth::look_at(MemberIndex index, uint64_t now_us,
                          FunctionRef<void(MemberIndex peer)> probe) {
   Peer& peer = peers_[index];
+  KVORUM_CHECK(peer.linked && index != self_);
   if (!suspected(peer) && peer.probe_asked_us != 0) {
     const uint64_t asked_us = peer.probe_asked_us;
     peer.probe_asked_us = 0;

@@ -15,6 +15,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 class ReplayPace {
@@ -49,6 +51,7 @@ class ReplayPace {
 
  private:
   void cut(size_t window) {
+    KVORUM_CHECK(window_ >= 1 && window_ <= kWindowMax);
     wait_ = window_;
     window_ = std::max<size_t>(window, 1);
     answers_ = 0;

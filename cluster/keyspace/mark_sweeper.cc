@@ -30,7 +30,7 @@ void MarkSweeper::on_time(Now now) {
 uint64_t MarkSweeper::next_deadline_us() const { return sooner_of(due_us_, look_at_us_); }
 
 void MarkSweeper::settle(Now now) {
-  while (!unsynced_.empty() && unsynced_.front().ticket <= core_.parts.table->synced()) {
+  while (!unsynced_.empty() && unsynced_.front().ticket <= core_.parts.table->commits().synced()) {
     core_.parts.marks->settle_sweep(unsynced_.front().keyspace, unsynced_.front().claimed);
     unsynced_.pop_front();
   }
@@ -57,7 +57,7 @@ void MarkSweeper::turn(Now now) {
     records += 1 + table.record_count(current.keyspace, current.partition);
     if (table.sweep(current.keyspace, current.partition, change)) {
       ++current.partition;
-    } else if (table.failed()) {
+    } else if (table.store_health().failed()) {
       due_us_ = now.steady_us + kRetryUs;
       return;
     } else {
@@ -71,7 +71,7 @@ void MarkSweeper::finish(Now now) {
   const Sweep& ended = sweeps_.front();
   KVORUM_CHECK(ended.partition == 1u << core_.parts.table->partition_bits());
   core_.parts.marks->finish_sweep(ended.keyspace, ended.claimed);
-  unsynced_.push_back({ended.keyspace, ended.claimed, core_.parts.table->issued()});
+  unsynced_.push_back({ended.keyspace, ended.claimed, core_.parts.table->commits().issued()});
   sweeps_.pop_front();
   settle(now);
 }

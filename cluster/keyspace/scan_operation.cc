@@ -111,7 +111,7 @@ bool ScanOperations::begin_round(SlotId id, Scan& scan, Now now) {
 
 bool ScanOperations::on_answer(MemberIndex from, SlotId id, const ScanAnswer& answer, Now now) {
   items_.clear();
-  if (!parse_scan_items(answer.items, &items_)) return false;
+  if (!parse_page_items(answer.items, &items_)) return false;
   Scan* scan = scans_.find(id);
   if (!scan) return true;  // too late
   for (Answer& asked : scan->answers) {
@@ -189,9 +189,9 @@ ScanOperations::Next ScanOperations::end_round(SlotId id, Scan& scan, Now now) {
 void ScanOperations::show_keys(Scan& scan, uint64_t end, Now now) {
   items_.clear();
   for (const Answer& answer : scan.answers) {
-    if (answer.state == Asked::kAnswered) parse_scan_items(answer.items, &items_);
+    if (answer.state == Asked::kAnswered) parse_page_items(answer.items, &items_);
   }
-  std::sort(items_.begin(), items_.end(), [](const ScanItem& a, const ScanItem& b) {
+  std::sort(items_.begin(), items_.end(), [](const PageItem& a, const PageItem& b) {
     return std::tie(a.high, a.key, a.object) < std::tie(b.high, b.key, b.object);
   });
   const uint64_t now_ms = core_.parts.clock->reading(now.wall_ms).ms();

@@ -82,7 +82,7 @@ class ScanOperations {
   KeyspaceCore& core_;
   ScanServer& server_;
   SlotMap<Scan> scans_;
-  std::vector<ScanItem> items_;  // kept for its memory
+  std::vector<PageItem> items_;  // kept for its memory
 };
 
 }  // namespace kvorum::cluster

@@ -5,8 +5,9 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/give_back.h"
-#include "cluster/frontier/frontier.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/machine/large_frames.h"
 #include "cluster/version/planted_bug.h"
 
@@ -22,7 +23,8 @@ bool may_be_stored(const Operation& operation) {
   if (operation.request().kind != Request::Kind::kEdit) return false;
   const size_t asked_now = operation.kind == Operation::Kind::kForward ? 1 : 0;
   const Route& route = operation.route;
-  return operation.writing.second_write_done || route.tried.size() > asked_now + route.refusals;
+  const bool wrote = operation.was_put() && operation.writing.second_write_done;
+  return wrote || route.tried.size() > asked_now + route.refusals;
 }
 
 }  // namespace
@@ -52,6 +54,7 @@ Core::Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first
       rng(rng_seed),
       contact(view->members.size() > 1 ? node_parts.frontier : nullptr),
       hints(*node_parts.hints) {
+  KVORUM_CHECK(parts.table && parts.authors && parts.marks && parts.clock);
   health.resize(view->members.size(), view->self);
 }
 
@@ -223,6 +226,7 @@ Dot Core::mint(Record& own, const Context& covered, bool lww, Now now) {
     least = std::max(least, entry->hlc.next());
   }
   dot.hlc = parts.clock->mint(least);
+  KVORUM_CHECK(dot.hlc >= dot.actor.birth);  // else no replica takes it
   return dot;
 }
 
@@ -271,10 +275,10 @@ void Core::await_own_hint(engine::Ticket ticket, SlotId id) {
 void Core::count_votes(const Operation& operation, Completion& completion) {
   ServiceRecord& service = completion.service;
   service.coordinator = self_id();
-  service.hints = operation.writing.hints_left;
+  const bool put = operation.kind == Operation::Kind::kPut;
+  if (put) service.hints = operation.writing.hints_left;
   // A put that fails for its reading tells of that.
-  const bool writes =
-      operation.kind == Operation::Kind::kPut && operation.phase != Operation::Phase::kReading;
+  const bool writes = put && operation.phase != Operation::Phase::kReading;
   const WriteTally& write = operation.writing.tally;
   const ReadTally& read = operation.reading.tally;
   const Answers answers = answers_of(operation.inspection ? operation.inspection->targets
@@ -285,6 +289,7 @@ void Core::count_votes(const Operation& operation, Completion& completion) {
   service.answered = clamp_u8(answers.primaries + answers.fallbacks);
   completion.acknowledged = service.answered;
   completion.needed = writes ? write.needed : read.needed;
+  if (!put) return;
   const int wanted = write.needed + write.short_of_w;
   if (completion.outcome == Outcome::kOk && completion.stored && service.answered < wanted) {
     service.short_of_w = static_cast<uint8_t>(wanted - service.answered);
@@ -324,19 +329,24 @@ void Core::complete_failed(Operation& operation, Outcome outcome, std::string_vi
 }
 
 void Core::release(SlotId id) {
+  KVORUM_CHECK(operations.find(id) != nullptr);
   Operation& operation = *operations.find(id);
-  operation.reading.held.clear();
-  if (!operation.payload_body.empty() || operation.writing.made) [[unlikely]] {
+  if (!operation.payload_body.empty()) [[unlikely]]
     operation.payload_body = {};
-    operation.writing.made = nullptr;
-  }
   const bool roomy = static_cast<uint32_t>(id) < kOperationsRoomy;
   const size_t kept = roomy ? kRoomyBytesKept : kBytesKept;
   release_head(operation, kept);
   give_back(operation.payload, kept);
-  operation.reading.held.give_back_memory(kept);
-  give_back(operation.writing.reply_storage, kept);
-  give_back(operation.handing.answer, kept);
+  if (operation.was_read()) {
+    operation.reading.held.clear();
+    operation.reading.held.give_back_memory(kept);
+  }
+  if (operation.was_put()) {
+    if (operation.writing.made) [[unlikely]]
+      operation.writing.made = nullptr;
+    give_back(operation.writing.reply_storage, kept);
+  }
+  if (operation.was_handed()) give_back(operation.handing.answer, kept);
   if (operation.inspection) operation.inspection.reset();
   operations.release(id);
 }
@@ -346,6 +356,7 @@ void Core::release_head(OperationHead& operation) { release_head(operation, kByt
 void Core::release_head(OperationHead& operation, size_t bytes_kept) {
   if (!operation.object.body.empty()) [[unlikely]]
     operation.object.body = {};
+  KVORUM_CHECK(held_bytes >= operation.held_bytes);
   count_held(operation, 0);
   give_back(operation.object.head, bytes_kept);
 }

@@ -203,7 +203,7 @@ class Core {
   // Keeps the bytes of a version that is dropped because it is dead, for a person to look at.
   void quarantine(const KeyRef& key, const Version& version);
   // Has the other primaries drop their copies of what was evicted here.
-  void tell_evicted(const KeyRef& place, Hlc frontier);
+  void tell_evicted(const KeyRef& entry, Hlc frontier);
   // Changes the own copy under its lock: fn edits the record and says whether to store it.
   // A repair is taken even where memory is full: it was acknowledged somewhere.
   engine::UpdateResult update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn,
@@ -248,11 +248,7 @@ class Core {
   void complete(Operation& operation, Completion& completion, Now now);
   void complete_failed(Operation& operation, Outcome outcome, std::string_view text, Now now);
   // After a change of what the operation holds.
-  void count_held(Operation& operation) {
-    count_held(operation,
-               operation.payload_size() + operation.object.size() + operation.reading.held.bytes() +
-                   operation.writing.reply_storage.size() + operation.handing.answer.size());
-  }
+  void count_held(Operation& operation) { count_held(operation, operation.bytes()); }
   void count_held(OperationHead& operation, size_t bytes) {
     held_bytes += bytes - operation.held_bytes;
     operation.held_bytes = bytes;

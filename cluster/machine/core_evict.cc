@@ -36,8 +36,8 @@ void Core::make_room() {
 // As a repair of this copy would, which has nothing of the key now. It need not arrive: exchanges
 // and reads do the same. But replicas that evict different keys would differ in many, and what
 // differs keeps the frontier back.
-void Core::tell_evicted(const KeyRef& place, Hlc frontier) {
-  const KeyRef key{place.key, position_of(place.key, view->partitioner), place.keyspace};
+void Core::tell_evicted(const KeyRef& entry, Hlc frontier) {
+  const KeyRef key{entry.key, position_of(entry.key, view->partitioner), entry.keyspace};
   std::string nothing;
   encode_object(Object{}, nothing);
   const ReplicaWrite message{.key = key, .repair = true, .frontier = frontier, .object = nothing};

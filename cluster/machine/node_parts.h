@@ -21,7 +21,7 @@
 
 namespace kvorum::cluster {
 
-class Frontier;  // frontier.h
+class FrontierProtocol;  // frontier_protocol.h
 
 // Shared by all machines of a node; outlives them. Nothing is owned.
 struct NodeParts {
@@ -37,7 +37,8 @@ struct NodeParts {
   // store, which may forget what was counted under the one before.
   const std::atomic<uint64_t>* renewed_incarnation = nullptr;
 
-  Frontier* frontier = nullptr;    // null: tombstones are kept for ever, and no version is dead
+  FrontierProtocol* frontier =
+      nullptr;                     // null: tombstones are kept for ever, and no version is dead
   WholeReplicas* whole = nullptr;  // null: all copies count as whole
   CleanExchanges* exchanges = nullptr;     // null: clean exchanges are not noted
   engine::LossListener* losses = nullptr;  // told where a tree proves a loss; null: nobody is

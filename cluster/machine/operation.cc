@@ -52,9 +52,9 @@ void Handing::reset() {
   answer.clear();
 }
 
-void Operation::begin(Kind new_kind, Now now) {
+void Operation::begin(Now now) {
   OperationHead::reset(now);
-  kind = new_kind;
+  kind = Kind::kGet;
   phase = Phase::kReading;
   remote = answered_client = false;
   reply_to = {};
@@ -64,10 +64,21 @@ void Operation::begin(Kind new_kind, Now now) {
   payload_is_encoded = false;
   keyspace = 0;
   route.reset();
-  reading.reset();
-  claim.reset();
-  writing.reset();
-  handing.reset();
+  if (was_read()) reading.reset();
+  if (was_put()) {
+    claim.reset();
+    writing.reset();
+  }
+  if (was_handed()) handing.reset();
+  had = 0;
+}
+
+size_t Operation::bytes() const {
+  size_t bytes = payload_size() + object.size();
+  if (was_read()) bytes += reading.held.bytes();
+  if (was_put()) bytes += writing.reply_storage.size();
+  if (was_handed()) bytes += handing.answer.size();
+  return bytes;
 }
 
 }  // namespace kvorum::cluster

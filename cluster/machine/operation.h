@@ -164,37 +164,57 @@ struct Operation : OperationHead {
     kSettling,   // answered; stragglers are still awaited, for read repair or for hints
     kRepairing,  // get: repairs are not all acknowledged
   };
-  Kind kind = Kind::kGet;
+  Kind kind = Kind::kGet;  // set by turn_into() alone
+  uint8_t had = 0;         // by kind: the machines that had it since begin()
   Phase phase = Phase::kReading;
 
   // Who waits: a local client (tag), or the node that forwarded (reply_to, reply_operation).
   bool remote = false;
   bool answered_client = false;
+  bool payload_is_encoded = false;
+  uint8_t keyspace = 0;
   LinkIndex reply_to;
   SlotId reply_operation = 0;
   uint64_t tag = 0;
+  Route route;
 
   // What the request is a view of: its bytes one after the other, or encode_forwarded() where it
   // comes from another node or goes to one. What is large of it is shared: the value, or all of it.
   std::string payload;
   SharedView payload_body;
-  bool payload_is_encoded = false;
-  uint8_t keyspace = 0;
+  std::unique_ptr<Inspection> inspection;  // kInspect
   ForwardedRequest forwarded;
 
-  Route route;
+  // Of the machines: those of one that never had the operation are as new. Resetting them all
+  // would bring two kilobytes into the cache for each request.
   Reading reading;
   Claiming claim;
   Writing writing;
   Handing handing;
-  std::unique_ptr<Inspection> inspection;  // kInspect
 
   size_t payload_size() const { return payload.size() + payload_body.bytes.size(); }
   const Request& request() const { return forwarded.request; }
   // Another coordinator was asked before, of which it is not known whether it ran the request.
   bool is_retry() const { return route.retried || route.tried.size() > route.refusals; }
-  // All of them is as new, but for the memory that they keep.
-  void begin(Kind new_kind, Now now);
+  // All of it is as new, but for the memory that it keeps. No machine has it yet.
+  void begin(Now now);
+  void begin(Kind first, Now now) {
+    begin(now);
+    turn_into(first);
+  }
+  // Before another machine gets it.
+  void turn_into(Kind next) {
+    kind = next;
+    had |= bit(next);
+  }
+  bool was_read() const { return had & (bit(Kind::kGet) | bit(Kind::kPut)); }
+  bool was_put() const { return had & bit(Kind::kPut); }
+  bool was_handed() const { return had & (bit(Kind::kForward) | bit(Kind::kAwaitsPermit)); }
+  // What clients sent and replicas answered, as far as it is kept.
+  size_t bytes() const;
+
+ private:
+  static constexpr uint8_t bit(Kind machine) { return 1U << static_cast<int>(machine); }
 };
 
 // What a replica said, with who said it.

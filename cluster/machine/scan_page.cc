@@ -30,7 +30,7 @@ class PageWriter {
     page_->live += live;
     stripped_.clear();
     encode_object(object, stripped_);
-    put_scan_item(page_->items, {item.key.position.high, item.key.key, stripped_});
+    put_page_item(page_->items, {item.key.position.high, item.key.key, stripped_});
   }
 
  private:
@@ -46,7 +46,7 @@ engine::ScanRange stretch_of(const RangeLoad& range) {
 
 ScanPage build_tree(const NodeParts& parts, const RangeLoad& range, ScanPage page) {
   const Result<engine::TreeBuild> built =
-      parts.table->build_tree_from_store(range.keyspace, range.partition);
+      parts.table->store_reader().build_tree(range.keyspace, range.partition);
   if (!built.ok()) page.access = engine::Access::kRefused;
   if (built.ok()) page.tree = built.value();
   return page;
@@ -57,7 +57,7 @@ bool drop_covered(const NodeParts& parts, const KeyRef& key) {
   constexpr int kAttemptsMax = 8;  // each lost to an eviction at that moment
   MarkedRecord record(parts);
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    if (!parts.table->load(key).ok()) return false;
+    if (!parts.table->store_reader().load(key).ok()) return false;
     const engine::UpdateResult result = parts.table->update(key, [&](engine::RecordView bytes) {
       if (bytes.absent()) return engine::RecordChange{};
       return record.change_of(key, bytes);
@@ -74,7 +74,7 @@ ScanPage sweep_marks(const NodeParts& parts, const RangeLoad& range) {
   std::vector<std::pair<std::string, Position>> covered;
   Record record;
   const Result<engine::ScanEnd> end =
-      parts.table->scan_store(stretch_of(range), [&](const engine::ScanItem& item) {
+      parts.table->store_reader().scan(stretch_of(range), [&](const engine::ScanItem& item) {
         ++page.shown;
         decode_record(item.record, *parts.authors, record);
         if (!parts.marks->apply(range.keyspace, record.object)) return;
@@ -109,7 +109,7 @@ ScanPage read_stored_page(const NodeParts& parts, const RangeLoad& range) {
   if (range.reader == RangeLoad::Reader::kTreeKeeper) return build_tree(parts, range, page);
   if (range.reader == RangeLoad::Reader::kMarkSweeper) return sweep_marks(parts, range);
   PageWriter writer(parts, &page);
-  const Result<engine::ScanEnd> end = parts.table->scan_store(stretch_of(range), writer);
+  const Result<engine::ScanEnd> end = parts.table->store_reader().scan(stretch_of(range), writer);
   if (!end.ok()) {
     page = {};
     page.reader = range.reader;

@@ -18,7 +18,7 @@ struct ScanPage {
   engine::Access access = engine::Access::kDone;  // kRefused: the store could not be read
   bool done = true;                               // the partition's end was reached
   Position next;                                  // where to go on, if not done
-  std::string items;                              // put_scan_item(), in position order
+  std::string items;                              // put_page_item(), in position order
   uint32_t shown = 0;                             // records looked at
   uint32_t live = 0;                              // of the items, those with a value
   RangeLoad::Reader reader = RangeLoad::Reader::kScan;

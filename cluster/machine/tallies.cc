@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -13,6 +15,7 @@ bool is_primary(const Target& target) { return target.stands_for == kNoMember &&
 }  // namespace
 
 bool is_vote(const Targets& targets, size_t at) {
+  KVORUM_CHECK(at < targets.size());
   if (targets[at].state != State::kAnswered) return false;
   for (size_t earlier = 0; earlier < at; ++earlier) {
     const bool answered = targets[earlier].state == State::kAnswered;
@@ -93,6 +96,7 @@ bool ReadTally::is_lone_weak(size_t at) const {
 // Where too few primaries are there to grant a claim, and nobody refuses it, the edit goes on as it
 // can: a store that is always writable. Silent ones are waited for as long as for a vote.
 TallyVerdict ReadTally::verdict_with_claims(TallyVerdict by_votes, const ClaimRules& rules) const {
+  KVORUM_CHECK(rules.quorum <= rules.n);
   size_t refused = 0;
   bool any_open = false;
   for (const Target& target : targets) {

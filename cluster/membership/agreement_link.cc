@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/membership/agreement_link.h"
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 bool AgreementLink::active() const {
@@ -13,6 +15,7 @@ bool AgreementLink::is_caught_up() const {
 }
 
 void AgreementLink::tell(LinkIndex to, MessageType type) {
+  KVORUM_CHECK(active());
   FrameWriter frame(core_.outbox.frames(to), {type, 0, 0, 0});
   encode_telling(core_.parts.agreement->own_telling(), frame.out());
   frame.finish();

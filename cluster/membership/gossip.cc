@@ -2,7 +2,8 @@
 #include "cluster/membership/gossip.h"
 
 #include "base/bytes.h"
-#include "cluster/frontier/frontier.h"
+#include "base/check.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/wire/keyspace_messages.h"
 
 namespace kvorum::cluster {
@@ -13,6 +14,7 @@ bool Gossip::active() const {
 }
 
 void Gossip::send(LinkIndex to, MessageType type) {
+  KVORUM_CHECK(core_.parts.frontier != nullptr);
   FrameWriter frame(core_.outbox.frames(to), {type, 0, 0, 0});
   put_u64(frame.out(), core_.parts.marks->digest());
   put_u64(frame.out(), core_.parts.frontier->reached().value);

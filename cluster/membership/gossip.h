@@ -5,13 +5,13 @@
 // member missed, still reaches everybody. One coordinator of a node speaks, all answer. Private to
 // cluster/; owned by the coordinator.
 //
-//   kGossip       digest of marks, frontier, Frontier::encode_gossip() --> merged, answered
+//   kGossip       digest of marks, frontier, FrontierProtocol::encode_gossip() --> merged, answered
 //   kGossipReply  the same of the other side                           --> merged
 //   kFlushMark    all marks of a side whose digest differs             --> merged (flush_operation)
 #pragma once
 
 #include "cluster/machine/core.h"
-#include "cluster/repair/reaper.h"
+#include "cluster/upkeep/reaper.h"
 
 namespace kvorum::cluster {
 

@@ -32,7 +32,7 @@ bool LonePuts::write_at_once(const Request& request, uint64_t tag, Now now) {
   } else if (applied == EditRunner::Applied::kTooManySiblings) {
     core_.complete_failed(lone, Outcome::kTooManySiblings, {}, now);
   } else if (applied == EditRunner::Applied::kStored &&
-             result.ticket > core_.parts.table->committed()) {
+             result.ticket > core_.parts.table->commits().committed()) {
     await_commit(now, result.ticket);
   } else {
     answer(now);

@@ -146,7 +146,7 @@ void PutMachine::await_own(SlotId id, Operation& operation, engine::Ticket ticke
 
 engine::Ticket PutMachine::own_committed(const Operation& operation) const {
   return operation.writing.own_vote_hinted ? core_.hints.committed()
-                                           : core_.parts.table->committed();
+                                           : core_.parts.table->commits().committed();
 }
 
 void PutMachine::on_own_commit(SlotId id, Operation& operation, OwnCommit commit, Now now) {

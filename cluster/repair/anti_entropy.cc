@@ -3,18 +3,23 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 namespace {
 
-constexpr uint64_t kTickUs = 100'000;
 constexpr uint64_t kLinkUpUs = 10'000;
-constexpr size_t kKeysInFlightMin = 4;
 
 }  // namespace
 
-AntiEntropy::AntiEntropy(Core& core, KeyRepair& keys) : core_(core), keys_(keys) {
-  keys_.set_sink(this);
+AntiEntropy::AntiEntropy(Core& core, KeyRepair& keys)
+    : core_(core), asker_(core, keys, *this), wholeness_(core) {
   rounds_.resize(core_.view->members.size());
+}
+
+void AntiEntropy::publish() {
+  rounds_.resize(core_.view->members.size());
+  asker_.publish();
 }
 
 bool AntiEntropy::enabled() const {
@@ -22,62 +27,15 @@ bool AntiEntropy::enabled() const {
          core_.view->members.size() > 1;
 }
 
-void AntiEntropy::ask(MemberIndex peer, FunctionRef<void(std::string& batch)> fn) {
-  std::string& batch = core_.outbox.frames(peer);
-  const size_t before = batch.size();
-  fn(batch);
-  core_.counters.exchange_bytes += batch.size() - before;
-}
-
-bool AntiEntropy::may_begin(size_t bytes, Now now) {
-  if (now.steady_us < budget_at_us_) return false;
-  const uint64_t wait_us = core_.background_wait_us(BackgroundWork::kAntiEntropy, bytes, now);
-  if (wait_us == 0) return true;
-  budget_at_us_ = now.steady_us + wait_us;
-  return false;
-}
-
-// Large objects: fewer at a time.
-size_t AntiEntropy::keys_in_flight_max() const {
-  return std::clamp(kBytesInFlightMax / keys_.average_bytes(), kKeysInFlightMin, kKeysInFlightMax);
-}
-
 void AntiEntropy::on_link(MemberIndex peer, bool up, Now now) {
   if (!enabled() || peer >= rounds_.size()) return;
-  Round& round = rounds_[peer];
+  PeerRound& round = rounds_[peer];
   if (up) {
     round.due_us = now.steady_us + kLinkUpUs + core_.rng.below(kLinkUpUs);
     return;
   }
-  round.due_us = 0;
-  round.state = Round::State::kIdle;
-  round.differing.clear();
-  end_ranges_of(peer);
-  const std::vector<SlotId> broken = round.exchanges;
-  for (const SlotId id : broken) {
-    fail(*exchanges_.find(id));
-    advance(id, now);
-  }
-}
-
-// Whoever was asked about them answers no more. Those that the store reads end when it has.
-void AntiEntropy::end_ranges_of(MemberIndex peer) {
-  std::vector<SlotId> ids;
-  ranges_.for_each([&](SlotId id, const Range& range) {
-    if (!range.reading && exchanges_.find(range.exchange)->peer == peer) ids.push_back(id);
-  });
-  for (const SlotId id : ids) end_range(id);
-}
-
-// What is in flight for it may still be answered; nothing new is begun.
-void AntiEntropy::fail(Exchange& exchange) {
-  exchange.failed = true;
-  exchange.nodes_open = exchange.done_sent = false;
-  exchange.deadline_us = 0;
-  exchange.parents.clear();
-  exchange.children.clear();
-  exchange.stretches.clear();
-  exchange.keys.clear();
+  round.break_off();
+  asker_.break_off(peer, now);
 }
 
 bool AntiEntropy::on_message(MemberIndex from, const Frame& frame, Now now) {
@@ -86,99 +44,176 @@ bool AntiEntropy::on_message(MemberIndex from, const Frame& frame, Now now) {
       return on_opened(from, frame, now);
     case MessageType::kPartitionRootsReply:
       return on_roots(from, frame, now);
-    case MessageType::kTreeNodesReply:
-      return on_nodes(from, frame, now);
-    case MessageType::kRangeDifferences:
-      return on_differences(from, frame, now);
-    case MessageType::kExchangeDoneReply:
-      return on_done(from, frame, now);
     default:
-      return false;
+      return asker_.on_message(from, frame, now);
   }
 }
 
-void AntiEntropy::look_for_silence(Now now) {
-  std::vector<SlotId> ids;
-  ranges_.for_each([&](SlotId id, Range& range) {
-    if (!range.reading && now.steady_us >= range.deadline_us) ids.push_back(id);
-  });
-  for (const SlotId id : ids) {
-    const SlotId exchange = ranges_.find(id)->exchange;
-    fail(*exchanges_.find(exchange));
-    end_range(id);
-    advance(exchange, now);
-  }
-  ids.clear();
-  exchanges_.for_each([&](SlotId id, Exchange& exchange) {
-    if (exchange.deadline_us != 0 && now.steady_us >= exchange.deadline_us) ids.push_back(id);
-  });
-  for (const SlotId id : ids) {
-    Exchange* exchange = exchanges_.find(id);
-    if (exchange == nullptr) continue;
-    fail(*exchange);
-    advance(id, now);
-  }
-}
-
-// A budget allows a burst at a time: who comes after it has its turn when those before are done.
-void AntiEntropy::spend_budget(Now now) {
-  budget_at_us_ = 0;
-  std::vector<SlotId> ids;
-  exchanges_.for_each([&](SlotId id, Exchange&) { ids.push_back(id); });
-  for (const SlotId id : ids) {
-    if (budget_at_us_ != 0) return;
-    advance(id, now);
+void AntiEntropy::on_damage(uint8_t keyspace, uint32_t partition, Now now) {
+  if (core_.parts.whole == nullptr) return;
+  wholeness_.on_damage(keyspace, partition, now);
+  for (size_t at = 0; at < rounds_.size(); ++at) {
+    const bool linked = core_.health.linked(static_cast<MemberIndex>(at));
+    if (at != core_.self() && linked) rounds_[at].due_us = now.steady_us;
   }
 }
 
 void AntiEntropy::on_time(Now now) {
   if (!enabled()) return;
-  if (grace_until_us_ == 0) grace_until_us_ = now.steady_us + kGraceUs;
-  if (budget_at_us_ != 0 && now.steady_us >= budget_at_us_) spend_budget(now);
-  if (tick_at_us_ != 0 && now.steady_us >= tick_at_us_) {
-    look_for_silence(now);
-    tick_at_us_ = exchanges_.used() == 0 ? 0 : now.steady_us + kTickUs;
-  }
+  KVORUM_CHECK(rounds_.size() == core_.view->members.size());  // publish() was called
+  asker_.on_time(now);
   for (size_t at = 0; at < rounds_.size(); ++at) {
     const auto peer = static_cast<MemberIndex>(at);
-    Round& round = rounds_[at];
-    if (round.state == Round::State::kIdle) {
-      if (round.due_us != 0 && now.steady_us >= round.due_us) begin_round(peer, now);
-    } else if (round.state == Round::State::kExchanging) {
-      advance_round(peer, now);
-    } else if (now.steady_us >= round.deadline_us) {
+    PeerRound& round = rounds_[at];
+    if (round.is_due(now)) {
+      begin_round(peer, now);
+    } else if (round.is_silent(now)) {
       round.clean = false;
       end_round(peer, now);
+    } else {
+      advance_round(peer, now);
     }
   }
-  if (now.steady_us >= wholeness_at_us_) look_at_wholeness(now);
-  if (tick_at_us_ == 0 && exchanges_.used() != 0) tick_at_us_ = now.steady_us + kTickUs;
+  wholeness_.on_time(now);
 }
 
 uint64_t AntiEntropy::next_deadline_us() const {
   if (!enabled()) return 0;
-  uint64_t next = 0;
-  const auto consider = [&](uint64_t due_us) {
-    if (due_us != 0 && (next == 0 || due_us < next)) next = due_us;
-  };
-  consider(grace_until_us_ == 0 ? 1 : 0);
-  consider(tick_at_us_);
-  consider(budget_at_us_);
-  consider(wholeness_at_us_);
-  for (const Round& round : rounds_) {
-    if (round.state == Round::State::kIdle) consider(round.due_us);
-    if (round.state == Round::State::kOpening || round.state == Round::State::kRoots) {
-      consider(round.deadline_us);
+  uint64_t next = sooner_of(asker_.next_deadline_us(), wholeness_.next_deadline_us());
+  for (const PeerRound& round : rounds_) next = sooner_of(next, round.next_deadline_us());
+  return next;
+}
+
+void AntiEntropy::begin_round(MemberIndex peer, Now now) {
+  PeerRound& round = rounds_[peer];
+  round.due_us = 0;
+  if (!core_.health.linked(peer)) return;
+  round.open(next_number_++, party_of(core_, now), now.steady_us + ExchangeAsker::kAnswerUs);
+  ++core_.counters.exchange_rounds;
+
+  ExchangeOpen message;
+  message.asker = round.own;
+  message.view_hash = core_.view->exchange_hash();
+  std::string gossip;
+  CleanExchanges* const exchanges = core_.parts.exchanges;
+  if (exchanges && exchanges->observer()) {
+    exchanges->observer()->write_gossip(core_.id_of(peer), gossip);
+  }
+  message.gossip = gossip;
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    round.compared[keyspace] = shared_partitions(core_, keyspace, peer);
+    const std::vector<uint32_t>& shared = round.compared[keyspace];
+    if (shared.empty()) continue;
+    message.keyspaces.emplace_back(keyspace, roots_digest(core_, keyspace, shared));
+  }
+  send_counted(core_, peer,
+               [&](std::string& batch) { put_exchange_open(batch, round.number, message); });
+}
+
+bool AntiEntropy::on_opened(MemberIndex from, const Frame& frame, Now now) {
+  ExchangeOpenReply reply;
+  if (!parse_exchange_open_reply(frame, &reply)) return false;
+  if (from >= rounds_.size()) return false;
+  PeerRound& round = rounds_[from];
+  if (round.state != PeerRound::State::kOpening) return true;
+  if (round.number != frame.head.operation) return true;
+  core_.health.heard(from, now.steady_us);
+  round.peer = reply.peer;
+  if (reply.refused || reply.peer.node != core_.id_of(from)) {
+    round.clean = false;
+    end_round(from, now);
+    return true;
+  }
+  CleanExchanges* const exchanges = core_.parts.exchanges;
+  if (exchanges && exchanges->observer()) {
+    exchanges->observer()->on_gossip(reply.peer.node, reply.gossip);
+  }
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    const auto& differing = reply.differing;
+    if (std::find(differing.begin(), differing.end(), keyspace) == differing.end()) {
+      note_equal(round, keyspace, round.compared[keyspace]);
+    } else {
+      ask_roots(from, keyspace);
     }
   }
-  return next;
+  round.state = PeerRound::State::kRoots;
+  round.deadline_us = now.steady_us + ExchangeAsker::kAnswerUs;
+  if (round.roots_open == 0) end_round(from, now);
+  return true;
+}
+
+void AntiEntropy::ask_roots(MemberIndex peer, uint8_t keyspace) {
+  PeerRound& round = rounds_[peer];
+  const std::vector<uint32_t>& partitions = round.keep_driven(keyspace, core_.self(), peer);
+  if (partitions.empty()) return;
+  PartitionRoots message;
+  message.asker = round.own;
+  message.all = round.all || round.own.whole != round.peer.whole;
+  message.names_all =
+      core_.parts.is_moving() || (core_.parts.agreement && !core_.parts.agreement->same_as(peer));
+  for (const uint32_t partition : partitions) {
+    const uint64_t root = core_.parts.table->digest(keyspace, partition);
+    if (root != 0 || message.names_all) message.roots.emplace_back(partition, root);
+  }
+  round.await_roots(keyspace);
+  const FrameHead head{MessageType::kPartitionRoots, keyspace, 0, round.number};
+  send_counted(core_, peer, [&](std::string& batch) { put_partition_roots(batch, head, message); });
+}
+
+bool AntiEntropy::on_roots(MemberIndex from, const Frame& frame, Now now) {
+  PartitionRootsReply reply;
+  if (!parse_partition_roots_reply(frame, &reply)) return false;
+  if (from >= rounds_.size()) return false;
+  PeerRound& round = rounds_[from];
+  const uint8_t keyspace = frame.head.keyspace;
+  if (round.number != frame.head.operation || !round.awaits_roots(keyspace)) return true;
+  const std::vector<uint32_t> equal = round.take_roots(keyspace, reply);
+  if (round.clean) note_equal(round, keyspace, equal);
+  if (round.roots_open != 0) return true;
+  round.state = PeerRound::State::kExchanging;
+  advance_round(from, now);
+  return true;
+}
+
+void AntiEntropy::note_equal(const PeerRound& round, uint8_t keyspace,
+                             const std::vector<uint32_t>& partitions) {
+  partitions_done_ += partitions.size();
+  core_.note_clean(keyspace, partitions, clean_exchange(round.own, round.peer));
+}
+
+void AntiEntropy::advance_round(MemberIndex peer, Now now) {
+  PeerRound& round = rounds_[peer];
+  if (round.state != PeerRound::State::kExchanging) return;
+  while (!round.differing.empty() && asker_.takes_another(peer, now)) {
+    const DifferingPartition next = round.differing.front();
+    round.differing.pop_front();
+    asker_.begin({peer, next.keyspace, next.partition, round.own, round.peer, next.depth}, now);
+  }
+  const bool idle = round.differing.empty() && asker_.begun_with(peer) == 0;
+  if (idle && round.state == PeerRound::State::kExchanging) end_round(peer, now);
+}
+
+void AntiEntropy::on_exchange_ended(MemberIndex peer, bool clean, Now now) {
+  KVORUM_CHECK(peer < rounds_.size());
+  partitions_done_ += clean;
+  if (!clean) rounds_[peer].clean = false;
+  advance_round(peer, now);
+}
+
+void AntiEntropy::end_round(MemberIndex peer, Now now) {
+  PeerRound& round = rounds_[peer];
+  KVORUM_CHECK(round.state != PeerRound::State::kIdle);
+  round.state = PeerRound::State::kIdle;
+  const uint64_t interval_us = core_.options.anti_entropy_ms * 1000ULL;
+  const uint64_t pause_us = round.pause_us(interval_us, wholeness_.lacks_some());
+  round.due_us = now.steady_us + pause_us / 2 + core_.rng.below(pause_us + 1);
+  wholeness_.look(now);
 }
 
 void AntiEntropy::repair(const RepairWish& wish, Now now) {
   if (!enabled()) return;
-  const bool under_way = std::any_of(rounds_.begin(), rounds_.end(), [](const Round& round) {
-    return round.next_wish || (round.state != Round::State::kIdle && round.wish);
-  });
+  const bool under_way = std::any_of(rounds_.begin(), rounds_.end(),
+                                     [](const PeerRound& round) { return round.has_wish(); });
   if (!under_way) {
     began_us_ = now.steady_us;
     partitions_done_ = 0;
@@ -195,16 +230,17 @@ void AntiEntropy::repair(const RepairWish& wish, Now now) {
 RepairProgress AntiEntropy::progress() const {
   RepairProgress progress;
   for (size_t at = 0; at < rounds_.size(); ++at) {
-    const Round& round = rounds_[at];
-    if (at == core_.self()) continue;
-    progress.active |= round.state != Round::State::kIdle || round.next_wish.has_value();
-    progress.partitions_left += round.differing.size() + round.exchanges.size();
-    progress.peers_unreachable += !core_.health.linked(static_cast<MemberIndex>(at));
+    const auto peer = static_cast<MemberIndex>(at);
+    const PeerRound& round = rounds_[at];
+    if (peer == core_.self()) continue;
+    progress.active |= round.state != PeerRound::State::kIdle || round.next_wish.has_value();
+    progress.partitions_left += round.differing.size() + asker_.begun_with(peer);
+    progress.peers_unreachable += !core_.health.linked(peer);
   }
   progress.partitions_done = partitions_done_;
   progress.keys_repaired = core_.counters.keys_pulled + core_.counters.keys_pushed - keys_before_;
   progress.began_us = began_us_;
-  progress.waits_for_budget = budget_at_us_ != 0;
+  progress.waits_for_budget = asker_.waits_for_budget();
   return progress;
 }
 

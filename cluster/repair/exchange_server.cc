@@ -6,13 +6,6 @@
 #include "cluster/wire/keyspace_messages.h"
 
 namespace kvorum::cluster {
-namespace {
-
-CleanExchange clean_with(const ExchangeParty& asker, const ExchangeParty& own) {
-  return {asker.node, own.session, asker.session, own.clock};
-}
-
-}  // namespace
 
 bool ExchangeServer::on_message(LinkIndex from, const Frame& frame, Now now) {
   if (!core_.view->is_member()) return true;
@@ -30,13 +23,6 @@ bool ExchangeServer::on_message(LinkIndex from, const Frame& frame, Now now) {
     default:
       return false;
   }
-}
-
-void ExchangeServer::reply(LinkIndex to, FunctionRef<void(std::string& batch)> fn) {
-  std::string& batch = core_.outbox.frames(to);
-  const size_t before = batch.size();
-  fn(batch);
-  core_.counters.exchange_bytes += batch.size() - before;
 }
 
 MemberIndex ExchangeServer::member_of(const ExchangeParty& party) const {
@@ -68,11 +54,12 @@ bool ExchangeServer::on_open(LinkIndex from, const Frame& frame, Now now) {
     if (damaged || roots_digest(core_, keyspace, shared) != digest) {
       answer.differing.push_back(keyspace);
     } else {
-      core_.note_clean(keyspace, shared, clean_with(message.asker, answer.peer));
+      core_.note_clean(keyspace, shared, clean_exchange(answer.peer, message.asker));
     }
   }
-  reply(from,
-        [&](std::string& batch) { put_exchange_open_reply(batch, frame.head.operation, answer); });
+  send_counted(core_, from, [&](std::string& batch) {
+    put_exchange_open_reply(batch, frame.head.operation, answer);
+  });
   return true;
 }
 
@@ -111,13 +98,14 @@ bool ExchangeServer::on_roots(LinkIndex from, const Frame& frame, Now now) {
     if (same && !core_.parts.is_damaged(keyspace, partition)) {
       equal.push_back(partition);
     } else {
-      const int depth = core_.parts.table->tree_depth(keyspace, partition);
+      const int depth = core_.parts.table->trees().depth(keyspace, partition);
       answer.differing.emplace_back(partition, static_cast<uint8_t>(depth));
     }
   }
-  core_.note_clean(keyspace, equal, clean_with(message.asker, answer.peer));
+  core_.note_clean(keyspace, equal, clean_exchange(answer.peer, message.asker));
   const FrameHead head{MessageType::kPartitionRootsReply, keyspace, 0, frame.head.operation};
-  reply(from, [&](std::string& batch) { put_partition_roots_reply(batch, head, answer); });
+  send_counted(core_, from,
+               [&](std::string& batch) { put_partition_roots_reply(batch, head, answer); });
   return true;
 }
 
@@ -127,18 +115,19 @@ bool ExchangeServer::on_nodes(LinkIndex from, const Frame& frame) {
   if (message.partition >= core_.view->ring.partitions()) return false;
   const engine::ObjectTable& table = *core_.parts.table;
   TreeNodesReply answer;
-  answer.depth = static_cast<uint8_t>(table.tree_depth(frame.head.keyspace, message.partition));
+  answer.depth = static_cast<uint8_t>(table.trees().depth(frame.head.keyspace, message.partition));
   if (answer.depth >= message.level) {
     for (const uint64_t parent : message.parents) {
       const engine::TreeRange children{frame.head.keyspace, message.partition, message.level,
                                        parent << message.fan, uint64_t{1} << message.fan};
-      if (table.tree_nodes(children, answer.nodes)) continue;
+      if (table.trees().nodes(children, answer.nodes)) continue;
       answer = {};  // it was made coarser just now
       break;
     }
   }
-  reply(from,
-        [&](std::string& batch) { put_tree_nodes_reply(batch, frame.head.operation, answer); });
+  send_counted(core_, from, [&](std::string& batch) {
+    put_tree_nodes_reply(batch, frame.head.operation, answer);
+  });
   return true;
 }
 
@@ -198,14 +187,15 @@ void ExchangeServer::answer_range(const Serving& serving, const RangeObjects& ow
       break;
     }
     last = object.high;
-    put_scan_item(items, {object.high, object.key, object.stripped});
+    put_page_item(items, {object.high, object.key, object.stripped});
   }
   answer.items = items;
   for (size_t at = 0; at < asked.size(); ++at) {
     if (!held[at]) answer.lacked.push_back(static_cast<uint32_t>(at));
   }
-  reply(serving.asker,
-        [&](std::string& batch) { put_range_differences(batch, serving.operation, answer); });
+  send_counted(core_, serving.asker, [&](std::string& batch) {
+    put_range_differences(batch, serving.operation, answer);
+  });
 }
 
 bool ExchangeServer::on_done(LinkIndex from, const Frame& frame, Now now) {
@@ -213,16 +203,16 @@ bool ExchangeServer::on_done(LinkIndex from, const Frame& frame, Now now) {
   if (!parse_exchange_done(frame, &message)) return false;
   if (message.partition >= core_.view->ring.partitions()) return false;
   const ExchangeParty own = party_of(core_, now);
-  const bool refused = member_of(message.asker) == kNoMember ||
-                       own.session != message.peer_session ||
+  const bool refused = member_of(message.asker) == kNoMember || own.run != message.peer_run ||
                        core_.parts.is_damaged(frame.head.keyspace, message.partition);
   if (!refused) {
-    CleanExchange exchange = clean_with(message.asker, own);
+    CleanExchange exchange = clean_exchange(own, message.asker);
     exchange.began = message.peer_clock;
     core_.note_clean(frame.head.keyspace, std::span(&message.partition, 1), exchange);
   }
-  reply(from,
-        [&](std::string& batch) { put_exchange_done_reply(batch, frame.head.operation, refused); });
+  send_counted(core_, from, [&](std::string& batch) {
+    put_exchange_done_reply(batch, frame.head.operation, refused);
+  });
   return true;
 }
 

@@ -37,12 +37,10 @@ class ExchangeServer {
   bool on_range(LinkIndex from, const Frame& frame);
   bool on_done(LinkIndex from, const Frame& frame, Now now);
   void answer_range(const Serving& serving, const RangeObjects& own);
-  // The party's member, or kNoMember for a stranger.
   std::vector<uint32_t> compared_partitions(uint8_t keyspace, MemberIndex asker,
                                             const PartitionRoots& message) const;
+  // The party's member, or kNoMember for a stranger.
   MemberIndex member_of(const ExchangeParty& party) const;
-  // Counts the bytes that fn appends for a peer.
-  void reply(LinkIndex to, FunctionRef<void(std::string& batch)> fn);
 
   Core& core_;
   SlotMap<Serving> servings_;

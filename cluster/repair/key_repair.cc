@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/repair/key_repair.h"
 
+#include "base/check.h"
 #include "cluster/machine/large_frames.h"
 
 namespace kvorum::cluster {
 
 void KeyRepair::begin(const Start& start, const Plan& plan, Now now) {
+  KVORUM_CHECK(sink_ != nullptr && start.peer != core_.self());
   SlotId id;
   Repair& repair = repairs_.acquire(&id);
   repair.reset(now);
@@ -44,6 +46,7 @@ void KeyRepair::ask(SlotId id, const Repair& repair, bool full) {
 }
 
 void KeyRepair::load(SlotId id, Repair& repair) {
+  KVORUM_CHECK(!repair.loading);
   repair.loading = true;
   core_.load(id, repair.key.key);
 }
@@ -68,6 +71,7 @@ void KeyRepair::on_read_reply(SlotId id, const Answered<ReplicaReadReply>& answe
 }
 
 void KeyRepair::check(SlotId id, Repair& repair, Now now) {
+  KVORUM_CHECK(repair.step == Step::kCheck);
   bool equal = false;
   const engine::Access access = core_.read_own(repair.key.key, [&](Record& record) {
     equal = versions_digest(record.object) == repair.their_digest;
@@ -82,6 +86,7 @@ void KeyRepair::check(SlotId id, Repair& repair, Now now) {
 }
 
 void KeyRepair::merge_own(SlotId id, Repair& repair, Now now) {
+  KVORUM_CHECK(repair.step == Step::kMerge && !repair.loading);
   const KeyRef& key = repair.key.key;
   Object theirs;
   if (!decode_object(repair.object, theirs)) return finish(id, repair, false, now);
@@ -102,7 +107,7 @@ void KeyRepair::merge_own(SlotId id, Repair& repair, Now now) {
   if (result.access == engine::Access::kNotResident) return load(id, repair);
   if (result.access != engine::Access::kDone) return finish(id, repair, false, now);
   core_.counters.keys_pulled += grown;
-  if (result.ticket <= core_.parts.table->committed()) return merged(id, repair, now);
+  if (result.ticket <= core_.parts.table->commits().committed()) return merged(id, repair, now);
   core_.await_own_vote(result.ticket, id);
 }
 
@@ -120,6 +125,7 @@ void KeyRepair::merged(SlotId id, Repair& repair, Now now) {
 }
 
 void KeyRepair::push(SlotId id, Repair& repair, Now now) {
+  KVORUM_CHECK(repair.step == Step::kPush && !repair.loading);
   const KeyRef& key = repair.key.key;
   bool nothing = false;
   const engine::Access access = core_.read_own(key, [&](Record& record) {

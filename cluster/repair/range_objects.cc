@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/hash.h"
 #include "cluster/wire/keyspace_messages.h"
 
@@ -17,15 +18,16 @@ std::optional<RangeObjects> read_range(const Core& core, const RangeLoad& range)
 
 RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage& page) {
   RangeObjects range;
-  std::vector<ScanItem> items;
-  range.refused = page.access != engine::Access::kDone || !parse_scan_items(page.items, &items);
+  std::vector<PageItem> items;
+  range.refused = page.access != engine::Access::kDone || !parse_page_items(page.items, &items);
   if (range.refused) return range;
   range.end = page.done ? 0 : page.next.high;
   range.objects.reserve(items.size());
   Object object;
-  for (const ScanItem& item : items) {
+  for (const PageItem& item : items) {
     const bool decoded = decode_object(item.object, object);
     KVORUM_CHECK(decoded);
+    KVORUM_CHECK(range.objects.empty() || range.objects.back().high <= item.high);
     RangeObject& one = range.objects.emplace_back();
     one.key = item.key;
     one.high = item.high;
@@ -40,6 +42,7 @@ RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage
 
 std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, MemberIndex peer) {
   const ClusterView& view = *core.view;
+  KVORUM_CHECK(view.is_member() && peer != core.self());
   const auto former = core.parts.is_moving() ? core.parts.former->list() : nullptr;
   std::vector<uint32_t> shared;
   for (uint32_t partition = 0; partition < view.ring.partitions(); ++partition) {
@@ -56,6 +59,7 @@ std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, Memb
 }
 
 bool drives(MemberIndex a, MemberIndex b, uint32_t partition) {
+  KVORUM_CHECK(a != b);
   return ((uint32_t{a} + b + partition) % 2 == 0) == (a < b);
 }
 
@@ -72,6 +76,17 @@ ExchangeParty party_of(const Core& core, Now now) {
   const bool whole = core.parts.whole == nullptr || core.parts.whole->missing() == 0;
   return {core.self_id(), core.parts.current_incarnation(), core.parts.clock->reading(now.wall_ms),
           whole};
+}
+
+CleanExchange clean_exchange(const ExchangeParty& own, const ExchangeParty& other) {
+  return {other.node, own.run, other.run, own.clock};
+}
+
+void send_counted(Core& core, LinkIndex to, FunctionRef<void(std::string& batch)> fn) {
+  std::string& batch = core.outbox.frames(to);
+  const size_t before = batch.size();
+  fn(batch);
+  core.counters.exchange_bytes += batch.size() - before;
 }
 
 }  // namespace kvorum::cluster

@@ -42,5 +42,10 @@ uint64_t roots_digest(const Core& core, uint8_t keyspace, const std::vector<uint
 
 // Who this node is, in an exchange that begins now.
 ExchangeParty party_of(const Core& core, Now now);
+// As this node, `own`, notes an exchange with the other that was clean.
+CleanExchange clean_exchange(const ExchangeParty& own, const ExchangeParty& other);
+
+// Appends a frame of an exchange for that link, and counts its bytes.
+void send_counted(Core& core, LinkIndex to, FunctionRef<void(std::string& batch)> fn);
 
 }  // namespace kvorum::cluster

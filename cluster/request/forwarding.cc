@@ -22,7 +22,7 @@ MemberIndex Forwarding::choose(const Request& request,
   const auto list = core_.preference_list(request.key);
   const size_t n = core_.view->quorum(request.key.keyspace).n;
   const bool edit = request.kind == Request::Kind::kEdit;
-  const bool refuses = edit && core_.parts.table->failed();
+  const bool refuses = edit && core_.parts.table->store_health().failed();
   const auto usable = [&](MemberIndex member) {
     return core_.health.healthy(member) && !(refuses && member == core_.self()) &&
            core_.serves(member, request.key.keyspace) &&
@@ -59,8 +59,8 @@ MemberIndex Forwarding::coordinator_of(const Operation& operation, Now now) cons
       std::find(primaries.begin(), primaries.end(), core_.self()) != primaries.end();
   // Whoever asked holds the first primary for dead, and may be wrong: edits of a key meet there. A
   // retry was there already.
-  const bool meets_here =
-      !edit || route.retried || primaries[0] == core_.self() || core_.parts.table->failed();
+  const bool meets_here = !edit || route.retried || primaries[0] == core_.self() ||
+                          core_.parts.table->store_health().failed();
   const bool keeps = route.hops >= kHopsMax || (primary && meets_here);
   if (keeps) return core_.self();
   const MemberIndex chosen = choose(request, route.tried);
@@ -89,7 +89,9 @@ void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, 
   ForwardEnvelope envelope = envelope_of(operation, now);
   envelope.retried = operation.is_retry();
   // Those before it were asked, or refuse: whoever is asked now must not pass it on to them.
-  if (!operation.route.tried.empty() || core_.parts.table->failed()) envelope.hops = kHopsMax;
+  if (!operation.route.tried.empty() || core_.parts.table->store_health().failed()) {
+    envelope.hops = kHopsMax;
+  }
   operation.phase = Operation::Phase::kWriting;
   operation.route.tried.push_back(coordinator);
   operation.handing.asked_us = now.steady_us;

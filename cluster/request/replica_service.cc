@@ -213,7 +213,7 @@ bool ReplicaService::serve_write(LinkIndex from, const Frame& frame, const Repli
     return true;
   }
   answer.reply.second = message.second;
-  if (result.ticket <= core_.parts.table->committed()) {
+  if (result.ticket <= core_.parts.table->commits().committed()) {
     answer.reply.vector = answer.vector_bytes;
     put_replica_write_reply(core_.outbox.frames(from), frame.head.operation, answer.reply);
     return true;

@@ -11,7 +11,7 @@ void RetryPermit::ask(SlotId id, Operation& operation, Now now) {
   if (planted(PlantedBug::kRetryUnasked)) {
     return core_.starter->run_at(forwarding_.coordinator_of(operation, now), id, operation, now);
   }
-  operation.kind = Operation::Kind::kAwaitsPermit;
+  operation.turn_into(Operation::Kind::kAwaitsPermit);
   operation.handing.asked_us = now.steady_us;
   put_forward_ask(core_.outbox.frames(operation.reply_to), operation.reply_operation, id);
   core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);

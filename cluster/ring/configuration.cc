@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -67,6 +69,7 @@ Configuration configuration_of(const ClusterView& view) {
 }
 
 void encode_configuration(const Configuration& configuration, std::string& out) {
+  KVORUM_CHECK(!configuration.members.empty() && configuration.members.size() <= kMembersMax);
   put_u8(out, kVersion);
   put_u64(out, configuration.id_seed);
   put_varint(out, configuration.members.size());

@@ -18,6 +18,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/check.h"
 #include "base/inline_vector.h"
 #include "cluster/ring/configuration.h"
 
@@ -35,6 +36,7 @@ struct FormerPlacement {
   // So many of its primaries know between them every write that w of them acknowledged.
   size_t needed(uint8_t keyspace) const {
     const EffectiveQuorum& quorum = quorums[keyspace];
+    KVORUM_CHECK(quorum.w <= quorum.n);
     return quorum.n - quorum.w + size_t{1};
   }
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/md5.h"
 
 namespace kvorum::cluster {
@@ -79,6 +80,10 @@ ClusterView found_view(const Founding& founding, std::string_view self_name) {
   view.cluster_name = founding.cluster_name;
   view.partitioner = founding.partitioner;
   view.members = sorted_by_name(founding.members);
+  const auto twin =
+      std::adjacent_find(view.members.begin(), view.members.end(),
+                         [](const Member& a, const Member& b) { return a.name == b.name; });
+  KVORUM_CHECK(twin == view.members.end());
   for (Member& member : view.members) member.id = founder_id(view.cluster_id, member.name);
   view.keyspaces = founding.keyspaces;
   view.ring =

@@ -51,12 +51,13 @@ std::vector<MemberIndex> merge_longest_first(Sequences sequences) {
     }
     open = std::move(still_open);
   }
+  KVORUM_CHECK(open.empty());
   return merged;
 }
 
 std::vector<MemberIndex> merge_by_wish(const Sequences& sequences) {
   struct Wish {
-    uint64_t place;  // a fraction of the ring, times 2^32
+    uint64_t ring_key;  // a fraction of the ring, times 2^32
     MemberIndex member;
   };
   std::vector<Wish> wishes;
@@ -68,7 +69,7 @@ std::vector<MemberIndex> merge_by_wish(const Sequences& sequences) {
     }
   }
   std::stable_sort(wishes.begin(), wishes.end(),
-                   [](const Wish& a, const Wish& b) { return a.place < b.place; });
+                   [](const Wish& a, const Wish& b) { return a.ring_key < b.ring_key; });
   std::vector<MemberIndex> merged;
   for (const Wish& wish : wishes) merged.push_back(wish.member);
   return merged;
@@ -215,6 +216,7 @@ std::vector<uint32_t> fair_shares(std::span<const Member> members, uint32_t part
     const auto next =
         std::max_element(rounded_down.begin(), rounded_down.end(),
                          [&](MemberIndex a, MemberIndex b) { return lacks(a) < lacks(b); });
+    KVORUM_CHECK(next != rounded_down.end());
     ++shares[*next];
     give(*next, static_cast<int64_t>(total));
     rounded_down.erase(next);
@@ -247,6 +249,7 @@ std::vector<MemberIndex> place_founders(std::span<const Member> founders, RingSh
     }
     if (!SpreadCost::is_avoidable(best_cost)) break;
   }
+  KVORUM_CHECK(best.size() == shape.partitions);
   return best;
 }
 

@@ -83,8 +83,8 @@ class Admission {
     for (uint64_t turn = 0; turn < wanted; ++turn) {
       const uint64_t begin = turn * old_.size() / wanted, end = (turn + 1) * old_.size() / wanted;
       auto best = static_cast<uint32_t>((begin + offset) & (old_.size() - 1));
-      for (uint64_t place = begin; place < end; ++place) {
-        const auto partition = static_cast<uint32_t>((place + offset) & (old_.size() - 1));
+      for (uint64_t at = begin; at < end; ++at) {
+        const auto partition = static_cast<uint32_t>((at + offset) & (old_.size() - 1));
         if (to_give_signed_[old_[partition]] > to_give_signed_[old_[best]]) best = partition;
       }
       take(best);

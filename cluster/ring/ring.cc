@@ -13,6 +13,7 @@ Ring::Ring(std::vector<MemberIndex> owners, std::span<const Member> members, Rin
       partition_bits_(std::countr_zero(shape.partitions)),
       members_(members.size()),
       owners_(std::move(owners)) {
+  KVORUM_CHECK(owners_.size() == shape.partitions);
   fill_preference_lists(members);
 }
 
@@ -58,9 +59,11 @@ void Ring::fill_preference_lists(std::span<const Member> members) {
     }
     preferences_.insert(preferences_.end(), idle.begin(), idle.end());
   }
+  KVORUM_CHECK(preferences_.size() == owners_.size() * members_);  // preference_list() counts on it
 }
 
 Position Ring::start_of(uint32_t partition) const {
+  KVORUM_CHECK(partition < owners_.size());
   return {partition_bits_ == 0 ? 0 : uint64_t{partition} << (64 - partition_bits_), 0};
 }
 

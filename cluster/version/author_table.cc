@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "base/atomic_raise.h"
+#include "base/check.h"
 
 namespace kvorum::cluster {
 
@@ -48,6 +49,7 @@ bool AuthorTable::intern(uint64_t node, uint64_t incarnation, Index* index) {
 }
 
 void AuthorTable::saw(Index index, Hlc hlc) {
+  KVORUM_CHECK(index < size());
   Chunk& chunk = *chunks_[index >> kChunkBits].load(std::memory_order_acquire);
   raise_to(chunk[index & (kChunkSize - 1)].highest_hlc, hlc.value);
 }

@@ -2,7 +2,7 @@
 // Interned (node, incarnation) pairs of one process, so that a stored version names its author in
 // two bytes. Shared by all reactors: look-ups take no lock, an author once interned keeps its index
 // and its address. Also remembers the highest HLC seen of each author, which a flush mark and the
-// start of a session's clock need.
+// start of a run's clock need.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/check.h"
 #include "base/spin_lock.h"
 #include "base/time.h"
 
@@ -30,6 +31,7 @@ class AuthorTable {
   // Nothing is ever removed; past kAuthorsMax the node refuses what it cannot name (false).
   bool intern(uint64_t node, uint64_t incarnation, Index* index);
   const Author& at(Index index) const {
+    KVORUM_CHECK(index < size());
     return (
         *chunks_[index >> kChunkBits].load(std::memory_order_acquire))[index & (kChunkSize - 1)];
   }

@@ -5,6 +5,7 @@
 
 #include "base/base64url.h"
 #include "base/bytes.h"
+#include "base/check.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -42,6 +43,7 @@ Status damaged() { return Status(Code::kInvalid, "invalid or damaged context"); 
 }  // namespace
 
 void encode_context(const Context& context, std::string& out) {
+  KVORUM_CHECK(context.detached.size() <= kDetachedDotsMax);  // else no reader takes it
   put_varint(out, context.vector.size());
   for (const VectorEntry& entry : context.vector) put_dot(out, entry.actor, entry.hlc);
   put_varint(out, context.detached.size());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Edits: how a command changes a value, as pure functions handed in by the command families. The
-// coordinator knows only their row number, which travels in forwarded requests, so that an edit
-// runs where the key's writes are serialised, inside its critical section. Every node of a cluster
+// coordinator knows only their code, which travels in forwarded requests, so that an edit runs
+// where the key's writes are serialised, inside its critical section. Every node of a cluster
 // has the same table (the protocol version of the links stands for it).
 #pragma once
 
@@ -60,6 +60,6 @@ struct EditRow {
 };
 
 using EditTable = std::span<const EditRow>;
-using EditCode = uint8_t;
+using EditCode = uint8_t;  // the number of a row
 
 }  // namespace kvorum::cluster

@@ -51,7 +51,9 @@ bool decode_marks(std::string_view bytes, std::vector<EncodedMark>& marks) {
 // its names are written before its HLC is published and never again.
 class FlushMarks::Table {
  public:
-  explicit Table(size_t capacity) : mask_(capacity - 1), slots_(new Slot[capacity]) {}
+  explicit Table(size_t capacity) : mask_(capacity - 1), slots_(new Slot[capacity]) {
+    KVORUM_CHECK(capacity > 0 && (capacity & mask_) == 0);
+  }
 
   bool covers(const Actor& actor, Hlc hlc) const {
     return at(actor.node, actor.incarnation) >= hlc.value;
@@ -60,8 +62,8 @@ class FlushMarks::Table {
 
   // Writers only. False where there is no room for a new author.
   bool set(const FlushMarkEntry& entry, uint64_t epoch) {
-    const auto [place, hlc] = find(entry.node, entry.incarnation);
-    Slot& slot = slots_[place];
+    const auto [at, hlc] = find(entry.node, entry.incarnation);
+    Slot& slot = slots_[at];
     if (hlc == 0) {
       if (2 * (used_ + 1) > mask_ + 1) return false;
       ++used_;
@@ -74,8 +76,8 @@ class FlushMarks::Table {
   }
   // Writers only: the author has at least this entry, in this epoch.
   bool holds(const FlushMarkEntry& entry, uint64_t epoch) const {
-    const auto [place, hlc] = find(entry.node, entry.incarnation);
-    return hlc >= entry.hlc.value && slots_[place].epoch == epoch;
+    const auto [at, hlc] = find(entry.node, entry.incarnation);
+    return hlc >= entry.hlc.value && slots_[at].epoch == epoch;
   }
 
   size_t capacity() const { return mask_ + 1; }
@@ -101,11 +103,11 @@ class FlushMarks::Table {
   // a free slot may become another author's at any time.
   std::pair<size_t, uint64_t> find(uint64_t node, uint64_t incarnation) const {
     const uint64_t hash = (node ^ (incarnation << 1)) * 0x9e3779b97f4a7c15ULL;
-    for (size_t place = (hash >> 32) & mask_;; place = (place + 1) & mask_) {
-      const Slot& slot = slots_[place];
+    for (size_t at = (hash >> 32) & mask_;; at = (at + 1) & mask_) {
+      const Slot& slot = slots_[at];
       const uint64_t hlc = slot.hlc.load(std::memory_order_acquire);
-      if (hlc == 0) return {place, 0};
-      if (slot.node == node && slot.incarnation == incarnation) return {place, hlc};
+      if (hlc == 0) return {at, 0};
+      if (slot.node == node && slot.incarnation == incarnation) return {at, hlc};
     }
   }
 
@@ -170,6 +172,7 @@ void FlushMarks::raised(KeyspaceMask keyspaces) {
 }
 
 bool FlushMarks::merge(uint8_t keyspace, const FlushMark& mark) {
+  KVORUM_CHECK(keyspace < kKeyspacesMax);
   const std::lock_guard<std::mutex> guard(lock_);
   if (highest_in(mark) < forgotten_below_) return false;
   bool any_raised = false;
@@ -180,7 +183,9 @@ bool FlushMarks::merge(uint8_t keyspace, const FlushMark& mark) {
 
 void FlushMarks::flush(KeyspaceMask keyspaces, FlushMark& mark, FunctionRef<FlushMarkEntry()> own) {
   const std::lock_guard<std::mutex> guard(lock_);
+  KVORUM_CHECK(keyspaces != 0);
   mark.push_back(own());
+  KVORUM_CHECK(mark.back().node != 0 && mark.back().hlc != Hlc{});  // else nobody takes it
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     if (!(keyspaces >> keyspace & 1)) continue;
     for (const FlushMarkEntry& entry : mark) raise(keyspace, entry);
@@ -293,6 +298,7 @@ Hlc FlushMarks::highest_of(uint64_t node, uint64_t incarnation) const {
 }
 
 void FlushMarks::set_stored(uint64_t generation) {
+  KVORUM_CHECK(generation <= this->generation());
   raise_to(stored_, generation, std::memory_order_acq_rel);
 }
 
@@ -308,10 +314,12 @@ std::optional<uint64_t> FlushMarks::claim_sweep(uint8_t keyspace) {
 }
 
 void FlushMarks::finish_sweep(uint8_t keyspace, uint64_t claimed) {
+  KVORUM_CHECK(claimed <= claimed_[keyspace].load(std::memory_order_acquire));
   raise_to(swept_[keyspace], claimed, std::memory_order_acq_rel);
 }
 
 void FlushMarks::settle_sweep(uint8_t keyspace, uint64_t claimed) {
+  KVORUM_CHECK(claimed <= swept_[keyspace].load(std::memory_order_acquire));
   raise_to(settled_[keyspace], claimed, std::memory_order_acq_rel);
 }
 

@@ -85,7 +85,7 @@ class FlushMarks {
   // is claimed by one of the node's machines, which sweeps and then says so.
   std::optional<uint64_t> claim_sweep(uint8_t keyspace);
   void finish_sweep(uint8_t keyspace, uint64_t claimed);
-  // What was swept is gone from the disk too: a session that begins after a crash does not find it.
+  // What was swept is gone from the disk too: a run that begins after a crash does not find it.
   void settle_sweep(uint8_t keyspace, uint64_t claimed);
   bool swept(uint8_t keyspace) const;
 

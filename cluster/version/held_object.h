@@ -22,20 +22,25 @@ class HeldObject {
   bool is_set() const { return is_set_; }
   const Object& object() const { return object_; }
   // Of values, its own and shared ones.
-  size_t bytes() const { return bytes_.size() + shared_bytes_; }
-  // Frees memory beyond this.
+  size_t bytes() const { return bytes_.copied.size() + bytes_.shared; }
+  // Frees memory beyond this. REQUIRES: nothing is held.
   void give_back_memory(size_t kept_max);
 
  private:
-  void add(const Version& version);
+  struct Bytes {
+    std::string copied;  // of all versions that are not shared, in order
+    std::vector<SharedBytes> owners;
+    size_t shared = 0;
+
+    void add(const Version& version);
+    void clear();
+  };
+  void keep(const Object& other, Bytes& kept);
   void point_at_own(Version& version, size_t* at, size_t* owner);
 
-  Object object_;
-  std::string bytes_;  // of all versions that are not shared, in order
-  std::string spare_;  // used by turns with it
-  std::vector<SharedBytes> owners_, spare_owners_;
-  size_t shared_bytes_ = 0;
   bool is_set_ = false;
+  Bytes bytes_;
+  Object object_;
 };
 
 }  // namespace kvorum::cluster

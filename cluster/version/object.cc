@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "cluster/version/planted_bug.h"
 
@@ -68,6 +69,7 @@ bool lies_below(const Object& object, Hlc frontier) {
 }
 
 void spend(InlineVector<SpentOrigin, 1>& spent, const SpentOrigin& added) {
+  KVORUM_CHECK(added.origin != 0);  // find_spent() looks for no other
   for (SpentOrigin& known : spent) {
     if (known.origin != added.origin) continue;
     known.replaced = std::max(known.replaced, added.replaced);
@@ -290,6 +292,7 @@ size_t keep_newest(Object& object, Hlc frontier) {
     insert_version(object.outvoted, object.versions.back());
     object.versions.pop_back();
   }
+  KVORUM_CHECK(!object.versions.empty());  // what is outvoted is so by one of these
   if (object.versions[0].dot.hlc < frontier) object.outvoted.clear();
   limit_outvoted(object);
   return newly;

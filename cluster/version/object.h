@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/check.h"
 #include "base/inline_vector.h"
 #include "base/position.h"
 #include "base/shared_bytes.h"
@@ -67,7 +68,10 @@ class VersionVector {
   bool covers_all(const VersionVector& other) const;
   void raise(const Actor& actor, Hlc hlc);
   // The same where nothing stands there yet.
-  void begin_with(const Actor& actor, Hlc hlc) { entries_.push_back({actor, hlc}); }
+  void begin_with(const Actor& actor, Hlc hlc) {
+    KVORUM_CHECK(entries_.empty());
+    entries_.push_back({actor, hlc});
+  }
   void clear() { entries_.clear(); }
   void join(const VersionVector& other);
   void erase_at(size_t index) { entries_.erase_at(index); }
@@ -195,8 +199,9 @@ bool visible(const Version& version, uint64_t now_ms);
 // longest deadline (never: longest).
 InlineVector<Version, 1> visible_versions(const Object& object, uint64_t now_ms);
 
-// XXH64 of the dots in canonical order: equal digests, equal versions, whatever is outvoted. Also
-// memcached's cas unique.
+// XXH64 of the dots in canonical order: equal digests, equal versions, whatever is outvoted. What
+// replicas compare; memcached's cas unique is another one, over what a client sees
+// (memcached_commands.h).
 uint64_t versions_digest(const Object& object);
 
 // The keyed leaf of a partition's digest; 0 for an object without versions.

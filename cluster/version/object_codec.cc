@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/large_memory.h"
 
 namespace kvorum::cluster {

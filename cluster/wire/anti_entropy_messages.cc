@@ -2,6 +2,7 @@
 #include "cluster/wire/anti_entropy_messages.h"
 
 #include "base/bytes.h"
+#include "base/check.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -14,7 +15,7 @@ bool valid_keyspace(const Frame& frame) { return frame.head.keyspace < kKeyspace
 
 void put_party(std::string& out, const ExchangeParty& party) {
   put_u64(out, party.node);
-  put_u64(out, party.session);
+  put_u64(out, party.run);
   put_u64(out, party.clock.value);
   put_u8(out, party.whole ? 1 : 0);
 }
@@ -22,7 +23,7 @@ void put_party(std::string& out, const ExchangeParty& party) {
 ExchangeParty get_party(ByteReader& reader) {
   ExchangeParty party;
   party.node = reader.u64();
-  party.session = reader.u64();
+  party.run = reader.u64();
   party.clock = Hlc{reader.u64()};
   party.whole = reader.u8() != 0;
   return party;
@@ -33,6 +34,7 @@ class GapWriter {
  public:
   explicit GapWriter(std::string& out) : out_(out) {}
   void put(uint64_t number) {
+    KVORUM_CHECK(number >= next_);
     put_varint(out_, number - next_);
     next_ = number + 1;
   }
@@ -234,6 +236,7 @@ bool parse_range_digests(const Frame& frame, RangeDigests* message) {
 void put_range_differences(std::string& batch, SlotId range, const RangeDifferences& message) {
   const uint16_t flags = message.refused ? kRefused : 0;
   FrameWriter frame(batch, {MessageType::kRangeDifferences, 0, flags, range});
+  KVORUM_CHECK(message.lacked.size() <= kRangeDigestsMax);
   put_u64(batch, message.end);
   put_varint(batch, message.lacked.size());
   GapWriter gaps(batch);
@@ -261,7 +264,7 @@ bool parse_range_differences(const Frame& frame, RangeDifferences* message) {
 void put_exchange_done(std::string& batch, const FrameHead& head, const ExchangeDone& message) {
   FrameWriter frame(batch, head);
   put_party(batch, message.asker);
-  put_u64(batch, message.peer_session);
+  put_u64(batch, message.peer_run);
   put_u64(batch, message.peer_clock.value);
   put_varint(batch, message.partition);
   frame.finish();
@@ -270,7 +273,7 @@ void put_exchange_done(std::string& batch, const FrameHead& head, const Exchange
 bool parse_exchange_done(const Frame& frame, ExchangeDone* message) {
   ByteReader reader(frame.payload);
   message->asker = get_party(reader);
-  message->peer_session = reader.u64();
+  message->peer_run = reader.u64();
   message->peer_clock = Hlc{reader.u64()};
   const uint64_t partition = reader.varint();
   message->partition = static_cast<uint32_t>(partition);

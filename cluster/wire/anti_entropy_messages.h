@@ -28,10 +28,10 @@
 namespace kvorum::cluster {
 
 // Who speaks: since a link that was accepted does not tell, and a clean exchange is one between two
-// sessions.
+// runs.
 struct ExchangeParty {
   NodeId node = 0;
-  uint64_t session = 0;  // incarnation of the node's run
+  uint64_t run = 0;  // incarnation of the node's run
   Hlc clock;             // before it looked at its trees
   bool whole = true;     // false: it holds partitions that are not whole, and drives all exchanges
 };
@@ -111,15 +111,15 @@ struct RangeDifferences {
   bool refused = false;
   uint64_t end = 0;              // exclusive; 0: all that was asked about
   std::vector<uint32_t> lacked;  // indexes of the asker's digests that no object here has
-  std::string_view items;        // put_scan_item(): objects whose digest the asker does not have
+  std::string_view items;        // put_page_item(): objects whose digest the asker does not have
 };
 void put_range_differences(std::string& batch, SlotId range, const RangeDifferences& message);
 bool parse_range_differences(const Frame& frame, RangeDifferences* message);
 
-// All that differed in these partitions is repaired: a clean exchange between two sessions.
+// All that differed in these partitions is repaired: a clean exchange between two runs.
 struct ExchangeDone {
   ExchangeParty asker;
-  uint64_t peer_session = 0;
+  uint64_t peer_run = 0;
   Hlc peer_clock;  // of its answer with the roots
   uint32_t partition = 0;
 };

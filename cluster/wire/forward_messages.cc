@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/large_memory.h"
 #include "cluster/version/context.h"
 #include "cluster/version/object_codec.h"
@@ -109,6 +110,7 @@ void encode_forwarded(const Request& request, uint64_t origin, std::string& payl
   put_bytes(payload, request.key.key);
   put_bytes(payload, request.argument);
   if (request.has_context) {
+    KVORUM_CHECK(request.context != nullptr);
     const LengthPrefix prefix(payload);
     encode_context(*request.context, payload);
   }
@@ -191,6 +193,7 @@ bool parse_forward_permit(const Frame& frame, uint64_t* remaining_us) {
 
 void put_forward_reply(std::string& batch, SlotId operation, const Completion& completion,
                        bool ends_before_object) {
+  KVORUM_CHECK(completion.object != nullptr || !ends_before_object);
   uint16_t flags = 0;
   if (completion.object) flags |= kHasObject;
   if (completion.has_reply_bytes) flags |= kHasReplyBytes;

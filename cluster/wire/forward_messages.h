@@ -17,8 +17,8 @@ namespace kvorum::cluster {
 // A client's request, travelling: Request with what the asking node fixed for all its retries.
 struct ForwardedRequest {
   Request request;
-  Context context;  // request.context points here after parsing
   uint64_t origin = 0;
+  Context context;  // request.context points here after parsing
 };
 // The payload alone: kept by the asking node for retries, and by a coordinator while it waits.
 void encode_forwarded(const Request& request, uint64_t origin, std::string& payload);

@@ -115,6 +115,7 @@ void ChunkSender::put_chunk(std::string& batch, Transfer& transfer, uint64_t now
     room -= part.size();
   }
   if (room > 0) {
+    KVORUM_CHECK(transfer.sent >= front.size());
     const std::string_view part = transfer.frame.rest.substr(transfer.sent - front.size(), room);
     batch.append(part);
     transfer.sent += part.size();
@@ -123,6 +124,7 @@ void ChunkSender::put_chunk(std::string& batch, Transfer& transfer, uint64_t now
   writer.finish();
   flowed_.push_back(transfer.head);
   if (transfer.sent < transfer.total) return;
+  KVORUM_CHECK(transfer.sent == transfer.total && held_bytes_ >= transfer.total);
   --unsent_;
   held_bytes_ -= transfer.total;
   transfer.frame = {};
@@ -136,6 +138,7 @@ bool ChunkSender::on_taken(const Frame& frame) {
     return transfer.number == frame.head.operation;
   });
   if (found == begun_.end() || taken <= found->taken || taken > found->sent) return false;
+  KVORUM_CHECK(in_window_ >= taken - found->taken);
   in_window_ -= taken - found->taken;
   found->taken = taken;
   flowed_.push_back(found->head);
@@ -199,6 +202,7 @@ ChunkAssembler::Result ChunkAssembler::on_chunk(const Frame& chunk) {
   }
   if (!is_whole) return Result::kMore;
   whole_ = share(std::move(assembly->payload), {payload, assembly->filled()});
+  KVORUM_CHECK(held_bytes_ >= whole_->size());
   held_bytes_ -= whole_->size();
   assemblies_.erase(assemblies_.begin() + (assembly - assemblies_.data()));
   return Result::kWhole;

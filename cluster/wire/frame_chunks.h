@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/memory_thread.h"
 #include "base/shared_bytes.h"
 #include "cluster/wire/frame.h"
@@ -98,7 +99,10 @@ class ChunkAssembler {
   // Of the chunk taken last.
   const FrameHead& head() const { return head_; }
   // After kWhole, until drop_whole().
-  Frame whole() const { return {head_, *whole_, sent_us_, &whole_}; }
+  Frame whole() const {
+    KVORUM_CHECK(whole_ != nullptr);
+    return {head_, *whole_, sent_us_, &whole_};
+  }
   void drop_whole() { whole_ = nullptr; }
 
   // Tells the sender what was taken: after a stretch of chunks.

@@ -2,6 +2,7 @@
 #include "cluster/wire/keyspace_messages.h"
 
 #include "base/bytes.h"
+#include "base/check.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -18,6 +19,7 @@ void put_empty(std::string& batch, const FrameHead& head) { FrameWriter(batch, h
 
 void put_scan(std::string& batch, SlotId operation, const ScanQuestion& question) {
   FrameWriter frame(batch, {MessageType::kScan, question.keyspace, 0, operation});
+  KVORUM_CHECK(question.count > 0);
   put_u64(batch, question.from);
   put_u32(batch, question.last_partition);
   put_u32(batch, question.count);
@@ -49,17 +51,18 @@ bool parse_scan_reply(const Frame& frame, ScanAnswer* answer) {
   return reader.ok();
 }
 
-void put_scan_item(std::string& items, const ScanItem& item) {
+void put_page_item(std::string& items, const PageItem& item) {
+  KVORUM_CHECK(item.key.size() <= kKeyBytesMax && !item.object.empty());
   put_u64(items, item.high);
   put_bytes(items, item.key);
   put_bytes(items, item.object);
 }
 
-bool parse_scan_items(std::string_view items, std::vector<ScanItem>* parsed) {
+bool parse_page_items(std::string_view items, std::vector<PageItem>* parsed) {
   ByteReader reader(items);
   parsed->reserve(parsed->size() + items.size() / (4 * kItemBytesMin));
   while (!reader.done()) {
-    ScanItem item;
+    PageItem item;
     item.high = reader.u64();
     item.key = reader.bytes();
     item.object = reader.bytes();
@@ -79,6 +82,7 @@ void put_count_reply(std::string& batch, SlotId operation, const PartitionCounts
   FrameWriter frame(batch, {MessageType::kCountReply, 0, 0, operation});
   uint32_t expected = 0;
   for (const auto& [partition, count] : counts) {
+    KVORUM_CHECK(partition >= expected);
     put_varint(batch, partition - expected);
     put_varint(batch, count);
     expected = partition + 1;
@@ -109,6 +113,7 @@ bool parse_flush_clocks(const Frame& frame) { return frame.payload.empty(); }
 void put_flush_clocks_reply(std::string& batch, SlotId operation, const FlushMark& clocks) {
   FrameWriter frame(batch, {MessageType::kFlushClocksReply, 0, 0, operation});
   for (const FlushMarkEntry& clock : clocks) {
+    KVORUM_CHECK(clock.node != 0);
     put_u64(batch, clock.node);
     put_u64(batch, clock.incarnation);
     put_u64(batch, clock.hlc.value);

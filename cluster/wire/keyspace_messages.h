@@ -35,13 +35,13 @@ void put_scan_reply(std::string& batch, SlotId operation, const ScanAnswer& answ
 bool parse_scan_reply(const Frame& frame, ScanAnswer* answer);
 
 // One key of a scan answer, tombstones included, with its object stripped of its values.
-struct ScanItem {
+struct PageItem {
   uint64_t high = 0;  // of its position
   std::string_view key;
   std::string_view object;  // portable form
 };
-void put_scan_item(std::string& items, const ScanItem& item);
-bool parse_scan_items(std::string_view items, std::vector<ScanItem>* parsed);
+void put_page_item(std::string& items, const PageItem& item);
+bool parse_page_items(std::string_view items, std::vector<PageItem>* parsed);
 
 void put_count(std::string& batch, SlotId operation, uint8_t keyspace);
 bool parse_count(const Frame& frame);

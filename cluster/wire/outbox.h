@@ -33,7 +33,7 @@ struct RangeLoad {
   // Whose `operation` it is; the page brings it back.
   enum class Reader : uint8_t {
     kScan,            // scan_server.h
-    kExchangeAsker,   // anti_entropy.h
+    kExchangeAsker,   // exchange_asker.h
     kExchangeServer,  // exchange_server.h
     kTreeKeeper,      // tree_keeper.h: no objects are wanted, but a stretch of a hash tree built
     kMarkSweeper,     // mark_sweeper.h: nor here, but what flush marks cover is dropped

@@ -2,6 +2,7 @@
 #include "cluster/wire/replica_messages.h"
 
 #include "base/bytes.h"
+#include "base/check.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -45,6 +46,7 @@ FrameHead write_head(SlotId operation, const ReplicaWrite& message) {
 }
 
 void put_write_front(std::string& out, const ReplicaWrite& message) {
+  KVORUM_CHECK(message.key.key.size() <= kKeyBytesMax);
   put_bytes(out, message.key.key);
   if (message.hint_for != 0) put_u64(out, message.hint_for);
   if (message.frontier != Hlc{}) put_u64(out, message.frontier.value);
@@ -59,6 +61,7 @@ void put_replica_read(std::string& batch, SlotId operation, const ReplicaRead& m
   if (message.hinted) flags |= kReadHinted;
   if (message.claimant != 0) flags |= kReadClaims;
   flags |= attempt_bits(message.attempt);
+  KVORUM_CHECK(message.key.key.size() <= kKeyBytesMax);
   FrameFront front({MessageType::kReplicaRead, message.key.keyspace, flags, operation});
   put_position(front, message.key.position);
   FrameWriter frame(batch, front);
@@ -163,6 +166,7 @@ bool parse_replica_write_reply(const Frame& frame, ReplicaWriteReply* message) {
 }
 
 void put_unclaim(std::string& batch, SlotId operation, const Unclaim& message) {
+  KVORUM_CHECK(message.claimant != 0);
   FrameFront front({MessageType::kUnclaim, 0, attempt_bits(message.attempt), operation});
   put_position(front, message.position);
   put_u64(front, message.claimant);

@@ -57,7 +57,7 @@ struct Committer::Impl {
   bool end_sync(bool stop);
   bool note_sync(const SyncThread::Done& done);
   void fail(const Status& status, bool of_sync = false);
-  bool is_damaged() const { return options.salvages && table->store_damaged(); }
+  bool is_damaged() const { return options.salvages && table->store_health().damaged(); }
   void stop_for_damage();
   bool reopen();
   bool recover_store(bool* told);
@@ -86,7 +86,7 @@ struct Committer::Impl {
 Committer::Impl::Impl(ObjectTable* object_table, Store* object_store,
                       CommitterOptions committer_options)
     : table(object_table), store(object_store), options(std::move(committer_options)) {
-  table->set_dirty_callback(&on_dirty, this);
+  table->commits().set_dirty_callback(&on_dirty, this);
   trees_due = Clock::now() + std::chrono::milliseconds(options.keep_trees_ms);
   if (options.sync == SyncPolicy::kInterval) {
     beside.emplace(store, [this] {
@@ -107,7 +107,7 @@ Committer::Impl::~Impl() {
   }
   wake.notify_one();
   commit_thread.join();
-  table->set_dirty_callback(nullptr, nullptr);
+  table->commits().set_dirty_callback(nullptr, nullptr);
 }
 
 void Committer::Impl::wake_if_asleep() {
@@ -121,7 +121,7 @@ bool Committer::Impl::wait_for_work() {
   std::unique_lock guard(mutex);
   asleep.store(true);
   const auto ready = [this] {
-    return stopping || sync_ended || table->has_dirty() || is_damaged();
+    return stopping || sync_ended || table->commits().has_dirty() || is_damaged();
   };
   if (const std::optional<Clock::time_point> due = next_due()) {
     wake.wait_until(guard, *due, ready);
@@ -136,7 +136,7 @@ bool Committer::Impl::wait_for_work() {
 std::optional<Clock::time_point> Committer::Impl::next_due() const {
   std::optional<Clock::time_point> due;
   if (unsynced && beside && !beside->busy()) due = sync_due;
-  if (!table->trees_kept()) due = due ? std::min(*due, trees_due) : trees_due;
+  if (!table->trees().kept()) due = due ? std::min(*due, trees_due) : trees_due;
   return due;
 }
 
@@ -144,29 +144,31 @@ void Committer::Impl::commit_loop() {
   for (bool stop = false;;) {
     stop = wait_for_work();
     if (is_damaged()) stop_for_damage();
-    bool good = !table->failed() && end_sync(stop);
-    if (good && table->has_dirty()) good = round();
+    bool good = !table->store_health().failed() && end_sync(stop);
+    if (good && table->commits().has_dirty()) good = round();
     if (good && trees_are_due(stop)) good = keep_trees(stop);
     if (good && sync_is_due(stop)) good = sync(stop);
     if (!good) good = reopen();
-    if (stop && (!good || !table->has_dirty())) return;
+    if (stop && (!good || !table->commits().has_dirty())) return;
   }
 }
 
 bool Committer::Impl::round() {
   const bool synced = options.sync == SyncPolicy::kAlways;
-  const Result<size_t> written = table->commit(synced);
+  const Result<size_t> written = table->commits().commit(synced);
   if (!written.ok()) {
     fail_round(written.status());
     return false;
   }
   rounds.fetch_add(1, std::memory_order_relaxed);
-  if (options.sync == SyncPolicy::kNever) table->note_synced(table->committed());
+  if (options.sync == SyncPolicy::kNever) {
+    table->commits().note_synced(table->commits().committed());
+  }
   if (!synced && !unsynced) {
     unsynced = true;
     sync_due = Clock::now() + std::chrono::milliseconds(options.sync_interval_ms);
   }
-  if (options.on_round) options.on_round(table->committed(), {});
+  if (options.on_round) options.on_round(table->commits().committed(), {});
   return true;
 }
 
@@ -179,13 +181,13 @@ void Committer::Impl::fail_round(const Status& status) {
 }
 
 bool Committer::Impl::trees_are_due(bool stop) const {
-  return !table->trees_kept() && (stop || Clock::now() >= trees_due);
+  return !table->trees().kept() && (stop || Clock::now() >= trees_due);
 }
 
 // Their pages need no sync of their own; a stop makes them durable with all the rest.
 bool Committer::Impl::keep_trees(bool stop) {
   for (bool done = false; !done;) {
-    const Result<bool> kept = table->keep_trees(kTreeBytesPerTurn);
+    const Result<bool> kept = table->trees().keep(kTreeBytesPerTurn);
     if (!kept.ok()) {
       fail_round(kept.status());
       return false;
@@ -206,7 +208,7 @@ bool Committer::Impl::sync_is_due(bool stop) const {
 
 bool Committer::Impl::sync(bool stop) {
   unsynced = false;
-  const Ticket committed = table->committed();
+  const Ticket committed = table->commits().committed();
   if (stop) return note_sync({committed, store->sync()});
   beside->begin(committed);
   return true;
@@ -223,25 +225,25 @@ bool Committer::Impl::end_sync(bool stop) {
 
 bool Committer::Impl::note_sync(const SyncThread::Done& done) {
   if (done.status.ok()) {
-    table->note_synced(done.ticket);
+    table->commits().note_synced(done.ticket);
     return true;
   }
-  table->fail();
+  table->store_health().fail();
   fail(done.status, true);
   return false;
 }
 
 void Committer::Impl::stop_for_damage() {
-  table->fail();
+  table->store_health().fail();
   if (options.on_round) {
-    options.on_round(table->committed(), {Code::kCorruption, "the store is damaged"});
+    options.on_round(table->commits().committed(), {Code::kCorruption, "the store is damaged"});
   }
 }
 
 void Committer::Impl::fail(const Status& status, bool of_sync) {
   failures.fetch_add(1, std::memory_order_relaxed);
-  table->note_fault(status, of_sync);
-  if (options.on_round) options.on_round(table->committed(), status);
+  table->store_health().note_fault(status, of_sync);
+  if (options.on_round) options.on_round(table->commits().committed(), status);
 }
 
 // False where the committer is stopped first: what is dirty then is lost with the process.
@@ -249,7 +251,7 @@ bool Committer::Impl::reopen() {
   if (beside) beside->finish();  // of the store as it was
   for (bool told = false;;) {
     if (recover_store(&told)) {
-      table->recover();
+      table->store_health().recover();
       return true;
     }
     std::unique_lock guard(mutex);
@@ -264,11 +266,11 @@ bool Committer::Impl::reopen() {
 bool Committer::Impl::recover_store(bool* told) {
   const Status status = store->reopen();
   if (status.code() != Code::kCorruption || !options.salvages) return status.ok();
-  if (!*told) table->lose_all();
+  if (!*told) table->store_health().lose_all();
   *told = true;
   const Result<std::string> done = store->salvage(status);
   if (!done.ok()) return false;
-  table->note_salvage();
+  table->store_health().note_salvage();
   if (options.on_salvage) options.on_salvage(done.value());
   return true;
 }

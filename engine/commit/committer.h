@@ -24,7 +24,7 @@ struct CommitterOptions {
   // more (Redis waits as long).
   uint32_t sync_late_ms = 2000;
   uint32_t reopen_retry_ms = 1000;
-  // Between two passes over the hash trees that the table keeps (ObjectTable::keep_trees).
+  // Between two passes over the hash trees that the table keeps (TreeAccess::keep).
   uint32_t keep_trees_ms = 10'000;
   // Called on the commit thread after each round: (committed ticket, status of the round).
   std::function<void(Ticket, const Status&)> on_round = {};
@@ -41,7 +41,7 @@ class Committer {
 
   // Queues work for the store threads (loads, scans of partitions that are not complete).
   void run_on_store_thread(std::function<void()> work);
-  // The same for loads that write large files first (ObjectTable::awaits_file): other loads do not
+  // The same for loads that write large files first (StoreReader::awaits_file): other loads do not
   // wait behind megabytes.
   void run_on_file_thread(std::function<void()> work);
 

@@ -9,7 +9,7 @@ namespace kvorum::engine {
 void TreePlanting::begin(PartitionTable& table) {
   plant();
   table_ = &table;
-  tree_ = kept_.find(table.tree_place());
+  tree_ = kept_.find(table.tree().place());
   if (tree_ != nullptr && tree_->has_page) leaves_.assign(tree_->leaves.size(), 0);
 }
 
@@ -44,19 +44,20 @@ void TreePlanting::plant() {
   const bool good = agrees();
   {
     const std::lock_guard guard(table_->lock());
+    PartitionTree& tree = table_->tree();
     if (tree_ != nullptr) {
-      table_->resume_kept_tree(*tree_, good);
+      tree.resume_kept(*tree_, good);
     } else {
-      table_->forget_kept_tree();
+      tree.forget_kept();
     }
     if (!leaves_.empty()) {
-      table_->set_tree(tree_->changed.depth(), std::exchange(leaves_, {}));
+      tree.set(tree_->changed.depth(), std::exchange(leaves_, {}));
     } else if (count_ <= kItemsMax) {
       table_->tree_frontier();
       table_->build_tree(items_, HashTree::kPlacesEnd);
     }
   }
-  if (!good) differing_.push_back(table_->tree_place());
+  if (!good) differing_.push_back(table_->tree().place());
   table_ = nullptr;
   leaves_.clear();
   items_.clear();

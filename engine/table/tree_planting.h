@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hash trees at the start, while ObjectTable::warm() reads the objects of one partition after the
+// Hash trees at the start, while StoreReader::warm() reads the objects of one partition after the
 // other. A tree that the store keeps is taken as it is, but for the leaves of its tail, which are
 // made from their objects; the others are compared with theirs. A partition without a page gets its
 // tree from the objects. Private to engine/; one thread.
@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "engine/table/partition_table.h"
+#include "engine/partition/partition_table.h"
 #include "engine/tree/kept_trees.h"
 
 namespace kvorum::engine {
@@ -28,7 +28,7 @@ class TreePlanting {
 
  private:
   // A partition without page and with more objects than this gets its leaves later, by
-  // ObjectTable::build_tree().
+  // TreeAccess::build().
   static constexpr size_t kItemsMax = 4'000'000;
 
   void begin(PartitionTable& table);
@@ -36,9 +36,9 @@ class TreePlanting {
 
   const KeptTrees& kept_;
   PartitionTable* table_ = nullptr;
-  const KeptTree* tree_ = nullptr;               // of table_; null: nothing is known
-  std::vector<uint64_t> leaves_;                 // of its objects, where it has a page
-  std::vector<PartitionTable::TreeItem> items_;  // else
+  const KeptTree* tree_ = nullptr;          // of table_; null: nothing is known
+  std::vector<uint64_t> leaves_;            // of its objects, where it has a page
+  std::vector<PartitionTree::Item> items_;  // else
   size_t count_ = 0;
   std::vector<TreePlace> differing_;
 };

@@ -5,11 +5,11 @@
 // and tail never say more than the objects do, wherever the log of the store ends.
 //
 //   batch: objects ... + leaves that changed first since their page   <- TreeLog, every commit
-//   pages, now and then                                               <- ObjectTable::keep_trees()
+//   pages, now and then                                               <- TreeAccess::keep()
 //   start: pages, tail, then the objects                              <- KeptTrees, TreePlanting
 //
-// Leaves of the tail count no more; all others have to agree with their objects (docs/
-// ARCHITECTURE.md, "Anti-entropy"). Pure, but for KeptTrees::read().
+// Leaves of the tail count no more; all others have to agree with their objects
+// (docs/BACKGROUND.md, "Trees on disk"). Pure, but for KeptTrees::read().
 #pragma once
 
 #include <cstdint>

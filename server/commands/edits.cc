@@ -11,7 +11,7 @@ namespace {
 using cluster::EditRow;
 using Verdict = EditOutput::Verdict;
 
-// In the order of EditNumber.
+// In the order of their codes.
 constexpr EditRow kEdits[] = {
     {"set", edit_set, /*needs_old=*/false, /*idempotent=*/true},
     {"set-if", edit_set_if, true, false},

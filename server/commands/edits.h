@@ -11,7 +11,7 @@
 
 namespace kvorum::server {
 
-enum EditNumber : cluster::EditCode {
+enum : cluster::EditCode {
   kEditSet,
   kEditSetIf,
   kEditAppend,

@@ -16,7 +16,7 @@ void NodeCopies::judge() {
   const cluster::ClusterView& view = *self_.view;
   exchanges_ = std::make_unique<cluster::CleanExchanges>(view.ring.partitions());
   if (has_peers()) {
-    frontier_ = std::make_unique<cluster::Frontier>(
+    frontier_ = std::make_unique<cluster::FrontierProtocol>(
         cluster::FrontierParts{&stores_.objects(), &stores_.hints().table(), &stores_.clock(),
                                &stores_.marks(), self_.view, &former_},
         stores_.incarnation());
@@ -25,7 +25,7 @@ void NodeCopies::judge() {
   if (!stores_.is_replicated()) return;
   losses_ = std::make_unique<cluster::LostCopies>(whole_.get(), frontier_.get(),
                                                   [this] { return stores_.renew_incarnation(); });
-  stores_.objects().set_loss_listener(losses_.get());
+  stores_.objects().store_health().set_loss_listener(losses_.get());
 }
 
 void NodeCopies::judge_whole() {
@@ -34,7 +34,7 @@ void NodeCopies::judge_whole() {
   const bool alone = self_.is_alone();
   whole_ =
       std::make_unique<cluster::WholeReplicas>(self_.view->ring.partition_bits(), intact || alone);
-  const auto& differing = stores_.objects().differing_trees();
+  const auto& differing = stores_.objects().trees().differing();
   for (const engine::TreePlace& place : differing) {
     if (!alone) whole_->set(place.keyspace, place.partition, false);
   }

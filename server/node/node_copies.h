@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cluster/copies/lost_copies.h"
-#include "cluster/frontier/frontier.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/machine/node_parts.h"
 #include "server/node/node_self.h"
 #include "server/storage/node_stores.h"
@@ -32,7 +32,9 @@ class NodeCopies {
   const cluster::WholeReplicas& whole() const { return *whole_; }
   const cluster::FormerPlacements& former() const { return former_; }
   const cluster::Agreement* agreement() const { return agreement_.get(); }  // null: no member
-  const cluster::Frontier* frontier() const { return frontier_.get(); }     // null: no other member
+  const cluster::FrontierProtocol* frontier() const {
+    return frontier_.get();
+  }  // null: no other member
 
  private:
   void judge_whole();
@@ -49,7 +51,7 @@ class NodeCopies {
   std::unique_ptr<cluster::Agreement> agreement_;
   std::unique_ptr<cluster::CleanExchanges> exchanges_;
   cluster::Claims claims_;
-  std::unique_ptr<cluster::Frontier> frontier_;
+  std::unique_ptr<cluster::FrontierProtocol> frontier_;
   std::unique_ptr<cluster::LostCopies> losses_;  // where there are other copies
 
   std::mutex agreement_lock_;

@@ -253,9 +253,9 @@ void Reactor::start_loads() {
 
 void Reactor::start_load(cluster::Load load) {
   KVORUM_CHECK(committer_ != nullptr);
-  const bool writes = parts_.node.table->awaits_file(load.ref());
+  const bool writes = parts_.node.table->store_reader().awaits_file(load.ref());
   auto work = [this, load = std::move(load)] {
-    const bool ok = parts_.node.table->load(load.ref()).ok();
+    const bool ok = parts_.node.table->store_reader().load(load.ref()).ok();
     asio::post(io_, [this, ok, operation = load.operation] {
       coordinator_.on_loaded(operation, ok, clock_.now());
     });

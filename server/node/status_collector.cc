@@ -183,10 +183,10 @@ void StatusCollector::add_reactors(NodeStatus* status, PeersSeen* peers) const {
 
 void StatusCollector::add_tables(NodeStatus* status) const {
   const engine::ObjectTable& table = from_.stores.objects();
-  status->store_failed = table.failed();
+  status->store_failed = table.store_health().failed();
   status->store_error = from_.stores.last_error();
   status->storage = from_.stores.faults();
-  status->damaged_records = table.damaged_count();
+  status->damaged_records = table.store_reader().damaged_count();
   status->store_commits = from_.stores.commit_rounds();
   status->store_failures = from_.stores.commit_failures();
   add_keys(status);

@@ -2,8 +2,8 @@
 // The keys that a node makes of cluster.secret at its start, one for each purpose: proofs between
 // peers, and the MAC of context tokens. Each is stretched (PBKDF2-HMAC-SHA256): a token, or a
 // greeting that somebody recorded, is no dictionary in which guesses cost one MAC each. While the
-// secret is being changed there are several (README.md): a node speaks with the first and
-// understands all.
+// secret is being changed there are several (docs/CONFIGURATION.md, "Secrets and
+// passwords"): a node speaks with the first and understands all.
 //
 // Without a secret the keys come from the cluster's name and id. That detects strangers and damage;
 // it keeps nobody out who knows the configuration. Pure; made once, then only read, by any thread.

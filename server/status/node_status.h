@@ -64,7 +64,7 @@ struct RepairStatus {
   std::string waits;   // why it does not go on; empty: it does
 };
 
-// Deletes on their way to being forgotten (cluster/frontier/frontier.h).
+// Deletes on their way to being forgotten (cluster/frontier/frontier_protocol.h).
 struct ReapingStatus {
   uint64_t tombstones = 0;   // records without a value, kept here
   uint64_t frontier_ms = 0;  // Unix; everything older is on every primary; 0: nothing is known yet

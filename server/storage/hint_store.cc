@@ -73,14 +73,14 @@ Status HintStore::read_once(const Reading& reading) {
       table_.get(), reading.authors,
       cluster::HintOptions{reading.partitioner, config_.limits.hints_bytes});
   if (!store_) return {};
-  if (Status status = table_->warm(); !status.ok()) {
+  if (Status status = table_->store_reader().warm(); !status.ok()) {
     return Status(status.code(), fmt::format("cannot read the hints in {}/hints: {}",
                                              config_.node.data_directory, status.message()));
   }
   hints_->recover();
   if (hints_->pending() != 0) log_info("{} hints for other nodes were kept", hints_->pending());
-  if (table_->damaged_count() != 0) {
-    log_error("{} damaged hints were left out", table_->damaged_count());
+  if (table_->store_reader().damaged_count() != 0) {
+    log_error("{} damaged hints were left out", table_->store_reader().damaged_count());
   }
   return {};
 }

@@ -242,7 +242,7 @@ Status NodeStores::read_once() {
 
 Status NodeStores::read_objects() {
   const uint64_t began_us = TurnClock(0).read().steady_us;
-  if (Status status = objects_->warm(); !status.ok()) {
+  if (Status status = objects_->store_reader().warm(); !status.ok()) {
     return Status(status.code(), fmt::format("cannot read the store in {}: {}",
                                              config_.node.data_directory, status.message()));
   }
@@ -250,9 +250,9 @@ Status NodeStores::read_objects() {
   log_info("data directory {} read in {} ms{}", config_.node.data_directory,
            (TurnClock(0).read().steady_us - began_us) / 1000,
            session_.was_clean ? "" : " (the last stop was not a clean one, or there was none)");
-  if (objects_->damaged_count() != 0) {
+  if (objects_->store_reader().damaged_count() != 0) {
     log_error("{} damaged records were left out; they are read again from other replicas",
-              objects_->damaged_count());
+              objects_->store_reader().damaged_count());
   }
   facts_ = std::make_unique<SessionFacts>(store_.get(), &clock_, &marks_,
                                           config_.engine.sync == engine::SyncPolicy::kAlways);
@@ -351,8 +351,8 @@ std::string NodeStores::last_error() const {
 engine::StoreFaults NodeStores::faults() const {
   engine::StoreFaults faults = faults_at_start_;
   faults += hints_.faults_at_start();
-  faults += objects_->faults();
-  faults += hints_.table().faults();
+  faults += objects_->store_health().faults();
+  faults += hints_.table().store_health().faults();
   return faults;
 }
 
@@ -360,8 +360,8 @@ bool NodeStores::close() {
   committer_.reset();  // commits and syncs
   hints_.end_commits();
   if (!store_ || !facts_) return true;
-  const bool unwritten = objects_->has_dirty() || hints_.table().has_dirty();
-  if (unwritten || objects_->failed() || hints_.table().failed()) {
+  const bool unwritten = objects_->commits().has_dirty() || hints_.table().commits().has_dirty();
+  if (unwritten || objects_->store_health().failed() || hints_.table().store_health().failed()) {
     log_error("not everything could be written before the stop: {}", last_error());
     return false;
   }

@@ -31,7 +31,7 @@ struct KeyspaceNode : KeyspaceSink {
     start(1);
   }
 
-  // A new session: another incarnation, the same objects.
+  // A new run: another incarnation, the same objects.
   void start(uint64_t incarnation) {
     parts.incarnation = incarnation;
     machine = std::make_unique<KeyspaceMachine>(

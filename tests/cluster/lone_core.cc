@@ -50,13 +50,13 @@ LoneCore::LoneCore(const LoneShape& shape)
       hint_table(hint_options(shape, &codec)),
       hints(&hint_table, &authors, HintOptions{Partitioner::kMd5, shape.hint_bytes_max}),
       core(parts_of(shape), view, shape.options, 1) {
-  if (shape.store != nullptr) KVORUM_CHECK(table.warm().ok());
-  if (shape.hint_store != nullptr) KVORUM_CHECK(hint_table.warm().ok());
+  if (shape.store != nullptr) KVORUM_CHECK(table.store_reader().warm().ok());
+  if (shape.hint_store != nullptr) KVORUM_CHECK(hint_table.store_reader().warm().ok());
 }
 
 NodeParts LoneCore::parts_of(const LoneShape& shape) {
   if (shape.has_frontier) {
-    frontier = std::make_unique<Frontier>(
+    frontier = std::make_unique<FrontierProtocol>(
         FrontierParts{&table, &hint_table, &clock, &marks, view, &former}, kIncarnation);
   }
   if (shape.kept) {
@@ -111,7 +111,7 @@ std::vector<std::string> LoneCore::keys_in(uint32_t partition, size_t count) con
 
 Version LoneCore::version_of(MemberIndex author, uint64_t ms, std::string_view bytes) const {
   Version version;
-  version.dot = {{id_of(author), session_of(author), Hlc::from_ms(kWallMs)},
+  version.dot = {{id_of(author), run_of(author), Hlc::from_ms(kWallMs)},
                  Hlc::from_ms(kWallMs + ms)};
   version.bytes = bytes;
   return version;
@@ -180,7 +180,7 @@ bool LoneCore::holds(std::string_view key, uint8_t keyspace) {
 
 // As a round would: who reads the frontiers must not raise them.
 void LoneCore::raise_frontier(Hlc hlc) {
-  auto& copies = const_cast<Frontiers&>(frontier->copies());
+  auto& copies = const_cast<CopyFrontiers&>(frontier->copies());
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     for (uint32_t partition = 0; partition < kPartitions; ++partition) {
       copies.raise(keyspace, partition, hlc);

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "cluster/frontier/frontier.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/machine/core.h"
 #include "cluster/ring/founding.h"
 
@@ -49,7 +49,7 @@ struct LoneCore {
   explicit LoneCore(const LoneShape& shape = {});
 
   NodeId id_of(MemberIndex member) const { return view->members.at(member).id; }
-  static uint64_t session_of(MemberIndex member) { return kIncarnation + member; }
+  static uint64_t run_of(MemberIndex member) { return kIncarnation + member; }
   void pass_us(uint64_t us);
   void pass_ms(uint64_t ms) { pass_us(ms * 1000); }
   void link(MemberIndex peer, bool up = true) { core.health.set_linked(peer, up, now.steady_us); }
@@ -95,8 +95,8 @@ struct LoneCore {
   engine::ObjectTable table;
   engine::ObjectTable hint_table;
   Hints hints;
-  std::unique_ptr<Frontier> frontier;    // null where the shape has none
-  std::unique_ptr<Agreement> agreement;  // the same
+  std::unique_ptr<FrontierProtocol> frontier;  // null where the shape has none
+  std::unique_ptr<Agreement> agreement;        // the same
   Core core;
   Now now{1'000'000, kWallMs};
 

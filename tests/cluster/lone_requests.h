@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "cluster/version/object_codec.h"
 #include "tests/cluster/lone_core.h"
 #include "tests/cluster/test_cluster.h"
+#include "tests/engine/map_store.h"
 
 namespace kvorum::cluster::fixtures {
 
@@ -157,6 +159,19 @@ struct LoneRequests : LoneCore, CompletionSink, Starter {
     }
   }
 
+  // ---- loads
+  // The store has read what the only load that is awaited is for, or could not.
+  Load end_load(bool ok) {
+    EXPECT_EQ(core.outbox.loads.size(), 1u);
+    if (core.outbox.loads.empty()) return {};
+    const Load load = core.outbox.loads[0];
+    core.outbox.loads.clear();
+    if (ok) {
+      EXPECT_TRUE(table.store_reader().load(load.ref()).ok());
+    }
+    return load;
+  }
+
   // ---- frames
   ReplicaRead asked(MemberIndex member) { return parsed(only(member), parse_replica_read); }
   ReplicaWrite wrote(MemberIndex member) { return parsed(only(member), parse_replica_write); }
@@ -225,6 +240,21 @@ struct LoneRequests : LoneCore, CompletionSink, Starter {
   }
 
   std::deque<std::string> objects_;
+};
+
+// What an earlier run left in the store: the memory of the next one, of a byte, holds none of it.
+struct OldStore {
+  static constexpr uint64_t kMemoryBytes = 1;
+
+  // Of the key of a LoneRequests that stands at that place, or of "k".
+  OldStore(MemberIndex author, std::string_view value, std::optional<size_t> place = {}) {
+    LoneRequests before({.store = &store});
+    if (place) before.stand_at(*place);
+    before.put(before.key, before.object_of(author, 1, value));
+    before.put(before.key_in(0, 50), before.object_of(1, 1, "fills the memory"));
+    KVORUM_CHECK(before.table.commits().commit(true).ok());
+  }
+  engine::testing::MapStore store;
 };
 
 }  // namespace kvorum::cluster::fixtures

@@ -69,13 +69,13 @@ Request test_edits::request(EditCode edit, std::string_view value) {
   return request;
 }
 
-TestNode::TestNode(const ClusterView&, uint64_t session)
+TestNode::TestNode(const ClusterView&, uint64_t run)
     : whole(std::make_unique<WholeReplicas>(kPartitionBits, true)),
       exchanges(std::make_unique<CleanExchanges>(1u << kPartitionBits)),
       hint_table(std::make_unique<engine::ObjectTable>(Hints::table_options(7))),
       hints(std::make_unique<Hints>(hint_table.get(), &authors, HintOptions{})),
-      incarnation(session),
-      renewed_incarnation(session) {
+      incarnation(run),
+      renewed_incarnation(run) {
   make_table();
 }
 
@@ -124,7 +124,7 @@ NodeParts TestNode::parts() {
 void TestNode::start(std::shared_ptr<const ClusterView> view, const CoordinatorOptions& options) {
   frontier.reset();
   if (options.anti_entropy_ms != 0 && options.gossip_ms != 0 && view->is_member()) {
-    frontier = std::make_unique<Frontier>(
+    frontier = std::make_unique<FrontierProtocol>(
         FrontierParts{table.get(), hint_table.get(), &clock, &marks, view, &former}, incarnation);
   }
   exchanges->set_observer(frontier.get());
@@ -133,7 +133,7 @@ void TestNode::start(std::shared_ptr<const ClusterView> view, const CoordinatorO
     const uint64_t over = renewed_incarnation;
     return renewed_incarnation.exchange(over + 1);
   });
-  table->set_loss_listener(losses.get());
+  table->store_health().set_loss_listener(losses.get());
   coordinator = std::make_unique<Coordinator>(parts(), std::move(view), options, incarnation);
   coordinator->set_sinks(this, this);
 }
@@ -146,7 +146,7 @@ void TestNode::open_hints(engine::Store* store, uint64_t bytes_max) {
   options.store = store;
   options.codec = codec.get();
   hint_table = std::make_unique<engine::ObjectTable>(options);
-  if (store != nullptr) KVORUM_CHECK(hint_table->warm().ok());
+  if (store != nullptr) KVORUM_CHECK(hint_table->store_reader().warm().ok());
   hints = std::make_unique<Hints>(hint_table.get(), &authors,
                                   HintOptions{Partitioner::kMd5, bytes_max});
   hints->recover();
@@ -157,7 +157,7 @@ void TestNode::open_objects(engine::Store* store, uint64_t bytes_max) {
   object_store = store;
   memory_bytes_max = bytes_max;
   make_table();
-  KVORUM_CHECK(table->warm().ok());
+  KVORUM_CHECK(table->store_reader().warm().ok());
   commits_objects = true;
 }
 
@@ -169,10 +169,10 @@ void TestNode::open_cache(uint64_t bytes_max) {
 }
 
 void TestNode::salvage() {
-  table->fail();
-  table->lose_all();
+  table->store_health().fail();
+  table->store_health().lose_all();
   KVORUM_CHECK(object_store->salvage({}).ok());
-  table->recover();
+  table->store_health().recover();
 }
 
 void TestNode::on_complete(uint64_t tag, const Completion& completion) {
@@ -365,7 +365,7 @@ void TestCluster::open_caches(uint64_t memory_bytes_max) {
 
 void TestCluster::commit_hints(size_t node, bool ok) {
   TestNode& holder = *nodes[node];
-  KVORUM_CHECK(holder.hint_table->commit(true).ok() == ok);
+  KVORUM_CHECK(holder.hint_table->commits().commit(true).ok() == ok);
   holder.coordinator->on_hints_committed(holder.hints->committed(), ok, now_of(node));
 }
 
@@ -373,16 +373,16 @@ void TestCluster::commit_hints(size_t node, bool ok) {
 bool TestCluster::work_store(size_t node) {
   TestNode& its = *nodes[node];
   bool worked = false;
-  if (its.commits_hints && its.hint_table->has_dirty()) {
+  if (its.commits_hints && its.hint_table->commits().has_dirty()) {
     commit_hints(node);
     worked = true;
   }
-  if (its.commits_objects && its.table->has_dirty()) {
-    KVORUM_CHECK(its.table->commit(true).ok());
-    its.coordinator->on_committed(its.table->committed(), true, now_of(node));
+  if (its.commits_objects && its.table->commits().has_dirty()) {
+    KVORUM_CHECK(its.table->commits().commit(true).ok());
+    its.coordinator->on_committed(its.table->commits().committed(), true, now_of(node));
     worked = true;
   }
-  if (its.table->store_damaged()) its.salvage();
+  if (its.table->store_health().damaged()) its.salvage();
   const std::vector<RangeLoad> ranges = std::exchange(its.coordinator->outbox().range_loads, {});
   for (const RangeLoad& range : ranges) {
     const ScanPage page = read_stored_page(its.parts(), range);
@@ -391,7 +391,8 @@ bool TestCluster::work_store(size_t node) {
   const std::vector<Load> loads = std::exchange(its.coordinator->outbox().loads, {});
   for (const Load& load : loads) {
     ++loads_served;
-    its.coordinator->on_loaded(load.operation, its.table->load(load.ref()).ok(), now_of(node));
+    its.coordinator->on_loaded(load.operation, its.table->store_reader().load(load.ref()).ok(),
+                               now_of(node));
   }
   return worked || !loads.empty() || !ranges.empty();
 }

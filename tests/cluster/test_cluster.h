@@ -17,7 +17,7 @@
 #include "cluster/coordinator/coordinator.h"
 #include "cluster/copies/hints.h"
 #include "cluster/copies/lost_copies.h"
-#include "cluster/frontier/frontier.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/ring/founding.h"
 #include "cluster/version/context.h"
 #include "cluster/version/object_codec.h"
@@ -70,15 +70,15 @@ struct TestNode : CompletionSink, KeyspaceSink {
   StoredRecordCodec table_codec{&authors, 0};
   std::unique_ptr<WholeReplicas> whole;
   std::unique_ptr<CleanExchanges> exchanges;
-  std::unique_ptr<Claims> claims;  // of a session
+  std::unique_ptr<Claims> claims;  // of a run
   std::unique_ptr<engine::ObjectTable> table;
   std::unique_ptr<StoredRecordCodec> codec;
   std::unique_ptr<engine::ObjectTable> hint_table;
   std::unique_ptr<Hints> hints;
   // In each round of deliveries, where there is a store.
   bool commits_hints = true, commits_objects = false;
-  std::unique_ptr<Frontier> frontier;  // with anti-entropy only
-  BackgroundBudget* budget = nullptr;  // of coordinators started from then on
+  std::unique_ptr<FrontierProtocol> frontier;  // with anti-entropy only
+  BackgroundBudget* budget = nullptr;          // of coordinators started from then on
   engine::Store* object_store = nullptr;
   uint64_t memory_bytes_max = 0;
   bool evicts = false;
@@ -134,11 +134,11 @@ class TestCluster {
   void restart_changed(size_t node, const std::function<void(Founding&)>& adjust);
   void restart_changed_unlinked(size_t node, const std::function<void(Founding&)>& adjust);
 
-  // A node whose hints are in a store of its own; or its death and next session, then linked to
+  // A node whose hints are in a store of its own; or its death and next run, then linked to
   // all.
   void open_hints(size_t node, engine::Store* store, uint64_t bytes_max = 0);
   void commit_hints(size_t node, bool ok = true);
-  // A node whose objects are in a store of its own; or its death and next session.
+  // A node whose objects are in a store of its own; or its death and next run.
   void open_objects(size_t node, engine::Store* store, uint64_t memory_bytes_max);
   // All nodes become caches (TestNode::open_cache) that were never anything else.
   void open_caches(uint64_t memory_bytes_max);

@@ -43,7 +43,7 @@ class LargeFileFixture : public ::testing::Test {
     table_.reset();
     files_ = LargeFiles::open({directory_.path()}).value();
     table_ = std::make_unique<ObjectTable>(options());
-    ASSERT_TRUE(table_->warm().ok());
+    ASSERT_TRUE(table_->store_reader().warm().ok());
   }
   TableOptions options() {
     TableOptions options;
@@ -80,14 +80,14 @@ class LargeFileFixture : public ::testing::Test {
   Ticket put(const KeyRef& key, const SharedBytes& value, uint64_t deadline_ms = 0) {
     UpdateResult result = try_put(key, value, deadline_ms);
     for (int attempt = 0; attempt < 10 && result.access == Access::kNotResident; ++attempt) {
-      EXPECT_TRUE(table_->load(key).ok());
+      EXPECT_TRUE(table_->store_reader().load(key).ok());
       result = try_put(key, value, deadline_ms);
     }
     EXPECT_EQ(result.access, Access::kDone);
     return result.ticket;
   }
   void put_small(const KeyRef& key) {
-    EXPECT_TRUE(table_->load(key).ok());
+    EXPECT_TRUE(table_->store_reader().load(key).ok());
     const std::string head = record_head(true, 0) + "small";
     const UpdateResult result = table_->update(key, [&](const RecordView&) {
       RecordChange change = change_to({}, nullptr);
@@ -123,7 +123,7 @@ class LargeFileFixture : public ::testing::Test {
       return change;
     });
   }
-  void commit(bool sync = false) { ASSERT_TRUE(table_->commit(sync).ok()); }
+  void commit(bool sync = false) { ASSERT_TRUE(table_->commits().commit(sync).ok()); }
 
   Access access_of(const KeyRef& key) {
     return table_->read(key, [](const RecordView&) {});

@@ -28,9 +28,9 @@ class StoreFixture : public ::testing::Test {
     options.codec = &codec_;
     options.keeps_trees = keeps_trees_;
     table_ = std::make_unique<ObjectTable>(options);
-    ASSERT_TRUE(table_->warm().ok());
+    ASSERT_TRUE(table_->store_reader().warm().ok());
   }
-  void commit() { ASSERT_TRUE(table_->commit(true).ok()); }
+  void commit() { ASSERT_TRUE(table_->commits().commit(true).ok()); }
   Access access_of(const KeyRef& key) {
     Access access;
     get(*table_, key, &access);
@@ -42,7 +42,7 @@ class StoreFixture : public ::testing::Test {
       Access access;
       const auto value = get(*table_, key, &access);
       if (access == Access::kDone) return value;
-      EXPECT_TRUE(table_->load(key).ok());
+      EXPECT_TRUE(table_->store_reader().load(key).ok());
     }
     ADD_FAILURE() << "not to be loaded: " << key.key;
     return {};
@@ -50,7 +50,7 @@ class StoreFixture : public ::testing::Test {
   UpdateResult put_loading(const KeyRef& key, std::string_view value) {
     UpdateResult result = put(*table_, key, value);
     for (int attempt = 0; attempt < 10 && result.access == Access::kNotResident; ++attempt) {
-      EXPECT_TRUE(table_->load(key).ok());
+      EXPECT_TRUE(table_->store_reader().load(key).ok());
       result = put(*table_, key, value);
     }
     EXPECT_EQ(result.access, Access::kDone);

@@ -50,7 +50,7 @@ class TableOnStore {
     options.codec = &codec_;
     table_ = std::make_unique<ObjectTable>(options);
     if (store_) {
-      EXPECT_TRUE(table_->warm().ok());
+      EXPECT_TRUE(table_->store_reader().warm().ok());
     }
   }
 
@@ -59,7 +59,7 @@ class TableOnStore {
   // Commits what is dirty.
   void settle() {
     if (store_) {
-      EXPECT_TRUE(table_->commit(false).ok());
+      EXPECT_TRUE(table_->commits().commit(false).ok());
     }
   }
 

@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "cluster/coordinator/coordinator.h"
 #include "cluster/copies/hints.h"
-#include "cluster/frontier/frontier.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/ring/founding.h"
 #include "cluster/version/context.h"
 #include "cluster/version/object_codec.h"
@@ -113,8 +113,8 @@ struct Node : CompletionSink, KeyspaceSink {
     parts.edits = kEdits;
     parts.incarnation = 1;
     const auto view = std::make_shared<const ClusterView>(found_view(founding, "a"));
-    frontier =
-        std::make_unique<Frontier>(FrontierParts{&table, &hint_table, &clock, &marks, view}, 1);
+    frontier = std::make_unique<FrontierProtocol>(
+        FrontierParts{&table, &hint_table, &clock, &marks, view}, 1);
     parts.frontier = frontier.get();
     coordinator = std::make_unique<Coordinator>(parts, view, CoordinatorOptions{}, 1);
     coordinator->set_sinks(this, this);
@@ -133,7 +133,7 @@ struct Node : CompletionSink, KeyspaceSink {
   Hints hints;
   HybridClock clock;
   FlushMarks marks;
-  std::unique_ptr<Frontier> frontier;
+  std::unique_ptr<FrontierProtocol> frontier;
   std::unique_ptr<Coordinator> coordinator;
   Now now{1'000'000, 1'700'000'000'000};
   int completed = 0;

@@ -155,7 +155,7 @@ void SimNode::start_loads(size_t reactor) {
     later(rng_.below(world_.swarm.disk.load_delay_us + 1),
           [this, reactor, load = std::move(wanted)] {
             --loads_open_;
-            const bool ok = table_->load(load.ref()).ok();
+            const bool ok = table_->store_reader().load(load.ref()).ok();
             salvage_if_damaged();
             reactors_[reactor]->coordinator.on_loaded(load.operation, ok, now());
             after_input(reactor);

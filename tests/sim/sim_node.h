@@ -13,7 +13,7 @@
 
 #include "cluster/copies/hints.h"
 #include "cluster/copies/lost_copies.h"
-#include "cluster/frontier/frontier.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/ring/founding.h"
 #include "server/dispatch/conversation.h"
 #include "server/dispatch/dispatcher.h"
@@ -111,7 +111,7 @@ class SimNode final : public Peer, public server::NodeServices {
   size_t tombstones(uint8_t db, uint32_t partition) const {
     return table_->record_count(db, partition) - table_->live_count(db, partition);
   }
-  const cluster::Frontier* frontier() const { return frontier_.get(); }
+  const cluster::FrontierProtocol* frontier() const { return frontier_.get(); }
   const cluster::FlushMarks& marks() const { return *marks_; }
 
  private:
@@ -183,7 +183,7 @@ class SimNode final : public Peer, public server::NodeServices {
   std::string last_roots_;  // of a clean stop before
   std::unique_ptr<cluster::CleanExchanges> exchanges_;
   std::unique_ptr<cluster::Claims> claims_;
-  std::unique_ptr<cluster::Frontier> frontier_;
+  std::unique_ptr<cluster::FrontierProtocol> frontier_;
   std::unique_ptr<cluster::LostCopies> losses_;
   bool salvaging_ = false;
   std::unique_ptr<cluster::StoredRecordCodec> codec_;

@@ -132,7 +132,7 @@ void SimNode::start_reactors() {
   parts_.claims = claims_.get();
   renewed_incarnation_ = incarnation_;
   if (view_->members.size() > 1) {
-    frontier_ = std::make_unique<cluster::Frontier>(
+    frontier_ = std::make_unique<cluster::FrontierProtocol>(
         cluster::FrontierParts{table_.get(), hint_table_.get(), clock_.get(), marks_.get(), view_},
         incarnation_);
     parts_.frontier = frontier_.get();
@@ -144,7 +144,7 @@ void SimNode::start_reactors() {
     return over;
   });
   parts_.losses = losses_.get();
-  if (world_.swarm.is_replicated()) table_->set_loss_listener(losses_.get());
+  if (world_.swarm.is_replicated()) table_->store_health().set_loss_listener(losses_.get());
   for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
     cluster::CoordinatorOptions options = options_;
     options.has_control = reactor == 0;
@@ -167,7 +167,9 @@ bool SimNode::start() {
   if (!begin_session()) return false;
   open_tables();
   if (store_) {
-    if (!table_->warm().ok() || !hint_table_->warm().ok()) return false;
+    if (!table_->store_reader().warm().ok() || !hint_table_->store_reader().warm().ok()) {
+      return false;
+    }
     hints_->recover();
     judge_kept_trees();
     if (!last_roots_.empty()) cluster::mark_differing_roots(*table_, last_roots_, *whole_);
@@ -182,7 +184,7 @@ bool SimNode::start() {
         CommitLine& its = *static_cast<CommitLine*>(dirty);
         its.node->schedule_commit(its);
       };
-      line->table().set_dirty_callback(schedule, line);
+      line->table().commits().set_dirty_callback(schedule, line);
     }
   }
   loads_open_ = 0;
@@ -199,8 +201,9 @@ bool SimNode::start() {
 
 void SimNode::die(Death how) {
   KVORUM_CHECK(alive());
-  if (how == Death::kClean && store_ && !table_->failed() && !hint_table_->failed() &&
-      table_->commit(true).ok() && keep_trees(true) && hint_table_->commit(true).ok()) {
+  if (how == Death::kClean && store_ && !table_->store_health().failed() &&
+      !hint_table_->store_health().failed() && table_->commits().commit(true).ok() &&
+      keep_trees(true) && hint_table_->commits().commit(true).ok()) {
     std::string roots;
     cluster::encode_roots(*table_, roots);
     const Hlc reading = clock_->reading(now().wall_ms);
@@ -239,7 +242,7 @@ void SimNode::die(Death how) {
 
 // Whatever the disk lost of its tail, what it has agrees with the trees that it has.
 void SimNode::judge_kept_trees() {
-  for (const engine::TreePlace& place : table_->differing_trees()) {
+  for (const engine::TreePlace& place : table_->trees().differing()) {
     whole_->set(place.keyspace, place.partition, false);
     if (disk_.was_damaged()) continue;
     world_.violations.push_back(
@@ -251,7 +254,7 @@ void SimNode::judge_kept_trees() {
 // A bounded part of a pass now and then, so that nodes die within one.
 bool SimNode::keep_trees(bool all) {
   for (bool done = false; !done;) {
-    const Result<bool> kept = table_->keep_trees(kTreeBytesPerTurn);
+    const Result<bool> kept = table_->trees().keep(kTreeBytesPerTurn);
     if (!kept.ok()) return false;
     done = kept.value() || !all;
   }
@@ -272,16 +275,16 @@ void SimNode::schedule_commit(CommitLine& line) {
 // As engine/commit/committer.cc does it, with the simulator's delays.
 void SimNode::commit(CommitLine& line) {
   line.commit_scheduled = false;
-  if (line.table().failed()) return;  // recover() asks again
+  if (line.table().store_health().failed()) return;  // recover() asks again
   const bool synced = world_.swarm.sync == SyncPolicy::kAlways;
-  bool ok = line.table().commit(synced).ok();
+  bool ok = line.table().commits().commit(synced).ok();
   if (ok && !line.hinted && ++commits_ % kCommitsPerTreeTurn == 0) ok = keep_trees(false);
   if (ok && world_.swarm.sync == SyncPolicy::kInterval && !line.sync_scheduled) {
     line.sync_scheduled = true;
     later(kSyncIntervalUs, [this, &line] { sync(line); });
   }
   if (ok && world_.swarm.sync == SyncPolicy::kNever) {
-    line.table().note_synced(line.table().committed());
+    line.table().commits().note_synced(line.table().commits().committed());
   }
   if (ok && !line.hinted) {
     (void)facts_->keep_clock(now().wall_ms);
@@ -297,17 +300,17 @@ void SimNode::renew_incarnation() { renewed_incarnation_ = rng_.next() | 1; }
 
 void SimNode::sync(CommitLine& line) {
   line.sync_scheduled = false;
-  if (line.table().failed()) return;
-  const engine::Ticket committed = line.table().committed();
-  if (line.store().sync().ok()) return line.table().note_synced(committed);
-  line.table().fail();
+  if (line.table().store_health().failed()) return;
+  const engine::Ticket committed = line.table().commits().committed();
+  if (line.store().sync().ok()) return line.table().commits().note_synced(committed);
+  line.table().store_health().fail();
   renew_incarnation();
   tell_round(line, false);
   reopen_later(line);
 }
 
 void SimNode::tell_round(CommitLine& line, bool ok) {
-  const engine::Ticket ticket = line.table().committed();
+  const engine::Ticket ticket = line.table().commits().committed();
   for (size_t reactor = 0; reactor < reactors_.size(); ++reactor) {
     later(rng_.below(world_.swarm.disk.commit_delay_us + 1), [this, &line, reactor, ticket, ok] {
       cluster::Coordinator& coordinator = reactors_[reactor]->coordinator;
@@ -324,15 +327,15 @@ void SimNode::tell_round(CommitLine& line, bool ok) {
 void SimNode::reopen_later(CommitLine& line) {
   later(kReopenUs, [this, &line] {
     if (!line.store().reopen().ok()) return reopen_later(line);
-    line.table().recover();
+    line.table().store_health().recover();
   });
 }
 
 // As engine/commit/committer.cc does it.
 void SimNode::salvage_if_damaged() {
-  if (!table_->store_damaged() || salvaging_) return;
+  if (!table_->store_health().damaged() || salvaging_) return;
   salvaging_ = true;
-  table_->fail();
+  table_->store_health().fail();
   renew_incarnation();
   tell_round(object_line_, false);
   later(kReopenUs, [this] { salvage(); });
@@ -340,17 +343,17 @@ void SimNode::salvage_if_damaged() {
 
 void SimNode::salvage() {
   if (disk_.broken()) return later(kReopenUs, [this] { salvage(); });
-  table_->lose_all();
+  table_->store_health().lose_all();
   KVORUM_CHECK(store_->salvage({}).ok());
   salvaging_ = false;
   world_.trace.note(world_.queue.now_us(), {"salvage", index_});
-  table_->recover();
+  table_->store_health().recover();
 }
 
 void SimNode::scrub_disk() {
   if (!alive() || !store_ || !disk_.damaged()) return;
   KVORUM_CHECK(!disk_.broken());
-  table_->fail();
+  table_->store_health().fail();
   salvage();
 }
 
@@ -398,7 +401,7 @@ std::string SimNode::describe_backlog() const {
     sum.timers += one.timers;
     calls += reactor->dispatcher->open_calls();
   }
-  const bool dirty = store_ && table_->has_dirty();
+  const bool dirty = store_ && table_->commits().has_dirty();
   const size_t damaged = whole_->damaged();
   if (sum.total() + calls + loads_open_ + damaged == 0 && !dirty) return {};
   return fmt::format(
@@ -427,7 +430,7 @@ cluster::CoordinatorCounters SimNode::counters() const {
 
 const cluster::Object& SimNode::own_object(uint8_t db, const std::string& key) {
   const KeyRef ref{key, position_of(key, view_->partitioner), db};
-  if (store_) KVORUM_CHECK(table_->load(ref).ok());
+  if (store_) KVORUM_CHECK(table_->store_reader().load(ref).ok());
   inspected_bytes_.clear();
   const engine::Access access = table_->read(ref, [&](engine::RecordView bytes) {
     cluster::Record record;

@@ -228,6 +228,13 @@ FORBIDDEN = [
         {'engine/tree/a%d.h' % number: HEADER for number in range(rooms.FILES_MAX)},
     ),
     (
+        'tested',
+        'a room that no test program has',
+        'tests/engine/tree/a_test.cc',
+        HEAD,
+        {'tests/engine/CMakeLists.txt': 'kvorum_test(engine ROOMS store trees)\n'},
+    ),
+    (
         'mirrors',
         'a stale exception',
         'tests/tidy/unmirrored.txt',
@@ -335,6 +342,13 @@ ALLOWED = [
         {},
     ),
     ('headers', 'a good header', 'base/a.h', HEADER, {}),
+    (
+        'tested',
+        'a room among others',
+        'tests/engine/tree/a_test.cc',
+        HEAD,
+        {'tests/engine/CMakeLists.txt': 'kvorum_test(engine ROOMS store tree)\n'},
+    ),
     (
         'rooms',
         'a downward include in a full room',

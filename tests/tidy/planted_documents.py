@@ -46,7 +46,7 @@ FORBIDDEN = [
     ('code_spans', 'a glob', PAGE, 'in `engine/store/b_*`\n', {'engine/store/a_b.cc': ''}),
     ('code_spans', 'one of two', PAGE, 'in `base/a.{h,cc}`\n', {'base/a.h': ''}),
     ('code_spans', 'a command', PAGE, '`tests/gone.py --all`\n', {'tests/run.py': ''}),
-    ('code_spans', 'a bare name', PAGE, 'in `reap.cc`\n', {'cluster/repair/reaper.cc': ''}),
+    ('code_spans', 'a bare name', PAGE, 'in `reap.cc`\n', {'cluster/upkeep/reaper.cc': ''}),
     ('code_spans', 'a span over two lines', PAGE, '`tests/gone.py\n--all`\n', {}),
     ('code_spans', 'a span in a table', 'README.md', '| `gone.py` | what |\n', {}),
     ('prose_columns', 'a long line', PAGE, 'a ' * 50 + 'b\n', {}),

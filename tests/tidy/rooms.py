@@ -7,7 +7,7 @@ import re
 
 # Each room may include itself and those before it.
 ROOMS = {
-    'engine': ('store', 'index', 'tree', 'table', 'commit'),
+    'engine': ('store', 'index', 'tree', 'partition', 'table', 'commit'),
     'cluster': (
         'version',
         'ring',
@@ -19,6 +19,7 @@ ROOMS = {
         'request',
         'put',
         'keyspace',
+        'upkeep',
         'repair',
         'membership',
         'coordinator',
@@ -100,3 +101,15 @@ def mirror_of(test):
     if room_of(path) is None:
         return None
     return os.path.splitext(path)[0][: -len('_test')]
+
+
+def tested(tree):
+    """Tests in a room are built: the CMakeLists.txt of their folder names the room."""
+    for path in tree.cxx('tests'):
+        place = room_of(path[len('tests/') :])
+        if place is None or not place[1]:
+            continue
+        build = 'tests/%s/CMakeLists.txt' % place[0]
+        known = build in tree.paths and re.search(r'\b%s\b' % place[1], tree.text(build))
+        if not known:
+            yield path, 1, 'no test program has the room %s: see %s' % (place[1], build)

@@ -377,6 +377,7 @@ def mirrors(tree):
 RULES = [
     includes,
     rooms.rooms,
+    rooms.tested,
     file_length,
     function_length,
     parameters,

@@ -311,11 +311,11 @@ TEST(Coordinator, AWriteWhoseCommitNeverComesIsUncertainAtItsDeadline) {
   options.store = &store;
   options.codec = &codec;
   node.table = std::make_unique<engine::ObjectTable>(options);
-  ASSERT_TRUE(node.table->warm().ok());
+  ASSERT_TRUE(node.table->store_reader().warm().ok());
   node.start(cluster.view, {});
   EXPECT_EQ(cluster.set(0, "k", "v").outcome, Outcome::kUncertain);
-  ASSERT_TRUE(node.table->commit(true).ok());
-  node.coordinator->on_committed(node.table->committed(), true, cluster.now_of(0));
+  ASSERT_TRUE(node.table->commits().commit(true).ok());
+  node.coordinator->on_committed(node.table->commits().committed(), true, cluster.now_of(0));
   EXPECT_EQ(node.coordinator->counters().operations_in_flight, 0u);
   EXPECT_THAT(cluster.get(0, "k").values, ElementsAre("v"));
   node.coordinator.reset();

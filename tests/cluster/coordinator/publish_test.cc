@@ -33,7 +33,7 @@ class Published : public ::testing::Test, public CompletionSink {
 
   Published() {
     coordinator.set_sinks(this, nullptr);
-    live_ms(3000);  // the session is not young any more
+    live_ms(3000);  // the run is not young any more
     coordinator.on_link(1, true, lone.now);
     coordinator.on_link(2, true, lone.now);
     sent_to(1);

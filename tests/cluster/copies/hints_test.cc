@@ -20,7 +20,7 @@ Object object_of(uint64_t hlc, std::string_view bytes) {
   return object;
 }
 
-// One session of a node's hints: built anew over the same store, it is the next.
+// One run of a node's hints: built anew over the same store, it is the next.
 struct HintsFixture : ::testing::Test {
   explicit HintsFixture(Partitioner partitioner = Partitioner::kMd5) : partitioner_(partitioner) {
     start();
@@ -34,7 +34,7 @@ struct HintsFixture : ::testing::Test {
     options.store = &store;
     options.codec = codec.get();
     table = std::make_unique<engine::ObjectTable>(options);
-    ASSERT_TRUE(table->warm().ok());
+    ASSERT_TRUE(table->store_reader().warm().ok());
     hints =
         std::make_unique<Hints>(table.get(), authors.get(), HintOptions{partitioner_, bytes_max});
     hints->recover();
@@ -43,7 +43,7 @@ struct HintsFixture : ::testing::Test {
     hints.reset();
     table.reset();
   }
-  void commit() { ASSERT_TRUE(table->commit(true).ok()); }
+  void commit() { ASSERT_TRUE(table->commits().commit(true).ok()); }
   void kill() {
     stop();
     start();
@@ -142,11 +142,11 @@ TEST_F(HintsFixture, OnlyWhatWasDeliveredGoes) {
   EXPECT_FALSE(hints->remove_delivered(key(7, "k"), object_of(10, "v").vector));
   EXPECT_EQ(hints->pending(), 1u);
   EXPECT_TRUE(hints->remove_delivered(key(7, "absent"), VersionVector{})) << "gone already";
-  table->fail();
+  table->store_health().fail();
   EXPECT_FALSE(hints->remove_delivered(key(7, "k"), object_of(20, "w").vector));
   EXPECT_EQ(hints->pending(), 1u);
   EXPECT_FALSE(hints->has_room_for(1)) << "a store that failed takes nothing";
-  table->recover();
+  table->store_health().recover();
 }
 
 TEST_F(HintsFixture, OverTheQuotaNewOnesAreRefusedAndOldOnesStay) {

@@ -68,7 +68,7 @@ class DamagedDisk : public ::testing::Test {
     for (int key = 0; key < kKeys; key += nth) store.damage(in_store(name(key)));
   }
   std::vector<std::string> own(const std::string& key) {
-    EXPECT_TRUE(node().table->load(cluster.ref(key)).ok());
+    EXPECT_TRUE(node().table->store_reader().load(cluster.ref(key)).ok());
     return cluster.own_values(damaged, key);
   }
   void expect_all_back() {
@@ -98,7 +98,7 @@ TEST_F(DamagedDisk, NoReadIsWrongAndAllComesBack) {
   }
   EXPECT_EQ(store.salvages(), 1);
   EXPECT_NE(node().renewed_incarnation, before);
-  EXPECT_GE(node().table->faults().damage_met, 1u);
+  EXPECT_GE(node().table->store_health().faults().damage_met, 1u);
   expect_all_back();
 }
 
@@ -174,7 +174,7 @@ TEST_F(DamagedDisk, WhatWasDeletedStaysDeletedWhateverTheSalvageFinds) {
 }
 
 TEST_F(DamagedDisk, WritesThatOthersCoordinateGoOnWhileItIsSalvaged) {
-  node().table->fail();
+  node().table->store_health().fail();
   std::vector<int> written;
   for (int key = 0; key < 100; ++key) {
     if (cluster.node_for(name(key), 0) == damaged) continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A new session hears from another member before it mints: its clock may be behind what the
-// sessions before it vouched for.
+// A new run hears from another member before it mints: its clock may be behind what the
+// runs before it vouched for.
 #include "cluster/frontier/first_contact.h"
 
 #include <gmock/gmock.h>

@@ -52,8 +52,8 @@ TEST(FrontierRounds, ARoundGivesTheLeastOfWhatWasReported) {
   }
 }
 
-// What an earlier session vouched for is heard from the others, before it reports anything.
-TEST(FrontierRounds, ANewSessionLearnsWhatTheOneBeforeVouchedFor) {
+// What an earlier run vouched for is heard from the others, before it reports anything.
+TEST(FrontierRounds, ANewRunLearnsWhatTheOneBeforeVouchedFor) {
   Three nodes;
   nodes.report_all(7, 5, 9);
   nodes.tell_all();
@@ -105,7 +105,7 @@ TEST(FrontierRounds, OldNewsChangeNothing) {
 
 // A member that lost everything finds its rounds again in what the others remember, and vouches for
 // none of them.
-TEST(FrontierRounds, ANewSessionGoesOnAndVouchesForNothing) {
+TEST(FrontierRounds, ANewRunGoesOnAndVouchesForNothing) {
   Three nodes;
   for (int round = 0; round < 3; ++round) {
     nodes.report_all(7, 5, 9);
@@ -114,9 +114,9 @@ TEST(FrontierRounds, ANewSessionGoesOnAndVouchesForNothing) {
   FrontierRounds reborn({1, 2, 3}, 1, 101);
   Three::tell(nodes.b, reborn);
   EXPECT_EQ(reborn.round(), 3u);
-  EXPECT_EQ(reborn.session(), 101u);
+  EXPECT_EQ(reborn.run(), 101u);
   Three::tell(reborn, nodes.b);
-  EXPECT_EQ(nodes.b.session_of(1), 101u);
+  EXPECT_EQ(nodes.b.run_of(1), 101u);
   ASSERT_TRUE(nodes.b.ended());
   EXPECT_FALSE(nodes.b.ended()->agreed);
 
@@ -128,8 +128,8 @@ TEST(FrontierRounds, ANewSessionGoesOnAndVouchesForNothing) {
   EXPECT_EQ(nodes.c.ended()->least, Hlc{});
 }
 
-// Its earlier session, heard of again later, does not come back.
-TEST(FrontierRounds, AnEarlierSessionIsOutranked) {
+// Its earlier run, heard of again later, does not come back.
+TEST(FrontierRounds, AnEarlierRunIsOutranked) {
   Three nodes;
   nodes.report_all(7, 5, 9);
   nodes.tell_all();
@@ -139,18 +139,18 @@ TEST(FrontierRounds, AnEarlierSessionIsOutranked) {
   Three::tell(nodes.b, reborn);
   Three::tell(reborn, nodes.b);
   EXPECT_TRUE(nodes.b.merge_encoded(old));
-  EXPECT_EQ(nodes.b.session_of(1), 101u);
+  EXPECT_EQ(nodes.b.run_of(1), 101u);
 }
 
-TEST(FrontierRounds, AFailedStoreBeginsASession) {
+TEST(FrontierRounds, AFailedStoreBeginsARun) {
   Three nodes;
   nodes.report_all(7, 5, 9);
   nodes.tell_all();
-  nodes.a.begin_session(102);
+  nodes.a.begin_run(102);
   ASSERT_TRUE(nodes.a.ended());
   EXPECT_EQ(nodes.a.ended()->least, Hlc{});
   nodes.tell_all();
-  EXPECT_EQ(nodes.c.session_of(1), 102u);
+  EXPECT_EQ(nodes.c.run_of(1), 102u);
   ASSERT_TRUE(nodes.c.ended());
   EXPECT_FALSE(nodes.c.ended()->agreed);
 }
@@ -171,7 +171,7 @@ TEST(FrontierRounds, StrangersAreIgnored) {
   FrontierRounds stranger({9}, 9, 900);
   stranger.report(kHash, Hlc{1});
   Three::tell(stranger, nodes.a);
-  EXPECT_EQ(nodes.a.session_of(9), 0u);
+  EXPECT_EQ(nodes.a.run_of(9), 0u);
 }
 
 }  // namespace

@@ -110,25 +110,25 @@ struct LoneGossip : LoneCore {
   FrontierRounds rounds_of(MemberIndex member) const {
     std::vector<NodeId> ids;
     for (const Member& one : view->members) ids.push_back(one.id);
-    return {ids, id_of(member), session_of(member)};
+    return {ids, id_of(member), run_of(member)};
   }
   Said says(const FrontierRounds& rounds) const {
     Said said{marks.digest(), {}, {}};
     rounds.encode(said.rounds);
     return said;
   }
-  // The sessions of those that this node has heard of.
-  std::vector<uint64_t> known_sessions() const {
+  // The runs of those that this node has heard of.
+  std::vector<uint64_t> known_runs() const {
     std::string bytes;
     frontier->encode_gossip(bytes);
     FrontierRounds others = rounds_of(0);
     others.merge_encoded(bytes);
-    std::vector<uint64_t> sessions;
-    for (const Member& one : view->members) sessions.push_back(others.session_of(one.id));
-    return sessions;
+    std::vector<uint64_t> runs;
+    for (const Member& one : view->members) runs.push_back(others.run_of(one.id));
+    return runs;
   }
   FlushMark mark_of(MemberIndex member, uint64_t ms) const {
-    return {{id_of(member), session_of(member), Hlc::from_ms(kWallMs + ms)}};
+    return {{id_of(member), run_of(member), Hlc::from_ms(kWallMs + ms)}};
   }
 
   Gossip gossip{core};
@@ -148,7 +148,7 @@ TEST_F(GossipAlone, ALinkThatComesUpIsToldAtOnce) {
   EXPECT_EQ(said.reached, Hlc{});
   FrontierRounds peer = lone.rounds_of(1);
   EXPECT_TRUE(peer.merge_encoded(said.rounds));
-  EXPECT_EQ(peer.session_of(lone.id_of(0)), LoneCore::kIncarnation);
+  EXPECT_EQ(peer.run_of(lone.id_of(0)), LoneCore::kIncarnation);
   EXPECT_EQ(lone.gossip.next_deadline_us(), lone.now.steady_us + kIntervalUs);
 }
 
@@ -181,11 +181,11 @@ TEST(GossipOfAFew, AllAnswerWhoeverSpeaks) {
 TEST_F(GossipAlone, WhatIsHeardIsKeptAndAnsweredOnce) {
   const Said said = lone.says(lone.rounds_of(1));
   EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(said)));
-  EXPECT_THAT(lone.known_sessions(), ElementsAre(100, 101, 0));
+  EXPECT_THAT(lone.known_runs(), ElementsAre(100, 101, 0));
   EXPECT_THAT(types_of(lone.sent(1)), ElementsAre(MessageType::kGossipReply));
   const Said other = lone.says(lone.rounds_of(2));
   EXPECT_TRUE(lone.gossip.on_message(2, lone.frame_of(other, MessageType::kGossipReply)));
-  EXPECT_THAT(lone.known_sessions(), ElementsAre(100, 101, 102));
+  EXPECT_THAT(lone.known_runs(), ElementsAre(100, 101, 102));
   EXPECT_TRUE(lone.sent_nothing()) << "an answer is not answered";
 }
 
@@ -233,7 +233,7 @@ TEST_F(GossipAlone, MalformedOnesAreNeitherKeptNorAnswered) {
     EXPECT_FALSE(lone.gossip.on_message(1, cut_to(whole, bytes))) << bytes;
   }
   EXPECT_TRUE(lone.sent_nothing());
-  EXPECT_THAT(lone.known_sessions(), ElementsAre(100, 0, 0));
+  EXPECT_THAT(lone.known_runs(), ElementsAre(100, 0, 0));
   EXPECT_NE(lone.marks.digest(), said.marks_digest) << "the mark is kept";
 }
 
@@ -297,7 +297,7 @@ TEST(GossipOfAFew, AFrontierThatRoseSetsTheReaperToWork) {
     const std::vector<Frame> frames = lone.sent(1);
     if (frames.empty()) continue;
     const Said said = LoneGossip::said_by(frames[0]);
-    ByteReader own(said.rounds);  // node, session, sequence, round, hash
+    ByteReader own(said.rounds);  // node, run, sequence, round, hash
     for (int skipped = 0; skipped < 3; ++skipped) own.u64();
     const uint64_t round = own.u64(), hash = own.u64();
     peer.merge_encoded(said.rounds);

@@ -143,8 +143,8 @@ struct AloneStore {
 class AloneOnDisk : public AloneStore, public Alone {
  protected:
   AloneOnDisk() : Alone({.members = 1, .n = 1, .store = &store}) {}
-  void commit() { ASSERT_TRUE(lone.table.commit(true).ok()); }
-  void tell(bool ok) { puts.on_committed(lone.table.committed(), ok, lone.now); }
+  void commit() { ASSERT_TRUE(lone.table.commits().commit(true).ok()); }
+  void tell(bool ok) { puts.on_committed(lone.table.commits().committed(), ok, lone.now); }
 };
 
 TEST_F(AloneOnDisk, AnAnswerWaitsForItsCommit) {
@@ -213,7 +213,7 @@ TEST_F(AloneOnDisk, ADiskThatHangsDoesNotHangTheClient) {
 TEST_F(AloneOnDisk, AStoreThatFailedRefuses) {
   set(1);
   store.set_broken(true);
-  ASSERT_FALSE(lone.table.commit(true).ok());
+  ASSERT_FALSE(lone.table.commits().commit(true).ok());
   tell(false);
   lone.answers.clear();
   EXPECT_TRUE(set(2));
@@ -243,7 +243,7 @@ struct AloneOldKey {
     LoneCore before({.members = 1, .n = 1, .store = &store});
     before.put("k", before.object_of(0, 1, "old"));
     before.put(before.key_in(0, 50), before.object_of(0, 1, "fills the memory"));
-    KVORUM_CHECK(before.table.commit(true).ok());
+    KVORUM_CHECK(before.table.commits().commit(true).ok());
   }
   engine::testing::MapStore store;
 };

@@ -3,7 +3,6 @@
 // end without having touched anything.
 #include "base/check.h"
 #include "tests/cluster/put/lone_put_machine.h"
-#include "tests/engine/map_store.h"
 
 namespace kvorum::cluster::fixtures {
 namespace {
@@ -326,7 +325,7 @@ TEST_F(FullMemory, RefusesBeforeAnythingIsSent) {
   expect_untouched();
 }
 
-// ---- the first contact of a session
+// ---- the first contact of a run
 
 struct SilentPuts : PutsBefore {
   SilentPuts() : PutsBefore({.has_frontier = true}) {}
@@ -356,28 +355,12 @@ TEST_F(SilentPuts, RunOnceTheGraceIsOver) {
 
 // ---- loads
 
-struct StoredKey {
-  StoredKey() {
-    LoneRequests before({.store = &store});
-    before.stand_at(0);
-    before.put(before.key, before.object_of(1, 1, "5"));
-    before.put(before.key_in(0, 50), before.object_of(1, 1, "fills the memory"));
-    KVORUM_CHECK(before.table.commit(true).ok());
-  }
-  engine::testing::MapStore store;
-};
-
-class LoadingPuts : public StoredKey, public PutsBefore {
+class LoadingPuts : public OldStore, public PutsBefore {
  protected:
-  LoadingPuts() : PutsBefore({.store = &store, .memory_bytes_max = 1}) {}
+  LoadingPuts()
+      : OldStore(1, "5", 0), PutsBefore({.store = &store, .memory_bytes_max = kMemoryBytes}) {}
   void end_load(bool ok) {
-    ASSERT_EQ(lone.core.outbox.loads.size(), 1u);
-    const Load load = lone.core.outbox.loads[0];
-    EXPECT_EQ(load.key, lone.key);
-    lone.core.outbox.loads.clear();
-    if (ok) {
-      ASSERT_TRUE(lone.table.load(load.ref()).ok());
-    }
+    EXPECT_EQ(lone.end_load(ok).key, lone.key);
     machine.on_loaded(id, operation(), ok, lone.now);
   }
 };

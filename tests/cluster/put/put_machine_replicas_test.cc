@@ -417,7 +417,7 @@ TEST_F(StoredPuts, TheOwnCopyIsAVoteFromItsCommitOn) {
   write_reply(lone.at(1));
   tell_commit(true);
   EXPECT_THAT(lone.answers, IsEmpty()) << "a commit of what came before it";
-  ASSERT_TRUE(lone.table.commit(true).ok());
+  ASSERT_TRUE(lone.table.commits().commit(true).ok());
   tell_commit(true);
   EXPECT_EQ(lone.answer().outcome, Outcome::kOk);
   EXPECT_FALSE(lone.ended(id));
@@ -432,7 +432,7 @@ TEST_F(StoredPuts, TheOperationOutlivesItsAnswerUntilTheOwnCommit) {
   EXPECT_EQ(lone.answer().outcome, Outcome::kOk);
   live_ms(1000);
   EXPECT_FALSE(lone.ended(id));
-  ASSERT_TRUE(lone.table.commit(true).ok());
+  ASSERT_TRUE(lone.table.commits().commit(true).ok());
   tell_commit(true);
   EXPECT_TRUE(lone.ended(id));
 }
@@ -463,7 +463,7 @@ TEST_F(StoredPuts, AnOwnHintIsAVoteFromTheCommitOfHintsOn) {
   EXPECT_THAT(lone.core.awaited_commits, IsEmpty());
   ASSERT_EQ(lone.core.awaited_hint_commits.size(), 1u);
   write_reply(lone.at(1));
-  ASSERT_TRUE(lone.hint_table.commit(true).ok());
+  ASSERT_TRUE(lone.hint_table.commits().commit(true).ok());
   tell_commit(true, false);
   EXPECT_THAT(lone.answers, IsEmpty()) << "a commit of objects says nothing of hints";
   tell_commit(true, true);
@@ -473,7 +473,7 @@ TEST_F(StoredPuts, AnOwnHintIsAVoteFromTheCommitOfHintsOn) {
 TEST_F(StoredPuts, AStoreThatRefusesSendsNothing) {
   store.set_broken(true);
   lone.put("another", lone.object_of(1, 1, "v"));
-  ASSERT_FALSE(lone.table.commit(true).ok());
+  ASSERT_FALSE(lone.table.commits().commit(true).ok());
   set();
   EXPECT_EQ(lone.answer().outcome, Outcome::kStoreFailed);
   EXPECT_TRUE(lone.ended(id));

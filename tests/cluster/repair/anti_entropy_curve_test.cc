@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an exchange costs: bytes between two replicas of many keys, by how many of them differ. The
-// figures of docs/ARCHITECTURE.md come from KVORUM_CURVE_KEYS=1000000.
+// figures of docs/BACKGROUND.md come from KVORUM_CURVE_KEYS=1000000.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -63,7 +63,7 @@ class TwoReplicas {
   bool outgrown() const {
     for (const auto& node : cluster_.nodes) {
       for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-        if (node->table->tree_outgrown(0, partition)) return true;
+        if (node->table->trees().outgrown(0, partition)) return true;
       }
     }
     return false;

@@ -1,286 +1,343 @@
 // SPDX-License-Identifier: Apache-2.0
-// Anti-entropy over whole clusters: copies that differ become equal, in both directions, with bytes
-// in proportion to the differences; copies that forgot do not count until they are whole again.
+// Rounds of anti-entropy, one frame at a time: when they begin, what they compare, how they end.
 #include "cluster/repair/anti_entropy.h"
 
 #include <gmock/gmock.h>
 
-#include <algorithm>
+#include "tests/cluster/repair/lone_asker.h"
 
-#include "tests/cluster/test_cluster.h"
-
-namespace kvorum::cluster {
+namespace kvorum::cluster::fixtures {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
+using ::testing::Pair;
 
-constexpr uint32_t kPartitions = 16;
+constexpr MemberIndex kPeer = LoneAsker::kPeer;
+constexpr uint64_t kAnswerUs = ExchangeAsker::kAnswerUs;
+constexpr uint64_t kIntervalUs = 30'000'000;  // as the options have it
+constexpr uint64_t kAfterFailureUs = 1'000'000;
 
-CoordinatorOptions with_anti_entropy(uint32_t interval_ms = 1000) {
-  CoordinatorOptions options;
-  options.anti_entropy_ms = interval_ms;
-  return options;
-}
-
-class AntiEntropyTest : public ::testing::Test {
- protected:
-  explicit AntiEntropyTest(size_t count = 3) : cluster(count, {}, with_anti_entropy()) {
-    cluster.pass_ms(100);  // the rounds of the links that came up
+struct AntiEntropyRound : ::testing::Test {
+  // The next round comes after about so long.
+  void expect_next_after(uint64_t wait_us) {
+    EXPECT_FALSE(lone.machine.progress().active);
+    const uint64_t ended_us = lone.now.steady_us;
+    const uint64_t due_us = lone.machine.next_deadline_us();
+    EXPECT_GE(due_us, ended_us + wait_us / 2);
+    EXPECT_LE(due_us, ended_us + wait_us / 2 + wait_us);
+    lone.turn(due_us - ended_us - 1);
+    EXPECT_TRUE(lone.sent_nothing());
+    lone.turn(1);
+    EXPECT_THAT(types_of(lone.sent(kPeer)), ElementsAre(MessageType::kExchangeOpen));
   }
+  PartitionRoots roots_of(const Frame& frame) { return parsed(frame, parse_partition_roots); }
 
-  // Stores directly at one node, as if the messages to the others had been lost.
-  void store_at(size_t node, const std::string& key, const std::string& value) {
-    TestNode& there = *cluster.nodes[node];
-    cluster.change_own(node, key, [&](Record& record) {
-      Version version;
-      const Hlc tick =
-          age_ms == 0 ? there.clock.tick(cluster.wall_ms) : Hlc::from_ms(cluster.wall_ms - age_ms);
-      if (record.own_birth == Hlc{}) record.own_birth = tick;
-      version.dot = {
-          {there.coordinator->view().members[node].id, there.incarnation, record.own_birth}, tick};
-      version.bytes = value;
-      update(record.object, Context{record.object.vector, {}}, version);
-    });
-  }
-
-  CoordinatorCounters counters() const {
-    CoordinatorCounters sum;
-    for (const auto& node : cluster.nodes) sum += node->coordinator->counters();
-    return sum;
-  }
-
-  // Whether all primaries of each partition have the same root.
-  bool roots_are_equal(uint8_t keyspace = 0) const {
-    for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-      const auto list = cluster.view->ring.preference_list(partition);
-      const size_t n = cluster.view->quorum(keyspace).n;
-      for (size_t at = 1; at < n; ++at) {
-        if (cluster.nodes[list[at]]->table->digest(keyspace, partition) !=
-            cluster.nodes[list[0]]->table->digest(keyspace, partition)) {
-          return false;
-        }
-      }
-    }
-    return true;
-  }
-
-  bool converge_within_ms(uint64_t ms) {
-    for (uint64_t passed = 0; passed < ms; passed += 50) {
-      if (roots_are_equal()) return true;
-      cluster.pass_ms(50);
-    }
-    return roots_are_equal();
-  }
-
-  TestCluster cluster;
-  uint64_t age_ms = 0;  // of what store_at() stores
+  LoneAsker lone;
 };
 
-TEST_F(AntiEntropyTest, WhatOneReplicaMissedReachesItWithoutARead) {
-  store_at(0, "k", "v");
-  EXPECT_FALSE(roots_are_equal());
-  EXPECT_TRUE(converge_within_ms(5000));
-  for (size_t node = 0; node < 3; ++node) {
-    EXPECT_THAT(cluster.own_values(node, "k"), ElementsAre("v"));
-  }
-  cluster.pass_ms(2000);
-  EXPECT_EQ(counters().operations_in_flight, 0u);
-  EXPECT_EQ(counters().exchanges_failed, 0u);
-  EXPECT_EQ(counters().malformed_frames, 0u);
+// ---- openings
+
+TEST_F(AntiEntropyRound, ComesAMomentAfterItsLink) {
+  lone.machine.on_time(lone.now);
+  EXPECT_EQ(lone.machine.next_deadline_us(), 0u) << "there is nobody to ask";
+  lone.link_up();
+  const uint64_t due_us = lone.machine.next_deadline_us();
+  EXPECT_GE(due_us, lone.now.steady_us + 10'000);
+  EXPECT_LT(due_us, lone.now.steady_us + 20'000);
+  lone.turn(due_us - lone.now.steady_us - 1);
+  EXPECT_TRUE(lone.sent_nothing());
+  lone.turn(1);
+  EXPECT_EQ(lone.only(kPeer).head.type, MessageType::kExchangeOpen);
+  EXPECT_EQ(lone.counters().exchange_rounds, 1u);
 }
 
-TEST_F(AntiEntropyTest, ConcurrentVersionsBecomeSiblingsEverywhere) {
-  store_at(0, "k", "of a");
-  store_at(1, "k", "of b");
-  EXPECT_TRUE(converge_within_ms(5000));
-  for (size_t node = 0; node < 3; ++node) {
-    EXPECT_THAT(cluster.own_values(node, "k"), UnorderedElementsAre("of a", "of b"));
-  }
+TEST_F(AntiEntropyRound, BeginsWithADigestOfEachKeyspace) {
+  NotedGossip observer;
+  lone.exchanges.set_observer(&observer);
+  lone.put("k", lone.object_of(1, 1, "v"), 3);
+  const Frame frame = lone.open_round();
+  EXPECT_EQ(lone.counters().exchange_bytes, kFrameHeadBytes + frame.payload.size());
+  const ExchangeOpen message = parsed(frame, parse_exchange_open);
+  EXPECT_EQ(message.asker.node, lone.id_of(0));
+  EXPECT_EQ(message.asker.run, LoneCore::kIncarnation);
+  EXPECT_EQ(message.asker.clock, lone.clock.reading(lone.now.wall_ms));
+  EXPECT_TRUE(message.asker.whole);
+  EXPECT_EQ(message.view_hash, lone.view->exchange_hash());
+  EXPECT_EQ(message.gossip, "to " + std::to_string(lone.id_of(kPeer)));
+  ASSERT_EQ(message.keyspaces.size(), size_t{kKeyspacesMax});
+  const auto shared = shared_partitions(lone.core, 3, kPeer);
+  EXPECT_THAT(message.keyspaces[3], Pair(3, roots_digest(lone.core, 3, shared)));
+  EXPECT_NE(message.keyspaces[3].second, message.keyspaces[4].second);
 }
 
-TEST_F(AntiEntropyTest, AStaleReplicaGetsTheNewVersionAndNotTheOtherWayRound) {
-  cluster.set(0, "k", "old");
-  cluster.cut(0, 1, true);
-  cluster.cut(0, 2, true);
-  store_at(1, "k", "new");
-  cluster.heal_all();
-  EXPECT_TRUE(converge_within_ms(10'000));
-  for (size_t node = 0; node < 3; ++node) {
-    EXPECT_THAT(cluster.own_values(node, "k"), ElementsAre("new"));
-  }
+TEST_F(AntiEntropyRound, IsNotBegunWithWhoStops) {
+  lone.link_up();
+  lone.core.health.set_stopping(kPeer, lone.now.steady_us);
+  lone.live(60'000'000);
+  EXPECT_TRUE(lone.sent_nothing());
+  lone.link_down();
+  lone.link_up();
+  lone.live(20'000);
+  EXPECT_THAT(types_of(lone.sent(kPeer)), ElementsAre(MessageType::kExchangeOpen));
 }
 
-TEST_F(AntiEntropyTest, DeletesAreRepairedToo) {
-  cluster.set(0, "k", "v");
-  cluster.isolate(2);
-  EXPECT_EQ(cluster.remove(0, "k").number, 1);
-  for (const size_t node : {0, 1}) {  // their hints are lost
-    TestNode& there = *cluster.nodes[node];
-    const auto view = std::make_shared<const ClusterView>(there.coordinator->view());
-    there.open_hints(nullptr, 1 << 20);
-    there.start(view, with_anti_entropy());
-  }
-  cluster.heal_all();
-  EXPECT_TRUE(converge_within_ms(5000));
-  EXPECT_THAT(cluster.own_values(2, "k"), IsEmpty());
-  EXPECT_THAT(cluster.get(2, "k").values, IsEmpty());
-}
-
-TEST_F(AntiEntropyTest, ThousandsOfDifferencesInBothDirections) {
-  age_ms = 60'000;
-  for (int n = 0; n < 3000; ++n) {
-    const std::string key = "k" + std::to_string(n);
-    for (size_t node = 0; node < 3; ++node) {
-      if (n % 3 == 0 || n % 4 == static_cast<int>(node)) store_at(node, key, "v");
-    }
-  }
-  cluster.pass_ms(3000);
-  EXPECT_TRUE(converge_within_ms(60'000));
-  EXPECT_EQ(counters().exchanges_failed, 0u);
-  EXPECT_EQ(counters().operations_in_flight, 0u);
-  uint64_t records = 0;
-  for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-    records += cluster.nodes[1]->table->record_count(0, partition);
-  }
-  uint64_t expected = 0;
-  for (int n = 0; n < 3000; ++n) expected += n % 3 == 0 || n % 4 < 3;
-  EXPECT_EQ(records, expected);
-}
-
-TEST_F(AntiEntropyTest, AQuietClusterExchangesAFewHundredBytesARound) {
-  for (int n = 0; n < 500; ++n) cluster.set(0, "k" + std::to_string(n), "v");
-  cluster.pass_ms(3000);
-  const CoordinatorCounters before = counters();
-  cluster.pass_ms(10'000);
-  const CoordinatorCounters after = counters();
-  EXPECT_EQ(after.exchanges_started, before.exchanges_started);
-  EXPECT_EQ(after.keys_compared, before.keys_compared);
-  EXPECT_GT(after.exchange_bytes, before.exchange_bytes);
-  EXPECT_LT(after.exchange_bytes - before.exchange_bytes, 100'000u) << "of about sixty rounds";
-}
-
-TEST_F(AntiEntropyTest, AnExchangeIsCleanForBothAndNamesItsBeginning) {
-  cluster.pass_ms(1500);
-  store_at(0, "k", "v");
-  const uint32_t partition = partition_of(position_of("k"), 4);
-  const Hlc before = cluster.nodes[0]->clock.tick(cluster.wall_ms);
-  EXPECT_TRUE(converge_within_ms(5000));
-  cluster.pass_ms(500);
-  for (size_t node = 0; node < 3; ++node) {
-    for (size_t peer = 0; peer < 3; ++peer) {
-      if (peer == node) continue;
-      const TestNode& here = *cluster.nodes[node];
-      const auto exchange = here.exchanges->latest(0, partition, cluster.view->members[peer].id);
-      ASSERT_TRUE(exchange);
-      EXPECT_GT(exchange->began, Hlc::from_ms(before.ms() - 1));
-      EXPECT_EQ(exchange->session, here.incarnation);
-      EXPECT_EQ(exchange->peer_session, cluster.nodes[peer]->incarnation);
-    }
+TEST(AntiEntropyOff, ThoseWhoDoNotExchange) {
+  CoordinatorOptions without;
+  without.anti_entropy_ms = 0;
+  for (const LoneShape& idle :
+       {LoneShape{.options = without}, LoneShape{.members = 1}, LoneShape{.is_member = false}}) {
+    LoneAsker lone(idle);
+    if (lone.view->members.size() > 1) lone.link_up();
+    lone.turn(100'000'000);
+    lone.machine.repair({}, lone.now);
+    lone.turn(100'000'000);
+    EXPECT_TRUE(lone.sent_nothing());
+    EXPECT_EQ(lone.machine.next_deadline_us(), 0u);
   }
 }
 
-TEST_F(AntiEntropyTest, AWipedNodeGetsEverythingBackAndIsWholeThen) {
-  for (int n = 0; n < 400; ++n) cluster.set(0, "k" + std::to_string(n), "v");
-  cluster.restart_wiped(1);
-  TestNode& wiped = *cluster.nodes[1];
-  EXPECT_GT(wiped.whole->missing(), 0u);
-  EXPECT_TRUE(converge_within_ms(10'000));
-  cluster.pass_ms(1000);
-  EXPECT_EQ(wiped.whole->missing(), 0u);
-  for (int n = 0; n < 400; ++n) {
-    EXPECT_THAT(cluster.own_values(1, "k" + std::to_string(n)), ElementsAre("v"));
+TEST_F(AntiEntropyRound, LinksThatWereAcceptedHaveNone) {
+  lone.machine.on_link(40, true, lone.now);
+  lone.machine.on_link(40, false, lone.now);
+  lone.live(60'000'000);
+  EXPECT_TRUE(lone.sent_nothing());
+}
+
+TEST_F(AntiEntropyRound, EqualDigestsAreAllThereIsToDo) {
+  NotedGossip observer;
+  lone.exchanges.set_observer(&observer);
+  const Frame frame = lone.open_round();
+  const Hlc began = lone.clock.reading(lone.now.wall_ms);
+  lone.pass_ms(3);
+  ExchangeOpenReply reply;
+  reply.peer = lone.party();
+  reply.gossip = "of the peer";
+  EXPECT_TRUE(lone.opened_as(frame, reply));
+  EXPECT_TRUE(lone.sent_nothing());
+  EXPECT_THAT(observer.heard, ElementsAre(Pair(lone.id_of(kPeer), "of the peer")));
+  EXPECT_EQ(lone.exchanges.count(), uint64_t{kKeyspacesMax} * LoneCore::kPartitions);
+  const auto exchange = lone.noted(7, 3);
+  ASSERT_TRUE(exchange);
+  EXPECT_EQ(exchange->began, began) << "not when the answer came";
+  EXPECT_EQ(exchange->run, LoneCore::kIncarnation);
+  EXPECT_EQ(exchange->peer_run, LoneCore::run_of(kPeer));
+  EXPECT_EQ(lone.core.health.report(kPeer).heard_us, lone.now.steady_us);
+  expect_next_after(kIntervalUs);
+}
+
+TEST_F(AntiEntropyRound, WhoIsRefusedTriesAgainSoon) {
+  ExchangeOpenReply reply;
+  reply.peer = lone.party();
+  reply.refused = true;
+  reply.differing = {0};
+  EXPECT_TRUE(lone.opened_as(lone.open_round(), reply));
+  EXPECT_TRUE(lone.sent_nothing());
+  EXPECT_EQ(lone.exchanges.count(), 0u);
+  expect_next_after(kAfterFailureUs);
+}
+
+TEST_F(AntiEntropyRound, AnotherNodeBehindTheLinkIsNotBelieved) {
+  ExchangeOpenReply reply;
+  reply.peer = lone.party(2);
+  EXPECT_TRUE(lone.opened_as(lone.open_round(), reply));
+  EXPECT_EQ(lone.exchanges.count(), 0u);
+  expect_next_after(kAfterFailureUs);
+}
+
+TEST_F(AntiEntropyRound, AnswersThatNobodyWaitsForAreNotTaken) {
+  Frame question = lone.open_round();
+  EXPECT_TRUE(lone.opened(question, {}, 2)) << "of a member that was not asked";
+  ++question.head.operation;
+  EXPECT_TRUE(lone.opened(question, {})) << "to another round";
+  EXPECT_EQ(lone.exchanges.count(), 0u);
+  --question.head.operation;
+  EXPECT_TRUE(lone.opened(question, {}));
+  const uint64_t count = lone.exchanges.count();
+  EXPECT_GT(count, 0u);
+  EXPECT_TRUE(lone.opened(question, {0})) << "a duplicate";
+  EXPECT_EQ(lone.exchanges.count(), count);
+  EXPECT_TRUE(lone.sent_nothing());
+}
+
+TEST_F(AntiEntropyRound, SilenceEndsIt) {
+  const Frame question = lone.open_round();
+  EXPECT_EQ(lone.machine.next_deadline_us(), lone.now.steady_us + kAnswerUs);
+  lone.turn(kAnswerUs - 1);
+  EXPECT_TRUE(lone.machine.progress().active);
+  lone.turn(1);
+  EXPECT_TRUE(lone.opened(question, {0})) << "too late";
+  EXPECT_TRUE(lone.sent_nothing());
+  EXPECT_EQ(lone.exchanges.count(), 0u);
+  expect_next_after(kAfterFailureUs);
+}
+
+TEST_F(AntiEntropyRound, ABrokenLinkEndsItAndAnotherOneBeginsItAnew) {
+  const Frame question = lone.open_round();
+  lone.link_down();
+  EXPECT_FALSE(lone.machine.progress().active);
+  EXPECT_TRUE(lone.opened(question, {0}));
+  lone.live(60'000'000);
+  EXPECT_TRUE(lone.sent_nothing());
+  const Frame next = lone.open_round();
+  EXPECT_NE(next.head.operation, question.head.operation);
+  EXPECT_TRUE(lone.opened(question, {0})) << "that was the one before";
+  EXPECT_TRUE(lone.sent_nothing());
+}
+
+// ---- roots
+
+TEST_F(AntiEntropyRound, RootsOfTheHalfThatItDrivesAreAskedFor) {
+  for (uint32_t partition = 0; partition < 4; ++partition) {
+    lone.put(lone.key_in(partition), lone.object_of(1, 1, "v"), 3);
+  }
+  const Frame open = lone.open_round();
+  EXPECT_TRUE(lone.opened(open, {3}));
+  const Frame frame = lone.only(kPeer);
+  EXPECT_EQ(frame.head.keyspace, 3);
+  EXPECT_EQ(frame.head.operation, open.head.operation);
+  const PartitionRoots message = roots_of(frame);
+  EXPECT_FALSE(message.all);
+  EXPECT_FALSE(message.names_all);
+  EXPECT_EQ(message.asker.run, LoneCore::kIncarnation);
+  PartitionRootList driven;
+  for (uint32_t partition = 0; partition < 4; ++partition) {
+    if (!drives(0, kPeer, partition)) continue;
+    driven.emplace_back(partition, lone.table.digest(3, partition));
+  }
+  EXPECT_EQ(driven.size(), 2u);
+  EXPECT_EQ(message.roots, driven) << "the others are zero";
+  EXPECT_TRUE(lone.noted(0, 4)) << "what is equal needs no more";
+  EXPECT_FALSE(lone.noted(0, 3));
+}
+
+TEST_F(AntiEntropyRound, EachEighthRoundComparesAll) {
+  for (int round = 1; round <= 16; ++round) {
+    EXPECT_TRUE(lone.opened(lone.open_round(), {0}));
+    EXPECT_EQ(roots_of(lone.only(kPeer)).all, round % 8 == 0) << round;
+    lone.link_down();
   }
 }
 
-TEST_F(AntiEntropyTest, AFreshClusterIsWholeRightAfterItsLinksAreUp) {
-  for (size_t node = 0; node < 3; ++node) cluster.restart_wiped_unlinked(node);
-  cluster.heal_all();
-  cluster.pass_ms(150);
-  for (size_t node = 0; node < 3; ++node) EXPECT_EQ(cluster.nodes[node]->whole->missing(), 0u);
+TEST_F(AntiEntropyRound, WhoIsNotWholeDrivesAll) {
+  ExchangeOpenReply reply;
+  reply.peer = lone.party();
+  reply.differing = {0};
+  lone.whole.set(9, 9, false);
+  EXPECT_TRUE(lone.opened_as(lone.open_round(), reply));
+  EXPECT_TRUE(roots_of(lone.only(kPeer)).all);
+  lone.link_down();
+  reply.peer.whole = false;
+  EXPECT_TRUE(lone.opened_as(lone.open_round(), reply));
+  EXPECT_FALSE(roots_of(lone.only(kPeer)).all) << "both lack something: each its half";
+  lone.link_down();
+  lone.whole.set(9, 9, true);
+  EXPECT_TRUE(lone.opened_as(lone.open_round(), reply));
+  EXPECT_TRUE(lone.sent_nothing()) << "the peer drives all";
+  EXPECT_FALSE(lone.machine.progress().active);
 }
 
-TEST_F(AntiEntropyTest, AMissingPeerIsWaitedForOnlySoLong) {
-  cluster.isolate(2);
-  cluster.restart_wiped_unlinked(1);
-  cluster.heal(0, 1);
-  cluster.pass_ms(1000);
-  EXPECT_GT(cluster.nodes[1]->whole->missing(), 0u) << "its link may still come up";
-  cluster.pass_ms(6000);
-  EXPECT_EQ(cluster.nodes[1]->whole->missing(), 0u);
+TEST(AntiEntropyPlacements, WhereTheyMayDifferAllPartitionsAreNamed) {
+  LoneAsker lone({.kept = {{}}});
+  ASSERT_FALSE(lone.agreement->same_as(kPeer)) << "it has not said what it has";
+  EXPECT_TRUE(lone.opened(lone.open_round(), {0}));
+  const PartitionRoots message = parsed(lone.only(kPeer), parse_partition_roots);
+  EXPECT_TRUE(message.names_all);
+  EXPECT_EQ(message.roots.size(), LoneCore::kPartitions / 2);
+  EXPECT_EQ(message.roots[0].second, 0u);
 }
 
-TEST_F(AntiEntropyTest, ACopyWithoutAnyPeerIsNotWhole) {
-  cluster.restart_wiped_unlinked(1);
-  cluster.pass_ms(20'000);
-  EXPECT_GT(cluster.nodes[1]->whole->missing(), 0u);
-}
-
-TEST_F(AntiEntropyTest, ABrokenLinkEndsTheExchangeAndTheNextRoundGoesOn) {
-  age_ms = 60'000;
-  for (int n = 0; n < 2000; ++n) store_at(0, "k" + std::to_string(n), "v");
-  cluster.pass_ms(1500);
-  for (int times = 0; times < 5; ++times) {
-    cluster.cut(0, 1);
-    cluster.heal(0, 1);
-    cluster.pass_ms(30);
+TEST_F(AntiEntropyRound, EqualRootsAreCleanByTheAnswersClock) {
+  EXPECT_TRUE(lone.opened(lone.open_round(), {3}));
+  EXPECT_TRUE(lone.rooted(lone.only(kPeer), {{5, 0}}));
+  EXPECT_THAT(types_of(lone.sent(kPeer)), ElementsAre(MessageType::kRangeDigests));
+  for (uint32_t partition = 0; partition < LoneCore::kPartitions; ++partition) {
+    const bool clean = drives(0, kPeer, partition) && partition != 5;
+    const auto exchange = lone.noted(partition, 3);
+    ASSERT_EQ(exchange.has_value(), clean) << partition;
   }
-  EXPECT_TRUE(converge_within_ms(20'000));
-  cluster.pass_ms(6000);
-  EXPECT_EQ(counters().operations_in_flight, 0u);
+  EXPECT_EQ(lone.counters().exchanges_started, 1u);
 }
 
-TEST_F(AntiEntropyTest, SilenceEndsAnExchangeAndTheNextRoundGoesOn) {
-  age_ms = 60'000;
-  for (int n = 0; n < 500; ++n) store_at(0, "k" + std::to_string(n), "v");
-  cluster.cut(0, 1, true);
-  cluster.cut(0, 2, true);
-  cluster.pass_ms(12'000);
-  EXPECT_FALSE(roots_are_equal());
-  cluster.heal_all();
-  EXPECT_TRUE(converge_within_ms(20'000));
-  cluster.pass_ms(6000);
-  EXPECT_EQ(counters().operations_in_flight, 0u);
+TEST_F(AntiEntropyRound, AllRootsAreWaitedFor) {
+  EXPECT_TRUE(lone.opened(lone.open_round(), {3, 7}));
+  const std::vector<Frame> questions = lone.sent(kPeer);
+  ASSERT_EQ(questions.size(), 2u);
+  EXPECT_TRUE(lone.rooted(questions[1], {{5, 0}}));
+  EXPECT_TRUE(lone.sent_nothing());
+  EXPECT_TRUE(lone.rooted(questions[0], {{5, 0}, {7, 0}}));
+  const Frame frame = lone.only(kPeer);
+  EXPECT_EQ(frame.head.type, MessageType::kRangeDigests) << "one after the other";
+  EXPECT_EQ(frame.head.keyspace, 7) << "in the order in which they were found";
 }
 
-TEST_F(AntiEntropyTest, ATreeThatDisagreesWithItsObjectsIsFoundAndItsCopyIsWholeAgainSoon) {
-  age_ms = 60'000;
-  TestNode& damaged = *cluster.nodes[0];
-  const uint32_t partition = partition_of(position_of("k"), 4);
-  store_at(0, "k", "v");
-  damaged.table->update(cluster.ref("k"), [](std::string_view) {
-    engine::RecordChange change;  // lost, and the tree was not told
-    change.action = engine::RecordChange::Action::kErase;
-    return change;
+TEST_F(AntiEntropyRound, APeerThatStartedAnewMeanwhileIsNotClean) {
+  EXPECT_TRUE(lone.opened(lone.open_round(), {3}));
+  PartitionRootsReply reply;
+  reply.peer = lone.party();
+  ++reply.peer.run;
+  EXPECT_TRUE(lone.rooted_as(lone.only(kPeer), reply));
+  EXPECT_FALSE(lone.noted(5, 3));
+  EXPECT_TRUE(lone.noted(5, 4)) << "that was known before";
+  expect_next_after(kAfterFailureUs);
+}
+
+TEST_F(AntiEntropyRound, SilenceAfterTheRootsEndsItToo) {
+  EXPECT_TRUE(lone.opened(lone.open_round(), {3}));
+  const Frame question = lone.only(kPeer);
+  lone.turn(kAnswerUs - 1);
+  EXPECT_TRUE(lone.machine.progress().active);
+  lone.turn(1);
+  EXPECT_TRUE(lone.rooted(question, {}));
+  EXPECT_FALSE(lone.noted(5, 3)) << "too late";
+  expect_next_after(kAfterFailureUs);
+}
+
+TEST_F(AntiEntropyRound, RootsThatNobodyWaitsForAreNotTaken) {
+  const Frame open = lone.open_round();
+  EXPECT_TRUE(lone.rooted(open, {})) << "they were not asked for yet";
+  EXPECT_TRUE(lone.opened(open, {3}));
+  Frame question = lone.only(kPeer);
+  PartitionRootsReply of_other;
+  of_other.peer = lone.party(2);
+  EXPECT_TRUE(lone.rooted_as(question, of_other, 2));
+  ++question.head.operation;
+  EXPECT_TRUE(lone.rooted(question, {}));
+  EXPECT_FALSE(lone.noted(5, 3));
+}
+
+TEST_F(AntiEntropyRound, MalformedAnswersAreNotTaken) {
+  const Frame open = lone.open_round();
+  const Frame opened = lone.made([&](std::string& batch) {
+    put_exchange_open_reply(batch, open.head.operation, {false, lone.party(), "gossip", {3, 4}});
   });
-  size_t here = 0;
-  for (int n = 0; here < 40; ++n) {  // the tree is built anew for more leaves
-    const std::string key = "k" + std::to_string(n);
-    if (partition_of(position_of(key), 4) != partition) continue;
-    store_at(0, key, "v");
-    ++here;
+  constexpr size_t kParty = 25, kOpened = kParty + 1 + 6;
+  for (size_t bytes = 0; bytes < opened.payload.size(); ++bytes) {
+    if (bytes == kOpened || bytes == kOpened + 1) continue;  // fewer keyspaces differ
+    EXPECT_FALSE(lone.machine.on_message(kPeer, cut_to(opened, bytes), lone.now)) << bytes;
   }
-  cluster.pass_ms(10);
-  for (int wait = 0; wait < 200 && damaged.whole->missing() == 0; ++wait) cluster.pass_ms(10);
-  EXPECT_EQ(damaged.coordinator->counters().tree_mismatches, 1u);
-  EXPECT_FALSE(damaged.whole->is_whole(0, partition));
-  cluster.pass_ms(3000);
-  EXPECT_EQ(damaged.whole->missing(), 0u);
-  EXPECT_TRUE(converge_within_ms(3000));
-}
-
-TEST_F(AntiEntropyTest, RepairIsDoneAtOnceWhoeverDrivesIt) {
-  cluster.pass_ms(1100);
-  age_ms = 60'000;
-  for (int n = 0; n < 50; ++n) store_at(2, "k" + std::to_string(n), "v");
-  cluster.nodes[0]->coordinator->repair({}, cluster.now_of(0));
-  EXPECT_TRUE(cluster.nodes[0]->coordinator->repair_progress().active);
-  cluster.pass_ms(100);
-  for (int n = 0; n < 50; ++n) {
-    EXPECT_THAT(cluster.own_values(0, "k" + std::to_string(n)), ElementsAre("v"));
+  EXPECT_FALSE(lone.opened(open, {kKeyspacesMax}));
+  EXPECT_FALSE(lone.opened(open, std::vector<uint8_t>(kKeyspacesMax + 1)));
+  EXPECT_FALSE(lone.machine.on_message(40, opened, lone.now)) << "of a link that was accepted";
+  EXPECT_TRUE(lone.opened(open, {3})) << "the round goes on";
+  const Frame question = lone.only(kPeer);
+  const FrameHead head{MessageType::kPartitionRootsReply, 3, 0, question.head.operation};
+  const Frame rooted = lone.made([&](std::string& batch) {
+    put_partition_roots_reply(batch, head, {lone.party(), {{5, 1}}});
+  });
+  for (size_t bytes = 0; bytes < rooted.payload.size(); ++bytes) {
+    if (bytes == kParty) continue;
+    EXPECT_FALSE(lone.machine.on_message(kPeer, cut_to(rooted, bytes), lone.now)) << bytes;
   }
+  EXPECT_FALSE(lone.machine.on_message(40, rooted, lone.now));
+  Frame elsewhere = rooted;
+  elsewhere.head.keyspace = kKeyspacesMax;
+  EXPECT_FALSE(lone.machine.on_message(kPeer, elsewhere, lone.now));
+  elsewhere.head.type = MessageType::kExchangeOpen;
+  EXPECT_FALSE(lone.machine.on_message(kPeer, elsewhere, lone.now)) << "no answer";
+  EXPECT_TRUE(lone.sent_nothing());
+  EXPECT_FALSE(lone.noted(5, 3));
 }
 
 }  // namespace
-}  // namespace kvorum::cluster
+}  // namespace kvorum::cluster::fixtures

@@ -37,9 +37,9 @@ struct ExchangeServerNodes : ::testing::Test {
     for (const std::string& key : lone.keys_in(partition, 100)) {
       lone.put(key, lone.object_of(1, 1, "v"));
     }
-    while (lone.table.build_tree(0, partition) == engine::TreeBuild::kGoesOn) {
+    while (lone.table.trees().build(0, partition) == engine::TreeBuild::kGoesOn) {
     }
-    ASSERT_EQ(lone.table.tree_depth(0, partition), 2);
+    ASSERT_EQ(lone.table.trees().depth(0, partition), 2);
   }
 
   LoneCore lone;
@@ -126,10 +126,10 @@ struct RangeServer : LoneCore {
     return leaf_digest(ref(key), object, kDigestSeed);
   }
   static std::vector<std::string> keys_of(const RangeDifferences& answer) {
-    std::vector<ScanItem> items;
-    EXPECT_TRUE(parse_scan_items(answer.items, &items));
+    std::vector<PageItem> items;
+    EXPECT_TRUE(parse_page_items(answer.items, &items));
     std::vector<std::string> keys;
-    for (const ScanItem& item : items) keys.emplace_back(item.key);
+    for (const PageItem& item : items) keys.emplace_back(item.key);
     return keys;
   }
   // In kPartition; by their positions.
@@ -160,8 +160,8 @@ TEST_F(ExchangeServerRange, EqualObjectsAreNotSpokenOf) {
 TEST_F(ExchangeServerRange, WhatTheAskerLacksComesWithItsVersionsAndWithoutItsValue) {
   const std::vector<std::string> keys = lone.put_many(1);
   const RangeDifferences answer = lone.ask(RangeServer::whole_partition());
-  std::vector<ScanItem> items;
-  ASSERT_TRUE(parse_scan_items(answer.items, &items));
+  std::vector<PageItem> items;
+  ASSERT_TRUE(parse_page_items(answer.items, &items));
   ASSERT_EQ(items.size(), 1u);
   EXPECT_EQ(items[0].key, keys[0]);
   EXPECT_EQ(items[0].high, position_of(keys[0]).high);
@@ -282,7 +282,7 @@ class ExchangeServerOverStore : public ::testing::Test {
   ExchangeServerOverStore() {
     RangeServer before({.store = &store});
     keys = before.put_many(3);
-    KVORUM_CHECK(before.table.commit(true).ok());
+    KVORUM_CHECK(before.table.commits().commit(true).ok());
     lone = std::make_unique<RangeServer>(LoneShape{.store = &store, .memory_bytes_max = 1});
   }
   RangeLoad take_load() {

@@ -20,7 +20,7 @@ constexpr uint32_t kPartition = 5;
 
 struct ExchangeServerTest : ::testing::Test {
   ExchangeParty asker() const {
-    return {lone.id_of(kAsker), LoneCore::session_of(kAsker), Hlc{4000}, true};
+    return {lone.id_of(kAsker), LoneCore::run_of(kAsker), Hlc{4000}, true};
   }
   ExchangeOpen opening() {
     ExchangeOpen message;
@@ -28,6 +28,20 @@ struct ExchangeServerTest : ::testing::Test {
     message.view_hash = lone.view->exchange_hash();
     message.keyspaces = {{0, digest_of(0)}};
     return message;
+  }
+  PartitionRoots naming(PartitionRootList named) const {
+    PartitionRoots message;
+    message.asker = asker();
+    message.roots = std::move(named);
+    return message;
+  }
+  PartitionRoots naming_all(PartitionRootList named = {}) const {
+    PartitionRoots message = naming(std::move(named));
+    message.all = true;
+    return message;
+  }
+  ExchangeDone ending(uint32_t partition, uint64_t run = LoneCore::kIncarnation) const {
+    return {asker(), run, Hlc{3000}, partition};
   }
   // Of all partitions: each member is a primary of each, with three copies in three members.
   uint64_t digest_of(uint8_t keyspace) {
@@ -74,9 +88,9 @@ struct ExchangeServerTest : ::testing::Test {
     for (const std::string& key : lone.keys_in(partition, 100)) {
       lone.put(key, lone.object_of(1, 1, "v"));
     }
-    while (lone.table.build_tree(0, partition) == engine::TreeBuild::kGoesOn) {
+    while (lone.table.trees().build(0, partition) == engine::TreeBuild::kGoesOn) {
     }
-    ASSERT_EQ(lone.table.tree_depth(0, partition), 2);
+    ASSERT_EQ(lone.table.trees().depth(0, partition), 2);
   }
 
   LoneCore lone;
@@ -91,14 +105,14 @@ TEST_F(ExchangeServerTest, EqualRootsAreACleanExchange) {
   EXPECT_FALSE(reply.refused);
   EXPECT_THAT(reply.differing, IsEmpty());
   EXPECT_EQ(reply.peer.node, lone.id_of(0));
-  EXPECT_EQ(reply.peer.session, LoneCore::kIncarnation);
+  EXPECT_EQ(reply.peer.run, LoneCore::kIncarnation);
   EXPECT_EQ(reply.peer.clock, lone.clock.reading(lone.now.wall_ms));
   EXPECT_TRUE(reply.peer.whole);
   for (uint32_t partition = 0; partition < LoneCore::kPartitions; ++partition) {
     const auto exchange = noted(partition);
     ASSERT_TRUE(exchange);
-    EXPECT_EQ(exchange->session, LoneCore::kIncarnation);
-    EXPECT_EQ(exchange->peer_session, LoneCore::session_of(kAsker));
+    EXPECT_EQ(exchange->run, LoneCore::kIncarnation);
+    EXPECT_EQ(exchange->peer_run, LoneCore::run_of(kAsker));
     EXPECT_EQ(exchange->began, reply.peer.clock);
     EXPECT_FALSE(noted(partition, 1)) << "of a keyspace that was not named";
   }
@@ -170,11 +184,8 @@ TEST_F(ExchangeServerTest, RootsThatDifferAreNamedWithTheDepthOfTheirTree) {
   grow_tree(kPartition);
   lone.put(lone.key_in(7), lone.object_of(1, 1, "v"));
   lone.put(lone.key_in(9), lone.object_of(1, 1, "v"));
-  PartitionRoots message;
-  message.asker = asker();
-  message.all = true;
-  message.roots = {{3, 4711}, {7, lone.table.digest(0, 7)}, {9, lone.table.digest(0, 9) ^ 1}};
-  const PartitionRootsReply reply = roots(message);
+  const PartitionRootsReply reply = roots(
+      naming_all({{3, 4711}, {7, lone.table.digest(0, 7)}, {9, lone.table.digest(0, 9) ^ 1}}));
   EXPECT_THAT(reply.differing, ElementsAre(Pair(3, 0), Pair(kPartition, 2), Pair(9, 0)));
   EXPECT_EQ(reply.peer.node, lone.id_of(0));
   for (uint32_t partition = 0; partition < LoneCore::kPartitions; ++partition) {
@@ -196,9 +207,7 @@ TEST_F(ExchangeServerTest, EachPartitionIsDrivenByOneOfBoth) {
 }
 
 TEST_F(ExchangeServerTest, WithoutAllOnlyTheAskersHalfIsCompared) {
-  PartitionRoots message;
-  message.asker = asker();
-  roots(message);
+  roots(naming({}));
   for (uint32_t partition = 0; partition < LoneCore::kPartitions; ++partition) {
     EXPECT_EQ(noted(partition).has_value(), drives(kAsker, 0, partition)) << partition;
   }
@@ -206,10 +215,8 @@ TEST_F(ExchangeServerTest, WithoutAllOnlyTheAskersHalfIsCompared) {
 
 TEST_F(ExchangeServerTest, AnAskerThatNamesAllMeansTheseAlone) {
   lone.put(lone.key_in(7), lone.object_of(1, 1, "v"));
-  PartitionRoots message;
-  message.asker = asker();
+  PartitionRoots message = naming({{2, 0}, {7, 0}, {LoneCore::kPartitions, 4711}});
   message.names_all = true;
-  message.roots = {{2, 0}, {7, 0}, {LoneCore::kPartitions, 4711}};
   EXPECT_THAT(roots(message).differing, ElementsAre(Pair(7, 0)))
       << "and none that does not exist here";
   EXPECT_TRUE(noted(2));
@@ -218,17 +225,13 @@ TEST_F(ExchangeServerTest, AnAskerThatNamesAllMeansTheseAlone) {
 
 TEST_F(ExchangeServerTest, RootsOfADamagedCopyDiffer) {
   lone.damage(2, kPartition);
-  PartitionRoots message;
-  message.asker = asker();
-  message.all = true;
-  EXPECT_THAT(roots(message, 2).differing, ElementsAre(Pair(kPartition, 0)));
+  EXPECT_THAT(roots(naming_all(), 2).differing, ElementsAre(Pair(kPartition, 0)));
   EXPECT_FALSE(noted(kPartition, 2));
   EXPECT_TRUE(noted(kPartition + 1, 2));
 }
 
 TEST_F(ExchangeServerTest, AStrangersRootsAreNotAnswered) {
-  PartitionRoots message;
-  message.asker = asker();
+  PartitionRoots message = naming({});
   message.asker.node = 4711;
   EXPECT_TRUE(server.on_message(kAsker, frame_of(message), lone.now));
   EXPECT_TRUE(lone.sent_nothing());
@@ -258,22 +261,22 @@ TEST(ExchangeServerCopies, OnlyPartitionsThatBothHoldAreCompared) {
 // ---- ends
 
 TEST_F(ExchangeServerTest, TheEndIsNotedFromWhereTheRootsWereCompared) {
-  EXPECT_FALSE(done({asker(), LoneCore::kIncarnation, Hlc{3000}, kPartition}, 2));
+  EXPECT_FALSE(done(ending(kPartition), 2));
   const auto exchange = noted(kPartition, 2);
   ASSERT_TRUE(exchange);
   EXPECT_EQ(exchange->began, Hlc{3000}) << "not from now on";
-  EXPECT_EQ(exchange->session, LoneCore::kIncarnation);
-  EXPECT_EQ(exchange->peer_session, LoneCore::session_of(kAsker));
+  EXPECT_EQ(exchange->run, LoneCore::kIncarnation);
+  EXPECT_EQ(exchange->peer_run, LoneCore::run_of(kAsker));
   EXPECT_EQ(lone.exchanges.count(), 1u);
 }
 
 TEST_F(ExchangeServerTest, EndsThatSayNothing) {
   lone.damage(0, kPartition);
-  ExchangeDone stranger{asker(), LoneCore::kIncarnation, Hlc{3000}, 1};
+  ExchangeDone stranger = ending(1);
   stranger.asker.node = 4711;
   EXPECT_TRUE(done(stranger));
-  EXPECT_TRUE(done({asker(), LoneCore::kIncarnation - 1, Hlc{3000}, 1})) << "of another session";
-  EXPECT_TRUE(done({asker(), LoneCore::kIncarnation, Hlc{3000}, kPartition})) << "damaged since";
+  EXPECT_TRUE(done(ending(1, LoneCore::kIncarnation - 1))) << "of another run";
+  EXPECT_TRUE(done(ending(kPartition))) << "damaged since";
   EXPECT_EQ(lone.exchanges.count(), 0u);
 }
 
@@ -282,9 +285,6 @@ TEST_F(ExchangeServerTest, EndsThatSayNothing) {
 TEST_F(ExchangeServerTest, FramesThatAreCutShortAreNotAnswered) {
   ExchangeOpen opened = opening();
   opened.gossip = "gossip";
-  PartitionRoots named;
-  named.asker = asker();
-  named.roots = {{3, 1}};
   struct Case {
     Frame frame;
     size_t least;  // bytes that are a message, too, with less in its list
@@ -292,9 +292,9 @@ TEST_F(ExchangeServerTest, FramesThatAreCutShortAreNotAnswered) {
   const size_t party = 25, opened_front = party + 8 + 1 + 6;
   const std::vector<Case> cases = {
       {frame_of(opened), opened_front},
-      {frame_of(named), party},
+      {frame_of(naming({{3, 1}})), party},
       {frame_of(TreeNodes{.partition = 5, .level = 2, .fan = 1, .parents = {1}}), 3},
-      {frame_of(ExchangeDone{asker(), LoneCore::kIncarnation, Hlc{3000}, 1}), SIZE_MAX},
+      {frame_of(ending(1)), SIZE_MAX},
   };
   for (const Case& one : cases) {
     for (size_t bytes = 0; bytes < one.frame.payload.size(); ++bytes) {
@@ -308,11 +308,8 @@ TEST_F(ExchangeServerTest, FramesThatAreCutShortAreNotAnswered) {
 }
 
 TEST_F(ExchangeServerTest, WhatCannotBe) {
-  ExchangeDone behind{asker(), LoneCore::kIncarnation, Hlc{3000}, LoneCore::kPartitions};
-  EXPECT_FALSE(server.on_message(kAsker, frame_of(behind), lone.now));
-  PartitionRoots message;
-  message.asker = asker();
-  EXPECT_FALSE(server.on_message(kAsker, frame_of(message, kKeyspacesMax), lone.now));
+  EXPECT_FALSE(server.on_message(kAsker, frame_of(ending(LoneCore::kPartitions)), lone.now));
+  EXPECT_FALSE(server.on_message(kAsker, frame_of(naming({}), kKeyspacesMax), lone.now));
   ExchangeOpen twice = opening();
   twice.keyspaces.assign(kKeyspacesMax + 1, {0, 0});
   EXPECT_FALSE(server.on_message(kAsker, frame_of(twice), lone.now));

@@ -310,7 +310,7 @@ TEST_F(StoredRepairs, WhatWasPulledIsRepairedOnceItIsCommitted) {
   EXPECT_THAT(ended, IsEmpty());
   ASSERT_EQ(lone.core.awaited_commits.size(), 1u);
   EXPECT_EQ(lone.core.awaited_commits[0].operation, id);
-  ASSERT_TRUE(lone.table.commit(true).ok());
+  ASSERT_TRUE(lone.table.commits().commit(true).ok());
   machine.on_own_commit(id, {.hinted = false, .ok = true}, lone.now);
   expect_end(true);
 }
@@ -327,34 +327,19 @@ TEST_F(StoredRepairs, AFailedCommitFails) {
 TEST_F(StoredRepairs, AStoreThatRefusesFails) {
   store.set_broken(true);
   lone.put("another", mine());
-  ASSERT_FALSE(lone.table.commit(true).ok());
+  ASSERT_FALSE(lone.table.commits().commit(true).ok());
   pull();
   question();
   reply(lone.full(theirs()));
   expect_end(false);
 }
 
-struct KeyInStore {
-  KeyInStore() {
-    LoneCore before({.store = &store});
-    before.put("k", before.object_of(0, 1, "mine"));
-    before.put(before.key_in(0, 50), before.object_of(1, 1, "fills the memory"));
-    KVORUM_CHECK(before.table.commit(true).ok());
-  }
-  engine::testing::MapStore store;
-};
-
-class LoadingRepairs : public KeyInStore, public Repairs {
+class LoadingRepairs : public OldStore, public Repairs {
  protected:
-  LoadingRepairs() : Repairs({.store = &store, .memory_bytes_max = 1}) {}
+  LoadingRepairs()
+      : OldStore(0, "mine"), Repairs({.store = &store, .memory_bytes_max = kMemoryBytes}) {}
   void end_load(bool ok) {
-    ASSERT_EQ(lone.core.outbox.loads.size(), 1u);
-    const Load load = lone.core.outbox.loads[0];
-    lone.core.outbox.loads.clear();
-    id = load.operation;
-    if (ok) {
-      ASSERT_TRUE(lone.table.load(load.ref()).ok());
-    }
+    id = lone.end_load(ok).operation;
     machine.on_loaded(id, ok, lone.now);
   }
 };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cluster/repair/anti_entropy.h"
+#include "cluster/wire/keyspace_messages.h"
 #include "tests/cluster/lone_core.h"
 
 namespace kvorum::cluster::fixtures {
@@ -46,7 +47,7 @@ struct LoneAsker : LoneCore {
 
   // ---- what a peer answers
   ExchangeParty party(MemberIndex peer = kPeer) const {
-    return {id_of(peer), session_of(peer), Hlc{5000}, true};
+    return {id_of(peer), run_of(peer), Hlc{5000}, true};
   }
   // With the head of the question: its operation is echoed.
   bool opened_as(const Frame& question, const ExchangeOpenReply& reply, MemberIndex from = kPeer) {
@@ -133,9 +134,9 @@ struct LoneAsker : LoneCore {
     return only(kPeer);
   }
   void grow_tree(int depth) {
-    while (table.build_tree(0, kPartition) == engine::TreeBuild::kGoesOn) {
+    while (table.trees().build(0, kPartition) == engine::TreeBuild::kGoesOn) {
     }
-    ASSERT_EQ(table.tree_depth(0, kPartition), depth);
+    ASSERT_EQ(table.trees().depth(0, kPartition), depth);
   }
   // In kPartition; by their positions.
   std::vector<std::string> put_many(size_t count) {
@@ -153,7 +154,7 @@ struct LoneAsker : LoneCore {
     for (Version& version : object.versions) version.bytes = {};
     std::string bytes, items;
     encode_object(object, bytes);
-    put_scan_item(items, {ref(key).position.high, key, bytes});
+    put_page_item(items, {ref(key).position.high, key, bytes});
     return items;
   }
 

@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 class RefusingStore : public ::testing::Test {
  protected:
   RefusingStore() : first(cluster.node_for("k", 0)), second(cluster.node_for("k", 1)) {}
-  void fail(size_t node) { cluster.nodes[node]->table->fail(); }
+  void fail(size_t node) { cluster.nodes[node]->table->store_health().fail(); }
 
   TestCluster cluster{3};
   const size_t first, second;
@@ -55,7 +55,7 @@ TEST_F(RefusingStore, WhereAllRefuseTheClientIsTold) {
 TEST_F(RefusingStore, ItGetsWhatItMissed) {
   fail(first);
   ASSERT_EQ(cluster.set(first, "k", "v").outcome, Outcome::kOk);
-  cluster.nodes[first]->table->recover();
+  cluster.nodes[first]->table->store_health().recover();
   cluster.pass_ms(20'000);
   EXPECT_THAT(cluster.own_values(first, "k"), ElementsAre("v"));
 }

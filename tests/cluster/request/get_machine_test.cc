@@ -6,7 +6,6 @@
 
 #include "base/check.h"
 #include "tests/cluster/lone_requests.h"
-#include "tests/engine/map_store.h"
 
 namespace kvorum::cluster::fixtures {
 namespace {
@@ -417,30 +416,14 @@ TEST_F(Gets, OfThreeCopiesAreNotAnsweredAtOnce) {
 
 // ---- loads
 
-// What an earlier session left in the store: the memory of this one holds none of it.
-struct OldStore {
-  OldStore() {
-    LoneRequests before({.store = &store});
-    before.stand_at(0);
-    before.put(before.key, before.object_of(1, 1, "old"));
-    before.put(before.key_in(0, 50), before.object_of(1, 1, "fills the memory"));
-    KVORUM_CHECK(before.table.commit(true).ok());
-  }
-  engine::testing::MapStore store;
-};
-
 class StoredGets : public OldStore, public Gets {
  protected:
-  explicit StoredGets(uint8_t n = 3) : Gets({.n = n, .store = &store, .memory_bytes_max = 1}) {}
+  explicit StoredGets(uint8_t n = 3)
+      : OldStore(1, "old", 0), Gets({.n = n, .store = &store, .memory_bytes_max = kMemoryBytes}) {}
   void end_load(bool ok) {
-    ASSERT_EQ(lone.core.outbox.loads.size(), 1u);
-    const Load load = lone.core.outbox.loads[0];
+    const Load load = lone.end_load(ok);
     EXPECT_EQ(load.operation, id);
     EXPECT_EQ(load.key, lone.key);
-    lone.core.outbox.loads.clear();
-    if (ok) {
-      ASSERT_TRUE(lone.table.load(load.ref()).ok());
-    }
     machine.on_loaded(id, lone.of(id), ok, lone.now);
   }
 };

@@ -121,7 +121,7 @@ struct InspectedStore {
     before.stand_at(1);
     before.put(before.key, before.object_of(1, 1, "a"));
     before.put(before.key_in(0, 50), before.object_of(1, 1, "fills the memory"));
-    KVORUM_CHECK(before.table.commit(true).ok());
+    KVORUM_CHECK(before.table.commits().commit(true).ok());
   }
   engine::testing::MapStore store;
 };
@@ -134,7 +134,7 @@ TEST_F(LoadingInspections, TheOwnRowWaitsForItsObject) {
   ASSERT_EQ(lone.core.outbox.loads.size(), 1u);
   reply(0, lone.full(two()));
   EXPECT_THAT(lone.answers, IsEmpty());
-  ASSERT_TRUE(lone.table.load(lone.core.outbox.loads[0].ref()).ok());
+  ASSERT_TRUE(lone.table.store_reader().load(lone.core.outbox.loads[0].ref()).ok());
   machine.on_loaded(id, lone.of(id), true, lone.now);
   reply(0, lone.full(two()));
   reply(2, lone.full(one()));

@@ -77,7 +77,7 @@ struct LoneReplica : LoneCore {
     const Load load = core.outbox.loads.front();
     core.outbox.loads.erase(core.outbox.loads.begin());
     if (ok) {
-      ASSERT_TRUE(table.load(load.ref()).ok());
+      ASSERT_TRUE(table.store_reader().load(load.ref()).ok());
     }
     service.on_loaded(load.operation, ok, now);
   }

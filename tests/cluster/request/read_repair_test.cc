@@ -121,12 +121,12 @@ TEST_F(StaleReplica, ThatDoesNotAcknowledgeHoldsNothingForEver) {
   write_past_it(1, "v");
   Request request;
   request.key = cluster.ref(name(0));
-  cluster.nodes[stale]->table->fail();  // it answers reads and refuses the repair
+  cluster.nodes[stale]->table->store_health().fail();  // it answers reads and refuses the repair
   machine().submit(request, next_tag, cluster.now_of(coordinator));
   cluster.settle();
   cluster.pass_ms(3000);
   EXPECT_EQ(machine().counters().operations_in_flight, 0u);
-  cluster.nodes[stale]->table->recover();
+  cluster.nodes[stale]->table->store_health().recover();
 }
 
 TEST(ReadRepair, NeverGoesToAFallback) {
@@ -159,7 +159,7 @@ TEST(ReadRepair, OfAnEvictedOwnCopyLoadsItFirst) {
   const auto own_view = std::make_shared<const ClusterView>(node.coordinator->view());
   node.coordinator.reset();
   node.table = std::make_unique<engine::ObjectTable>(options);
-  ASSERT_TRUE(node.table->warm().ok());
+  ASSERT_TRUE(node.table->store_reader().warm().ok());
   node.start(own_view, {});
   node.commits_objects = true;
   cluster.heal_all();
@@ -168,7 +168,7 @@ TEST(ReadRepair, OfAnEvictedOwnCopyLoadsItFirst) {
   cluster.set(1, "k", "new");
   cluster.heal_all();
 
-  ASSERT_TRUE(node.table->load(cluster.ref("k")).ok());
+  ASSERT_TRUE(node.table->store_reader().load(cluster.ref("k")).ok());
   Request request;
   const std::string key = "k";  // only seen by the request
   request.key = cluster.ref(key);
@@ -186,7 +186,7 @@ TEST(ReadRepair, OfAnEvictedOwnCopyLoadsItFirst) {
   cluster.settle();
   EXPECT_GT(cluster.loads_served, loads);
   EXPECT_THAT(node.answers.at(kTag).values, ElementsAre("new"));
-  ASSERT_TRUE(node.table->load(cluster.ref("k")).ok());
+  ASSERT_TRUE(node.table->store_reader().load(cluster.ref("k")).ok());
   EXPECT_THAT(cluster.own_values(0, "k"), ElementsAre("new"));
   EXPECT_EQ(node.coordinator->counters().read_repairs, 1u);
   cluster.pass_ms(2000);

@@ -41,10 +41,10 @@ class ReplicaOverStore : public ::testing::Test {
 TEST_F(ReplicaOverStore, AWriteIsAcknowledgedOnceItIsCommitted) {
   send_write("a", 1);
   EXPECT_TRUE(replica.sent_nothing());
-  ASSERT_TRUE(replica.table.commit(true).ok());
-  commit(replica.table.committed());
+  ASSERT_TRUE(replica.table.commits().commit(true).ok());
+  commit(replica.table.commits().committed());
   EXPECT_THAT(answered(ReplicaVerdict::kOk), ElementsAre(1));
-  commit(replica.table.committed());
+  commit(replica.table.commits().committed());
   EXPECT_TRUE(replica.sent_nothing()) << "once";
 }
 
@@ -56,17 +56,17 @@ TEST_F(ReplicaOverStore, WhatStoresNothingNeedNotWait) {
 
 TEST_F(ReplicaOverStore, ACommitAnswersWhatCameBeforeItAlone) {
   send_write("a", 1);
-  ASSERT_TRUE(replica.table.commit(true).ok());
+  ASSERT_TRUE(replica.table.commits().commit(true).ok());
   send_write("b", 2);
-  const engine::Ticket first = replica.table.committed();
+  const engine::Ticket first = replica.table.commits().committed();
   ASSERT_EQ(replica.core.awaited_commits.size(), 2u);
   ASSERT_LT(first, replica.core.awaited_commits.back().ticket);
   commit(first - 1);
   EXPECT_TRUE(replica.sent_nothing());
   commit(first);
   EXPECT_THAT(answered(ReplicaVerdict::kOk), ElementsAre(1));
-  ASSERT_TRUE(replica.table.commit(true).ok());
-  commit(replica.table.committed());
+  ASSERT_TRUE(replica.table.commits().commit(true).ok());
+  commit(replica.table.commits().committed());
   EXPECT_THAT(answered(ReplicaVerdict::kOk), ElementsAre(2));
 }
 
@@ -74,7 +74,7 @@ TEST_F(ReplicaOverStore, AfterAFailureAllThatWaitAreRefused) {
   send_write("a", 1);
   send_write("b", 2, {.blind = true});
   store.set_broken(true);
-  ASSERT_FALSE(replica.table.commit(true).ok());
+  ASSERT_FALSE(replica.table.commits().commit(true).ok());
   commit(0, false);
   EXPECT_THAT(answered(ReplicaVerdict::kRefused), ElementsAre(1, 2));
   EXPECT_THAT(replica.core.awaited_commits, IsEmpty());
@@ -115,10 +115,10 @@ TEST_F(ReplicaOverStore, WhatBeginsToWaitWithinIsNotAnsweredByTheSameFailure) {
 
 TEST_F(ReplicaOverStore, TheVectorOfABlindWriteWaitsWithIt) {
   replica.put("a", replica.object_of(2, 1, "unseen"));
-  ASSERT_TRUE(replica.table.commit(true).ok());
+  ASSERT_TRUE(replica.table.commits().commit(true).ok());
   send_write("a", 1, {.blind = true});
-  ASSERT_TRUE(replica.table.commit(true).ok());
-  commit(replica.table.committed());
+  ASSERT_TRUE(replica.table.commits().commit(true).ok());
+  commit(replica.table.commits().committed());
   const ReplicaWriteReply reply = parsed(replica.only(2), parse_replica_write_reply);
   EXPECT_EQ(reply.verdict, ReplicaVerdict::kUncovered);
   Context context;
@@ -164,7 +164,7 @@ TEST(ReplicaHints, AreAcknowledgedOnceTheirOwnTableIsCommitted) {
   EXPECT_TRUE(replica.sent_nothing());
   EXPECT_THAT(replica.core.awaited_commits, IsEmpty());
   ASSERT_EQ(replica.core.awaited_hint_commits.size(), 1u);
-  ASSERT_TRUE(replica.hint_table.commit(true).ok());
+  ASSERT_TRUE(replica.hint_table.commits().commit(true).ok());
   replica.commit_to(replica.core.awaited_hint_commits, replica.hints.committed());
   const Frame answer = replica.only(2);
   EXPECT_EQ(answer.head.operation, 9u);
@@ -179,7 +179,7 @@ class ReplicaOfStoredObjects : public ::testing::Test {
     LoneCore before({.store = &store});
     before.put("k", before.object_of(2, 1, "stored"));
     before.put(before.key_in(0), before.object_of(2, 1, "fills the memory"));
-    KVORUM_CHECK(before.table.commit(true).ok());
+    KVORUM_CHECK(before.table.commits().commit(true).ok());
     replica = std::make_unique<LoneReplica>(LoneShape{.store = &store, .memory_bytes_max = 1});
   }
   void expect_nothing_left() {
@@ -234,8 +234,8 @@ TEST_F(ReplicaOfStoredObjects, AWriteIsMergedIntoWhatWasLoaded) {
   replica->end_load(true);
   EXPECT_EQ(replica->core.outbox.waiting_bytes(1), 0u) << "it is not committed yet";
   EXPECT_THAT(replica->own("k"), ElementsAre("v", "stored"));
-  ASSERT_TRUE(replica->table.commit(true).ok());
-  replica->commit_to(replica->core.awaited_commits, replica->table.committed());
+  ASSERT_TRUE(replica->table.commits().commit(true).ok());
+  replica->commit_to(replica->core.awaited_commits, replica->table.commits().committed());
   EXPECT_EQ(replica->only(1).head.operation, 18u);
   expect_nothing_left();
 }

@@ -88,7 +88,7 @@ TEST(ReplicaReads, WhatAFlushMarkCoversIsNotHereAndGoes) {
   LoneReplica replica;
   replica.put("k", replica.object_of(2, 5, "v"));
   replica.marks.merge(
-      0, {{replica.id_of(2), LoneCore::session_of(2), Hlc::from_ms(LoneCore::kWallMs + 5)}});
+      0, {{replica.id_of(2), LoneCore::run_of(2), Hlc::from_ms(LoneCore::kWallMs + 5)}});
   EXPECT_EQ(replica.read({.key = replica.ref("k")}).verdict, ReplicaVerdict::kAbsent);
   EXPECT_FALSE(replica.holds("k"));
 }

@@ -297,7 +297,7 @@ TEST(StoredRecordCodec, TranslatesBothWaysAndDescribes) {
   std::string stored;
   StoredRecordCodec(&writer, 42).to_portable({record}, stored);
 
-  AuthorTable reader;  // of the next session: other indices
+  AuthorTable reader;  // of the next run: other indices
   AuthorTable::Index index = 0;
   ASSERT_TRUE(reader.intern(99, 99, &index));
   std::string loaded;

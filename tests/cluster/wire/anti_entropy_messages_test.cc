@@ -22,7 +22,7 @@ void cut_everywhere(const std::string& batch, Parse parse) {
 
 void expect_party(const ExchangeParty& party) {
   EXPECT_EQ(party.node, 7u);
-  EXPECT_EQ(party.session, 8u);
+  EXPECT_EQ(party.run, 8u);
   EXPECT_EQ(party.clock, Hlc{9});
   EXPECT_FALSE(party.whole);
 }
@@ -154,13 +154,13 @@ TEST(AntiEntropyMessages, RangesAreSortedAndNotEmpty) {
   EXPECT_FALSE(parse_range_differences(frame_of(batch), &found));
 }
 
-TEST(AntiEntropyMessages, TheEndNamesBothSessions) {
+TEST(AntiEntropyMessages, TheEndNamesBothRuns) {
   std::string batch;
   put_exchange_done(batch, {MessageType::kExchangeDone, 3, 0, 5}, {kParty, 21, Hlc{22}, 23});
   ExchangeDone done;
   ASSERT_TRUE(parse_exchange_done(frame_of(batch), &done));
   expect_party(done.asker);
-  EXPECT_EQ(done.peer_session, 21u);
+  EXPECT_EQ(done.peer_run, 21u);
   EXPECT_EQ(done.peer_clock, Hlc{22});
   EXPECT_EQ(done.partition, 23u);
   cut_everywhere(batch, [](const Frame& frame) {

@@ -56,7 +56,7 @@ class CommitterTest : public ::testing::Test {
     options.codec = &codec_;
     options.keeps_trees = keeps_trees_;
     table_ = std::make_unique<ObjectTable>(options);
-    ASSERT_TRUE(table_->warm().ok());
+    ASSERT_TRUE(table_->store_reader().warm().ok());
   }
   void start(SyncPolicy sync, uint32_t sync_interval_ms = 1) {
     CommitterOptions options;
@@ -181,10 +181,10 @@ TEST_F(CommitterTest, RoundsGoOnBesideASyncByInterval) {
   syncing.get_future().wait();
   const Ticket second = put(*table_, key_ref("k"), "2").ticket;
   rounds_.wait_for_ticket(second);
-  EXPECT_LT(table_->synced(), first);
+  EXPECT_LT(table_->commits().synced(), first);
   committed.set_value();
   committer_.reset();
-  EXPECT_EQ(table_->synced(), second);
+  EXPECT_EQ(table_->commits().synced(), second);
 }
 
 TEST_F(CommitterTest, RoundsWaitForASyncThatIsLate) {
@@ -211,7 +211,7 @@ TEST_F(CommitterTest, StoppingCommitsAndSyncsWhatIsDirty) {
   start(SyncPolicy::kInterval, 1000 * 1000);
   for (int i = 0; i < 100; ++i) put(*table_, key_ref("k" + std::to_string(i)), "v");
   committer_.reset();
-  EXPECT_FALSE(table_->has_dirty());
+  EXPECT_FALSE(table_->commits().has_dirty());
   EXPECT_EQ(store_.values().size(), 100u);
   EXPECT_EQ(store_.syncs(), 1u);
 }
@@ -231,7 +231,7 @@ TEST_F(CommitterTest, AFailureIsToldOnceAndTheStoreReopenedUntilItWorks) {
   EXPECT_EQ(value_of(store_.values()[store_key(key_ref("k"))]), "w");
   EXPECT_EQ(rounds_.failures(), 1);
   EXPECT_EQ(committer_->failures(), 1u);
-  EXPECT_FALSE(table_->failed());
+  EXPECT_FALSE(table_->store_health().failed());
 }
 
 TEST_F(CommitterTest, AFailedSyncIsAFailureOfTheStore) {
@@ -253,7 +253,7 @@ TEST_F(CommitterTest, StoppingABrokenStoreEnds) {
   put(*table_, key_ref("k"), "v");
   rounds_.wait_for_failure();
   committer_.reset();
-  EXPECT_TRUE(table_->has_dirty());
+  EXPECT_TRUE(table_->commits().has_dirty());
 }
 
 TEST_F(CommitterTest, StoreThreadsRunWhatIsQueued) {
@@ -292,21 +292,23 @@ struct NoLosses : LossListener {
 
 TEST_F(CommitterTest, DamageThatAReadMetIsSalvagedThoughNobodyWrites) {
   put(*table_, key_ref("k"), "v");
-  ASSERT_TRUE(table_->commit(true).ok());
+  ASSERT_TRUE(table_->commits().commit(true).ok());
   NoLosses losses;
-  table_->set_loss_listener(&losses);
+  table_->store_health().set_loss_listener(&losses);
   std::promise<int> told_before;
   store_.on_salvage = [&] {
-    EXPECT_FALSE(table_->load(key_ref("k2")).ok()) << "a read that was under way meets it too";
+    EXPECT_FALSE(table_->store_reader().load(key_ref("k2")).ok())
+        << "a read that was under way meets it too";
     told_before.set_value(losses.of_all);
   };
   salvages_ = true;
   start(SyncPolicy::kNever);
   store_.damage(store_key(key_ref("other")));
-  EXPECT_EQ(table_->load(key_ref("k2")).code(), Code::kOk) << "the table is complete";
-  table_->lose_all();  // now absence has to be read
+  EXPECT_EQ(table_->store_reader().load(key_ref("k2")).code(), Code::kOk)
+      << "the table is complete";
+  table_->store_health().lose_all();  // now absence has to be read
   store_.damage(store_key(key_ref("k2")));
-  EXPECT_EQ(table_->load(key_ref("k2")).code(), Code::kCorruption);
+  EXPECT_EQ(table_->store_reader().load(key_ref("k2")).code(), Code::kCorruption);
   EXPECT_EQ(told_before.get_future().get(), 2) << "who may lose something knows before";
   rounds_.wait_for_failure();
   UpdateResult again = put(*table_, key_ref("k"), "w");
@@ -316,11 +318,11 @@ TEST_F(CommitterTest, DamageThatAReadMetIsSalvagedThoughNobodyWrites) {
   }
   ASSERT_EQ(again.access, Access::kDone);
   rounds_.wait_for_ticket(again.ticket);
-  EXPECT_FALSE(table_->store_damaged()) << "or it would stop again and again";
+  EXPECT_FALSE(table_->store_health().damaged()) << "or it would stop again and again";
   committer_.reset();
   EXPECT_EQ(store_.salvages(), 1);
-  EXPECT_EQ(table_->faults().salvages, 1u);
-  EXPECT_FALSE(table_->failed());
+  EXPECT_EQ(table_->store_health().faults().salvages, 1u);
+  EXPECT_FALSE(table_->store_health().failed());
 }
 
 TEST_F(CommitterTest, WithoutOtherCopiesDamageWaitsForAPerson) {
@@ -331,7 +333,7 @@ TEST_F(CommitterTest, WithoutOtherCopiesDamageWaitsForAPerson) {
   rounds_.wait_for_failure();
   committer_.reset();
   EXPECT_EQ(store_.salvages(), 0);
-  EXPECT_TRUE(table_->failed());
+  EXPECT_TRUE(table_->store_health().failed());
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ class DurabilityTest : public ::testing::Test {
     options.codec = &codec_;
     options.memory_bytes_max = memory_bytes_max_;
     table_ = std::make_unique<ObjectTable>(options);
-    ASSERT_TRUE(table_->warm().ok());
+    ASSERT_TRUE(table_->store_reader().warm().ok());
   }
   void cut_power_and_start() {
     table_.reset();
@@ -61,7 +61,7 @@ class DurabilityTest : public ::testing::Test {
   }
   UpdateResult put_loading(const KeyRef& key, std::string_view value) {
     UpdateResult result = put(*table_, key, value);
-    while (result.access == Access::kNotResident && table_->load(key).ok()) {
+    while (result.access == Access::kNotResident && table_->store_reader().load(key).ok()) {
       result = put(*table_, key, value);
     }
     return result;
@@ -69,7 +69,7 @@ class DurabilityTest : public ::testing::Test {
   std::optional<std::string> get_loading(const KeyRef& key) {
     Access access = Access::kNotResident;
     std::optional<std::string> value = get(*table_, key, &access);
-    while (access == Access::kNotResident && table_->load(key).ok()) {
+    while (access == Access::kNotResident && table_->store_reader().load(key).ok()) {
       value = get(*table_, key, &access);
     }
     EXPECT_EQ(access, Access::kDone);
@@ -122,7 +122,7 @@ class CrashRun : public DurabilityTest {
         known.waiting.emplace_back(erase(*table_, key_ref(name)).ticket, std::nullopt);
       }
       if (rng.chance(0.05)) {
-        ASSERT_TRUE(table_->commit(always).ok());
+        ASSERT_TRUE(table_->commits().commit(always).ok());
       }
       const bool synced = always || (rng.chance(0.01) && store_->sync().ok());
       if (synced) acknowledge();
@@ -134,7 +134,7 @@ class CrashRun : public DurabilityTest {
     EXPECT_GT(cuts, 10);
   }
   void acknowledge() {
-    for (auto& [name, known] : known_) known.acknowledge(table_->committed());
+    for (auto& [name, known] : known_) known.acknowledge(table_->commits().committed());
   }
   void check() {
     for (auto& [name, known] : known_) {
@@ -156,10 +156,10 @@ TEST_F(DurabilityTest, AClosedTableIsFoundAgainAsItWas) {
     const std::string name = "k" + std::to_string(i % 1000);
     put(*table_, key_ref(name), model[name] = std::to_string(i));
     if (i % 100 == 0) {
-      ASSERT_TRUE(table_->commit(false).ok());
+      ASSERT_TRUE(table_->commits().commit(false).ok());
     }
   }
-  ASSERT_TRUE(table_->commit(true).ok());
+  ASSERT_TRUE(table_->commits().commit(true).ok());
   table_.reset();
   store_.reset();
   start();
@@ -177,8 +177,8 @@ TEST_F(DurabilityTest, AFullDiskRefusesUpdatesReadsOnAndLosesNothingOnceThereIsS
     const std::string name = "k" + std::to_string(i);
     access = put_loading(key_ref(name), std::string(300, 'v') + name).access;
     if (access == Access::kDone) taken[name] = std::string(300, 'v') + name;
-    if (i % 20 == 19 && !table_->commit(true).ok()) {
-      EXPECT_TRUE(table_->failed());
+    if (i % 20 == 19 && !table_->commits().commit(true).ok()) {
+      EXPECT_TRUE(table_->store_health().failed());
     }
   }
   EXPECT_EQ(access, Access::kRefused);
@@ -188,9 +188,9 @@ TEST_F(DurabilityTest, AFullDiskRefusesUpdatesReadsOnAndLosesNothingOnceThereIsS
   for (const auto& [name, value] : taken) ASSERT_EQ(get_loading(key_ref(name)), value);
   env_.set_bytes_left(~uint64_t{0});
   ASSERT_TRUE(store_->reopen().ok());
-  table_->recover();
+  table_->store_health().recover();
   EXPECT_EQ(put_loading(key_ref("taken again"), "v").access, Access::kDone);
-  ASSERT_TRUE(table_->commit(true).ok());
+  ASSERT_TRUE(table_->commits().commit(true).ok());
   cut_power_and_start();
   for (const auto& [name, value] : taken) ASSERT_EQ(get_loading(key_ref(name)), value);
   EXPECT_EQ(get_loading(key_ref("taken again")), "v");
@@ -199,13 +199,13 @@ TEST_F(DurabilityTest, AFullDiskRefusesUpdatesReadsOnAndLosesNothingOnceThereIsS
 TEST_F(DurabilityTest, AFailedSyncKeepsTheObjectsForTheNextRound) {
   put(*table_, key_ref("k"), "v");
   env_.fail_syncs(true);
-  EXPECT_FALSE(table_->commit(true).ok());
+  EXPECT_FALSE(table_->commits().commit(true).ok());
   EXPECT_EQ(put(*table_, key_ref("k"), "w").access, Access::kRefused);
   EXPECT_FALSE(store_->reopen().ok());
   env_.fail_syncs(false);
   ASSERT_TRUE(store_->reopen().ok());
-  table_->recover();
-  EXPECT_EQ(table_->commit(true).value(), 1u);
+  table_->store_health().recover();
+  EXPECT_EQ(table_->commits().commit(true).value(), 1u);
   cut_power_and_start();
   EXPECT_EQ(get(*table_, key_ref("k")), "v");
 }
@@ -214,7 +214,7 @@ TEST_F(DurabilityTest, ADamagedTableFileIsReportedByLoadAndByWarming) {
   memory_bytes_max_ = 100 * 1024;
   for (int i = 0; i < 2000; ++i)
     put(*table_, key_ref("k" + std::to_string(i)), std::string(50, 'v'));
-  ASSERT_TRUE(table_->commit(true).ok());
+  ASSERT_TRUE(table_->commits().commit(true).ok());
   start_again();
   damage_tables();
   int damaged = 0;
@@ -223,7 +223,7 @@ TEST_F(DurabilityTest, ADamagedTableFileIsReportedByLoadAndByWarming) {
     Access access;
     std::optional<std::string> value = get(*table_, key_ref(name), &access);
     if (access == Access::kNotResident) {
-      const Status status = table_->load(key_ref(name));
+      const Status status = table_->store_reader().load(key_ref(name));
       damaged += status.code() == Code::kCorruption ? 1 : 0;
       if (!status.ok()) continue;
       value = get(*table_, key_ref(name), &access);
@@ -236,7 +236,7 @@ TEST_F(DurabilityTest, ADamagedTableFileIsReportedByLoadAndByWarming) {
   TableOptions options;
   options.store = store_.get();
   options.codec = &codec_;
-  EXPECT_EQ(ObjectTable(options).warm().code(), Code::kCorruption);
+  EXPECT_EQ(ObjectTable(options).store_reader().warm().code(), Code::kCorruption);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ TEST_F(FiledRecordCrashTest, AFileWithoutItsRecordGoesAtTheStart) {
   put(key_, large('a'));
   commit(true);
   EXPECT_EQ(try_put(key_, large('b')).access, Access::kNotResident);
-  ASSERT_TRUE(table_->load(key_).ok());
+  ASSERT_TRUE(table_->store_reader().load(key_).ok());
   EXPECT_EQ(ids().size(), 2U);
   start();
   EXPECT_EQ(ids(), Ids{reference_of(key_).id});
@@ -62,7 +62,7 @@ TEST_F(FiledRecordCrashTest, WhereARecordIsDamagedNoFileGoes) {
   commit(true);
   store_.set(store_key(key_), "?");
   start();
-  EXPECT_EQ(table_->damaged_count(), 1U);
+  EXPECT_EQ(table_->store_reader().damaged_count(), 1U);
   EXPECT_EQ(ids().size(), 1U);
 }
 
@@ -72,7 +72,7 @@ TEST_F(FiledRecordCrashTest, ARecordWhoseFileIsMissingIsLeftOutByAStart) {
   commit(true);
   files_->remove(reference_of(key_).id);
   start();
-  EXPECT_EQ(table_->damaged_count(), 1U);
+  EXPECT_EQ(table_->store_reader().damaged_count(), 1U);
   EXPECT_EQ(table_->live_count(0, 0), 1U);
   EXPECT_TRUE(holds(key_ref("whole"), 'b'));
 }
@@ -89,7 +89,7 @@ TEST_F(FiledRecordCrashTest, AScanOfTheStoreReadsNoFiles) {
     EXPECT_EQ(item.record.bytes, record_head(true, 0));
   };
   EXPECT_EQ(table_->scan({0, 0, {}, 10}, show).access, Access::kNotResident);
-  ASSERT_TRUE(table_->scan_store({0, 0, {}, 10}, show).ok());
+  ASSERT_TRUE(table_->store_reader().scan({0, 0, {}, 10}, show).ok());
   EXPECT_EQ(shown, 3);
 }
 
@@ -99,20 +99,20 @@ class RewriteTest : public FiledRecordCrashTest, public LossListener {
   void on_loss(uint8_t, uint32_t) override {}
   void on_loss_of_all() override {}
   void salvage() {
-    table_->fail();
-    table_->lose_all();
-    table_->recover();
+    table_->store_health().fail();
+    table_->store_health().lose_all();
+    table_->store_health().recover();
     TreeBuild built = TreeBuild::kGoesOn;
-    while (built == TreeBuild::kGoesOn) built = table_->build_tree_from_store(0, 0).value();
+    while (built == TreeBuild::kGoesOn) built = table_->store_reader().build_tree(0, 0).value();
   }
 };
 
 TEST_F(RewriteTest, AFileThatTheStoreNamesIsTakenForTheSame) {
   put(key_, large('a'));
   commit(true);
-  table_->set_loss_listener(this);
+  table_->store_health().set_loss_listener(this);
   salvage();
-  EXPECT_FALSE(table_->has_dirty());
+  EXPECT_FALSE(table_->commits().has_dirty());
 }
 
 TEST_F(RewriteTest, ARecordThatNamesAnotherFileIsWrittenAgain) {
@@ -123,7 +123,7 @@ TEST_F(RewriteTest, ARecordThatNamesAnotherFileIsWrittenAgain) {
   commit(true);
   const FileReference file = reference_of(key_);
   store_.set(store_key(key_), before);
-  table_->set_loss_listener(this);
+  table_->store_health().set_loss_listener(this);
   salvage();
   commit(true);
   EXPECT_EQ(reference_of(key_), file);
@@ -143,9 +143,9 @@ TEST_F(FiledRecordCrashTest, ALoadThatLosesItsFileToAReplacementReadsAgain) {
     commit(true);
     std::filesystem::remove(path_of(first));  // as the thread that removes it does
   };
-  EXPECT_TRUE(table_->load(key_).ok());
+  EXPECT_TRUE(table_->store_reader().load(key_).ok());
   EXPECT_TRUE(holds(key_, 'b'));
-  EXPECT_EQ(table_->faults().total(), 0U);
+  EXPECT_EQ(table_->store_health().faults().total(), 0U);
 }
 
 TEST_F(FiledRecordCrashTest, WritersOfOneKeyAllComeThroughAndLeaveOneFile) {

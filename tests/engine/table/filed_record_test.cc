@@ -18,14 +18,14 @@ class Losses : public LossListener {
 
 TEST_F(FiledRecordTest, IsStoredOnceItsBodyHasAFile) {
   const SharedBytes value = large();
-  EXPECT_FALSE(table_->awaits_file(key_));
+  EXPECT_FALSE(table_->store_reader().awaits_file(key_));
   EXPECT_EQ(try_put(key_, value).access, Access::kNotResident);
-  EXPECT_FALSE(table_->has_dirty());
+  EXPECT_FALSE(table_->commits().has_dirty());
   EXPECT_TRUE(body_of(key_).empty());
-  EXPECT_TRUE(table_->awaits_file(key_));
-  EXPECT_FALSE(table_->awaits_file(key_ref("other")));
-  ASSERT_TRUE(table_->load(key_).ok());
-  EXPECT_FALSE(table_->awaits_file(key_));
+  EXPECT_TRUE(table_->store_reader().awaits_file(key_));
+  EXPECT_FALSE(table_->store_reader().awaits_file(key_ref("other")));
+  ASSERT_TRUE(table_->store_reader().load(key_).ok());
+  EXPECT_FALSE(table_->store_reader().awaits_file(key_));
   EXPECT_TRUE(body_of(key_).empty());
   EXPECT_EQ(try_put(key_, value).access, Access::kDone);
   EXPECT_EQ(body_of(key_).owner, value);
@@ -58,7 +58,7 @@ TEST_F(FiledRecordTest, IsInMemoryAfterAStart) {
   start();
   EXPECT_TRUE(holds(key_, 's'));
   EXPECT_EQ(table_->live_count(0, 0), 1U);
-  EXPECT_EQ(table_->damaged_count(), 0U);
+  EXPECT_EQ(table_->store_reader().damaged_count(), 0U);
 }
 
 TEST_F(FiledRecordTest, IsNotReadByAStartWithoutRoomForIt) {
@@ -69,10 +69,10 @@ TEST_F(FiledRecordTest, IsNotReadByAStartWithoutRoomForIt) {
   std::filesystem::rename(path_of(file), directory_.path() + "/hidden");
   start();
   std::filesystem::rename(directory_.path() + "/hidden", path_of(file));
-  EXPECT_EQ(table_->damaged_count(), 0U);
+  EXPECT_EQ(table_->store_reader().damaged_count(), 0U);
   EXPECT_EQ(table_->live_count(0, 0), 1U);
   EXPECT_EQ(access_of(key_), Access::kNotResident);
-  ASSERT_TRUE(table_->load(key_).ok());
+  ASSERT_TRUE(table_->store_reader().load(key_).ok());
   EXPECT_TRUE(holds(key_, 's'));
 }
 
@@ -84,7 +84,7 @@ TEST_F(FiledRecordTest, IsReadAgainAfterItWasEvicted) {
     commit(true);
   }
   evict(key_ref("a"));
-  ASSERT_TRUE(table_->load(key_ref("a")).ok());
+  ASSERT_TRUE(table_->store_reader().load(key_ref("a")).ok());
   EXPECT_TRUE(holds(key_ref("a"), 'a'));
   EXPECT_EQ(put_deadline(key_ref("a"), 5000).access, Access::kDone);
   commit(true);
@@ -119,7 +119,7 @@ TEST_F(FiledRecordTest, TheFileOfWhatWasReplacedGoesOnceThatIsSynced) {
   commit(false);
   const FileReference second = reference_of(key_);
   EXPECT_EQ(ids(), (Ids{first.id, second.id}));
-  table_->note_synced(table_->committed());
+  table_->commits().note_synced(table_->commits().committed());
   EXPECT_EQ(ids_at_the_end(), Ids{second.id});
 }
 
@@ -151,7 +151,7 @@ TEST_F(FiledRecordTest, BeforeTheSyncNoFileGoes) {
   remove(key_ref("erased"));
   put_small(key_ref("small"));
   commit(false);
-  table_->note_synced(table_->committed() - 1);
+  table_->commits().note_synced(table_->commits().committed() - 1);
   EXPECT_EQ(ids_at_the_end().size(), 4U);
 }
 
@@ -161,9 +161,9 @@ TEST_F(FiledRecordTest, ARoundThatFailedKeepsTheFileThatTheStoreNames) {
   const FileReference first = reference_of(key_);
   put(key_, large('b'));
   store_.set_broken(true);
-  EXPECT_FALSE(table_->commit(true).ok());
+  EXPECT_FALSE(table_->commits().commit(true).ok());
   store_.set_broken(false);
-  table_->recover();
+  table_->store_health().recover();
   EXPECT_EQ(ids().size(), 2U);
   EXPECT_EQ(reference_of(key_), first);
   commit(true);
@@ -176,9 +176,9 @@ TEST_F(FiledRecordTest, AFileThatCannotBeWrittenIsAFault) {
   const SharedBytes value = large();
   EXPECT_EQ(try_put(key_, value).access, Access::kNotResident);
   std::filesystem::rename(directory_.path(), directory_.path() + "-away");
-  EXPECT_EQ(table_->load(key_).code(), Code::kIoError);
+  EXPECT_EQ(table_->store_reader().load(key_).code(), Code::kIoError);
   std::filesystem::rename(directory_.path() + "-away", directory_.path());
-  EXPECT_EQ(table_->faults().writes_failed, 1U);
+  EXPECT_EQ(table_->store_health().faults().writes_failed, 1U);
   EXPECT_EQ(access_of(key_), Access::kDone);
   put(key_, value);
   EXPECT_EQ(body_of(key_).owner, value);
@@ -191,8 +191,8 @@ TEST_F(FiledRecordTest, ADiskThatIsFullIsAFault) {
   ++next.id;
   std::filesystem::create_symlink("/dev/full", path_of(next) + ".new");
   EXPECT_EQ(try_put(key_, large('n')).access, Access::kNotResident);
-  EXPECT_EQ(table_->load(key_).code(), Code::kNoSpace);
-  EXPECT_EQ(table_->faults().disk_full, 1U);
+  EXPECT_EQ(table_->store_reader().load(key_).code(), Code::kNoSpace);
+  EXPECT_EQ(table_->store_health().faults().disk_full, 1U);
   EXPECT_TRUE(holds(key_, 'v'));
 }
 
@@ -202,8 +202,8 @@ TEST_F(FiledRecordTest, ADamagedFileIsDamageToWhoLoadsIt) {
   memory_bytes_max_ = kLarge / 2;
   start();
   damage(reference_of(key_));
-  EXPECT_EQ(table_->load(key_).code(), Code::kCorruption);
-  EXPECT_EQ(table_->faults().damage_met, 1U);
+  EXPECT_EQ(table_->store_reader().load(key_).code(), Code::kCorruption);
+  EXPECT_EQ(table_->store_health().faults().damage_met, 1U);
   EXPECT_EQ(access_of(key_), Access::kNotResident);
 }
 
@@ -213,9 +213,9 @@ TEST_F(FiledRecordTest, ADamagedFileIsLostWhereThereAreOtherCopies) {
   memory_bytes_max_ = kLarge / 2;
   start();
   Losses losses;
-  table_->set_loss_listener(&losses);
+  table_->store_health().set_loss_listener(&losses);
   damage(reference_of(key_));
-  EXPECT_TRUE(table_->load(key_).ok());
+  EXPECT_TRUE(table_->store_reader().load(key_).ok());
   EXPECT_EQ(losses.count, 1);
   EXPECT_EQ(access_of(key_), Access::kDone);
   commit(true);
@@ -226,7 +226,7 @@ TEST_F(FiledRecordTest, ADamagedFileIsLostWhereThereAreOtherCopies) {
 TEST_F(FiledRecordTest, AReferenceThatMakesNoSenseIsDamage) {
   store_.set(store_key(key_), std::string("\x80short"));
   start();
-  EXPECT_EQ(table_->damaged_count(), 1U);
+  EXPECT_EQ(table_->store_reader().damaged_count(), 1U);
 }
 
 TEST_F(FiledRecordTest, WhatWasStoredInOnePieceIsReadAndGetsItsFileWithTheNextUpdate) {
@@ -241,11 +241,11 @@ TEST_F(FiledRecordTest, WhatWasStoredInOnePieceIsReadAndGetsItsFileWithTheNextUp
   while (access_of(key_ref(name)) == Access::kDone) ++name[0];
   const KeyRef key = key_ref(name);
   EXPECT_GT(stored(key).size(), kLarge);
-  ASSERT_TRUE(table_->load(key).ok());
+  ASSERT_TRUE(table_->store_reader().load(key).ok());
   EXPECT_TRUE(holds(key, name[0]));
   EXPECT_TRUE(ids().empty());
   EXPECT_EQ(put_deadline(key, 5000).access, Access::kNotResident);
-  ASSERT_TRUE(table_->load(key).ok());
+  ASSERT_TRUE(table_->store_reader().load(key).ok());
   EXPECT_EQ(put_deadline(key, 5000).access, Access::kDone);
   EXPECT_TRUE(holds(key, name[0]));
   commit();

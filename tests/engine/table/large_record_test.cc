@@ -137,12 +137,12 @@ TEST_F(LargeRecordTest, IsStoredWholeAndComesBackApart) {
   const SharedBytes value = large('s');
   {
     ObjectTable table(options);
-    ASSERT_TRUE(table.warm().ok());
+    ASSERT_TRUE(table.store_reader().warm().ok());
     put_shared(table, key_ref("k"), value);
-    ASSERT_TRUE(table.commit(false).ok());
+    ASSERT_TRUE(table.commits().commit(false).ok());
   }
   ObjectTable table(options);
-  ASSERT_TRUE(table.warm().ok());
+  ASSERT_TRUE(table.store_reader().warm().ok());
   std::string read;
   table.read(key_ref("k"), [&](const RecordView& record) {
     read.assign(record.bytes);
@@ -159,15 +159,15 @@ TEST_F(LargeRecordTest, IsLoadedApart) {
   options.codec = &codec_;
   options.memory_bytes_max = 2 * kLarge;
   ObjectTable table(options);
-  ASSERT_TRUE(table.warm().ok());
+  ASSERT_TRUE(table.store_reader().warm().ok());
   for (int number = 0; number < 8; ++number) {
     put_shared(table, key_ref("k" + std::to_string(number)), large());
-    ASSERT_TRUE(table.commit(false).ok());
+    ASSERT_TRUE(table.commits().commit(false).ok());
   }
   const KeyRef key = key_ref("k0");
   for (int look = 0; look < 100; ++look) put(table, key_ref("small"), std::to_string(look));
   ASSERT_EQ(table.read(key, [](const RecordView&) {}), Access::kNotResident);
-  ASSERT_TRUE(table.load(key).ok());
+  ASSERT_TRUE(table.store_reader().load(key).ok());
   EXPECT_EQ(body_of(table, key).bytes, *large());
 }
 

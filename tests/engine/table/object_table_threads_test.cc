@@ -78,7 +78,7 @@ class Worker {
   void load(const KeyRef& key) {
     std::atomic<bool> done{false};
     committer_->run_on_store_thread([&] {
-      EXPECT_TRUE(table_->load(key).ok());
+      EXPECT_TRUE(table_->store_reader().load(key).ok());
       done = true;
       done.notify_one();
     });
@@ -171,7 +171,8 @@ void run_workers(ObjectTable* table, Committer* committer) {
     };
     ScanEnd end = table->scan({0, partition, {}, 1000 * 1000}, count);
     if (end.access == Access::kNotResident) {
-      const Result<ScanEnd> stored = table->scan_store({0, partition, {}, 1000 * 1000}, count);
+      const Result<ScanEnd> stored =
+          table->store_reader().scan({0, partition, {}, 1000 * 1000}, count);
       ASSERT_TRUE(stored.ok());
       end = stored.value();
     }
@@ -199,7 +200,7 @@ TEST(ObjectTableThreadsTest, TableOverAStore) {
   options.codec = &codec;
   options.memory_bytes_max = 150 * 1024;
   ObjectTable table(options);
-  ASSERT_TRUE(table.warm().ok());
+  ASSERT_TRUE(table.store_reader().warm().ok());
   {
     Committer committer(&table, &store, CommitterOptions{.sync_interval_ms = 1});
     run_workers(&table, &committer);
@@ -211,7 +212,7 @@ TEST(ObjectTableThreadsTest, TableOverAStore) {
     records += table.record_count(0, partition);
   }
   EXPECT_EQ(store.values().size(), records);
-  EXPECT_FALSE(table.has_dirty());
+  EXPECT_FALSE(table.commits().has_dirty());
 }
 
 // Who waits for a ticket finds the value in the store.
@@ -223,7 +224,7 @@ TEST(ObjectTableThreadsTest, ACommittedTicketMeansWrittenWhoeverUpdates) {
   options.store = &store;
   options.codec = &codec;
   ObjectTable table(options);
-  ASSERT_TRUE(table.warm().ok());
+  ASSERT_TRUE(table.store_reader().warm().ok());
   Committer committer(&table, &store, CommitterOptions{.sync = SyncPolicy::kNever});
   std::vector<std::thread> threads;
   for (int number = 0; number < kThreads; ++number) {
@@ -231,7 +232,7 @@ TEST(ObjectTableThreadsTest, ACommittedTicketMeansWrittenWhoeverUpdates) {
       const std::string name = "k" + std::to_string(number);
       for (int i = 0; i < 300; ++i) {
         const Ticket ticket = put(table, key_ref(name), std::to_string(i)).ticket;
-        while (table.committed() < ticket) std::this_thread::yield();
+        while (table.commits().committed() < ticket) std::this_thread::yield();
         std::string value;
         ASSERT_TRUE(store.read(store_key(key_ref(name)), &value).ok());
         ASSERT_EQ(value_of(value), std::to_string(i));

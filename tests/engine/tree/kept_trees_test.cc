@@ -50,7 +50,7 @@ class KeptTreesTest : public StoreFixture {
   }
   void keep() {
     for (;;) {
-      const Result<bool> done = table_->keep_trees(1000);
+      const Result<bool> done = table_->trees().keep(1000);
       ASSERT_TRUE(done.ok());
       if (done.value()) return;
     }
@@ -59,9 +59,9 @@ class KeptTreesTest : public StoreFixture {
   std::vector<uint64_t> nodes() const {
     std::vector<uint64_t> all;
     for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-      const int depth = table_->tree_depth(0, partition);
+      const int depth = table_->trees().depth(0, partition);
       for (int level = 0; level <= depth; ++level) {
-        EXPECT_TRUE(table_->tree_nodes({0, partition, level, 0, uint64_t{1} << level}, all));
+        EXPECT_TRUE(table_->trees().nodes({0, partition, level, 0, uint64_t{1} << level}, all));
       }
     }
     return all;
@@ -78,7 +78,7 @@ class KeptTreesTest : public StoreFixture {
     options.store = &store_;
     options.codec = &codec_;
     ObjectTable table(options);
-    EXPECT_TRUE(table.warm().ok());
+    EXPECT_TRUE(table.store_reader().warm().ok());
     std::vector<uint64_t> all;
     for (uint32_t p = 0; p < kPartitions; ++p) all.push_back(table.digest(0, p));
     return all;
@@ -98,18 +98,18 @@ TEST_F(KeptTreesTest, AStartTakesThemAsTheyWere) {
   put_many(3000);
   commit();
   for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-    while (table_->build_tree(0, partition) == TreeBuild::kGoesOn) {
+    while (table_->trees().build(0, partition) == TreeBuild::kGoesOn) {
     }
   }
-  EXPECT_FALSE(table_->trees_kept());
+  EXPECT_FALSE(table_->trees().kept());
   keep();
-  EXPECT_TRUE(table_->trees_kept());
+  EXPECT_TRUE(table_->trees().kept());
   const std::vector<uint64_t> before = nodes();
-  EXPECT_GT(table_->tree_depth(0, 0), 3);
+  EXPECT_GT(table_->trees().depth(0, 0), 3);
   start();
   EXPECT_EQ(nodes(), before);
-  EXPECT_THAT(table_->differing_trees(), IsEmpty());
-  EXPECT_TRUE(table_->trees_kept());
+  EXPECT_THAT(table_->trees().differing(), IsEmpty());
+  EXPECT_TRUE(table_->trees().kept());
 }
 
 TEST_F(KeptTreesTest, WhatChangedSinceIsInTheTailAndMadeFromItsObjects) {
@@ -125,8 +125,8 @@ TEST_F(KeptTreesTest, WhatChangedSinceIsInTheTailAndMadeFromItsObjects) {
   start();
   EXPECT_EQ(digests(), before);
   EXPECT_EQ(digests(), digests_of_objects());
-  EXPECT_THAT(table_->differing_trees(), IsEmpty());
-  EXPECT_FALSE(table_->trees_kept());
+  EXPECT_THAT(table_->trees().differing(), IsEmpty());
+  EXPECT_FALSE(table_->trees().kept());
   keep();
   EXPECT_EQ(kept().tail_end, 0u) << "of the tail nothing is left";
 }
@@ -158,12 +158,12 @@ TEST_F(KeptTreesTest, ObjectsThatWereLostAreNoticed) {
   keep();
   store_.lose(store_key(key_ref("k7")));
   start();
-  EXPECT_THAT(table_->differing_trees(), ElementsAre(TreePlace{0, partition_of_key("k7")}));
-  EXPECT_EQ(table_->faults().copies_lost, 1u);
+  EXPECT_THAT(table_->trees().differing(), ElementsAre(TreePlace{0, partition_of_key("k7")}));
+  EXPECT_EQ(table_->store_health().faults().copies_lost, 1u);
   EXPECT_EQ(digests(), digests_of_objects());
   keep();
   start();
-  EXPECT_THAT(table_->differing_trees(), IsEmpty()) << "it was told once";
+  EXPECT_THAT(table_->trees().differing(), IsEmpty()) << "it was told once";
 }
 
 TEST_F(KeptTreesTest, ALostPartitionIsNoticed) {
@@ -176,7 +176,7 @@ TEST_F(KeptTreesTest, ALostPartitionIsNoticed) {
     if (partition_of_key(key) == 2) store_.lose(store_key(key_ref(key)));
   }
   start();
-  EXPECT_THAT(table_->differing_trees(), ElementsAre(TreePlace{0, 2}));
+  EXPECT_THAT(table_->trees().differing(), ElementsAre(TreePlace{0, 2}));
 }
 
 TEST_F(KeptTreesTest, APageThatIsGoneIsNoticed) {
@@ -188,7 +188,7 @@ TEST_F(KeptTreesTest, APageThatIsGoneIsNoticed) {
   put_tree_page(page, {0, 1}, {});
   store_.lose(std::string(page[0].key));
   start();
-  EXPECT_THAT(table_->differing_trees(), ElementsAre(TreePlace{0, 1}));
+  EXPECT_THAT(table_->trees().differing(), ElementsAre(TreePlace{0, 1}));
 }
 
 TEST_F(KeptTreesTest, AStoreThatNeverKeptThemIsTakenAsItIs) {
@@ -201,12 +201,12 @@ TEST_F(KeptTreesTest, AStoreThatNeverKeptThemIsTakenAsItIs) {
   put(*table_, key_ref("k7"), "w");
   commit();
   start();
-  EXPECT_THAT(table_->differing_trees(), IsEmpty());
+  EXPECT_THAT(table_->trees().differing(), IsEmpty());
   keep();
   EXPECT_TRUE(kept().complete);
   store_.lose(store_key(key_ref("k9")));
   start();
-  EXPECT_THAT(table_->differing_trees(), ElementsAre(TreePlace{0, partition_of_key("k9")}));
+  EXPECT_THAT(table_->trees().differing(), ElementsAre(TreePlace{0, partition_of_key("k9")}));
 }
 
 TEST_F(KeptTreesTest, ATableThatKeepsNoneWritesNone) {
@@ -215,10 +215,10 @@ TEST_F(KeptTreesTest, ATableThatKeepsNoneWritesNone) {
   put_many(200);
   commit();
   start();
-  EXPECT_TRUE(table_->trees_kept());
+  EXPECT_TRUE(table_->trees().kept());
   put_many(200, "w");
   commit();
-  EXPECT_TRUE(table_->trees_kept());
+  EXPECT_TRUE(table_->trees().kept());
   EXPECT_THAT(kept().trees, IsEmpty());
 }
 
@@ -243,16 +243,16 @@ TEST_F(KeptTreesTest, AfterAFailedWriteAllIsKeptAnew) {
   put_many(500);
   commit();
   store_.set_broken(true);
-  EXPECT_FALSE(table_->keep_trees(kUnbounded).ok());
-  EXPECT_TRUE(table_->failed());
+  EXPECT_FALSE(table_->trees().keep(kUnbounded).ok());
+  EXPECT_TRUE(table_->store_health().failed());
   store_.set_broken(false);
-  table_->recover();
+  table_->store_health().recover();
   put(*table_, key_ref("k3"), "w");
   commit();
   keep();
   EXPECT_EQ(kept().trees.size(), kPartitions);
   start();
-  EXPECT_THAT(table_->differing_trees(), IsEmpty());
+  EXPECT_THAT(table_->trees().differing(), IsEmpty());
 }
 
 // Any writes, commits, failures and pages, and a death at any moment: what the store has of the
@@ -272,15 +272,15 @@ TEST_F(KeptTreesTest, PageAndTailNeverSayMoreThanTheObjects) {
           put(*table_, key, std::to_string(rng.next()));
         }
       }
-      if (rng.chance(0.3)) table_->build_tree(0, static_cast<uint32_t>(rng.below(kPartitions)));
+      if (rng.chance(0.3)) table_->trees().build(0, static_cast<uint32_t>(rng.below(kPartitions)));
       store_.set_broken(rng.chance(0.05));
-      if (rng.chance(0.6)) (void)table_->commit(false);
-      if (rng.chance(0.5)) (void)table_->keep_trees(rng.below(2000));
+      if (rng.chance(0.6)) (void)table_->commits().commit(false);
+      if (rng.chance(0.5)) (void)table_->trees().keep(rng.below(2000));
       store_.set_broken(false);
-      if (table_->failed()) table_->recover();
+      if (table_->store_health().failed()) table_->store_health().recover();
     }
     start();
-    ASSERT_THAT(table_->differing_trees(), IsEmpty()) << "life " << life;
+    ASSERT_THAT(table_->trees().differing(), IsEmpty()) << "life " << life;
     ASSERT_EQ(digests(), digests_of_objects());
   }
 }

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/frontier/frontier_protocol.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/hash.h"
+
+namespace kvorum::cluster {
+namespace {
+
+std::vector<NodeId> ids_of(const ClusterView& view) {
+  KVORUM_CHECK(view.is_member());
+  std::vector<NodeId> ids;
+  for (const Member& member : view.members) ids.push_back(member.id);
+  return ids;
+}
+
+}  // namespace
+
+FrontierProtocol::FrontierProtocol(FrontierParts parts, uint64_t run)
+    : parts_(std::move(parts)),
+      copies_(parts_.view->ring.partition_bits()),
+      ledger_(*parts_.view, parts_.table),
+      rounds_(ids_of(*parts_.view), parts_.view->members[parts_.view->self].id, run) {}
+
+// The least HLC of all that became a hint since there last was none.
+Hlc FrontierProtocol::oldest_hint() {
+  const uint32_t partitions = 1u << parts_.hints->partition_bits();
+  uint64_t pending = 0;
+  for (uint32_t partition = 0; partition < partitions; ++partition) {
+    const Hlc stored{parts_.hints->take_oldest_changed(0, partition)};
+    oldest_hint_ = std::min(oldest_hint_, stored);
+    pending += parts_.hints->record_count(0, partition);
+  }
+  const Hlc oldest = oldest_hint_;
+  if (pending == 0) oldest_hint_ = kNoHlc;
+  return oldest;
+}
+
+bool FrontierProtocol::tick(uint64_t run, Now now) {
+  const std::lock_guard lock(mutex_);
+  // A tick: what is minted later is above it even where the wall clock goes back.
+  const Hlc clock = parts_.clock->tick(now.wall_ms);
+  if (run != rounds_.run()) {
+    rounds_.begin_run(run);
+    first_round_of_run_ = rounds_.round() + 1;
+  }
+  ledger_.take_slices(*parts_.clock, now);
+  ledger_.settle();
+  least_since_report_ = std::min({least_since_report_, ledger_.take_settled(), oldest_hint()});
+  bool rose = false;
+  if (rounds_.round() != 0) {
+    const std::optional<FrontierRounds::Ended> ended = rounds_.ended();
+    if (!ended) return false;
+    rose = judge(*ended);
+    parts_.marks->forget_below(frontier_);
+  }
+  report(run, clock);
+  return rose;
+}
+
+void FrontierProtocol::lose(uint8_t keyspace, uint32_t partition, uint64_t over) {
+  const std::lock_guard lock(mutex_);
+  losing_run_ = over;
+  copies_.reset(keyspace, partition);
+}
+
+void FrontierProtocol::lose_all(uint64_t over) {
+  const std::lock_guard lock(mutex_);
+  losing_run_ = over;
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    for (uint32_t partition = 0; partition < copies_.partitions(); ++partition) {
+      copies_.reset(keyspace, partition);
+    }
+  }
+}
+
+bool FrontierProtocol::judge(const FrontierRounds::Ended& ended) {
+  agreed_ = ended.agreed;
+  // What this node vouched for before copies were lost says nothing of what they hold now.
+  const bool reported_since =
+      rounds_.run() != losing_run_ && rounds_.round() >= first_round_of_run_;
+  if (!reported_since) return false;
+  if (!ended.agreed || ended.least <= frontier_) return false;
+  frontier_ = ended.least;
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    for (uint32_t partition = 0; partition < copies_.partitions(); ++partition) {
+      if (ledger_.holds(keyspace, partition)) copies_.raise(keyspace, partition, frontier_);
+    }
+  }
+  return true;
+}
+
+void FrontierProtocol::report(uint64_t run, Hlc clock) {
+  open_.reset();
+  std::vector<uint64_t> runs;
+  for (const Member& member : parts_.view->members) {
+    runs.push_back(rounds_.run_of(member.id));
+  }
+  const Hlc unexchanged = ledger_.least(run, runs, &open_);
+  const Hlc present = std::min(unexchanged, oldest_hint_);
+  Hlc least = std::min({least_since_report_, present, clock_at_report_});
+  if (rounds_.round() + 1 == first_round_of_run_) least = Hlc{};
+  if (parts_.former != nullptr && parts_.former->any()) least = Hlc{};
+  rounds_.report(belief(), least);
+  clock_at_report_ = clock;
+  least_since_report_ = present;
+}
+
+// Of all on which members have to agree before a round counts.
+uint64_t FrontierProtocol::belief() const {
+  std::string bytes;
+  put_u64(bytes, parts_.view->hash());
+  // A mark that this node might forget is no knowledge yet.
+  const bool stored = parts_.marks->stored() >= parts_.marks->generation();
+  put_u64(bytes, stored ? 0 : parts_.view->members[parts_.view->self].id);
+  put_u64(bytes, parts_.marks->digest());
+  for (const Member& member : parts_.view->members) {
+    put_u64(bytes, member.id);
+    put_u64(bytes, rounds_.run_of(member.id));
+  }
+  return xxh64(bytes);
+}
+
+Hlc FrontierProtocol::reached() const {
+  const std::lock_guard lock(mutex_);
+  return frontier_;
+}
+
+void FrontierProtocol::encode_gossip(std::string& out) const {
+  const std::lock_guard lock(mutex_);
+  rounds_.encode(out);
+}
+
+bool FrontierProtocol::merge_gossip(std::string_view bytes) {
+  const std::lock_guard lock(mutex_);
+  const uint64_t round = rounds_.round();
+  const bool well_formed = rounds_.merge_encoded(bytes);
+  // What an earlier run vouched for stays true: this one mints above it.
+  parts_.clock->raise(rounds_.vouched_before());
+  if (well_formed) heard_.store(true, std::memory_order_release);
+  // Rounds of an earlier run of this node: the next report is the first of this one.
+  if (rounds_.round() != round) first_round_of_run_ = rounds_.round() + 1;
+  return well_formed;
+}
+
+void FrontierProtocol::write_gossip(NodeId, std::string& out) { encode_gossip(out); }
+
+void FrontierProtocol::on_gossip(NodeId, std::string_view bytes) { merge_gossip(bytes); }
+
+void FrontierProtocol::on_clean_exchange(uint8_t keyspace, uint32_t partition,
+                                         const CleanExchange& exchange) {
+  const MemberIndex peer = parts_.view->find_id(exchange.peer);
+  if (peer == kNoMember) return;
+  const std::lock_guard lock(mutex_);
+  ledger_.note_clean({keyspace, partition, peer}, exchange.run, exchange.peer_run, exchange.began);
+}
+
+FrontierStatus FrontierProtocol::status() const {
+  const std::lock_guard lock(mutex_);
+  FrontierStatus status;
+  status.round = rounds_.round();
+  status.frontier = frontier_;
+  status.agreed = agreed_;
+  status.awaited = rounds_.awaited();
+  status.open = open_;
+  status.hints_wait = oldest_hint_ != kNoHlc;
+  return status;
+}
+
+}  // namespace kvorum::cluster

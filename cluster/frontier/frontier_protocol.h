@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frontier of a cluster: the HLC below which every version is on the disk of every primary, so
+// that what is missing there is dead, and a tombstone need not be kept to say so. No wall clocks
+// are compared: each member vouches for its own copies (frontier_ledger.h), in rounds that gossip
+// carries (frontier_rounds.h). A round in which all members agree on view, flush marks and runs
+// moves the frontier of this node's copies to the least HLC that anybody reported.
+//
+//   clean exchanges --> ledger --least HLC not vouched for--> report --gossip--> all members
+//   all reports of a round, equal hashes --> CopyFrontiers of the copies --> reaper, drop_dead()
+//
+// What keeps it from rising is always one of: a member that does not report, hashes that differ, a
+// copy without a clean exchange in both present runs, a hint, versions not yet exchanged.
+// Shared by the machines of a node; any thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/frontier/clean_exchanges.h"
+#include "cluster/frontier/copy_frontiers.h"
+#include "cluster/frontier/frontier_ledger.h"
+#include "cluster/frontier/frontier_rounds.h"
+#include "cluster/ring/cluster_view.h"
+#include "cluster/ring/former_placements.h"
+#include "cluster/version/flush_marks.h"
+#include "cluster/version/hybrid_clock.h"
+#include "engine/table/object_table.h"
+
+namespace kvorum::cluster {
+
+// Nothing is owned; all outlive it.
+struct FrontierParts {
+  engine::ObjectTable* table = nullptr;
+  engine::ObjectTable* hints = nullptr;
+  HybridClock* clock = nullptr;
+  FlushMarks* marks = nullptr;
+  std::shared_ptr<const ClusterView> view;
+  // Copies that still follow one may lack what others hold: it is not dead. Null: none does.
+  const FormerPlacements* former = nullptr;
+};
+
+struct FrontierStatus {
+  uint64_t round = 0;
+  Hlc frontier;                                  // of the latest round that all agreed on
+  bool agreed = false;                           // in the latest round that ended
+  std::vector<NodeId> awaited;                   // did not report in the present round
+  std::optional<FrontierLedger::PeerCopy> open;  // has had no clean exchange with that peer
+  bool hints_wait = false;
+};
+
+class FrontierProtocol final : public ExchangeObserver {
+ public:
+  FrontierProtocol(FrontierParts parts, uint64_t run);
+
+  const CopyFrontiers& copies() const { return copies_; }
+
+  // Periodically, by one machine of the node: judges the present round and reports in the next.
+  // True where the frontier of the copies rose. `run`: the node's, another one after a failure
+  // of its store.
+  bool tick(uint64_t run, Now now);
+  // Of the latest round that all agreed on.
+  Hlc reached() const;
+  void encode_gossip(std::string& out) const;
+  // False where the bytes are malformed.
+  bool merge_gossip(std::string_view bytes);
+  // Another member has said in this run what it knows, also of the runs before it.
+  bool heard() const { return heard_.load(std::memory_order_acquire); }
+
+  void write_gossip(NodeId peer, std::string& out) override;
+  void on_gossip(NodeId peer, std::string_view bytes) override;
+  void on_clean_exchange(uint8_t keyspace, uint32_t partition,
+                         const CleanExchange& exchange) override;
+
+  // Copies lost something: their frontier is zero until a round that this node reported in a later
+  // run than `over` has counted.
+  void lose(uint8_t keyspace, uint32_t partition, uint64_t over);
+  void lose_all(uint64_t over);
+  FrontierStatus status() const;
+
+ private:
+  Hlc oldest_hint();
+  bool judge(const FrontierRounds::Ended& ended);
+  void report(uint64_t run, Hlc clock);
+  uint64_t belief() const;
+
+  const FrontierParts parts_;
+  CopyFrontiers copies_;
+  std::atomic<bool> heard_{false};
+  mutable std::mutex mutex_;  // of what follows
+  FrontierLedger ledger_;
+  FrontierRounds rounds_;
+  uint64_t first_round_of_run_ = 1;
+  uint64_t losing_run_ = 0;  // the one in which copies were lost last
+  Hlc clock_at_report_;
+  Hlc least_since_report_ = kNoHlc;
+  Hlc oldest_hint_ = kNoHlc;
+  Hlc frontier_;
+  bool agreed_ = false;
+  std::optional<FrontierLedger::PeerCopy> open_;
+};
+
+}  // namespace kvorum::cluster

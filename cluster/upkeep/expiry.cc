@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/upkeep/expiry.h"
+
+#include <algorithm>
+
+namespace kvorum::cluster {
+namespace {
+
+constexpr uint64_t kWaitMaxMs = 3'600'000;
+
+}  // namespace
+
+// An expired version is emptied under its own dot: neither dot nor digest change, so that replicas
+// which notice at different times stay equal.
+engine::RecordChange Expiry::emptied(const KeyRef& key, engine::RecordView bytes, uint64_t now_ms) {
+  engine::RecordChange change;
+  decode_record(bytes, *core_.parts.authors, core_.record);
+  Object& object = core_.record.object;
+  const uint64_t digest = leaf_digest(key, object, core_.parts.digest_seed);
+  for (Version& version : object.versions) {
+    if (version.type == TypeTag::kTombstone || visible(version, now_ms)) continue;
+    version.type = TypeTag::kTombstone;
+    version.bytes = {};
+    ++core_.counters.expired;
+  }
+  describe_record(object, &change);
+  change.frees = true;
+  const bool alone = core_.view->members.size() == 1;
+  if (alone && !change.live) {
+    change.action = engine::RecordChange::Action::kErase;
+    change.digest_change = digest;
+  } else if (encode_record(core_.record, *core_.parts.authors, head_, &change)) {
+    change.action = engine::RecordChange::Action::kStore;
+    change.head = head_;
+  }
+  return change;
+}
+
+void Expiry::on_time(Now now) {
+  last_now_ = now;
+  const uint64_t now_ms = core_.clock_ms(now);
+  const uint64_t next_ms = core_.parts.table->next_deadline_ms();
+  if (next_ms == 0 || next_ms > now_ms || now.steady_us < due_us_) return;
+  const auto change = [&](const KeyRef& key, engine::RecordView bytes) {
+    return emptied(key, bytes, now_ms);
+  };
+  const size_t shown = core_.parts.table->expire(now_ms, kPerTurn, change);
+  due_us_ = shown < kPerTurn ? now.steady_us + kIntervalUs : now.steady_us;
+}
+
+uint64_t Expiry::next_deadline_us() const {
+  const uint64_t expiry_ms = core_.parts.table->next_deadline_ms();
+  if (expiry_ms == 0) return 0;
+  const uint64_t clock_ms = core_.clock_ms(last_now_);
+  // A look that is too early does no harm; the latest deadlines do not fit into microseconds.
+  const uint64_t wait_ms = expiry_ms > clock_ms ? expiry_ms - clock_ms : 0;
+  const uint64_t wait_us = std::min(wait_ms, kWaitMaxMs) * 1000;
+  return std::max(last_now_.steady_us + wait_us, due_us_);
+}
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/partition/partition_deadlines.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace kvorum::engine {
+
+void PartitionDeadlines::push(uint64_t deadline_ms, uint32_t place) {
+  const bool lowers = heap_.empty() || deadline_ms < heap_.earliest_ms();
+  heap_.push({deadline_ms, place});
+  if (heap_.size() > 2 * count_ + kStaleMin) compact();
+  if (!lowers) return;
+  earliest_.store(heap_.earliest_ms(), std::memory_order_release);
+  of_all_->lower(deadline_ms);
+}
+
+// Items of overwritten and erased objects wait for their time otherwise.
+void PartitionDeadlines::compact() {
+  std::vector<ExpiryHeap::Item> items = heap_.take();
+  std::sort(items.begin(), items.end(),
+            [](const auto& a, const auto& b) { return a.place < b.place; });
+  std::vector<ExpiryHeap::Item> kept;
+  kept.reserve(count_);
+  std::vector<Entry*> at_place;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (i > 0 && items[i].place == items[i - 1].place) continue;
+    at_place.clear();
+    index_->collect_place(items[i].place, at_place);
+    for (const Entry* entry : at_place) {
+      if (entry->has(Entry::kDeadline)) kept.push_back({entry->deadline_ms(), entry->place()});
+    }
+  }
+  heap_.put_back(std::move(kept));
+}
+
+bool PartitionDeadlines::take_due(uint64_t now_ms, std::vector<Entry*>& due) {
+  due.clear();
+  while (due.empty() && !heap_.empty() && heap_.earliest_ms() <= now_ms) {
+    const uint32_t place = heap_.top().place;
+    heap_.pop();
+    found_.clear();
+    index_->collect_place(place, found_);
+    for (Entry* entry : found_) {
+      if (!entry->has(Entry::kDeadline)) continue;
+      if (entry->deadline_ms() > now_ms) {
+        heap_.push({entry->deadline_ms(), place});
+      } else {
+        due.push_back(entry);
+      }
+    }
+  }
+  earliest_.store(heap_.earliest_ms(), std::memory_order_release);
+  return !due.empty();
+}
+
+}  // namespace kvorum::engine

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// How an ObjectTable is made, and what it stands on.
+#pragma once
+
+#include <cstdint>
+
+#include "base/position.h"
+
+namespace kvorum::engine {
+
+class LargeFiles;
+class RecordCodec;
+class Store;
+
+struct TableOptions {
+  int partition_bits = 8;
+  Partitioner partitioner =
+      Partitioner::kMd5;          // positions of keys found in the store are recomputed
+  uint64_t hash_seed = 0;         // of long buckets; random per process
+  uint64_t memory_bytes_max = 0;  // 0: no limit
+  // Without a store: the keyspaces, one bit each, whose objects may be evicted (evict()).
+  uint16_t evicting_keyspaces = 0;
+  Store* store = nullptr;  // not owned; null: memory engine
+  // Not owned. Needed with a store; without it hash trees stay at their root alone. Keys that it
+  // is shown for digest() have no position.
+  const RecordCodec* codec = nullptr;
+  // Not owned, and only with a store: large bodies that are shared have files of their own, and
+  // their records in the store refer to them. Null: the store holds all.
+  LargeFiles* large_files = nullptr;
+  // The store was salvaged: records that are missing may come back, so warm() removes no files.
+  bool keeps_unnamed_files = false;
+  // Hash trees are kept in the store, and its objects compared with them at start (kept_trees.h).
+  bool keeps_trees = false;
+};
+
+}  // namespace kvorum::engine

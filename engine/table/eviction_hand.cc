@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/table/eviction_hand.h"
+
+#include <algorithm>
+#include <mutex>
+
+namespace kvorum::engine {
+namespace {
+
+// Looked at before one update. Enough that the hand comes round, and finds what nobody used, while
+// the room that is kept below the limit fills up. More where a large object went past the limit.
+constexpr uint64_t kBucketsUsual = 64;
+constexpr uint64_t kBucketsMax = 4096;
+constexpr uint64_t kBytesPerBucket = 128;  // that a bucket is expected to give, at least
+constexpr uint64_t kBucketsInVain = 8;     // after there was nothing to evict
+constexpr int kCleanTablesMax = 4;         // a bounded amount of work: the next update goes on
+
+}  // namespace
+
+PartitionTable* EvictionHand::next() {
+  const size_t turn = turns_.fetch_add(1, std::memory_order_relaxed);
+  return directory_.at(turn % directory_.count());
+}
+
+void EvictionHand::evict_clean() {
+  for (int i = 0; i < kCleanTablesMax && directory_.shared().over_memory(); ++i) {
+    PartitionTable* table = next();
+    if (table == nullptr) continue;
+    const std::lock_guard guard(table->lock());
+    table->evict_some();
+  }
+}
+
+// Null where none of the tables may lose objects.
+PartitionTable* EvictionHand::next_evicting() {
+  const size_t count = directory_.count();
+  for (size_t i = 0; i < count; ++i) {
+    PartitionTable* table = next();
+    if (table != nullptr && directory_.shared().evicts(table->keyspace())) return table;
+  }
+  return nullptr;
+}
+
+bool EvictionHand::waits() const {
+  return directory_.shared().crowded() && nothing_evictable_.load(std::memory_order_relaxed);
+}
+
+size_t EvictionHand::evict(FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
+  const TableShared& shared = directory_.shared();
+  PartitionTable::Eviction eviction;
+  const uint64_t excess = shared.excess_bytes();
+  eviction.used_too = excess > 0;
+  uint64_t buckets_max = std::min(kBucketsUsual + excess / kBytesPerBucket, kBucketsMax);
+  if (nothing_evictable_.load(std::memory_order_relaxed)) buckets_max = kBucketsInVain;
+  while (eviction.buckets < buckets_max && shared.crowded()) {
+    PartitionTable* table = next_evicting();
+    if (table == nullptr) break;
+    const std::lock_guard guard(table->lock());
+    table->evict(eviction, fn);
+  }
+  const bool nothing = eviction.dropped == 0 && (eviction.shown > 0 || eviction.buckets == 0);
+  if (nothing || eviction.dropped > 0) {
+    nothing_evictable_.store(nothing, std::memory_order_relaxed);
+  }
+  return eviction.dropped;
+}
+
+}  // namespace kvorum::engine
