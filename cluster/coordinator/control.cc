@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/coordinator/control.h"
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 void Control::on_link(MemberIndex peer, bool up, Now now) {
@@ -12,6 +14,7 @@ void Control::on_link(MemberIndex peer, bool up, Now now) {
 
 void Control::on_scanned(SlotId operation, const ScanPage& page, Now now) {
   if (page.reader == RangeLoad::Reader::kTreeKeeper) return tree_keeper_.on_scanned(page, now);
+  KVORUM_CHECK(page.reader == RangeLoad::Reader::kExchangeAsker);
   anti_entropy_.on_scanned(operation, page, now);
 }
 

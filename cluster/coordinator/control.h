@@ -8,9 +8,9 @@
 #include "cluster/membership/agreement_link.h"
 #include "cluster/membership/gossip.h"
 #include "cluster/repair/anti_entropy.h"
+#include "cluster/repair/key_repair.h"
 #include "cluster/upkeep/expiry.h"
 #include "cluster/upkeep/hint_replay.h"
-#include "cluster/repair/key_repair.h"
 #include "cluster/upkeep/tree_keeper.h"
 
 namespace kvorum::cluster {

@@ -4,9 +4,10 @@
 // and the sinks; no clock, socket, thread or random device. One per reactor; not thread-safe. What
 // a node's coordinators share stands in NodeParts. Paper 4.5 (execution), 4.6 (hinted handoff).
 //
-//   submit -> route --self--> get or put machine (get_machine.cc, put_machine.cc) -> completion
-//                \--other--> forwarded, answered or retried elsewhere (forwarding.cc)
-//   on_message -> replica.cc serves reads and writes; replies go back to their operation
+//   submit -> request_runner.h: who coordinates, and the machine of the request's kind
+//   on_message -> frame_router.h: the machine of the frame's type
+//   on_loaded, on_committed, timers -> machine_table.h: the machine of the operation's pool
+//   on_time -> the machines that do something unasked; control.h has those of one per node
 #pragma once
 
 #include <cstdint>
@@ -41,7 +42,18 @@ struct Backlog {
   size_t total() const { return operations + keyspace_operations + awaited_commits + timers; }
 };
 
-struct ScanPage;  // scan_page.h
+// Private to cluster/, each with a header of its name.
+class AgreementLink;
+class Control;
+class Core;
+class ExchangeServer;
+class FrameRouter;
+class Gossip;
+class KeyspaceMachine;
+class MachineTable;
+class ReplicaService;
+class RequestRunner;
+struct ScanPage;
 
 class Coordinator {
  public:
@@ -116,8 +128,20 @@ class Coordinator {
   const OperationLatency& latency() const;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  void notice_stall(Now now);
+  void probe_peers(Now now);
+
+  // In the order in which they know each other.
+  const std::unique_ptr<Core> core_;
+  const std::unique_ptr<RequestRunner> requests_;
+  const std::unique_ptr<ReplicaService> replicas_;
+  const std::unique_ptr<ExchangeServer> exchange_server_;
+  const std::unique_ptr<Gossip> gossip_;
+  const std::unique_ptr<AgreementLink> agreement_link_;
+  const std::unique_ptr<KeyspaceMachine> keyspaces_;
+  const std::unique_ptr<Control> control_;  // null: another coordinator of the node has it
+  const std::unique_ptr<MachineTable> machines_;
+  const std::unique_ptr<FrameRouter> router_;
 };
 
 }  // namespace kvorum::cluster

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "base/check.h"
 #include "cluster/machine/core.h"
 #include "cluster/machine/machine.h"
 
@@ -31,6 +32,7 @@ class RequestTable final : public Machine {
  private:
   void note_answer(MemberIndex from, const Operation& operation, Ask ask, Now now);
   RequestMachine& machine_of(const Operation& operation) const {
+    KVORUM_CHECK(operation.kind <= Operation::Kind::kAwaitsPermit);
     return *machines_[static_cast<size_t>(operation.kind)];
   }
 

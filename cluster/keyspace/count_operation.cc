@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -11,6 +13,7 @@ constexpr uint64_t kLookUs = 1000;  // how often a waiting question looks whethe
 }  // namespace
 
 void CountOperations::submit(const KeyspaceRequest& request, uint64_t tag, Now now) {
+  KVORUM_CHECK(core_.self() < core_.members());
   const uint64_t timeout_us = core_.timeout_us(request);
   SlotId id;
   Count& count = counts_.acquire(&id);
@@ -94,6 +97,7 @@ void CountOperations::step(SlotId id, Count& count) {
     }
     completion.count += count.live[size_t{member} * partitions + partition];
   }
+  KVORUM_CHECK(core_.sink != nullptr);
   const uint64_t tag = count.tag;
   counts_.release(id);
   core_.sink->on_keyspace_complete(tag, completion);

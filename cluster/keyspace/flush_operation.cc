@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -103,6 +105,7 @@ void FlushOperations::step(SlotId id, Flush& flush, Now now) {
 }
 
 void FlushOperations::begin_marking(SlotId id, Flush& flush, Now now) {
+  KVORUM_CHECK(flush.phase == Phase::kClocks);  // a flush makes one mark
   flush.phase = Phase::kMarking;
   look_at_us_ = now.steady_us + kLookUs;
   join_clocks(flush.clocks);
@@ -134,6 +137,7 @@ bool FlushOperations::on_mark(LinkIndex from, SlotId operation, std::string_view
 
 void FlushOperations::acknowledge_stored() {
   const uint64_t stored = core_.parts.marks->stored();
+  KVORUM_CHECK(stored <= core_.parts.marks->generation());
   std::erase_if(unstored_, [&](const Unstored& mark) {
     if (mark.generation > stored) return false;
     put_flush_mark_reply(core_.outbox.frames(mark.from), mark.operation);
@@ -183,6 +187,7 @@ uint64_t FlushOperations::next_deadline_us() {
 }
 
 void FlushOperations::complete(SlotId id, Flush& flush, Outcome outcome) {
+  KVORUM_CHECK(flush.phase == Phase::kMarking && core_.sink != nullptr);
   const auto answered = std::count(flush.members.begin(), flush.members.end(), Asked::kAnswered);
   const auto silent = std::count(flush.members.begin(), flush.members.end(), Asked::kWaiting);
   std::string text;

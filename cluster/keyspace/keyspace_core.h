@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/check.h"
 #include "cluster/health/timer_queue.h"
 #include "cluster/machine/node_parts.h"
 #include "cluster/wire/frame.h"
@@ -87,6 +88,7 @@ struct KeyspaceCore {
     KeyspaceCompletion completion;
     completion.outcome = outcome;
     completion.text = text;
+    KVORUM_CHECK(sink != nullptr && outcome != Outcome::kOk);
     sink->on_keyspace_complete(tag, completion);
   }
 };

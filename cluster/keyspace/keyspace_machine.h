@@ -11,7 +11,12 @@
 
 #include <memory>
 
+#include "cluster/keyspace/count_operation.h"
+#include "cluster/keyspace/flush_operation.h"
 #include "cluster/keyspace/keyspace_core.h"
+#include "cluster/keyspace/mark_sweeper.h"
+#include "cluster/keyspace/scan_operation.h"
+#include "cluster/keyspace/scan_server.h"
 #include "cluster/machine/scan_page.h"
 
 namespace kvorum::cluster {
@@ -19,11 +24,10 @@ namespace kvorum::cluster {
 class KeyspaceMachine {
  public:
   KeyspaceMachine(const NodeParts& parts, Outbox& outbox, const KeyspaceOptions& options);
-  ~KeyspaceMachine();
   KeyspaceMachine(const KeyspaceMachine&) = delete;
 
-  void set_sink(KeyspaceSink* sink);
-  void set_options(const KeyspaceOptions& options);
+  void set_sink(KeyspaceSink* sink) { core_.sink = sink; }
+  void set_options(const KeyspaceOptions& options) { core_.options = options; }
   // Members keep their index and their links; new ones start unlinked.
   void publish(std::shared_ptr<const ClusterView> view);
 
@@ -36,13 +40,25 @@ class KeyspaceMachine {
   void on_scanned(SlotId operation, const ScanPage& page, Now now);
   void on_time(Now now);
   // Steady microseconds of the next on_time() that matters; 0: none.
-  uint64_t next_deadline_us() const;
+  uint64_t next_deadline_us();
   // Asked here and served for others, and marks of others that are not stored yet.
   size_t open_operations() const;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  bool refuses(const KeyspaceRequest& request, uint64_t tag) const;
+  bool on_scan(LinkIndex from, const Frame& frame);
+  bool on_scan_reply(MemberIndex from, const Frame& frame, Now now);
+  bool on_flush_clocks_reply(MemberIndex from, const Frame& frame, Now now);
+  // A raise is claimed by whichever machine of the node looks first, as a rule the one that made
+  // it.
+  void look(Now now) { sweeper_.look(now); }
+
+  KeyspaceCore core_;
+  ScanServer scan_server_;
+  ScanOperations scans_;
+  CountOperations counts_;
+  FlushOperations flushes_;
+  MarkSweeper sweeper_;
 };
 
 }  // namespace kvorum::cluster

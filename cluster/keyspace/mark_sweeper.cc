@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -67,6 +69,7 @@ void MarkSweeper::turn(Now now) {
 
 void MarkSweeper::finish(Now now) {
   const Sweep& ended = sweeps_.front();
+  KVORUM_CHECK(ended.partition == 1u << core_.parts.table->partition_bits());
   core_.parts.marks->finish_sweep(ended.keyspace, ended.claimed);
   unsynced_.push_back({ended.keyspace, ended.claimed, core_.parts.table->commits().issued()});
   sweeps_.pop_front();
@@ -74,6 +77,7 @@ void MarkSweeper::finish(Now now) {
 }
 
 void MarkSweeper::read_stored(Position from) {
+  KVORUM_CHECK(!reading_ && !sweeps_.empty());  // one page at a time
   RangeLoad load;
   load.keyspace = sweeps_.front().keyspace;
   load.partition = sweeps_.front().partition;

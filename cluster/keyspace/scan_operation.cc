@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/check.h"
 #include "cluster/version/object_codec.h"
 
 namespace kvorum::cluster {
@@ -44,7 +45,9 @@ uint64_t ScanOperations::boundary_of(uint64_t position) const {
 // Rounds, as long as answers are there: a lone member needs no message and no recursion.
 void ScanOperations::run(SlotId id, Now now) {
   for (;;) {
-    Scan& scan = *scans_.find(id);
+    Scan* const found = scans_.find(id);
+    KVORUM_CHECK(found != nullptr);  // it ends with the round that says so
+    Scan& scan = *found;
     if (end_round(id, scan, now) != Next::kRound) return;
     if (!begin_round(id, scan, now)) return;
   }
@@ -149,6 +152,7 @@ ScanOperations::Next ScanOperations::end_round(SlotId id, Scan& scan, Now now) {
   }
   const Ring& ring = core_.view->ring;
   const uint32_t first = ring.partition_of(Position{scan.from, 0});
+  KVORUM_CHECK(first <= scan.last_partition);
   uint32_t partition = first;
   while (partition <= scan.last_partition && enough(scan, partition)) ++partition;
   if (partition == first) {
@@ -244,6 +248,7 @@ uint64_t ScanOperations::next_deadline_us() {
 }
 
 void ScanOperations::complete(SlotId id, Scan& scan) {
+  KVORUM_CHECK(scan.boundary == boundary_of(scan.boundary));  // a cursor says all of it
   KeyspaceCompletion completion;
   completion.keys.swap(scan.keys);
   completion.cursor = scan.boundary >> (64 - core_.options.scan_cursor_bits);

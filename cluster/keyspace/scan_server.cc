@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/keyspace/scan_server.h"
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 std::optional<ScanServer::Ready> ScanServer::serve(const ScanQuestion& question, LinkIndex asker,
@@ -63,6 +65,7 @@ void ScanServer::take(Serving& serving, const ScanPage& page) {
 }
 
 void ScanServer::enter(Serving& serving, uint32_t partition) {
+  KVORUM_CHECK(partition == serving.partition + 1);  // none is passed over
   serving.partition = partition;
   if (partition < core_.view->ring.partitions()) {
     serving.from = core_.view->ring.start_of(partition);

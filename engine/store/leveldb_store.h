@@ -58,7 +58,7 @@ class LevelDbStore : public Store {
   Result<std::string> salvage(const Status& damage) override;
 
  private:
-  struct Impl;
+  struct Impl;  // with LevelDB, whose headers stay in this library
   explicit LevelDbStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -55,7 +55,7 @@ class HttpServer {
   ~HttpServer();
 
  private:
-  struct Impl;
+  struct Impl;  // with Asio and Beast, which those who answer need not know
   std::unique_ptr<Impl> impl_;
 };
 

@@ -5,7 +5,7 @@
 // they are kept, up to its part of limits.in_flight, so that one who writes all before it reads
 // gets all. Above that it is not read from; and who takes nothing for long is closed.
 // One that sends no more (nc -N) gets the answers to all that it asked, then the connection ends.
-// Owned by Sessions (sessions.h) of one reactor.
+// Owned by Sessions (sessions.h) of one reactor; the reactor's thread only.
 #pragma once
 
 #include <optional>

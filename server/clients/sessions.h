@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // All client connections of one reactor, and the list of those with something to do at the end of
-// the turn. A closed session stays until its last handler ran.
+// the turn. A closed session stays until its last handler ran. The reactor's thread only.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/connection/causal_memory.h"
 
+#include "base/check.h"
+
 namespace kvorum::server {
 
 const std::string& CausalMemory::name_of(const KeyRef& key) {
@@ -27,6 +29,7 @@ const cluster::Context* CausalMemory::find(const KeyRef& key) {
 
 // Entries of keys that were forgotten, or remembered anew since, only leave the order.
 void CausalMemory::drop_oldest() {
+  KVORUM_CHECK(!order_.empty());  // who is remembered stands in it
   const auto found = contexts_.find(order_.front().first);
   if (found != contexts_.end() && found->second.number == order_.front().second) {
     contexts_.erase(found);

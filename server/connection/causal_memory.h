@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a connection with KV.CAUSAL ON has read: the context of each key, so that its plain SET
 // replaces exactly what its GET saw. Bounded: past the limit the oldest key is forgotten, and a SET
-// of it is an ordinary one again. Owned by a connection.
+// of it is an ordinary one again. Owned by a connection; the reactor's thread only.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One connection as the dispatcher sees it: the session's state, the replies in order, the keys in
 // use and the remembered contexts. Owned by its Conversation, found by the dispatcher through a
-// generation-tagged id, so that a late completion for a dead connection is recognised.
+// generation-tagged id, so that a late completion for a dead connection is recognised. The
+// reactor's thread only.
 #pragma once
 
 #include <algorithm>

@@ -2,8 +2,8 @@
 // Which keys a connection's unanswered operations touch. Operations of a pipeline run side by side,
 // but a client may rely on its own order for one key: a read waits for the write before it, and the
 // other way round. Plain writes of one key follow each other without waiting, since they take the
-// same way in order. Keys are told apart by their ring position. Owned by a connection; a small
-// open-addressing table, empty until an operation stays open.
+// same way in order. Keys are told apart by their ring position. Owned by a connection; the
+// reactor's thread only. A small open-addressing table, empty until an operation stays open.
 #pragma once
 
 #include <cstddef>

@@ -69,6 +69,7 @@ void ReplyQueue::reset() {
 }
 
 LargeReply ReplyQueue::take_large() {
+  KVORUM_CHECK(!large_.empty());
   LargeReply reply = std::move(large_.front());
   large_.pop_front();
   large_bytes_ -= size_of(reply);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The replies of one connection, in the order of its requests. A request takes a place; its reply
 // is written straight into the output where nothing before it waits, else into its place, from
-// where it moves on when its turn comes. Owned by a connection.
+// where it moves on when its turn comes. Owned by a connection; the reactor's thread only.
 //
 //   head_ ............ next_          places of requests that are not answered, or not in turn
 //   [ready][open][ready][open]  --head is ready-->  output

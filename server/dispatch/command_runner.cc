@@ -80,6 +80,7 @@ void CommandRunner::look_up(const ClientState& client) {
 }
 
 bool CommandRunner::execute(ClientState& client, size_t index, Now now) {
+  KVORUM_CHECK(index < batch_.requests.size());
   if (client.session.dialect == Dialect::kMemcached) return execute_memcached(client, index, now);
   return execute_resp(client, batch_.requests[index], now);
 }
@@ -181,7 +182,7 @@ bool CommandRunner::execute_resp(ClientState& client, const ParsedRequest& reque
 }
 
 bool CommandRunner::execute_memcached(ClientState& client, size_t index, Now now) {
-  KVORUM_CHECK(index < batch_.requests.size() && index < batch_.memcached.size());
+  KVORUM_CHECK(index < batch_.memcached.size());
   plan_.reset();
   plan_memcached({batch_.memcached[index], client.session, facts_, clock_ms(now), now}, plan_);
   if (plan_.again_at_us != 0) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a dispatcher is told about its node, and what it counts.
+// What a dispatcher is told about its node, and what it counts. Values; those of a dispatcher
+// belong to its reactor's thread.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/ascii.h"
+#include "base/check.h"
 #include "protocol/error_texts.h"
 
 namespace kvorum::server {
@@ -80,6 +81,7 @@ std::string memcached_text(const FailedOperation& failure) {
 }  // namespace
 
 Reply failure_reply(const FailedOperation& failure, Dialect dialect) {
+  KVORUM_CHECK(failure.outcome != Outcome::kOk);
   if (dialect == Dialect::kMemcached) return Reply::error_owned(memcached_text(failure));
   if (failure.outcome == Outcome::kRejected) return Reply::error(failure.text);
   return Reply::error_owned(failure_text(failure));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Takes the connections of one listening socket for its reactor. When the process has no descriptor
 // left it pauses instead of spinning, and counts: the log tells of it now and then. Owned by the
-// reactor; stop() before the reactor's end.
+// reactor; stop() before the reactor's end. The reactor's thread only.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,7 @@
 
 namespace kvorum::server {
 
-// Of all acceptors of a node.
+// Of all acceptors of a node. Any thread.
 struct AcceptFailures {
   std::atomic<uint64_t> count{0};
   std::atomic<int> last_error{0};  // errno

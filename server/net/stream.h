@@ -2,7 +2,7 @@
 // A connected socket of a reactor, for client sessions and peer links alike: waits for input, reads
 // it into a buffer that all streams of the reactor share, shows it to its owner, and keeps only
 // what the owner did not take. Sends at once what the socket accepts and waits for the rest.
-// Allocates nothing per message. Belongs to one reactor; its owner may destroy it only between
+// Allocates nothing per message. The reactor's thread only; its owner may destroy it only between
 // the events of its PollSet.
 //
 //   idle --start()--> waiting for input --bytes--> on_input --wants_input()--> waiting ...

@@ -6,8 +6,8 @@
 //   inputs that are ready (client bytes, frames, commits, loads, the timer) --> machines
 //   end of turn: outbox to the links and the store threads, replies to the clients, one timer
 //
-// Created and ended by Node. on_round(), drain(), stop() and snapshot() are for any thread, the
-// rest for the reactor's own.
+// Created and ended by ReactorGroup. Before start() one thread has it; then each declaration says
+// who may call it, and what is private is the reactor's own.
 #pragma once
 
 #include <array>
@@ -78,6 +78,7 @@ class Reactor final : private OtherReactors {
   void set_store_marks(std::function<void()> store_marks) { store_marks_ = std::move(store_marks); }
   void start();
 
+  // Any thread, from here on.
   // A round of group commit of one of the two tables ended. Many rounds before the next turn cost
   // one wake-up.
   enum class Committed : uint8_t { kObjects, kHints };
@@ -97,10 +98,9 @@ class Reactor final : private OtherReactors {
   bool quiet() const { return quiet_.load(std::memory_order_acquire); }
   void leave();
   bool drained() const { return drained_.load(std::memory_order_acquire); }
-  // Ends the thread and waits for it.
+  // Ends the thread and waits for it. By the thread that called start(); once more does nothing.
   void stop();
   ReactorSnapshot snapshot() const;
-  // For any thread.
   const cluster::OperationLatency& latency() const { return coordinator_.latency(); }
   const TrafficCounts& traffic() const { return dispatcher_.traffic(); }
 

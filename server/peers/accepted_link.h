@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A link that a peer's reactor dialed to ask its requests here. Owned by PeerLinks.
+// A link that a peer's reactor dialed to ask its requests here. Owned by PeerLinks. The
+// reactor's thread only.
 //
 //   greeting --> up          any state --> closed
 #pragma once

@@ -2,7 +2,7 @@
 // A peer as this reactor dials it: connects, greets, asks, and starts again after a growing pause
 // when the link breaks. Tells the coordinator when the link comes up and when it is lost. One per
 // other member; owned by PeerLinks. A link that is up is asked at short intervals whether the peer
-// has links to this node too, until it says so.
+// has links to this node too, until it says so. The reactor's thread only.
 //
 //   resting --pause over--> connecting --> greeting --> up
 //      | the peer greeted this node: at once              |

@@ -2,7 +2,7 @@
 // What a dialed and an accepted link have in common: frames cut from a Stream, a bounded queue of
 // bytes to send, chunks of large frames between the others (cluster/wire/frame_chunks.h), the time
 // of the last byte heard. Owned by PeerLinks of one reactor; after it closed it stays there until
-// the end of the turn.
+// the end of the turn. The reactor's thread only.
 #pragma once
 
 #include <span>

@@ -3,7 +3,8 @@
 // there; what it accepts is some reactor of a peer that asks here, and is answered on the very same
 // connection, because operation ids belong to the reactor that asks. So the coordinator knows a
 // dialed link by its member, and an accepted one by a place (LinkIndex), which is not given to
-// another link for kIndexRestUs: a late answer must never reach a stranger.
+// another link for kIndexRestUs: a late answer must never reach a stranger. The reactor's thread
+// only.
 #pragma once
 
 #include <memory>

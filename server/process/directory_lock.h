@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One process per data directory: a locked file in it that names its holder. The lock goes with the
-// process, however that ends; the file stays.
+// process, however that ends; the file stays. One thread: the one that starts the node.
 #pragma once
 
 #include <string>

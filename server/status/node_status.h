@@ -183,8 +183,8 @@ std::string background_waits(const cluster::BackgroundReport& report);
 // The lines of KV.CLUSTER STATUS, `name:value` each, ended by CRLF like INFO's.
 std::string cluster_status_text(const NodeStatus& status);
 
-// What the commands ask of the process they run in. server/node/node.h and the simulator implement
-// it.
+// What the commands ask of the process they run in; any thread. server/node/node.h and the
+// simulator implement it.
 class NodeServices {
  public:
   virtual ~NodeServices() = default;
