@@ -62,6 +62,7 @@ engine::TableOptions Hints::table_options(uint64_t hash_seed) {
 }
 
 void Hints::recover() {
+  KVORUM_CHECK(ledger_.count() == 0);
   for (uint32_t partition = 0; partition < 1u << table_->partition_bits(); ++partition) {
     const auto show = [&](const engine::ScanItem& item) {
       const std::string name(item.key.key);

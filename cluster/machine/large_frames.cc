@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 namespace {
 
@@ -12,6 +14,7 @@ bool is_large(const Core& core, size_t bytes) {
 }
 
 void send(Core& core, LinkIndex to, std::string front, const SharedView& body) {
+  KVORUM_CHECK(core.outbox.takes_large && body.owner != nullptr);
   core.outbox.large.push_back({to, {std::move(front), body.owner, body.bytes}});
 }
 

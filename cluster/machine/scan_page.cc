@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "cluster/machine/marked_record.h"
 #include "cluster/machine/node_parts.h"
 #include "cluster/version/object_codec.h"
@@ -94,6 +95,7 @@ ScanPage sweep_marks(const NodeParts& parts, const RangeLoad& range) {
 }  // namespace
 
 ScanPage read_resident_page(const NodeParts& parts, const RangeLoad& range) {
+  KVORUM_CHECK(range.count_min > 0);  // else the next page would be this one again
   ScanPage page;
   PageWriter writer(parts, &page);
   const engine::ScanEnd end = parts.table->scan(stretch_of(range), writer);

@@ -172,6 +172,7 @@ bool WriteTally::is_settled() const {
 }
 
 TallyVerdict WriteTally::verdict(size_t enough) const {
+  KVORUM_CHECK(enough > 0);  // nothing is acknowledged for nothing
   if (votes() >= enough) return TallyVerdict::kEnough;
   return is_settled() ? TallyVerdict::kImpossible : TallyVerdict::kNotYet;
 }
