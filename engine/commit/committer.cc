@@ -4,11 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <thread>
 
+#include "base/mutex.h"
 #include "base/work_threads.h"
 #include "engine/commit/sync_thread.h"
 
@@ -47,6 +46,9 @@ struct Committer::Impl {
   void wake_if_asleep();
   void commit_loop();
   bool wait_for_work();
+  bool has_work() const KVORUM_REQUIRES(mutex) {
+    return stopping || sync_ended || table->commits().has_dirty() || is_damaged();
+  }
   std::optional<Clock::time_point> next_due() const;
   bool round();
   void fail_round(const Status& status);
@@ -68,12 +70,12 @@ struct Committer::Impl {
   std::atomic<uint64_t> rounds{0};
   std::atomic<uint64_t> failures{0};
 
-  std::mutex mutex;
-  std::condition_variable wake;
+  Mutex mutex;
+  ConditionVariable wake;
   std::atomic<bool> asleep{false};
-  bool stopping = false;             // under mutex
-  bool sync_ended = false;           // under mutex: the thread beside has an outcome
-  bool unsynced = false;             // of the commit thread, as are the next two
+  bool stopping KVORUM_GUARDED_BY(mutex) = false;
+  bool sync_ended KVORUM_GUARDED_BY(mutex) = false;  // the thread beside has an outcome
+  bool unsynced = false;                             // of the commit thread, as are the next two
   Clock::time_point sync_due;        // with the interval policy, while something is not synced
   Clock::time_point trees_due;       // of the commit thread
   std::optional<SyncThread> beside;  // with the interval policy
@@ -90,7 +92,7 @@ Committer::Impl::Impl(ObjectTable* object_table, Store* object_store,
   trees_due = Clock::now() + std::chrono::milliseconds(options.keep_trees_ms);
   if (options.sync == SyncPolicy::kInterval) {
     beside.emplace(store, [this] {
-      const std::lock_guard guard(mutex);
+      const MutexLock guard(mutex);
       sync_ended = true;
       wake.notify_one();
     });
@@ -102,7 +104,7 @@ Committer::Impl::~Impl() {
   file_threads.stop();
   store_threads.stop();
   {
-    const std::lock_guard guard(mutex);
+    const MutexLock guard(mutex);
     stopping = true;
   }
   wake.notify_one();
@@ -112,21 +114,21 @@ Committer::Impl::~Impl() {
 
 void Committer::Impl::wake_if_asleep() {
   if (!asleep.load()) return;
-  const std::lock_guard guard(mutex);
+  const MutexLock guard(mutex);
   wake.notify_one();
 }
 
 // Returns whether to stop.
 bool Committer::Impl::wait_for_work() {
-  std::unique_lock guard(mutex);
+  const MutexLock guard(mutex);
   asleep.store(true);
-  const auto ready = [this] {
-    return stopping || sync_ended || table->commits().has_dirty() || is_damaged();
-  };
-  if (const std::optional<Clock::time_point> due = next_due()) {
-    wake.wait_until(guard, *due, ready);
-  } else {
-    wake.wait(guard, ready);
+  const std::optional<Clock::time_point> due = next_due();
+  while (!has_work()) {
+    if (!due) {
+      wake.wait(mutex);
+    } else if (!wake.wait_until(mutex, *due)) {
+      break;
+    }
   }
   asleep.store(false);
   sync_ended = false;
@@ -254,11 +256,11 @@ bool Committer::Impl::reopen() {
       table->store_health().recover();
       return true;
     }
-    std::unique_lock guard(mutex);
-    if (wake.wait_for(guard, std::chrono::milliseconds(options.reopen_retry_ms),
-                      [this] { return stopping; })) {
-      return false;
+    const auto again = Clock::now() + std::chrono::milliseconds(options.reopen_retry_ms);
+    const MutexLock guard(mutex);
+    while (!stopping && wake.wait_until(mutex, again)) {
     }
+    if (stopping) return false;
   }
 }
 

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cstdint>
-#include <mutex>
 
 #include "base/check.h"
 
@@ -24,7 +23,7 @@ PageSource::~PageSource() {
 }
 
 void* PageSource::take() {
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   for (std::vector<void*>* free_pages : {&reserve_, &returned_}) {
     if (free_pages->empty()) continue;
     void* page = free_pages->back();
@@ -39,14 +38,14 @@ void* PageSource::take() {
 
 void PageSource::give_back(void* page) {
   {
-    const std::lock_guard guard(lock_);
+    const SpinLockGuard guard(lock_);
     if (reserve_.size() * page_bytes_ < reserve_bytes_max_) {
       reserve_.push_back(page);
       return;
     }
   }
   ::madvise(page, page_bytes_, MADV_DONTNEED);
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   returned_.push_back(page);
 }
 

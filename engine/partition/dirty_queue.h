@@ -5,7 +5,6 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <vector>
 
 #include "base/spin_lock.h"
@@ -19,7 +18,7 @@ class DirtyQueue {
  public:
   // Returns the ticket; *turned_dirty where the queue was empty: then call_back().
   Ticket push(PartitionTable* partition, bool* turned_dirty) {
-    const std::lock_guard guard(lock_);
+    const SpinLockGuard guard(lock_);
     *turned_dirty = partitions_.empty();
     partitions_.push_back(partition);
     dirty_.store(true);
@@ -27,7 +26,7 @@ class DirtyQueue {
   }
   // Begins a round: what is pushed from now on belongs to the next.
   Ticket take(std::vector<PartitionTable*>& partitions) {
-    const std::lock_guard guard(lock_);
+    const SpinLockGuard guard(lock_);
     partitions.swap(partitions_);
     partitions_.clear();
     dirty_.store(false);
@@ -36,7 +35,7 @@ class DirtyQueue {
   bool any() const { return dirty_.load(); }
   // The ticket of the latest push.
   Ticket issued() const {
-    const std::lock_guard guard(lock_);
+    const SpinLockGuard guard(lock_);
     return partitions_.empty() ? next_ticket_ - 1 : next_ticket_;
   }
 
@@ -51,8 +50,8 @@ class DirtyQueue {
 
  private:
   mutable SpinLock lock_;
-  std::vector<PartitionTable*> partitions_;
-  Ticket next_ticket_ = 1;
+  std::vector<PartitionTable*> partitions_ KVORUM_GUARDED_BY(lock_);
+  Ticket next_ticket_ KVORUM_GUARDED_BY(lock_) = 1;
   std::atomic<bool> dirty_{false};
   void (*callback_)(void*) = nullptr;
   void* argument_ = nullptr;

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 
 #include "base/spin_lock.h"
 
@@ -17,7 +16,7 @@ class EarliestDeadline {
 
   // A partition's earliest deadline moved down to this.
   void lower(uint64_t deadline_ms) {
-    const std::lock_guard guard(lock_);
+    const SpinLockGuard guard(lock_);
     ++changes_;
     const uint64_t now = get();
     if (now == 0 || deadline_ms < now) earliest_.store(deadline_ms, std::memory_order_relaxed);
@@ -25,17 +24,17 @@ class EarliestDeadline {
   // To raise it: read changes(), look at all partitions, then replace(), which does nothing when a
   // partition's deadline moved down in between.
   uint64_t changes() {
-    const std::lock_guard guard(lock_);
+    const SpinLockGuard guard(lock_);
     return changes_;
   }
   void replace(uint64_t changes, uint64_t deadline_ms) {
-    const std::lock_guard guard(lock_);
+    const SpinLockGuard guard(lock_);
     if (changes == changes_) earliest_.store(deadline_ms, std::memory_order_relaxed);
   }
 
  private:
   SpinLock lock_;
-  uint64_t changes_ = 0;
+  uint64_t changes_ KVORUM_GUARDED_BY(lock_) = 0;
   std::atomic<uint64_t> earliest_{0};
 };
 

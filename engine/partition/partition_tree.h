@@ -40,7 +40,6 @@ class PartitionTree {
   // `shared` outlives it.
   PartitionTree(TableShared* shared, const TreePlace& place) : shared_(shared), place_(place) {}
 
-  const TreePlace& place() const { return place_; }
   const HashTree& hashes() const { return tree_; }
   size_t memory_bytes() const { return tree_.memory_bytes() + log_.memory_bytes(); }
 

@@ -2,7 +2,6 @@
 #include "engine/table/commit_queue.h"
 
 #include <algorithm>
-#include <mutex>
 
 #include "base/check.h"
 
@@ -34,7 +33,7 @@ Status CommitQueue::write_batch(Round& round) {
     KeyRef key;
     KVORUM_CHECK(parse_store_key(change.key, &key));
     PartitionTable& table = directory_.get(key);
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     table.forget_erased(key);
   }
   round.written += objects;
@@ -49,11 +48,11 @@ void CommitQueue::begin_partitions(Round& round) {
   const size_t first = round.begun;
   const size_t end = std::min(round.partitions.size(), first + kBegunTogether);
   for (; round.begun < end; ++round.begun) {
-    const std::lock_guard guard(round.partitions[round.begun]->lock());
+    const SpinLockGuard guard(round.partitions[round.begun]->lock());
     round.partitions[round.begun]->begin_round(round.ticket);
   }
   for (size_t at = first; at < end; ++at) {
-    const std::lock_guard guard(round.partitions[at]->lock());
+    const SpinLockGuard guard(round.partitions[at]->lock());
     round.partitions[at]->prefetch_taken();
   }
 }
@@ -62,7 +61,7 @@ void CommitQueue::begin_partitions(Round& round) {
 Status CommitQueue::write_partition(Round& round, PartitionTable& table) {
   for (bool more = true; more;) {
     {
-      const std::lock_guard guard(table.lock());
+      const SpinLockGuard guard(table.lock());
       more = table.encode_some(batch_);
       trees_.take_changes(table);
     }
@@ -81,13 +80,13 @@ void CommitQueue::fail_round(Round& round) {
     if (batch_[at].key.front() == kFactPrefix) continue;  // the tail of the trees
     KVORUM_CHECK(parse_store_key(batch_[at].key, &key));
     PartitionTable& table = directory_.get(key);
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     table.redirty(key);
   }
   batch_.clear();
   for (size_t i = 0; i < round.partitions.size(); ++i) {
     PartitionTable& table = *round.partitions[i];
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     if (i >= round.begun) table.begin_round(round.ticket);
     table.redirty_taken();
   }

@@ -2,7 +2,6 @@
 #include "engine/table/eviction_hand.h"
 
 #include <algorithm>
-#include <mutex>
 
 namespace kvorum::engine {
 namespace {
@@ -26,7 +25,7 @@ void EvictionHand::evict_clean() {
   for (int i = 0; i < kCleanTablesMax && directory_.shared().over_memory(); ++i) {
     PartitionTable* table = next();
     if (table == nullptr) continue;
-    const std::lock_guard guard(table->lock());
+    const SpinLockGuard guard(table->lock());
     table->evict_some();
   }
 }
@@ -55,7 +54,7 @@ size_t EvictionHand::evict(FunctionRef<RecordChange(const KeyRef& key, RecordVie
   while (eviction.buckets < buckets_max && shared.crowded()) {
     PartitionTable* table = next_evicting();
     if (table == nullptr) break;
-    const std::lock_guard guard(table->lock());
+    const SpinLockGuard guard(table->lock());
     table->evict(eviction, fn);
   }
   const bool nothing = eviction.dropped == 0 && (eviction.shown > 0 || eviction.buckets == 0);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/table/store_health.h"
 
-#include <mutex>
-
 namespace kvorum::engine {
 
 void StoreHealth::recover() {
@@ -10,7 +8,7 @@ void StoreHealth::recover() {
   damaged_.store(false);
   if (losing_.exchange(false)) {
     directory_.for_each([](PartitionTable& table) {
-      const std::lock_guard guard(table.lock());
+      const SpinLockGuard guard(table.lock());
       table.void_loads();
     });
   }
@@ -24,7 +22,7 @@ void StoreHealth::lose_all() {
   damaged_.store(false);
   if (listener_ != nullptr) listener_->on_loss_of_all();
   directory_.for_each([this](PartitionTable& table) {
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     if (listener_ != nullptr) {
       table.distrust();
     } else {
@@ -39,7 +37,7 @@ Status StoreHealth::lose(PartitionTable& table, const KeyRef& key, const FileRef
   listener_->on_loss(key.keyspace, partition_of(key.position, directory_.options().partition_bits));
   PartitionTable::Outcome outcome;
   {
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     table.distrust();
     outcome = table.forget(key, file);
   }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/table/tree_planting.h"
 
-#include <mutex>
 #include <utility>
 
 namespace kvorum::engine {
@@ -9,7 +8,7 @@ namespace kvorum::engine {
 void TreePlanting::begin(PartitionTable& table) {
   plant();
   table_ = &table;
-  tree_ = kept_.find(table.tree().place());
+  tree_ = kept_.find(table.tree_place());
   if (tree_ != nullptr && tree_->has_page) leaves_.assign(tree_->leaves.size(), 0);
 }
 
@@ -23,7 +22,11 @@ void TreePlanting::see(PartitionTable& table, uint32_t place, uint64_t digest) {
   }
 }
 
-void TreePlanting::plant_empty(PartitionTable& table) {
+void TreePlanting::plant_if_empty(PartitionTable& table) {
+  {
+    const SpinLockGuard guard(table.lock());
+    if (table.counts().records != 0) return;
+  }
   begin(table);
   plant();
 }
@@ -43,7 +46,7 @@ void TreePlanting::plant() {
   if (table_ == nullptr) return;
   const bool good = agrees();
   {
-    const std::lock_guard guard(table_->lock());
+    const SpinLockGuard guard(table_->lock());
     PartitionTree& tree = table_->tree();
     if (tree_ != nullptr) {
       tree.resume_kept(*tree_, good);
@@ -57,7 +60,7 @@ void TreePlanting::plant() {
       table_->build_tree(items_, HashTree::kPlacesEnd);
     }
   }
-  if (!good) differing_.push_back(table_->tree().place());
+  if (!good) differing_.push_back(table_->tree_place());
   table_ = nullptr;
   leaves_.clear();
   items_.clear();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/tree/kept_trees.h"
 
-
 #include "base/bytes.h"
 
 namespace kvorum::engine {
