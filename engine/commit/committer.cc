@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "base/work_threads.h"
 #include "engine/commit/sync_thread.h"
@@ -88,6 +89,7 @@ struct Committer::Impl {
 Committer::Impl::Impl(ObjectTable* object_table, Store* object_store,
                       CommitterOptions committer_options)
     : table(object_table), store(object_store), options(std::move(committer_options)) {
+  KVORUM_CHECK(table != nullptr && store != nullptr);
   table->commits().set_dirty_callback(&on_dirty, this);
   trees_due = Clock::now() + std::chrono::milliseconds(options.keep_trees_ms);
   if (options.sync == SyncPolicy::kInterval) {
@@ -209,6 +211,7 @@ bool Committer::Impl::sync_is_due(bool stop) const {
 }
 
 bool Committer::Impl::sync(bool stop) {
+  KVORUM_CHECK(unsynced);
   unsynced = false;
   const Ticket committed = table->commits().committed();
   if (stop) return note_sync({committed, store->sync()});
@@ -226,6 +229,7 @@ bool Committer::Impl::end_sync(bool stop) {
 }
 
 bool Committer::Impl::note_sync(const SyncThread::Done& done) {
+  KVORUM_CHECK(done.ticket <= table->commits().committed());
   if (done.status.ok()) {
     table->commits().note_synced(done.ticket);
     return true;

@@ -25,6 +25,7 @@ void SyncThread::begin(Ticket ticket) {
   begun_at_ = std::chrono::steady_clock::now();
   {
     const MutexLock guard(mutex_);
+    KVORUM_CHECK(!asked_ && !done_);
     asked_ = ticket;
   }
   changed_.notify_all();
@@ -50,6 +51,7 @@ void SyncThread::loop() {
     Status status = store_->sync();
     {
       const MutexLock guard(mutex_);
+      KVORUM_CHECK(!done_);
       done_ = Done{*ticket, std::move(status)};
     }
     changed_.notify_all();

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cstdint>
 
 #include "base/check.h"
@@ -16,7 +17,9 @@ PageSource::PageSource(size_t page_bytes)
     : page_bytes_(page_bytes),
       reserve_bytes_max_(page_bytes % static_cast<size_t>(::sysconf(_SC_PAGESIZE)) == 0
                              ? kReserveBytesMax
-                             : ~size_t{0}) {}
+                             : ~size_t{0}) {
+  KVORUM_CHECK(std::has_single_bit(page_bytes) && page_bytes <= kChunkBytes);
+}
 
 PageSource::~PageSource() {
   for (void* chunk : chunks_) ::munmap(chunk, kChunkBytes);
@@ -31,12 +34,14 @@ void* PageSource::take() {
     return page;
   }
   if (fresh_ == fresh_end_) add_chunk();
+  KVORUM_CHECK(fresh_ < fresh_end_);
   void* page = fresh_;
   fresh_ += page_bytes_;
   return page;
 }
 
 void PageSource::give_back(void* page) {
+  KVORUM_CHECK((reinterpret_cast<uintptr_t>(page) & (page_bytes_ - 1)) == 0);
   {
     const SpinLockGuard guard(lock_);
     if (reserve_.size() * page_bytes_ < reserve_bytes_max_) {

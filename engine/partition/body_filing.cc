@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "engine/store/store.h"
 
@@ -55,6 +56,7 @@ bool BodyFiling::take(const KeyRef& key, const SharedView& body, FileReference* 
     return false;
   }
   if (item->second.state != State::kFiled) return false;
+  KVORUM_CHECK(item->second.file.exists() && item->second.file.bytes == body.bytes.size());
   *file = item->second.file;
   items_.erase(item);
   return true;
@@ -80,11 +82,13 @@ Status BodyFiling::write_waiting(const KeyRef& key) {
 }
 
 Status BodyFiling::write(Items::iterator item) {
+  KVORUM_CHECK(item->second.state == State::kWaiting && item->second.share != nullptr);
   item->second.state = State::kWriting;
   const std::string_view body = item->second.bytes;
   mutex_.unlock();
   const Result<FileReference> file = files_->write(body);
   mutex_.lock();
+  KVORUM_CHECK(item->second.state == State::kWriting);  // nobody else touches it meanwhile
   if (file.ok()) {
     item->second.share.reset();
     item->second.file = file.value();
@@ -98,6 +102,7 @@ Status BodyFiling::write(Items::iterator item) {
 }
 
 void BodyFiling::part_with(const FileReference& file, uint64_t ticket) {
+  KVORUM_CHECK(file.exists() && ticket != 0);
   const MutexLock guard(mutex_);
   parted_.emplace_back(ticket, file.id);
 }
@@ -114,6 +119,7 @@ void BodyFiling::note_synced(uint64_t ticket) {
 }
 
 Status BodyFiling::remove_all_but(const std::vector<uint64_t>& ids) const {
+  KVORUM_DEBUG_CHECK(std::is_sorted(ids.begin(), ids.end()));
   const Result<std::vector<uint64_t>> found = files_->ids();
   if (!found.ok()) return found.status();
   for (const uint64_t id : found.value()) {

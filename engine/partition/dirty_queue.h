@@ -7,6 +7,7 @@
 #include <atomic>
 #include <vector>
 
+#include "base/check.h"
 #include "base/spin_lock.h"
 #include "engine/partition/record_change.h"
 
@@ -19,6 +20,7 @@ class DirtyQueue {
   // Returns the ticket; *turned_dirty where the queue was empty: then call_back().
   Ticket push(PartitionTable* partition, bool* turned_dirty) {
     const SpinLockGuard guard(lock_);
+    KVORUM_CHECK(partitions_.empty() == !dirty_.load(std::memory_order_relaxed));
     *turned_dirty = partitions_.empty();
     partitions_.push_back(partition);
     dirty_.store(true);
@@ -27,8 +29,8 @@ class DirtyQueue {
   // Begins a round: what is pushed from now on belongs to the next.
   Ticket take(std::vector<PartitionTable*>& partitions) {
     const SpinLockGuard guard(lock_);
+    KVORUM_CHECK(partitions.empty());
     partitions.swap(partitions_);
-    partitions_.clear();
     dirty_.store(false);
     return next_ticket_++;
   }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/check.h"
 #include "base/spin_lock.h"
 
 namespace kvorum::engine {
@@ -16,6 +17,7 @@ class EarliestDeadline {
 
   // A partition's earliest deadline moved down to this.
   void lower(uint64_t deadline_ms) {
+    KVORUM_CHECK(deadline_ms != 0);
     const SpinLockGuard guard(lock_);
     ++changes_;
     const uint64_t now = get();
@@ -29,6 +31,7 @@ class EarliestDeadline {
   }
   void replace(uint64_t changes, uint64_t deadline_ms) {
     const SpinLockGuard guard(lock_);
+    KVORUM_CHECK(changes <= changes_);
     if (changes == changes_) earliest_.store(deadline_ms, std::memory_order_relaxed);
   }
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::engine {
 namespace {
 
@@ -11,6 +13,7 @@ constexpr size_t kLongBucketStretch = 64;  // entries of a long bucket under one
 }  // namespace
 
 std::vector<PartitionWalk::Shown>& PartitionWalk::next(const PartitionTable& table) {
+  KVORUM_CHECK(!done());
   entries_.clear();
   shown_.clear();
   place_ =

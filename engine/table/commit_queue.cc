@@ -21,6 +21,8 @@ void CommitQueue::begin_batch() {
 
 Status CommitQueue::write_batch(Round& round) {
   if (batch_.empty()) return {};
+  KVORUM_CHECK(directory_.shared().batch_in_flight.load(std::memory_order_relaxed) ==
+               batch_number_);
   fill_positions(batch_, directory_.options().partitioner);
   const size_t objects = batch_.size();
   trees_.add_tail(batch_);
@@ -45,6 +47,7 @@ Status CommitQueue::write_batch(Round& round) {
 // Takes the dirty lists of a few partitions at a time: what they point at is on its way into the
 // caches while the others are taken.
 void CommitQueue::begin_partitions(Round& round) {
+  KVORUM_CHECK(round.encoded == round.begun && round.begun < round.partitions.size());
   const size_t first = round.begun;
   const size_t end = std::min(round.partitions.size(), first + kBegunTogether);
   for (; round.begun < end; ++round.begun) {
@@ -101,6 +104,7 @@ Result<size_t> CommitQueue::commit(bool sync) {
   Round round;
   round.sync = sync;
   round.ticket = directory_.shared().dirty.take(round.partitions);
+  KVORUM_CHECK(batch_.empty() && round.ticket > committed());
   begin_batch();
   Status status;
   for (; round.encoded < round.partitions.size() && status.ok(); ++round.encoded) {
@@ -117,6 +121,7 @@ Result<size_t> CommitQueue::commit(bool sync) {
 }
 
 void CommitQueue::note_synced(Ticket ticket) {
+  KVORUM_CHECK(ticket <= committed());
   synced_.store(ticket, std::memory_order_release);
   if (directory_.shared().filing) directory_.shared().filing->note_synced(ticket);
 }

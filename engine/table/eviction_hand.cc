@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::engine {
 namespace {
 
@@ -17,6 +19,7 @@ constexpr int kCleanTablesMax = 4;         // a bounded amount of work: the next
 }  // namespace
 
 PartitionTable* EvictionHand::next() {
+  KVORUM_CHECK(directory_.count() > 0);
   const size_t turn = turns_.fetch_add(1, std::memory_order_relaxed);
   return directory_.at(turn % directory_.count());
 }
@@ -46,6 +49,7 @@ bool EvictionHand::waits() const {
 
 size_t EvictionHand::evict(FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
   const TableShared& shared = directory_.shared();
+  KVORUM_CHECK(shared.options.store == nullptr);
   PartitionTable::Eviction eviction;
   const uint64_t excess = shared.excess_bytes();
   eviction.used_too = excess > 0;

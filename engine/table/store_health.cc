@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/table/store_health.h"
 
+#include "base/check.h"
+
 namespace kvorum::engine {
 
 void StoreHealth::recover() {
@@ -51,6 +53,7 @@ StoreFaults StoreHealth::faults() const {
 }
 
 void StoreHealth::note_fault(const Status& status, bool of_sync) {
+  KVORUM_CHECK(!status.ok());
   std::atomic<uint64_t>* kind = of_sync ? &syncs_failed_ : &writes_failed_;
   if (status.code() == Code::kNoSpace) kind = &disk_full_;
   if (status.code() == Code::kCorruption) kind = &damage_met_;

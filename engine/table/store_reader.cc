@@ -232,6 +232,7 @@ Result<TreeBuild> StoreReader::build_tree(uint8_t keyspace, uint32_t partition) 
         end = table.place_of({{}, {*stretch.next(), 0}, keyspace}).place;
         count_min *= 2;
         if (end == frontier) continue;
+        KVORUM_CHECK(end > frontier);
         stretch.end_at(table.position_of_place(end));
       }
       turned_dirty = stretch.overlay(table, table.tree().distrusted());

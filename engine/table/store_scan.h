@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/shared_bytes.h"
 #include "base/status.h"
 #include "engine/index/record_view.h"
@@ -57,7 +58,10 @@ class StoreScan {
   // The position after the stretch, if not the end of the range.
   const std::optional<uint64_t>& next() const { return next_; }
   // The stretch ends here, at least as early as it would.
-  void end_at(uint64_t position) { next_ = position; }
+  void end_at(uint64_t position) {
+    KVORUM_CHECK(next_ && position <= *next_);
+    next_ = position;
+  }
   // What the tree is built of.
   std::vector<PartitionTree::Item> tree_items(const RecordCodec& codec) const;
 

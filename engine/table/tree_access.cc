@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/table/tree_access.h"
 
+#include "base/check.h"
 #include "engine/table/tree_planting.h"
 
 namespace kvorum::engine {
@@ -50,6 +51,7 @@ void TreeAccess::add_tail(StoreBatch& batch) {
 }
 
 void TreeAccess::begin_pass() {
+  KVORUM_CHECK(tail_begin_ <= tail_end_);
   pass_end_ = tail_end_;
   skipped_ = false;
   directory_.shared().trees_changed.store(false, std::memory_order_relaxed);
@@ -59,6 +61,7 @@ void TreeAccess::begin_pass() {
 bool TreeAccess::add_pages(size_t bytes_max) {
   std::string page;
   const size_t count = directory_.count();
+  KVORUM_CHECK(hand_ <= count);
   for (; hand_ < count; ++hand_) {
     if (batch_.bytes() >= bytes_max) return false;
     PartitionTable* table = directory_.at(hand_);
@@ -91,6 +94,7 @@ Result<bool> TreeAccess::keep(size_t bytes_max) {
     return Status(Code::kUnavailable, "the store failed and was not reopened yet");
   }
   if (kept()) return true;
+  KVORUM_CHECK(batch_.empty() && changes_.empty());  // no round is under way
   if (hand_ == 0) begin_pass();
   const bool done = add_pages(bytes_max);
   if (done && !skipped_) {

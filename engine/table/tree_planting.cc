@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "base/check.h"
+
 namespace kvorum::engine {
 
 void TreePlanting::begin(PartitionTable& table) {
@@ -16,6 +18,7 @@ void TreePlanting::see(PartitionTable& table, uint32_t place, uint64_t digest) {
   if (&table != table_) begin(table);
   ++count_;
   if (!leaves_.empty()) {
+    KVORUM_CHECK(tree_->changed.leaf_of(place) < leaves_.size());
     leaves_[tree_->changed.leaf_of(place)] ^= digest;
   } else if (count_ <= kItemsMax) {
     items_.push_back({place, false, false, digest});
@@ -34,6 +37,7 @@ void TreePlanting::plant_if_empty(PartitionTable& table) {
 // The leaves that did not change since their page.
 bool TreePlanting::agrees() const {
   if (tree_ == nullptr) return true;
+  KVORUM_CHECK(!tree_->has_page || tree_->leaves.size() == leaves_.size());
   // Without a page there was nothing, but for what the tail says.
   if (!tree_->has_page) return count_ == 0 || tree_->changed.count() != 0;
   for (size_t leaf = 0; leaf < leaves_.size(); ++leaf) {
