@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/function_ref.h"
 #include "base/spin_lock.h"
 #include "base/thread_safety.h"
@@ -49,8 +50,11 @@ class PartitionTable {
   uint64_t place_from(Position from) const;
   // The least position.high of a place (not of kPlacesEnd).
   uint64_t position_of_place(uint64_t place) const;
-  // In positions; meaningless for the only partition of a ring.
-  uint64_t partition_width() const { return uint64_t{1} << (64 - shared_->options.partition_bits); }
+  // In positions. Not of the only partition of a ring.
+  uint64_t partition_width() const {
+    KVORUM_CHECK(shared_->options.partition_bits > 0);
+    return uint64_t{1} << (64 - shared_->options.partition_bits);
+  }
   KeyRef key_of(const Entry& entry) const;  // with its whole position
   // These look without the lock at what is made for that.
   void prefetch_bucket(const KeyRef& key) const KVORUM_NO_THREAD_SAFETY_ANALYSIS;

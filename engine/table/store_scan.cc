@@ -37,9 +37,9 @@ Status StoreScan::read_store(const TableShared& shared, StoreHealth& health) {
   const bool last = range_.partition + 1 == uint32_t{1} << shared.options.partition_bits;
   std::string end = store_bound(range_.keyspace, range_.end);
   if (range_.end == 0) {
-    const uint64_t after = table_.position_of_place(0) + table_.partition_width();
-    end = last ? std::string(1, static_cast<char>(range_.keyspace + 1))
-               : store_bound(range_.keyspace, after);
+    end =
+        last ? std::string(1, static_cast<char>(range_.keyspace + 1))
+             : store_bound(range_.keyspace, table_.position_of_place(0) + table_.partition_width());
   }
   StoredRecord stored;
   uint64_t position = 0;
