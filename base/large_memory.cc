@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/large_memory.h"
 
-#include <mutex>
 #include <new>
 #include <vector>
 
 #include "base/memory_thread.h"
+#include "base/mutex.h"
 
 namespace kvorum {
 namespace {
@@ -26,7 +26,7 @@ class WarmMemory {
 
   void* take() {
     post_to_memory_thread([this] { refill(); });
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     if (spare_.empty()) return map(kLargeMemoryBytes);
     void* const taken = spare_.back();
     spare_.pop_back();
@@ -39,20 +39,20 @@ class WarmMemory {
   void refill() {
     for (;;) {
       {
-        const std::lock_guard guard(mutex_);
+        const MutexLock guard(mutex_);
         if (spare_.size() >= kSpare) return;
       }
       void* const memory = map(kLargeMemoryBytes);
       if (memory == MAP_FAILED) return;
       wish_large_pages(memory, kLargeMemoryBytes);
       populate_pages(memory, kLargeMemoryBytes);
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       spare_.push_back(memory);
     }
   }
 
-  std::mutex mutex_;
-  std::vector<void*> spare_;
+  Mutex mutex_;
+  std::vector<void*> spare_ KVORUM_GUARDED_BY(mutex_);
 };
 
 char* checked(void* memory, size_t bytes) {

@@ -5,16 +5,18 @@
 
 #include <atomic>
 
+#include "base/thread_safety.h"
+
 namespace kvorum {
 
-class SpinLock {
+class KVORUM_CAPABILITY("spin lock") SpinLock {
  public:
-  void lock() {
+  void lock() KVORUM_ACQUIRE() {
     unsigned expected = kFree;
     if (state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire)) return;
     lock_slow();
   }
-  void unlock() {
+  void unlock() KVORUM_RELEASE() {
     if (state_.exchange(kFree, std::memory_order_release) == kContended) state_.notify_one();
   }
 
@@ -41,6 +43,18 @@ class SpinLock {
     }
   }
   std::atomic<unsigned> state_{kFree};
+};
+
+// Held as long as this lives.
+class KVORUM_SCOPED_CAPABILITY SpinLockGuard {
+ public:
+  explicit SpinLockGuard(SpinLock& lock) KVORUM_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
+  ~SpinLockGuard() KVORUM_RELEASE() { lock_.unlock(); }
+  SpinLockGuard(const SpinLockGuard&) = delete;
+  SpinLockGuard& operator=(const SpinLockGuard&) = delete;
+
+ private:
+  SpinLock& lock_;
 };
 
 }  // namespace kvorum

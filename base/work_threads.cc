@@ -11,7 +11,7 @@ WorkThreads::WorkThreads(int count) {
 
 void WorkThreads::add(std::function<void()> work) {
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     work_.push_back(std::move(work));
   }
   wake_.notify_one();
@@ -19,7 +19,7 @@ void WorkThreads::add(std::function<void()> work) {
 
 void WorkThreads::stop() {
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
@@ -28,16 +28,16 @@ void WorkThreads::stop() {
 }
 
 void WorkThreads::run() {
-  std::unique_lock guard(mutex_);
-  for (;;) {
-    wake_.wait(guard, [this] { return stopping_ || !work_.empty(); });
-    if (work_.empty()) return;
-    const std::function<void()> work = std::move(work_.front());
-    work_.pop_front();
-    guard.unlock();
-    work();
-    guard.lock();
-  }
+  while (const std::function<void()> work = next()) work();
+}
+
+std::function<void()> WorkThreads::next() {
+  const MutexLock guard(mutex_);
+  while (!stopping_ && work_.empty()) wake_.wait(mutex_);
+  if (work_.empty()) return {};
+  std::function<void()> work = std::move(work_.front());
+  work_.pop_front();
+  return work;
 }
 
 }  // namespace kvorum

@@ -2,12 +2,12 @@
 // Threads that take work off one queue, in the order in which it was added. Any thread may add.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "base/mutex.h"
 
 namespace kvorum {
 
@@ -22,11 +22,13 @@ class WorkThreads {
 
  private:
   void run();
+  // Waits for some; nothing where all is done and it is time to stop.
+  std::function<void()> next();
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::function<void()>> work_;
-  bool stopping_ = false;
+  Mutex mutex_;
+  ConditionVariable wake_;
+  std::deque<std::function<void()>> work_ KVORUM_GUARDED_BY(mutex_);
+  bool stopping_ KVORUM_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

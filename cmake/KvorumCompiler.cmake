@@ -16,6 +16,7 @@ add_library(kvorum_options INTERFACE)
 target_include_directories(kvorum_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(kvorum_options INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Werror -fno-omit-frame-pointer)
+target_compile_definitions(kvorum_options INTERFACE $<$<CONFIG:Debug>:KVORUM_DEBUG_CHECKS>)
 # What requests run through stands together in the program (./x bench hot_path writes the list).
 set(KVORUM_HOT_PATH ${CMAKE_SOURCE_DIR}/cmake/hot_path.ld)
 target_compile_options(kvorum_options INTERFACE -ffunction-sections)

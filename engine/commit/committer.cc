@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <thread>
 
+#include "base/check.h"
+#include "base/mutex.h"
 #include "base/work_threads.h"
 #include "engine/commit/sync_thread.h"
 
@@ -47,6 +47,9 @@ struct Committer::Impl {
   void wake_if_asleep();
   void commit_loop();
   bool wait_for_work();
+  bool has_work() const KVORUM_REQUIRES(mutex) {
+    return stopping || sync_ended || table->commits().has_dirty() || is_damaged();
+  }
   std::optional<Clock::time_point> next_due() const;
   bool round();
   void fail_round(const Status& status);
@@ -68,12 +71,12 @@ struct Committer::Impl {
   std::atomic<uint64_t> rounds{0};
   std::atomic<uint64_t> failures{0};
 
-  std::mutex mutex;
-  std::condition_variable wake;
+  Mutex mutex;
+  ConditionVariable wake;
   std::atomic<bool> asleep{false};
-  bool stopping = false;             // under mutex
-  bool sync_ended = false;           // under mutex: the thread beside has an outcome
-  bool unsynced = false;             // of the commit thread, as are the next two
+  bool stopping KVORUM_GUARDED_BY(mutex) = false;
+  bool sync_ended KVORUM_GUARDED_BY(mutex) = false;  // the thread beside has an outcome
+  bool unsynced = false;                             // of the commit thread, as are the next two
   Clock::time_point sync_due;        // with the interval policy, while something is not synced
   Clock::time_point trees_due;       // of the commit thread
   std::optional<SyncThread> beside;  // with the interval policy
@@ -86,11 +89,12 @@ struct Committer::Impl {
 Committer::Impl::Impl(ObjectTable* object_table, Store* object_store,
                       CommitterOptions committer_options)
     : table(object_table), store(object_store), options(std::move(committer_options)) {
+  KVORUM_CHECK(table != nullptr && store != nullptr);
   table->commits().set_dirty_callback(&on_dirty, this);
   trees_due = Clock::now() + std::chrono::milliseconds(options.keep_trees_ms);
   if (options.sync == SyncPolicy::kInterval) {
     beside.emplace(store, [this] {
-      const std::lock_guard guard(mutex);
+      const MutexLock guard(mutex);
       sync_ended = true;
       wake.notify_one();
     });
@@ -102,7 +106,7 @@ Committer::Impl::~Impl() {
   file_threads.stop();
   store_threads.stop();
   {
-    const std::lock_guard guard(mutex);
+    const MutexLock guard(mutex);
     stopping = true;
   }
   wake.notify_one();
@@ -112,21 +116,21 @@ Committer::Impl::~Impl() {
 
 void Committer::Impl::wake_if_asleep() {
   if (!asleep.load()) return;
-  const std::lock_guard guard(mutex);
+  const MutexLock guard(mutex);
   wake.notify_one();
 }
 
 // Returns whether to stop.
 bool Committer::Impl::wait_for_work() {
-  std::unique_lock guard(mutex);
+  const MutexLock guard(mutex);
   asleep.store(true);
-  const auto ready = [this] {
-    return stopping || sync_ended || table->commits().has_dirty() || is_damaged();
-  };
-  if (const std::optional<Clock::time_point> due = next_due()) {
-    wake.wait_until(guard, *due, ready);
-  } else {
-    wake.wait(guard, ready);
+  const std::optional<Clock::time_point> due = next_due();
+  while (!has_work()) {
+    if (!due) {
+      wake.wait(mutex);
+    } else if (!wake.wait_until(mutex, *due)) {
+      break;
+    }
   }
   asleep.store(false);
   sync_ended = false;
@@ -207,6 +211,7 @@ bool Committer::Impl::sync_is_due(bool stop) const {
 }
 
 bool Committer::Impl::sync(bool stop) {
+  KVORUM_CHECK(unsynced);
   unsynced = false;
   const Ticket committed = table->commits().committed();
   if (stop) return note_sync({committed, store->sync()});
@@ -224,6 +229,7 @@ bool Committer::Impl::end_sync(bool stop) {
 }
 
 bool Committer::Impl::note_sync(const SyncThread::Done& done) {
+  KVORUM_CHECK(done.ticket <= table->commits().committed());
   if (done.status.ok()) {
     table->commits().note_synced(done.ticket);
     return true;
@@ -254,11 +260,11 @@ bool Committer::Impl::reopen() {
       table->store_health().recover();
       return true;
     }
-    std::unique_lock guard(mutex);
-    if (wake.wait_for(guard, std::chrono::milliseconds(options.reopen_retry_ms),
-                      [this] { return stopping; })) {
-      return false;
+    const auto again = Clock::now() + std::chrono::milliseconds(options.reopen_retry_ms);
+    const MutexLock guard(mutex);
+    while (!stopping && wake.wait_until(mutex, again)) {
     }
+    if (stopping) return false;
   }
 }
 

@@ -12,7 +12,7 @@ SyncThread::SyncThread(Store* store, std::function<void()> on_done)
 
 SyncThread::~SyncThread() {
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
@@ -24,7 +24,8 @@ void SyncThread::begin(Ticket ticket) {
   busy_ = true;
   begun_at_ = std::chrono::steady_clock::now();
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
+    KVORUM_CHECK(!asked_ && !done_);
     asked_ = ticket;
   }
   changed_.notify_all();
@@ -32,34 +33,36 @@ void SyncThread::begin(Ticket ticket) {
 
 std::optional<SyncThread::Done> SyncThread::take() {
   if (!busy_) return {};
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   busy_ = !done_.has_value();
   return std::exchange(done_, {});
 }
 
 std::optional<SyncThread::Done> SyncThread::finish() {
   if (!busy_) return {};
-  std::unique_lock guard(mutex_);
-  changed_.wait(guard, [this] { return done_.has_value(); });
+  const MutexLock guard(mutex_);
+  while (!done_) changed_.wait(mutex_);
   busy_ = false;
   return std::exchange(done_, {});
 }
 
 void SyncThread::loop() {
-  std::unique_lock guard(mutex_);
-  for (;;) {
-    changed_.wait(guard, [this] { return stopping_ || asked_; });
-    if (!asked_) return;
-    const Ticket ticket = *std::exchange(asked_, {});
-    guard.unlock();
+  while (const std::optional<Ticket> ticket = next()) {
     Status status = store_->sync();
-    guard.lock();
-    done_ = Done{ticket, std::move(status)};
+    {
+      const MutexLock guard(mutex_);
+      KVORUM_CHECK(!done_);
+      done_ = Done{*ticket, std::move(status)};
+    }
     changed_.notify_all();
-    guard.unlock();
     on_done_();
-    guard.lock();
   }
+}
+
+std::optional<Ticket> SyncThread::next() {
+  const MutexLock guard(mutex_);
+  while (!stopping_ && !asked_) changed_.wait(mutex_);
+  return std::exchange(asked_, {});
 }
 
 }  // namespace kvorum::engine

@@ -5,12 +5,11 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <thread>
 
+#include "base/mutex.h"
 #include "engine/store/store.h"
 #include "engine/table/object_table.h"
 
@@ -39,17 +38,19 @@ class SyncThread {
 
  private:
   void loop();
+  // Waits until a sync is asked for; nothing where it is time to stop.
+  std::optional<Ticket> next();
 
   Store* const store_;
   const std::function<void()> on_done_;
-  bool busy_ = false;
+  bool busy_ = false;  // of the commit thread, as is the next
   std::chrono::steady_clock::time_point begun_at_;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<Ticket> asked_;  // under mutex_, as is all that follows
-  std::optional<Done> done_;
-  bool stopping_ = false;
+  Mutex mutex_;
+  ConditionVariable changed_;
+  std::optional<Ticket> asked_ KVORUM_GUARDED_BY(mutex_);
+  std::optional<Done> done_ KVORUM_GUARDED_BY(mutex_);
+  bool stopping_ KVORUM_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

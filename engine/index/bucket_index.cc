@@ -44,6 +44,7 @@ Entry* BucketIndex::find(const KeyPlace& at) const {
 }
 
 void BucketIndex::insert(const KeyPlace& at, Entry* entry) {
+  KVORUM_DEBUG_CHECK(find(at) == nullptr && entry->place() == at.place);
   insert_word(line_of(at.place), entry, entry_word(entry, at.tag));
   ++size_;
   grow();
@@ -55,6 +56,7 @@ void BucketIndex::insert_word(Line* line, const Entry* entry, uint64_t word) {
   int lines = 1;
   for (; is_link(last->get(kSlots - 1)); ++lines) last = to_line<Line>(last->get(kSlots - 1));
   if (last->get(kSlots - 1) != 0) {
+    KVORUM_CHECK(lines <= kLinesMax);
     if (lines == kLinesMax) {
       make_long(line);
       return insert_long(to_long(line->get(0)), entry, word);
@@ -66,6 +68,7 @@ void BucketIndex::insert_word(Line* line, const Entry* entry, uint64_t word) {
   }
   size_t slot = 0;
   while (last->get(slot) != 0) ++slot;
+  KVORUM_DEBUG_CHECK(slot < kSlots);
   last->set(slot, word);
 }
 
@@ -80,6 +83,7 @@ std::atomic<uint64_t>* BucketIndex::find_slot(Line* line, const Entry* entry) co
 }
 
 void BucketIndex::replace(const Entry* old, Entry* fresh) {
+  KVORUM_CHECK(fresh->place() == old->place());
   Line* line = line_of(old->place());
   if (is_long(line->get(0))) {
     LongBucket* bucket = to_long(line->get(0));
@@ -95,6 +99,7 @@ void BucketIndex::replace(const Entry* old, Entry* fresh) {
 }
 
 void BucketIndex::erase(const Entry* entry) {
+  KVORUM_CHECK(size_ > 0);
   Line* line = line_of(entry->place());
   --size_;
   if (!is_long(line->get(0))) return erase_from_lines(line, entry);
@@ -117,6 +122,7 @@ void BucketIndex::erase_from_lines(Line* first, const Entry* entry) {
   }
   size_t end = kSlots - 1;
   while (last->get(end) == 0) --end;
+  KVORUM_DEBUG_CHECK(is_entry(last->get(end)));  // a line that is linked to is never empty
   gap->store(last->get(end), std::memory_order_relaxed);
   last->set(end, 0);
   if (end > 0 || before == nullptr) return;
@@ -132,6 +138,7 @@ void BucketIndex::insert_long(LongBucket* bucket, const Entry* entry, uint64_t w
 void BucketIndex::make_long(Line* line) {
   std::array<uint64_t, kChainEntriesMax> words;
   const size_t count = take_words(line, words);
+  KVORUM_CHECK(count == kChainEntriesMax);
   auto* bucket = new LongBucket;
   for (size_t i = 0; i < count; ++i) insert_long(bucket, to_entry(words[i]), words[i]);
   line->set(0, long_word(bucket));
@@ -172,6 +179,7 @@ void BucketIndex::collect_tagged(uint32_t place, uint16_t tag, std::vector<Entry
 uint64_t BucketIndex::collect_bucket(uint32_t place, size_t count_min,
                                      std::vector<Entry*>& out) const {
   const uint64_t end = bucket_end(place);
+  KVORUM_CHECK(end > place && end <= kPlacesEnd);
   const Line* line = line_of(place);
   if (is_long(line->get(0))) {
     const LongBucket::Words& words = to_long(line->get(0))->words;

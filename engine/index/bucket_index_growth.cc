@@ -2,6 +2,7 @@
 // How a BucketIndex finds its lines and grows by one bucket at a time.
 #include <new>
 
+#include "base/check.h"
 #include "engine/index/bucket_index.h"
 #include "engine/index/long_bucket.h"
 #include "engine/index/slot_word.h"
@@ -9,7 +10,9 @@
 namespace kvorum::engine {
 
 BucketIndex::Level::Level(int bits_of_level)
-    : bits(bits_of_level), segments(size_t{1} << (bits_of_level - kSegmentLog)) {}
+    : bits(bits_of_level), segments(size_t{1} << (bits_of_level - kSegmentLog)) {
+  KVORUM_CHECK(bits >= kSegmentLog && bits <= kBitsMax);
+}
 
 uint64_t BucketIndex::bucket_end(uint32_t place) const {
   const uint64_t width = level_of(place).width();
@@ -38,10 +41,12 @@ void BucketIndex::split_one() {
     upper_.store(upper, std::memory_order_release);
   }
   const uint64_t source_bucket = split_.load(std::memory_order_relaxed);
+  KVORUM_CHECK(source_bucket < uint64_t{1} << lower->bits && upper->bits == lower->bits + 1);
   Line* source = lower->line(source_bucket);
   add_segment(*upper, source_bucket * 2);
   Line* left = upper->line(source_bucket * 2);
   Line* right = upper->line(source_bucket * 2 + 1);
+  KVORUM_DEBUG_CHECK(left->get(0) == 0 && right->get(0) == 0);
   if (is_long(source->get(0))) {
     split_long(source, left, right);
   } else {
@@ -91,6 +96,7 @@ void BucketIndex::split_long(Line* source, Line* left, Line* right) {
     insert_word(entry->place() >= first + lower->width() / 2 ? right : left, entry, it->second);
   }
   bucket->words.erase(begin, last);
+  KVORUM_CHECK(memory_bytes_ >= count * LongBucket::kNodeBytes);
   memory_bytes_ -= count * LongBucket::kNodeBytes;
   leave_long(source);
 }
@@ -105,6 +111,7 @@ size_t BucketIndex::take_words(Line* line, std::array<uint64_t, kChainEntriesMax
       if (is_link(word)) {
         next = to_line<Line>(word);
       } else if (word != 0) {
+        KVORUM_CHECK(count < words.size());
         words[count++] = word;
       }
       line->set(slot, 0);
@@ -116,12 +123,14 @@ size_t BucketIndex::take_words(Line* line, std::array<uint64_t, kChainEntriesMax
 
 void BucketIndex::leave_long(Line* line) {
   LongBucket* bucket = to_long(line->get(0));
+  KVORUM_CHECK(long_buckets_ > 0 && bucket->buckets > 0);
   line->set(0, 0);
   --long_buckets_;
   if (--bucket->buckets == 0) delete bucket;
 }
 
 void BucketIndex::add_segment(Level& level, uint64_t bucket) {
+  KVORUM_CHECK(bucket >> kSegmentLog < level.segments.size());
   std::atomic<Line*>& segment = level.segments[bucket >> kSegmentLog];
   if (segment.load(std::memory_order_relaxed) != nullptr) return;
   Line* lines = nullptr;
@@ -149,6 +158,7 @@ BucketIndex::Line* BucketIndex::new_line() {
   }
   Line* line = free_lines_.back();
   free_lines_.pop_back();
+  KVORUM_DEBUG_CHECK(line->get(0) == 0 && line->get(kSlots - 1) == 0);
   return line;
 }
 

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/check.h"
 #include "engine/index/record_view.h"
 #include "engine/store/file_reference.h"
 
@@ -46,6 +47,7 @@ class Entry {
 
   // Sets the head and the key; the record is empty.
   void begin(uint32_t place, std::string_view key) {
+    KVORUM_CHECK(key.size() <= kKeyMask);
     place_ = place;
     record_bytes_ = 0;
     key_bytes_and_flags_ = static_cast<uint32_t>(key.size());
@@ -54,6 +56,7 @@ class Entry {
   // `body` may be a part of this entry's own record, `head` may not. The record before is in one
   // piece.
   void set_record(std::string_view head, std::string_view body, uint64_t deadline_ms) {
+    KVORUM_CHECK(head.size() + body.size() <= UINT32_MAX && !has(kApart));
     char* record = bytes() + key_bytes();
     if (!body.empty()) std::memmove(record + head.size(), body.data(), body.size());
     if (!head.empty()) std::memcpy(record, head.data(), head.size());
@@ -126,6 +129,7 @@ class Entry {
     return key_bytes_and_flags_ >> kBatchShift & (kBatchNumbers - 1);
   }
   void set_writing(uint32_t batch_number) {
+    KVORUM_CHECK(batch_number < kBatchNumbers);
     key_bytes_and_flags_ &= ~((kBatchNumbers - 1) << kBatchShift);
     key_bytes_and_flags_ |= kWriting | batch_number << kBatchShift;
   }
@@ -135,6 +139,7 @@ class Entry {
   static constexpr uint32_t kBatchShift = 24;
 
   BodyApart* body_apart() const {
+    KVORUM_CHECK(has(kApart) && record_bytes_ >= BodyApart::kPointerBytes);
     BodyApart* body;
     constexpr size_t kSize = BodyApart::kPointerBytes;
     std::memcpy(&body, bytes() + key_bytes() + record_bytes_ - kSize, kSize);

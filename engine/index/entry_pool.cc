@@ -33,10 +33,12 @@ EntryPool::~EntryPool() { KVORUM_CHECK(used_bytes_ == 0); }
 size_t EntryPool::class_bytes(size_t bytes) {
   if (bytes <= kSmallBytesMax) return (bytes + kStepBytes - 1) & ~(kStepBytes - 1);
   const size_t step = std::bit_ceil(bytes) >> (kLargeStepsLog + 1);
+  KVORUM_DEBUG_CHECK(step >= kStepBytes && std::has_single_bit(step));
   return (bytes + step - 1) & ~(step - 1);
 }
 
 void* EntryPool::allocate(size_t bytes) {
+  KVORUM_CHECK(bytes > 0);
   const size_t size = class_bytes(bytes);
   used_bytes_ += size;
   if (size > kSmallBytesMax) {
@@ -53,6 +55,7 @@ void* EntryPool::allocate(size_t bytes) {
   } else {
     block = reinterpret_cast<char*>(page) + page->fresh_offset;
     page->fresh_offset += static_cast<uint32_t>(size);
+    KVORUM_CHECK(page->fresh_offset <= kPageBytes);
   }
   ++page->used;
   if (page->full(size)) unlink(list, page);
@@ -61,6 +64,7 @@ void* EntryPool::allocate(size_t bytes) {
 
 void EntryPool::release(void* block, size_t bytes) {
   const size_t size = class_bytes(bytes);
+  KVORUM_CHECK(used_bytes_ >= size);
   used_bytes_ -= size;
   if (size > kSmallBytesMax) {
     std::free(block);
@@ -68,6 +72,7 @@ void EntryPool::release(void* block, size_t bytes) {
   }
   PageList& list = lists_[size / kStepBytes - 1];
   Page* page = Page::of(block);
+  KVORUM_CHECK(page->used > 0);
   if (page->full(size)) link(list, page);
   *static_cast<void**>(block) = page->free_block;
   page->free_block = block;
@@ -83,6 +88,7 @@ EntryPool::Page* EntryPool::add_page(size_t size) {
 }
 
 void EntryPool::link(PageList& list, Page* page) {
+  KVORUM_CHECK(page->next == nullptr && page->previous == nullptr && page != list.first);
   page->previous = nullptr;
   page->next = list.first;
   if (list.first != nullptr) list.first->previous = page;
@@ -90,6 +96,7 @@ void EntryPool::link(PageList& list, Page* page) {
 }
 
 void EntryPool::unlink(PageList& list, Page* page) {
+  KVORUM_CHECK(page->previous != nullptr || list.first == page);  // it stands in the list
   (page->previous != nullptr ? page->previous->next : list.first) = page->next;
   if (page->next != nullptr) page->next->previous = page->previous;
   page->next = page->previous = nullptr;

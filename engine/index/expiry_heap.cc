@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
+
 namespace kvorum::engine {
 namespace {
 
@@ -14,11 +16,13 @@ bool later(const ExpiryHeap::Item& a, const ExpiryHeap::Item& b) {
 }  // namespace
 
 void ExpiryHeap::push(Item item) {
+  KVORUM_CHECK(item.deadline_ms != 0);  // 0 stands for none
   items_.push_back(item);
   std::push_heap(items_.begin(), items_.end(), later);
 }
 
 void ExpiryHeap::pop() {
+  KVORUM_CHECK(!items_.empty());
   std::pop_heap(items_.begin(), items_.end(), later);
   items_.pop_back();
 }

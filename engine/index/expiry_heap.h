@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/check.h"
+
 namespace kvorum::engine {
 
 class ExpiryHeap {
@@ -19,7 +21,10 @@ class ExpiryHeap {
 
   void push(Item item);
   void pop();
-  const Item& top() const { return items_.front(); }
+  const Item& top() const {
+    KVORUM_CHECK(!items_.empty());
+    return items_.front();
+  }
   bool empty() const { return items_.empty(); }
   size_t size() const { return items_.size(); }
   // 0 where there is none.

@@ -4,8 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cstdint>
-#include <mutex>
 
 #include "base/check.h"
 
@@ -17,14 +17,16 @@ PageSource::PageSource(size_t page_bytes)
     : page_bytes_(page_bytes),
       reserve_bytes_max_(page_bytes % static_cast<size_t>(::sysconf(_SC_PAGESIZE)) == 0
                              ? kReserveBytesMax
-                             : ~size_t{0}) {}
+                             : ~size_t{0}) {
+  KVORUM_CHECK(std::has_single_bit(page_bytes) && page_bytes <= kChunkBytes);
+}
 
 PageSource::~PageSource() {
   for (void* chunk : chunks_) ::munmap(chunk, kChunkBytes);
 }
 
 void* PageSource::take() {
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   for (std::vector<void*>* free_pages : {&reserve_, &returned_}) {
     if (free_pages->empty()) continue;
     void* page = free_pages->back();
@@ -32,21 +34,23 @@ void* PageSource::take() {
     return page;
   }
   if (fresh_ == fresh_end_) add_chunk();
+  KVORUM_CHECK(fresh_ < fresh_end_);
   void* page = fresh_;
   fresh_ += page_bytes_;
   return page;
 }
 
 void PageSource::give_back(void* page) {
+  KVORUM_CHECK((reinterpret_cast<uintptr_t>(page) & (page_bytes_ - 1)) == 0);
   {
-    const std::lock_guard guard(lock_);
+    const SpinLockGuard guard(lock_);
     if (reserve_.size() * page_bytes_ < reserve_bytes_max_) {
       reserve_.push_back(page);
       return;
     }
   }
   ::madvise(page, page_bytes_, MADV_DONTNEED);
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   returned_.push_back(page);
 }
 

@@ -27,16 +27,17 @@ class PageSource {
   static constexpr size_t kChunkBytes = 2 * 1024 * 1024;
   static constexpr size_t kReserveBytesMax = 8 * 1024 * 1024;
 
-  void add_chunk();
+  void add_chunk() KVORUM_REQUIRES(lock_);
 
   const size_t page_bytes_;
   const size_t reserve_bytes_max_;
   SpinLock lock_;
-  std::vector<void*> chunks_;
-  char* fresh_ = nullptr;  // pages of the last chunk that were never used
-  char* fresh_end_ = nullptr;
-  std::vector<void*> reserve_;   // free, still backed by memory
-  std::vector<void*> returned_;  // free, their memory given back
+  std::vector<void*> chunks_ KVORUM_GUARDED_BY(lock_);
+  // Pages of the last chunk that were never used.
+  char* fresh_ KVORUM_GUARDED_BY(lock_) = nullptr;
+  char* fresh_end_ KVORUM_GUARDED_BY(lock_) = nullptr;
+  std::vector<void*> reserve_ KVORUM_GUARDED_BY(lock_);   // free, still backed by memory
+  std::vector<void*> returned_ KVORUM_GUARDED_BY(lock_);  // free, their memory given back
 };
 
 }  // namespace kvorum::engine

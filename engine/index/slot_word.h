@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "base/check.h"
 #include "engine/index/entry.h"
 
 namespace kvorum::engine {
@@ -22,14 +23,19 @@ inline bool is_long(uint64_t word) { return (word & kLongBit) != 0; }
 inline bool is_entry(uint64_t word) { return word != 0 && (word & kKindMask) == 0; }
 
 inline uint64_t entry_word(const Entry* entry, uint16_t tag) {
+  KVORUM_DEBUG_CHECK((reinterpret_cast<uintptr_t>(entry) & ~(kAddressMask & ~kKindMask)) == 0);
   return reinterpret_cast<uintptr_t>(entry) | uint64_t{tag} << 48;
 }
-inline Entry* to_entry(uint64_t word) { return reinterpret_cast<Entry*>(word & kAddressMask); }
+inline Entry* to_entry(uint64_t word) {
+  KVORUM_DEBUG_CHECK(is_entry(word));
+  return reinterpret_cast<Entry*>(word & kAddressMask);
+}
 
 inline uint64_t long_word(const LongBucket* bucket) {
   return reinterpret_cast<uintptr_t>(bucket) | kLongBit;
 }
 inline LongBucket* to_long(uint64_t word) {
+  KVORUM_DEBUG_CHECK(is_long(word));
   return reinterpret_cast<LongBucket*>(word & kAddressMask & ~kKindMask);
 }
 
@@ -39,6 +45,7 @@ uint64_t link_word(const Line* line) {
 }
 template <class Line>
 Line* to_line(uint64_t word) {
+  KVORUM_DEBUG_CHECK(is_link(word));
   return reinterpret_cast<Line*>(word & kAddressMask & ~kKindMask);
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "engine/store/store.h"
 
@@ -12,7 +13,7 @@ BodyFiling::BodyFiling(LargeFiles* files) : files_(files), thread_([this] { run(
 
 BodyFiling::~BodyFiling() {
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     stopping_ = true;
   }
   wake_.notify_one();
@@ -47,7 +48,7 @@ BodyFiling::Items::iterator BodyFiling::find(const std::string& key, std::string
 
 bool BodyFiling::take(const KeyRef& key, const SharedView& body, FileReference* file) {
   const std::string name = store_key(key);
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   const auto item = find(name, body.bytes);
   if (item == items_.end()) {
     items_.emplace(name, Item{.share = body.owner, .bytes = body.bytes});
@@ -55,36 +56,39 @@ bool BodyFiling::take(const KeyRef& key, const SharedView& body, FileReference* 
     return false;
   }
   if (item->second.state != State::kFiled) return false;
+  KVORUM_CHECK(item->second.file.exists() && item->second.file.bytes == body.bytes.size());
   *file = item->second.file;
   items_.erase(item);
   return true;
 }
 
 bool BodyFiling::awaits_file(const KeyRef& key) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   return !items_.empty() && find(store_key(key), State::kWaiting) != items_.end();
 }
 
 Status BodyFiling::write_waiting(const KeyRef& key) {
   const std::string name = store_key(key);
-  std::unique_lock lock(mutex_);
+  const MutexLock guard(mutex_);
   for (;;) {
     if (const auto item = find(name, State::kWaiting); item != items_.end()) {
-      if (Status status = write(item, lock); !status.ok()) return status;
+      if (Status status = write(item); !status.ok()) return status;
     } else if (find(name, State::kWriting) != items_.end()) {
-      written_.wait(lock);  // another thread writes it
+      written_.wait(mutex_);  // another thread writes it
     } else {
       return {};
     }
   }
 }
 
-Status BodyFiling::write(Items::iterator item, std::unique_lock<std::mutex>& lock) {
+Status BodyFiling::write(Items::iterator item) {
+  KVORUM_CHECK(item->second.state == State::kWaiting && item->second.share != nullptr);
   item->second.state = State::kWriting;
   const std::string_view body = item->second.bytes;
-  lock.unlock();
+  mutex_.unlock();
   const Result<FileReference> file = files_->write(body);
-  lock.lock();
+  mutex_.lock();
+  KVORUM_CHECK(item->second.state == State::kWriting);  // nobody else touches it meanwhile
   if (file.ok()) {
     item->second.share.reset();
     item->second.file = file.value();
@@ -98,22 +102,24 @@ Status BodyFiling::write(Items::iterator item, std::unique_lock<std::mutex>& loc
 }
 
 void BodyFiling::part_with(const FileReference& file, uint64_t ticket) {
-  const std::lock_guard guard(mutex_);
+  KVORUM_CHECK(file.exists() && ticket != 0);
+  const MutexLock guard(mutex_);
   parted_.emplace_back(ticket, file.id);
 }
 
 void BodyFiling::note_synced(uint64_t ticket) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   const size_t before = due_.size();
-  std::erase_if(parted_, [&](const auto& parted) {
-    if (parted.first > ticket) return false;
-    due_.push_back(parted.second);
-    return true;
-  });
+  const auto is_due = [ticket](const auto& parted) { return parted.first <= ticket; };
+  for (const auto& parted : parted_) {
+    if (is_due(parted)) due_.push_back(parted.second);
+  }
+  std::erase_if(parted_, is_due);
   if (due_.size() > before) wake_.notify_one();
 }
 
 Status BodyFiling::remove_all_but(const std::vector<uint64_t>& ids) const {
+  KVORUM_DEBUG_CHECK(std::is_sorted(ids.begin(), ids.end()));
   const Result<std::vector<uint64_t>> found = files_->ids();
   if (!found.ok()) return found.status();
   for (const uint64_t id : found.value()) {
@@ -123,37 +129,38 @@ Status BodyFiling::remove_all_but(const std::vector<uint64_t>& ids) const {
 }
 
 void BodyFiling::forget_since(Clock::time_point time) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   forget(time);
   wake_.notify_one();
 }
 
 void BodyFiling::forget(Clock::time_point time) {
-  std::erase_if(items_, [&](const auto& each) {
-    const Item& item = each.second;
-    if (item.state == State::kWriting || item.since > time) return false;
-    if (item.state == State::kFiled) due_.push_back(item.file.id);
-    return true;
-  });
+  const auto is_old = [time](const auto& each) {
+    return each.second.state != State::kWriting && each.second.since <= time;
+  };
+  for (const auto& each : items_) {
+    if (is_old(each) && each.second.state == State::kFiled) due_.push_back(each.second.file.id);
+  }
+  std::erase_if(items_, is_old);
 }
 
-void BodyFiling::remove_due(std::unique_lock<std::mutex>& lock) {
+void BodyFiling::remove_due() {
   std::vector<uint64_t> due;
   due.swap(due_);
-  lock.unlock();
+  mutex_.unlock();
   for (const uint64_t id : due) files_->remove(id);
-  lock.lock();
+  mutex_.lock();
 }
 
 void BodyFiling::run() {
-  std::unique_lock lock(mutex_);
+  const MutexLock guard(mutex_);
   while (!stopping_ || !due_.empty()) {
     if (!due_.empty()) {
-      remove_due(lock);
+      remove_due();
     } else if (items_.empty()) {
-      wake_.wait(lock);
+      wake_.wait(mutex_);
     } else {
-      wake_.wait_for(lock, kWaitMax / 4);
+      wake_.wait_until(mutex_, Clock::now() + kWaitMax / 4);
     }
     forget(Clock::now() - kWaitMax);
   }

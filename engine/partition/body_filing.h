@@ -12,14 +12,13 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <map>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/position.h"
 #include "base/shared_bytes.h"
 #include "engine/store/large_files.h"
@@ -67,20 +66,21 @@ class BodyFiling {
   };
   using Items = std::multimap<std::string, Item>;  // by store_key()
 
-  Items::iterator find(const std::string& key, State state);
-  Items::iterator find(const std::string& key, std::string_view body);
-  Status write(Items::iterator item, std::unique_lock<std::mutex>& lock);
-  void forget(Clock::time_point time);
-  void remove_due(std::unique_lock<std::mutex>& lock);
+  Items::iterator find(const std::string& key, State state) KVORUM_REQUIRES(mutex_);
+  Items::iterator find(const std::string& key, std::string_view body) KVORUM_REQUIRES(mutex_);
+  // These two give the mutex back for as long as they write or remove.
+  Status write(Items::iterator item) KVORUM_REQUIRES(mutex_);
+  void remove_due() KVORUM_REQUIRES(mutex_);
+  void forget(Clock::time_point time) KVORUM_REQUIRES(mutex_);
   void run();
 
   LargeFiles* const files_;
-  std::mutex mutex_;
-  std::condition_variable written_, wake_;
-  Items items_;
-  std::vector<std::pair<uint64_t, uint64_t>> parted_;  // ticket, id
-  std::vector<uint64_t> due_;                          // to be removed
-  bool stopping_ = false;
+  Mutex mutex_;
+  ConditionVariable written_, wake_;
+  Items items_ KVORUM_GUARDED_BY(mutex_);
+  std::vector<std::pair<uint64_t, uint64_t>> parted_ KVORUM_GUARDED_BY(mutex_);  // ticket, id
+  std::vector<uint64_t> due_ KVORUM_GUARDED_BY(mutex_);                          // to be removed
+  bool stopping_ KVORUM_GUARDED_BY(mutex_) = false;
   std::thread thread_;  // the last: it uses all the rest
 };
 

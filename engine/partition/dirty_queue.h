@@ -5,9 +5,9 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <vector>
 
+#include "base/check.h"
 #include "base/spin_lock.h"
 #include "engine/partition/record_change.h"
 
@@ -19,7 +19,8 @@ class DirtyQueue {
  public:
   // Returns the ticket; *turned_dirty where the queue was empty: then call_back().
   Ticket push(PartitionTable* partition, bool* turned_dirty) {
-    const std::lock_guard guard(lock_);
+    const SpinLockGuard guard(lock_);
+    KVORUM_CHECK(partitions_.empty() == !dirty_.load(std::memory_order_relaxed));
     *turned_dirty = partitions_.empty();
     partitions_.push_back(partition);
     dirty_.store(true);
@@ -27,16 +28,16 @@ class DirtyQueue {
   }
   // Begins a round: what is pushed from now on belongs to the next.
   Ticket take(std::vector<PartitionTable*>& partitions) {
-    const std::lock_guard guard(lock_);
+    const SpinLockGuard guard(lock_);
+    KVORUM_CHECK(partitions.empty());
     partitions.swap(partitions_);
-    partitions_.clear();
     dirty_.store(false);
     return next_ticket_++;
   }
   bool any() const { return dirty_.load(); }
   // The ticket of the latest push.
   Ticket issued() const {
-    const std::lock_guard guard(lock_);
+    const SpinLockGuard guard(lock_);
     return partitions_.empty() ? next_ticket_ - 1 : next_ticket_;
   }
 
@@ -51,8 +52,8 @@ class DirtyQueue {
 
  private:
   mutable SpinLock lock_;
-  std::vector<PartitionTable*> partitions_;
-  Ticket next_ticket_ = 1;
+  std::vector<PartitionTable*> partitions_ KVORUM_GUARDED_BY(lock_);
+  Ticket next_ticket_ KVORUM_GUARDED_BY(lock_) = 1;
   std::atomic<bool> dirty_{false};
   void (*callback_)(void*) = nullptr;
   void* argument_ = nullptr;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
+
 namespace kvorum::engine {
 
 void PartitionDeadlines::push(uint64_t deadline_ms, uint32_t place) {
@@ -31,6 +33,7 @@ void PartitionDeadlines::compact() {
       if (entry->has(Entry::kDeadline)) kept.push_back({entry->deadline_ms(), entry->place()});
     }
   }
+  KVORUM_CHECK(kept.size() == count_);  // each entry with a deadline had an item
   heap_.put_back(std::move(kept));
 }
 
@@ -43,6 +46,7 @@ bool PartitionDeadlines::take_due(uint64_t now_ms, std::vector<Entry*>& due) {
     index_->collect_place(place, found_);
     for (Entry* entry : found_) {
       if (!entry->has(Entry::kDeadline)) continue;
+      KVORUM_DEBUG_CHECK(entry->place() == place);
       if (entry->deadline_ms() > now_ms) {
         heap_.push({entry->deadline_ms(), place});
       } else {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/check.h"
 #include "engine/index/bucket_index.h"
 #include "engine/index/expiry_heap.h"
 #include "engine/partition/earliest_deadline.h"
@@ -26,6 +27,7 @@ class PartitionDeadlines {
 
   // An entry at the place, which stands in the index, got this deadline for that one; 0: none.
   void note_change(uint64_t old_ms, uint64_t new_ms, uint32_t place) {
+    KVORUM_CHECK(old_ms == 0 || count_ > 0);
     count_ += static_cast<size_t>(new_ms != 0);
     count_ -= static_cast<size_t>(old_ms != 0);
     if (new_ms != 0 && (old_ms == 0 || new_ms < old_ms)) push(new_ms, place);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <new>
 
+#include "base/check.h"
 #include "engine/partition/record_codec.h"
 
 namespace kvorum::engine {
@@ -70,6 +71,7 @@ uint64_t PartitionTable::place_from(Position from) const {
 uint64_t PartitionTable::position_of_place(uint64_t place) const {
   const int bits = shared_->options.partition_bits;
   const uint64_t first = bits == 0 ? 0 : uint64_t{partition_} << (64 - bits);
+  KVORUM_CHECK(place < BucketIndex::kPlacesEnd);
   return first + (place << 32 >> bits);
 }
 
@@ -95,6 +97,7 @@ void PartitionTable::prefetch_entry(const KeyRef& key) const {
 
 Entry* PartitionTable::find(const KeyPlace& at) {
   Entry* entry = index_.find(at);
+  KVORUM_DEBUG_CHECK(entry == nullptr || entry->place() == at.place);
   if (entry != nullptr && notes_use_ && !entry->has(Entry::kReferenced)) {
     entry->set(Entry::kReferenced);
   }
@@ -113,6 +116,7 @@ uint64_t PartitionTable::memory_bytes() const {
 
 void PartitionTable::publish() {
   const int64_t now = static_cast<int64_t>(memory_bytes());
+  KVORUM_DEBUG_CHECK(index_.size() >= resident_count_);
   if (now == published_bytes_) return;
   shared_->memory_bytes.fetch_add(now - published_bytes_, std::memory_order_relaxed);
   published_bytes_ = now;
@@ -128,6 +132,7 @@ bool PartitionTable::find_file(const KeyRef& key, const Entry* entry, RecordChan
 
 PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
                                               const RecordChange& change) {
+  KVORUM_CHECK(entry == nullptr || entry->place() == at.place);
   Outcome outcome;
   const FileReference file = file_of(entry);
   if (change.action != RecordChange::Action::kKeep) {
@@ -191,6 +196,7 @@ void PartitionTable::count(uint32_t place, const Entry* entry, const RecordChang
   counts_ += difference;
   tree_.count(place, difference);
   resident_count_ += difference.records;
+  KVORUM_CHECK(counts_.hold() || tree_.distrusted());
 }
 
 // Puts the change's record, flag and deadline into the entry, in place if its size class stays, or
@@ -230,18 +236,21 @@ Entry* PartitionTable::write_record(const KeyPlace& at, Entry* entry, const Reco
 }
 
 void PartitionTable::remove(Entry* entry) {
+  KVORUM_CHECK(!entry->has(Entry::kDirty));
   deadlines_.note_change(entry->deadline_ms(), 0, entry->place());
   index_.erase(entry);
   release(entry);
 }
 
 void PartitionTable::release(Entry* entry) {
+  KVORUM_CHECK(bytes_apart_ >= entry->bytes_apart());
   bytes_apart_ -= entry->bytes_apart();
   entry->drop_body();
   pool_.release(entry, entry->size());
 }
 
 PartitionTable::Outcome PartitionTable::apply_expired(Entry* entry, const RecordChange& wanted) {
+  KVORUM_CHECK(entry->has(Entry::kDeadline));
   const KeyPlace at = place_of(entry);
   RecordChange change = wanted;
   change.frees = true;
@@ -278,6 +287,7 @@ bool PartitionTable::evict_bucket(Eviction& eviction, EvictionJudge fn) {
     const bool used = entry->has(Entry::kReferenced) && !is_tombstone(*entry);
     entry->set(Entry::kReferenced, false);
     if (used && !eviction.used_too) continue;
+    KVORUM_CHECK(!entry->has(Entry::kAbsent));  // without a store there are no marks
     ++eviction.shown;
     const Position place{position_of_place(entry->place()), 0};
     RecordChange change = fn(KeyRef{entry->key(), place, keyspace_}, entry->record());
@@ -321,7 +331,10 @@ TreeBuild PartitionTable::build_tree() {
 }
 
 TreeBuild PartitionTable::build_tree(const std::vector<PartitionTree::Item>& items, uint64_t end) {
-  for (const PartitionTree::Item& item : items) tree_.add(item);
+  for (const PartitionTree::Item& item : items) {
+    KVORUM_CHECK(item.place < end);
+    tree_.add(item);
+  }
   const TreeBuild how = tree_.advance(end, counts_);
   publish();
   return how;

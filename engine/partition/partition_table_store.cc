@@ -21,6 +21,7 @@ void PartitionTable::warm(const KeyRef& key, const RecordChange& found, bool res
   counts_ += {uint64_t{found.live}, uint64_t{found.live && found.deadline_ms != 0}, 1};
   oldest_changed_ = std::min(oldest_changed_, found.oldest_changed);
   tree_.fold(place_of(key).place, found.digest_change);
+  KVORUM_DEBUG_CHECK(index_.find(place_of(key)) == nullptr && counts_.hold());
   if (!resident) return;
   ++resident_count_;
   write_record(place_of(key), nullptr, found);
@@ -76,7 +77,10 @@ void PartitionTable::evict_some() {
         entry->set(Entry::kReferenced, false);
         continue;
       }
-      if (!entry->has(Entry::kAbsent)) --resident_count_;
+      if (!entry->has(Entry::kAbsent)) {
+        KVORUM_CHECK(resident_count_ > 0);
+        --resident_count_;
+      }
       ++departures_;
       remove(entry);
     }
@@ -103,13 +107,16 @@ Ticket PartitionTable::mark_dirty(Entry* entry, uint16_t tag, bool* turned_dirty
   dirty_.push_back({entry->place(), tag});
   if (!queued_) {
     queued_ = true;
-    dirty_ticket_ = shared_->dirty.push(this, turned_dirty);
+    const Ticket ticket = shared_->dirty.push(this, turned_dirty);
+    KVORUM_CHECK(ticket > dirty_ticket_ && ticket > taken_ticket_);
+    dirty_ticket_ = ticket;
   }
   return dirty_ticket_;
 }
 
 void PartitionTable::begin_round(Ticket ticket) {
   KVORUM_CHECK(taken_.empty() && queued_);
+  KVORUM_CHECK(ticket == dirty_ticket_ && ticket > taken_ticket_);
   taken_.swap(dirty_);
   for (const DirtyPlace& dirty : taken_) index_.prefetch_bucket(dirty.place);
   taken_ticket_ = ticket;
@@ -127,6 +134,7 @@ void PartitionTable::prefetch_taken() const {
 bool PartitionTable::encode_some(StoreBatch& batch) {
   const size_t bytes_before = batch.bytes();
   const uint32_t batch_number = shared_->batch_in_flight.load(std::memory_order_relaxed);
+  KVORUM_CHECK(batch_number < Entry::kBatchNumbers);  // a round is under way
   for (size_t count = 0; count < kEncodedUnderLockMax && !taken_.empty(); ++count) {
     if (batch.bytes() - bytes_before > kEncodedBytesUnderLockMax) break;
     found_.clear();
@@ -154,6 +162,7 @@ bool PartitionTable::encode_some(StoreBatch& batch) {
 }
 
 void PartitionTable::forget_erased(const KeyRef& key) {
+  KVORUM_CHECK(has_store());
   Entry* entry = index_.find(place_of(key));
   if (entry == nullptr || !entry->has(Entry::kAbsent)) return;
   if (entry->has(Entry::kDirty) || in_flight(*entry)) return;

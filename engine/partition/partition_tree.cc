@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/partition/partition_tree.h"
 
+#include "base/check.h"
+
 namespace kvorum::engine {
 namespace {
 
@@ -33,6 +35,7 @@ TreeBuild PartitionTree::advance(uint64_t end, ObjectCounts& counts) {
   const bool agreed = tree_.finish_build();
   if (distrusted_ || !agreed) set_kept_stale();
   if (distrusted_) {
+    KVORUM_CHECK(recount_.hold());
     counts = recount_;
     distrusted_ = false;
   }

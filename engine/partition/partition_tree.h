@@ -21,6 +21,8 @@ struct ObjectCounts {
   uint64_t expiring = 0;  // of the live ones, those with a deadline
   uint64_t records = 0;   // objects that exist, resident or not
 
+  // No number is below zero.
+  bool hold() const { return expiring <= live && live <= records && records <= INT64_MAX; }
   ObjectCounts& operator+=(const ObjectCounts& change) {
     live += change.live;
     expiring += change.expiring;
@@ -40,7 +42,6 @@ class PartitionTree {
   // `shared` outlives it.
   PartitionTree(TableShared* shared, const TreePlace& place) : shared_(shared), place_(place) {}
 
-  const TreePlace& place() const { return place_; }
   const HashTree& hashes() const { return tree_; }
   size_t memory_bytes() const { return tree_.memory_bytes() + log_.memory_bytes(); }
 

@@ -2,20 +2,19 @@
 #include "engine/partition/partition_walk.h"
 
 #include <algorithm>
-#include <mutex>
+
+#include "base/check.h"
 
 namespace kvorum::engine {
-PartitionWalk::PartitionWalk(const PartitionTable& table, Position from)
-    : table_(table), from_(from.high), place_(table.place_from(from)) {}
-
-std::vector<PartitionWalk::Shown>& PartitionWalk::next() {
+std::vector<PartitionWalk::Shown>& PartitionWalk::next(const PartitionTable& table) {
+  KVORUM_CHECK(!done());
   entries_.clear();
   shown_.clear();
   place_ =
-      table_.index().collect_bucket(static_cast<uint32_t>(place_), kLongBucketStretch, entries_);
+      table.index().collect_bucket(static_cast<uint32_t>(place_), kLongBucketStretch, entries_);
   for (Entry* entry : entries_) {
     if (entry->has(Entry::kAbsent)) continue;
-    const KeyRef key = table_.key_of(*entry);
+    const KeyRef key = table.key_of(*entry);
     if (key.position.high >= from_) shown_.push_back({key, entry});
   }
   std::sort(shown_.begin(), shown_.end(), [](const Shown& a, const Shown& b) {
@@ -31,14 +30,15 @@ ScanEnd scan_resident(const PartitionTable& table, const ScanRange& range,
                       FunctionRef<void(const ScanItem&)> fn) {
   size_t count = 0;
   for (PartitionWalk walk(table, range.from); !walk.done();) {
-    if (range.end != 0 && walk.position() >= range.end) break;
-    const std::lock_guard guard(table.lock());
+    const uint64_t position = table.position_of_place(walk.place());
+    if (range.end != 0 && position >= range.end) break;
+    const SpinLockGuard guard(table.lock());
     const bool complete = table.complete();
     if (count > 0 && (count >= range.count_min || !complete)) {
-      return {Access::kDone, false, {walk.position(), 0}};
+      return {Access::kDone, false, {position, 0}};
     }
     if (!complete) return {Access::kNotResident, false, range.from};
-    for (const PartitionWalk::Shown& item : walk.next()) {
+    for (const PartitionWalk::Shown& item : walk.next(table)) {
       if (range.end != 0 && item.key.position.high >= range.end) break;
       fn({item.key, item.entry->record()});
       ++count;

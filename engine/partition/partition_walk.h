@@ -44,19 +44,19 @@ class PartitionWalk {
     Entry* entry;
   };
 
-  // Over the objects at and behind `from`.
-  PartitionWalk(const PartitionTable& table, Position from);
+  // Over the objects of the partition at and behind `from`.
+  PartitionWalk(const PartitionTable& table, Position from)
+      : from_(from.high), place_(table.place_from(from)) {}
 
   bool done() const { return place_ >= BucketIndex::kPlacesEnd; }
-  // Where next() begins. Not when done.
-  uint64_t position() const { return table_.position_of_place(place_); }
-  // REQUIRES: the partition's lock is held. The objects of the next bucket (of a long one, of a
-  // part that splits no ties), in position order; they hold until the lock is given back or the
-  // partition changes.
-  std::vector<Shown>& next();
+  // The place at which next() begins, kPlacesEnd when done.
+  uint64_t place() const { return place_; }
+  // The objects of the next bucket (of a long one, of a part that splits no ties), in position
+  // order; they hold until the lock is given back or the partition changes. Always of the same
+  // partition.
+  std::vector<Shown>& next(const PartitionTable& table) KVORUM_REQUIRES(table.lock());
 
  private:
-  const PartitionTable& table_;
   const uint64_t from_;
   uint64_t place_;
   std::vector<Entry*> entries_;

@@ -28,6 +28,7 @@ PartitionTable& TableDirectory::get(uint8_t keyspace, uint32_t partition) {
     return *table;
   }
   const size_t index = count_.fetch_add(1, std::memory_order_acq_rel);
+  KVORUM_CHECK(index < size_);
   made_[index].store(created.get(), std::memory_order_release);
   return *created.release();
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/check.h"
 #include "base/position.h"
 #include "engine/partition/partition_table.h"
 #include "engine/partition/table_shared.h"
@@ -44,7 +45,10 @@ class TableDirectory {
   // Those that there are, in the order of creation: at(0) to at(count() - 1), where one that is
   // just being made is null.
   size_t count() const { return count_.load(std::memory_order_acquire); }
-  PartitionTable* at(size_t index) const { return made_[index].load(std::memory_order_acquire); }
+  PartitionTable* at(size_t index) const {
+    KVORUM_CHECK(index < size_);
+    return made_[index].load(std::memory_order_acquire);
+  }
   template <class Fn>  // Fn(PartitionTable&)
   void for_each(Fn fn) const {
     const size_t count = this->count();
@@ -56,7 +60,9 @@ class TableDirectory {
 
  private:
   size_t place_of(uint8_t keyspace, uint32_t partition) const {
-    return (size_t{keyspace} << options().partition_bits) + partition;
+    const size_t place = (size_t{keyspace} << options().partition_bits) + partition;
+    KVORUM_CHECK(place < size_);
+    return place;
   }
 
   TableShared shared_;

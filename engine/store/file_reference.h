@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/check.h"
 
 namespace kvorum::engine {
 
@@ -27,6 +28,7 @@ struct FileReference {
 
 // What stands before the portable record.
 inline void put_file_reference(std::string& out, const FileReference& file) {
+  KVORUM_CHECK(file.exists());
   put_u8(out, kFiledMark);
   put_u64(out, file.id);
   put_u64(out, file.bytes);

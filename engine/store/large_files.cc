@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/large_memory.h"
 
@@ -88,6 +89,7 @@ Status LargeFiles::begin() {
 }
 
 std::string LargeFiles::path_of(uint64_t id) const {
+  KVORUM_CHECK(id != 0);
   constexpr char kDigits[] = "0123456789abcdef";
   std::string path = options_.directory + "/";
   for (int shift = 60; shift >= 0; shift -= 4) path.push_back(kDigits[id >> shift & 15]);
@@ -117,6 +119,7 @@ Status LargeFiles::write_file(const std::string& path, std::string_view body) co
     const ssize_t written = ::write(file.number(), body.data(), std::min(body.size(), kPieceBytes));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return failure(path);
+    KVORUM_CHECK(static_cast<size_t>(written) <= body.size());
     body.remove_prefix(static_cast<size_t>(written));
   }
   if (options_.sync && ::fdatasync(file.number()) != 0) return failure(path);
@@ -146,6 +149,7 @@ Result<SharedBytes> LargeFiles::read(const FileReference& file) const {
     if (got < 0) return failure(path);
     if (got == 0) return damage(path, "ends early");
     filled += static_cast<size_t>(got);
+    KVORUM_CHECK(filled <= file.bytes);
   }
   const std::string_view bytes(body.data(), file.bytes);
   if (xxh64(bytes) != file.checksum) return damage(path, "its checksum does not hold");

@@ -89,7 +89,7 @@ CompactionThread::CompactionThread(CompactionTarget* target, ErasedBook* book,
 
 CompactionThread::~CompactionThread() {
   {
-    const std::lock_guard guard(lock_);
+    const MutexLock guard(lock_);
     stopping_ = true;
   }
   wake_.notify_all();
@@ -97,8 +97,11 @@ CompactionThread::~CompactionThread() {
 }
 
 bool CompactionThread::pause(uint64_t ms) {
-  std::unique_lock guard(lock_);
-  return !wake_.wait_for(guard, milliseconds(ms), [this] { return stopping_; });
+  const auto end = Clock::now() + milliseconds(ms);
+  const MutexLock guard(lock_);
+  while (!stopping_ && wake_.wait_until(lock_, end)) {
+  }
+  return !stopping_;
 }
 
 void CompactionThread::run() {

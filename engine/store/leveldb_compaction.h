@@ -8,14 +8,14 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
+
+#include "base/mutex.h"
 
 namespace kvorum::engine {
 
@@ -114,12 +114,12 @@ class CompactionThread {
   CompactionTarget* const target_;
   ErasedBook* const book_;
   const CompactionOptions options_;
-  uint64_t written_ = 0;
+  uint64_t written_ = 0;  // of the thread, as are the next two
   uint32_t busy_looks_ = 0;
   bool quiet_ = false;
-  std::mutex lock_;
-  std::condition_variable wake_;
-  bool stopping_ = false;
+  Mutex lock_;
+  ConditionVariable wake_;
+  bool stopping_ KVORUM_GUARDED_BY(lock_) = false;
   std::thread thread_;
 };
 

@@ -68,9 +68,12 @@ leveldb::Status StoreEnv::NewWritableFile(const std::string& name, leveldb::Writ
   status = target()->NewAppendableFile(name, &again);
   if (!status.ok()) return status;
   auto log = std::make_shared<LogSync>();
-  log->file.reset(again);
+  {
+    const MutexLock guard(log->mutex);
+    log->file.reset(again);
+  }
   *file = new LogFile(this, made.release(), log);
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   logs_[name] = std::move(log);
   return status;
 }
@@ -88,7 +91,7 @@ leveldb::Status StoreEnv::RemoveFile(const std::string& name) {
 }
 
 leveldb::Status StoreEnv::sync(LogSync& log) const {
-  const std::lock_guard guard(log.mutex);
+  const MutexLock guard(log.mutex);
   if (!log.unsynced.exchange(false)) return {};
   leveldb::Status status = log.file->Sync();
   if (!status.ok()) {
@@ -111,17 +114,17 @@ leveldb::Status StoreEnv::sync_logs() {
 }
 
 StoreEnv::Logs StoreEnv::logs() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   return logs_;
 }
 
 void StoreEnv::forget(const std::string& name) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   logs_.erase(name);
 }
 
 void StoreEnv::forget_logs() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   logs_.clear();
 }
 

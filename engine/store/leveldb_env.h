@@ -13,9 +13,9 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "base/mutex.h"
 #include "base/status.h"
 
 namespace kvorum::engine {
@@ -45,11 +45,12 @@ class StoreEnv : public leveldb::EnvWrapper {
   class LogFile;
   // A log's second handle.
   struct LogSync {
-    std::mutex mutex;  // of whoever syncs it
-    std::unique_ptr<leveldb::WritableFile> file;
+    Mutex mutex;  // of whoever syncs it
+    std::unique_ptr<leveldb::WritableFile> file KVORUM_GUARDED_BY(mutex);
     std::atomic<bool> unsynced{false};
     std::atomic<bool> left{false};  // closed: nothing is appended any more
-    bool named = false;             // the directory entry is on the disk too
+    // The directory entry is on the disk too.
+    bool named KVORUM_GUARDED_BY(mutex) = false;
   };
   using Logs = std::map<std::string, std::shared_ptr<LogSync>>;
 
@@ -58,8 +59,8 @@ class StoreEnv : public leveldb::EnvWrapper {
   void forget(const std::string& name);
 
   const std::string directory_;
-  std::mutex mutex_;
-  Logs logs_;
+  Mutex mutex_;
+  Logs logs_ KVORUM_GUARDED_BY(mutex_);
 };
 
 }  // namespace kvorum::engine

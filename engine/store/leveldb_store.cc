@@ -8,10 +8,9 @@
 
 #include <atomic>
 #include <filesystem>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 
+#include "base/mutex.h"
 #include "engine/store/leveldb_env.h"
 #include "engine/store/leveldb_salvage.h"
 
@@ -46,8 +45,12 @@ struct LevelDbStore::Impl final : CompactionTarget {
   void compact_between(std::string_view begin, std::string_view end);
 
   leveldb::Options settings();
-  Status open();
-  Status salvage(const Status& damage, std::string* report);
+  Status open() KVORUM_REQUIRES(mutex);
+  Status salvage(const Status& damage, std::string* report) KVORUM_REQUIRES(mutex);
+  bool is_open() const {
+    const SharedLock guard(mutex);
+    return db != nullptr;
+  }
   Status probe_disk();
   Status log_bytes(uint64_t* bytes) const;
   Status refused() const {
@@ -70,8 +73,9 @@ struct LevelDbStore::Impl final : CompactionTarget {
   std::unique_ptr<leveldb::Logger> logger;
   std::unique_ptr<leveldb::Cache> cache;
   std::unique_ptr<const leveldb::FilterPolicy> filter;
-  mutable std::shared_mutex mutex;  // shared: the database is used; alone: it is replaced
-  std::unique_ptr<leveldb::DB> db;  // null after a reopen() that failed half way
+  mutable SharedMutex mutex;  // shared: the database is used; alone: it is replaced
+  // Null after a reopen() that failed half way.
+  std::unique_ptr<leveldb::DB> db KVORUM_GUARDED_BY(mutex);
   std::atomic<bool> failed{false}, damaged{false};
   leveldb::WriteBatch changes;  // of the one writer, empty between writes; keeps its memory
   std::atomic<uint64_t> batches{0};
@@ -187,7 +191,7 @@ uint64_t LevelDbStore::Impl::log_bytes_now() const {
 }
 
 uint64_t LevelDbStore::Impl::table_bytes(std::string_view begin, std::string_view end) const {
-  const std::shared_lock guard(mutex);
+  const SharedLock guard(mutex);
   if (!db) return 0;
   const leveldb::Range range(slice(begin), slice(end));
   uint64_t bytes = 0;
@@ -197,7 +201,7 @@ uint64_t LevelDbStore::Impl::table_bytes(std::string_view begin, std::string_vie
 
 bool LevelDbStore::Impl::measure(std::string_view begin, std::string_view end,
                                  ErasedBook::Live* live) {
-  const std::shared_lock guard(mutex);
+  const SharedLock guard(mutex);
   if (failed || !db) return false;
   leveldb::ReadOptions how;
   how.verify_checksums = true;
@@ -213,7 +217,7 @@ bool LevelDbStore::Impl::measure(std::string_view begin, std::string_view end,
 // the stretch, see to it that its last level is rewritten too.
 void LevelDbStore::Impl::compact(std::string_view begin, std::string_view end) {
   {
-    const std::shared_lock guard(mutex);
+    const SharedLock guard(mutex);
     if (failed || !db) return;
     leveldb::WriteBatch marks;
     marks.Delete(slice(begin));
@@ -227,7 +231,7 @@ void LevelDbStore::Impl::compact(std::string_view begin, std::string_view end) {
 }
 
 void LevelDbStore::Impl::compact_between(std::string_view begin, std::string_view end) {
-  const std::shared_lock guard(mutex);
+  const SharedLock guard(mutex);
   if (failed || !db) return;
   const leveldb::Slice first = slice(begin), last = slice(end);
   db->CompactRange(&first, &last);
@@ -247,8 +251,10 @@ Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open(const LevelDbOptions& o
                   "data directory " + options.directory + " cannot be created: " + error.message());
   }
   auto impl = std::make_unique<Impl>(options);
-  Status status = impl->open();
-  if (!status.ok()) return status;
+  {
+    const AloneLock guard(impl->mutex);
+    if (Status status = impl->open(); !status.ok()) return status;
+  }
   return std::unique_ptr<LevelDbStore>(new LevelDbStore(std::move(impl)));
 }
 
@@ -257,13 +263,16 @@ Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open_or_salvage(const LevelD
   auto opened = open(options);
   if (opened.ok() || opened.status().code() != Code::kCorruption) return opened;
   auto impl = std::make_unique<Impl>(options);
-  Status status = impl->salvage(opened.status(), salvaged);
-  if (!status.ok()) return status;
+  {
+    const AloneLock guard(impl->mutex);
+    Status status = impl->salvage(opened.status(), salvaged);
+    if (!status.ok()) return status;
+  }
   return std::unique_ptr<LevelDbStore>(new LevelDbStore(std::move(impl)));
 }
 
 Status LevelDbStore::write(const StoreBatch& batch, bool sync) {
-  const std::shared_lock guard(impl_->mutex);
+  const SharedLock guard(impl_->mutex);
   if (impl_->failed || !impl_->db) return impl_->refused();
   leveldb::WriteBatch& changes = impl_->changes;
   std::string whole;
@@ -286,14 +295,14 @@ Status LevelDbStore::write(const StoreBatch& batch, bool sync) {
 }
 
 Status LevelDbStore::sync() {
-  const std::shared_lock guard(impl_->mutex);
+  const SharedLock guard(impl_->mutex);
   if (impl_->failed || !impl_->db) return impl_->refused();
   const leveldb::Status status = impl_->env.sync_logs();
   return status.ok() ? Status() : impl_->fail(status);
 }
 
 Status LevelDbStore::read(std::string_view key, std::string* value) const {
-  const std::shared_lock guard(impl_->mutex);
+  const SharedLock guard(impl_->mutex);
   if (!impl_->db) return impl_->refused();
   leveldb::ReadOptions how;
   how.verify_checksums = true;
@@ -303,7 +312,7 @@ Status LevelDbStore::read(std::string_view key, std::string* value) const {
 Status LevelDbStore::scan(
     std::string_view begin, std::string_view end,
     FunctionRef<bool(std::string_view key, std::string_view value)> fn) const {
-  const std::shared_lock guard(impl_->mutex);
+  const SharedLock guard(impl_->mutex);
   if (!impl_->db) return impl_->refused();
   leveldb::ReadOptions how;
   how.verify_checksums = true;
@@ -325,16 +334,16 @@ Status LevelDbStore::scan(
 Status LevelDbStore::reopen() {
   if (impl_->damaged) return {Code::kCorruption, "the store is damaged"};
   Status status;
-  if (impl_->db) status = impl_->probe_disk();
+  if (impl_->is_open()) status = impl_->probe_disk();
   if (!status.ok()) return status;
-  const std::unique_lock guard(impl_->mutex);
+  const AloneLock guard(impl_->mutex);
   impl_->db.reset();
   return impl_->open();
 }
 
 Result<std::string> LevelDbStore::salvage(const Status& damage) {
   if (Status status = impl_->probe_disk(); !status.ok()) return status;
-  const std::unique_lock guard(impl_->mutex);
+  const AloneLock guard(impl_->mutex);
   std::string report;
   Status status = impl_->salvage(damage, &report);
   if (!status.ok()) return status;

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/give_back.h"
 #include "base/large_memory.h"
 
@@ -34,9 +35,12 @@ void StoreBatch::erase(std::string_view key) {
 }
 
 StoreBatch::Change StoreBatch::operator[](size_t at) const {
+  KVORUM_CHECK(at < items_.size());
   const Item& item = items_[at];
   const size_t end = at + 1 < items_.size() ? items_[at + 1].key_at : bytes_.size();
   const std::string_view bytes = bytes_;
+  KVORUM_CHECK(item.key_at < item.value_at && item.value_at <= end && end <= bytes_.size());
+  KVORUM_DEBUG_CHECK(!item.erase || item.value_at == end);
   const auto tail = tails_.find(at);
   return {bytes.substr(item.key_at, item.value_at - item.key_at),
           bytes.substr(item.value_at, end - item.value_at), item.erase,
@@ -44,7 +48,9 @@ StoreBatch::Change StoreBatch::operator[](size_t at) const {
 }
 
 void StoreBatch::set_tail(const SharedView& tail) {
-  tails_.emplace(items_.size() - 1, tail);
+  KVORUM_CHECK(!items_.empty() && !items_.back().erase && !tail.empty());
+  const bool added = tails_.emplace(items_.size() - 1, tail).second;
+  KVORUM_CHECK(added);
   tail_bytes_ += tail.bytes.size();
 }
 
@@ -64,6 +70,7 @@ void StoreBatch::clear() {
 }
 
 std::string store_key(const KeyRef& key) {
+  KVORUM_CHECK(key.keyspace < kKeyspacesMax);
   std::string bytes;
   bytes.reserve(1 + sizeof(uint64_t) + key.key.size());
   put_u8(bytes, key.keyspace);
@@ -73,6 +80,7 @@ std::string store_key(const KeyRef& key) {
 }
 
 void append_open_store_key(std::string& out, uint8_t keyspace, std::string_view key) {
+  KVORUM_CHECK(keyspace < kKeyspacesMax);
   char head[kStoreKeyHead] = {static_cast<char>(keyspace)};
   out.append(head, sizeof(head));
   out.append(key);
@@ -84,7 +92,11 @@ void fill_positions(StoreBatch& batch, Partitioner partitioner) {
   std::array<Position, kTogether> positions;
   for (size_t first = 0; first < batch.size(); first += kTogether) {
     const size_t count = std::min(kTogether, batch.size() - first);
-    for (size_t at = 0; at < count; ++at) keys[at] = batch[first + at].key.substr(kStoreKeyHead);
+    for (size_t at = 0; at < count; ++at) {
+      const std::string_view key = batch[first + at].key;
+      KVORUM_CHECK(key.size() >= kStoreKeyHead && key.front() != kFactPrefix);
+      keys[at] = key.substr(kStoreKeyHead);
+    }
     positions_of({keys.data(), count}, partitioner, positions.data());
     for (size_t at = 0; at < count; ++at) {
       store_big_endian(batch.key_bytes(first + at) + 1, positions[at].high);

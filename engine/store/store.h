@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/function_ref.h"
 #include "base/position.h"
 #include "base/shared_bytes.h"
@@ -41,7 +42,11 @@ class StoreBatch {
   // The same in parts: the key, then the value of a put, are appended to buffer().
   std::string& buffer() { return bytes_; }
   void begin_change(bool erase) { items_.push_back({bytes_.size(), 0, erase}); }
-  void end_key() { items_.back().value_at = bytes_.size(); }
+  void end_key() {
+    KVORUM_CHECK(!items_.empty() && items_.back().value_at == 0 &&
+                 items_.back().key_at < bytes_.size());
+    items_.back().value_at = bytes_.size();
+  }
   void set_tail(const SharedView& tail);
 
   size_t size() const { return items_.size(); }
@@ -49,7 +54,10 @@ class StoreBatch {
   size_t bytes() const { return bytes_.size() + tail_bytes_; }
   Change operator[](size_t at) const;
   // For what was left open in a key.
-  char* key_bytes(size_t at) { return bytes_.data() + items_[at].key_at; }
+  char* key_bytes(size_t at) {
+    KVORUM_CHECK(at < items_.size());
+    return bytes_.data() + items_[at].key_at;
+  }
   void clear();
 
  private:

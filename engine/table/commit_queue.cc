@@ -2,7 +2,6 @@
 #include "engine/table/commit_queue.h"
 
 #include <algorithm>
-#include <mutex>
 
 #include "base/check.h"
 
@@ -22,6 +21,8 @@ void CommitQueue::begin_batch() {
 
 Status CommitQueue::write_batch(Round& round) {
   if (batch_.empty()) return {};
+  KVORUM_CHECK(directory_.shared().batch_in_flight.load(std::memory_order_relaxed) ==
+               batch_number_);
   fill_positions(batch_, directory_.options().partitioner);
   const size_t objects = batch_.size();
   trees_.add_tail(batch_);
@@ -34,7 +35,7 @@ Status CommitQueue::write_batch(Round& round) {
     KeyRef key;
     KVORUM_CHECK(parse_store_key(change.key, &key));
     PartitionTable& table = directory_.get(key);
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     table.forget_erased(key);
   }
   round.written += objects;
@@ -46,14 +47,15 @@ Status CommitQueue::write_batch(Round& round) {
 // Takes the dirty lists of a few partitions at a time: what they point at is on its way into the
 // caches while the others are taken.
 void CommitQueue::begin_partitions(Round& round) {
+  KVORUM_CHECK(round.encoded == round.begun && round.begun < round.partitions.size());
   const size_t first = round.begun;
   const size_t end = std::min(round.partitions.size(), first + kBegunTogether);
   for (; round.begun < end; ++round.begun) {
-    const std::lock_guard guard(round.partitions[round.begun]->lock());
+    const SpinLockGuard guard(round.partitions[round.begun]->lock());
     round.partitions[round.begun]->begin_round(round.ticket);
   }
   for (size_t at = first; at < end; ++at) {
-    const std::lock_guard guard(round.partitions[at]->lock());
+    const SpinLockGuard guard(round.partitions[at]->lock());
     round.partitions[at]->prefetch_taken();
   }
 }
@@ -62,7 +64,7 @@ void CommitQueue::begin_partitions(Round& round) {
 Status CommitQueue::write_partition(Round& round, PartitionTable& table) {
   for (bool more = true; more;) {
     {
-      const std::lock_guard guard(table.lock());
+      const SpinLockGuard guard(table.lock());
       more = table.encode_some(batch_);
       trees_.take_changes(table);
     }
@@ -81,13 +83,13 @@ void CommitQueue::fail_round(Round& round) {
     if (batch_[at].key.front() == kFactPrefix) continue;  // the tail of the trees
     KVORUM_CHECK(parse_store_key(batch_[at].key, &key));
     PartitionTable& table = directory_.get(key);
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     table.redirty(key);
   }
   batch_.clear();
   for (size_t i = 0; i < round.partitions.size(); ++i) {
     PartitionTable& table = *round.partitions[i];
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     if (i >= round.begun) table.begin_round(round.ticket);
     table.redirty_taken();
   }
@@ -100,6 +102,7 @@ Result<size_t> CommitQueue::commit(bool sync) {
   Round round;
   round.sync = sync;
   round.ticket = directory_.shared().dirty.take(round.partitions);
+  KVORUM_CHECK(batch_.empty() && round.ticket > committed());
   begin_batch();
   Status status;
   for (; round.encoded < round.partitions.size() && status.ok(); ++round.encoded) {
@@ -116,6 +119,7 @@ Result<size_t> CommitQueue::commit(bool sync) {
 }
 
 void CommitQueue::note_synced(Ticket ticket) {
+  KVORUM_CHECK(ticket <= committed());
   synced_.store(ticket, std::memory_order_release);
   if (directory_.shared().filing) directory_.shared().filing->note_synced(ticket);
 }

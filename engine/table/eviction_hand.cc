@@ -2,7 +2,8 @@
 #include "engine/table/eviction_hand.h"
 
 #include <algorithm>
-#include <mutex>
+
+#include "base/check.h"
 
 namespace kvorum::engine {
 namespace {
@@ -18,6 +19,7 @@ constexpr int kCleanTablesMax = 4;         // a bounded amount of work: the next
 }  // namespace
 
 PartitionTable* EvictionHand::next() {
+  KVORUM_CHECK(directory_.count() > 0);
   const size_t turn = turns_.fetch_add(1, std::memory_order_relaxed);
   return directory_.at(turn % directory_.count());
 }
@@ -26,7 +28,7 @@ void EvictionHand::evict_clean() {
   for (int i = 0; i < kCleanTablesMax && directory_.shared().over_memory(); ++i) {
     PartitionTable* table = next();
     if (table == nullptr) continue;
-    const std::lock_guard guard(table->lock());
+    const SpinLockGuard guard(table->lock());
     table->evict_some();
   }
 }
@@ -47,6 +49,7 @@ bool EvictionHand::waits() const {
 
 size_t EvictionHand::evict(FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
   const TableShared& shared = directory_.shared();
+  KVORUM_CHECK(shared.options.store == nullptr);
   PartitionTable::Eviction eviction;
   const uint64_t excess = shared.excess_bytes();
   eviction.used_too = excess > 0;
@@ -55,7 +58,7 @@ size_t EvictionHand::evict(FunctionRef<RecordChange(const KeyRef& key, RecordVie
   while (eviction.buckets < buckets_max && shared.crowded()) {
     PartitionTable* table = next_evicting();
     if (table == nullptr) break;
-    const std::lock_guard guard(table->lock());
+    const SpinLockGuard guard(table->lock());
     table->evict(eviction, fn);
   }
   const bool nothing = eviction.dropped == 0 && (eviction.shown > 0 || eviction.buckets == 0);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/table/object_table.h"
 
-#include <mutex>
 #include <vector>
 
 namespace kvorum::engine {
@@ -14,7 +13,7 @@ Access ObjectTable::read(const KeyRef& key, FunctionRef<void(RecordView record)>
     return Access::kDone;
   }
   const KeyPlace at = table->place_of(key);
-  const std::lock_guard guard(table->lock());
+  const SpinLockGuard guard(table->lock());
   const Entry* entry = table->find(at);
   if (entry == nullptr && !table->complete()) return Access::kNotResident;
   fn(entry == nullptr ? RecordView() : entry->record());
@@ -27,7 +26,7 @@ UpdateResult ObjectTable::update(const KeyRef& key,
   const KeyPlace at = table.place_of(key);
   PartitionTable::Outcome outcome;
   {
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     if (store_health_.failed()) return {Access::kRefused, 0};
     Entry* entry = table.find(at);
     if (entry == nullptr && !table.complete()) return {Access::kNotResident, 0};
@@ -64,10 +63,10 @@ bool ObjectTable::sweep(uint8_t keyspace, uint32_t partition,
   for (PartitionWalk walk(*table, {}); !walk.done();) {
     PartitionTable::Outcome outcome;
     {
-      const std::lock_guard guard(table->lock());
+      const SpinLockGuard guard(table->lock());
       if (store_health_.failed()) return false;
       all &= table->complete();
-      for (const PartitionWalk::Shown& item : walk.next()) {
+      for (const PartitionWalk::Shown& item : walk.next(*table)) {
         const RecordChange change = fn(item.key, item.entry->record());
         outcome.turned_dirty |= table->apply_swept(item.entry, change).turned_dirty;
       }
@@ -93,7 +92,7 @@ size_t ObjectTable::expire(uint64_t now_ms, size_t count_max,
     if (deadline == 0 || deadline > now_ms) continue;
     PartitionTable::Outcome outcome;
     {
-      const std::lock_guard guard(table->lock());
+      const SpinLockGuard guard(table->lock());
       if (store_health_.failed()) return shown;
       while (shown < count_max && table->take_due(now_ms, due)) {
         for (Entry* entry : due) {
@@ -123,21 +122,21 @@ void ObjectTable::raise_next_deadline() {
 uint64_t ObjectTable::take_oldest_changed(uint8_t keyspace, uint32_t partition) {
   PartitionTable* table = directory_.find(keyspace, partition);
   if (table == nullptr) return kNothingChanged;
-  const std::lock_guard guard(table->lock());
+  const SpinLockGuard guard(table->lock());
   return table->take_oldest_changed();
 }
 
 uint64_t ObjectTable::digest(uint8_t keyspace, uint32_t partition) const {
   const PartitionTable* table = directory_.find(keyspace, partition);
   if (table == nullptr) return 0;
-  const std::lock_guard guard(table->lock());
+  const SpinLockGuard guard(table->lock());
   return table->digest();
 }
 
 ObjectCounts ObjectTable::counts(uint8_t keyspace, uint32_t partition) const {
   const PartitionTable* table = directory_.find(keyspace, partition);
   if (table == nullptr) return {};
-  const std::lock_guard guard(table->lock());
+  const SpinLockGuard guard(table->lock());
   return table->counts();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/table/store_health.h"
 
-#include <mutex>
+#include "base/check.h"
 
 namespace kvorum::engine {
 
@@ -15,7 +15,7 @@ void StoreHealth::recover() {
   damaged_.store(false);
   if (losing_.exchange(false)) {
     directory_.for_each([](PartitionTable& table) {
-      const std::lock_guard guard(table.lock());
+      const SpinLockGuard guard(table.lock());
       table.void_loads();
     });
   }
@@ -29,7 +29,7 @@ void StoreHealth::lose_all() {
   damaged_.store(false);
   if (listener_ != nullptr) listener_->on_loss_of_all();
   directory_.for_each([this](PartitionTable& table) {
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     if (listener_ != nullptr) {
       table.distrust();
     } else {
@@ -44,7 +44,7 @@ Status StoreHealth::lose(PartitionTable& table, const KeyRef& key, const FileRef
   listener_->on_loss(key.keyspace, partition_of(key.position, directory_.options().partition_bits));
   PartitionTable::Outcome outcome;
   {
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     table.distrust();
     outcome = table.forget(key, file);
   }
@@ -58,6 +58,7 @@ StoreFaults StoreHealth::faults() const {
 }
 
 void StoreHealth::note_fault(const Status& status, bool of_sync) {
+  KVORUM_CHECK(!status.ok());
   std::atomic<uint64_t>* kind = of_sync ? &syncs_failed_ : &writes_failed_;
   if (status.code() == Code::kNoSpace) kind = &disk_full_;
   if (status.code() == Code::kCorruption) kind = &damage_met_;

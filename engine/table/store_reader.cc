@@ -2,7 +2,6 @@
 #include "engine/table/store_reader.h"
 
 #include <algorithm>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -67,7 +66,7 @@ void StoreReader::Warming::visit(std::string_view bytes, std::string_view value)
   }
   PartitionTable& table = reader_.directory_.get(key);
   planting_.see(table, table.place_of(key).place, facts.digest_change);
-  const std::lock_guard guard(table.lock());
+  const SpinLockGuard guard(table.lock());
   table.warm(key, facts, resident);
 }
 
@@ -150,14 +149,14 @@ Result<bool> StoreReader::load_once(PartitionTable& table, const KeyRef& key) {
   const KeyPlace at = table.place_of(key);
   uint64_t departures;
   {
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     if (table.find(at) != nullptr || table.complete()) return true;
     departures = table.departures();
   }
   Found found;
   if (Status status = read_stored(key, &found); !status.ok()) return status;
   {
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     if (departures != table.departures()) return false;
     if (table.find(at) != nullptr) return true;
     if (found.whole) table.install(key, found.exists ? &found.stored.facts : nullptr);
@@ -174,14 +173,14 @@ Result<bool> StoreReader::load_once(PartitionTable& table, const KeyRef& key) {
 Result<bool> StoreReader::read_stretch(PartitionTable& table, StoreScan& stretch) {
   uint64_t departures;
   {
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     departures = table.departures();
   }
   Status status = stretch.read_store(directory_.shared(), health_);
   if (!status.ok()) return status;
-  const std::lock_guard guard(table.lock());
+  const SpinLockGuard guard(table.lock());
   if (departures != table.departures()) return false;
-  stretch.overlay(false);
+  stretch.overlay(table, false);
   return true;
 }
 
@@ -215,7 +214,7 @@ Result<TreeBuild> StoreReader::build_tree(uint8_t keyspace, uint32_t partition) 
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     uint64_t departures, frontier;
     {
-      const std::lock_guard guard(table.lock());
+      const SpinLockGuard guard(table.lock());
       departures = table.departures();
       frontier = table.tree_frontier();
     }
@@ -226,16 +225,17 @@ Result<TreeBuild> StoreReader::build_tree(uint8_t keyspace, uint32_t partition) 
     bool turned_dirty = false;
     std::optional<TreeBuild> built;
     {
-      const std::lock_guard guard(table.lock());
+      const SpinLockGuard guard(table.lock());
       if (departures != table.departures()) continue;
       uint64_t end = HashTree::kPlacesEnd;
       if (stretch.next()) {
         end = table.place_of({{}, {*stretch.next(), 0}, keyspace}).place;
         count_min *= 2;
         if (end == frontier) continue;
+        KVORUM_CHECK(end > frontier);
         stretch.end_at(table.position_of_place(end));
       }
-      turned_dirty = stretch.overlay(table.tree().distrusted());
+      turned_dirty = stretch.overlay(table, table.tree().distrusted());
       built = table.build_tree(stretch.tree_items(*directory_.options().codec), end);
     }
     if (turned_dirty) directory_.shared().dirty.call_back();

@@ -35,9 +35,9 @@ Status StoreScan::read_store(const TableShared& shared, StoreHealth& health) {
   const bool last = range_.partition + 1 == uint32_t{1} << shared.options.partition_bits;
   std::string end = store_bound(range_.keyspace, range_.end);
   if (range_.end == 0) {
-    const uint64_t after = table_.position_of_place(0) + table_.partition_width();
-    end = last ? std::string(1, static_cast<char>(range_.keyspace + 1))
-               : store_bound(range_.keyspace, after);
+    end =
+        last ? std::string(1, static_cast<char>(range_.keyspace + 1))
+             : store_bound(range_.keyspace, table_.position_of_place(0) + table_.partition_width());
   }
   StoredRecord stored;
   uint64_t position = 0;
@@ -60,22 +60,22 @@ Status StoreScan::read_store(const TableShared& shared, StoreHealth& health) {
   return health.note_read(shared.options.store->scan(begin, end, visit));
 }
 
-bool StoreScan::overlay(bool rewrites) {
+bool StoreScan::overlay(PartitionTable& table, bool rewrites) {
   bool turned_dirty = false;
   std::vector<Entry*> entries;
-  uint64_t place = table_.place_of({{}, {range_.from.high, 0}, range_.keyspace}).place;
+  uint64_t place = table.place_of({{}, {range_.from.high, 0}, range_.keyspace}).place;
   const uint64_t end = next_ ? *next_ : range_.end;  // 0: the partition's
-  while (place < BucketIndex::kPlacesEnd && (end == 0 || table_.position_of_place(place) < end)) {
+  while (place < BucketIndex::kPlacesEnd && (end == 0 || table.position_of_place(place) < end)) {
     entries.clear();
-    place = table_.index().collect_bucket(static_cast<uint32_t>(place),
-                                          PartitionWalk::kLongBucketStretch, entries);
+    place = table.index().collect_bucket(static_cast<uint32_t>(place),
+                                         PartitionWalk::kLongBucketStretch, entries);
     for (Entry* entry : entries) {
-      const KeyRef key = table_.key_of(*entry);
+      const KeyRef key = table.key_of(*entry);
       if (key.position.high < range_.from.high || (end != 0 && key.position.high >= end)) continue;
       Found& found = records_[{key.position.high, std::string(key.key)}];
       std::optional<Stored> record;
       if (!entry->has(Entry::kAbsent)) record = stored_of(*entry);
-      if (rewrites && record != found.record) turned_dirty |= table_.rewrite(entry);
+      if (rewrites && record != found.record) turned_dirty |= table.rewrite(entry);
       found = {std::move(record), entry->has(Entry::kLive), entry->has(Entry::kDeadline)};
     }
   }

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/shared_bytes.h"
 #include "base/status.h"
 #include "engine/index/record_view.h"
@@ -45,24 +46,27 @@ class StoreScan {
   using Records = std::map<std::pair<uint64_t, std::string>, Found>;  // by position and key
 
   // `table` outlives it. At least range.count_min objects, unless the range ends before.
-  StoreScan(PartitionTable& table, const ScanRange& range) : table_(table), range_(range) {}
+  StoreScan(const PartitionTable& table, const ScanRange& range) : table_(table), range_(range) {}
 
   // Blocks on I/O, with no lock held.
   Status read_store(const TableShared& shared, StoreHealth& health);
-  // REQUIRES: the partition's lock is held. With `rewrites`: has written what the store does not
-  // have, or not like this. Returns whether nothing was dirty before.
-  bool overlay(bool rewrites);
+  // `table` is that of the scan. With `rewrites`: has written what the store does not have, or not
+  // like this. Returns whether nothing was dirty before.
+  bool overlay(PartitionTable& table, bool rewrites) KVORUM_REQUIRES(table.lock());
 
   const Records& records() const { return records_; }
   // The position after the stretch, if not the end of the range.
   const std::optional<uint64_t>& next() const { return next_; }
   // The stretch ends here, at least as early as it would.
-  void end_at(uint64_t position) { next_ = position; }
+  void end_at(uint64_t position) {
+    KVORUM_CHECK(next_ && position <= *next_);
+    next_ = position;
+  }
   // What the tree is built of.
   std::vector<PartitionTree::Item> tree_items(const RecordCodec& codec) const;
 
  private:
-  PartitionTable& table_;
+  const PartitionTable& table_;
   const ScanRange range_;
   Records records_;
   std::optional<uint64_t> next_;

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/check.h"
 #include "engine/partition/record_codec.h"
 
 namespace kvorum::engine {
@@ -24,6 +25,7 @@ Status StoredRecord::read_body(const TableShared& shared) {
   Result<SharedBytes> read = shared.filing->read(facts.file);
   if (!read.ok()) return read.status();
   body = std::move(read).value();
+  KVORUM_CHECK(body->size() == facts.file.bytes);
   facts.body = *body;
   facts.owner = &body;
   return {};

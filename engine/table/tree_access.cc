@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/table/tree_access.h"
 
-#include <mutex>
-
+#include "base/check.h"
 #include "engine/table/tree_planting.h"
 
 namespace kvorum::engine {
@@ -10,7 +9,7 @@ namespace kvorum::engine {
 int TreeAccess::depth(uint8_t keyspace, uint32_t partition) const {
   const PartitionTable* table = directory_.find(keyspace, partition);
   if (table == nullptr) return 0;
-  const std::lock_guard guard(table->lock());
+  const SpinLockGuard guard(table->lock());
   return table->tree().hashes().depth();
 }
 
@@ -21,7 +20,7 @@ bool TreeAccess::nodes(const TreeRange& range, std::vector<uint64_t>& out) const
     out.insert(out.end(), range.count, 0);
     return true;
   }
-  const std::lock_guard guard(table->lock());
+  const SpinLockGuard guard(table->lock());
   const HashTree& tree = table->tree().hashes();
   if (range.level > tree.depth()) return false;
   for (uint64_t i = 0; i < range.count; ++i) out.push_back(tree.node(range.level, range.first + i));
@@ -31,7 +30,7 @@ bool TreeAccess::nodes(const TreeRange& range, std::vector<uint64_t>& out) const
 bool TreeAccess::outgrown(uint8_t keyspace, uint32_t partition) const {
   const PartitionTable* table = directory_.find(keyspace, partition);
   if (table == nullptr) return false;
-  const std::lock_guard guard(table->lock());
+  const SpinLockGuard guard(table->lock());
   return table->tree_outgrown();
 }
 
@@ -40,7 +39,7 @@ TreeBuild TreeAccess::build(uint8_t keyspace, uint32_t partition) {
   if (table == nullptr) {
     return directory_.absent_is_known() ? TreeBuild::kDone : TreeBuild::kNotResident;
   }
-  const std::lock_guard guard(table->lock());
+  const SpinLockGuard guard(table->lock());
   return table->build_tree();
 }
 
@@ -52,6 +51,7 @@ void TreeAccess::add_tail(StoreBatch& batch) {
 }
 
 void TreeAccess::begin_pass() {
+  KVORUM_CHECK(tail_begin_ <= tail_end_);
   pass_end_ = tail_end_;
   skipped_ = false;
   directory_.shared().trees_changed.store(false, std::memory_order_relaxed);
@@ -61,6 +61,7 @@ void TreeAccess::begin_pass() {
 bool TreeAccess::add_pages(size_t bytes_max) {
   std::string page;
   const size_t count = directory_.count();
+  KVORUM_CHECK(hand_ <= count);
   for (; hand_ < count; ++hand_) {
     if (batch_.bytes() >= bytes_max) return false;
     PartitionTable* table = directory_.at(hand_);
@@ -68,11 +69,11 @@ bool TreeAccess::add_pages(size_t bytes_max) {
     page.clear();
     bool written;
     {
-      const std::lock_guard guard(table->lock());
+      const SpinLockGuard guard(table->lock());
       written = table->write_tree_page(page);
       skipped_ |= table->tree().distrusted();
     }
-    if (written) put_tree_page(batch_, table->tree().place(), page);
+    if (written) put_tree_page(batch_, table->tree_place(), page);
   }
   return true;
 }
@@ -83,7 +84,7 @@ void TreeAccess::forget_kept() {
   complete_ = false;
   if (!directory_.options().keeps_trees) return;
   directory_.for_each([](PartitionTable& table) {
-    const std::lock_guard guard(table.lock());
+    const SpinLockGuard guard(table.lock());
     table.tree().forget_kept();
   });
 }
@@ -91,6 +92,7 @@ void TreeAccess::forget_kept() {
 Result<bool> TreeAccess::keep(size_t bytes_max) {
   if (Status status = health_.may_write(); !status.ok()) return status;
   if (kept()) return true;
+  KVORUM_CHECK(batch_.empty() && changes_.empty());  // no round is under way
   if (hand_ == 0) begin_pass();
   const bool done = add_pages(bytes_max);
   if (done && !skipped_) {
@@ -124,7 +126,7 @@ void TreeAccess::end(const KeptTrees& kept_trees, TreePlanting& planting) {
   for (const auto& [place, tree] : kept_trees.trees) {
     if (place.partition >> directory_.options().partition_bits != 0) continue;  // of another ring
     PartitionTable& table = directory_.get(place.keyspace, place.partition);
-    if (table.counts().records == 0) planting.plant_empty(table);
+    planting.plant_if_empty(table);
   }
   differing_ = planting.differing();
   health_.note_lost_copies(differing_.size());

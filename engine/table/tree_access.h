@@ -47,8 +47,10 @@ class TreeAccess {
   const std::vector<TreePlace>& differing() const { return differing_; }
 
   // For CommitQueue, of its thread. What the objects that were encoded change of the trees in the
-  // store. REQUIRES: the partition's lock is held.
-  void take_changes(PartitionTable& table) { table.tree().take_changes(changes_); }
+  // store.
+  void take_changes(PartitionTable& table) KVORUM_REQUIRES(table.lock()) {
+    table.tree().take_changes(changes_);
+  }
   // Appends that to the batch of these objects.
   void add_tail(StoreBatch& batch);
   // What reached the store of the last writes is not known: all is written anew.

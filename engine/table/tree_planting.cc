@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/table/tree_planting.h"
 
-#include <mutex>
 #include <utility>
+
+#include "base/check.h"
 
 namespace kvorum::engine {
 
 void TreePlanting::begin(PartitionTable& table) {
   plant();
   table_ = &table;
-  tree_ = kept_.find(table.tree().place());
+  tree_ = kept_.find(table.tree_place());
   if (tree_ != nullptr && tree_->has_page) leaves_.assign(tree_->leaves.size(), 0);
 }
 
@@ -17,13 +18,18 @@ void TreePlanting::see(PartitionTable& table, uint32_t place, uint64_t digest) {
   if (&table != table_) begin(table);
   ++count_;
   if (!leaves_.empty()) {
+    KVORUM_CHECK(tree_->changed.leaf_of(place) < leaves_.size());
     leaves_[tree_->changed.leaf_of(place)] ^= digest;
   } else if (count_ <= kItemsMax) {
     items_.push_back({place, false, false, digest});
   }
 }
 
-void TreePlanting::plant_empty(PartitionTable& table) {
+void TreePlanting::plant_if_empty(PartitionTable& table) {
+  {
+    const SpinLockGuard guard(table.lock());
+    if (table.counts().records != 0) return;
+  }
   begin(table);
   plant();
 }
@@ -31,6 +37,7 @@ void TreePlanting::plant_empty(PartitionTable& table) {
 // The leaves that did not change since their page.
 bool TreePlanting::agrees() const {
   if (tree_ == nullptr) return true;
+  KVORUM_CHECK(!tree_->has_page || tree_->leaves.size() == leaves_.size());
   // Without a page there was nothing, but for what the tail says.
   if (!tree_->has_page) return count_ == 0 || tree_->changed.count() != 0;
   for (size_t leaf = 0; leaf < leaves_.size(); ++leaf) {
@@ -43,7 +50,7 @@ void TreePlanting::plant() {
   if (table_ == nullptr) return;
   const bool good = agrees();
   {
-    const std::lock_guard guard(table_->lock());
+    const SpinLockGuard guard(table_->lock());
     PartitionTree& tree = table_->tree();
     if (tree_ != nullptr) {
       tree.resume_kept(*tree_, good);
@@ -57,7 +64,7 @@ void TreePlanting::plant() {
       table_->build_tree(items_, HashTree::kPlacesEnd);
     }
   }
-  if (!good) differing_.push_back(table_->tree().place());
+  if (!good) differing_.push_back(table_->tree_place());
   table_ = nullptr;
   leaves_.clear();
   items_.clear();

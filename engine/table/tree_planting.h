@@ -20,8 +20,8 @@ class TreePlanting {
   void see(PartitionTable& table, uint32_t place, uint64_t digest);
   // Of the last partition.
   void plant();
-  // Afterwards: partitions that have a kept tree and no object.
-  void plant_empty(PartitionTable& table);
+  // Afterwards, of those that have a kept tree: nothing where the partition has objects.
+  void plant_if_empty(PartitionTable& table);
 
   // Of which objects were lost, or are not what they were.
   const std::vector<TreePlace>& differing() const { return differing_; }

@@ -34,14 +34,14 @@ uint64_t HashTree::node(int level, uint64_t index) const {
 }
 
 void HashTree::begin_build(int depth) {
-  KVORUM_CHECK(depth >= 0 && depth <= kDepthMax);
+  KVORUM_CHECK(depth >= 0 && depth <= kDepthMax && !building());
   building_ = std::make_unique<Building>();
   building_->depth = depth;
   building_->leaves.assign(size_t{1} << depth, 0);
 }
 
 void HashTree::add(uint32_t place, uint64_t digest) {
-  KVORUM_CHECK(place >= building_->frontier);
+  KVORUM_CHECK(building() && place >= building_->frontier);
   building_->leaves[uint64_t{place} >> (kPlaceBits - building_->depth)] ^= digest;
 }
 
@@ -71,7 +71,8 @@ bool HashTree::finish_build() {
 }
 
 void HashTree::set(int depth, std::vector<uint64_t> leaves) {
-  KVORUM_CHECK(!building() && leaves.size() == size_t{1} << depth);
+  KVORUM_CHECK(!building() && depth >= 0 && depth <= kDepthMax);
+  KVORUM_CHECK(leaves.size() == size_t{1} << depth);
   stored_ = std::move(leaves);
   leaves_ = stored_.data();
   depth_ = depth;

@@ -21,6 +21,8 @@
 #include <span>
 #include <vector>
 
+#include "base/check.h"
+
 namespace kvorum::engine {
 
 // How far building a partition's hash tree anew has come.
@@ -83,9 +85,15 @@ class HashTree {
   // stretch, advance() to its end, and so on until the frontier is kPlacesEnd; then finish_build().
   bool building() const { return building_ != nullptr; }
   void begin_build(int depth);
-  uint64_t frontier() const { return building_->frontier; }
+  uint64_t frontier() const {
+    KVORUM_CHECK(building());
+    return building_->frontier;
+  }
   void add(uint32_t place, uint64_t digest);
-  void advance(uint64_t frontier) { building_->frontier = frontier; }
+  void advance(uint64_t frontier) {
+    KVORUM_CHECK(building() && frontier > building_->frontier && frontier <= kPlacesEnd);
+    building_->frontier = frontier;
+  }
   void abandon_build() { building_.reset(); }
   // The built tree takes this one's place. False where they do not agree: the tree had not followed
   // the data.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/tree/kept_trees.h"
 
-
 #include "base/bytes.h"
+#include "base/check.h"
 
 namespace kvorum::engine {
 namespace {
@@ -20,6 +20,7 @@ std::string key_prefix(std::string_view name) {
 
 // Of all keys with that prefix.
 std::string prefix_end(std::string prefix) {
+  KVORUM_CHECK(static_cast<uint8_t>(prefix.back()) != UINT8_MAX);
   ++prefix.back();
   return prefix;
 }
@@ -77,6 +78,7 @@ void put_tree_page(StoreBatch& batch, const TreePlace& place, std::string_view p
 }
 
 void put_tree_tail(StoreBatch& batch, uint64_t number, std::string_view changes) {
+  KVORUM_CHECK(!changes.empty());
   batch.begin_change(false);
   batch.buffer().append(tail_key(number));
   batch.end_key();
@@ -101,12 +103,14 @@ Status erase_kept_trees(const Store& store, StoreBatch& batch) {
 }
 
 void LeafSet::reset(int depth) {
+  KVORUM_CHECK(depth >= 0 && depth <= HashTree::kDepthMax);
   depth_ = depth;
   count_ = 0;
   words_.assign(((size_t{1} << depth) + 63) / 64, 0);
 }
 
 void LeafSet::add(uint64_t leaf, int depth) {
+  KVORUM_CHECK(depth >= 0 && depth <= HashTree::kDepthMax);
   if (depth >= depth_) {
     add(leaf >> (depth - depth_));
     return;
@@ -124,6 +128,7 @@ void LeafSet::append_to(std::string& out) const {
 
 void TreeLog::take_changes(const TreePlace& place, std::string& tail) {
   if (unwritten_.empty()) return;
+  KVORUM_CHECK(unwritten_.size() <= changed_.count());
   put_u8(tail, place.keyspace);
   put_varint(tail, place.partition);
   put_varint(tail, generation_);
@@ -141,7 +146,8 @@ void TreeLog::begin_page(const HashTree& tree) {
 }
 
 void TreeLog::write_page(const HashTree& tree, std::string& page) {
-  unwritten_.clear();  // the page itself names them
+  KVORUM_CHECK(changed_.depth() == tree.depth());  // since begin_page()
+  unwritten_.clear();                              // the page itself names them
   put_u8(page, kVersion);
   put_varint(page, generation_);
   put_u8(page, static_cast<uint8_t>(tree.depth()));

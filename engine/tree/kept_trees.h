@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "engine/store/store.h"
 #include "engine/tree/hash_tree.h"
 
@@ -32,9 +33,13 @@ class LeafSet {
   int depth() const { return depth_; }
   size_t count() const { return count_; }
   uint64_t leaf_of(uint64_t place) const { return place >> (HashTree::kPlaceBits - depth_); }
-  bool contains(uint64_t leaf) const { return words_[leaf / 64] >> leaf % 64 & 1; }
+  bool contains(uint64_t leaf) const {
+    KVORUM_CHECK(leaf >> depth_ == 0);
+    return words_[leaf / 64] >> leaf % 64 & 1;
+  }
   // True where it was not in it.
   bool add(uint64_t leaf) {
+    KVORUM_CHECK(leaf >> depth_ == 0);
     uint64_t& word = words_[leaf / 64];
     const uint64_t bit = uint64_t{1} << leaf % 64;
     if (word & bit) return false;
