@@ -64,6 +64,19 @@ class SlotMap {
     --used_;
   }
 
+  // Calls fn(object) of the id's slot, whoever has it now, for its addresses alone
+  // (base/prefetch.h); not where there is no such slot.
+  template <class Fn>
+  void peek(SlotId id, Fn fn) const {
+    const uint32_t index = static_cast<uint32_t>(id) ^ tag_bits_;
+    if (index < slots_) fn(slot_at(index).value);
+  }
+  // The same of the object that acquire() gives next, where it had a tenant before.
+  template <class Fn>
+  void peek_next(Fn fn) const {
+    if (!free_.empty()) fn(slot_at(free_.back()).value);
+  }
+
   size_t used() const { return used_; }
 
   // Calls fn(id, object) for each object in use, in slot order. fn may release that object.
@@ -86,6 +99,9 @@ class SlotMap {
 
   SlotId id_of(const Slot& slot, uint32_t index) const {
     return (static_cast<uint64_t>(slot.generation) << 32) | tag_bits_ | index;
+  }
+  const Slot& slot_at(uint32_t index) const {
+    return chunks_[index / kChunkSlots][index % kChunkSlots];
   }
   Slot& slot_at(uint32_t index) { return chunks_[index / kChunkSlots][index % kChunkSlots]; }
 

@@ -81,7 +81,11 @@ void Coordinator::prefetch(std::span<const Frame> frames) const {
   for (size_t at = 0; at < frames.size();) {
     size_t count = 0;
     for (; at < frames.size() && count < kBatch; ++at) {
-      if (peek_key(frames[at], &keys[count])) table.prefetch_bucket(keys[count++]);
+      if (peek_key(frames[at], &keys[count])) {
+        table.prefetch_bucket(keys[count++]);
+      } else {
+        requests_->table().prefetch(frames[at].head);
+      }
     }
     for (size_t key = 0; key < count; ++key) table.prefetch_entry(keys[key]);
   }

@@ -85,6 +85,7 @@ RequestRunner::RequestRunner(Core& core)
 // Its request is still the caller's.
 Operation& RequestRunner::begin(const Request& request, uint64_t tag, Now now, SlotId* id) {
   Operation& operation = core_.operations.acquire(id);
+  core_.operations.peek_next([](const Operation& next) { next.prefetch_begin(); });
   operation.begin(now);
   operation.tag = tag;
   operation.keyspace = request.key.keyspace;

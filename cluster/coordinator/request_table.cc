@@ -72,6 +72,13 @@ void RequestTable::on_flow(SlotId id, Now now) {
   if (Operation* const operation = core_.operations.find(id)) core_.note_flow(*operation, now);
 }
 
+void RequestTable::prefetch(const FrameHead& answer) const {
+  core_.operations.peek(answer.operation, [&](const Operation& operation) {
+    if (answer.type == MessageType::kReplicaReadReply) operation.prefetch_reading();
+    if (answer.type == MessageType::kReplicaWriteReply) operation.prefetch_writing();
+  });
+}
+
 void RequestTable::on_link_down(MemberIndex peer, Now now) {
   core_.operations.for_each([&](SlotId id, Operation& operation) {
     machine_of(operation).on_link_down(id, operation, peer, now);

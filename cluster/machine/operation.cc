@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/machine/operation.h"
 
+#include "base/prefetch.h"
+
 namespace kvorum::cluster {
 
 void Reading::reset() {
@@ -71,6 +73,19 @@ void Operation::begin(Now now) {
   }
   if (was_handed()) handing.reset();
   had = 0;
+}
+
+void Operation::prefetch_begin() const {
+  prefetch_reading();
+  prefetch(&forwarded.request, &forwarded.context);
+  prefetch(&payload, &payload_body + 1);
+}
+
+void Operation::prefetch_reading() const { prefetch(this, &reading.held + 1); }
+
+void Operation::prefetch_writing() const {
+  prefetch(this, &reading);
+  prefetch(&writing.tally, &writing.tally + 1);
 }
 
 size_t Operation::bytes() const {

@@ -29,10 +29,10 @@ inline constexpr size_t kOperationPools = 4;
 struct OperationHead {
   uint64_t started_us = 0;
   uint64_t deadline_us = 0;
-  EncodedObject object;    // what is to be written, or was read from a peer
-  size_t large_bytes = 0;  // of the object that its replicas have to take; 0: it is not large
   uint64_t flowed_us = 0;  // when bytes of a large frame of it flowed last; 0: none did
+  size_t large_bytes = 0;  // of the object that its replicas have to take; 0: it is not large
   size_t held_bytes = 0;   // as Core::count_held() counted it last
+  EncodedObject object;    // what is to be written, or was read from a peer
 
   void reset(Now now) {
     started_us = now.steady_us;
@@ -56,9 +56,7 @@ struct OwnedKey {
 
 // The reading of a get, or of a put before its edit.
 struct Reading {
-  ReadTally tally;
-  HeldObject held;      // what is merged so far
-  uint64_t digest = 0;  // of that: versions_digest()
+  uint64_t digest = 0;  // of what is held: versions_digest()
   Hlc frontier;         // the highest of the copies merged
   NodeId fastest = 0;   // who answered first
   uint64_t asked_us = 0;
@@ -70,6 +68,8 @@ struct Reading {
   bool own_unreadable = false;    // the own copy cannot be loaded: the others have to do
   bool hedged = false;            // one more was asked, once
   bool contested = false;         // as some replica says: siblings may be none
+  ReadTally tally;
+  HeldObject held;  // what is merged so far
 
   void reset();
 };
@@ -176,18 +176,18 @@ struct Operation : OperationHead {
   LinkIndex reply_to;
   SlotId reply_operation = 0;
   uint64_t tag = 0;
-  Route route;
+  Reading reading;
 
   // What the request is a view of: its bytes one after the other, or encode_forwarded() where it
   // comes from another node or goes to one. What is large of it is shared: the value, or all of it.
   std::string payload;
   SharedView payload_body;
-  std::unique_ptr<Inspection> inspection;  // kInspect
   ForwardedRequest forwarded;
+  Route route;
+  std::unique_ptr<Inspection> inspection;  // kInspect
 
-  // Of the machines: those of one that never had the operation are as new. Resetting them all
-  // would bring two kilobytes into the cache for each request.
-  Reading reading;
+  // Of the machines, as `reading` is: those of one that never had the operation are as new.
+  // Resetting them all would bring two kilobytes into the cache for each request.
   Claiming claim;
   Writing writing;
   Handing handing;
@@ -210,6 +210,10 @@ struct Operation : OperationHead {
   bool was_read() const { return had & (bit(Kind::kGet) | bit(Kind::kPut)); }
   bool was_put() const { return had & bit(Kind::kPut); }
   bool was_handed() const { return had & (bit(Kind::kForward) | bit(Kind::kAwaitsPermit)); }
+  // Starts fetching what a begin writes, or an answer of a read or of a write looks at.
+  void prefetch_begin() const;
+  void prefetch_reading() const;
+  void prefetch_writing() const;
   // What clients sent and replicas answered, as far as it is kept.
   size_t bytes() const;
 

@@ -31,9 +31,9 @@ struct Target {
   bool whole = true;           // as far as it said: its answer to a read counts (whole_replicas.h)
   bool is_new = false;         // the same: it is not whole, but forgot nothing
   bool former = false;         // no primary any more: asked for what the primaries may lack
+  bool claim_refused = false;  // another node edits the key
   uint64_t digest = 0;         // versions_digest() of its answer to a read
   uint64_t asked_us = 0;       // 0: not kept
-  bool claim_refused = false;  // another node edits the key
 };
 
 using Targets = InlineVector<Target, 4>;

@@ -36,6 +36,10 @@ class DialedPeer::Link final : public PeerLink {
   uint64_t heard_us() const { return last_heard_us(); }
 
  private:
+  void before_frames(std::span<const Frame> frames) override {
+    peer_.home_.parts().coordinator->prefetch(frames);
+  }
+
   bool on_frame(const Frame& frame) override {
     return is_up() ? on_answer(frame) : on_greeting(frame);
   }

@@ -102,5 +102,28 @@ TEST(SlotMap, IdsOfAnotherPoolFindNothing) {
   EXPECT_EQ(*second.find(b), 20);
 }
 
+TEST(SlotMap, APeekFindsTheSlotWhoeverHasIt) {
+  SlotMap<int> map(3);
+  SlotId first = 0, later = 0;
+  const int* const object = &map.acquire(&first);
+  const int* seen = nullptr;
+  const auto see = [&](const int& at) { seen = &at; };
+  map.peek(first, see);
+  EXPECT_EQ(seen, object);
+
+  seen = nullptr;
+  map.peek(first + 1, see);      // no such slot
+  map.peek(first ^ ~0ULL, see);  // of another pool
+  map.peek_next(see);            // none was released
+  EXPECT_EQ(seen, nullptr);
+
+  map.release(first);
+  map.peek_next(see);
+  EXPECT_EQ(seen, object);
+  EXPECT_EQ(&map.acquire(&later), object);
+  map.peek(first, see);  // of an earlier tenant: its address is the same
+  EXPECT_EQ(seen, object);
+}
+
 }  // namespace
 }  // namespace kvorum
