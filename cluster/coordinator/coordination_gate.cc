@@ -36,7 +36,7 @@ bool CoordinationGate::hands_back(SlotId id, Operation& operation, Now now) {
   if (operation.remote) {
     forwarding_.forget_seen(operation.forwarded);
     core_.complete_failed(operation, Outcome::kClusterDown, kCoordinatesNothing, now);
-    core_.release(id);
+    core_.open.release(id);
     return true;
   }
   operation.route.tried.push_back(core_.self());
@@ -48,7 +48,7 @@ bool CoordinationGate::hands_back(SlotId id, Operation& operation, Now now) {
 
 std::vector<SlotId> CoordinationGate::held() {
   std::vector<SlotId> held;
-  core_.operations.for_each([&](SlotId id, Operation& operation) {
+  core_.open.requests.for_each([&](SlotId id, Operation& operation) {
     if (operation.phase == Operation::Phase::kHeld) held.push_back(id);
   });
   return held;

@@ -121,13 +121,13 @@ void Coordinator::set_coordination(Coordination coordination, Now now) {
 
 void Coordinator::on_committed(engine::Ticket ticket, bool ok, Now now) {
   requests_->on_committed(ticket, ok, now);
-  replicas_->on_committed(core_->awaited_commits, {ticket, ok}, [&](SlotId id) {
+  replicas_->on_committed(core_->open.awaited_commits, {ticket, ok}, [&](SlotId id) {
     if (Machine* const machine = machines_->find(id)) machine->on_own_commit(id, {false, ok}, now);
   });
 }
 
 void Coordinator::on_hints_committed(engine::Ticket ticket, bool ok, Now now) {
-  replicas_->on_committed(core_->awaited_hint_commits, {ticket, ok}, [&](SlotId id) {
+  replicas_->on_committed(core_->open.awaited_hint_commits, {ticket, ok}, [&](SlotId id) {
     if (Machine* const machine = machines_->find(id)) machine->on_own_commit(id, {true, ok}, now);
   });
 }
@@ -152,7 +152,7 @@ void Coordinator::on_scanned(SlotId operation, const ScanPage& page, Now now) {
 
 // Woken up so late, this process was stopped: answers wait unread behind the timers.
 void Coordinator::notice_stall(Now now) {
-  const uint64_t due_us = core_->timers.next_due_us();
+  const uint64_t due_us = core_->open.timers.next_due_us();
   if (due_us != 0 && now.steady_us > due_us + kStallUs) core_->health.stalled(now.steady_us);
 }
 
@@ -165,7 +165,7 @@ void Coordinator::probe_peers(Now now) {
 void Coordinator::on_time(Now now) {
   notice_stall(now);
   core_->contact.on_time(now);
-  while (const std::optional<SlotId> id = core_->timers.take_due(now.steady_us)) {
+  while (const std::optional<SlotId> id = core_->open.timers.take_due(now.steady_us)) {
     if (Machine* const machine = machines_->find(*id)) machine->on_timer(*id, now);
   }
   requests_->on_time(now);
@@ -178,7 +178,7 @@ void Coordinator::on_time(Now now) {
 }
 
 uint64_t Coordinator::next_deadline_us() const {
-  uint64_t next = sooner_of(core_->timers.next_due_us(), requests_->next_deadline_us());
+  uint64_t next = sooner_of(core_->open.timers.next_due_us(), requests_->next_deadline_us());
   next = sooner_of(next, core_->health.next_deadline_us());
   next = sooner_of(next, keyspaces_->next_deadline_us());
   if (control_) next = sooner_of(next, control_->next_deadline_us());
@@ -199,7 +199,7 @@ const OperationLatency& Coordinator::latency() const { return core_->latency; }
 PeerState Coordinator::peer_state(MemberIndex peer) const { return core_->health.state(peer); }
 PeerReport Coordinator::peer_report(MemberIndex peer) const { return core_->health.report(peer); }
 uint64_t Coordinator::peers_generation() const { return core_->health.generation(); }
-size_t Coordinator::held_bytes() const { return core_->held_bytes; }
+size_t Coordinator::held_bytes() const { return core_->open.held_bytes; }
 void Coordinator::give_back_scratch() { core_->give_back_scratch(); }
 
 std::optional<Endpoint> Coordinator::told_address(MemberIndex peer) const {
@@ -209,7 +209,8 @@ std::optional<Endpoint> Coordinator::told_address(MemberIndex peer) const {
 
 Backlog Coordinator::backlog() const {
   return {machines_->open(), keyspaces_->open_operations(),
-          core_->awaited_commits.size() + core_->awaited_hint_commits.size(), core_->timers.size()};
+          core_->open.awaited_commits.size() + core_->open.awaited_hint_commits.size(),
+          core_->open.timers.size()};
 }
 
 const CoordinatorCounters& Coordinator::counters() const {
@@ -218,8 +219,8 @@ const CoordinatorCounters& Coordinator::counters() const {
 }
 
 size_t Coordinator::unfinished() const {
-  return requests_->lone_puts() + core_->awaited_commits.size() +
-         core_->awaited_hint_commits.size() + keyspaces_->open_operations() +
+  return requests_->lone_puts() + core_->open.awaited_commits.size() +
+         core_->open.awaited_hint_commits.size() + keyspaces_->open_operations() +
          machines_->unfinished();
 }
 

@@ -84,8 +84,8 @@ RequestRunner::RequestRunner(Core& core)
 
 // Its request is still the caller's.
 Operation& RequestRunner::begin(const Request& request, uint64_t tag, Now now, SlotId* id) {
-  Operation& operation = core_.operations.acquire(id);
-  core_.operations.peek_next([](const Operation& next) { next.prefetch_begin(); });
+  Operation& operation = core_.open.requests.acquire(id);
+  core_.open.requests.peek_next([](const Operation& next) { next.prefetch_begin(); });
   operation.begin(now);
   operation.tag = tag;
   operation.keyspace = request.key.keyspace;
@@ -119,10 +119,10 @@ void RequestRunner::submit(const Request& request, uint64_t tag, Now now) {
   if (edit) operation.forwarded.origin = forwarding_.new_origin();
   run_at(coordinator, id, operation, now);
   // What goes on after this call needs bytes of its own; by now the value is stored.
-  Operation* const unfinished = core_.operations.find(id);
+  Operation* const unfinished = core_.open.requests.find(id);
   if (!unfinished) return;
   if (unfinished->payload_size() == 0) own_request(*unfinished);
-  core_.count_held(*unfinished);
+  core_.open.count_held(*unfinished);
 }
 
 bool RequestRunner::on_forward(LinkIndex from, const Frame& frame, Now now) {
@@ -130,7 +130,7 @@ bool RequestRunner::on_forward(LinkIndex from, const Frame& frame, Now now) {
   std::string_view payload;
   if (!parse_forward_envelope(frame, &envelope, &payload)) return false;
   SlotId id;
-  Operation& operation = core_.operations.acquire(&id);
+  Operation& operation = core_.open.requests.acquire(&id);
   operation.begin(now);
   operation.remote = true;
   operation.reply_to = from;
@@ -141,15 +141,15 @@ bool RequestRunner::on_forward(LinkIndex from, const Frame& frame, Now now) {
   operation.deadline_us = now.steady_us + envelope.remaining_ms * 1000ULL;
   payload = keep_payload(frame, payload, operation);
   operation.payload_is_encoded = true;
-  core_.count_held(operation);
+  core_.open.count_held(operation);
   if (!parse_forwarded(envelope.keyspace, payload, &operation.forwarded)) {
-    core_.release(id);
+    core_.open.release(id);
     return false;
   }
   operation.forwarded.request.value_owner = &operation.payload_body.owner;
   if (forwarding_.comes_too_late(from, envelope, operation.request(), now) ||
       !core_.view->is_member() || forwarding_.seen_before(operation.forwarded)) {
-    core_.release(id);
+    core_.open.release(id);
     return true;
   }
   if (core_.refuses(operation.keyspace)) {
@@ -171,7 +171,7 @@ void RequestRunner::refuse_forwarded(SlotId id, Operation& operation, Now now) {
   forwarding_.forget_seen(operation.forwarded);
   core_.complete_failed(operation, Outcome::kClusterDown,
                         core_.parts.agreement->reason(operation.keyspace), now);
-  core_.release(id);
+  core_.open.release(id);
 }
 
 void RequestRunner::run_at(MemberIndex coordinator, SlotId id, Operation& operation, Now now) {
@@ -208,7 +208,7 @@ void RequestRunner::set_coordination(Coordination coordination, Now now) {
   core_.coordination = coordination;
   if (coordination == Coordination::kHolds) return;
   for (const SlotId id : gate_.held()) {
-    Operation* const operation = core_.operations.find(id);
+    Operation* const operation = core_.open.requests.find(id);
     KVORUM_CHECK(operation != nullptr);             // those before it end no other one
     operation->phase = Operation::Phase::kReading;  // as at its beginning
     start(id, *operation, now);
@@ -217,7 +217,7 @@ void RequestRunner::set_coordination(Coordination coordination, Now now) {
 
 size_t RequestRunner::unfinished_edits() const {
   size_t count = lone_puts_.waiting();
-  core_.operations.for_each([&](SlotId, const Operation& operation) {
+  core_.open.requests.for_each([&](SlotId, const Operation& operation) {
     if (operation.kind != Operation::Kind::kPut) return;
     count += operation.phase != Operation::Phase::kHeld && !operation.answered_client;
   });
@@ -258,7 +258,7 @@ void RequestRunner::on_unreadable(SlotId id, Operation& operation, Now now) {
     operation.route.tried.erase_at(operation.route.refusals);
   }
   core_.complete_failed(operation, Outcome::kStoreFailed, kUnreadable, now);
-  core_.release(id);
+  core_.open.release(id);
 }
 
 }  // namespace kvorum::cluster

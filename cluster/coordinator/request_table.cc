@@ -39,55 +39,55 @@ void RequestTable::note_answer(MemberIndex from, const Operation& operation, Ask
 }
 
 void RequestTable::on_read_reply(SlotId id, const Answered<ReplicaReadReply>& answer, Now now) {
-  Operation* const operation = core_.operations.find(id);
+  Operation* const operation = core_.open.requests.find(id);
   if (!operation) return core_.health.heard(answer.from, now.steady_us);  // too late
   note_answer(answer.from, *operation, Ask::kRead, now);
   machine_of(*operation).on_read_reply(id, *operation, answer, now);
 }
 
 void RequestTable::on_write_reply(SlotId id, const Answered<ReplicaWriteReply>& answer, Now now) {
-  Operation* const operation = core_.operations.find(id);
+  Operation* const operation = core_.open.requests.find(id);
   if (!operation) return core_.health.heard(answer.from, now.steady_us);
   note_answer(answer.from, *operation, Ask::kWrite, now);
   machine_of(*operation).on_write_reply(id, *operation, answer, now);
 }
 
 void RequestTable::on_own_commit(SlotId id, OwnCommit commit, Now now) {
-  Operation* const operation = core_.operations.find(id);
+  Operation* const operation = core_.open.requests.find(id);
   if (operation) machine_of(*operation).on_own_commit(id, *operation, commit, now);
 }
 
 void RequestTable::on_loaded(SlotId id, bool ok, Now now) {
-  Operation* const operation = core_.operations.find(id);
+  Operation* const operation = core_.open.requests.find(id);
   if (!operation || operation->phase != Phase::kLoading) return;
   machine_of(*operation).on_loaded(id, *operation, ok, now);
 }
 
 void RequestTable::on_timer(SlotId id, Now now) {
-  Operation* const operation = core_.operations.find(id);
+  Operation* const operation = core_.open.requests.find(id);
   if (operation) machine_of(*operation).on_timer(id, *operation, now);
 }
 
 void RequestTable::on_flow(SlotId id, Now now) {
-  if (Operation* const operation = core_.operations.find(id)) core_.note_flow(*operation, now);
+  if (Operation* const operation = core_.open.requests.find(id)) core_.note_flow(*operation, now);
 }
 
 void RequestTable::prefetch(const FrameHead& answer) const {
-  core_.operations.peek(answer.operation, [&](const Operation& operation) {
+  core_.open.requests.peek(answer.operation, [&](const Operation& operation) {
     if (answer.type == MessageType::kReplicaReadReply) operation.prefetch_reading();
     if (answer.type == MessageType::kReplicaWriteReply) operation.prefetch_writing();
   });
 }
 
 void RequestTable::on_link_down(MemberIndex peer, Now now) {
-  core_.operations.for_each([&](SlotId id, Operation& operation) {
+  core_.open.requests.for_each([&](SlotId id, Operation& operation) {
     machine_of(operation).on_link_down(id, operation, peer, now);
   });
 }
 
 size_t RequestTable::unfinished() const {
   size_t count = 0;
-  core_.operations.for_each([&](SlotId, const Operation& operation) {
+  core_.open.requests.for_each([&](SlotId, const Operation& operation) {
     count += operation.kind != Kind::kGet || !operation.answered_client;
   });
   return count;

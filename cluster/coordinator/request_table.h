@@ -27,7 +27,7 @@ class RequestTable final : public Machine {
   void on_link_down(MemberIndex peer, Now now) override;
   // Starts fetching the operation that a frame answers.
   void prefetch(const FrameHead& answer) const;
-  size_t open() const override { return core_.operations.used(); }
+  size_t open() const override { return core_.open.requests.used(); }
   // A read that was answered is not awaited.
   size_t unfinished() const override;
 

@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 #include "cluster/health/timer_queue.h"
-#include "cluster/machine/node_parts.h"
+#include "cluster/own/node_parts.h"
 #include "cluster/wire/frame.h"
 #include "cluster/wire/keyspace_operation.h"
 #include "cluster/wire/outbox.h"

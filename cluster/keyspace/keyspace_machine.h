@@ -17,7 +17,7 @@
 #include "cluster/keyspace/mark_sweeper.h"
 #include "cluster/keyspace/scan_operation.h"
 #include "cluster/keyspace/scan_server.h"
-#include "cluster/machine/scan_page.h"
+#include "cluster/own/scan_page.h"
 
 namespace kvorum::cluster {
 

@@ -15,8 +15,8 @@
 #include <string>
 
 #include "cluster/keyspace/keyspace_core.h"
-#include "cluster/machine/marked_record.h"
-#include "cluster/machine/scan_page.h"
+#include "cluster/own/marked_record.h"
+#include "cluster/own/scan_page.h"
 
 namespace kvorum::cluster {
 

@@ -9,7 +9,7 @@
 
 #include "base/slot_map.h"
 #include "cluster/keyspace/keyspace_core.h"
-#include "cluster/machine/scan_page.h"
+#include "cluster/own/scan_page.h"
 #include "cluster/wire/keyspace_messages.h"
 
 namespace kvorum::cluster {

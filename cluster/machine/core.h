@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the machines of one coordinator share: the node's parts, the view, the pool of operations,
-// the peers' health, timers, the outbox. Private to cluster/: only coordinator.cc and the machines
+// What the machines of one coordinator share: the node's parts and own copies, the view, the open
+// operations, the peers' health, the outbox; how long who is waited for; and the answer to whoever
+// waits. Private to cluster/: only coordinator.cc and the machines
 // it owns include it. Not thread-safe; a coordinator belongs to one reactor.
 #pragma once
 
 #include <algorithm>
-#include <deque>
 #include <memory>
 #include <string>
 
@@ -14,24 +14,16 @@
 #include "cluster/health/hedge_budget.h"
 #include "cluster/health/operation_latency.h"
 #include "cluster/health/peer_health.h"
-#include "cluster/health/timer_queue.h"
+#include "cluster/machine/choose_replicas.h"
 #include "cluster/machine/coordinator_options.h"
-#include "cluster/machine/node_parts.h"
+#include "cluster/machine/open_operations.h"
 #include "cluster/machine/operation.h"
+#include "cluster/own/node_parts.h"
+#include "cluster/own/own_copies.h"
 #include "cluster/wire/keyspace_operation.h"
 #include "cluster/wire/outbox.h"
 
 namespace kvorum::cluster {
-
-// A replica's answer, or an own vote, that waits for its commit.
-struct AwaitedCommit {
-  engine::Ticket ticket = 0;
-  SlotId operation = 0;  // own vote of this operation; else an answer:
-  LinkIndex reply_to;
-  SlotId reply_operation = 0;
-  ReplicaWriteReply reply;  // its vector stands in vector_bytes
-  std::string vector_bytes;
-};
 
 // The outcomes of an edit which promise that nothing was written.
 bool is_refusal(Outcome outcome);
@@ -62,26 +54,20 @@ class Core {
   Rng rng;
   Outbox outbox;
   PeerHealth health{rng};
-  TimerQueue timers;
-  SlotMap<Operation> operations{static_cast<uint8_t>(OperationPool::kRequests)};
+  OpenOperations open;
   HedgeBudget hedges;
-  std::deque<AwaitedCommit> awaited_commits;       // of the objects' table
-  std::deque<AwaitedCommit> awaited_hint_commits;  // of the hints' table
   FirstContact contact;
   Coordination coordination = Coordination::kRuns;
   Hints& hints;
   CoordinatorCounters counters;
+  OwnCopies own{{parts, view, health, outbox, counters}};
   OperationLatency latency;
-  size_t held_bytes = 0;  // of values and requests, by all operations
   CompletionSink* completions = nullptr;
   Starter* starter = nullptr;
 
   // Scratch memory, reused: never held across an input.
-  std::string record_head;
   std::string edit_scratch;
   EncodedObject outgoing;
-  Record record;
-  Record evicted;
 
   // A later view: members keep their index.
   void publish(std::shared_ptr<const ClusterView> later);
@@ -158,7 +144,7 @@ class Core {
   bool still_flows(SlotId id, const Sent& operation, Now now) {
     const uint64_t until_us = flows_until_us(operation);
     if (now.steady_us >= until_us) return false;
-    timers.add(now.steady_us, until_us - now.steady_us, id);
+    open.timers.add(now.steady_us, until_us - now.steady_us, id);
     return true;
   }
   // How many primaries have to grant a claim: any two such sets meet, and each meets every write
@@ -186,48 +172,15 @@ class Core {
     return parts.budget == nullptr ? 0 : parts.budget->wait_us(work, bytes, now);
   }
 
-  // The first n healthy nodes of the key's preference list: primaries in order, then for each dead
-  // one a fallback (sloppy keyspaces). Dead primaries without a fallback go to `uncovered`.
+  // choose_replicas.h. Who was asked notes when.
   void choose_targets(const KeyRef& key, Now now, Targets* targets,
-                      InlineVector<MemberIndex, 4>* uncovered) const;
-  // A fallback that is not among the targets yet, or kNoMember.
-  MemberIndex spare_fallback(const KeyRef& key, const Targets& targets) const;
-
-  // Reads this node's copy (primary or not) with flush marks applied. fn gets the record, empty
-  // where there is none.
-  engine::Access read_own(const KeyRef& key, FunctionRef<void(Record& record)> fn);
-  // All hints kept here for the key, merged. False where there is none.
-  bool read_hints(const KeyRef& key, Object* object, std::string* storage);
-  // The frontier of the own copy of the key's partition; zero where nothing is known.
-  Hlc frontier_of(const KeyRef& key) const;
-  // Keeps the bytes of a version that is dropped because it is dead, for a person to look at.
-  void quarantine(const KeyRef& key, const Version& version);
-  // Has the other primaries drop their copies of what was evicted here.
-  void tell_evicted(const KeyRef& entry, Hlc frontier);
-  // Changes the own copy under its lock: fn edits the record and says whether to store it.
-  // A repair is taken even where memory is full: it was acknowledged somewhere.
-  engine::UpdateResult update_own(const KeyRef& key, FunctionRef<bool(Record& record)> fn,
-                                  bool repair = false);
-  // The key's absence may be an eviction, by this copy or another one.
-  bool may_be_evicted(uint8_t keyspace) const {
-    return parts.table->evicts(keyspace) && view->quorum(keyspace).n > 1;
+                      InlineVector<MemberIndex, 4>* uncovered) const {
+    choose_replicas({*view, health}, key, targets, uncovered);
+    for (Target& target : *targets) target.asked_us = now.steady_us;
   }
-  // Evicts what may go (core_evict.cc): before an update, where the table is crowded.
-  void make_room();
-  // Merges an object that arrived into the own copy: what is dead by one of both frontiers is left
-  // out (of `incoming` it is dropped), `lww` keeps the newest. `frontier`: of the copy that it came
-  // from, zero where that is not known. Under the key's lock.
-  struct Merging {
-    size_t dead_of_incoming = 0, dead_of_own = 0;
-  };
-  Merging merge_in(Record& own, const KeyRef& key, Object& incoming, Hlc frontier);
-  // A new dot of this node for the record; notes the birth where it is a first one. In a keyspace
-  // of the last write its HLC is above everything in `covered`: a node whose clock is slow must not
-  // make an overwrite that is older than what it overwrites. A node's dots rise from one to the
-  // next, so that the highest one that anybody saw says which it minted before (flush marks).
-  Dot mint(Record& record, const Context& covered, bool lww, Now now);
-  // The clock follows what others minted.
-  void observe(const Object& object, Now now);
+  MemberIndex spare_fallback(const KeyRef& key, const Targets& targets) const {
+    return cluster::spare_fallback({*view, health}, key, targets);
+  }
 
   // Asks the store for an object: on_loaded() of the operation's machine follows.
   void load(SlotId id, const KeyRef& key);
@@ -236,10 +189,6 @@ class Core {
     load(id, operation.request().key);
   }
 
-  // The operation's own copy waits for this commit: of an object, or of a hint.
-  void await_own_vote(engine::Ticket ticket, SlotId id);
-  void await_own_hint(engine::Ticket ticket, SlotId id);
-
   // Notes clean exchanges, but for copies that are damaged: their trees do not tell.
   void note_clean(uint8_t keyspace, std::span<const uint32_t> partitions,
                   const CleanExchange& exchange);
@@ -247,26 +196,12 @@ class Core {
   // Answers whoever waits, at most once.
   void complete(Operation& operation, Completion& completion, Now now);
   void complete_failed(Operation& operation, Outcome outcome, std::string_view text, Now now);
-  // After a change of what the operation holds.
-  void count_held(Operation& operation) { count_held(operation, operation.bytes()); }
-  void count_held(OperationHead& operation, size_t bytes) {
-    held_bytes += bytes - operation.held_bytes;
-    operation.held_bytes = bytes;
-  }
-  // Ends a request. Its place in the pool keeps little of its memory: more where it is one of the
-  // first, which are used again and again.
-  void release(SlotId id);
-  // What the head of another operation holds, before its pool takes it back.
-  void release_head(OperationHead& operation);
   // Scratch memory that a large value took.
   void give_back_scratch();
 
  private:
   void count_votes(const Operation& operation, Completion& completion);
-  void release_head(OperationHead& operation, size_t bytes_kept);
 
-  static constexpr uint32_t kOperationsRoomy = 256;
-  static constexpr size_t kRoomyBytesKept = 16 * 1024, kBytesKept = 1024;
   static constexpr size_t kScratchKept = 256 * 1024;
 };
 

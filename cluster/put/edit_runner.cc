@@ -20,7 +20,7 @@ EditOutput EditRunner::run(Operation& operation, const Object& object, Now now) 
                         .visible = visible,
                         .now_ms = now_ms,
                         .origin = operation.forwarded.origin,
-                        .may_be_evicted = core_.may_be_evicted(request.key.keyspace),
+                        .may_be_evicted = core_.own.may_be_evicted(request.key.keyspace),
                         .argument = request.argument,
                         .value = request.value,
                         .value_bytes_max = core_.options.value_bytes_max};
@@ -83,7 +83,7 @@ EditRunner::Applied EditRunner::keep_replaced(Operation& operation, const SpentO
 // has more than it had.
 bool EditRunner::merge_reading(const Operation& operation, Object& object) {
   Object read = operation.reading.held.object();
-  drop_dead(read, object, core_.frontier_of(operation.request().key));
+  drop_dead(read, object, core_.own.frontier_of(operation.request().key));
   const bool grown = !object.vector.covers_all(read.vector);
   object = merge(object, read);
   return grown;
@@ -117,7 +117,7 @@ EditRunner::Applied EditRunner::store_version(Operation& operation, Record& reco
     context.vector.join(operation.writing.uncovered);
   }
   Version version = make_version(operation, edit, object, core_.clock_ms(now));
-  version.dot = core_.mint(record, context, lww, now);
+  version.dot = core_.own.mint(record, context, lww, now);
   const size_t entries_max = core_.options.clock_entries_max;
   std::optional<Object> before;  // where the vector may grow too long
   if (object.vector.size() + context.vector.size() + 1 > entries_max) before = object;
@@ -125,7 +125,7 @@ EditRunner::Applied EditRunner::store_version(Operation& operation, Record& reco
   if (lww) core_.counters.concurrent_dropped += keep_newest(object);
   if (object.versions.size() > core_.options.siblings_max) return Applied::kTooManySiblings;
   if (before) {
-    const Hlc frontier = core_.frontier_of(request.key);
+    const Hlc frontier = core_.own.frontier_of(request.key);
     core_.counters.clock_truncations += truncate_vector(object, entries_max, *before, frontier);
   }
   if (request.wants_context) {

@@ -18,7 +18,7 @@ bool LonePuts::write_at_once(const Request& request, uint64_t tag, Now now) {
     applied = edits_.apply(lone, record, now);
     return applied == EditRunner::Applied::kStored;
   };
-  const engine::UpdateResult result = core_.update_own(request.key, change);
+  const engine::UpdateResult result = core_.own.update(request.key, change);
   lone.writing.made = nullptr;
   lone.tag = tag;
   if (result.access == engine::Access::kNotResident) return false;
@@ -65,7 +65,7 @@ void LonePuts::await_commit(Now now, engine::Ticket ticket) {
 
 void LonePuts::await_as_operation(Now now, engine::Ticket ticket) {
   SlotId id;
-  Operation& operation = core_.operations.acquire(&id);
+  Operation& operation = core_.open.requests.acquire(&id);
   operation.begin(Operation::Kind::kPut, now);
   operation.phase = Operation::Phase::kWriting;
   operation.tag = lone_.tag;
@@ -84,10 +84,10 @@ void LonePuts::await_as_operation(Now now, engine::Ticket ticket) {
   writing.reply_storage = lone_.writing.reply_storage;
   writing.edit = lone_.writing.edit;
   writing.edit.reply_bytes = writing.reply_storage;
-  core_.await_own_vote(ticket, id);
+  core_.open.await_own_vote(ticket, id);
   const uint64_t timeout_us = core_.timeout_ms(lone_.request()) * 1000ULL;
   operation.deadline_us = now.steady_us + timeout_us;
-  core_.timers.add(now.steady_us, timeout_us, id);
+  core_.open.timers.add(now.steady_us, timeout_us, id);
 }
 
 void LonePuts::answer_first(Outcome outcome, Now now) {

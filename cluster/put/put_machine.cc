@@ -29,7 +29,7 @@ bool PutMachine::must_read(const Operation& operation) {
   if (!primary) return !request.context->detached.empty();
   // What the context covers has to be here: a version that was retried takes its twins with it.
   bool lacks = false;
-  core_.read_own(request.key, [&](Record& record) {
+  core_.own.read(request.key, [&](Record& record) {
     lacks = !record.object.vector.covers_all(request.context->vector);
     for (const Dot& dot : request.context->detached) lacks |= !record.object.vector.covers(dot);
   });
@@ -66,7 +66,7 @@ void PutMachine::start(SlotId id, Operation& operation, Now now) {
   }
   if (!core_.contact.made(now)) {
     operation.phase = Phase::kSilent;
-    core_.timers.add(now.steady_us, FirstContact::kLookUs, id);
+    core_.open.timers.add(now.steady_us, FirstContact::kLookUs, id);
     return;
   }
   operation.writing.blind = !request.has_context && !core_.parts.edits[request.edit].needs_old;
@@ -117,7 +117,7 @@ engine::UpdateResult PutMachine::store_own(Operation& operation, Now now, Applie
     // Not in place: the record's versions may be views into what was read.
     encode_object(record.object, core_.outgoing);
     operation.object.swap(core_.outgoing);
-    core_.count_held(operation);
+    core_.open.count_held(operation);
     return true;
   };
   for (const Target& target : writing.tally.targets) {
@@ -130,7 +130,7 @@ engine::UpdateResult PutMachine::store_own(Operation& operation, Now now, Applie
     return result;
   }
   writing.own_vote_hinted = false;
-  return core_.update_own(key, change);
+  return core_.own.update(key, change);
 }
 
 // Why nothing was stored here, so that nothing is sent to anybody. A full quota of hints makes this
@@ -167,7 +167,7 @@ void PutMachine::write(SlotId id, Operation& operation, Now now) {
   if (applied == Applied::kNothingToStore || !writing.was_stored) {
     claims_.release(id, operation);
     answer(operation, Outcome::kOk, now);
-    return core_.release(id);
+    return core_.open.release(id);
   }
   replicate(id, operation, result.ticket, now);
 }
@@ -184,7 +184,7 @@ void PutMachine::advance(SlotId id, Operation& operation, Now now) {
     answer(operation, enough ? Outcome::kOk : Outcome::kUncertain, now);
     operation.phase = Phase::kSettling;
   }
-  if (operation.phase == Phase::kSettling && writing.tally.is_settled()) core_.release(id);
+  if (operation.phase == Phase::kSettling && writing.tally.is_settled()) core_.open.release(id);
 }
 
 // It may be a hint's where the second is the own copy's.
@@ -252,7 +252,7 @@ void PutMachine::try_again(SlotId id, Operation& operation, Now now) {
 void PutMachine::fail(SlotId id, Operation& operation, Failure failure, Now now) {
   claims_.release(id, operation);
   core_.complete_failed(operation, failure.outcome, failure.text, now);
-  core_.release(id);
+  core_.open.release(id);
 }
 
 void PutMachine::on_read_reply(SlotId id, Operation& operation,
@@ -295,7 +295,7 @@ void PutMachine::on_reading_timer(SlotId id, Operation& operation, Now now) {
     return;  // of before
   operation.claim.waited = true;
   const TallyVerdict verdict = reads_.on_silence(id, operation, now);
-  core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
+  core_.open.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
   after_read(id, operation, verdict, now);
 }
 

@@ -38,7 +38,7 @@ void PutMachine::replicate(SlotId id, Operation& operation, engine::Ticket ticke
   }
   for (const MemberIndex place : writing.dead) leave_hint(operation, place);
   if (writing.tally.targets.size() > 1) {
-    core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
+    core_.open.timers.add(now.steady_us, core_.quarter_us(operation), id);
   }
   advance(id, operation, now);
 }
@@ -138,9 +138,9 @@ void PutMachine::await_own(SlotId id, Operation& operation, engine::Ticket ticke
   writing.own_vote_open = ticket > own_committed(operation);
   if (!writing.own_vote_open) return;
   if (writing.own_vote_hinted) {
-    core_.await_own_hint(ticket, id);
+    core_.open.await_own_hint(ticket, id);
   } else {
-    core_.await_own_vote(ticket, id);
+    core_.open.await_own_vote(ticket, id);
   }
 }
 
@@ -205,7 +205,7 @@ void PutMachine::on_writing_timer(SlotId id, Operation& operation, Now now) {
     ++core_.counters.timeouts;
     replace(id, operation, at);
   }
-  core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
+  core_.open.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
 }
 
 }  // namespace kvorum::cluster

@@ -19,9 +19,9 @@
 
 #include <vector>
 
-#include "cluster/machine/repair_wish.h"
 #include "cluster/repair/exchange_asker.h"
 #include "cluster/repair/peer_round.h"
+#include "cluster/repair/repair_wish.h"
 #include "cluster/repair/wholeness.h"
 #include "cluster/upkeep/tree_keeper.h"
 

@@ -18,11 +18,11 @@ void KeyRepair::begin(const Start& start, const Plan& plan, Now now) {
   repair.loading = repair.pushes = false;
   repair.their_digest = 0;
   repair.their_frontier = {};
-  core_.count_held(repair, repair.key.bytes.size());
+  core_.open.count_held(repair, repair.key.bytes.size());
   const uint64_t answer_us = core_.options.request_timeout_ms * 2000ULL;
   repair.deadline_us = now.steady_us + answer_us + (plan.wait ? kRecheckUs : 0);
-  if (plan.wait) core_.timers.add(now.steady_us, kRecheckUs, id);
-  core_.timers.add(now.steady_us, repair.deadline_us - now.steady_us, id);
+  if (plan.wait) core_.open.timers.add(now.steady_us, kRecheckUs, id);
+  core_.open.timers.add(now.steady_us, repair.deadline_us - now.steady_us, id);
   run(id, repair, now);
 }
 
@@ -64,7 +64,7 @@ void KeyRepair::on_read_reply(SlotId id, const Answered<ReplicaReadReply>& answe
     return check(id, *repair, now);
   }
   keep_encoded(reply.object, reply.owner, repair->object);
-  core_.count_held(*repair, repair->key.bytes.size() + repair->object.size());
+  core_.open.count_held(*repair, repair->key.bytes.size() + repair->object.size());
   repair->their_frontier = reply.frontier;
   repair->step = Step::kMerge;
   merge_own(id, *repair, now);
@@ -73,7 +73,7 @@ void KeyRepair::on_read_reply(SlotId id, const Answered<ReplicaReadReply>& answe
 void KeyRepair::check(SlotId id, Repair& repair, Now now) {
   KVORUM_CHECK(repair.step == Step::kCheck);
   bool equal = false;
-  const engine::Access access = core_.read_own(repair.key.key, [&](Record& record) {
+  const engine::Access access = core_.own.read(repair.key.key, [&](Record& record) {
     equal = versions_digest(record.object) == repair.their_digest;
   });
   if (access == engine::Access::kNotResident) return load(id, repair);
@@ -90,25 +90,25 @@ void KeyRepair::merge_own(SlotId id, Repair& repair, Now now) {
   const KeyRef& key = repair.key.key;
   Object theirs;
   if (!decode_object(repair.object, theirs)) return finish(id, repair, false, now);
-  core_.observe(theirs, now);
+  core_.own.observe(theirs, now);
   bool grown = false;
   const auto change = [&](Record& record) {
     const uint64_t before = versions_digest(record.object);
     const uint64_t there = versions_digest(theirs);
     const bool knew = record.object.vector.covers_all(theirs.vector);
     Object arriving = theirs;
-    core_.merge_in(record, key, arriving, repair.their_frontier);
+    core_.own.merge_in(record, key, arriving, repair.their_frontier);
     const uint64_t after = versions_digest(record.object);
     repair.pushes = after != there;
     grown = after != before;
     return grown || !knew;
   };
-  const engine::UpdateResult result = core_.update_own(key, change, true);
+  const engine::UpdateResult result = core_.own.update(key, change, true);
   if (result.access == engine::Access::kNotResident) return load(id, repair);
   if (result.access != engine::Access::kDone) return finish(id, repair, false, now);
   core_.counters.keys_pulled += grown;
   if (result.ticket <= core_.parts.table->commits().committed()) return merged(id, repair, now);
-  core_.await_own_vote(result.ticket, id);
+  core_.open.await_own_vote(result.ticket, id);
 }
 
 void KeyRepair::on_own_commit(SlotId id, OwnCommit commit, Now now) {
@@ -128,15 +128,15 @@ void KeyRepair::push(SlotId id, Repair& repair, Now now) {
   KVORUM_CHECK(repair.step == Step::kPush && !repair.loading);
   const KeyRef& key = repair.key.key;
   bool nothing = false;
-  const engine::Access access = core_.read_own(key, [&](Record& record) {
+  const engine::Access access = core_.own.read(key, [&](Record& record) {
     nothing = record.object.empty();
     encode_object(record.object, repair.object);
-    core_.count_held(repair, repair.key.bytes.size() + repair.object.size());
+    core_.open.count_held(repair, repair.key.bytes.size() + repair.object.size());
   });
   if (access == engine::Access::kNotResident) return load(id, repair);
   if (access != engine::Access::kDone) return finish(id, repair, false, now);
   // Nothing says something too, where the peer has what is dead by the frontier of this copy.
-  const Hlc frontier = core_.frontier_of(key);
+  const Hlc frontier = core_.own.frontier_of(key);
   if (nothing && frontier == Hlc{}) return finish(id, repair, true, now);
   const ReplicaWrite message{.key = key, .repair = true, .frontier = frontier, .object = {}};
   send_replica_write(core_, repair.peer, {id, repair}, message);
@@ -188,7 +188,7 @@ void KeyRepair::finish(SlotId id, Repair& repair, bool ok, Now now) {
   const SlotId exchange = repair.exchange;
   const size_t bytes = repair.object.size();
   if (bytes != 0) average_bytes_ = (average_bytes_ * 15 + bytes) / 16 + 1;
-  core_.release_head(repair);
+  core_.open.release_head(repair);
   repairs_.release(id);
   sink_->on_key_repaired(exchange, ok, now);
 }

@@ -13,7 +13,7 @@
 
 #include "base/position.h"
 #include "base/time.h"
-#include "cluster/machine/repair_wish.h"
+#include "cluster/repair/repair_wish.h"
 #include "cluster/ring/member.h"
 #include "cluster/wire/anti_entropy_messages.h"
 

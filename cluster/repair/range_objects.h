@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cluster/machine/core.h"
-#include "cluster/machine/scan_page.h"
+#include "cluster/own/scan_page.h"
 #include "cluster/wire/anti_entropy_messages.h"
 
 namespace kvorum::cluster {

@@ -98,11 +98,11 @@ void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, 
   operation.handing.hedge = kNoMember;
   ++core_.counters.forwards;
   send_forward(core_, coordinator, {id, operation}, envelope);
-  core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
+  core_.open.timers.add(now.steady_us, core_.quarter_us(operation), id);
   if (operation.request().kind != Request::Kind::kRead) return;
   core_.hedges.earn();
   const uint64_t late_us = hedge_delay_us(core_.health.tail_us(coordinator, Ask::kForward));
-  if (late_us < core_.quarter_us(operation)) core_.timers.add(now.steady_us, late_us, id);
+  if (late_us < core_.quarter_us(operation)) core_.open.timers.add(now.steady_us, late_us, id);
 }
 
 // The node that was asked is later than it usually is: whoever of it and the next primary can
@@ -150,11 +150,11 @@ void Forwarding::promote_hedge(SlotId id, Operation& operation, Now now) {
   std::swap(route.tried[last - 1], route.tried[last]);
   handing.asked_us = handing.hedged_us;
   handing.hedge = kNoMember;
-  core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
+  core_.open.timers.add(now.steady_us, core_.quarter_us(operation), id);
 }
 
 bool Forwarding::on_reply(MemberIndex from, const Frame& frame, Now now) {
-  Operation* operation = core_.operations.find(frame.head.operation);
+  Operation* operation = core_.open.requests.find(frame.head.operation);
   if (!operation || operation->kind != Operation::Kind::kForward) {
     core_.health.heard(from, now.steady_us);  // too late
     return true;
@@ -200,7 +200,7 @@ void Forwarding::on_edit_answer(Operation& operation, const EditAnswer& answer, 
     handing.holds_answer = true;
     handing.answer_head = answer.frame.head;
     handing.answer.assign(answer.frame.payload);
-    core_.count_held(operation);
+    core_.open.count_held(operation);
   }
 }
 
@@ -221,7 +221,7 @@ void Forwarding::drop_permit(Operation& operation, MemberIndex member) {
 
 void Forwarding::finish(SlotId id, Operation& operation, Completion& completion, Now now) {
   core_.complete(operation, completion, now);
-  core_.release(id);
+  core_.open.release(id);
 }
 
 void Forwarding::finish_held(SlotId id, Operation& operation, Now now) {
@@ -274,7 +274,7 @@ bool Forwarding::run_elsewhere(SlotId id, Operation& operation, Now now) {
 void Forwarding::give_up(SlotId id, Operation& operation, Now now) {
   const bool edit = operation.request().kind == Request::Kind::kEdit;
   core_.complete_failed(operation, edit ? Outcome::kUncertain : Outcome::kNoQuorum, {}, now);
-  core_.release(id);
+  core_.open.release(id);
 }
 
 void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
@@ -285,7 +285,7 @@ void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
     return;
   }
   if (handing.holds_answer) {
-    core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
+    core_.open.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
     return;
   }
   if (now.steady_us < handing.asked_us + core_.quarter_us(operation))
@@ -302,7 +302,7 @@ void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
     try_next(id, operation, now);
     return;
   }
-  core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
+  core_.open.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
 }
 
 void Forwarding::on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now) {

@@ -15,7 +15,7 @@ bool GetMachine::answer_at_once(const Request& request, uint64_t tag, Now now) {
 }
 
 engine::Access GetMachine::answer_from_own(const Request& request, uint64_t tag, Now now) {
-  return core_.read_own(request.key, [&](Record& record) {
+  return core_.own.read(request.key, [&](Record& record) {
     Completion completion;
     completion.object = &record.object;
     completion.now_ms = core_.clock_ms(now);
@@ -40,7 +40,7 @@ void GetMachine::advance(SlotId id, Operation& operation, TallyVerdict verdict, 
   if (operation.phase != Phase::kReading || verdict == TallyVerdict::kNotYet) return;
   if (verdict == TallyVerdict::kImpossible && !serves_short(operation)) {
     core_.complete_failed(operation, Outcome::kNoQuorum, {}, now);
-    core_.release(id);
+    core_.open.release(id);
     return;
   }
   if (reads_again(id, operation, now)) return;
@@ -49,7 +49,7 @@ void GetMachine::advance(SlotId id, Operation& operation, TallyVerdict verdict, 
   const uint64_t wait_us = core_.options.read_repair_wait_ms * 1000ULL;
   operation.phase = Phase::kSettling;
   operation.reading.settles_until_us = now.steady_us + wait_us;
-  core_.timers.add(now.steady_us, wait_us, id);
+  core_.open.timers.add(now.steady_us, wait_us, id);
 }
 
 bool GetMachine::serves_short(const Operation& operation) const {
@@ -133,7 +133,7 @@ void GetMachine::on_timer(SlotId id, Operation& operation, Now now) {
     return reads_.hedge(id, operation, now);
   }
   const TallyVerdict after = reads_.on_silence(id, operation, now);
-  core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
+  core_.open.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
   advance(id, operation, after, now);
 }
 

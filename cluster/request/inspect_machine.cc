@@ -19,7 +19,7 @@ void InspectMachine::start(SlotId id, Operation& operation, Now now) {
     if (member == core_.self()) {
       std::string bytes;
       const engine::Access access =
-          core_.read_own(key, [&](Record& record) { encode_object(record.object, bytes); });
+          core_.own.read(key, [&](Record& record) { encode_object(record.object, bytes); });
       if (access == engine::Access::kNotResident) {
         return core_.load(id, operation);
       }
@@ -34,7 +34,7 @@ void InspectMachine::start(SlotId id, Operation& operation, Now now) {
     answer(id, operation, now);
     return;
   }
-  core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
+  core_.open.timers.add(now.steady_us, core_.quarter_us(operation), id);
 }
 
 void InspectMachine::add(Operation& operation, size_t row, std::string_view object) {
@@ -74,7 +74,7 @@ void InspectMachine::answer(SlotId id, Operation& operation, Now now) {
   Completion completion;
   completion.replicas = &operation.inspection->replicas;
   core_.complete(operation, completion, now);
-  core_.release(id);
+  core_.open.release(id);
 }
 
 }  // namespace kvorum::cluster

@@ -39,10 +39,10 @@ TallyVerdict QuorumRead::begin(SlotId id, Operation& operation, uint8_t r, Now n
     if (target.member != core_.self()) ask(id, operation, target, target.wants_object);
   }
   reading.asked_us = now.steady_us;
-  core_.count_held(operation);
+  core_.open.count_held(operation);
   const TallyVerdict first = verdict(operation);
   if (first == TallyVerdict::kNotYet || reading.tally.targets.size() > 1) {
-    core_.timers.add(now.steady_us, core_.quarter_us(operation), id);
+    core_.open.timers.add(now.steady_us, core_.quarter_us(operation), id);
   }
   if (first == TallyVerdict::kNotYet) arm_hedge(id, operation, now);
   return first;
@@ -63,7 +63,7 @@ void QuorumRead::arm_hedge(SlotId id, Operation& operation, Now now) {
   }
   const uint64_t late_us = hedge_delay_us(tail_us);
   if (late_us < core_.quarter_us(operation)) {
-    core_.timers.add(now.steady_us, late_us, id);
+    core_.open.timers.add(now.steady_us, late_us, id);
   }
 }
 
@@ -126,10 +126,10 @@ engine::Access QuorumRead::answer_own(Operation& operation, Target& target) {
     target.state = State::kFailed;
     return engine::Access::kDone;
   }
-  const engine::Access access = core_.read_own(key, [&](Record& record) {
+  const engine::Access access = core_.own.read(key, [&](Record& record) {
     reading.held.hold(record.object);
     reading.digest = target.digest = versions_digest(record.object);
-    reading.frontier = core_.frontier_of(key);
+    reading.frontier = core_.own.frontier_of(key);
   });
   target.state = access == engine::Access::kDone ? State::kAnswered : State::kFailed;
   target.whole = core_.is_whole(key);
@@ -141,7 +141,7 @@ engine::Access QuorumRead::answer_own(Operation& operation, Target& target) {
 bool QuorumRead::answer_from_hints(Operation& operation, Target& target) {
   Object hinted;
   std::string storage;
-  if (!core_.read_hints(operation.request().key, &hinted, &storage)) return false;
+  if (!core_.own.read_hints(operation.request().key, &hinted, &storage)) return false;
   operation.reading.held.hold(hinted);
   operation.reading.digest = target.digest = versions_digest(hinted);
   return true;
@@ -189,7 +189,7 @@ bool QuorumRead::absorb(Operation& operation, Target& target, const ReplicaReadR
       merge_copies({reading.held.object(), reading.frontier}, {theirs, reply.frontier}));
   reading.frontier = std::max(reading.frontier, reply.frontier);
   reading.digest = versions_digest(reading.held.object());
-  core_.count_held(operation);
+  core_.open.count_held(operation);
   return true;
 }
 

@@ -23,7 +23,7 @@ bool ReadRepair::admit(uint64_t bytes, Now now) {
 }
 
 void ReadRepair::start(SlotId id, Operation& operation, Now now) {
-  if (planted(PlantedBug::kSkipReadRepair)) return core_.release(id);
+  if (planted(PlantedBug::kSkipReadRepair)) return core_.open.release(id);
   // Evicted since it answered: loaded, then merged.
   if (mend_own(operation, now) == engine::Access::kNotResident) {
     return core_.load(id, operation);
@@ -42,9 +42,9 @@ engine::Access ReadRepair::mend_own(Operation& operation, Now now) {
       continue;
     const KeyRef& key = operation.request().key;
     Object merged = operation.reading.held.object();
-    core_.observe(merged, now);
-    const engine::UpdateResult result = core_.update_own(key, [&](Record& record) {
-      core_.merge_in(record, key, merged, operation.reading.frontier);
+    core_.own.observe(merged, now);
+    const engine::UpdateResult result = core_.own.update(key, [&](Record& record) {
+      core_.own.merge_in(record, key, merged, operation.reading.frontier);
       return true;
     });
     if (result.access == engine::Access::kNotResident) return result.access;
@@ -78,11 +78,11 @@ void ReadRepair::mend_others(SlotId id, Operation& operation, Now now) {
                                .object = {}};
     send_replica_write(core_, target.member, {id, operation}, message);
   }
-  if (operation.reading.repairs_open == 0) return core_.release(id);
+  if (operation.reading.repairs_open == 0) return core_.open.release(id);
   const uint64_t timeout_us =
       (core_.options.request_timeout_ms + Core::flow_ms(operation.large_bytes)) * 1000ULL;
   operation.deadline_us = now.steady_us + timeout_us;
-  core_.timers.add(now.steady_us, timeout_us, id);
+  core_.open.timers.add(now.steady_us, timeout_us, id);
 }
 
 void ReadRepair::on_reply(SlotId id, Operation& operation, MemberIndex from) {
@@ -90,7 +90,7 @@ void ReadRepair::on_reply(SlotId id, Operation& operation, MemberIndex from) {
     if (target.member != from || target.state != State::kRepairing) continue;
     target.state = State::kAnswered;
     --open_;
-    if (--operation.reading.repairs_open == 0) core_.release(id);
+    if (--operation.reading.repairs_open == 0) core_.open.release(id);
     return;
   }
 }
@@ -99,7 +99,7 @@ void ReadRepair::on_reply(SlotId id, Operation& operation, MemberIndex from) {
 void ReadRepair::on_timer(SlotId id, Operation& operation, Now now) {
   if (now.steady_us < operation.deadline_us || core_.still_flows(id, operation, now)) return;
   open_ -= operation.reading.repairs_open;
-  core_.release(id);
+  core_.open.release(id);
 }
 
 }  // namespace kvorum::cluster

@@ -55,7 +55,7 @@ bool ReplicaService::serve_read(LinkIndex from, const Frame& frame, const Replic
     return true;
   }
   const Claims* const claims = core_.parts.claims;
-  const engine::Access access = core_.read_own(message.key, [&](Record& record) {
+  const engine::Access access = core_.own.read(message.key, [&](Record& record) {
     ReplicaReadReply reply;
     reply.full = message.full;
     reply.whole = core_.is_whole(message.key);
@@ -63,7 +63,7 @@ bool ReplicaService::serve_read(LinkIndex from, const Frame& frame, const Replic
     reply.attempt = message.attempt;
     reply.contested = claims != nullptr && claims->contested(message.key.position, now_ms(now));
     if (record.object.empty()) reply.verdict = ReplicaVerdict::kAbsent;
-    if (message.full || record.object.empty()) reply.frontier = core_.frontier_of(message.key);
+    if (message.full || record.object.empty()) reply.frontier = core_.own.frontier_of(message.key);
     reply.digest = versions_digest(record.object);
     core_.outgoing.clear();
     if (message.full) encode_object(record.object, core_.outgoing);
@@ -143,7 +143,7 @@ void ReplicaService::read_hinted(LinkIndex from, SlotId operation, const Replica
   reply.full = true;
   reply.attempt = message.attempt;
   core_.outgoing.clear();
-  if (!core_.read_hints(message.key, &hinted, &storage)) {
+  if (!core_.own.read_hints(message.key, &hinted, &storage)) {
     reply.verdict = ReplicaVerdict::kNotHeld;
   } else {
     encode_object(hinted, core_.outgoing);
@@ -156,10 +156,10 @@ void ReplicaService::read_hinted(LinkIndex from, SlotId operation, const Replica
 bool ReplicaService::merge_in(Record& record, const ReplicaWrite& message, Object& incoming,
                               AwaitedCommit& answer) {
   if (record.object.empty() && incoming.empty()) return false;
-  const Core::Merging merging = core_.merge_in(record, message.key, incoming, message.frontier);
+  const OwnCopies::Merging merging = core_.own.merge_in(record, message.key, incoming, message.frontier);
   if (merging.dead_of_incoming > 0) {
     answer.reply.verdict = ReplicaVerdict::kDead;
-    answer.reply.frontier = core_.frontier_of(message.key);
+    answer.reply.frontier = core_.own.frontier_of(message.key);
     if (incoming.empty()) return merging.dead_of_own > 0;
   }
   const bool taken = answer.reply.verdict != ReplicaVerdict::kDead;
@@ -185,7 +185,7 @@ bool ReplicaService::serve_write(LinkIndex from, const Frame& frame, const Repli
                                  Now now) {
   Object incoming;
   if (!decode_object(message.object, incoming, frame.owner)) return false;
-  core_.observe(incoming, now);
+  core_.own.observe(incoming, now);
   if (message.hint_for != 0 && message.hint_for != core_.self_id()) {
     write_hinted(from, frame.head.operation, message, incoming);
     return true;
@@ -199,7 +199,7 @@ bool ReplicaService::serve_write(LinkIndex from, const Frame& frame, const Repli
     note_contest(message, record.object, now);
     return changed;
   };
-  const engine::UpdateResult result = core_.update_own(message.key, change, message.repair);
+  const engine::UpdateResult result = core_.own.update(message.key, change, message.repair);
   if (result.access == engine::Access::kNotResident) {
     wait_for_object(from, frame, message.key, now);
     return true;
@@ -221,7 +221,7 @@ bool ReplicaService::serve_write(LinkIndex from, const Frame& frame, const Repli
   answer.ticket = result.ticket;
   answer.reply_to = from;
   answer.reply_operation = frame.head.operation;
-  core_.awaited_commits.push_back(std::move(answer));
+  core_.open.awaited_commits.push_back(std::move(answer));
   return true;
 }
 
@@ -240,7 +240,7 @@ void ReplicaService::write_hinted(LinkIndex from, SlotId operation, const Replic
   // A hint is a vote once it is kept under the sync policy, as an object is.
   if (result.ticket > core_.hints.committed()) {
     answer.ticket = result.ticket;
-    core_.awaited_hint_commits.push_back(std::move(answer));
+    core_.open.awaited_hint_commits.push_back(std::move(answer));
     return;
   }
   put_replica_write_reply(core_.outbox.frames(from), operation, answer.reply);
@@ -258,7 +258,7 @@ void ReplicaService::wait_for_object(LinkIndex from, const Frame& frame, const K
   } else {
     waiting.payload.assign(frame.payload);
   }
-  core_.count_held(waiting, frame.payload.size());
+  core_.open.count_held(waiting, frame.payload.size());
   core_.load(id, key);
 }
 
@@ -289,7 +289,7 @@ void ReplicaService::on_loaded(SlotId id, bool ok, Now now) {
   const LinkIndex from = waiting->from;
   waiting->payload.clear();
   waiting->payload_body = {};
-  core_.release_head(*waiting);
+  core_.open.release_head(*waiting);
   frames_.release(id);
   if (!ok) {
     refuse(from, frame.head);

@@ -14,25 +14,25 @@ void RetryPermit::ask(SlotId id, Operation& operation, Now now) {
   operation.turn_into(Operation::Kind::kAwaitsPermit);
   operation.handing.asked_us = now.steady_us;
   put_forward_ask(core_.outbox.frames(operation.reply_to), operation.reply_operation, id);
-  core_.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
+  core_.open.timers.add(now.steady_us, operation.deadline_us - now.steady_us, id);
 }
 
 void RetryPermit::on_timer(SlotId id, Operation& operation, Now now) {
-  if (now.steady_us >= operation.deadline_us) core_.release(id);
+  if (now.steady_us >= operation.deadline_us) core_.open.release(id);
 }
 
 bool RetryPermit::on_permit(LinkIndex from, const Frame& frame, Now now) {
   uint64_t remaining_us = 0;
   if (!parse_forward_permit(frame, &remaining_us)) return false;
   const SlotId id = frame.head.operation;
-  Operation* operation = core_.operations.find(id);
+  Operation* operation = core_.open.requests.find(id);
   if (!operation || operation->kind != Operation::Kind::kAwaitsPermit) return true;
   if (operation->reply_to != from) return true;
   const uint64_t left_us =
       std::min(remaining_us, operation->deadline_us - operation->handing.asked_us);
   operation->deadline_us = operation->handing.asked_us + left_us;
   if (now.steady_us >= operation->deadline_us) {
-    core_.release(id);
+    core_.open.release(id);
     return true;
   }
   core_.starter->run_at(forwarding_.coordinator_of(*operation, now), id, *operation, now);
@@ -49,7 +49,7 @@ bool RetryPermit::on_ask(MemberIndex from, const Frame& frame, Now now) {
 
 // From here on an answer of an earlier coordinator is not the only one there can be.
 uint64_t RetryPermit::grant(MemberIndex from, SlotId id, Now now) {
-  Operation* operation = core_.operations.find(id);
+  Operation* operation = core_.open.requests.find(id);
   if (!operation || operation->kind != Operation::Kind::kForward) return 0;
   if (operation->request().kind != Request::Kind::kEdit || operation->handing.holds_answer)
     return 0;

@@ -14,8 +14,8 @@ constexpr uint64_t kWaitMaxMs = 3'600'000;
 // which notice at different times stay equal.
 engine::RecordChange Expiry::emptied(const KeyRef& key, engine::RecordView bytes, uint64_t now_ms) {
   engine::RecordChange change;
-  decode_record(bytes, *core_.parts.authors, core_.record);
-  Object& object = core_.record.object;
+  decode_record(bytes, *core_.parts.authors, record_);
+  Object& object = record_.object;
   const uint64_t digest = leaf_digest(key, object, core_.parts.digest_seed);
   for (Version& version : object.versions) {
     if (version.type == TypeTag::kTombstone || visible(version, now_ms)) continue;
@@ -29,7 +29,7 @@ engine::RecordChange Expiry::emptied(const KeyRef& key, engine::RecordView bytes
   if (alone && !change.live) {
     change.action = engine::RecordChange::Action::kErase;
     change.digest_change = digest;
-  } else if (encode_record(core_.record, *core_.parts.authors, head_, &change)) {
+  } else if (encode_record(record_, *core_.parts.authors, head_, &change)) {
     change.action = engine::RecordChange::Action::kStore;
     change.head = head_;
   }

@@ -22,7 +22,9 @@ class Expiry {
   engine::RecordChange emptied(const KeyRef& key, engine::RecordView bytes, uint64_t now_ms);
 
   Core& core_;
-  std::string head_;  // of the last change
+  // The last change.
+  Record record_;
+  std::string head_;
   uint64_t due_us_ = 0;
   Now last_now_;
 };

@@ -15,10 +15,10 @@ HintMove begin_hint_move(Core& core, const MovedHint& hint, Now now) {
   KVORUM_CHECK(!primaries.empty());  // else the hint would go and nobody have it
   // The own copy first: where it has to be loaded, nothing was done yet.
   if (core.is_primary(core.self(), hint.key)) {
-    core.observe(hint.object, now);
-    const engine::UpdateResult result = core.update_own(hint.key, [&](Record& record) {
+    core.own.observe(hint.object, now);
+    const engine::UpdateResult result = core.own.update(hint.key, [&](Record& record) {
       Object arriving = hint.object;
-      core.merge_in(record, hint.key, arriving, Hlc{});
+      core.own.merge_in(record, hint.key, arriving, Hlc{});
       return true;
     });
     if (result.access == engine::Access::kNotResident) {
@@ -28,7 +28,7 @@ HintMove begin_hint_move(Core& core, const MovedHint& hint, Now now) {
     }
     if (result.access != engine::Access::kDone) return failed();
     if (result.ticket > core.parts.table->commits().committed()) {
-      core.await_own_vote(result.ticket, hint.id);
+      core.open.await_own_vote(result.ticket, hint.id);
       ++move.commits_open;
     }
   }
@@ -38,7 +38,7 @@ HintMove begin_hint_move(Core& core, const MovedHint& hint, Now now) {
         core.hints.store_moved({core.id_of(primary), hint.key}, hint.object);
     if (result.access != engine::Access::kDone) return failed();
     if (result.ticket > core.hints.committed()) {
-      core.await_own_hint(result.ticket, hint.id);
+      core.open.await_own_hint(result.ticket, hint.id);
       ++move.commits_open;
     }
   }

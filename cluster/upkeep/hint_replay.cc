@@ -157,12 +157,12 @@ SlotId HintReplay::begin(NodeId target_id, Target& target, Found& found, Now now
   delivery.moves = !found.for_primary;
   delivery.commits_open = 0;
   delivery.object.swap(found.object);
-  core_.count_held(delivery, delivery.object.size());
+  core_.open.count_held(delivery, delivery.object.size());
   ++target.in_flight;
   const size_t bytes = delivery.object.size();
   is_large(bytes) ? ++target.large_in_flight : target.bytes_in_flight += bytes;
   const uint64_t timeout_ms = core_.options.request_timeout_ms + Core::flow_ms(bytes);
-  core_.timers.add(now.steady_us, timeout_ms * 1000, id);
+  core_.open.timers.add(now.steady_us, timeout_ms * 1000, id);
   return id;
 }
 
@@ -268,7 +268,7 @@ HintReplay::Target& HintReplay::finish(SlotId id, Delivery& delivery) {
   const size_t bytes = delivery.object.size();
   KVORUM_CHECK(is_large(bytes) ? target.large_in_flight > 0 : target.bytes_in_flight >= bytes);
   is_large(bytes) ? --target.large_in_flight : target.bytes_in_flight -= bytes;
-  core_.release_head(delivery);
+  core_.open.release_head(delivery);
   deliveries_.release(id);
   return target;
 }

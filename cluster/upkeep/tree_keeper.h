@@ -9,7 +9,7 @@
 #include <deque>
 
 #include "cluster/machine/core.h"
-#include "cluster/machine/scan_page.h"
+#include "cluster/own/scan_page.h"
 
 namespace kvorum::cluster {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "cluster/machine/repair_wish.h"
+#include "cluster/repair/repair_wish.h"
 #include "cluster/ring/cluster_view.h"
 #include "server/admin/http.h"
 #include "server/config/config.h"

@@ -11,7 +11,7 @@
 
 #include "cluster/copies/lost_copies.h"
 #include "cluster/frontier/frontier_protocol.h"
-#include "cluster/machine/node_parts.h"
+#include "cluster/own/node_parts.h"
 #include "server/node/node_self.h"
 #include "server/storage/node_stores.h"
 

@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-#include "cluster/machine/scan_page.h"
+#include "cluster/own/scan_page.h"
 #include "server/process/logging.h"
 
 namespace kvorum::server {

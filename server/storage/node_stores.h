@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/machine/node_parts.h"
+#include "cluster/own/node_parts.h"
 #include "cluster/ring/cluster_view.h"
 #include "engine/commit/committer.h"
 #include "engine/store/large_files.h"

@@ -83,7 +83,7 @@ struct LoneRequests : LoneCore, CompletionSink, Starter {
   }
   SlotId acquire(Operation::Kind kind, const Request& request, uint64_t tag = 1) {
     SlotId id;
-    Operation& operation = core.operations.acquire(&id);
+    Operation& operation = core.open.requests.acquire(&id);
     operation.begin(kind, now);
     operation.tag = tag;
     operation.keyspace = request.key.keyspace;
@@ -92,8 +92,8 @@ struct LoneRequests : LoneCore, CompletionSink, Starter {
     operation.forwarded.request = request;
     return id;
   }
-  Operation& of(SlotId id) { return *core.operations.find(id); }
-  bool ended(SlotId id) { return core.operations.find(id) == nullptr; }
+  Operation& of(SlotId id) { return *core.open.requests.find(id); }
+  bool ended(SlotId id) { return core.open.requests.find(id) == nullptr; }
 
   // ---- what replicas answer; `attempt` of the operation's first reading
   ReplicaReadReply full(const Object& object, uint8_t attempt = 0) {
@@ -149,11 +149,11 @@ struct LoneRequests : LoneCore, CompletionSink, Starter {
   void live_ms(RequestMachine& machine, uint64_t ms) {
     const uint64_t until_us = now.steady_us + ms * 1000;
     for (;;) {
-      const uint64_t due_us = core.timers.next_due_us();
+      const uint64_t due_us = core.open.timers.next_due_us();
       const bool more = due_us != 0 && due_us <= until_us;
       pass_us((more ? std::max(due_us, now.steady_us) : until_us) - now.steady_us);
       if (!more) return;
-      while (const std::optional<SlotId> id = core.timers.take_due(now.steady_us)) {
+      while (const std::optional<SlotId> id = core.open.timers.take_due(now.steady_us)) {
         if (!ended(*id)) machine.on_timer(*id, of(*id), now);
       }
     }

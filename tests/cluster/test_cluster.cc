@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "cluster/machine/scan_page.h"
+#include "cluster/own/scan_page.h"
 #include "cluster/version/object_codec.h"
 
 namespace kvorum::cluster {

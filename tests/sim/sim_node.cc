@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "cluster/machine/scan_page.h"
+#include "cluster/own/scan_page.h"
 #include "tests/sim/sim_node_parts.h"
 
 namespace kvorum::sim {

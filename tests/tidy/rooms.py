@@ -15,6 +15,7 @@ ROOMS = {
         'health',
         'frontier',
         'copies',
+        'own',
         'machine',
         'request',
         'put',

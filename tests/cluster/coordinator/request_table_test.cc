@@ -71,7 +71,7 @@ TEST_F(Table, EachKindHasItsMachine) {
 
 TEST_F(Table, WhatIsOverIsIgnoredButASignOfLife) {
   const SlotId id = begin(Kind::kGet);
-  lone.core.release(id);
+  lone.core.open.release(id);
   lone.pass_ms(1);
   read_reply(id);
   EXPECT_EQ(report().heard_us, lone.now.steady_us);

@@ -46,7 +46,7 @@ TEST_F(Alone, WithoutADiskItIsAnsweredAtOnce) {
   EXPECT_EQ(lone.answer().acknowledged, 1);
   EXPECT_EQ(lone.answer().service.primaries, 1);
   EXPECT_THAT(lone.own(lone.key), ElementsAre("new"));
-  EXPECT_EQ(lone.core.operations.used(), 0u);
+  EXPECT_EQ(lone.core.open.requests.used(), 0u);
   EXPECT_EQ(puts.next_deadline_us(), 0u);
 }
 
@@ -151,7 +151,7 @@ TEST_F(AloneOnDisk, AnAnswerWaitsForItsCommit) {
   run(lone.edit(test_edits::kIncrement));
   EXPECT_THAT(lone.answers, IsEmpty());
   EXPECT_EQ(puts.waiting(), 1u);
-  EXPECT_EQ(lone.core.operations.used(), 0u) << "a few words are enough";
+  EXPECT_EQ(lone.core.open.requests.used(), 0u) << "a few words are enough";
   lone.pass_ms(3);
   commit();
   tell(true);
@@ -226,15 +226,15 @@ TEST_F(AloneOnDisk, WhatAnswersMoreThanANumberWaitsAsAnOperation) {
   request.timeout_ms = 50;
   run(request, 7);
   EXPECT_EQ(puts.waiting(), 0u);
-  ASSERT_EQ(lone.core.awaited_commits.size(), 1u);
-  const SlotId id = lone.core.awaited_commits[0].operation;
+  ASSERT_EQ(lone.core.open.awaited_commits.size(), 1u);
+  const SlotId id = lone.core.open.awaited_commits[0].operation;
   ASSERT_FALSE(lone.ended(id));
   const Operation& operation = lone.of(id);
   EXPECT_EQ(operation.kind, Operation::Kind::kPut);
   EXPECT_EQ(operation.phase, Operation::Phase::kWriting);
   EXPECT_EQ(operation.tag, 7u);
   EXPECT_EQ(operation.deadline_us, lone.now.steady_us + 50'000);
-  EXPECT_EQ(lone.core.timers.next_due_us(), operation.deadline_us);
+  EXPECT_EQ(lone.core.open.timers.next_due_us(), operation.deadline_us);
   EXPECT_FALSE(operation.writing.new_context.empty());
 }
 

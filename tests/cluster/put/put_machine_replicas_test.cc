@@ -37,7 +37,7 @@ TEST_F(Puts, AreStoredHereSentToTheOthersAndAnsweredAtW) {
   write_reply(lone.at(1));
   EXPECT_TRUE(lone.ended(id));
   EXPECT_EQ(lone.answers.size(), 1u);
-  EXPECT_EQ(lone.core.held_bytes, 0u);
+  EXPECT_EQ(lone.core.open.held_bytes, 0u);
 }
 
 TEST_F(Puts, TheSecondAnswerOfOneReplicaIsNoSecondVote) {
@@ -412,8 +412,8 @@ class StoredPuts : public BothStores, public LonePutMachine {
 
 TEST_F(StoredPuts, TheOwnCopyIsAVoteFromItsCommitOn) {
   set();
-  ASSERT_EQ(lone.core.awaited_commits.size(), 1u);
-  EXPECT_EQ(lone.core.awaited_commits[0].operation, id);
+  ASSERT_EQ(lone.core.open.awaited_commits.size(), 1u);
+  EXPECT_EQ(lone.core.open.awaited_commits[0].operation, id);
   write_reply(lone.at(1));
   tell_commit(true);
   EXPECT_THAT(lone.answers, IsEmpty()) << "a commit of what came before it";
@@ -460,8 +460,8 @@ TEST_F(StoredPuts, AnOwnHintIsAVoteFromTheCommitOfHintsOn) {
   lone.stand_at(3);
   lone.link(lone.at(0), false);
   set_knowing({});
-  EXPECT_THAT(lone.core.awaited_commits, IsEmpty());
-  ASSERT_EQ(lone.core.awaited_hint_commits.size(), 1u);
+  EXPECT_THAT(lone.core.open.awaited_commits, IsEmpty());
+  ASSERT_EQ(lone.core.open.awaited_hint_commits.size(), 1u);
   write_reply(lone.at(1));
   ASSERT_TRUE(lone.hint_table.commits().commit(true).ok());
   tell_commit(true, false);

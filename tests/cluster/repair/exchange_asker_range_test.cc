@@ -143,7 +143,7 @@ TEST_F(ExchangeAskerRange, AYoungDifferenceIsGivenAMoment) {
   const Frame question = lone.begin_range();
   EXPECT_TRUE(lone.differ(question, lacked({0})));
   EXPECT_TRUE(lone.sent_nothing());
-  EXPECT_EQ(lone.core.timers.next_due_us(), lone.now.steady_us + KeyRepair::kRecheckUs);
+  EXPECT_EQ(lone.core.open.timers.next_due_us(), lone.now.steady_us + KeyRepair::kRecheckUs);
 }
 
 TEST_F(ExchangeAskerRange, TheEndIsToldOnceAllKeysAreRepaired) {
@@ -253,7 +253,7 @@ TEST_F(ExchangeAskerRange, ABrokenLinkBeginsNothingMore) {
   const Frame question = lone.begin_range();
   lone.link_down();
   EXPECT_TRUE(lone.differ(question, lacked({0, 1})));
-  EXPECT_EQ(lone.counters().keys_pushed + lone.core.operations.used(), 0u);
+  EXPECT_EQ(lone.counters().keys_pushed + lone.core.open.requests.used(), 0u);
   expect_failed();
 }
 

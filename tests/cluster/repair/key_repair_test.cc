@@ -51,16 +51,16 @@ class Repairs : public ::testing::Test, public KeyRepairSink {
   }
   void live_us(uint64_t us) {
     const uint64_t until_us = lone.now.steady_us + us;
-    while (lone.core.timers.size() != 0 && lone.core.timers.next_due_us() <= until_us) {
-      lone.pass_us(lone.core.timers.next_due_us() - lone.now.steady_us);
-      machine.on_timer(*lone.core.timers.take_due(lone.now.steady_us), lone.now);
+    while (lone.core.open.timers.size() != 0 && lone.core.open.timers.next_due_us() <= until_us) {
+      lone.pass_us(lone.core.open.timers.next_due_us() - lone.now.steady_us);
+      machine.on_timer(*lone.core.open.timers.take_due(lone.now.steady_us), lone.now);
     }
     lone.pass_us(until_us - lone.now.steady_us);
   }
   void expect_end(bool ok) {
     EXPECT_THAT(ended, ElementsAre(ok));
     EXPECT_EQ(machine.open(), 0u);
-    EXPECT_EQ(lone.core.held_bytes, 0u);
+    EXPECT_EQ(lone.core.open.held_bytes, 0u);
     EXPECT_TRUE(lone.sent_nothing());
   }
   Object mine() const { return lone.object_of(0, 1, "mine"); }
@@ -308,8 +308,8 @@ TEST_F(StoredRepairs, WhatWasPulledIsRepairedOnceItIsCommitted) {
   question();
   reply(lone.full(theirs()));
   EXPECT_THAT(ended, IsEmpty());
-  ASSERT_EQ(lone.core.awaited_commits.size(), 1u);
-  EXPECT_EQ(lone.core.awaited_commits[0].operation, id);
+  ASSERT_EQ(lone.core.open.awaited_commits.size(), 1u);
+  EXPECT_EQ(lone.core.open.awaited_commits[0].operation, id);
   ASSERT_TRUE(lone.table.commits().commit(true).ok());
   machine.on_own_commit(id, {.hinted = false, .ok = true}, lone.now);
   expect_end(true);

@@ -105,7 +105,7 @@ struct LoneAsker : LoneCore {
     ReplicaRead question;
     ASSERT_TRUE(parse_replica_read(frame, &question));
     EncodedObject bytes;
-    core.read_own(question.key, [&](Record& record) { encode_object(record.object, bytes); });
+    core.own.read(question.key, [&](Record& record) { encode_object(record.object, bytes); });
     ReplicaReadReply reply;
     if (!ok) reply.verdict = ReplicaVerdict::kRefused;
     reply.full = true;

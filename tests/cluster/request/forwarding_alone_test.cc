@@ -266,7 +266,7 @@ TEST_F(Permits, TheFirstOnesAnswerIsHeldUntilTheOtherStoredNothing) {
   EXPECT_EQ(lone.answer().outcome, Outcome::kOk);
   EXPECT_TRUE(lone.answer().stored);
   EXPECT_TRUE(lone.ended(id));
-  EXPECT_EQ(lone.core.held_bytes, 0u);
+  EXPECT_EQ(lone.core.open.held_bytes, 0u);
 }
 
 TEST_F(Permits, TheAnswerOfWhoHasOneIsTakenAtOnce) {

@@ -71,7 +71,7 @@ TEST_F(Gets, AnswersAtRAndEndsOnceAllHaveAnswered) {
   reply(lone.at(2), LoneRequests::digest(old_one()));
   EXPECT_TRUE(lone.ended(id));
   EXPECT_EQ(lone.answers.size(), 1u);
-  EXPECT_EQ(lone.core.held_bytes, 0u);
+  EXPECT_EQ(lone.core.open.held_bytes, 0u);
 }
 
 TEST_F(Gets, OfNothingIsAnEmptyObject) {
@@ -395,7 +395,7 @@ TEST_F(LoneGets, AreAnsweredAtOnceWithoutAnOperation) {
   EXPECT_EQ(lone.answer().tag, 5u);
   EXPECT_THAT(lone.answer().values, ElementsAre("old"));
   EXPECT_EQ(lone.answer().service.primaries, 1);
-  EXPECT_EQ(lone.core.operations.used(), 0u);
+  EXPECT_EQ(lone.core.open.requests.used(), 0u);
 }
 
 TEST_F(LoneGets, OfAnotherNodesKeyAreNot) {

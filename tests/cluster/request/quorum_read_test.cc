@@ -73,7 +73,7 @@ TEST_F(Reads, WithROfOneTheOwnCopyIsEnoughAndTheOthersAreAskedAllTheSame) {
   EXPECT_EQ(begin(1), Verdict::kEnough);
   lone.asked(lone.at(1));
   lone.asked(lone.at(2));
-  EXPECT_EQ(lone.core.timers.next_due_us(), lone.now.steady_us + 250'000)
+  EXPECT_EQ(lone.core.open.timers.next_due_us(), lone.now.steady_us + 250'000)
       << "stragglers are looked at";
 }
 
@@ -374,7 +374,7 @@ TEST_F(FarReads, ADigestBeforeAnyObjectIsFetched) {
 TEST_F(FarReads, AnObjectThatIsLateIsAskedOfAnotherOneOnce) {
   begin();
   for (size_t place = 0; place < 3; ++place) lone.sent(lone.at(place));
-  EXPECT_EQ(lone.core.timers.next_due_us(), lone.now.steady_us + hedge_delay_us(0));
+  EXPECT_EQ(lone.core.open.timers.next_due_us(), lone.now.steady_us + hedge_delay_us(0));
   lone.pass_ms(1);
   reads.hedge(id, operation(), lone.now);
   EXPECT_EQ(lone.core.counters.hedged_reads, 1u);
@@ -404,7 +404,7 @@ TEST_F(FarReads, WithoutABudgetNothingIsHedged) {
 
 TEST_F(FarReads, EditsAreNotHedged) {
   begin(2, Operation::Kind::kPut);
-  EXPECT_EQ(lone.core.timers.next_due_us(), lone.now.steady_us + 250'000);
+  EXPECT_EQ(lone.core.open.timers.next_due_us(), lone.now.steady_us + 250'000);
 }
 
 TEST_F(Reads, ASuspectedPrimaryIsTheHedgeOfACopyThatIsHere) {

@@ -30,7 +30,7 @@ class ReplicaOverStore : public ::testing::Test {
     return operations;
   }
   void commit(engine::Ticket ticket, bool ok = true) {
-    own_votes = replica.commit_to(replica.core.awaited_commits, ticket, ok);
+    own_votes = replica.commit_to(replica.core.open.awaited_commits, ticket, ok);
   }
 
   engine::testing::MapStore store;
@@ -59,8 +59,8 @@ TEST_F(ReplicaOverStore, ACommitAnswersWhatCameBeforeItAlone) {
   ASSERT_TRUE(replica.table.commits().commit(true).ok());
   send_write("b", 2);
   const engine::Ticket first = replica.table.commits().committed();
-  ASSERT_EQ(replica.core.awaited_commits.size(), 2u);
-  ASSERT_LT(first, replica.core.awaited_commits.back().ticket);
+  ASSERT_EQ(replica.core.open.awaited_commits.size(), 2u);
+  ASSERT_LT(first, replica.core.open.awaited_commits.back().ticket);
   commit(first - 1);
   EXPECT_TRUE(replica.sent_nothing());
   commit(first);
@@ -77,7 +77,7 @@ TEST_F(ReplicaOverStore, AfterAFailureAllThatWaitAreRefused) {
   ASSERT_FALSE(replica.table.commits().commit(true).ok());
   commit(0, false);
   EXPECT_THAT(answered(ReplicaVerdict::kRefused), ElementsAre(1, 2));
-  EXPECT_THAT(replica.core.awaited_commits, IsEmpty());
+  EXPECT_THAT(replica.core.open.awaited_commits, IsEmpty());
   send_write("c", 3, {.second = true});
   const ReplicaWriteReply reply = parsed(replica.only(2), parse_replica_write_reply);
   EXPECT_EQ(reply.verdict, ReplicaVerdict::kRefused) << "and what comes until it is open anew";
@@ -92,9 +92,9 @@ AwaitedCommit own_vote(engine::Ticket ticket, SlotId operation) {
 }
 
 TEST_F(ReplicaOverStore, VotesOfThisNodeGoToTheirOperationsInTheirTurn) {
-  replica.core.awaited_commits.push_back(own_vote(1, 71));
+  replica.core.open.awaited_commits.push_back(own_vote(1, 71));
   send_write("a", 1);
-  replica.core.awaited_commits.push_back(own_vote(99, 72));
+  replica.core.open.awaited_commits.push_back(own_vote(99, 72));
   commit(98);
   EXPECT_THAT(own_votes, ElementsAre(71));
   EXPECT_THAT(answered(ReplicaVerdict::kOk), ElementsAre(1));
@@ -105,12 +105,12 @@ TEST_F(ReplicaOverStore, VotesOfThisNodeGoToTheirOperationsInTheirTurn) {
 
 // Whoever is told of its vote may begin something that waits, too.
 TEST_F(ReplicaOverStore, WhatBeginsToWaitWithinIsNotAnsweredByTheSameFailure) {
-  replica.core.awaited_commits.push_back(own_vote(1, 71));
-  replica.service.on_committed(replica.core.awaited_commits, {0, false}, [&](SlotId) {
-    replica.core.awaited_commits.push_back(own_vote(5, 72));
+  replica.core.open.awaited_commits.push_back(own_vote(1, 71));
+  replica.service.on_committed(replica.core.open.awaited_commits, {0, false}, [&](SlotId) {
+    replica.core.open.awaited_commits.push_back(own_vote(5, 72));
   });
-  ASSERT_EQ(replica.core.awaited_commits.size(), 1u);
-  EXPECT_EQ(replica.core.awaited_commits[0].operation, 72u);
+  ASSERT_EQ(replica.core.open.awaited_commits.size(), 1u);
+  EXPECT_EQ(replica.core.open.awaited_commits[0].operation, 72u);
 }
 
 TEST_F(ReplicaOverStore, TheVectorOfABlindWriteWaitsWithIt) {
@@ -162,10 +162,10 @@ TEST(ReplicaHints, AreAcknowledgedOnceTheirOwnTableIsCommitted) {
   const Frame frame = replica.write_frame(message, replica.object_of(1, 1, "v"));
   EXPECT_TRUE(replica.service.on_write(2, frame, replica.now));
   EXPECT_TRUE(replica.sent_nothing());
-  EXPECT_THAT(replica.core.awaited_commits, IsEmpty());
-  ASSERT_EQ(replica.core.awaited_hint_commits.size(), 1u);
+  EXPECT_THAT(replica.core.open.awaited_commits, IsEmpty());
+  ASSERT_EQ(replica.core.open.awaited_hint_commits.size(), 1u);
   ASSERT_TRUE(replica.hint_table.commits().commit(true).ok());
-  replica.commit_to(replica.core.awaited_hint_commits, replica.hints.committed());
+  replica.commit_to(replica.core.open.awaited_hint_commits, replica.hints.committed());
   const Frame answer = replica.only(2);
   EXPECT_EQ(answer.head.operation, 9u);
   EXPECT_EQ(parsed(answer, parse_replica_write_reply).verdict, ReplicaVerdict::kOk);
@@ -184,7 +184,7 @@ class ReplicaOfStoredObjects : public ::testing::Test {
   }
   void expect_nothing_left() {
     EXPECT_EQ(replica->service.open(), 0u);
-    EXPECT_EQ(replica->core.held_bytes, 0u);
+    EXPECT_EQ(replica->core.open.held_bytes, 0u);
     EXPECT_TRUE(replica->sent_nothing());
   }
 
@@ -198,7 +198,7 @@ TEST_F(ReplicaOfStoredObjects, AReadWaitsForItsObject) {
   ASSERT_EQ(replica->core.outbox.loads.size(), 1u);
   EXPECT_EQ(replica->core.outbox.loads[0].key, "k");
   EXPECT_EQ(replica->core.outbox.waiting_bytes(1), 0u);
-  EXPECT_GT(replica->core.held_bytes, 0u);
+  EXPECT_GT(replica->core.open.held_bytes, 0u);
   replica->end_load(true);
   const Frame answer = replica->only(1);
   EXPECT_EQ(answer.head.operation, 17u);
@@ -235,7 +235,7 @@ TEST_F(ReplicaOfStoredObjects, AWriteIsMergedIntoWhatWasLoaded) {
   EXPECT_EQ(replica->core.outbox.waiting_bytes(1), 0u) << "it is not committed yet";
   EXPECT_THAT(replica->own("k"), ElementsAre("v", "stored"));
   ASSERT_TRUE(replica->table.commits().commit(true).ok());
-  replica->commit_to(replica->core.awaited_commits, replica->table.commits().committed());
+  replica->commit_to(replica->core.open.awaited_commits, replica->table.commits().committed());
   EXPECT_EQ(replica->only(1).head.operation, 18u);
   expect_nothing_left();
 }
@@ -248,10 +248,10 @@ TEST_F(ReplicaOfStoredObjects, AWriteThatCameInChunksKeepsTheirBytes) {
     write.owner = &bytes;
     EXPECT_TRUE(replica->service.on_write(1, write, replica->now));
   }
-  EXPECT_EQ(replica->core.held_bytes, write.payload.size());
+  EXPECT_EQ(replica->core.open.held_bytes, write.payload.size());
   replica->end_load(true);
   EXPECT_THAT(replica->own("k"), ElementsAre("large", "stored"));
-  EXPECT_EQ(replica->core.held_bytes, 0u);
+  EXPECT_EQ(replica->core.open.held_bytes, 0u);
 }
 
 // The claim was taken when the read came: who claimed meanwhile is refused, not this one.

@@ -50,14 +50,14 @@ TEST_F(Expiries, NeitherDotNorDigestChanges) {
   put("k", mortal(10));
   Object before;
   uint64_t leaf_before = 0, leaf_after = 0;
-  lone.core.read_own(lone.ref("k"), [&](Record& record) {
+  lone.core.own.read(lone.ref("k"), [&](Record& record) {
     leaf_before = leaf_digest(lone.ref("k"), record.object, LoneCore::kDigestSeed);
   });
   const uint32_t partition = lone.core.partition_for(lone.ref("k"));
   const uint64_t root = lone.table.digest(0, partition);
   turn(10);
   ASSERT_EQ(expired(), 1u);
-  lone.core.read_own(lone.ref("k"), [&](Record& record) {
+  lone.core.own.read(lone.ref("k"), [&](Record& record) {
     leaf_after = leaf_digest(lone.ref("k"), record.object, LoneCore::kDigestSeed);
     EXPECT_EQ(record.object.versions[0].dot, mortal(10).dot);
   });

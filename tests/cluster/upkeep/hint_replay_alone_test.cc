@@ -78,7 +78,7 @@ TEST_F(Replays, GoOldestFirstAndAHintGoesWithItsAcknowledgement) {
   answer(ids[2]);
   EXPECT_EQ(left(), 0u);
   EXPECT_EQ(wait(), HintWait::kScan);
-  EXPECT_EQ(lone.core.held_bytes, 0u);
+  EXPECT_EQ(lone.core.open.held_bytes, 0u);
 }
 
 TEST_F(Replays, AreLookedForInTheirInterval) {
@@ -303,9 +303,9 @@ struct StoredMoves : MoveStores, Moves {
 TEST_F(StoredMoves, TheOldHintGoesOnceAllTheNewCopiesAreCommitted) {
   hint_for_stranger(1);
   machine.on_time(lone.now);
-  ASSERT_EQ(lone.core.awaited_commits.size(), 1u);
-  ASSERT_EQ(lone.core.awaited_hint_commits.size(), 2u);
-  const SlotId id = lone.core.awaited_commits[0].operation;
+  ASSERT_EQ(lone.core.open.awaited_commits.size(), 1u);
+  ASSERT_EQ(lone.core.open.awaited_hint_commits.size(), 2u);
+  const SlotId id = lone.core.open.awaited_commits[0].operation;
   machine.on_own_commit(id, {.hinted = false, .ok = true}, lone.now);
   machine.on_own_commit(id, {.hinted = true, .ok = true}, lone.now);
   EXPECT_TRUE(has_hint_for(stranger));
@@ -320,7 +320,7 @@ TEST_F(StoredMoves, TheOldHintGoesOnceAllTheNewCopiesAreCommitted) {
 TEST_F(StoredMoves, AFailedCommitLeavesTheOldHint) {
   hint_for_stranger(1);
   machine.on_time(lone.now);
-  const SlotId id = lone.core.awaited_commits[0].operation;
+  const SlotId id = lone.core.open.awaited_commits[0].operation;
   machine.on_own_commit(id, {.hinted = false, .ok = false}, lone.now);
   machine.on_own_commit(id, {.hinted = true, .ok = true}, lone.now);
   machine.on_own_commit(id, {.hinted = true, .ok = true}, lone.now);

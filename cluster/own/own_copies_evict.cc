@@ -2,8 +2,9 @@
 // Eviction: a live value is forgotten without a tombstone. It may be, as a tombstone may, once it
 // lies below the frontier of its copy: every other primary has it or something newer, so what is
 // older can only come from where it is dead (object.h, drop_dead()).
-#include "cluster/machine/core.h"
+#include "cluster/own/own_copies.h"
 #include "cluster/version/planted_bug.h"
+#include "cluster/wire/replica_messages.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -17,17 +18,17 @@ bool has_value(const Object& object) {
 
 }  // namespace
 
-void Core::make_room() {
-  const bool alone = view->members.size() == 1;
-  parts.table->evict([&](const KeyRef& key, engine::RecordView bytes) {
+void OwnCopies::make_room() {
+  const bool alone = view_->members.size() == 1;
+  node_.table->evict([&](const KeyRef& key, engine::RecordView bytes) {
     engine::RecordChange change;
-    decode_record(bytes, *parts.authors, evicted);
+    decode_record(bytes, *node_.authors, evicted_);
     const Hlc frontier = frontier_of(key);
-    const bool safe = alone || evictable(evicted.object, frontier);
+    const bool safe = alone || evictable(evicted_.object, frontier);
     if (!safe && !planted(PlantedBug::kEvictAny)) return change;
     change.action = engine::RecordChange::Action::kErase;
-    change.digest_change = leaf_digest(key, evicted.object, parts.digest_seed);
-    ++(has_value(evicted.object) ? counters.evicted_keys : counters.tombstones_reaped);
+    change.digest_change = leaf_digest(key, evicted_.object, node_.digest_seed);
+    ++(has_value(evicted_.object) ? counters_.evicted_keys : counters_.tombstones_reaped);
     if (!alone) tell_evicted(key, frontier);
     return change;
   });
@@ -36,14 +37,14 @@ void Core::make_room() {
 // As a repair of this copy would, which has nothing of the key now. It need not arrive: exchanges
 // and reads do the same. But replicas that evict different keys would differ in many, and what
 // differs keeps the frontier back.
-void Core::tell_evicted(const KeyRef& entry, Hlc frontier) {
-  const KeyRef key{entry.key, position_of(entry.key, view->partitioner), entry.keyspace};
+void OwnCopies::tell_evicted(const KeyRef& entry, Hlc frontier) {
+  const KeyRef key{entry.key, position_of(entry.key, view_->partitioner), entry.keyspace};
   std::string nothing;
   encode_object(Object{}, nothing);
   const ReplicaWrite message{.key = key, .repair = true, .frontier = frontier, .object = nothing};
-  for (const MemberIndex member : primaries(key)) {
-    if (member == self() || !health.linked(member)) continue;
-    put_replica_write(outbox.frames(member), 0, message);  // nothing waits for the answer
+  for (const MemberIndex member : view_->primaries(key.keyspace, partition_for(key))) {
+    if (member == view_->self || !health_.linked(member)) continue;
+    put_replica_write(outbox_.frames(member), 0, message);  // nothing waits for the answer
   }
 }
 

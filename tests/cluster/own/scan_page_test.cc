@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/machine/scan_page.h"
+#include "cluster/own/scan_page.h"
 
 #include <gmock/gmock.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/machine/marked_record.h"
+#include "cluster/own/marked_record.h"
 
 namespace kvorum::cluster {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/machine/coordinator_options.h"
+#include "cluster/own/counters.h"
 
 namespace kvorum::cluster {
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "cluster/machine/node_parts.h"
+#include "cluster/own/node_parts.h"
 #include "cluster/version/object_codec.h"
 
 namespace kvorum::cluster {

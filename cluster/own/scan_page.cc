@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/machine/scan_page.h"
+#include "cluster/own/scan_page.h"
 
 #include <algorithm>
 
 #include "base/check.h"
-#include "cluster/machine/marked_record.h"
-#include "cluster/machine/node_parts.h"
+#include "cluster/own/marked_record.h"
+#include "cluster/own/node_parts.h"
 #include "cluster/version/object_codec.h"
 #include "cluster/wire/keyspace_messages.h"
 

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which replicas an operation asks (paper 4.5, 4.6): a function of the view and of the peers'
+// health, with no state of its own.
+#pragma once
+
+#include "base/inline_vector.h"
+#include "cluster/health/peer_health.h"
+#include "cluster/machine/tallies.h"
+#include "cluster/ring/cluster_view.h"
+
+namespace kvorum::cluster {
+
+struct Whereabouts {
+  const ClusterView& view;
+  const PeerHealth& health;
+};
+
+// The first n healthy nodes of the key's preference list: primaries in order, then for each dead
+// one a fallback (sloppy keyspaces). Dead primaries without a fallback go to `uncovered`.
+void choose_replicas(const Whereabouts& now, const KeyRef& key, Targets* targets,
+                     InlineVector<MemberIndex, 4>* uncovered);
+// A fallback that is not among the targets yet, rather one that is not slow, or kNoMember. Never
+// this node.
+MemberIndex spare_fallback(const Whereabouts& now, const KeyRef& key, const Targets& targets);
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this node holds of the keys' objects, as replica or for others: reading and changing its
+// copies, minting their versions, forgetting what may go. A coordinator's; its reactor's thread
+// alone, but the copies themselves are shared by all reactors and guarded by the table.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/function_ref.h"
+#include "cluster/health/peer_health.h"
+#include "cluster/own/counters.h"
+#include "cluster/own/node_parts.h"
+#include "cluster/ring/cluster_view.h"
+#include "cluster/version/object_codec.h"
+#include "cluster/wire/outbox.h"
+
+namespace kvorum::cluster {
+
+class OwnCopies {
+ public:
+  // All outlive it. `view` points to that of now, whenever it changes.
+  struct Parts {
+    const NodeParts& node;
+    const std::shared_ptr<const ClusterView>& view;
+    const PeerHealth& health;
+    Outbox& outbox;
+    CoordinatorCounters& counters;
+  };
+  explicit OwnCopies(const Parts& parts)
+      : node_(parts.node),
+        view_(parts.view),
+        health_(parts.health),
+        outbox_(parts.outbox),
+        counters_(parts.counters) {}
+
+  // Reads this node's copy (primary or not) with flush marks applied. fn gets the record, empty
+  // where there is none.
+  engine::Access read(const KeyRef& key, FunctionRef<void(Record& record)> fn);
+  // All hints kept here for the key, merged. False where there is none.
+  bool read_hints(const KeyRef& key, Object* object, std::string* storage);
+  // The frontier of the own copy of the key's partition; zero where nothing is known.
+  Hlc frontier_of(const KeyRef& key) const;
+  // Changes the own copy under its lock: fn edits the record and says whether to store it.
+  // A repair is taken even where memory is full: it was acknowledged somewhere.
+  engine::UpdateResult update(const KeyRef& key, FunctionRef<bool(Record& record)> fn,
+                              bool repair = false);
+
+  // Merges an object that arrived into the own copy: what is dead by one of both frontiers is left
+  // out (of `incoming` it is dropped), `lww` keeps the newest. `frontier`: of the copy that it came
+  // from, zero where that is not known. REQUIRES: called by the fn of update(), for its record.
+  struct Merging {
+    size_t dead_of_incoming = 0, dead_of_own = 0;
+  };
+  Merging merge_in(Record& own, const KeyRef& key, Object& incoming, Hlc frontier);
+  // A new dot of this node for the record; notes the birth where it is a first one. In a keyspace
+  // of the last write its HLC is above everything in `covered`: a node whose clock is slow must not
+  // make an overwrite that is older than what it overwrites. A node's dots rise from one to the
+  // next, so that the highest one that anybody saw says which it minted before (flush marks).
+  Dot mint(Record& own, const Context& covered, bool lww, Now now);
+  // The clock follows what others minted.
+  void observe(const Object& object, Now now);
+  // Keeps the bytes of a version that is dropped because it is dead, for a person to look at.
+  void quarantine(const KeyRef& key, const Version& version);
+
+  // The key's absence may be an eviction, by this copy or another one.
+  bool may_be_evicted(uint8_t keyspace) const {
+    return node_.table->evicts(keyspace) && view_->quorum(keyspace).n > 1;
+  }
+  // Evicts what may go (own_copies_evict.cc): before an update, where the table is crowded.
+  void make_room();
+  // Scratch memory that a large value took.
+  void give_back_scratch();
+
+ private:
+  uint32_t partition_for(const KeyRef& key) const {
+    return partition_of(key.position, view_->ring.partition_bits());
+  }
+  // Has the other primaries drop their copies of what was evicted here.
+  void tell_evicted(const KeyRef& entry, Hlc frontier);
+
+  const NodeParts& node_;
+  const std::shared_ptr<const ClusterView>& view_;
+  const PeerHealth& health_;
+  Outbox& outbox_;
+  CoordinatorCounters& counters_;
+  // Reused by each call.
+  std::string record_head_;
+  Record record_;
+  Record evicted_;
+};
+
+}  // namespace kvorum::cluster
