@@ -146,7 +146,10 @@ bool ChunkSender::on_taken(const Frame& frame) {
   return true;
 }
 
-size_t ChunkAssembler::Assembly::filled() const { return taken - kHeadBytes; }
+size_t ChunkAssembler::Assembly::filled() const {
+  KVORUM_CHECK(taken >= kHeadBytes);  // the head comes first, and whole
+  return taken - kHeadBytes;
+}
 
 ChunkAssembler::Assembly* ChunkAssembler::begin(uint64_t number, ByteReader& reader) {
   const uint64_t total = reader.u64();

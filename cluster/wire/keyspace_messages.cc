@@ -73,6 +73,7 @@ bool parse_page_items(std::string_view items, std::vector<PageItem>* parsed) {
 }
 
 void put_count(std::string& batch, SlotId operation, uint8_t keyspace) {
+  KVORUM_CHECK(keyspace < kKeyspacesMax);
   put_empty(batch, {MessageType::kCount, keyspace, 0, operation});
 }
 

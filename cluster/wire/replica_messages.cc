@@ -145,6 +145,7 @@ bool parse_replica_write(const Frame& frame, ReplicaWrite* message) {
 
 void put_replica_write_reply(std::string& batch, SlotId operation,
                              const ReplicaWriteReply& message) {
+  KVORUM_CHECK(message.verdict <= ReplicaVerdict::kDead);  // else no reader takes it
   const uint16_t flags = message.second ? kWriteSecond : 0;
   FrameFront front({MessageType::kReplicaWriteReply, 0, flags, operation});
   put_u8(front, static_cast<uint8_t>(message.verdict));
