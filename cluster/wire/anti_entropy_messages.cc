@@ -65,7 +65,6 @@ class GapReader {
 }  // namespace
 
 void put_exchange_open(std::string& batch, SlotId round, const ExchangeOpen& message) {
-  KVORUM_CHECK(message.keyspaces.size() <= kKeyspacesMax);  // else no reader takes it, as below
   FrameWriter frame(batch, {MessageType::kExchangeOpen, 0, 0, round});
   put_party(batch, message.asker);
   put_u64(batch, message.view_hash);
@@ -93,7 +92,6 @@ bool parse_exchange_open(const Frame& frame, ExchangeOpen* message) {
 }
 
 void put_exchange_open_reply(std::string& batch, SlotId round, const ExchangeOpenReply& message) {
-  KVORUM_CHECK(message.differing.size() <= kKeyspacesMax);
   const uint16_t flags = message.refused ? kRefused : 0;
   FrameWriter frame(batch, {MessageType::kExchangeOpenReply, 0, flags, round});
   put_party(batch, message.peer);
@@ -168,8 +166,6 @@ bool parse_partition_roots_reply(const Frame& frame, PartitionRootsReply* messag
 }
 
 void put_tree_nodes(std::string& batch, const FrameHead& head, const TreeNodes& message) {
-  KVORUM_CHECK(message.fan > 0 && message.fan <= kTreeFanMax && message.fan <= message.level);
-  KVORUM_CHECK(message.parents.size() <= kTreeParentsMax);
   FrameWriter frame(batch, head);
   put_varint(batch, message.partition);
   put_u8(batch, message.level);
@@ -198,7 +194,6 @@ bool parse_tree_nodes(const Frame& frame, TreeNodes* message) {
 }
 
 void put_tree_nodes_reply(std::string& batch, SlotId exchange, const TreeNodesReply& message) {
-  KVORUM_CHECK(message.nodes.size() <= kTreeParentsMax << kTreeFanMax);
   FrameWriter frame(batch, {MessageType::kTreeNodesReply, 0, 0, exchange});
   put_u8(batch, message.depth);
   for (const uint64_t node : message.nodes) put_u64(batch, node);
@@ -213,7 +208,6 @@ bool parse_tree_nodes_reply(const Frame& frame, TreeNodesReply* message) {
 }
 
 void put_range_digests(std::string& batch, const FrameHead& head, const RangeDigests& message) {
-  KVORUM_CHECK(message.digests.size() <= kRangeDigestsMax);
   FrameWriter frame(batch, head);
   put_varint(batch, message.partition);
   put_u64(batch, message.from);

@@ -212,6 +212,7 @@ ChunkAssembler::Result ChunkAssembler::on_chunk(const Frame& chunk) {
 }
 
 void ChunkAssembler::owe(Assembly& assembly) {
+  KVORUM_CHECK(assembly.told <= assembly.taken && assembly.taken <= assembly.total);
   if (assembly.told == assembly.taken) return;
   assembly.told = assembly.taken;
   owed_.push_back({assembly.number, assembly.taken});

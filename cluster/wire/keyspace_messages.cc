@@ -20,6 +20,7 @@ void put_empty(std::string& batch, const FrameHead& head) { FrameWriter(batch, h
 void put_scan(std::string& batch, SlotId operation, const ScanQuestion& question) {
   FrameWriter frame(batch, {MessageType::kScan, question.keyspace, 0, operation});
   KVORUM_CHECK(question.count > 0);
+  KVORUM_CHECK(question.keyspace < kKeyspacesMax);
   put_u64(batch, question.from);
   put_u32(batch, question.last_partition);
   put_u32(batch, question.count);
