@@ -186,7 +186,6 @@ Result<bool> StoreReader::read_stretch(PartitionTable& table, StoreScan& stretch
 
 Result<ScanEnd> StoreReader::scan(const ScanRange& range, FunctionRef<void(const ScanItem&)> fn) {
   const TableOptions& options = directory_.options();
-  KVORUM_CHECK(options.store != nullptr);
   PartitionTable& table = directory_.get(range.keyspace, range.partition);
   if (partition_of(range.from, options.partition_bits) > range.partition) return ScanEnd{};
   ScanRange rest = range;
