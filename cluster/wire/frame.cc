@@ -51,7 +51,7 @@ bool peek_key(const Frame& frame, KeyRef* key) {
     return false;
   }
   ByteReader reader(frame.payload);
-  if (forward) reader.u32();  // the envelope's
+  if (forward) reader.take(sizeof(uint32_t) + sizeof(uint64_t));  // the envelope's
   key->position.high = reader.u64();
   key->position.low = reader.u64();
   key->keyspace = frame.head.keyspace;
