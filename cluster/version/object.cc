@@ -244,7 +244,7 @@ bool Context::covers(const Dot& dot) const {
 }
 
 void update(Object& object, const Context& context, const Version& version) {
-  KVORUM_CHECK(object.find_spent(version.origin) == nullptr);  // else it would go at once
+  KVORUM_DEBUG_CHECK(object.find_spent(version.origin) == nullptr);  // else it would go at once
   Versions kept;
   Version added = version;
   // Rare: a request is only retried when a coordinator was silent.
