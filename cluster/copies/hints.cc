@@ -68,7 +68,8 @@ void Hints::recover() {
       const std::string name(item.key.key);
       const HintKey hint = parse_table_key(name, options_.partitioner);
       // What no node of ours has written stays where it is.
-      if (name.size() < kPrefixBytes || hint.key.keyspace >= kKeyspacesMax) return;
+      if (name.size() < kPrefixBytes || hint.target == 0) return;
+      if (hint.key.keyspace >= kKeyspacesMax) return;
       Record record;
       decode_record(item.record, *authors_, record);
       const HintLedger::Facts facts = facts_of(record.object, name.size(), item.record.size());

@@ -192,6 +192,7 @@ TEST_F(HintsFixture, WhatNobodyOfOursWroteIsPassedOver) {
   };
   plant("short");
   plant(std::string(8, '\1') + '\xff' + "keyspace 255");
+  plant(std::string(8, '\0') + '\3' + "for nobody");
   plant(std::string(8, '\1') + '\0');
   kill();
   EXPECT_THAT(shown(7), ElementsAre("k=v"));
