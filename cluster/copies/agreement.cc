@@ -20,6 +20,8 @@ std::string keyspace_name(const ClusterView& view, uint8_t keyspace) {
 }  // namespace
 
 void encode_telling(const Telling& telling, std::string& out) {
+  // Else no reader takes it.
+  KVORUM_CHECK(telling.former.size() <= FormerPlacements::kPlacementsMax);
   put_u64(out, telling.node);
   put_bytes(out, telling.address);
   put_u64(out, telling.started.value);
@@ -54,6 +56,8 @@ Agreement::Agreement(AgreementParts parts)
       peers_(parts_.view->members.size()),
       kept_(parts_.kept),
       standing_(own_) {
+  KVORUM_CHECK(parts_.former != nullptr && parts_.whole != nullptr);
+  KVORUM_CHECK(peers_.size() <= kMembersMax);  // what judge() fills is no larger
   in_force_ = !kept_.empty() && kept_.back() == own_;
   if (kept_.empty()) kept_.push_back(own_);
   for (const Configuration& configuration : kept_) parts_.former->add(configuration, *parts_.view);
@@ -126,6 +130,7 @@ void Agreement::follow(const Configuration& standing, Now now) {
 }
 
 Telling Agreement::own_telling() const {
+  KVORUM_CHECK(parts_.view->is_member());  // AgreementLink::active()
   const std::lock_guard lock(mutex_);
   Telling telling;
   telling.node = parts_.view->members[parts_.view->self].id;
@@ -148,6 +153,7 @@ MemberIndex Agreement::on_told(const Telling& telling, Now now) {
   const bool was_in_force = in_force();
   {
     const std::lock_guard lock(mutex_);
+    KVORUM_CHECK(member < peers_.size());  // it is of the view that they were made of
     peers_[member].told = telling;
     const Result<Endpoint> address = Endpoint::parse(telling.address);
     peers_[member].address.reset();
@@ -221,14 +227,15 @@ std::string Agreement::names_of(const Configuration& configuration) const {
 }
 
 std::string Agreement::reason_locked(uint8_t keyspace) const {
-  const std::string where = keyspace_name(*parts_.view, keyspace);
   KVORUM_CHECK(keyspace < kKeyspacesMax);
+  const std::string where = keyspace_name(*parts_.view, keyspace);
   if (differing_keyspaces(own_, standing_) >> keyspace & 1) {
     return where + " has " + describe_difference(standing_, own_, keyspace) + " at " +
            names_of(standing_) + ", " + describe_difference(own_, standing_, keyspace) +
            " here: give every node the same keyspaces and members, and restart the one that "
            "differs";
   }
+  KVORUM_CHECK(!kept_.empty());  // the last one is only ever followed by another
   return where + " has " + describe_difference(own_, kept_.back(), keyspace) + " here, and had " +
          describe_difference(kept_.back(), own_, keyspace) +
          " before: it is served once most members have been restarted with that, " +

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "cluster/copies/whole_replicas.h"
 #include "cluster/ring/former_placements.h"
 #include "cluster/version/hybrid_clock.h"
@@ -65,10 +66,14 @@ class Agreement {
   KeyspaceMask refused() const { return refused_.load(std::memory_order_relaxed); }
   // Whether the member serves clients in the keyspace, as far as it is known.
   bool serves(MemberIndex member, uint8_t keyspace) const {
+    KVORUM_CHECK(member < kMembersMax);
     return !(refused_by_[member].load(std::memory_order_relaxed) >> keyspace & 1);
   }
   // Whether the member has the same configuration, as far as it is known.
-  bool same_as(MemberIndex member) const { return same_[member].load(std::memory_order_relaxed); }
+  bool same_as(MemberIndex member) const {
+    KVORUM_CHECK(member < kMembersMax);
+    return same_[member].load(std::memory_order_relaxed);
+  }
   // Since when this configuration is agreed on, by the own clock; zero: since before the start.
   Hlc agreed_at() const { return Hlc{agreed_at_.load(std::memory_order_acquire)}; }
   bool in_force() const { return in_force_.load(std::memory_order_acquire); }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <mutex>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 const char* hint_wait_name(HintWait wait) {
@@ -31,7 +33,8 @@ const char* hint_wait_name(HintWait wait) {
 // The check and the addition are one step, so that reactors cannot pass the bound together.
 bool HintLedger::reserve(uint64_t before, uint64_t after, bool bounded) {
   if (after <= before) {
-    bytes_.fetch_sub(before - after, std::memory_order_relaxed);
+    const uint64_t held = bytes_.fetch_sub(before - after, std::memory_order_relaxed);
+    KVORUM_CHECK(held >= before - after);  // what shrinks was counted when it grew
     return true;
   }
   const uint64_t growth = after - before;
@@ -48,9 +51,11 @@ bool HintLedger::note(const Change& change) {
   if (!reserve(before_bytes, after_bytes, change.bounded)) return false;
   const std::lock_guard guard(lock_);
   Target& target = targets_[change.target];
+  KVORUM_CHECK(target.bytes >= before_bytes);
   target.bytes += after_bytes - before_bytes;
   if (change.before != nullptr) {
-    target.places.erase({change.before->oldest, change.name});
+    // Else it would be shown for ever, and hold the frontier back.
+    KVORUM_CHECK(target.places.erase({change.before->oldest, change.name}) == 1);
     count_.fetch_sub(1, std::memory_order_relaxed);
   }
   if (change.after != nullptr) {

@@ -68,11 +68,12 @@ void Hints::recover() {
       const std::string name(item.key.key);
       const HintKey hint = parse_table_key(name, options_.partitioner);
       // What no node of ours has written stays where it is.
-      if (name.size() < kPrefixBytes || hint.key.keyspace >= kKeyspacesMax) return;
+      if (name.size() < kPrefixBytes || hint.target == 0) return;
+      if (hint.key.keyspace >= kKeyspacesMax) return;
       Record record;
       decode_record(item.record, *authors_, record);
       const HintLedger::Facts facts = facts_of(record.object, name.size(), item.record.size());
-      ledger_.note({hint.target, name, nullptr, &facts, false});
+      KVORUM_CHECK(ledger_.note({hint.target, name, nullptr, &facts, false}));  // it is here
     };
     table_->scan({0, partition, {}, SIZE_MAX}, show);
   }
@@ -151,7 +152,7 @@ bool Hints::remove_delivered(const HintKey& hint, const VersionVector& delivered
         decode_record(bytes, *authors_, record);
         if (!delivered.covers_all(record.object.vector)) return change;
         const HintLedger::Facts before = facts_of(record.object, name.size(), bytes.size());
-        ledger_.note({hint.target, name, &before, nullptr, false});
+        KVORUM_CHECK(ledger_.note({hint.target, name, &before, nullptr, false}));  // never refused
         change.action = engine::RecordChange::Action::kErase;
         gone = true;
         return change;
@@ -171,7 +172,9 @@ bool Hints::show_next(NodeId target, std::optional<HintPlace>* place, Shown fn) 
       if (bytes.absent()) return;  // delivered in between
       Record record;
       decode_record(bytes, *authors_, record);
-      fn(parse_table_key(name, options_.partitioner), record.object);
+      const HintKey hint = parse_table_key(name, options_.partitioner);
+      KVORUM_CHECK(hint.target == target);  // its place is among those of this one
+      fn(hint, record.object);
       shown = true;
     });
     if (shown) return true;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/check.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -30,6 +31,7 @@ void encode_roots(const engine::ObjectTable& table, std::string& out) {
 size_t mark_differing_roots(const engine::ObjectTable& table, std::string_view roots,
                             WholeReplicas& whole) {
   const uint32_t partitions = 1u << table.partition_bits();
+  KVORUM_CHECK(partitions == whole.partitions());  // both of this node's ring
   std::vector<uint64_t> expected(size_t{kKeyspacesMax} * partitions);
   ByteReader reader(roots);
   bool good = reader.u8() == kVersion;

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/atomic_raise.h"
+#include "base/check.h"
 #include "base/position.h"
 #include "base/time.h"
 
@@ -39,6 +40,7 @@ class CopyFrontiers {
 
  private:
   size_t index_of(uint8_t keyspace, uint32_t partition) const {
+    KVORUM_CHECK(keyspace < kKeyspacesMax && partition < partitions());
     return (size_t{keyspace} << partition_bits_) + partition;
   }
 

@@ -49,7 +49,9 @@ void FrontierLedger::take_slices(HybridClock& clock, Now now) {
 
 void FrontierLedger::note_clean(const PeerCopy& of, uint64_t run, uint64_t peer_run, Hlc began) {
   if (of.keyspace >= kKeyspacesMax || of.partition >= partitions_) return;
-  pending_.push_back({of, run, peer_run, began, table_->commits().issued()});
+  const engine::Ticket ticket = table_->commits().issued();
+  KVORUM_CHECK(pending_.empty() || pending_.back().ticket <= ticket);  // settle() goes by it
+  pending_.push_back({of, run, peer_run, began, ticket});
 }
 
 void FrontierLedger::settle() {

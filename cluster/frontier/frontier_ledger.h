@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/time.h"
 #include "cluster/ring/cluster_view.h"
 #include "cluster/version/hybrid_clock.h"
@@ -35,6 +36,7 @@ class FrontierLedger {
 
   // This node is a primary of the partition, as a rule together with others.
   bool holds(uint8_t keyspace, uint32_t partition) const {
+    KVORUM_CHECK(keyspace < kKeyspacesMax && partition < partitions_);
     return copies_[size_t{keyspace} * partitions_ + partition].held;
   }
   // Ends the slice of every partition that changed.

@@ -24,7 +24,10 @@ FrontierProtocol::FrontierProtocol(FrontierParts parts, uint64_t run)
     : parts_(std::move(parts)),
       copies_(parts_.view->ring.partition_bits()),
       ledger_(*parts_.view, parts_.table),
-      rounds_(ids_of(*parts_.view), parts_.view->members[parts_.view->self].id, run) {}
+      rounds_(ids_of(*parts_.view), parts_.view->members[parts_.view->self].id, run) {
+  KVORUM_CHECK(parts_.table != nullptr && parts_.hints != nullptr);
+  KVORUM_CHECK(parts_.clock != nullptr && parts_.marks != nullptr);
+}
 
 // The least HLC of all that became a hint since there last was none.
 Hlc FrontierProtocol::oldest_hint() {
@@ -106,6 +109,7 @@ void FrontierProtocol::report(uint64_t run, Hlc clock) {
   if (rounds_.round() + 1 == first_round_of_run_) least = Hlc{};
   if (parts_.former != nullptr && parts_.former->any()) least = Hlc{};
   rounds_.report(belief(), least);
+  KVORUM_CHECK(clock > clock_at_report_);  // ticks rise, and what is minted later lies above
   clock_at_report_ = clock;
   least_since_report_ = present;
 }

@@ -24,6 +24,7 @@ uint64_t relaxed(const std::atomic<uint64_t>& number) {
 }
 
 LatencyCounts since(const LatencyCounts& then, const LatencyCounts& now) {
+  KVORUM_CHECK(now.total >= then.total);  // both of all that was ever counted
   LatencyCounts difference;
   for (size_t bucket = 0; bucket < kLatencyBuckets; ++bucket) {
     difference.buckets[bucket] = now.buckets[bucket] - then.buckets[bucket];
@@ -58,6 +59,7 @@ uint64_t AdmissionController::busy_works(uint64_t now_us) const {
 }
 
 uint64_t AdmissionController::wait_us(BackgroundWork kind, size_t bytes, Now now) {
+  KVORUM_CHECK(static_cast<size_t>(kind) < kBackgroundWorks);
   const uint64_t now_us = now.steady_us;
   if (now_us >= relaxed(steer_at_us_)) steer(now_us);
   Work& work = works_[static_cast<size_t>(kind)];
@@ -97,6 +99,8 @@ void AdmissionController::steer(uint64_t now_us) {
     served += operations->served();
   }
   for (const Work& work : works_) done_us += relaxed(work.done_us);
+  // Counters only grow, and whoever was here before held the lock.
+  KVORUM_CHECK(served >= steered_.served && done_us >= steered_.done_us);
   const LatencyCounts latest = since(steered_.ever, ever);
   steered_.p99_us = minute.quantile_us(0.99);
   const uint64_t elapsed_us = now_us - std::min(steered_.at_us, now_us);

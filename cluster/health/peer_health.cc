@@ -10,7 +10,10 @@
 namespace kvorum::cluster {
 namespace {
 
-size_t kind(Ask ask) { return static_cast<size_t>(ask); }
+size_t kind(Ask ask) {
+  KVORUM_CHECK(ask <= Ask::kForward);  // an index into a peer's latencies
+  return static_cast<size_t>(ask);
+}
 
 uint64_t since(uint64_t then_us, uint64_t now_us) {
   return now_us > then_us ? now_us - then_us : 0;
@@ -34,23 +37,29 @@ const char* peer_state_name(PeerState state) {
 
 void PeerHealth::resize(size_t members, MemberIndex self) {
   KVORUM_CHECK(members >= peers_.size());  // members keep their index
+  KVORUM_CHECK(members <= kMembersMax);    // each index is a MemberIndex, none is kNoMember
+  KVORUM_CHECK(self == kNoMember || self < members);
   peers_.resize(members);
   self_ = self;
 }
 
 uint32_t PeerHealth::distance(MemberIndex peer) const {
   if (peer == self_) return 0;
+  KVORUM_CHECK(peer < peers_.size());
   const Peer& state = peers_[peer];
   const uint64_t mean_us = state.latency[kind(Ask::kRead)].mean_us();
   return 1 + static_cast<uint32_t>(std::bit_width(mean_us / 1024)) + (state.slow ? 64 : 0);
 }
 
 uint64_t PeerHealth::tail_us(MemberIndex peer, Ask ask) const {
-  return peer == self_ ? 0 : peers_[peer].latency[kind(ask)].tail_us();
+  if (peer == self_) return 0;
+  KVORUM_CHECK(peer < peers_.size());
+  return peers_[peer].latency[kind(ask)].tail_us();
 }
 
 PeerState PeerHealth::state(MemberIndex peer) const {
   if (peer == self_) return PeerState::kUp;
+  KVORUM_CHECK(peer < peers_.size());
   const Peer& state = peers_[peer];
   if (!state.linked || state.stopping) return PeerState::kDown;
   if (suspected(state)) return PeerState::kSuspected;
@@ -90,6 +99,7 @@ void PeerHealth::forget_latency(Peer& peer) {
 }
 
 void PeerHealth::note_due(Peer& peer, uint64_t due_us) {
+  KVORUM_CHECK(due_us != 0);  // which means that nobody is looked at any more
   peer.due_us = due_us;
   if (due_us_ == 0 || due_us < due_us_) due_us_ = due_us;
 }
@@ -165,6 +175,7 @@ void PeerHealth::timed_out(MemberIndex index, uint64_t asked_us, uint64_t now_us
 
 void PeerHealth::suspect(Peer& peer, uint64_t now_us) {
   KVORUM_CHECK(suspected(peer));
+  KVORUM_CHECK(peer.linked);  // a silence counts on a link alone, and a probe needs one
   ++peer.suspicions;
   // Cleared by a probe only to fall silent again: the pauses go on growing.
   if (!peer.half_open) peer.retry_us = kRetryFirstUs;

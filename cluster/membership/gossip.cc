@@ -15,6 +15,7 @@ bool Gossip::active() const {
 
 void Gossip::send(LinkIndex to, MessageType type) {
   KVORUM_CHECK(core_.parts.frontier != nullptr);
+  KVORUM_CHECK(core_.parts.marks != nullptr);  // a frontier has flush marks beside it
   FrameWriter frame(core_.outbox.frames(to), {type, 0, 0, 0});
   put_u64(frame.out(), core_.parts.marks->digest());
   put_u64(frame.out(), core_.parts.frontier->reached().value);
@@ -23,6 +24,7 @@ void Gossip::send(LinkIndex to, MessageType type) {
 }
 
 void Gossip::send_marks(LinkIndex to) {
+  KVORUM_CHECK(core_.parts.marks != nullptr);
   std::string marks;
   core_.parts.marks->encode(marks);
   if (!marks.empty()) put_flush_mark(core_.outbox.frames(to), 0, marks);

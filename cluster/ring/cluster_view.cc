@@ -4,11 +4,13 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/hash.h"
 
 namespace kvorum::cluster {
 
 std::span<const MemberIndex> ClusterView::primaries(uint8_t keyspace, uint32_t partition) const {
+  KVORUM_CHECK(keyspace < kKeyspacesMax);
   const auto list = ring.preference_list(partition);
   return list.first(std::min<size_t>(quorum(keyspace).n, list.size()));
 }

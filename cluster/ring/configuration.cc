@@ -131,6 +131,7 @@ KeyspaceMask differing_conflicts(const Configuration& a, const Configuration& b)
 
 std::string describe_difference(const Configuration& of, const Configuration& than,
                                 uint8_t keyspace) {
+  KVORUM_CHECK(keyspace < kKeyspacesMax);
   const KeyspacePolicy& policy = of.keyspaces[keyspace];
   const KeyspacePolicy& other = than.keyspaces[keyspace];
   Words words;

@@ -187,6 +187,7 @@ uint64_t placement_seed(std::span<const Member> members, RingShape shape) {
 std::vector<uint32_t> fair_shares(std::span<const Member> members, uint32_t partitions) {
   const std::vector<uint64_t> weights = weights_of(members);
   const uint64_t total = std::accumulate(weights.begin(), weights.end(), 0ULL);
+  KVORUM_CHECK(total > 0);  // there is a member, and one of them has a weight
   // How much more a zone and a rack should own than they were given so far, times total.
   std::map<std::string, int64_t> zone_lacks;
   std::map<std::pair<std::string, std::string>, int64_t> rack_lacks;

@@ -9,6 +9,7 @@
 namespace kvorum::cluster {
 
 bool AuthorTable::find(uint64_t node, uint64_t incarnation, uint32_t size, Index* index) const {
+  KVORUM_CHECK(size <= kAuthorsMax);  // so that each candidate is an Index
   const auto matches = [&](uint32_t candidate) {
     const Author& author = at(static_cast<Index>(candidate));
     return author.node == node && author.incarnation == incarnation;
@@ -37,6 +38,7 @@ bool AuthorTable::intern(uint64_t node, uint64_t incarnation, Index* index) {
   if (size >= kAuthorsMax) return false;
   auto& chunk = chunks_[size >> kChunkBits];
   if (!chunk.load(std::memory_order_relaxed)) {
+    KVORUM_CHECK(owned_.size() == size >> kChunkBits);  // they are filled one after the other
     owned_.push_back(std::make_unique<Chunk>());
     chunk.store(owned_.back().get(), std::memory_order_release);
   }

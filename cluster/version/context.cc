@@ -76,6 +76,7 @@ std::string encode_token(const Token& token, const MacKey& key) {
 }
 
 Result<Token> decode_token(std::string_view text, std::span<const MacKey> keys) {
+  KVORUM_CHECK(!keys.empty());  // else no token at all would be taken
   if (text.empty()) return Token{};
   if (text.size() > kTokenTextBytesMax) return damaged();
   const std::optional<std::string> bytes = base64url_decode(text);

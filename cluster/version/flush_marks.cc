@@ -62,6 +62,7 @@ class FlushMarks::Table {
 
   // Writers only. False where there is no room for a new author.
   bool set(const FlushMarkEntry& entry, uint64_t epoch) {
+    KVORUM_CHECK(entry.hlc.value != 0);  // else the slot counts as free
     const auto [at, hlc] = find(entry.node, entry.incarnation);
     Slot& slot = slots_[at];
     if (hlc == 0) {
@@ -120,6 +121,7 @@ FlushMarks::FlushMarks() = default;
 FlushMarks::~FlushMarks() = default;
 
 bool FlushMarks::apply(uint8_t keyspace, Object& object) const {
+  KVORUM_CHECK(keyspace < kKeyspacesMax);
   const Table* table = tables_[keyspace].load(std::memory_order_acquire);
   if (!table || object.empty()) return false;
   const bool whole = std::all_of(
@@ -153,7 +155,9 @@ bool FlushMarks::raise(uint8_t keyspace, const FlushMarkEntry& entry) {
   if (published && table->holds(entry, epoch)) return false;
   if (table == nullptr || !table->set(entry, epoch)) {
     auto grown = std::make_unique<Table>(table ? 2 * table->capacity() : kFirstCapacity);
-    const auto copy = [&](const FlushMarkEntry& old, uint64_t its) { grown->set(old, its); };
+    const auto copy = [&](const FlushMarkEntry& old, uint64_t its) {
+      KVORUM_CHECK(grown->set(old, its));  // of twice the room: a mark loses no author
+    };
     if (table) table->for_each(copy);
     KVORUM_CHECK(grown->set(entry, epoch));
     table = grown.get();
@@ -219,6 +223,7 @@ void FlushMarks::forget_below(Hlc frontier) {
 FlushMark FlushMarks::entries(uint8_t keyspace, Which which) const {
   FlushMark mark;
   if (!any(keyspace)) return mark;
+  KVORUM_CHECK(latest_[keyspace] != nullptr);  // what is published was taken from there
   latest_[keyspace]->for_each([&](const FlushMarkEntry& entry, uint64_t epoch) {
     if (which == Which::kAll || epoch == epochs_[keyspace]) mark.push_back(entry);
   });
@@ -303,6 +308,7 @@ void FlushMarks::set_stored(uint64_t generation) {
 }
 
 std::optional<uint64_t> FlushMarks::claim_sweep(uint8_t keyspace) {
+  KVORUM_CHECK(keyspace < kKeyspacesMax);
   const uint64_t raised = raised_[keyspace].load(std::memory_order_acquire);
   uint64_t claimed = claimed_[keyspace].load(std::memory_order_relaxed);
   while (claimed < raised) {
@@ -324,6 +330,7 @@ void FlushMarks::settle_sweep(uint8_t keyspace, uint64_t claimed) {
 }
 
 bool FlushMarks::swept(uint8_t keyspace) const {
+  KVORUM_CHECK(keyspace < kKeyspacesMax);
   return swept_[keyspace].load(std::memory_order_acquire) >=
          raised_[keyspace].load(std::memory_order_acquire);
 }

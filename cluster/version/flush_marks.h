@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/check.h"
 #include "base/function_ref.h"
 #include "base/position.h"
 #include "cluster/version/object.h"
@@ -46,6 +47,7 @@ class FlushMarks {
 
   // Cheap: a keyspace that was never flushed costs one load.
   bool any(uint8_t keyspace) const {
+    KVORUM_CHECK(keyspace < kKeyspacesMax);
     return tables_[keyspace].load(std::memory_order_acquire) != nullptr;
   }
   // Drops from the object what the keyspace's mark covers; all of it (empty()) where the mark

@@ -33,9 +33,11 @@ void HeldObject::keep(const Object& other, Bytes& kept) {
 // The same walk once more, after the bytes have their place.
 void HeldObject::point_at_own(Version& version, size_t* at, size_t* owner) {
   if (worth_sharing(version.bytes, version.owner)) [[unlikely]] {
+    KVORUM_CHECK(*owner < bytes_.owners.size());
     version.owner = &bytes_.owners[(*owner)++];
     return;
   }
+  KVORUM_CHECK(version.bytes.size() <= bytes_.copied.size() - *at);
   version.bytes = {bytes_.copied.data() + *at, version.bytes.size()};
   version.owner = nullptr;
   *at += version.bytes.size();
@@ -48,6 +50,7 @@ void HeldObject::hold(const Object& other) {
     keep(other, fresh);
     before = std::exchange(bytes_, std::move(fresh));
   } else {
+    KVORUM_CHECK(bytes_.copied.empty() && bytes_.owners.empty());  // else all would be shifted
     keep(other, bytes_);
   }
   size_t at = 0;

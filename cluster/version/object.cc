@@ -48,9 +48,19 @@ void keep_unseen(const Versions& from, const Object& other, Versions& out) {
 void insert_version(Versions& versions, const Version& version) {
   versions.push_back(version);
   for (size_t at = versions.size() - 1; at > 0; --at) {
-    if (!newer(versions[at].dot, versions[at - 1].dot)) return;
+    if (!newer(versions[at].dot, versions[at - 1].dot)) {
+      KVORUM_DEBUG_CHECK(versions[at].dot != versions[at - 1].dot);  // each stands once
+      return;
+    }
     std::swap(versions[at], versions[at - 1]);
   }
+}
+
+bool in_canonical_order(const Versions& versions) {
+  for (size_t at = 1; at < versions.size(); ++at) {
+    if (!newer(versions[at - 1].dot, versions[at].dot)) return false;
+  }
+  return true;
 }
 
 constexpr size_t kSpentMax = 64;
@@ -234,6 +244,7 @@ bool Context::covers(const Dot& dot) const {
 }
 
 void update(Object& object, const Context& context, const Version& version) {
+  KVORUM_DEBUG_CHECK(object.find_spent(version.origin) == nullptr);  // else it would go at once
   Versions kept;
   Version added = version;
   // Rare: a request is only retried when a coordinator was silent.
@@ -276,6 +287,8 @@ Object merge(const Object& a, const Object& b) {
   if (any_outvoted) {
     show_outvoted(merged);
     limit_outvoted(merged);
+    // One that is there was outvoted by a version that is here; keep_newest() relies on it.
+    KVORUM_CHECK(!merged.versions.empty() || merged.outvoted.empty());
   }
   if (planted(PlantedBug::kForgetSibling) && merged.versions.size() > 1) {
     merged.versions.erase_at(merged.versions.size() - 1);
@@ -434,6 +447,7 @@ InlineVector<Version, 1> visible_versions(const Object& object, uint64_t now_ms)
 }
 
 uint64_t versions_digest(const Object& object) {
+  KVORUM_CHECK(in_canonical_order(object.versions));  // equal versions, equal digests
   uint64_t digest = 0;
   for (const Version& version : object.versions) {
     static_assert(sizeof(Dot) == 32, "hashed as it lies in memory: no padding");

@@ -74,7 +74,10 @@ class VersionVector {
   }
   void clear() { entries_.clear(); }
   void join(const VersionVector& other);
-  void erase_at(size_t index) { entries_.erase_at(index); }
+  void erase_at(size_t index) {
+    KVORUM_CHECK(index < entries_.size());
+    entries_.erase_at(index);
+  }
 
   bool empty() const { return entries_.empty(); }
   size_t size() const { return entries_.size(); }

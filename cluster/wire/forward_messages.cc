@@ -33,6 +33,7 @@ class LengthPrefix {
  public:
   explicit LengthPrefix(std::string& out) : out_(out), at_(out.size()) { put_u32(out, 0); }
   ~LengthPrefix() {
+    KVORUM_CHECK(out_.size() >= at_ + 4);  // nothing was cut off meanwhile
     const uint32_t size = static_cast<uint32_t>(out_.size() - at_ - 4);
     std::memcpy(out_.data() + at_, &size, 4);
   }
@@ -92,6 +93,7 @@ bool parse_number(const Frame& frame, uint64_t* number) {
 }  // namespace
 
 void encode_forwarded(const Request& request, uint64_t origin, std::string& payload) {
+  KVORUM_CHECK(request.key.key.size() <= kKeyBytesMax);  // else no reader takes it
   uint8_t flags = 0;
   if (request.has_context) flags |= kHasContext;
   if (request.strict_w) flags |= kStrictW;
@@ -215,6 +217,7 @@ void put_forward_reply(std::string& batch, SlotId operation, const Completion& c
     encode_context(*completion.context, batch);
   }
   if (completion.replicas) {
+    KVORUM_CHECK(completion.replicas->size() <= kReplicasMax);
     put_varint(batch, completion.replicas->size());
     for (const ReplicaFacts& facts : *completion.replicas) {
       put_u64(batch, facts.node);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/hash.h"
 
 namespace kvorum::cluster {
@@ -16,6 +17,7 @@ constexpr size_t kChecksummedFrom = 8;
 void FrameWriter::finish() {
   const size_t size = batch_.size() - start_;
   KVORUM_CHECK(size <= kFrameBytesMax);
+  KVORUM_CHECK(size >= kFrameHeadBytes);  // nobody took the batch away meanwhile
   const uint32_t length = static_cast<uint32_t>(size - kFrameLengthBytes);
   const uint32_t checksum =
       checksum32({batch_.data() + start_ + kChecksummedFrom, size - kChecksummedFrom});
@@ -49,7 +51,7 @@ bool peek_key(const Frame& frame, KeyRef* key) {
     return false;
   }
   ByteReader reader(frame.payload);
-  if (forward) reader.u32();  // the envelope's
+  if (forward) reader.take(sizeof(uint32_t) + sizeof(uint64_t));  // the envelope's
   key->position.high = reader.u64();
   key->position.low = reader.u64();
   key->keyspace = frame.head.keyspace;

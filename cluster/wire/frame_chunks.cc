@@ -146,7 +146,10 @@ bool ChunkSender::on_taken(const Frame& frame) {
   return true;
 }
 
-size_t ChunkAssembler::Assembly::filled() const { return taken - kHeadBytes; }
+size_t ChunkAssembler::Assembly::filled() const {
+  KVORUM_CHECK(taken >= kHeadBytes);  // the head comes first, and whole
+  return taken - kHeadBytes;
+}
 
 ChunkAssembler::Assembly* ChunkAssembler::begin(uint64_t number, ByteReader& reader) {
   const uint64_t total = reader.u64();
@@ -209,6 +212,7 @@ ChunkAssembler::Result ChunkAssembler::on_chunk(const Frame& chunk) {
 }
 
 void ChunkAssembler::owe(Assembly& assembly) {
+  KVORUM_CHECK(assembly.told <= assembly.taken && assembly.taken <= assembly.total);
   if (assembly.told == assembly.taken) return;
   assembly.told = assembly.taken;
   owed_.push_back({assembly.number, assembly.taken});

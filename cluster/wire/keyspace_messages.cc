@@ -20,6 +20,7 @@ void put_empty(std::string& batch, const FrameHead& head) { FrameWriter(batch, h
 void put_scan(std::string& batch, SlotId operation, const ScanQuestion& question) {
   FrameWriter frame(batch, {MessageType::kScan, question.keyspace, 0, operation});
   KVORUM_CHECK(question.count > 0);
+  KVORUM_CHECK(question.keyspace < kKeyspacesMax);
   put_u64(batch, question.from);
   put_u32(batch, question.last_partition);
   put_u32(batch, question.count);
@@ -73,6 +74,7 @@ bool parse_page_items(std::string_view items, std::vector<PageItem>* parsed) {
 }
 
 void put_count(std::string& batch, SlotId operation, uint8_t keyspace) {
+  KVORUM_CHECK(keyspace < kKeyspacesMax);
   put_empty(batch, {MessageType::kCount, keyspace, 0, operation});
 }
 

@@ -92,6 +92,7 @@ void put_replica_read_reply(std::string& batch, SlotId operation, const ReplicaR
   if (message.frontier != Hlc{}) flags |= kReadFrontier;
   if (message.contested) flags |= kReadContested;
   flags |= attempt_bits(message.attempt);
+  KVORUM_CHECK(message.verdict != ReplicaVerdict::kClaimed || message.holder != 0);
   FrameFront front({MessageType::kReplicaReadReply, 0, flags, operation});
   put_u8(front, static_cast<uint8_t>(message.verdict));
   put_u64(front, message.digest);
@@ -145,6 +146,7 @@ bool parse_replica_write(const Frame& frame, ReplicaWrite* message) {
 
 void put_replica_write_reply(std::string& batch, SlotId operation,
                              const ReplicaWriteReply& message) {
+  KVORUM_CHECK(message.verdict <= ReplicaVerdict::kDead);  // else no reader takes it
   const uint16_t flags = message.second ? kWriteSecond : 0;
   FrameFront front({MessageType::kReplicaWriteReply, 0, flags, operation});
   put_u8(front, static_cast<uint8_t>(message.verdict));

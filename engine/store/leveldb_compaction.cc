@@ -29,6 +29,7 @@ bool stretch_of(std::string_view key, size_t* stretch) {
 }  // namespace
 
 std::string ErasedBook::begin_of(size_t stretch) {
+  KVORUM_CHECK(stretch <= kStretches);
   return {static_cast<char>(stretch / 256), static_cast<char>(stretch % 256)};
 }
 
@@ -69,12 +70,14 @@ void ErasedBook::take(const Census& census) {
 }
 
 bool ErasedBook::may_be_dead(size_t stretch) const {
+  KVORUM_CHECK(stretch < kStretches);
   const Stretch& noted = stretches_[stretch];
   const uint64_t erased = noted.erased.load(std::memory_order_relaxed);
   return noted.unchecked || (erased != 0 && 2 * erased >= noted.records);
 }
 
 bool ErasedBook::looks_dead(size_t stretch, uint64_t on_disk) {
+  KVORUM_CHECK(stretch < kStretches);
   Stretch& noted = stretches_[stretch];
   const Live live{noted.records, noted.bytes};
   if (noted.unchecked.exchange(false) && live.is_small_part_of(on_disk)) return true;
@@ -84,6 +87,8 @@ bool ErasedBook::looks_dead(size_t stretch, uint64_t on_disk) {
 CompactionThread::CompactionThread(CompactionTarget* target, ErasedBook* book,
                                    CompactionOptions options)
     : target_(target), book_(book), options_(std::move(options)) {
+  KVORUM_CHECK(target_ != nullptr && book_ != nullptr);
+  KVORUM_CHECK(options_.step_bytes > 0);  // stretches are cut into parts of so many
   thread_ = std::thread([this] { run(); });
 }
 
@@ -111,6 +116,7 @@ void CompactionThread::run() {
 
 bool CompactionThread::may_begin() {
   const uint64_t written = target_->written_batches();
+  KVORUM_CHECK(written >= written_);
   quiet_ = written - std::exchange(written_, written) <= options_.quiet_writes_max;
   busy_looks_ = quiet_ ? 0 : busy_looks_ + 1;
   return quiet_ || busy_looks_ >= options_.busy_looks_max;
@@ -164,6 +170,7 @@ void CompactionThread::look() {
 // Reads first, so that a wrong guess costs a read and no rewriting. A stretch that is large by
 // itself is handled in parts. False: it is time to stop.
 bool CompactionThread::work_on(const Step& step) {
+  KVORUM_CHECK(step.first < step.end && step.end <= ErasedBook::kStretches);
   std::vector<std::string> bounds;
   const size_t parts = step.end - step.first > 1
                            ? 1
@@ -194,6 +201,7 @@ bool CompactionThread::work_on(const Step& step) {
 }
 
 bool CompactionThread::compact(const std::string& begin, const std::string& end, uint64_t bytes) {
+  KVORUM_CHECK(begin < end);
   if (!wait_for_budget(bytes)) return false;
   const auto began = Clock::now();
   target_->compact(begin, end);

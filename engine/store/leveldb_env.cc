@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/check.h"
+
 namespace kvorum::engine {
 
 Status to_status(const leveldb::Status& status) {
@@ -34,8 +36,13 @@ class StoreEnv::LogFile : public leveldb::WritableFile {
       : env_(env), file_(file), log_(std::move(log)) {}
   ~LogFile() override { Close(); }
 
-  leveldb::Status Append(const leveldb::Slice& bytes) override { return file_->Append(bytes); }
+  // LevelDB closes a file last.
+  leveldb::Status Append(const leveldb::Slice& bytes) override {
+    KVORUM_CHECK(file_ != nullptr);
+    return file_->Append(bytes);
+  }
   leveldb::Status Flush() override {
+    KVORUM_CHECK(file_ != nullptr);
     leveldb::Status status = file_->Flush();
     log_->unsynced.store(true);  // after the flush: a sync that begins now covers it
     return status;
@@ -93,6 +100,7 @@ leveldb::Status StoreEnv::RemoveFile(const std::string& name) {
 leveldb::Status StoreEnv::sync(LogSync& log) const {
   const MutexLock guard(log.mutex);
   if (!log.unsynced.exchange(false)) return {};
+  KVORUM_CHECK(log.file != nullptr);  // it was put there before the log had a name
   leveldb::Status status = log.file->Sync();
   if (!status.ok()) {
     log.unsynced.store(true);

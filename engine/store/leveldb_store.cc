@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "engine/store/leveldb_env.h"
 #include "engine/store/leveldb_salvage.h"
@@ -109,6 +110,7 @@ leveldb::Options LevelDbStore::Impl::settings() {
 }
 
 Status LevelDbStore::Impl::open() {
+  KVORUM_CHECK(db == nullptr);  // it holds the lock that opening takes
   if (lacks_current(env, options.directory)) {
     return {Code::kCorruption, options.directory + " has tables or logs, and no CURRENT"};
   }

@@ -14,6 +14,8 @@ namespace {
 
 constexpr size_t kKeptBytesMax = 32 * 1024 * 1024;
 constexpr size_t kStoreKeyHead = 1 + sizeof(uint64_t);
+// A client's key, or one behind a few bytes that say more: a hint's target and keyspace.
+constexpr uint64_t kStoredKeyBytesMax = kKeyBytesMax + 16;
 
 void store_big_endian(char* out, uint64_t number) {
   for (int byte = 0; byte < 8; ++byte) out[byte] = static_cast<char>(number >> (56 - 8 * byte));
@@ -70,6 +72,7 @@ void StoreBatch::clear() {
 }
 
 std::string store_key(const KeyRef& key) {
+  KVORUM_CHECK(key.key.size() <= kStoredKeyBytesMax);  // parse_store_key() takes no longer one
   KVORUM_CHECK(key.keyspace < kKeyspacesMax);
   std::string bytes;
   bytes.reserve(1 + sizeof(uint64_t) + key.key.size());
@@ -81,6 +84,7 @@ std::string store_key(const KeyRef& key) {
 
 void append_open_store_key(std::string& out, uint8_t keyspace, std::string_view key) {
   KVORUM_CHECK(keyspace < kKeyspacesMax);
+  KVORUM_CHECK(key.size() <= kStoredKeyBytesMax);
   char head[kStoreKeyHead] = {static_cast<char>(keyspace)};
   out.append(head, sizeof(head));
   out.append(key);
@@ -109,7 +113,7 @@ bool parse_store_key(std::string_view bytes, KeyRef* key) {
   key->keyspace = reader.u8();
   key->position = {reader.u64_big_endian(), 0};
   key->key = reader.rest();
-  return reader.ok() && key->keyspace < kKeyspacesMax && key->key.size() <= kKeyBytesMax;
+  return reader.ok() && key->keyspace < kKeyspacesMax && key->key.size() <= kStoredKeyBytesMax;
 }
 
 }  // namespace kvorum::engine

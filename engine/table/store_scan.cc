@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/table/store_scan.h"
 
+#include "base/check.h"
 #include "engine/partition/record_codec.h"
 #include "engine/store/store.h"
 #include "engine/table/stored_record.h"
@@ -32,6 +33,8 @@ StoreScan::Stored stored_of(const Entry& entry) {
 }  // namespace
 
 Status StoreScan::read_store(const TableShared& shared, StoreHealth& health) {
+  KVORUM_CHECK(shared.options.store != nullptr && shared.options.codec != nullptr);
+  KVORUM_CHECK(records_.empty() && !next_);  // once
   const bool last = range_.partition + 1 == uint32_t{1} << shared.options.partition_bits;
   std::string end = store_bound(range_.keyspace, range_.end);
   if (range_.end == 0) {
@@ -61,6 +64,7 @@ Status StoreScan::read_store(const TableShared& shared, StoreHealth& health) {
 }
 
 bool StoreScan::overlay(PartitionTable& table, bool rewrites) {
+  KVORUM_CHECK(&table == &table_);
   bool turned_dirty = false;
   std::vector<Entry*> entries;
   uint64_t place = table.place_of({{}, {range_.from.high, 0}, range_.keyspace}).place;

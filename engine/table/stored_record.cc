@@ -22,6 +22,7 @@ bool StoredRecord::decode(const TableShared& shared, const KeyRef& key, std::str
 
 Status StoredRecord::read_body(const TableShared& shared) {
   if (!facts.file.exists()) return {};
+  KVORUM_CHECK(shared.filing.has_value());  // decode() took no reference without it
   Result<SharedBytes> read = shared.filing->read(facts.file);
   if (!read.ok()) return read.status();
   body = std::move(read).value();

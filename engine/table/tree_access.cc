@@ -92,6 +92,7 @@ void TreeAccess::forget_kept() {
 Result<bool> TreeAccess::keep(size_t bytes_max) {
   if (Status status = health_.may_write(); !status.ok()) return status;
   if (kept()) return true;
+  KVORUM_CHECK(directory_.options().store != nullptr);
   KVORUM_CHECK(batch_.empty() && changes_.empty());  // no round is under way
   if (hand_ == 0) begin_pass();
   const bool done = add_pages(bytes_max);

@@ -48,6 +48,7 @@ bool TreePlanting::agrees() const {
 
 void TreePlanting::plant() {
   if (table_ == nullptr) return;
+  KVORUM_CHECK(leaves_.empty() || tree_ != nullptr);  // they are as many as it has
   const bool good = agrees();
   {
     const SpinLockGuard guard(table_->lock());

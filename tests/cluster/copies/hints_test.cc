@@ -136,6 +136,19 @@ TEST_F(HintsFixture, ARemovalThatWasNotCommittedIsUndoneByAKill) {
   EXPECT_TRUE(store.values().empty());
 }
 
+// Its name in the table is longer than any key of a client.
+TEST_F(HintsFixture, TheLongestKeyIsFoundAgainAndRemoved) {
+  const std::string longest(kKeyBytesMax, 'k');
+  hints->store(key(7, longest), object_of(10, "v"));
+  commit();
+  kill();
+  EXPECT_THAT(shown(7), ElementsAre(longest + "=v"));
+  EXPECT_TRUE(hints->remove_delivered(key(7, longest), object_of(10, "v").vector));
+  commit();
+  kill();
+  EXPECT_EQ(hints->pending(), 0u);
+}
+
 TEST_F(HintsFixture, OnlyWhatWasDeliveredGoes) {
   hints->store(key(7, "k"), object_of(10, "v"));
   hints->store(key(7, "k"), object_of(20, "w"));
@@ -179,6 +192,7 @@ TEST_F(HintsFixture, WhatNobodyOfOursWroteIsPassedOver) {
   };
   plant("short");
   plant(std::string(8, '\1') + '\xff' + "keyspace 255");
+  plant(std::string(8, '\0') + '\3' + "for nobody");
   plant(std::string(8, '\1') + '\0');
   kill();
   EXPECT_THAT(shown(7), ElementsAre("k=v"));

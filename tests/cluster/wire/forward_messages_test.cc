@@ -24,6 +24,19 @@ TEST(ForwardMessages, TheEnvelopeTellsHopsAndWhetherAnotherWasAsked) {
   }
 }
 
+TEST(ForwardMessages, ThePlaceOfTheKeyCanBeSeenFromOutside) {
+  Request request;
+  request.key = {"key", {1ULL << 60, 7}, 3};
+  std::string payload;
+  encode_forwarded(request, 9, payload);
+  std::string batch;
+  put_forward(batch, 5, {.keyspace = 3, .remaining_ms = 750, .sent_us = 1ULL << 40}, payload);
+  KeyRef key;
+  ASSERT_TRUE(peek_key(frame_of(batch), &key));
+  EXPECT_EQ(key.position, request.key.position);
+  EXPECT_EQ(key.keyspace, 3);
+}
+
 TEST(ForwardMessages, HopsBeyondAllBoundsDoNotPassForARetry) {
   std::string batch;
   put_forward(batch, 5, {.hops = 255}, {});
