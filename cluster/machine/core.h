@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "base/check.h"
 #include "cluster/copies/hints.h"
 #include "cluster/frontier/first_contact.h"
 #include "cluster/health/hedge_budget.h"
@@ -73,8 +74,11 @@ class Core {
   void publish(std::shared_ptr<const ClusterView> later);
 
   MemberIndex self() const { return view->self; }
-  NodeId self_id() const { return view->members[view->self].id; }
-  NodeId id_of(MemberIndex member) const { return view->members[member].id; }
+  NodeId self_id() const { return id_of(view->self); }
+  NodeId id_of(MemberIndex member) const {
+    KVORUM_CHECK(member < view->members.size());
+    return view->members[member].id;
+  }
   uint32_t partition_for(const KeyRef& key) const {
     return partition_of(key.position, view->ring.partition_bits());
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "cluster/copies/claim_times.h"
 #include "cluster/request/forwarding.h"
 #include "cluster/version/planted_bug.h"
@@ -17,6 +18,7 @@ size_t EditClaims::wanted(const Operation& operation, Now now) const {
   if (planted(PlantedBug::kUnclaimed)) return 0;
   if (!operation.writing.blind || operation.writing.second_write_done) return quorum;
   const auto primaries = core_.primaries(request.key);
+  KVORUM_CHECK(!primaries.empty());
   if (primaries[0] != core_.self()) return quorum;
   // Back after a stop: another one wrote for this node meanwhile, and may do so still.
   const bool all_there = !core_.contact.young(now) ||
@@ -42,6 +44,7 @@ bool EditClaims::comes_too_early(const Operation& operation, Now now) const {
 
 bool EditClaims::take_own(Operation& operation, Now now) {
   Claiming& claim = operation.claim;
+  KVORUM_CHECK(!claim.own && core_.parts.claims != nullptr);
   const KeyRef& key = operation.request().key;
   const uint64_t quarter_us = core_.quarter_us(operation);
   claim.until_us = now.steady_us + claim_usable_us(quarter_us);
@@ -55,6 +58,7 @@ bool EditClaims::take_own(Operation& operation, Now now) {
 // Those that no write ended.
 void EditClaims::release(SlotId id, Operation& operation) {
   Claiming& claim = operation.claim;
+  KVORUM_CHECK(!claim.own || core_.parts.claims != nullptr);
   if (claim.own) {
     core_.parts.claims->release(operation.request().key.position, core_.self());
   }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/check.h"
 #include "cluster/version/context.h"
 
 namespace kvorum::cluster {
@@ -12,6 +13,7 @@ using Verdict = EditOutput::Verdict;
 
 EditOutput EditRunner::run(Operation& operation, const Object& object, Now now) {
   const Request& request = operation.request();
+  KVORUM_CHECK(request.edit < core_.parts.edits.size());
   const uint64_t now_ms = core_.clock_ms(now);
   const InlineVector<Version, 1> visible = visible_versions(object, now_ms);
   operation.writing.saw_siblings = visible.size() > 1;
@@ -82,6 +84,7 @@ EditRunner::Applied EditRunner::keep_replaced(Operation& operation, const SpentO
 // What was read a while ago may have been replaced, and that forgotten, since. Whether the object
 // has more than it had.
 bool EditRunner::merge_reading(const Operation& operation, Object& object) {
+  KVORUM_CHECK(operation.reading.held.is_set());
   Object read = operation.reading.held.object();
   drop_dead(read, object, core_.own.frontier_of(operation.request().key));
   const bool grown = !object.vector.covers_all(read.vector);
@@ -107,6 +110,7 @@ EditRunner::Applied EditRunner::apply(Operation& operation, Record& record, Now 
 EditRunner::Applied EditRunner::store_version(Operation& operation, Record& record,
                                               const EditOutput& edit, Now now) {
   const Request& request = operation.request();
+  KVORUM_CHECK(!request.has_context || request.context != nullptr);
   Object& object = record.object;
   const bool lww = core_.lww(operation.keyspace);
   Context context;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/put/lone_puts.h"
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 bool LonePuts::write_at_once(const Request& request, uint64_t tag, Now now) {
@@ -41,6 +43,7 @@ bool LonePuts::write_at_once(const Request& request, uint64_t tag, Now now) {
 }
 
 void LonePuts::answer(Now now) {
+  KVORUM_CHECK(lone_.was_put() && !lone_.answered_client);
   Completion completion = edit_completion(lone_.writing);
   if (lone_.writing.was_stored && lone_.request().wants_context) {
     completion.context = &lone_.writing.new_context;
@@ -52,6 +55,7 @@ void LonePuts::answer(Now now) {
 // words in a queue, else as an operation.
 void LonePuts::await_commit(Now now, engine::Ticket ticket) {
   const Request& request = lone_.request();
+  KVORUM_CHECK(!lone_.answered_client);
   if (request.wants_context || request.timeout_ms != 0 || lone_.writing.edit.has_reply_bytes) {
     await_as_operation(now, ticket);
     return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/put/put_machine.h"
 
+#include "base/check.h"
 #include "cluster/request/forwarding.h"
 #include "cluster/version/planted_bug.h"
 
@@ -21,6 +22,7 @@ constexpr std::string_view kClaimed =
 
 bool PutMachine::must_read(const Operation& operation) {
   const Request& request = operation.request();
+  KVORUM_CHECK(!request.has_context || request.context != nullptr);
   const EditRow& row = core_.parts.edits[request.edit];
   const bool primary = core_.is_primary(core_.self(), request.key);
   if (row.needs_old) return true;
@@ -47,6 +49,7 @@ bool PutMachine::plan(Operation& operation, Now now) {
   core_.choose_targets(request.key, now, &tally.targets, &writing.dead);
   const size_t alive = tally.targets.size();
   const uint8_t w = request.w ? request.w : core_.view->quorum(operation.keyspace).w;
+  KVORUM_CHECK(w > 0);
   const bool soft =
       policy.sloppy && !request.strict_w && policy.writes_when_short == WritesWhenShort::kHint;
   // The missing copies are promised as hints: where they cannot be kept, nothing is promised.
@@ -143,6 +146,7 @@ Outcome PutMachine::refusal(const Operation& operation, Applied applied, engine:
 
 void PutMachine::write(SlotId id, Operation& operation, Now now) {
   const Writing& writing = operation.writing;
+  KVORUM_CHECK(operation.was_put() && operation.phase == Phase::kWriting);  // plan() was true
   // Nobody waits for it any more: a version that is made now would surprise whoever writes next.
   if (now.steady_us >= operation.deadline_us) {
     return fail(id, operation, {Outcome::kNoQuorum}, now);
@@ -233,6 +237,7 @@ void PutMachine::contend(SlotId id, Operation& operation, Now now) {
     return fail(id, operation, {Outcome::kNoQuorum, kClaimed}, now);
   }
   if (claims_.passes_on(operation, now)) {
+    KVORUM_CHECK(!operation.claim.own);               // released: this node may lose the key
     operation.route.hops = Forwarding::kHopsMax - 1;  // it must not come back
     return core_.starter->run_at(operation.claim.holder, id, operation, now);
   }
@@ -250,6 +255,7 @@ void PutMachine::try_again(SlotId id, Operation& operation, Now now) {
 }
 
 void PutMachine::fail(SlotId id, Operation& operation, Failure failure, Now now) {
+  KVORUM_CHECK(failure.outcome != Outcome::kOk);
   claims_.release(id, operation);
   core_.complete_failed(operation, failure.outcome, failure.text, now);
   core_.open.release(id);

@@ -2,6 +2,7 @@
 // The replicas of a put: where its copies go, who stands in for whom, what they answer.
 #include <algorithm>
 
+#include "base/check.h"
 #include "cluster/machine/large_frames.h"
 #include "cluster/put/put_machine.h"
 #include "cluster/version/context.h"
@@ -27,6 +28,7 @@ bool PutMachine::take_own_place(Operation& operation) {
 // The new version is in the own copy: the others get it.
 void PutMachine::replicate(SlotId id, Operation& operation, engine::Ticket ticket, Now now) {
   Writing& writing = operation.writing;
+  KVORUM_CHECK(!operation.object.empty() && !writing.tally.targets.empty());
   operation.phase = Phase::kWriting;
   writing.asked_us = now.steady_us;
   await_own(id, operation, ticket);
@@ -70,6 +72,7 @@ void PutMachine::send_to_targets(SlotId id, Operation& operation) {
 
 // Keeps the copy of a primary here, beside the own one: it does not count toward W.
 void PutMachine::leave_hint(Operation& operation, MemberIndex place) {
+  KVORUM_CHECK(place < core_.view->members.size());
   Object object;
   if (place == core_.self() || !decode_object(operation.object, object)) return;
   const HintKey hint{core_.id_of(place), operation.request().key};
@@ -85,6 +88,7 @@ void PutMachine::leave_hint(Operation& operation, MemberIndex place) {
 // A silent, refusing or unlinked replica: the next fallback takes its copy with a hint, or we do.
 void PutMachine::replace(SlotId id, Operation& operation, size_t silent) {
   Writing& writing = operation.writing;
+  KVORUM_CHECK(silent < writing.tally.targets.size());
   Target& target = writing.tally.targets[silent];
   if (target.replaced || target.member == core_.self()) return;
   target.replaced = true;
@@ -94,6 +98,7 @@ void PutMachine::replace(SlotId id, Operation& operation, size_t silent) {
     leave_hint(operation, place);
     return;
   }
+  KVORUM_CHECK(stand_in != core_.self());
   writing.tally.targets.push_back(Target{.member = stand_in, .stands_for = place});
   ++writing.hints_left;
   const ReplicaWrite message{.key = operation.request().key,
@@ -151,6 +156,7 @@ engine::Ticket PutMachine::own_committed(const Operation& operation) const {
 
 void PutMachine::on_own_commit(SlotId id, Operation& operation, OwnCommit commit, Now now) {
   Writing& writing = operation.writing;
+  KVORUM_CHECK(operation.was_put());
   // Of the write before, which may have been an object where this is a hint.
   if (commit.hinted != writing.own_vote_hinted) return;
   if (commit.ok && writing.ticket > own_committed(operation)) return;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "cluster/machine/large_frames.h"
 #include "cluster/version/planted_bug.h"
 
@@ -86,6 +87,7 @@ ForwardEnvelope Forwarding::envelope_of(const Operation& operation, Now now) {
 }
 
 void Forwarding::send(SlotId id, Operation& operation, MemberIndex coordinator, Now now) {
+  KVORUM_CHECK(coordinator < core_.view->members.size() && coordinator != core_.self());
   ForwardEnvelope envelope = envelope_of(operation, now);
   envelope.retried = operation.is_retry();
   // Those before it were asked, or refuse: whoever is asked now must not pass it on to them.
@@ -112,6 +114,7 @@ void Forwarding::hedge(SlotId id, Operation& operation, Now now) {
   Route& route = operation.route;
   const Request& request = operation.request();
   if (request.kind != Request::Kind::kRead || handing.hedged) return;
+  KVORUM_CHECK(!route.tried.empty());
   const MemberIndex late = route.tried.back();
   const uint64_t waited_us = now.steady_us - handing.asked_us;
   if (waited_us < std::max(kHedgeLeastUs, core_.health.tail_us(late, Ask::kForward))) return;
@@ -130,6 +133,7 @@ void Forwarding::hedge(SlotId id, Operation& operation, Now now) {
 // Who is overtaken by the hedge took at least so long.
 void Forwarding::note_answer(MemberIndex from, const Operation& operation, Now now) {
   const Handing& handing = operation.handing;
+  KVORUM_CHECK(!operation.route.tried.empty());
   const MemberIndex asked = operation.route.tried.back();
   const bool read = operation.request().kind == Request::Kind::kRead && operation.flowed_us == 0;
   if (read && from == asked) {
@@ -146,6 +150,7 @@ void Forwarding::note_answer(MemberIndex from, const Operation& operation, Now n
 void Forwarding::promote_hedge(SlotId id, Operation& operation, Now now) {
   Handing& handing = operation.handing;
   Route& route = operation.route;
+  KVORUM_CHECK(handing.hedge != kNoMember && route.tried.size() >= 2);
   const size_t last = route.tried.size() - 1;
   std::swap(route.tried[last - 1], route.tried[last]);
   handing.asked_us = handing.hedged_us;
@@ -207,6 +212,7 @@ void Forwarding::on_edit_answer(Operation& operation, const EditAnswer& answer, 
 // Another one may make a version which those who replace the answered one would not cover.
 bool Forwarding::twin_may_follow(const Operation& operation, const EditAnswer& answer) {
   const Route& route = operation.route;
+  KVORUM_CHECK(route.refusals < route.tried.size());
   const bool retry = route.retried || answer.from != route.tried[route.refusals];
   if (retry && answer.completion.stored) return false;
   return std::any_of(operation.handing.permitted.begin(), operation.handing.permitted.end(),
@@ -245,6 +251,7 @@ void Forwarding::try_next(SlotId id, Operation& operation, Now now) {
 bool Forwarding::refused(SlotId id, Operation& operation, Now now) {
   Route& route = operation.route;
   InlineVector<MemberIndex, 4>& tried = route.tried;
+  KVORUM_CHECK(route.refusals < tried.size());
   std::rotate(tried.begin() + route.refusals, tried.end() - 1, tried.end());
   ++route.refusals;
   if (run_elsewhere(id, operation, now)) return true;
@@ -272,6 +279,7 @@ bool Forwarding::run_elsewhere(SlotId id, Operation& operation, Now now) {
 }
 
 void Forwarding::give_up(SlotId id, Operation& operation, Now now) {
+  KVORUM_CHECK(operation.kind == Operation::Kind::kForward);
   const bool edit = operation.request().kind == Request::Kind::kEdit;
   core_.complete_failed(operation, edit ? Outcome::kUncertain : Outcome::kNoQuorum, {}, now);
   core_.open.release(id);
@@ -306,6 +314,7 @@ void Forwarding::on_timer(SlotId id, Operation& operation, Now now) {
 }
 
 void Forwarding::on_link_down(SlotId id, Operation& operation, MemberIndex peer, Now now) {
+  KVORUM_CHECK(!operation.route.tried.empty());
   Handing& handing = operation.handing;
   if (handing.hedge == peer) {
     handing.hedge = kNoMember;

@@ -3,6 +3,8 @@
 
 #include <optional>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 using Phase = Operation::Phase;
@@ -71,6 +73,7 @@ bool GetMachine::reads_again(SlotId id, Operation& operation, Now now) {
 }
 
 void GetMachine::answer(Operation& operation, Now now) {
+  KVORUM_CHECK(!operation.answered_client && operation.kind == Operation::Kind::kGet);
   const Reading& reading = operation.reading;
   const bool marked = core_.parts.marks->any(operation.keyspace);
   const bool lww = core_.lww(operation.keyspace);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace kvorum::cluster {
 
 void InspectMachine::start(SlotId id, Operation& operation, Now now) {
@@ -38,6 +40,7 @@ void InspectMachine::start(SlotId id, Operation& operation, Now now) {
 }
 
 void InspectMachine::add(Operation& operation, size_t row, std::string_view object) {
+  KVORUM_CHECK(operation.inspection && row < operation.inspection->replicas.size());
   operation.inspection->objects.emplace_back(object);
   ReplicaFacts& facts = operation.inspection->replicas[row];
   facts.answered = decode_object(operation.inspection->objects.back(), facts.object);
@@ -52,6 +55,7 @@ bool InspectMachine::complete(const Operation& operation) {
 
 void InspectMachine::on_read_reply(SlotId id, Operation& operation,
                                    const Answered<ReplicaReadReply>& answer, Now now) {
+  KVORUM_CHECK(operation.inspection != nullptr);
   for (size_t row = 0; row < operation.inspection->targets.size(); ++row) {
     Target& target = operation.inspection->targets[row];
     if (target.member != answer.from || target.state != Target::State::kWaiting) continue;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "cluster/copies/claim_times.h"
 
 namespace kvorum::cluster {
@@ -10,6 +11,7 @@ namespace kvorum::cluster {
 using State = Target::State;
 
 TallyVerdict QuorumRead::begin(SlotId id, Operation& operation, uint8_t r, Now now) {
+  KVORUM_CHECK(r > 0 && operation.was_read());
   const KeyRef& key = operation.request().key;
   Reading& reading = operation.reading;
   InlineVector<MemberIndex, 4> dead;
@@ -148,6 +150,7 @@ bool QuorumRead::answer_from_hints(Operation& operation, Target& target) {
 }
 
 void QuorumRead::ask(SlotId id, Operation& operation, const Target& target, bool full) {
+  KVORUM_CHECK(target.member < core_.view->members.size() && target.member != core_.self());
   ReplicaRead message{.key = operation.request().key,
                       .full = full,
                       .hinted = target.stands_for != kNoMember,
@@ -264,6 +267,7 @@ void QuorumRead::ask_suspected(Operation& operation, Now now) const {
 // A silent replica's place is taken by the next fallback, which answers from its hints.
 void QuorumRead::ask_stand_in(SlotId id, Operation& operation, size_t silent) {
   Targets& targets = operation.reading.tally.targets;
+  KVORUM_CHECK(silent < targets.size());
   targets[silent].replaced = true;
   if (targets[silent].former) return;
   const MemberIndex stand_in = core_.spare_fallback(operation.request().key, targets);

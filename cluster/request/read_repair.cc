@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "cluster/machine/large_frames.h"
 #include "cluster/version/planted_bug.h"
 
@@ -23,6 +24,7 @@ bool ReadRepair::admit(uint64_t bytes, Now now) {
 }
 
 void ReadRepair::start(SlotId id, Operation& operation, Now now) {
+  KVORUM_CHECK(operation.answered_client);  // nobody waits for it
   if (planted(PlantedBug::kSkipReadRepair)) return core_.open.release(id);
   // Evicted since it answered: loaded, then merged.
   if (mend_own(operation, now) == engine::Access::kNotResident) {
@@ -89,6 +91,7 @@ void ReadRepair::on_reply(SlotId id, Operation& operation, MemberIndex from) {
   for (Target& target : operation.reading.tally.targets) {
     if (target.member != from || target.state != State::kRepairing) continue;
     target.state = State::kAnswered;
+    KVORUM_CHECK(open_ > 0 && operation.reading.repairs_open > 0);
     --open_;
     if (--operation.reading.repairs_open == 0) core_.open.release(id);
     return;
@@ -98,6 +101,7 @@ void ReadRepair::on_reply(SlotId id, Operation& operation, MemberIndex from) {
 // Timers of the read itself come by too.
 void ReadRepair::on_timer(SlotId id, Operation& operation, Now now) {
   if (now.steady_us < operation.deadline_us || core_.still_flows(id, operation, now)) return;
+  KVORUM_CHECK(open_ >= operation.reading.repairs_open);
   open_ -= operation.reading.repairs_open;
   core_.open.release(id);
 }

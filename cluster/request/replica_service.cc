@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "cluster/copies/claim_times.h"
 #include "cluster/machine/large_frames.h"
 #include "cluster/version/context.h"
@@ -156,7 +157,8 @@ void ReplicaService::read_hinted(LinkIndex from, SlotId operation, const Replica
 bool ReplicaService::merge_in(Record& record, const ReplicaWrite& message, Object& incoming,
                               AwaitedCommit& answer) {
   if (record.object.empty() && incoming.empty()) return false;
-  const OwnCopies::Merging merging = core_.own.merge_in(record, message.key, incoming, message.frontier);
+  const OwnCopies::Merging merging =
+      core_.own.merge_in(record, message.key, incoming, message.frontier);
   if (merging.dead_of_incoming > 0) {
     answer.reply.verdict = ReplicaVerdict::kDead;
     answer.reply.frontier = core_.own.frontier_of(message.key);
@@ -270,6 +272,7 @@ void ReplicaService::refuse(LinkIndex from, const FrameHead& head) {
     put_replica_read_reply(core_.outbox.frames(from), head.operation, reply);
     return;
   }
+  KVORUM_CHECK(head.type == MessageType::kReplicaWrite);
   ReplicaWriteReply reply;
   reply.verdict = ReplicaVerdict::kRefused;
   reply.second = head.flags & kWriteSecond;
@@ -298,6 +301,7 @@ void ReplicaService::on_loaded(SlotId id, bool ok, Now now) {
     // Its claim was taken when it came.
     if (parse_replica_read(frame, &message)) serve_read(from, frame, message, now);
   } else {
+    KVORUM_CHECK(frame.head.type == MessageType::kReplicaWrite);
     ReplicaWrite message;
     if (parse_replica_write(frame, &message)) serve_write(from, frame, message, now);
   }

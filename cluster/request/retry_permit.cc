@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
@@ -11,6 +12,7 @@ void RetryPermit::ask(SlotId id, Operation& operation, Now now) {
   if (planted(PlantedBug::kRetryUnasked)) {
     return core_.starter->run_at(forwarding_.coordinator_of(operation, now), id, operation, now);
   }
+  KVORUM_CHECK(operation.remote && operation.is_retry());
   operation.turn_into(Operation::Kind::kAwaitsPermit);
   operation.handing.asked_us = now.steady_us;
   put_forward_ask(core_.outbox.frames(operation.reply_to), operation.reply_operation, id);

@@ -31,9 +31,9 @@ namespace kvorum::cluster {
 // runs.
 struct ExchangeParty {
   NodeId node = 0;
-  uint64_t run = 0;  // incarnation of the node's run
-  Hlc clock;             // before it looked at its trees
-  bool whole = true;     // false: it holds partitions that are not whole, and drives all exchanges
+  uint64_t run = 0;   // incarnation of the node's run
+  Hlc clock;          // before it looked at its trees
+  bool whole = true;  // false: it holds partitions that are not whole, and drives all exchanges
 };
 
 struct ExchangeOpen {

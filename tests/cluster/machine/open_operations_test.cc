@@ -11,8 +11,8 @@ constexpr size_t kLarge = 1 << 20;
 
 class OpenOperationsTest : public ::testing::Test {
  protected:
-  Operation& begin(SlotId* id, Operation::Kind kind = Operation::Kind::kGet) {
-    Operation& operation = open.requests.acquire(id);
+  Operation& begin(SlotId* slot, Operation::Kind kind = Operation::Kind::kGet) {
+    Operation& operation = open.requests.acquire(slot);
     operation.begin(kind, {});
     return operation;
   }
@@ -45,7 +45,7 @@ TEST_F(OpenOperationsTest, AnEndedRequestIsNotFoundAndItsPlaceKeepsLittle) {
   operation.payload.assign(kLarge, 'x');
   operation.object.head.assign(kLarge, 'x');
   operation.writing.reply_storage.assign(kLarge, 'x');
-  operation.writing.made = std::make_shared<const std::string>(kLarge, 'x');
+  operation.writing.made = share(std::string(kLarge, 'x'));
   open.release(id);
   EXPECT_EQ(open.requests.find(id), nullptr);
   SlotId next = 0;
