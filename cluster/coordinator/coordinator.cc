@@ -58,6 +58,7 @@ void Coordinator::set_sinks(CompletionSink* completions, KeyspaceSink* keyspace_
 void Coordinator::publish(std::shared_ptr<const ClusterView> view) {
   KVORUM_CHECK(view->members.size() >= core_->view->members.size());  // they keep their index
   core_->publish(view);
+  if (core_->parts.agreement != nullptr) core_->parts.agreement->publish(view);
   keyspaces_->publish(std::move(view));
   if (control_) control_->publish();
 }

@@ -16,12 +16,19 @@ std::string_view keep_payload(const Frame& frame, std::string_view payload, Oper
   return payload;
 }
 
+// Whether the request's value is large: then it is the operation's, by its owner.
+bool share_value(Operation& operation) {
+  const Request& request = operation.request();
+  if (!worth_sharing(request.value, request.value_owner)) return false;
+  operation.payload_body = {*request.value_owner, request.value};
+  return true;
+}
+
 // The request is kept as it is: its bytes, and what is large of it shared.
 void own_request(Operation& operation) {
   KVORUM_CHECK(!operation.payload_is_encoded);
   Request& request = operation.forwarded.request;
-  const bool shares = worth_sharing(request.value, request.value_owner);
-  if (shares) operation.payload_body = {*request.value_owner, request.value};
+  const bool shares = share_value(operation);
   std::string& kept = operation.payload;
   const size_t argument_at = request.key.key.size();
   const size_t value_at = argument_at + request.argument.size();
@@ -42,10 +49,7 @@ void own_request(Operation& operation) {
 void encode_request(Operation& operation) {
   Request request = operation.request();
   const uint32_t timeout_ms = request.timeout_ms;
-  if (worth_sharing(request.value, request.value_owner)) {
-    operation.payload_body = {*request.value_owner, request.value};
-    request.value = {};
-  }
+  if (share_value(operation)) request.value = {};
   if (operation.payload.empty()) {
     encode_forwarded(request, operation.forwarded.origin, operation.payload);
   } else {  // where the request's bytes stand, until they are read

@@ -52,18 +52,36 @@ bool decode_telling(std::string_view bytes, Telling* telling) {
 
 Agreement::Agreement(AgreementParts parts)
     : parts_(std::move(parts)),
-      own_(configuration_of(*parts_.view)),
-      peers_(parts_.view->members.size()),
+      view_(parts_.view),
+      own_(configuration_of(*view_)),
+      peers_(view_->members.size()),
       kept_(parts_.kept),
       standing_(own_) {
   KVORUM_CHECK(parts_.former != nullptr && parts_.whole != nullptr);
   KVORUM_CHECK(peers_.size() <= kMembersMax);  // what judge() fills is no larger
   in_force_ = !kept_.empty() && kept_.back() == own_;
   if (kept_.empty()) kept_.push_back(own_);
-  for (const Configuration& configuration : kept_) parts_.former->add(configuration, *parts_.view);
+  for (const Configuration& configuration : kept_) parts_.former->add(configuration, *view_);
   const std::lock_guard lock(mutex_);
   judge({});
   drop_former();
+}
+
+void Agreement::publish(std::shared_ptr<const ClusterView> later) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (later == view_) return;
+    KVORUM_CHECK(later->follows(*view_));
+    KVORUM_CHECK(later->members.size() <= kMembersMax);
+    view_ = std::move(later);
+    own_ = configuration_of(*view_);
+    peers_.resize(view_->members.size());
+    in_force_ = kept_.back() == own_;
+    if (!in_force()) parts_.former->add(kept_.back(), *view_);
+    judge({});
+    drop_former();
+  }
+  if (listener_) listener_();
 }
 
 std::vector<Agreement::Group> Agreement::groups() const {
@@ -130,11 +148,11 @@ void Agreement::follow(const Configuration& standing, Now now) {
 }
 
 Telling Agreement::own_telling() const {
-  KVORUM_CHECK(parts_.view->is_member());  // AgreementLink::active()
   const std::lock_guard lock(mutex_);
+  KVORUM_CHECK(view_->is_member());  // AgreementLink::active()
   Telling telling;
-  telling.node = parts_.view->members[parts_.view->self].id;
-  telling.address = parts_.view->members[parts_.view->self].peer.to_text();
+  telling.node = view_->members[view_->self].id;
+  telling.address = view_->members[view_->self].peer.to_text();
   telling.configuration = own_;
   telling.started = parts_.started;
   telling.in_force = in_force();
@@ -146,23 +164,24 @@ Telling Agreement::own_telling() const {
 }
 
 MemberIndex Agreement::on_told(const Telling& telling, Now now) {
-  const MemberIndex member = parts_.view->find_id(telling.node);
-  if (member == kNoMember || member == parts_.view->self) return kNoMember;
   const std::vector<std::string> before = problems();
   const std::vector<Configuration> kept_before = kept();
   const bool was_in_force = in_force();
+  MemberIndex member = kNoMember;
   {
     const std::lock_guard lock(mutex_);
-    KVORUM_CHECK(member < peers_.size());  // it is of the view that they were made of
+    member = view_->find_id(telling.node);
+    if (member == kNoMember || member == view_->self) return kNoMember;
+    KVORUM_CHECK(member < peers_.size());
     peers_[member].told = telling;
     const Result<Endpoint> address = Endpoint::parse(telling.address);
     peers_[member].address.reset();
-    if (address.ok() && !(address.value() == parts_.view->members[member].peer)) {
+    if (address.ok() && !(address.value() == view_->members[member].peer)) {
       peers_[member].address = address.value();
     }
     // One that is in force elsewhere is what the copies here may come after.
-    for (const Configuration& former : telling.former) parts_.former->add(former, *parts_.view);
-    if (telling.in_force && !in_force()) parts_.former->add(telling.configuration, *parts_.view);
+    for (const Configuration& former : telling.former) parts_.former->add(former, *view_);
+    if (telling.in_force && !in_force()) parts_.former->add(telling.configuration, *view_);
     judge(now);
     drop_former();
   }
@@ -173,16 +192,16 @@ MemberIndex Agreement::on_told(const Telling& telling, Now now) {
 }
 
 std::optional<Endpoint> Agreement::told_address(MemberIndex member) const {
-  KVORUM_CHECK(member < peers_.size());
   const std::lock_guard lock(mutex_);
+  KVORUM_CHECK(member < peers_.size());
   return peers_[member].address;
 }
 
 void Agreement::on_link(MemberIndex member, bool up, Now now) {
-  if (member >= peers_.size()) return;
   const std::vector<std::string> before = problems();
   {
     const std::lock_guard lock(mutex_);
+    if (member >= peers_.size()) return;
     Peer& peer = peers_[member];
     peer.links += up ? 1 : -1;
     if (peer.links <= 0) {
@@ -208,7 +227,7 @@ void Agreement::drop_former() {
   if (!in_force() || parts_.whole->missing() != 0) return;
   if (!parts_.former->any() && kept_.size() <= 1) return;
   for (size_t at = 0; at < peers_.size(); ++at) {
-    if (at == parts_.view->self) continue;
+    if (at == view_->self) continue;
     const std::optional<Telling>& told = peers_[at].told;
     const bool through = told && told->caught_up && told->in_force && told->configuration == own_;
     if (!through) return;
@@ -221,14 +240,14 @@ std::string Agreement::names_of(const Configuration& configuration) const {
   std::string names;
   for (size_t at = 0; at < peers_.size(); ++at) {
     if (!peers_[at].counts() || !(peers_[at].told->configuration == configuration)) continue;
-    names.append(names.empty() ? "" : ", ").append(parts_.view->members[at].name);
+    names.append(names.empty() ? "" : ", ").append(view_->members[at].name);
   }
   return names;
 }
 
 std::string Agreement::reason_locked(uint8_t keyspace) const {
   KVORUM_CHECK(keyspace < kKeyspacesMax);
-  const std::string where = keyspace_name(*parts_.view, keyspace);
+  const std::string where = keyspace_name(*view_, keyspace);
   if (differing_keyspaces(own_, standing_) >> keyspace & 1) {
     return where + " has " + describe_difference(standing_, own_, keyspace) + " at " +
            names_of(standing_) + ", " + describe_difference(own_, standing_, keyspace) +
@@ -267,7 +286,7 @@ std::vector<std::string> Agreement::problems() const {
     const auto keyspace = static_cast<uint8_t>(std::countr_zero(by_it));
     KVORUM_CHECK(peers_[at].told.has_value());  // judge() went by it
     const Configuration& its = peers_[at].told->configuration;
-    add(parts_.view->members[at].name + " does not serve " + keyspace_name(*parts_.view, keyspace) +
+    add(view_->members[at].name + " does not serve " + keyspace_name(*view_, keyspace) +
         ": it has " + describe_difference(its, standing_, keyspace) + ", most others have " +
         describe_difference(standing_, its, keyspace));
   }

@@ -43,7 +43,7 @@ bool decode_telling(std::string_view bytes, Telling* telling);
 
 // Nothing is owned; all outlive it.
 struct AgreementParts {
-  std::shared_ptr<const ClusterView> view;
+  std::shared_ptr<const ClusterView> view;  // the first
   FormerPlacements* former = nullptr;
   const WholeReplicas* whole = nullptr;
   HybridClock* clock = nullptr;
@@ -56,6 +56,11 @@ struct AgreementParts {
 class Agreement {
  public:
   explicit Agreement(AgreementParts parts);
+
+  // A later view: who is new has told nothing yet. A configuration that differs from the one before
+  // is as one that changed between two starts: it comes into force once most members have it.
+  // Nothing where it is the view of now, as for the second reactor that tells of it.
+  void publish(std::shared_ptr<const ClusterView> later);
 
   // Called after each change, by whoever caused it; no lock is held.
   void set_listener(std::function<void()> listener) { listener_ = std::move(listener); }
@@ -108,7 +113,7 @@ class Agreement {
     Hlc started;
   };
 
-  size_t majority() const { return parts_.view->members.size() / 2 + 1; }
+  size_t majority() const { return view_->members.size() / 2 + 1; }
   std::vector<Group> groups() const;
   bool stands_before(const Group& a, const Group& b) const;
   void judge(Now now);
@@ -118,7 +123,6 @@ class Agreement {
   std::string reason_locked(uint8_t keyspace) const;
 
   const AgreementParts parts_;
-  const Configuration own_;
   std::function<void()> listener_;
   std::atomic<KeyspaceMask> refused_{0};
   // By member. Read without the lock, so they never move.
@@ -127,7 +131,9 @@ class Agreement {
   std::atomic<uint64_t> agreed_at_{0};
   std::atomic<bool> in_force_{false};
   mutable std::mutex mutex_;  // of what follows
-  std::vector<Peer> peers_;   // by member
+  std::shared_ptr<const ClusterView> view_;
+  Configuration own_;        // of the view
+  std::vector<Peer> peers_;  // by member
   std::vector<Configuration> kept_;
   Configuration standing_;
 };

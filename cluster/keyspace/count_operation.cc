@@ -74,6 +74,7 @@ bool CountOperations::on_answer(MemberIndex from, SlotId id, const PartitionCoun
 MemberIndex CountOperations::counted_by(const Count& count, uint32_t partition,
                                         bool* waiting) const {
   for (const MemberIndex member : core_.primaries(count.keyspace, partition)) {
+    if (member >= count.members.size()) continue;  // it joined after the question was asked
     if (count.members[member] == Asked::kAnswered) return member;
     if (count.members[member] == Asked::kWaiting && !count.impatient) *waiting = true;
   }

@@ -138,7 +138,9 @@ EditRunner::Applied EditRunner::store_version(Operation& operation, Record& reco
   return Applied::kStored;
 }
 
-Completion edit_completion(const Writing& writing) {
+Completion edit_completion(const Operation& operation) {
+  KVORUM_CHECK(operation.was_put());
+  const Writing& writing = operation.writing;
   const EditOutput& edit = writing.edit;
   Completion completion;
   completion.outcome = edit.verdict == Verdict::kReject ? Outcome::kRejected : Outcome::kOk;
@@ -148,6 +150,9 @@ Completion edit_completion(const Writing& writing) {
   completion.has_reply_bytes = edit.has_reply_bytes;
   completion.reply_bytes = edit.reply_bytes;
   if (edit.verdict == Verdict::kReject) completion.text = edit.reply_bytes;
+  if (writing.was_stored && operation.request().wants_context) {
+    completion.context = &writing.new_context;
+  }
   return completion;
 }
 

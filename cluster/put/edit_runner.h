@@ -32,6 +32,6 @@ class EditRunner {
 };
 
 // What the client is told of an edit.
-Completion edit_completion(const Writing& writing);
+Completion edit_completion(const Operation& operation);
 
 }  // namespace kvorum::cluster

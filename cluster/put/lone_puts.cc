@@ -44,10 +44,7 @@ bool LonePuts::write_at_once(const Request& request, uint64_t tag, Now now) {
 
 void LonePuts::answer(Now now) {
   KVORUM_CHECK(lone_.was_put() && !lone_.answered_client);
-  Completion completion = edit_completion(lone_.writing);
-  if (lone_.writing.was_stored && lone_.request().wants_context) {
-    completion.context = &lone_.writing.new_context;
-  }
+  Completion completion = edit_completion(lone_);
   core_.complete(lone_, completion, now);
 }
 

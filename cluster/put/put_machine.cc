@@ -220,12 +220,8 @@ bool PutMachine::write_again(SlotId id, Operation& operation, Now now) {
 }
 
 void PutMachine::answer(Operation& operation, Outcome outcome, Now now) {
-  const Writing& writing = operation.writing;
-  Completion completion = edit_completion(writing);
+  Completion completion = edit_completion(operation);
   if (outcome != Outcome::kOk) completion.outcome = outcome;
-  if (writing.was_stored && operation.request().wants_context) {
-    completion.context = &writing.new_context;
-  }
   core_.complete(operation, completion, now);
 }
 

@@ -12,7 +12,7 @@ bool contains(std::span<const MemberIndex> members, MemberIndex member) {
   return std::find(members.begin(), members.end(), member) != members.end();
 }
 
-// Indexes of members are the same in both, which both order them by name.
+// Indexes of members are the same in both: who joined since stands behind the others.
 FormerPlacement place(const Configuration& configuration, const ClusterView& view) {
   FormerPlacement placement;
   placement.configuration = configuration;
@@ -37,11 +37,12 @@ FormerPlacement place(const Configuration& configuration, const ClusterView& vie
 
 bool FormerPlacements::add(const Configuration& configuration, const ClusterView& view) {
   if (configuration == configuration_of(view)) return true;
-  const bool same_members = std::equal(
+  const auto same = std::mismatch(
       configuration.members.begin(), configuration.members.end(), view.members.begin(),
       view.members.end(),
       [](const MemberPlace& place, const Member& member) { return place.name == member.name; });
-  if (!same_members) return true;
+  // Who joined since stands behind the others (ClusterView::follows()).
+  if (same.first != configuration.members.end()) return true;
   const std::lock_guard lock(mutex_);
   for (const FormerPlacement& known : *list_) {
     if (known.configuration == configuration) return true;

@@ -48,8 +48,9 @@ class FormerPlacements {
  public:
   static constexpr size_t kPlacementsMax = 8;
 
-  // Its members are those of `view`, by name. That of the view itself, known ones, and those of
-  // other members add nothing. False where there are too many.
+  // Its members are those of `view`, by name, or the first of them, before others joined. That of
+  // the view itself, known ones, and those of other members add nothing. False where there are too
+  // many.
   bool add(const Configuration& configuration, const ClusterView& view);
   void clear();
 

@@ -27,12 +27,12 @@ ClusterView view_of(uint32_t members) {
   return view;
 }
 
-class Published : public ::testing::Test, public CompletionSink {
+class Published : public ::testing::Test, public CompletionSink, public KeyspaceSink {
  protected:
   static constexpr MemberIndex kNew = 3;
 
   Published() {
-    coordinator.set_sinks(this, nullptr);
+    coordinator.set_sinks(this, this);
     live_ms(3000);  // the run is not young any more
     coordinator.on_link(1, true, lone.now);
     coordinator.on_link(2, true, lone.now);
@@ -40,6 +40,9 @@ class Published : public ::testing::Test, public CompletionSink {
     sent_to(2);
   }
   void on_complete(uint64_t tag, const Completion&) override { completed.push_back(tag); }
+  void on_keyspace_complete(uint64_t tag, const KeyspaceCompletion&) override {
+    counted.push_back(tag);
+  }
   void publish(ClusterView view) {
     coordinator.publish(std::make_shared<const ClusterView>(std::move(view)));
   }
@@ -85,7 +88,7 @@ class Published : public ::testing::Test, public CompletionSink {
   Coordinator coordinator{lone.core.parts, lone.view, {}, 1};
   std::string key;
   Context nothing;
-  std::vector<uint64_t> completed;
+  std::vector<uint64_t> completed, counted;
 };
 
 TEST_F(Published, AMemberThatJoinedBeginsUnlinkedAndIsAskedNothing) {
@@ -138,6 +141,16 @@ TEST_F(Published, WhatWasUnderWayIsAnsweredUnderTheLaterView) {
   live_ms(1100);
   EXPECT_THAT(completed, ::testing::ElementsAre(7)) << "without a quorum, at its deadline";
   EXPECT_EQ(coordinator.backlog().operations, 0u);
+}
+
+TEST_F(Published, ACountThatBeganBeforeIsAnsweredByThoseWhoWereAsked) {
+  KeyspaceRequest request;
+  request.kind = KeyspaceRequest::Kind::kCount;
+  coordinator.submit(request, 8, lone.now);
+  publish(view_of(4));
+  coordinator.on_link(kNew, true, lone.now);
+  live_ms(1100);
+  EXPECT_THAT(counted, ::testing::ElementsAre(8));
 }
 
 // ---- which views follow another

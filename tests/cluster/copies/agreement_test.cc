@@ -13,13 +13,20 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-ClusterView view_of(uint32_t self, ConflictPolicy conflicts) {
+ClusterView view_of(uint32_t self, ConflictPolicy conflicts, uint32_t members = 3) {
   Founding founding;
   founding.partitions = 16;
   founding.members = fixtures::make_members(3);
   founding.keyspaces[2].conflicts = conflicts;
-  return found_view(founding, "n" + std::to_string(self));
+  const uint64_t cluster_id = founding_cluster_id(founding);
+  founding.members = fixtures::make_members(members);
+  ClusterView view = found_view(founding, "n" + std::to_string(self));
+  view.cluster_id = cluster_id;
+  for (Member& member : view.members) member.id = founder_id(cluster_id, member.name);
+  return view;
 }
+
+constexpr ConflictPolicy kSiblings = ConflictPolicy::kSiblings, kLww = ConflictPolicy::kLww;
 
 // A node and what it shares, for its agreement alone.
 struct Node {
@@ -33,6 +40,11 @@ struct Node {
     if (up) agreement.on_told(other.agreement.own_telling(), {1, 1000});
   }
   Configuration configuration() const { return configuration_of(*view); }
+  // A fourth member joined.
+  void grow() {
+    view = std::make_shared<const ClusterView>(view_of(view->self, kSiblings, 4));
+    agreement.publish(view);
+  }
 
   std::shared_ptr<const ClusterView> view;
   FormerPlacements former;
@@ -40,8 +52,6 @@ struct Node {
   HybridClock clock;
   Agreement agreement;
 };
-
-constexpr ConflictPolicy kSiblings = ConflictPolicy::kSiblings, kLww = ConflictPolicy::kLww;
 
 Configuration siblings() { return configuration_of(view_of(0, kSiblings)); }
 Configuration lww() { return configuration_of(view_of(0, kLww)); }
@@ -175,6 +185,52 @@ TEST(Agreement, WhoMovedIsLookedForWhereItSays) {
   telling.address = "10.0.0.9:7379";
   a.agreement.on_told(telling, {1, 1});
   EXPECT_EQ(a.agreement.told_address(1), (Endpoint{"10.0.0.9", 7379}));
+}
+
+// ---- a later view
+
+TEST(Agreement, WhoJoinedIsHeardAsTheOthersAre) {
+  Node a(0, kSiblings, {siblings()}, 10);
+  a.grow();
+  ASSERT_FALSE(a.agreement.told_address(3).has_value()) << "it has told nothing yet";
+  EXPECT_TRUE(a.agreement.serves(3, 0));
+  Telling telling;
+  telling.node = a.view->members[3].id;
+  telling.address = "10.0.0.9:7379";
+  telling.configuration = a.configuration();
+  a.agreement.on_link(3, true, {1, 1});
+  EXPECT_EQ(a.agreement.on_told(telling, {1, 1}), 3);
+  EXPECT_TRUE(a.agreement.same_as(3));
+  EXPECT_EQ(a.agreement.told_address(3), (Endpoint{"10.0.0.9", 7379}));
+}
+
+TEST(Agreement, ALaterConfigurationComesIntoForceOnceMostMembersHaveIt) {
+  Node a(0, kSiblings, {siblings()}, 10), b(1, kSiblings, {siblings()}, 20);
+  Node c(2, kSiblings, {siblings()}, 30);
+  meet(a, b);
+  meet(a, c);
+  a.grow();
+  EXPECT_FALSE(a.agreement.in_force());
+  EXPECT_EQ(a.former.list()->size(), 1u) << "copies still follow the one before";
+  b.grow();
+  c.grow();
+  a.hear(b);
+  EXPECT_FALSE(a.agreement.in_force()) << "two of four";
+  a.hear(c);
+  EXPECT_TRUE(a.agreement.in_force());
+  EXPECT_EQ(a.agreement.refused(), 0);
+}
+
+TEST(Agreement, TheSameViewOnceMoreChangesNothing) {
+  Node a(0, kSiblings, {siblings()}, 10);
+  int told = 0;
+  a.agreement.set_listener([&] { ++told; });
+  a.agreement.publish(a.view);
+  EXPECT_EQ(told, 0);
+  EXPECT_TRUE(a.agreement.in_force());
+  a.grow();
+  a.agreement.publish(a.view);  // as the second reactor does
+  EXPECT_EQ(told, 1);
 }
 
 }  // namespace

@@ -123,7 +123,7 @@ TEST_F(Edits, TheTextOfARejectionIsKept) {
   begin("reject");
   EXPECT_EQ(apply(), Applied::kNothingToStore);
   lone.core.edit_scratch = "another one ran";
-  const Completion completion = edit_completion(writing());
+  const Completion completion = edit_completion(operation());
   EXPECT_EQ(completion.outcome, Outcome::kRejected);
   EXPECT_EQ(completion.text, "ERR told so");
   EXPECT_FALSE(completion.stored);
@@ -133,7 +133,7 @@ TEST_F(Edits, ItsReplyIsKept) {
   begin("reply");
   apply();
   lone.core.edit_scratch = "another one ran";
-  const Completion completion = edit_completion(writing());
+  const Completion completion = edit_completion(operation());
   EXPECT_EQ(completion.outcome, Outcome::kOk);
   EXPECT_TRUE(completion.stored);
   EXPECT_TRUE(completion.has_reply_bytes);
