@@ -55,9 +55,10 @@ class SlotMap {
   }
 
   void release(SlotId id) {
-    KVORUM_CHECK(find(id) != nullptr);
-    const uint32_t index = static_cast<uint32_t>(id) & kIndexMask;
+    const uint32_t index = static_cast<uint32_t>(id) ^ tag_bits_;
+    KVORUM_CHECK(index < slots_);
     Slot& slot = slot_at(index);
+    KVORUM_CHECK(slot.used && slot.generation == static_cast<uint32_t>(id >> 32));
     slot.used = false;
     if (++slot.generation == 0) slot.generation = 1;
     free_.push_back(index);

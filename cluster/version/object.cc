@@ -447,7 +447,7 @@ InlineVector<Version, 1> visible_versions(const Object& object, uint64_t now_ms)
 }
 
 uint64_t versions_digest(const Object& object) {
-  KVORUM_CHECK(in_canonical_order(object.versions));  // equal versions, equal digests
+  KVORUM_DEBUG_CHECK(in_canonical_order(object.versions));  // equal versions, equal digests
   uint64_t digest = 0;
   for (const Version& version : object.versions) {
     static_assert(sizeof(Dot) == 32, "hashed as it lies in memory: no padding");

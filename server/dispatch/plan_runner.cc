@@ -206,13 +206,17 @@ void PlanRunner::submit_one(const Task& task, cluster::Request& request, const C
   reserve(client, request, *open, coordinator_.held_bytes() - held_before);
 }
 
-// A large value lies in the input, which the operation can share.
 void PlanRunner::submit(ClientState& client, cluster::Request& request, SlotId id, Now now) {
-  SharedBytes value_owner;
   if (request.value.size() >= kSharedBytesMin && client.share_input != nullptr) [[unlikely]] {
-    value_owner = client.share_input(client.input_owner, request.value);
-    request.value_owner = &value_owner;
+    return submit_large(client, request, id, now);
   }
+  coordinator_.submit(request, id, now);
+}
+
+// Its value lies in the input, which the operation can share.
+void PlanRunner::submit_large(ClientState& client, cluster::Request& request, SlotId id, Now now) {
+  const SharedBytes value_owner = client.share_input(client.input_owner, request.value);
+  request.value_owner = &value_owner;
   coordinator_.submit(request, id, now);
   request.value_owner = nullptr;
 }

@@ -53,6 +53,7 @@ class PlanRunner {
   bool submit_from(const Task& task, CallShape shape, size_t first);
   void submit_one(const Task& task, cluster::Request& request, const CallShape& shape);
   void submit(ClientState& client, cluster::Request& request, SlotId id, Now now);
+  void submit_large(ClientState& client, cluster::Request& request, SlotId id, Now now);
   void submit_keyspace(const Task& task);
   void ask_everywhere(const Task& task);
   static void reserve(ClientState& client, const cluster::Request& request, Call& call,
