@@ -237,6 +237,7 @@ void RequestRunner::answer_local(const Request& request, uint64_t tag, Now now) 
   // Not resident: a read of R = 1 that only this node answers would ask others too, so load first.
   SlotId id;
   Operation& operation = begin(request, tag, now, &id);
+  operation.turn_into(Operation::Kind::kGet);
   own_request(operation);
   core_.load(id, operation);
 }
