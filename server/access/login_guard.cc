@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "server/net/asio.h"
+
 namespace kvorum::server {
 
 std::string LoginGuard::network_of(std::string_view peer_address) {
