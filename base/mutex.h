@@ -8,6 +8,7 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "base/held_lock.h"
 #include "base/thread_safety.h"
 
 namespace kvorum {
@@ -22,17 +23,7 @@ class KVORUM_CAPABILITY("mutex") Mutex {
   std::mutex mutex_;
 };
 
-// Held as long as this lives.
-class KVORUM_SCOPED_CAPABILITY MutexLock {
- public:
-  explicit MutexLock(Mutex& mutex) KVORUM_ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
-  ~MutexLock() KVORUM_RELEASE() { mutex_.unlock(); }
-  MutexLock(const MutexLock&) = delete;
-  MutexLock& operator=(const MutexLock&) = delete;
-
- private:
-  Mutex& mutex_;
-};
+using MutexLock = HeldLock<Mutex>;
 
 // Waits with the mutex given back, and has it again afterwards. Whoever waits looks in a loop
 // whether what it waits for is there: a wait may end without a reason.
@@ -83,15 +74,6 @@ class KVORUM_SCOPED_CAPABILITY SharedLock {
   SharedMutex& mutex_;
 };
 
-class KVORUM_SCOPED_CAPABILITY AloneLock {
- public:
-  explicit AloneLock(SharedMutex& mutex) KVORUM_ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
-  ~AloneLock() KVORUM_RELEASE() { mutex_.unlock(); }
-  AloneLock(const AloneLock&) = delete;
-  AloneLock& operator=(const AloneLock&) = delete;
-
- private:
-  SharedMutex& mutex_;
-};
+using AloneLock = HeldLock<SharedMutex>;
 
 }  // namespace kvorum

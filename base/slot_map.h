@@ -48,20 +48,16 @@ class SlotMap {
   }
 
   T* find(SlotId id) {
-    const uint32_t index = static_cast<uint32_t>(id) ^ tag_bits_;
-    if (index >= slots_) return nullptr;  // of another pool, too
-    Slot& slot = slot_at(index);
-    return slot.used && slot.generation == static_cast<uint32_t>(id >> 32) ? &slot.value : nullptr;
+    Slot* const slot = slot_of(id);
+    return slot != nullptr ? &slot->value : nullptr;
   }
 
   void release(SlotId id) {
-    const uint32_t index = static_cast<uint32_t>(id) ^ tag_bits_;
-    KVORUM_CHECK(index < slots_);
-    Slot& slot = slot_at(index);
-    KVORUM_CHECK(slot.used && slot.generation == static_cast<uint32_t>(id >> 32));
-    slot.used = false;
-    if (++slot.generation == 0) slot.generation = 1;
-    free_.push_back(index);
+    Slot* const slot = slot_of(id);
+    KVORUM_CHECK(slot != nullptr);
+    slot->used = false;
+    if (++slot->generation == 0) slot->generation = 1;
+    free_.push_back(index_of(id));
     --used_;
   }
 
@@ -69,8 +65,7 @@ class SlotMap {
   // (base/prefetch.h); not where there is no such slot.
   template <class Fn>
   void peek(SlotId id, Fn fn) const {
-    const uint32_t index = static_cast<uint32_t>(id) ^ tag_bits_;
-    if (index < slots_) fn(slot_at(index).value);
+    if (index_of(id) < slots_) fn(slot_at(index_of(id)).value);
   }
   // The same of the object that acquire() gives next, where it had a tenant before.
   template <class Fn>
@@ -100,6 +95,15 @@ class SlotMap {
 
   SlotId id_of(const Slot& slot, uint32_t index) const {
     return (static_cast<uint64_t>(slot.generation) << 32) | tag_bits_ | index;
+  }
+  // Not below slots_ where the id is of another pool.
+  uint32_t index_of(SlotId id) const { return static_cast<uint32_t>(id) ^ tag_bits_; }
+  // Null where the id has ended, or is of another pool.
+  Slot* slot_of(SlotId id) {
+    const uint32_t index = index_of(id);
+    if (index >= slots_) return nullptr;
+    Slot& slot = slot_at(index);
+    return slot.used && slot.generation == static_cast<uint32_t>(id >> 32) ? &slot : nullptr;
   }
   const Slot& slot_at(uint32_t index) const {
     return chunks_[index / kChunkSlots][index % kChunkSlots];

@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "base/held_lock.h"
 #include "base/thread_safety.h"
 
 namespace kvorum {
@@ -45,16 +46,6 @@ class KVORUM_CAPABILITY("spin lock") SpinLock {
   std::atomic<unsigned> state_{kFree};
 };
 
-// Held as long as this lives.
-class KVORUM_SCOPED_CAPABILITY SpinLockGuard {
- public:
-  explicit SpinLockGuard(SpinLock& lock) KVORUM_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
-  ~SpinLockGuard() KVORUM_RELEASE() { lock_.unlock(); }
-  SpinLockGuard(const SpinLockGuard&) = delete;
-  SpinLockGuard& operator=(const SpinLockGuard&) = delete;
-
- private:
-  SpinLock& lock_;
-};
+using SpinLockGuard = HeldLock<SpinLock>;
 
 }  // namespace kvorum

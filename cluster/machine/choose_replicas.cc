@@ -9,7 +9,7 @@ namespace kvorum::cluster {
 namespace {
 
 std::span<const MemberIndex> preference_list(const ClusterView& view, const KeyRef& key) {
-  return view.ring.preference_list(partition_of(key.position, view.ring.partition_bits()));
+  return view.ring.preference_list(view.ring.partition_of(key.position));
 }
 
 }  // namespace
@@ -23,7 +23,7 @@ void choose_replicas(const Whereabouts& now, const KeyRef& key, Targets* targets
   uncovered->clear();
   for (size_t at = 0; at < n; ++at) {
     if (now.health.healthy(list[at])) {
-      targets->push_back(Target{.member = list[at]});
+      targets->push_back(Target{.member = list[at], .asked_us = now.steady_us});
     } else {
       uncovered->push_back(list[at]);
     }
@@ -31,7 +31,8 @@ void choose_replicas(const Whereabouts& now, const KeyRef& key, Targets* targets
   if (!now.view.keyspaces[key.keyspace].sloppy) return;
   for (size_t at = n; at < list.size() && !uncovered->empty(); ++at) {
     if (!now.health.healthy(list[at])) continue;
-    targets->push_back(Target{.member = list[at], .stands_for = (*uncovered)[0]});
+    targets->push_back(
+        Target{.member = list[at], .stands_for = (*uncovered)[0], .asked_us = now.steady_us});
     uncovered->erase_at(0);
   }
   KVORUM_CHECK(targets->size() + uncovered->size() == n);

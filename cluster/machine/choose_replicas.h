@@ -13,6 +13,7 @@ namespace kvorum::cluster {
 struct Whereabouts {
   const ClusterView& view;
   const PeerHealth& health;
+  uint64_t steady_us = 0;  // when those who are chosen are asked
 };
 
 // The first n healthy nodes of the key's preference list: primaries in order, then for each dead

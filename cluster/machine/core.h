@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the machines of one coordinator share: the node's parts and own copies, the view, the open
 // operations, the peers' health, the outbox; how long who is waited for; and the answer to whoever
-// waits. Private to cluster/: only coordinator.cc and the machines
-// it owns include it. Not thread-safe; a coordinator belongs to one reactor.
+// waits. Private to cluster/: only coordinator.cc and the machines it owns include it. Not
+// thread-safe; a coordinator belongs to one reactor.
 #pragma once
 
 #include <algorithm>
@@ -79,9 +79,7 @@ class Core {
     KVORUM_CHECK(member < view->members.size());
     return view->members[member].id;
   }
-  uint32_t partition_for(const KeyRef& key) const {
-    return partition_of(key.position, view->ring.partition_bits());
-  }
+  uint32_t partition_for(const KeyRef& key) const { return view->ring.partition_of(key.position); }
   std::span<const MemberIndex> preference_list(const KeyRef& key) const {
     return view->ring.preference_list(partition_for(key));
   }
@@ -89,6 +87,10 @@ class Core {
     return view->primaries(key.keyspace, partition_for(key));
   }
   bool is_primary(MemberIndex member, const KeyRef& key) const;
+  // This node alone holds the key, and its copy is whole: nobody else is to be asked.
+  bool has_only_copy(const KeyRef& key) const {
+    return view->quorum(key.keyspace).n == 1 && primaries(key)[0] == self() && is_whole(key);
+  }
   // This node's copy of the key's partition counts toward R (whole_replicas.h).
   bool is_whole(const KeyRef& key) const {
     return parts.is_whole(key.keyspace, partition_for(key));
@@ -176,11 +178,10 @@ class Core {
     return parts.budget == nullptr ? 0 : parts.budget->wait_us(work, bytes, now);
   }
 
-  // choose_replicas.h. Who was asked notes when.
+  // Both: choose_replicas.h.
   void choose_targets(const KeyRef& key, Now now, Targets* targets,
                       InlineVector<MemberIndex, 4>* uncovered) const {
-    choose_replicas({*view, health}, key, targets, uncovered);
-    for (Target& target : *targets) target.asked_us = now.steady_us;
+    choose_replicas({*view, health, now.steady_us}, key, targets, uncovered);
   }
   MemberIndex spare_fallback(const KeyRef& key, const Targets& targets) const {
     return cluster::spare_fallback({*view, health}, key, targets);

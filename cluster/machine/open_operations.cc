@@ -19,8 +19,9 @@ void OpenOperations::await_own_hint(engine::Ticket ticket, SlotId id) {
 }
 
 void OpenOperations::release(SlotId id) {
-  KVORUM_CHECK(requests.find(id) != nullptr);
-  Operation& operation = *requests.find(id);
+  Operation* const found = requests.find(id);
+  KVORUM_CHECK(found != nullptr);
+  Operation& operation = *found;
   if (!operation.payload_body.empty()) [[unlikely]]
     operation.payload_body = {};
   const bool roomy = static_cast<uint32_t>(id) < kOperationsRoomy;
@@ -46,7 +47,6 @@ void OpenOperations::release_head(OperationHead& operation) { release_head(opera
 void OpenOperations::release_head(OperationHead& operation, size_t bytes_kept) {
   if (!operation.object.body.empty()) [[unlikely]]
     operation.object.body = {};
-  KVORUM_CHECK(held_bytes >= operation.held_bytes);
   count_held(operation, 0);
   give_back(operation.object.head, bytes_kept);
 }

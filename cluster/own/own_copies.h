@@ -73,9 +73,7 @@ class OwnCopies {
   void give_back_scratch();
 
  private:
-  uint32_t partition_for(const KeyRef& key) const {
-    return partition_of(key.position, view_->ring.partition_bits());
-  }
+  uint32_t partition_for(const KeyRef& key) const { return view_->ring.partition_of(key.position); }
   // Has the other primaries drop their copies of what was evicted here.
   void tell_evicted(const KeyRef& entry, Hlc frontier);
 

@@ -6,9 +6,7 @@
 namespace kvorum::cluster {
 
 bool LonePuts::write_at_once(const Request& request, uint64_t tag, Now now) {
-  if (core_.view->quorum(request.key.keyspace).n != 1) return false;
-  if (core_.primaries(request.key)[0] != core_.self() || !core_.contact.made(now)) return false;
-  if (!core_.is_whole(request.key)) return false;
+  if (!core_.has_only_copy(request.key) || !core_.contact.made(now)) return false;
   Operation& lone = lone_;
   lone.begin(Operation::Kind::kPut, now);
   lone.phase = Operation::Phase::kWriting;

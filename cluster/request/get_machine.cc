@@ -10,9 +10,7 @@ namespace kvorum::cluster {
 using Phase = Operation::Phase;
 
 bool GetMachine::answer_at_once(const Request& request, uint64_t tag, Now now) {
-  const uint8_t n = core_.view->quorum(request.key.keyspace).n;
-  if (n != 1 || core_.primaries(request.key)[0] != core_.self()) return false;
-  if (!core_.is_whole(request.key)) return false;
+  if (!core_.has_only_copy(request.key)) return false;
   return answer_from_own(request, tag, now) == engine::Access::kDone;
 }
 
