@@ -20,6 +20,18 @@ bool ClusterView::is_primary(MemberIndex member, uint8_t keyspace, uint32_t part
   return std::find(list.begin(), list.end(), member) != list.end();
 }
 
+const MovingPartition* ClusterView::find_moving(uint32_t partition) const {
+  const auto found = std::lower_bound(
+      moving.begin(), moving.end(), partition,
+      [](const MovingPartition& entry, uint32_t wanted) { return entry.partition < wanted; });
+  return found != moving.end() && found->partition == partition ? &*found : nullptr;
+}
+
+bool ClusterView::is_owner(MemberIndex member, uint8_t keyspace, uint32_t partition) const {
+  const auto list = owners(keyspace, partition);
+  return std::find(list.begin(), list.end(), member) != list.end();
+}
+
 MemberIndex ClusterView::find_name(std::string_view name) const {
   for (size_t index = 0; index < members.size(); ++index) {
     if (members[index].name == name) return static_cast<MemberIndex>(index);
@@ -44,6 +56,7 @@ bool ClusterView::follows(const ClusterView& earlier) const {
 uint64_t ClusterView::hash() const {
   std::string text;
   put_u64(text, cluster_id);
+  put_u64(text, history_digest);
   put_u8(text, static_cast<uint8_t>(partitioner));
   for (const Member& member : members) {
     put_u64(text, member.id);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A ClusterView is a snapshot of what a node knows of its cluster: members, ring, keyspaces. Pure
 // machines and sessions read the published one; a change makes a new view, an old one is never
-// touched. Built by found_view (founding.h); later also from the membership history.
+// touched. Built by found_view (founding.h), and from the membership history once it has changes.
 #pragma once
 
 #include <array>
@@ -15,6 +15,7 @@
 #include "cluster/ring/keyspace_policy.h"
 #include "cluster/ring/member.h"
 #include "cluster/ring/ring.h"
+#include "cluster/ring/sets_in_play.h"
 
 namespace kvorum::cluster {
 
@@ -22,15 +23,42 @@ struct ClusterView {
   uint64_t cluster_id = 0;
   std::string cluster_name;
   Partitioner partitioner = Partitioner::kMd5;
-  std::vector<Member> members;
+  std::vector<Member> members;   // also those that departed
   MemberIndex self = kNoMember;  // kNoMember: this node waits to be admitted
-  Ring ring;
+  Ring ring;                     // of the newest set: of all changes that are known
   std::array<KeyspacePolicy, kKeyspacesMax> keyspaces;
+  SetId newest_set = 0;
+  uint64_t history_digest = 0;          // of all changes and facts
+  std::vector<MovingPartition> moving;  // by partition
 
   bool is_member() const { return self != kNoMember; }
+  // Of the newest set.
   EffectiveQuorum quorum(uint8_t keyspace) const {
-    return effective_quorum(keyspaces[keyspace], members.size());
+    return effective_quorum(keyspaces[keyspace], ring.placed_members());
   }
+  // Null where one set is in play, the newest: primaries() are all owners then.
+  const SetsInPlay* sets_in_play(uint8_t keyspace, uint32_t partition) const {
+    if (moving.empty()) [[likely]]
+      return nullptr;
+    const MovingPartition* const found = find_moving(partition);
+    return found == nullptr ? nullptr : &found->sets(keyspace);
+  }
+  const MovingPartition* find_moving(uint32_t partition) const;
+  // What two nodes must have in common to serve requests for keys of the partition together: the
+  // newest set, and those in play.
+  uint64_t signature(uint32_t partition) const {
+    if (moving.empty()) [[likely]]
+      return newest_set;
+    const MovingPartition* const found = find_moving(partition);
+    return found == nullptr ? newest_set : found->signature;
+  }
+  // Whoever holds a copy of the partition that requests ask: the primaries, or the owners of all
+  // sets in play.
+  std::span<const MemberIndex> owners(uint8_t keyspace, uint32_t partition) const {
+    const SetsInPlay* const sets = sets_in_play(keyspace, partition);
+    return sets == nullptr ? primaries(keyspace, partition) : std::span(sets->owners);
+  }
+  bool is_owner(MemberIndex member, uint8_t keyspace, uint32_t partition) const;
   // The first n of the partition's preference list.
   std::span<const MemberIndex> primaries(uint8_t keyspace, uint32_t partition) const;
   bool is_primary(MemberIndex member, uint8_t keyspace, uint32_t partition) const;

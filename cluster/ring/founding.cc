@@ -89,6 +89,7 @@ ClusterView found_view(const Founding& founding, std::string_view self_name) {
   view.ring =
       Ring::found(view.members, {founding.partitions, neighbours_apart(founding.keyspaces)});
   view.self = view.find_name(self_name);
+  view.newest_set = view.cluster_id;
   return view;
 }
 

@@ -32,12 +32,25 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
+// What has become of a member. One that departed keeps its index, and never comes back: the same
+// name joins as another node.
+enum class Standing : uint8_t {
+  kMember,
+  kLeaving,  // is to own nothing, and still holds something
+  kGone,     // left, and holds nothing
+  kRemoved,  // declared dead
+};
+
 struct Member {
   NodeId id = 0;
   std::string name;
   Endpoint peer, redis, memcached, admin;
   uint32_t weight = 1;
   std::string rack, zone;
+  Standing standing = Standing::kMember;
+
+  // Has a place on the ring.
+  bool is_placed() const { return standing == Standing::kMember; }
 };
 
 inline std::string Endpoint::to_text() const {

@@ -11,7 +11,9 @@ namespace kvorum::cluster {
 Ring::Ring(std::vector<MemberIndex> owners, std::span<const Member> members, RingShape shape)
     : shape_(shape),
       partition_bits_(std::countr_zero(shape.partitions)),
-      members_(members.size()),
+      members_(static_cast<size_t>(
+          std::count_if(members.begin(), members.end(),
+                        [](const Member& member) { return member.is_placed(); }))),
       owners_(std::move(owners)) {
   KVORUM_CHECK(owners_.size() == shape.partitions);
   fill_preference_lists(members);
@@ -31,6 +33,11 @@ Ring Ring::build(std::span<const Member> members_in_history_order, size_t founde
   return ring;
 }
 
+Ring Ring::of_owners(std::vector<MemberIndex> owners, std::span<const Member> members,
+                     RingShape shape) {
+  return Ring(std::move(owners), members, shape);
+}
+
 Ring Ring::joined(std::span<const Member> members) const {
   KVORUM_CHECK(members.size() == members_ + 1);
   return Ring(place_newcomer(owners_, members, shape_), members, shape_);
@@ -38,7 +45,8 @@ Ring Ring::joined(std::span<const Member> members) const {
 
 void Ring::fill_preference_lists(std::span<const Member> members) {
   std::vector<MemberIndex> idle;  // own nothing: last in every list
-  for (size_t index = 0; index < members_; ++index) {
+  for (size_t index = 0; index < members.size(); ++index) {
+    if (!members[index].is_placed()) continue;
     const auto member = static_cast<MemberIndex>(index);
     if (std::find(owners_.begin(), owners_.end(), member) == owners_.end()) idle.push_back(member);
   }
@@ -46,12 +54,13 @@ void Ring::fill_preference_lists(std::span<const Member> members) {
             [&](MemberIndex a, MemberIndex b) { return members[a].id < members[b].id; });
 
   preferences_.reserve(owners_.size() * members_);
-  std::vector<uint32_t> met(members_, 0);  // the last walk that met a member, plus one
+  std::vector<uint32_t> met(members.size(), 0);  // the last walk that met a member, plus one
   const size_t owning = members_ - idle.size();
   for (uint32_t partition = 0; partition < owners_.size(); ++partition) {
     size_t found = 0;
     for (size_t step = 0; found < owning; ++step) {
       const MemberIndex owner = owners_[(partition + step) & (owners_.size() - 1)];
+      KVORUM_CHECK(owner < members.size() && members[owner].is_placed());
       if (met[owner] == partition + 1) continue;
       met[owner] = partition + 1;
       preferences_.push_back(owner);
@@ -84,8 +93,11 @@ std::vector<std::string> validate(const Ring& ring, std::span<const Member> memb
     for (const MemberIndex member : list) {
       if (member < met.size()) met[member] = true;
     }
-    const bool complete = std::all_of(met.begin(), met.end(), [](bool is_met) { return is_met; });
-    if (!complete || list.size() != members.size() || list.front() != ring.owner(partition)) {
+    const bool complete =
+        std::equal(met.begin(), met.end(), members.begin(),
+                   [](bool is_met, const Member& member) { return is_met == member.is_placed(); });
+    if (!complete || list.size() != ring.placed_members() ||
+        list.front() != ring.owner(partition)) {
       problems.push_back("the preference list of partition " + std::to_string(partition) +
                          " is incomplete");
     }

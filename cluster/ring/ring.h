@@ -29,6 +29,10 @@ class Ring {
                     RingShape shape);
   // This ring after the last of `members` joined; the others are those of this ring.
   Ring joined(std::span<const Member> members) const;
+  // Of members of which some have departed: they own nothing and stand in no preference list.
+  // REQUIRES: every owner is_placed().
+  static Ring of_owners(std::vector<MemberIndex> owners, std::span<const Member> members,
+                        RingShape shape);
 
   uint32_t partitions() const { return static_cast<uint32_t>(owners_.size()); }
   int partition_bits() const { return partition_bits_; }
@@ -38,7 +42,10 @@ class Ring {
   MemberIndex owner(uint32_t partition) const { return owners_[partition]; }
   std::span<const MemberIndex> owners() const { return owners_; }
 
-  // All members, each once: clockwise from the partition, skipping members already met; those that
+  // How many have a place on the ring.
+  size_t placed_members() const { return members_; }
+
+  // All of those, each once: clockwise from the partition, skipping members already met; those that
   // own nothing come last, by id. The first N are the primaries, the others the fallbacks.
   std::span<const MemberIndex> preference_list(uint32_t partition) const {
     return {preferences_.data() + size_t{partition} * members_, members_};
@@ -57,7 +64,7 @@ class Ring {
 
   RingShape shape_{0, 0};
   int partition_bits_ = 0;
-  size_t members_ = 0;
+  size_t members_ = 0;                    // that have a place
   std::vector<MemberIndex> owners_;       // by partition
   std::vector<MemberIndex> preferences_;  // members_ entries per partition
 };
