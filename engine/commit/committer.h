@@ -6,11 +6,18 @@
 // its own.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 
+#include "base/mutex.h"
+#include "base/work_threads.h"
+#include "engine/commit/sync_thread.h"
 #include "engine/table/object_table.h"
 
 namespace kvorum::engine {
@@ -40,17 +47,62 @@ class Committer {
   ~Committer();  // commits and syncs what is dirty, then joins
 
   // Queues work for the store threads (loads, scans of partitions that are not complete).
-  void run_on_store_thread(std::function<void()> work);
+  void run_on_store_thread(std::function<void()> work) { store_threads_.add(std::move(work)); }
   // The same for loads that write large files first (StoreReader::awaits_file): other loads do not
   // wait behind megabytes.
-  void run_on_file_thread(std::function<void()> work);
+  void run_on_file_thread(std::function<void()> work) { file_threads_.add(std::move(work)); }
 
-  uint64_t rounds() const;
-  uint64_t failures() const;
+  uint64_t rounds() const { return rounds_.load(std::memory_order_relaxed); }
+  uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  using Clock = std::chrono::steady_clock;
+  static constexpr int kStoreThreads = 2;
+  static constexpr int kFileThreads = 2;
+
+  static void on_dirty(void* self) { static_cast<Committer*>(self)->wake_if_asleep(); }
+  void wake_if_asleep();
+
+  // Of the commit thread.
+  void commit_loop();
+  bool wait_for_work();
+  bool has_work() const KVORUM_REQUIRES(mutex_) {
+    return stopping_ || sync_ended_ || table_->commits().has_dirty() || is_damaged();
+  }
+  std::optional<Clock::time_point> next_due() const;
+  bool round();
+  void fail_round(const Status& status);
+  bool trees_are_due(bool stop) const;
+  bool keep_trees(bool stop);
+  bool sync_is_due(bool stop) const;
+  bool sync(bool stop);
+  bool end_sync(bool stop);
+  bool note_sync(const SyncThread::Done& done);
+  void fail(const Status& status, bool of_sync = false);
+  bool is_damaged() const { return options_.salvages && table_->store_health().damaged(); }
+  void stop_for_damage();
+  bool reopen();
+  bool recover_store(bool* told);
+
+  ObjectTable* const table_;
+  Store* const store_;
+  const CommitterOptions options_;
+  std::atomic<uint64_t> rounds_{0};
+  std::atomic<uint64_t> failures_{0};
+
+  Mutex mutex_;
+  ConditionVariable wake_;
+  std::atomic<bool> asleep_{false};  // while the commit thread waits
+  bool stopping_ KVORUM_GUARDED_BY(mutex_) = false;
+  bool sync_ended_ KVORUM_GUARDED_BY(mutex_) = false;  // the thread beside has an outcome
+  bool unsynced_ = false;                              // of the commit thread, as are the next two
+  Clock::time_point sync_due_;  // with the interval policy, while something is not synced
+  Clock::time_point trees_due_;
+  std::optional<SyncThread> beside_;  // with the interval policy
+
+  WorkThreads store_threads_{kStoreThreads};
+  WorkThreads file_threads_{kFileThreads};
+  std::thread commit_thread_;  // last: it uses all the others
 };
 
 }  // namespace kvorum::engine
