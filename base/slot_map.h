@@ -61,6 +61,14 @@ class SlotMap {
     --used_;
   }
 
+  // Another id for the same object: the one before finds nothing any more.
+  SlotId renew(SlotId id) {
+    Slot* const slot = slot_of(id);
+    KVORUM_CHECK(slot != nullptr);
+    if (++slot->generation == 0) slot->generation = 1;
+    return id_of(*slot, index_of(id));
+  }
+
   // Calls fn(object) of the id's slot, whoever has it now, for its addresses alone
   // (base/prefetch.h); not where there is no such slot.
   template <class Fn>

@@ -29,7 +29,7 @@ bool CoordinationGate::turns_away(SlotId id, Operation& operation, Now now) {
 }
 
 bool CoordinationGate::hands_back(SlotId id, Operation& operation, Now now) {
-  const auto others = core_.primaries(operation.request().key);
+  const auto others = core_.coordinators(operation.request().key);
   const bool alone = std::none_of(others.begin(), others.end(),
                                   [&](MemberIndex member) { return member != core_.self(); });
   if (core_.coordination == Coordination::kHolds || alone) return false;

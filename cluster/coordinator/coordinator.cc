@@ -55,12 +55,14 @@ void Coordinator::set_sinks(CompletionSink* completions, KeyspaceSink* keyspace_
   keyspaces_->set_sink(keyspace_completions);
 }
 
-void Coordinator::publish(std::shared_ptr<const ClusterView> view) {
+void Coordinator::publish(std::shared_ptr<const ClusterView> view, Now now) {
   KVORUM_CHECK(view->members.size() >= core_->view->members.size());  // they keep their index
+  const std::shared_ptr<const ClusterView> earlier = core_->view;
   core_->publish(view);
   if (core_->parts.agreement != nullptr) core_->parts.agreement->publish(view);
   keyspaces_->publish(std::move(view));
   if (control_) control_->publish();
+  requests_->on_view(*earlier, now);
 }
 
 void Coordinator::submit(const Request& request, uint64_t tag, Now now) {

@@ -71,7 +71,7 @@ class Coordinator {
 
   // The view of now. Members keep their index: one that joined has a new one, at the end, and no
   // index is ever given to another member. Those that are new begin unlinked.
-  void publish(std::shared_ptr<const ClusterView> view);
+  void publish(std::shared_ptr<const ClusterView> view, Now now);
 
   void submit(const Request& request, uint64_t tag, Now now);
   void submit(const KeyspaceRequest& request, uint64_t tag, Now now);

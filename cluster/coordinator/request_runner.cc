@@ -219,6 +219,20 @@ void RequestRunner::set_coordination(Coordination coordination, Now now) {
   }
 }
 
+void RequestRunner::on_view(const ClusterView& earlier, Now now) {
+  std::vector<SlotId> apart;
+  core_.open.requests.for_each([&](SlotId id, const Operation& operation) {
+    const uint32_t partition = core_.partition_for(operation.request().key);
+    if (earlier.signature(partition) != core_.view->signature(partition)) apart.push_back(id);
+  });
+  for (const SlotId id : apart) {
+    Operation* const operation = core_.open.requests.find(id);
+    if (operation == nullptr) continue;  // one of those before ended it
+    if (operation->kind == Operation::Kind::kGet) gets_.begin_anew(id, *operation, now);
+    if (operation->kind == Operation::Kind::kPut) puts_.begin_anew(id, *operation, now);
+  }
+}
+
 size_t RequestRunner::unfinished_edits() const {
   size_t count = lone_puts_.waiting();
   core_.open.requests.for_each([&](SlotId, const Operation& operation) {
@@ -229,7 +243,7 @@ size_t RequestRunner::unfinished_edits() const {
 }
 
 void RequestRunner::answer_local(const Request& request, uint64_t tag, Now now) {
-  if (!core_.is_primary(core_.self(), request.key)) {
+  if (!core_.is_owner(core_.self(), request.key)) {
     return refuse(request, tag, Outcome::kNotOwner);
   }
   const engine::Access access = gets_.answer_from_own(request, tag, now);

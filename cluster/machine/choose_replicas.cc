@@ -8,48 +8,82 @@
 namespace kvorum::cluster {
 namespace {
 
-std::span<const MemberIndex> preference_list(const ClusterView& view, const KeyRef& key) {
-  return view.ring.preference_list(view.ring.partition_of(key.position));
+using Places = std::span<const MemberIndex>;
+
+bool has(Places places, MemberIndex member) {
+  return std::find(places.begin(), places.end(), member) != places.end();
 }
+
+// Those who may stand in for an owner, in the order of the ring.
+class StandIns {
+ public:
+  StandIns(const ClusterView& view, const KeyRef& key, const SetsInPlay* sets)
+      : sets_(sets), list_(view.ring.preference_list(view.ring.partition_of(key.position))) {
+    const size_t n = std::min<size_t>(view.quorum(key.keyspace).n, list_.size());
+    if (sets_ == nullptr) list_ = list_.subspan(n);
+  }
+
+  // Calls fn(member) until it returns true.
+  template <class Fn>
+  void each(Fn fn) const {
+    for (const MemberIndex member : list_) {
+      if (sets_ != nullptr && has(sets_->owners, member)) continue;
+      if (fn(member)) return;
+    }
+  }
+
+ private:
+  const SetsInPlay* const sets_;
+  Places list_;
+};
 
 }  // namespace
 
 void choose_replicas(const Whereabouts& now, const KeyRef& key, Targets* targets,
                      InlineVector<MemberIndex, 4>* uncovered) {
-  const auto list = preference_list(now.view, key);
-  const size_t n = std::min<size_t>(now.view.quorum(key.keyspace).n, list.size());
-  KVORUM_CHECK(n > 0);
+  const SetsInPlay* const sets =
+      now.view.sets_in_play(key.keyspace, now.view.ring.partition_of(key.position));
+  const Places places =
+      sets == nullptr ? now.view.primaries(key.keyspace, now.view.ring.partition_of(key.position))
+      : now.purpose == Purpose::kRead ? Places(sets->readable)
+                                      : Places(sets->owners);
+  KVORUM_CHECK(!places.empty() || sets != nullptr);
   targets->clear();
   uncovered->clear();
-  for (size_t at = 0; at < n; ++at) {
-    if (now.health.healthy(list[at])) {
-      targets->push_back(Target{.member = list[at], .asked_us = now.steady_us});
+  for (const MemberIndex place : places) {
+    if (now.health.healthy(place)) {
+      targets->push_back(Target{.member = place, .asked_us = now.steady_us});
+      if (sets != nullptr) targets->back().grants = sets->sets[0].has(place);
     } else {
-      uncovered->push_back(list[at]);
+      uncovered->push_back(place);
     }
   }
-  if (!now.view.keyspaces[key.keyspace].sloppy) return;
-  for (size_t at = n; at < list.size() && !uncovered->empty(); ++at) {
-    if (!now.health.healthy(list[at])) continue;
+  if (uncovered->empty() || !now.view.keyspaces[key.keyspace].sloppy) return;
+  StandIns(now.view, key, sets).each([&](MemberIndex member) {
+    if (!now.health.healthy(member)) return false;
     targets->push_back(
-        Target{.member = list[at], .stands_for = (*uncovered)[0], .asked_us = now.steady_us});
+        Target{.member = member, .stands_for = (*uncovered)[0], .asked_us = now.steady_us});
     uncovered->erase_at(0);
-  }
-  KVORUM_CHECK(targets->size() + uncovered->size() == n);
+    return uncovered->empty();
+  });
+  KVORUM_CHECK(targets->size() + uncovered->size() == places.size());
 }
 
 MemberIndex spare_fallback(const Whereabouts& now, const KeyRef& key, const Targets& targets) {
   if (!now.view.keyspaces[key.keyspace].sloppy) return kNoMember;
-  const auto list = preference_list(now.view, key);
+  const SetsInPlay* const sets =
+      now.view.sets_in_play(key.keyspace, now.view.ring.partition_of(key.position));
   MemberIndex slow_one = kNoMember;
-  for (size_t at = now.view.quorum(key.keyspace).n; at < list.size(); ++at) {
+  MemberIndex found = kNoMember;
+  StandIns(now.view, key, sets).each([&](MemberIndex member) {
     const bool asked = std::any_of(targets.begin(), targets.end(),
-                                   [&](const Target& target) { return target.member == list[at]; });
-    if (asked || list[at] == now.view.self || !now.health.healthy(list[at])) continue;
-    if (!now.health.slow(list[at])) return list[at];
-    if (slow_one == kNoMember) slow_one = list[at];
-  }
-  return slow_one;
+                                   [&](const Target& target) { return target.member == member; });
+    if (asked || member == now.view.self || !now.health.healthy(member)) return false;
+    if (!now.health.slow(member)) found = member;
+    if (slow_one == kNoMember) slow_one = member;
+    return found != kNoMember;
+  });
+  return found != kNoMember ? found : slow_one;
 }
 
 }  // namespace kvorum::cluster

@@ -10,14 +10,19 @@
 
 namespace kvorum::cluster {
 
+// While the partition moves, more nodes are written than read (sets_in_play.h).
+enum class Purpose : uint8_t { kRead, kWrite };
+
 struct Whereabouts {
   const ClusterView& view;
   const PeerHealth& health;
   uint64_t steady_us = 0;  // when those who are chosen are asked
+  Purpose purpose = Purpose::kRead;
 };
 
 // The first n healthy nodes of the key's preference list: primaries in order, then for each dead
-// one a fallback (sloppy keyspaces). Dead primaries without a fallback go to `uncovered`.
+// one a fallback (sloppy keyspaces). Dead primaries without a fallback go to `uncovered`. While the
+// partition moves, the owners of all sets in play are its primaries.
 void choose_replicas(const Whereabouts& now, const KeyRef& key, Targets* targets,
                      InlineVector<MemberIndex, 4>* uncovered);
 // A fallback that is not among the targets yet, rather one that is not slow, or kNoMember. Never

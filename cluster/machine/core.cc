@@ -63,6 +63,23 @@ bool Core::is_primary(MemberIndex member, const KeyRef& key) const {
   return view->is_primary(member, key.keyspace, partition_for(key));
 }
 
+EffectiveQuorum Core::coordinating_quorum(const KeyRef& key) const {
+  const SetsInPlay* const sets = sets_in_play(key);
+  if (sets == nullptr) return view->quorum(key.keyspace);
+  const OwnerSet& oldest = sets->sets[0];
+  return {static_cast<uint8_t>(oldest.owners.size()), oldest.r, oldest.w};
+}
+
+bool Core::coordinates(MemberIndex member, const KeyRef& key) const {
+  const auto list = coordinators(key);
+  return std::find(list.begin(), list.end(), member) != list.end();
+}
+
+bool Core::is_reader(MemberIndex member, const KeyRef& key) const {
+  const auto list = readers(key);
+  return std::find(list.begin(), list.end(), member) != list.end();
+}
+
 void Core::load(SlotId id, const KeyRef& key) {
   outbox.loads.push_back({id, std::string(key.key), key.position, key.keyspace});
 }

@@ -39,6 +39,13 @@ class Starter {
   virtual void on_unreadable(SlotId id, Operation& operation, Now now) = 0;
 };
 
+// Told where a peer's requests were sent under another history than this node's.
+class ApartListener {
+ public:
+  virtual ~ApartListener() = default;
+  virtual void on_apart(LinkIndex peer, Now now) = 0;
+};
+
 class Core {
  public:
   // 4 MB a second: slower ones are not waited for.
@@ -65,6 +72,7 @@ class Core {
   OperationLatency latency;
   CompletionSink* completions = nullptr;
   Starter* starter = nullptr;
+  ApartListener* apart = nullptr;  // null: the history has no changes
 
   // Scratch memory, reused: never held across an input.
   std::string edit_scratch;
@@ -87,9 +95,31 @@ class Core {
     return view->primaries(key.keyspace, partition_for(key));
   }
   bool is_primary(MemberIndex member, const KeyRef& key) const;
+  // Null where the partition does not move.
+  const SetsInPlay* sets_in_play(const KeyRef& key) const {
+    return view->sets_in_play(key.keyspace, partition_for(key));
+  }
+  // Who coordinates edits of the key: the primaries, or the owners of the oldest set in play.
+  std::span<const MemberIndex> coordinators(const KeyRef& key) const {
+    const SetsInPlay* const sets = sets_in_play(key);
+    if (sets == nullptr) return primaries(key);
+    const OwnerSet& oldest = sets->sets[0];
+    return {oldest.owners.begin(), oldest.owners.size()};
+  }
+  // Whom reads ask.
+  std::span<const MemberIndex> readers(const KeyRef& key) const {
+    const SetsInPlay* const sets = sets_in_play(key);
+    return sets == nullptr ? primaries(key) : std::span(sets->readable);
+  }
+  bool is_reader(MemberIndex member, const KeyRef& key) const;
+  bool is_owner(MemberIndex member, const KeyRef& key) const {
+    return view->is_owner(member, key.keyspace, partition_for(key));
+  }
+  uint64_t signature(const KeyRef& key) const { return view->signature(partition_for(key)); }
   // This node alone holds the key, and its copy is whole: nobody else is to be asked.
   bool has_only_copy(const KeyRef& key) const {
-    return view->quorum(key.keyspace).n == 1 && primaries(key)[0] == self() && is_whole(key);
+    return view->quorum(key.keyspace).n == 1 && primaries(key)[0] == self() && is_whole(key) &&
+           sets_in_play(key) == nullptr;
   }
   // This node's copy of the key's partition counts toward R (whole_replicas.h).
   bool is_whole(const KeyRef& key) const {
@@ -155,12 +185,15 @@ class Core {
   }
   // How many primaries have to grant a claim: any two such sets meet, and each meets every write
   // quorum. 0: the quorums of the keyspace do not overlap anyway.
-  size_t claim_quorum(uint8_t keyspace) const {
-    const EffectiveQuorum quorum = view->quorum(keyspace);
+  size_t claim_quorum(const KeyRef& key) const {
+    const EffectiveQuorum quorum = coordinating_quorum(key);
     const bool overlap = 2 * quorum.w > quorum.n && quorum.r + quorum.w > quorum.n;
     if (parts.claims == nullptr || quorum.n < 2 || !overlap) return 0;
     return std::max<size_t>(quorum.n / 2 + 1, quorum.n - quorum.w + 1);
   }
+  // Of coordinators().
+  EffectiveQuorum coordinating_quorum(const KeyRef& key) const;
+  bool coordinates(MemberIndex member, const KeyRef& key) const;
   // A reading that found siblings which may be none is to be done once more: a replica says so; or
   // they are `in_flux`, so that a write is on its way, perhaps, of which no replica that was asked
   // knows yet that it meets another one.
@@ -178,10 +211,14 @@ class Core {
     return parts.budget == nullptr ? 0 : parts.budget->wait_us(work, bytes, now);
   }
 
-  // Both: choose_replicas.h.
-  void choose_targets(const KeyRef& key, Now now, Targets* targets,
+  // All: choose_replicas.h.
+  void choose_readers(const KeyRef& key, Now now, Targets* targets,
                       InlineVector<MemberIndex, 4>* uncovered) const {
     choose_replicas({*view, health, now.steady_us}, key, targets, uncovered);
+  }
+  void choose_writers(const KeyRef& key, Now now, Targets* targets,
+                      InlineVector<MemberIndex, 4>* uncovered) const {
+    choose_replicas({*view, health, now.steady_us, Purpose::kWrite}, key, targets, uncovered);
   }
   MemberIndex spare_fallback(const KeyRef& key, const Targets& targets) const {
     return cluster::spare_fallback({*view, health}, key, targets);

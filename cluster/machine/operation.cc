@@ -13,7 +13,7 @@ void Reading::reset() {
   fastest = 0;
   asked_us = settles_until_us = 0;
   attempt = UINT8_MAX;
-  contentions = flux_readings = repairs_open = 0;
+  contentions = flux_readings = apart = repairs_open = 0;
   own_unreadable = hedged = contested = false;
 }
 
@@ -23,7 +23,7 @@ void Writing::reset() {
   ticket = 0;
   asked_us = 0;
   own_vote_open = own_vote_hinted = blind = second_write_done = was_stored = saw_siblings = false;
-  hints_left = 0;
+  hints_left = apart = 0;
   uncovered.clear();
   new_context.vector.clear();
   new_context.detached.clear();

@@ -64,6 +64,7 @@ struct Reading {
   uint8_t attempt = UINT8_MAX;    // counts readings; the first one makes it 0
   uint8_t contentions = 0;        // and how often they were in vain
   uint8_t flux_readings = 0;      // and those for Core::reads_again()
+  uint8_t apart = 0;              // answers by those who knew another history
   uint8_t repairs_open = 0;       // that are not acknowledged
   bool own_unreadable = false;    // the own copy cannot be loaded: the others have to do
   bool hedged = false;            // one more was asked, once
@@ -87,6 +88,7 @@ struct Writing {
   bool was_stored = false;
   bool saw_siblings = false;  // when the edit was run
   uint8_t hints_left = 0;
+  uint8_t apart = 0;        // as in Reading
   VersionVector uncovered;  // what replicas kept that a blind write did not cover
   Context new_context;      // where the request wants it
   EditOutput edit;          // its reply's bytes are in reply_storage
@@ -220,6 +222,15 @@ struct Operation : OperationHead {
  private:
   static constexpr uint8_t bit(Kind machine) { return 1U << static_cast<int>(machine); }
 };
+
+// How long to wait before who knew another history is asked again; counts how often that was.
+inline uint64_t apart_pause_us(uint8_t& apart) {
+  constexpr uint64_t kPauseUs = 500;
+  constexpr uint8_t kDoublings = 6;
+  const uint64_t pause_us = kPauseUs << (apart < kDoublings ? apart : kDoublings);
+  if (apart < kDoublings) ++apart;
+  return pause_us;
+}
 
 // What a replica said, with who said it.
 template <class Reply>

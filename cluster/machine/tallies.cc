@@ -37,7 +37,7 @@ Answers answers_of(const Targets& targets) {
 TallyVerdict ReadTally::verdict(FunctionRef<ReadRules()> rules) const {
   size_t counted = 0;
   bool primary_open = false;
-  bool plain = needed > 0;
+  bool plain = needed > 0 && !in_sets;
   for (const Target& target : targets) {
     plain &= is_primary(target);
     counted += target.state == State::kAnswered && target.whole;
@@ -47,39 +47,70 @@ TallyVerdict ReadTally::verdict(FunctionRef<ReadRules()> rules) const {
   return plain && primary_open ? TallyVerdict::kNotYet : verdict_in_need(rules());
 }
 
+ReadTally::Counts ReadTally::counts_in(const OwnerSet* set) const {
+  Counts counts;
+  for (size_t at = 0; at < targets.size(); ++at) {
+    const Target& target = targets[at];
+    if (target.former || (set != nullptr && !set->has(place_of(target)))) continue;
+    const bool answered = is_vote(targets, at);
+    counts.whole += answered && target.whole;
+    counts.fresh += answered && !target.whole && target.is_new;
+    counts.doubtful += answered && !target.whole && !target.is_new;
+    counts.whole_primaries +=
+        target.state == State::kAnswered && target.whole && target.stands_for == kNoMember;
+    counts.weak += is_lone_weak(at);
+  }
+  return counts;
+}
+
+bool ReadTally::primary_open() const {
+  return std::any_of(targets.begin(), targets.end(), [](const Target& target) {
+    return is_open(target) && target.stands_for == kNoMember && !target.replaced;
+  });
+}
+
 // A copy that is not whole counts where none is that could be asked, and where all primaries
 // answered: nobody else knows more then. While copies follow a former placement it counts only
 // beside the answers of that.
 TallyVerdict ReadTally::verdict_in_need(const ReadRules& rules) const {
-  size_t counted = 0;
-  size_t weak = 0;
-  size_t doubtful = 0;
-  size_t fresh = 0;
-  size_t whole_primaries = 0;
-  bool any_open = false;
-  bool primary_open = false;
-  for (size_t at = 0; at < targets.size(); ++at) {
-    const Target& target = targets[at];
-    any_open |= is_open(target);
-    primary_open |= is_open(target) && target.stands_for == kNoMember && !target.replaced;
-    if (target.former) continue;
-    const bool answered = is_vote(targets, at);
-    counted += answered && target.whole;
-    fresh += answered && !target.whole && target.is_new;
-    doubtful += answered && !target.whole && !target.is_new;
-    whole_primaries +=
-        target.state == State::kAnswered && target.whole && target.stands_for == kNoMember;
-    weak += is_lone_weak(at);
+  if (in_sets) {
+    KVORUM_CHECK(rules.sets != nullptr);
+    return verdict_in_sets(*rules.sets);
   }
-  if (!primary_open && counted < needed && (!rules.moving || rules.former_answered)) {
-    counted += weak;
-    if (rules.moving) counted += fresh;
-    const size_t unforgotten = whole_primaries + (rules.moving ? fresh : 0);
-    const bool nobody_knows_more = unforgotten == 0 || unforgotten + doubtful == rules.n;
-    if (nobody_knows_more) counted += doubtful;
+  const Counts counts = counts_in(nullptr);
+  size_t counted = counts.whole;
+  if (!primary_open() && counted < needed && (!rules.moving || rules.former_answered)) {
+    counted += counts.weak;
+    if (rules.moving) counted += counts.fresh;
+    const size_t unforgotten = counts.whole_primaries + (rules.moving ? counts.fresh : 0);
+    const bool nobody_knows_more = unforgotten == 0 || unforgotten + counts.doubtful == rules.n;
+    if (nobody_knows_more) counted += counts.doubtful;
   }
   if (counted >= needed && needed > 0) return TallyVerdict::kEnough;
-  return any_open ? TallyVerdict::kNotYet : TallyVerdict::kImpossible;
+  return all_answered() ? TallyVerdict::kImpossible : TallyVerdict::kNotYet;
+}
+
+// The same of each set that is read. One of which nobody is left asks nothing.
+TallyVerdict ReadTally::verdict_in_sets(const SetsInPlay& sets) const {
+  KVORUM_CHECK(sets.readable_sets > 0 && sets.readable_sets <= sets.sets.size());
+  const bool settled = !primary_open();
+  bool enough = settled || any_answer();
+  for (size_t at = 0; at < sets.readable_sets; ++at) {
+    const OwnerSet& set = sets.sets[at];
+    const size_t wanted = asked ? std::min<size_t>(needed, set.owners.size()) : set.r;
+    const Counts counts = counts_in(&set);
+    size_t counted = counts.whole;
+    if (settled && counted < wanted) {
+      counted += counts.weak;
+      const size_t unwhole = counts.doubtful + counts.fresh;
+      const bool nobody_knows_more =
+          counts.whole_primaries == 0 || counts.whole_primaries + unwhole == set.owners.size();
+      if (nobody_knows_more) counted += unwhole;
+    }
+    enough &= counted >= wanted;
+  }
+  if (enough && any_answer()) return TallyVerdict::kEnough;
+  return all_answered() ? TallyVerdict::kImpossible : TallyVerdict::kNotYet;
 }
 
 // A stand-in without a hint, whose place has no other answer.
@@ -100,7 +131,7 @@ TallyVerdict ReadTally::verdict_with_claims(TallyVerdict by_votes, const ClaimRu
   size_t refused = 0;
   bool any_open = false;
   for (const Target& target : targets) {
-    if (!is_primary(target)) continue;
+    if (!is_primary(target) || !target.grants) continue;
     refused += target.claim_refused;
     any_open |= is_open(target);
   }
@@ -136,9 +167,10 @@ bool ReadTally::any_answer() const {
 }
 
 size_t ReadTally::grants() const {
-  return static_cast<size_t>(std::count_if(
-      targets.begin(), targets.end(),
-      [](const Target& target) { return is_primary(target) && target.state == State::kAnswered; }));
+  return static_cast<size_t>(
+      std::count_if(targets.begin(), targets.end(), [](const Target& target) {
+        return is_primary(target) && target.grants && target.state == State::kAnswered;
+      }));
 }
 
 size_t ReadTally::stale(uint64_t digest_of_all) const {
@@ -167,8 +199,45 @@ size_t WriteTally::votes() const {
 }
 
 bool WriteTally::is_settled() const {
-  return std::none_of(targets.begin(), targets.end(),
-                      [](const Target& target) { return target.state == State::kWaiting; });
+  return std::none_of(targets.begin(), targets.end(), is_open);
+}
+
+size_t WriteTally::wanted(const OwnerSet& set) const {
+  const size_t w = asked ? size_t{needed} + short_of_w : set.w;
+  return std::min<size_t>(w, set.owners.size());
+}
+
+size_t WriteTally::places_in(const OwnerSet& set) const {
+  size_t places = 0;
+  for (size_t at = 0; at < targets.size(); ++at) {
+    bool first = set.has(place_of(targets[at]));
+    for (size_t earlier = 0; earlier < at && first; ++earlier) {
+      first = place_of(targets[earlier]) != place_of(targets[at]);
+    }
+    places += first;
+  }
+  return places;
+}
+
+bool WriteTally::can_reach(const SetsInPlay& sets) const {
+  return std::all_of(sets.sets.begin(), sets.sets.end(),
+                     [&](const OwnerSet& set) { return places_in(set) >= wanted(set); });
+}
+
+// Softened: as many as were alive when it began, and one at least.
+TallyVerdict WriteTally::verdict(const SetsInPlay& sets) const {
+  KVORUM_CHECK(in_sets && !sets.sets.empty());
+  bool enough = votes() > 0;
+  for (const OwnerSet& set : sets.sets) {
+    size_t counted = 0;
+    for (size_t at = 0; at < targets.size(); ++at) {
+      counted += set.has(place_of(targets[at])) && is_vote(targets, at);
+    }
+    const bool soft = short_of_w > 0;
+    enough &= counted >= (soft ? std::min(wanted(set), places_in(set)) : wanted(set));
+  }
+  if (enough) return TallyVerdict::kEnough;
+  return is_settled() ? TallyVerdict::kImpossible : TallyVerdict::kNotYet;
 }
 
 TallyVerdict WriteTally::verdict(size_t enough) const {

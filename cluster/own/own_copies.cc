@@ -31,7 +31,7 @@ engine::Access OwnCopies::read(const KeyRef& key, FunctionRef<void(Record& recor
 
 bool OwnCopies::read_hints(const KeyRef& key, Object* object, std::string* storage) {
   bool found = false;
-  for (const MemberIndex member : view_->ring.preference_list(partition_for(key))) {
+  for (MemberIndex member = 0; member < view_->members.size(); ++member) {
     if (member == view_->self) continue;
     node_.hints->read({view_->members[member].id, key}, [&](const Record& hint) {
       std::string bytes;

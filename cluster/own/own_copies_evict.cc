@@ -42,7 +42,7 @@ void OwnCopies::tell_evicted(const KeyRef& entry, Hlc frontier) {
   std::string nothing;
   encode_object(Object{}, nothing);
   const ReplicaWrite message{.key = key, .repair = true, .frontier = frontier, .object = nothing};
-  for (const MemberIndex member : view_->primaries(key.keyspace, partition_for(key))) {
+  for (const MemberIndex member : view_->owners(key.keyspace, partition_for(key))) {
     if (member == view_->self || !health_.linked(member)) continue;
     put_replica_write(outbox_.frames(member), 0, message);  // nothing waits for the answer
   }

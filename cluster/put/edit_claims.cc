@@ -12,12 +12,12 @@ namespace kvorum::cluster {
 
 size_t EditClaims::wanted(const Operation& operation, Now now) const {
   const Request& request = operation.request();
-  const size_t quorum = core_.claim_quorum(operation.keyspace);
+  const size_t quorum = core_.claim_quorum(request.key);
   // Who brings a context wants a sibling beside what it does not cover.
   if (quorum == 0 || request.has_context || operation.claim.given_up) return 0;
   if (planted(PlantedBug::kUnclaimed)) return 0;
   if (!operation.writing.blind || operation.writing.second_write_done) return quorum;
-  const auto primaries = core_.primaries(request.key);
+  const auto primaries = core_.coordinators(request.key);
   KVORUM_CHECK(!primaries.empty());
   if (primaries[0] != core_.self()) return quorum;
   // Back after a stop: another one wrote for this node meanwhile, and may do so still.
@@ -48,7 +48,7 @@ bool EditClaims::take_own(Operation& operation, Now now) {
   const KeyRef& key = operation.request().key;
   const uint64_t quarter_us = core_.quarter_us(operation);
   claim.until_us = now.steady_us + claim_usable_us(quarter_us);
-  if (!core_.is_primary(core_.self(), key)) return true;
+  if (!core_.coordinates(core_.self(), key)) return true;
   claim.holder = core_.parts.claims->take(
       key.position, {core_.self(), now_ms(now), now_ms(now) + claim_ms(quarter_us)});
   claim.own = claim.holder == kNoMember;

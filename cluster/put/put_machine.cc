@@ -24,7 +24,7 @@ bool PutMachine::must_read(const Operation& operation) {
   const Request& request = operation.request();
   KVORUM_CHECK(!request.has_context || request.context != nullptr);
   const EditRow& row = core_.parts.edits[request.edit];
-  const bool primary = core_.is_primary(core_.self(), request.key);
+  const bool primary = core_.is_reader(core_.self(), request.key);
   if (row.needs_old) return true;
   // A copy that may lack writes is no context: what it forgot would become a sibling.
   if (!request.has_context) return !primary || !core_.is_whole(request.key);
@@ -41,25 +41,40 @@ bool PutMachine::must_read(const Operation& operation) {
 // Chooses the replicas, before anything is touched: false where W can neither be met nor softened
 // to as many copies as nodes are alive (the missing ones are kept as hints).
 bool PutMachine::plan(Operation& operation, Now now) {
+  operation.phase = Phase::kWriting;
+  return choose_writers(operation, now) && take_own_place(operation);
+}
+
+bool PutMachine::choose_writers(Operation& operation, Now now) {
   const Request& request = operation.request();
-  const KeyspacePolicy& policy = core_.view->keyspaces[operation.keyspace];
   Writing& writing = operation.writing;
   WriteTally& tally = writing.tally;
-  operation.phase = Phase::kWriting;
-  core_.choose_targets(request.key, now, &tally.targets, &writing.dead);
-  const size_t alive = tally.targets.size();
+  core_.choose_writers(request.key, now, &tally.targets, &writing.dead);
   const uint8_t w = request.w ? request.w : core_.view->quorum(operation.keyspace).w;
   KVORUM_CHECK(w > 0);
-  const bool soft =
-      policy.sloppy && !request.strict_w && policy.writes_when_short == WritesWhenShort::kHint;
-  // The missing copies are promised as hints: where they cannot be kept, nothing is promised.
+  tally.needed = w;
+  tally.short_of_w = 0;
+  tally.asked = request.w != 0;
+  const SetsInPlay* const sets = core_.sets_in_play(request.key);
+  tally.in_sets = sets != nullptr;
+  const size_t alive = tally.targets.size();
+  const bool reached = sets == nullptr ? alive >= w : tally.can_reach(*sets);
+  if (reached) return true;
+  if (alive == 0 || !may_soften(operation)) return false;
+  tally.needed = static_cast<uint8_t>(sets == nullptr ? alive : size_t{w} - 1);
+  tally.short_of_w = static_cast<uint8_t>(w - tally.needed);
+  return true;
+}
+
+// The missing copies are promised as hints: where they cannot be kept, nothing is promised.
+bool PutMachine::may_soften(const Operation& operation) const {
+  const Request& request = operation.request();
+  const KeyspacePolicy& policy = core_.view->keyspaces[operation.keyspace];
+  if (!policy.sloppy || request.strict_w) return false;
+  if (policy.writes_when_short != WritesWhenShort::kHint) return false;
   const uint64_t hint_bytes =
       request.key.key.size() + request.argument.size() + request.value.size() + kHintHeadBytes;
-  const bool softened =
-      alive < w && soft && core_.hints.has_room_for(hint_bytes * writing.dead.size());
-  tally.needed = softened ? static_cast<uint8_t>(alive) : w;
-  tally.short_of_w = static_cast<uint8_t>(w - tally.needed);
-  return alive >= tally.needed && take_own_place(operation);
+  return core_.hints.has_room_for(hint_bytes * operation.writing.dead.size());
 }
 
 void PutMachine::start(SlotId id, Operation& operation, Now now) {
@@ -77,6 +92,15 @@ void PutMachine::start(SlotId id, Operation& operation, Now now) {
   operation.claim.quorum = static_cast<uint8_t>(claims_.wanted(operation, now));
   if (operation.claim.quorum != 0 || must_read(operation)) return read(id, operation, now);
   write(id, operation, now);
+}
+
+void PutMachine::begin_anew(SlotId id, Operation& operation, Now now) {
+  if (operation.phase == Phase::kReading) {
+    claims_.release(id, operation);
+    start(core_.open.requests.renew(id), operation, now);
+  } else if (operation.phase == Phase::kWriting) {
+    replicate_anew(core_.open.requests.renew(id), operation, now);
+  }
 }
 
 // After a pause: while time is left.
@@ -180,7 +204,9 @@ void PutMachine::advance(SlotId id, Operation& operation, Now now) {
   Writing& writing = operation.writing;
   if (operation.phase == Phase::kWriting) {
     const bool early = planted(PlantedBug::kAcknowledgeEarly);
-    const TallyVerdict verdict = writing.tally.verdict(early ? 1 : writing.tally.needed);
+    const TallyVerdict verdict =
+        writing.tally.in_sets ? writing.tally.verdict(*core_.sets_in_play(operation.request().key))
+                              : writing.tally.verdict(early ? 1 : writing.tally.needed);
     if (verdict == TallyVerdict::kNotYet) return;
     const bool enough = verdict == TallyVerdict::kEnough;
     const bool covers_all = writing.uncovered.empty() || writing.second_write_done;
@@ -261,7 +287,7 @@ void PutMachine::on_read_reply(SlotId id, Operation& operation,
                                const Answered<ReplicaReadReply>& answer, Now now) {
   // One that comes after the read was over must not pass for a vote of the write.
   if (operation.phase != Phase::kReading) return;
-  after_read(id, operation, reads_.on_reply(id, operation, answer), now);
+  after_read(id, operation, reads_.on_reply(id, operation, answer, now), now);
 }
 
 void PutMachine::on_loaded(SlotId id, Operation& operation, bool ok, Now now) {
@@ -290,6 +316,7 @@ void PutMachine::on_timer(SlotId id, Operation& operation, Now now) {
 }
 
 void PutMachine::on_reading_timer(SlotId id, Operation& operation, Now now) {
+  reads_.ask_apart(id, operation);
   if (now.steady_us >= operation.deadline_us) {
     return after_read(id, operation, TallyVerdict::kImpossible, now);
   }

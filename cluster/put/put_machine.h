@@ -15,6 +15,9 @@
 //     |  | or a broken link:        v
 //     |  +-fallback with a hint   answer --> kSettling --all answered, or the deadline--> release
 //     +--the deadline--> -UNCERTAIN
+//
+// Where the partition's sets in play change, kReading starts anew, and kWriting asks the owners of
+// those that are in play now.
 #pragma once
 
 #include "cluster/machine/machine.h"
@@ -30,6 +33,9 @@ class PutMachine final : public RequestMachine {
       : core_(core), reads_(reads), edits_(edits), claims_(core) {}
 
   void start(SlotId id, Operation& operation, Now now);
+  // The sets in play of its partition are others than when it was begun: what replicas said before
+  // counts no more (docs/MEMBERSHIP.md). The operation gets another id, so that they are not heard.
+  void begin_anew(SlotId id, Operation& operation, Now now);
 
   void on_read_reply(SlotId id, Operation& operation, const Answered<ReplicaReadReply>& answer,
                      Now now) override;
@@ -50,6 +56,8 @@ class PutMachine final : public RequestMachine {
   // Before the edit, and what decides (put_machine.cc).
   bool must_read(const Operation& operation);
   bool plan(Operation& operation, Now now);
+  bool choose_writers(Operation& operation, Now now);
+  bool may_soften(const Operation& operation) const;
   void read(SlotId id, Operation& operation, Now now);
   void after_read(SlotId id, Operation& operation, TallyVerdict verdict, Now now);
   void on_reading_timer(SlotId id, Operation& operation, Now now);
@@ -70,7 +78,11 @@ class PutMachine final : public RequestMachine {
   void replicate(SlotId id, Operation& operation, engine::Ticket ticket, Now now);
   void await_own(SlotId id, Operation& operation, engine::Ticket ticket);
   engine::Ticket own_committed(const Operation& operation) const;
+  void replicate_anew(SlotId id, Operation& operation, Now now);
+  bool keep_own_place(Operation& operation, Target& own, engine::Ticket* ticket);
   void send_to_targets(SlotId id, Operation& operation);
+  void send_to(SlotId id, Operation& operation, const Target& target);
+  void send_apart(SlotId id, Operation& operation);
   void leave_hint(Operation& operation, MemberIndex place);
   void replace(SlotId id, Operation& operation, size_t silent);
   void on_writing_timer(SlotId id, Operation& operation, Now now);

@@ -45,28 +45,86 @@ void PutMachine::replicate(SlotId id, Operation& operation, engine::Ticket ticke
   advance(id, operation, now);
 }
 
+// The version is made: the owners of the sets that are in play now get it.
+void PutMachine::replicate_anew(SlotId id, Operation& operation, Now now) {
+  Writing& writing = operation.writing;
+  KVORUM_CHECK(!operation.object.empty());
+  choose_writers(operation, now);  // it goes on as it can
+  engine::Ticket ticket = 0;
+  Targets& targets = writing.tally.targets;
+  for (size_t at = 0; at < targets.size(); ++at) {
+    if (targets[at].member != core_.self()) continue;
+    if (!keep_own_place(operation, targets[at], &ticket)) targets[at].state = State::kFailed;
+  }
+  if (targets.empty()) {
+    answer(operation, Outcome::kUncertain, now);
+    return core_.open.release(id);
+  }
+  replicate(id, operation, ticket, now);
+}
+
+// Stores the version as what this node is now: an owner, or one that stands in. What it stored as
+// an owner it has.
+bool PutMachine::keep_own_place(Operation& operation, Target& own, engine::Ticket* ticket) {
+  Writing& writing = operation.writing;
+  const KeyRef& key = operation.request().key;
+  *ticket = writing.ticket;
+  const bool hinted = own.stands_for != kNoMember;
+  if (!hinted && !writing.own_vote_hinted) return true;
+  Object object;
+  if (!decode_object(operation.object, object)) return false;
+  writing.own_vote_hinted = hinted;
+  const auto merge_in = [&](Record& record) {
+    core_.own.merge_in(record, key, object, {});
+    return true;
+  };
+  const engine::UpdateResult result =
+      hinted ? core_.hints.store({core_.id_of(own.stands_for), key}, object)
+             : core_.own.update(key, merge_in);
+  *ticket = result.ticket;
+  return result.access == engine::Access::kDone;
+}
+
 void PutMachine::send_to_targets(SlotId id, Operation& operation) {
   Writing& writing = operation.writing;
   for (Target& target : writing.tally.targets) {
     if (target.member == core_.self()) {
-      if (!writing.own_vote_open) target.state = State::kAnswered;
+      if (!writing.own_vote_open && target.state == State::kWaiting) {
+        target.state = State::kAnswered;
+      }
       continue;
     }
-    ReplicaWrite message{
-        .key = operation.request().key,
-        .blind = writing.blind,
-        .second = writing.second_write_done,
-        .hint_for = target.stands_for == kNoMember ? 0 : core_.id_of(target.stands_for),
-        .object = {}};
-    InlineVector<MemberIndex, 4>& claimed = operation.claim.asked;
-    auto* const claim = std::find(claimed.begin(), claimed.end(), target.member);
-    if (claim != claimed.end() && message.hint_for == 0) {
-      message.releases = core_.self_id();
-      message.attempt = operation.reading.attempt;
-      claimed.erase_at(static_cast<size_t>(claim - claimed.begin()));
-    }
-    writing.hints_left = static_cast<uint8_t>(writing.hints_left + (message.hint_for != 0));
-    send_replica_write(core_, target.member, {id, operation}, message);
+    writing.hints_left =
+        static_cast<uint8_t>(writing.hints_left + (target.stands_for != kNoMember));
+    send_to(id, operation, target);
+  }
+}
+
+void PutMachine::send_to(SlotId id, Operation& operation, const Target& target) {
+  const Writing& writing = operation.writing;
+  ReplicaWrite message{
+      .key = operation.request().key,
+      .blind = writing.blind,
+      .second = writing.second_write_done,
+      .hint_for = target.stands_for == kNoMember ? 0 : core_.id_of(target.stands_for),
+      .signature = core_.signature(operation.request().key),
+      .object = {}};
+  InlineVector<MemberIndex, 4>& claimed = operation.claim.asked;
+  auto* const claim = std::find(claimed.begin(), claimed.end(), target.member);
+  if (claim != claimed.end() && message.hint_for == 0) {
+    message.releases = core_.self_id();
+    message.attempt = operation.reading.attempt;
+    claimed.erase_at(static_cast<size_t>(claim - claimed.begin()));
+  }
+  send_replica_write(core_, target.member, {id, operation}, message);
+}
+
+// Who knew another history: the change that one of both lacked is on its way.
+void PutMachine::send_apart(SlotId id, Operation& operation) {
+  for (Target& target : operation.writing.tally.targets) {
+    if (target.state != State::kApart) continue;
+    target.state = State::kWaiting;
+    send_to(id, operation, target);
   }
 }
 
@@ -101,11 +159,7 @@ void PutMachine::replace(SlotId id, Operation& operation, size_t silent) {
   KVORUM_CHECK(stand_in != core_.self());
   writing.tally.targets.push_back(Target{.member = stand_in, .stands_for = place});
   ++writing.hints_left;
-  const ReplicaWrite message{.key = operation.request().key,
-                             .second = writing.second_write_done,
-                             .hint_for = core_.id_of(place),
-                             .object = {}};
-  send_replica_write(core_, stand_in, {id, operation}, message);
+  send_to(id, operation, writing.tally.targets.back());
 }
 
 void PutMachine::on_write_reply(SlotId id, Operation& operation,
@@ -115,6 +169,11 @@ void PutMachine::on_write_reply(SlotId id, Operation& operation,
   for (size_t at = 0; at < writing.tally.targets.size(); ++at) {
     Target& target = writing.tally.targets[at];
     if (target.member != answer.from || target.state != State::kWaiting) continue;
+    if (answer.reply.verdict == ReplicaVerdict::kApart) {
+      target.state = State::kApart;
+      core_.open.timers.add(now.steady_us, apart_pause_us(writing.apart), id);
+      return;
+    }
     // A dot of ours that is dead there: this node's clock, or what it lost, deceived it.
     if (answer.reply.verdict == ReplicaVerdict::kDead) {
       core_.parts.clock->mint_above(answer.reply.frontier);
@@ -193,6 +252,7 @@ void PutMachine::on_link_down(SlotId id, Operation& operation, MemberIndex peer,
 void PutMachine::on_writing_timer(SlotId id, Operation& operation, Now now) {
   Writing& writing = operation.writing;
   Targets& targets = writing.tally.targets;
+  send_apart(id, operation);
   if (now.steady_us >= operation.deadline_us) {
     if (operation.phase == Phase::kWriting) answer(operation, Outcome::kUncertain, now);
     operation.phase = Phase::kSettling;

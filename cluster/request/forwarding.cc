@@ -20,8 +20,6 @@ bool made_nothing(const Completion& completion) {
 
 MemberIndex Forwarding::choose(const Request& request,
                                const InlineVector<MemberIndex, 4>& tried) const {
-  const auto list = core_.preference_list(request.key);
-  const size_t n = core_.view->quorum(request.key.keyspace).n;
   const bool edit = request.kind == Request::Kind::kEdit;
   const bool refuses = edit && core_.parts.table->store_health().failed();
   const auto usable = [&](MemberIndex member) {
@@ -31,11 +29,9 @@ MemberIndex Forwarding::choose(const Request& request,
   };
   MemberIndex best = kNoMember;
   uint32_t best_rank = UINT32_MAX;
-  for (size_t at = 0; at < list.size(); ++at) {
-    const MemberIndex member = list[at];
-    if (at >= n && best != kNoMember) break;
+  for (const MemberIndex member :
+       edit ? core_.coordinators(request.key) : core_.readers(request.key)) {
     if (!usable(member)) continue;
-    if (at >= n) return member;
     // A read costs no hop where this node holds a copy; a put goes where its context was read.
     const bool slow = core_.health.slow(member);
     if (!edit && member == core_.self()) return member;
@@ -48,19 +44,22 @@ MemberIndex Forwarding::choose(const Request& request,
     best = member;
     best_rank = rank;
   }
-  return best;
+  if (best != kNoMember) return best;
+  const auto list = core_.preference_list(request.key);
+  const auto any = std::find_if(list.begin(), list.end(), usable);
+  return any == list.end() ? kNoMember : *any;
 }
 
 MemberIndex Forwarding::coordinator_of(const Operation& operation, Now now) const {
   const Route& route = operation.route;
   const Request& request = operation.request();
   const bool edit = request.kind == Request::Kind::kEdit;
-  const auto primaries = core_.primaries(request.key);
+  const auto primaries = edit ? core_.coordinators(request.key) : core_.readers(request.key);
   const bool primary =
       std::find(primaries.begin(), primaries.end(), core_.self()) != primaries.end();
   // Whoever asked holds the first primary for dead, and may be wrong: edits of a key meet there. A
   // retry was there already.
-  const bool meets_here = !edit || route.retried || primaries[0] == core_.self() ||
+  const bool meets_here = !edit || route.retried || (primary && primaries[0] == core_.self()) ||
                           core_.parts.table->store_health().failed();
   const bool keeps = route.hops >= kHopsMax || (primary && meets_here);
   if (keeps) return core_.self();
@@ -120,7 +119,7 @@ void Forwarding::hedge(SlotId id, Operation& operation, Now now) {
   if (waited_us < std::max(kHedgeLeastUs, core_.health.tail_us(late, Ask::kForward))) return;
   const MemberIndex next = choose(request, route.tried);
   if (next == kNoMember || next == core_.self() || core_.health.slow(next)) return;
-  if (!core_.is_primary(next, request.key) || !core_.hedges.spend()) return;
+  if (!core_.is_reader(next, request.key) || !core_.hedges.spend()) return;
   ++core_.counters.hedged_reads;
   handing.hedged = true;
   handing.hedge = next;

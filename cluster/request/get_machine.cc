@@ -32,6 +32,11 @@ void GetMachine::start(SlotId id, Operation& operation, Now now) {
   advance(id, operation, reads_.begin(id, operation, r, now), now);
 }
 
+void GetMachine::begin_anew(SlotId id, Operation& operation, Now now) {
+  if (operation.phase != Phase::kReading) return;
+  start(core_.open.requests.renew(id), operation, now);
+}
+
 void GetMachine::advance(SlotId id, Operation& operation, TallyVerdict verdict, Now now) {
   if (operation.phase == Phase::kSettling) {
     if (operation.reading.tally.all_answered()) repairs_.start(id, operation, now);
@@ -94,7 +99,7 @@ void GetMachine::answer(Operation& operation, Now now) {
 void GetMachine::on_read_reply(SlotId id, Operation& operation,
                                const Answered<ReplicaReadReply>& answer, Now now) {
   if (operation.phase == Phase::kRepairing) return;  // its read is over
-  advance(id, operation, reads_.on_reply(id, operation, answer), now);
+  advance(id, operation, reads_.on_reply(id, operation, answer, now), now);
 }
 
 void GetMachine::on_write_reply(SlotId id, Operation& operation,
@@ -106,7 +111,8 @@ void GetMachine::on_write_reply(SlotId id, Operation& operation,
 // other copies can answer.
 void GetMachine::on_loaded(SlotId id, Operation& operation, bool ok, Now now) {
   if (operation.answered_client) return repairs_.on_loaded(id, operation, ok, now);
-  const bool others = core_.view->quorum(operation.keyspace).n > 1;
+  const KeyRef& key = operation.request().key;
+  const bool others = core_.view->owners(key.keyspace, core_.partition_for(key)).size() > 1;
   const bool can_do_without = others && operation.request().kind == Request::Kind::kRead;
   if (!ok && !can_do_without) return core_.starter->on_unreadable(id, operation, now);
   operation.reading.own_unreadable |= !ok;
@@ -126,6 +132,7 @@ void GetMachine::on_timer(SlotId id, Operation& operation, Now now) {
   }
   if (operation.phase == Phase::kRepairing) return repairs_.on_timer(id, operation, now);
   if (operation.phase == Phase::kContended) return start(id, operation, now);
+  reads_.ask_apart(id, operation);
   if (operation.phase != Phase::kReading || core_.still_flows(id, operation, now)) return;
   if (now.steady_us >= operation.deadline_us) {
     return advance(id, operation, TallyVerdict::kImpossible, now);

@@ -28,6 +28,8 @@ class GetMachine final : public RequestMachine {
   engine::Access answer_from_own(const Request& request, uint64_t tag, Now now);
 
   void start(SlotId id, Operation& operation, Now now);
+  // As PutMachine::begin_anew().
+  void begin_anew(SlotId id, Operation& operation, Now now);
 
   void on_read_reply(SlotId id, Operation& operation, const Answered<ReplicaReadReply>& answer,
                      Now now) override;

@@ -11,8 +11,8 @@ void InspectMachine::start(SlotId id, Operation& operation, Now now) {
   const KeyRef& key = operation.request().key;
   operation.inspection = std::make_unique<Inspection>();
   Inspection& inspection = *operation.inspection;
-  const auto list = core_.preference_list(key);
-  const size_t n = std::min<size_t>(core_.view->quorum(key.keyspace).n, list.size());
+  const auto list = core_.view->owners(key.keyspace, core_.partition_for(key));
+  const size_t n = list.size();
   inspection.replicas.resize(n);
   for (size_t row = 0; row < n; ++row) {
     const MemberIndex member = list[row];

@@ -18,9 +18,11 @@ TallyVerdict QuorumRead::begin(SlotId id, Operation& operation, uint8_t r, Now n
   operation.phase = Operation::Phase::kReading;
   reading.held.clear();
   reading.tally.needed = r;
+  reading.tally.in_sets = core_.sets_in_play(key) != nullptr;
+  reading.tally.asked = operation.request().r != 0;
   reading.digest = 0;
   ++reading.attempt;
-  core_.choose_targets(key, now, &reading.tally.targets, &dead);
+  core_.choose_readers(key, now, &reading.tally.targets, &dead);
   if (core_.parts.is_moving()) add_former(operation, now);
   reading.contested =
       core_.parts.claims != nullptr && core_.parts.claims->contested(key.position, now_ms(now));
@@ -83,7 +85,7 @@ MemberIndex QuorumRead::nearest_other(const Targets& targets) const {
 
 MemberIndex QuorumRead::unasked_primary(const Operation& operation) const {
   const ReadTally& tally = operation.reading.tally;
-  const auto primaries = core_.primaries(operation.request().key);
+  const auto primaries = core_.readers(operation.request().key);
   const auto asked = std::count_if(
       tally.targets.begin(), tally.targets.end(),
       [](const Target& target) { return target.stands_for == kNoMember && !target.former; });
@@ -154,9 +156,11 @@ void QuorumRead::ask(SlotId id, Operation& operation, const Target& target, bool
   ReplicaRead message{.key = operation.request().key,
                       .full = full,
                       .hinted = target.stands_for != kNoMember,
-                      .attempt = operation.reading.attempt};
+                      .attempt = operation.reading.attempt,
+                      .signature = core_.signature(operation.request().key)};
   InlineVector<MemberIndex, 4>& claimed = operation.claim.asked;
   const bool claims = operation.claim.quorum != 0 && !message.hinted && !target.former &&
+                      target.grants &&
                       std::find(claimed.begin(), claimed.end(), target.member) == claimed.end();
   if (claims) {
     message.claimant = core_.self_id();
@@ -197,7 +201,7 @@ bool QuorumRead::absorb(Operation& operation, Target& target, const ReplicaReadR
 }
 
 TallyVerdict QuorumRead::on_reply(SlotId id, Operation& operation,
-                                  const Answered<ReplicaReadReply>& answer) {
+                                  const Answered<ReplicaReadReply>& answer, Now now) {
   const ReplicaReadReply& reply = answer.reply;
   Reading& reading = operation.reading;
   if (reply.attempt != reading.attempt) return TallyVerdict::kNotYet;
@@ -208,6 +212,8 @@ TallyVerdict QuorumRead::on_reply(SlotId id, Operation& operation,
   target->is_new = reply.is_new;
   if (reply.verdict == ReplicaVerdict::kClaimed) {
     note_claimed(operation, *target, reply.holder);
+  } else if (reply.verdict == ReplicaVerdict::kApart) {
+    note_apart(id, operation, *target, now);
   } else if (reply.verdict == ReplicaVerdict::kRefused) {
     target->state = State::kFailed;
   } else if (reply.verdict == ReplicaVerdict::kNotHeld) {
@@ -233,9 +239,28 @@ void QuorumRead::note_claimed(Operation& operation, Target& target, NodeId holde
   target.state = State::kFailed;
   target.claim_refused = true;
   claim.holder = core_.view->find_id(holder);
-  auto* const asked = std::find(claim.asked.begin(), claim.asked.end(), target.member);
-  if (asked != claim.asked.end()) {
-    claim.asked.erase_at(static_cast<size_t>(asked - claim.asked.begin()));
+  forget_claim(operation, target.member);
+}
+
+void QuorumRead::forget_claim(Operation& operation, MemberIndex member) {
+  InlineVector<MemberIndex, 4>& asked = operation.claim.asked;
+  auto* const found = std::find(asked.begin(), asked.end(), member);
+  if (found != asked.end()) asked.erase_at(static_cast<size_t>(found - asked.begin()));
+}
+
+// One of both lacks a change: it is on its way, behind that answer or before the next question.
+void QuorumRead::note_apart(SlotId id, Operation& operation, Target& target, Now now) {
+  target.wants_object |= target.state == State::kFetching || target.stands_for != kNoMember;
+  target.state = State::kApart;
+  forget_claim(operation, target.member);
+  core_.open.timers.add(now.steady_us, apart_pause_us(operation.reading.apart), id);
+}
+
+void QuorumRead::ask_apart(SlotId id, Operation& operation) {
+  for (Target& target : operation.reading.tally.targets) {
+    if (target.state != State::kApart) continue;
+    target.state = State::kWaiting;
+    ask(id, operation, target, target.wants_object);
   }
 }
 
@@ -244,7 +269,7 @@ TallyVerdict QuorumRead::verdict(const Operation& operation) const {
   const Claiming& claim = operation.claim;
   const TallyVerdict by_votes = tally.verdict([&] { return rules_of(operation); });
   if (claim.quorum == 0) return by_votes;
-  const size_t n = core_.view->quorum(operation.keyspace).n;
+  const size_t n = core_.coordinating_quorum(operation.request().key).n;
   return tally.verdict_with_claims(by_votes, {n, claim.quorum, claim.waited});
 }
 
@@ -252,13 +277,14 @@ ReadRules QuorumRead::rules_of(const Operation& operation) const {
   const bool moving = core_.parts.is_moving();
   return {.n = core_.view->quorum(operation.keyspace).n,
           .moving = moving,
-          .former_answered = moving && former_answered(operation)};
+          .former_answered = moving && former_answered(operation),
+          .sets = core_.sets_in_play(operation.request().key)};
 }
 
 // Whoever is wrongly suspected must be asked too: another node may have its grant.
 void QuorumRead::ask_suspected(Operation& operation, Now now) const {
   ReadTally& tally = operation.reading.tally;
-  for (const MemberIndex primary : core_.primaries(operation.request().key)) {
+  for (const MemberIndex primary : core_.coordinators(operation.request().key)) {
     if (tally.knows(primary) || !core_.health.linked(primary)) continue;
     tally.targets.push_back(Target{.member = primary, .replaced = true, .asked_us = now.steady_us});
   }

@@ -20,9 +20,12 @@ class QuorumRead {
   explicit QuorumRead(Core& core) : core_(core) {}
 
   TallyVerdict begin(SlotId id, Operation& operation, uint8_t r, Now now);
-  TallyVerdict on_reply(SlotId id, Operation& operation, const Answered<ReplicaReadReply>& answer);
+  TallyVerdict on_reply(SlotId id, Operation& operation, const Answered<ReplicaReadReply>& answer,
+                        Now now);
   TallyVerdict on_silence(SlotId id, Operation& operation, Now now);
   TallyVerdict on_link_down(SlotId id, Operation& operation, MemberIndex peer);
+  // A timer: those who knew another history are asked again.
+  void ask_apart(SlotId id, Operation& operation);
   // A timer before a quarter of the deadline.
   void hedge(SlotId id, Operation& operation, Now now);
 
@@ -33,7 +36,9 @@ class QuorumRead {
   engine::Access answer_own(Operation& operation, Target& target);
   bool answer_from_hints(Operation& operation, Target& target);
   bool absorb(Operation& operation, Target& target, const ReplicaReadReply& reply);
+  void note_apart(SlotId id, Operation& operation, Target& target, Now now);
   void note_claimed(Operation& operation, Target& target, NodeId holder);
+  static void forget_claim(Operation& operation, MemberIndex member);
   static bool known_digest(const Operation& operation, uint64_t digest);
   void ask(SlotId id, Operation& operation, const Target& target, bool full);
   void arm_hedge(SlotId id, Operation& operation, Now now);

@@ -77,6 +77,7 @@ void ReadRepair::mend_others(SlotId id, Operation& operation, Now now) {
     const ReplicaWrite message{.key = operation.request().key,
                                .repair = true,
                                .frontier = operation.reading.frontier,
+                               .signature = core_.signature(operation.request().key),
                                .object = {}};
     send_replica_write(core_, target.member, {id, operation}, message);
   }

@@ -41,6 +41,10 @@ bool keeps_uncovered(const Object& merged, const Object& incoming) {
 bool ReplicaService::on_read(LinkIndex from, const Frame& frame, Now now) {
   ReplicaRead message;
   if (!parse_replica_read(frame, &message)) return false;
+  if (is_apart(message.key, message.signature)) {
+    say_apart(from, frame.head, now);
+    return true;
+  }
   if (message.claimant != 0 && !claim(from, frame, message, now)) return true;
   ++core_.counters.replica_reads;
   // Exchanges want whole objects; clients' reads mostly the digest.
@@ -51,6 +55,10 @@ bool ReplicaService::on_read(LinkIndex from, const Frame& frame, Now now) {
 // The claim comes before the reading, so that whatever is read is all there is.
 bool ReplicaService::serve_read(LinkIndex from, const Frame& frame, const ReplicaRead& message,
                                 Now now) {
+  if (is_apart(message.key, message.signature)) {
+    say_apart(from, frame.head, now);
+    return true;
+  }
   if (message.hinted) {
     read_hinted(from, frame.head.operation, message);
     return true;
@@ -187,9 +195,18 @@ bool ReplicaService::serve_write(LinkIndex from, const Frame& frame, const Repli
                                  Now now) {
   Object incoming;
   if (!decode_object(message.object, incoming, frame.owner)) return false;
+  if (is_apart(message.key, message.signature)) {
+    say_apart(from, frame.head, now);
+    return true;
+  }
   core_.own.observe(incoming, now);
   if (message.hint_for != 0 && message.hint_for != core_.self_id()) {
     write_hinted(from, frame.head.operation, message, incoming);
+    return true;
+  }
+  // A repair by who does not know yet that this node owns the key no more.
+  if (core_.view->is_changed() && !core_.is_owner(core_.self(), message.key)) {
+    refuse(from, frame.head);
     return true;
   }
   AwaitedCommit answer;
@@ -264,17 +281,26 @@ void ReplicaService::wait_for_object(LinkIndex from, const Frame& frame, const K
   core_.load(id, key);
 }
 
+void ReplicaService::say_apart(LinkIndex from, const FrameHead& head, Now now) {
+  if (core_.apart != nullptr) core_.apart->on_apart(from, now);
+  say_no(from, head, ReplicaVerdict::kApart);
+}
+
 void ReplicaService::refuse(LinkIndex from, const FrameHead& head) {
+  say_no(from, head, ReplicaVerdict::kRefused);
+}
+
+void ReplicaService::say_no(LinkIndex from, const FrameHead& head, ReplicaVerdict verdict) {
   if (head.type == MessageType::kReplicaRead) {
     ReplicaReadReply reply;
-    reply.verdict = ReplicaVerdict::kRefused;
+    reply.verdict = verdict;
     reply.attempt = static_cast<uint8_t>(head.flags >> kAttemptShift);
     put_replica_read_reply(core_.outbox.frames(from), head.operation, reply);
     return;
   }
   KVORUM_CHECK(head.type == MessageType::kReplicaWrite);
   ReplicaWriteReply reply;
-  reply.verdict = ReplicaVerdict::kRefused;
+  reply.verdict = verdict;
   reply.second = head.flags & kWriteSecond;
   put_replica_write_reply(core_.outbox.frames(from), head.operation, reply);
 }

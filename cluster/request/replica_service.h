@@ -50,6 +50,13 @@ class ReplicaService final : public Machine {
     std::string payload;  // or, of a large one, the shared bytes
     SharedView payload_body;
   };
+  // Fenced: it was sent under other sets in play than this node knows.
+  bool is_apart(const KeyRef& key, uint64_t signature) const {
+    return signature != 0 && signature != core_.signature(key);
+  }
+  // Both sides tell each other what they know of the history, then the request is sent again.
+  void say_apart(LinkIndex from, const FrameHead& head, Now now);
+  void say_no(LinkIndex from, const FrameHead& head, ReplicaVerdict verdict);
   bool serve_read(LinkIndex from, const Frame& frame, const ReplicaRead& message, Now now);
   bool serve_write(LinkIndex from, const Frame& frame, const ReplicaWrite& message, Now now);
   bool claim(LinkIndex from, const Frame& frame, const ReplicaRead& message, Now now);

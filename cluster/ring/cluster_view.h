@@ -32,6 +32,8 @@ struct ClusterView {
   std::vector<MovingPartition> moving;  // by partition
 
   bool is_member() const { return self != kNoMember; }
+  // The history has changes, so the file that founded does not say who owns what.
+  bool is_changed() const { return newest_set != cluster_id; }
   // Of the newest set.
   EffectiveQuorum quorum(uint8_t keyspace) const {
     return effective_quorum(keyspaces[keyspace], ring.placed_members());

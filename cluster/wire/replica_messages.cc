@@ -33,6 +33,10 @@ constexpr uint8_t attempt_of(const Frame& frame) {
   return static_cast<uint8_t>(frame.head.flags >> kAttemptShift);
 }
 
+bool is_of_write(ReplicaVerdict verdict) {
+  return verdict <= ReplicaVerdict::kDead || verdict == ReplicaVerdict::kApart;
+}
+
 FrameHead write_head(SlotId operation, const ReplicaWrite& message) {
   uint16_t flags = 0;
   if (message.blind) flags |= kWriteBlind;
@@ -41,6 +45,7 @@ FrameHead write_head(SlotId operation, const ReplicaWrite& message) {
   if (message.hint_for != 0) flags |= kWriteHinted;
   if (message.frontier != Hlc{}) flags |= kWriteFrontier;
   if (message.releases != 0) flags |= kWriteReleases;
+  if (message.signature != 0) flags |= kWriteFenced;
   flags |= attempt_bits(message.attempt);
   return {MessageType::kReplicaWrite, message.key.keyspace, flags, operation};
 }
@@ -51,6 +56,7 @@ void put_write_front(std::string& out, const ReplicaWrite& message) {
   if (message.hint_for != 0) put_u64(out, message.hint_for);
   if (message.frontier != Hlc{}) put_u64(out, message.frontier.value);
   if (message.releases != 0) put_u64(out, message.releases);
+  if (message.signature != 0) put_u64(out, message.signature);
 }
 
 }  // namespace
@@ -60,6 +66,7 @@ void put_replica_read(std::string& batch, SlotId operation, const ReplicaRead& m
   if (message.full) flags |= kReadFull;
   if (message.hinted) flags |= kReadHinted;
   if (message.claimant != 0) flags |= kReadClaims;
+  if (message.signature != 0) flags |= kReadFenced;
   flags |= attempt_bits(message.attempt);
   KVORUM_CHECK(message.key.key.size() <= kKeyBytesMax);
   FrameFront front({MessageType::kReplicaRead, message.key.keyspace, flags, operation});
@@ -70,6 +77,7 @@ void put_replica_read(std::string& batch, SlotId operation, const ReplicaRead& m
     put_u64(batch, message.claimant);
     put_u32(batch, message.claim_ms);
   }
+  if (message.signature != 0) put_u64(batch, message.signature);
   frame.finish();
 }
 
@@ -82,6 +90,7 @@ bool parse_replica_read(const Frame& frame, ReplicaRead* message) {
   const bool claims = frame.head.flags & kReadClaims;
   message->claimant = claims ? reader.u64() : 0;
   message->claim_ms = claims ? reader.u32() : 0;
+  message->signature = frame.head.flags & kReadFenced ? reader.u64() : 0;
   return reader.ok() && reader.done() && valid_key(message->key);
 }
 
@@ -118,7 +127,8 @@ bool parse_replica_read_reply(const Frame& frame, ReplicaReadReply* message) {
   message->whole = !(frame.head.flags & kReadNotWhole);
   message->is_new = frame.head.flags & kReadNew;
   return reader.ok() && (verdict <= static_cast<uint8_t>(ReplicaVerdict::kNotHeld) ||
-                         message->verdict == ReplicaVerdict::kClaimed);
+                         message->verdict == ReplicaVerdict::kClaimed ||
+                         message->verdict == ReplicaVerdict::kApart);
 }
 
 void put_replica_write(std::string& batch, SlotId operation, const ReplicaWrite& message) {
@@ -139,6 +149,7 @@ bool parse_replica_write(const Frame& frame, ReplicaWrite* message) {
   message->hint_for = frame.head.flags & kWriteHinted ? reader.u64() : 0;
   message->frontier.value = frame.head.flags & kWriteFrontier ? reader.u64() : 0;
   message->releases = frame.head.flags & kWriteReleases ? reader.u64() : 0;
+  message->signature = frame.head.flags & kWriteFenced ? reader.u64() : 0;
   message->attempt = attempt_of(frame);
   message->object = reader.rest();
   return reader.ok() && valid_key(message->key);
@@ -146,7 +157,7 @@ bool parse_replica_write(const Frame& frame, ReplicaWrite* message) {
 
 void put_replica_write_reply(std::string& batch, SlotId operation,
                              const ReplicaWriteReply& message) {
-  KVORUM_CHECK(message.verdict <= ReplicaVerdict::kDead);  // else no reader takes it
+  KVORUM_CHECK(is_of_write(message.verdict));  // else no reader takes it
   const uint16_t flags = message.second ? kWriteSecond : 0;
   FrameFront front({MessageType::kReplicaWriteReply, 0, flags, operation});
   put_u8(front, static_cast<uint8_t>(message.verdict));
@@ -158,13 +169,12 @@ void put_replica_write_reply(std::string& batch, SlotId operation,
 
 bool parse_replica_write_reply(const Frame& frame, ReplicaWriteReply* message) {
   ByteReader reader(frame.payload);
-  const uint8_t verdict = reader.u8();
-  message->verdict = static_cast<ReplicaVerdict>(verdict);
+  message->verdict = static_cast<ReplicaVerdict>(reader.u8());
   const bool dead = message->verdict == ReplicaVerdict::kDead;
   message->frontier.value = dead ? reader.u64() : 0;
   message->vector = reader.rest();
   message->second = frame.head.flags & kWriteSecond;
-  return reader.ok() && verdict <= static_cast<uint8_t>(ReplicaVerdict::kDead);
+  return reader.ok() && is_of_write(message->verdict);
 }
 
 void put_unclaim(std::string& batch, SlotId operation, const Unclaim& message) {

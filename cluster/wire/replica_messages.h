@@ -21,6 +21,7 @@ inline constexpr uint16_t kReadFrontier = 1 << 3;  // of the answer: the copy's 
 inline constexpr uint16_t kReadNew = 1 << 4;     // of the answer: not whole, but it forgot nothing
 inline constexpr uint16_t kReadClaims = 1 << 5;  // the asker is going to edit (claims.h)
 inline constexpr uint16_t kReadContested = 1 << 6;  // of the answer: Claims::contested()
+inline constexpr uint16_t kReadFenced = 1 << 7;     // the signature of the partition is in it
 // In both: which of its readings an operation asked for, so that no late answer counts for another.
 inline constexpr int kAttemptShift = 8;
 inline constexpr uint16_t kWriteBlind = 1 << 0;   // tell me what you keep that this did not cover
@@ -29,6 +30,7 @@ inline constexpr uint16_t kWriteRepair = 1 << 2;  // read repair or hint replay:
 inline constexpr uint16_t kWriteSecond = 1 << 3;  // the second write of a blind one; echoed
 inline constexpr uint16_t kWriteFrontier = 1 << 4;  // a repair by a copy whose frontier is in it
 inline constexpr uint16_t kWriteReleases = 1 << 5;  // ends a claim; the attempt as in the reads
+inline constexpr uint16_t kWriteFenced = 1 << 6;    // the signature of the partition is in it
 
 // What a replica says to a write or a read.
 enum class ReplicaVerdict : uint8_t {
@@ -39,6 +41,7 @@ enum class ReplicaVerdict : uint8_t {
   kNotHeld = 4,    // read from a fallback that has no hint for the key
   kDead = 5,       // write: some of it lies below the frontier of this copy, which lacks it
   kClaimed = 6,    // read: another node has claimed the key
+  kApart = 7,      // fenced: this node and the sender know different histories of the partition
 };
 
 struct ReplicaRead {
@@ -46,8 +49,9 @@ struct ReplicaRead {
   bool full = false;
   bool hinted = false;
   uint8_t attempt = 0;
-  NodeId claimant = 0;    // who claims the key; 0: nobody
-  uint32_t claim_ms = 0;  // for so long
+  NodeId claimant = 0;     // who claims the key; 0: nobody
+  uint32_t claim_ms = 0;   // for so long
+  uint64_t signature = 0;  // ClusterView::signature() of the sender; 0: it is not fenced
 };
 void put_replica_read(std::string& batch, SlotId operation, const ReplicaRead& message);
 bool parse_replica_read(const Frame& frame, ReplicaRead* message);
@@ -78,6 +82,7 @@ struct ReplicaWrite {
   Hlc frontier{};           // of the copy that it comes from (a repair), zero: not known
   NodeId releases = 0;      // whose claim it ends; 0: it had none
   uint8_t attempt = 0;      // of the reading that claimed
+  uint64_t signature = 0;   // as in ReplicaRead
   std::string_view object;  // portable form
 };
 void put_replica_write(std::string& batch, SlotId operation, const ReplicaWrite& message);

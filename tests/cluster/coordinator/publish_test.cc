@@ -44,7 +44,7 @@ class Published : public ::testing::Test, public CompletionSink, public Keyspace
     counted.push_back(tag);
   }
   void publish(ClusterView view) {
-    coordinator.publish(std::make_shared<const ClusterView>(std::move(view)));
+    coordinator.publish(std::make_shared<const ClusterView>(std::move(view)), lone.now);
   }
   void live_ms(uint64_t ms) {
     for (uint64_t step = 0; step < ms; step += 10) {

@@ -31,7 +31,7 @@ class Reads : public ::testing::Test {
   Operation& operation() { return lone.of(id); }
   Reading& reading() { return operation().reading; }
   Verdict reply(MemberIndex from, const ReplicaReadReply& reply) {
-    return reads.on_reply(id, operation(), {from, reply});
+    return reads.on_reply(id, operation(), {from, reply}, lone.now);
   }
   Target target(MemberIndex member) {
     for (const Target& target : reading().tally.targets) {
