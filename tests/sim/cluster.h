@@ -64,6 +64,8 @@ class Cluster {
   std::string describe_backlog() const;
   // What the frontier of each node waits for, and what is not forgotten yet.
   std::string describe_frontiers() const;
+  // Who knows what of the ring, and what moves.
+  std::string describe_ring() const;
   // Peers that a coordinator of some node holds for dead.
   size_t suspicions() const;
   // Vectors were cut (paper 4.4), so that equal versions may stand beside unequal vectors.
