@@ -65,7 +65,9 @@ void Client::call(std::vector<std::string> words, Done done) {
   done_ = std::move(done);
   command_ = habits_.memcached ? words[0] : encode_command(words);
   ++calls_;
-  if (connection_ != 0 && !rng_.chance(habits_.sticky)) disconnect();
+  const SimNode& node = *cluster_.nodes[node_];
+  const bool departed = connection_ != 0 && node.alive() && !node.is_member();
+  if (departed || (connection_ != 0 && !rng_.chance(habits_.sticky))) disconnect();
   send();
 }
 

@@ -156,6 +156,7 @@ void Cluster::change(size_t at, cluster::ChangeKind kind, size_t member, uint32_
 
 const SimNode& Cluster::best_informed() const {
   const SimNode* best = nodes[0].get();
+  if (!swarm.moves()) return *best;
   size_t most = 0;
   for (const auto& node : nodes) {
     if (!node->alive()) continue;
@@ -177,6 +178,14 @@ bool Cluster::is_member(size_t node) const {
     if (other->view().members[at].has_departed()) return false;
   }
   return true;
+}
+
+bool Cluster::leads_some(size_t node) const {
+  const SimNode& informed = best_informed();
+  const auto owners = informed.view().ring.owners();
+  return std::any_of(owners.begin(), owners.end(), [&](cluster::MemberIndex owner) {
+    return informed.node_of(owner) == node;
+  });
 }
 
 bool Cluster::ring_settled() {
@@ -259,6 +268,9 @@ std::string Cluster::describe_ring() const {
       continue;
     }
     const cluster::ClusterView& view = node.view();
+    for (const cluster::Member& member : view.members) {
+      text += fmt::format("{} {}, ", member.name, kStandings[static_cast<int>(member.standing)]);
+    }
     text += fmt::format(
         "{}: {}{}, {} of {} partitions move, history {:x} of {} changes; ", node_name(at),
         kStandings[static_cast<int>(view.members[view.self].standing)],

@@ -35,6 +35,8 @@ class Cluster {
   const cluster::ClusterView& view() const { return best_informed().view(); }
   // Was admitted, and by what anybody alive knows neither left nor was removed.
   bool is_member(size_t node) const;
+  // Stands first in the preference list of some partition.
+  bool leads_some(size_t node) const;
   // All who live know the same, nothing moves; who departed has handed over and is stopped.
   bool ring_settled();
 
