@@ -64,6 +64,8 @@ void RangeDropper::turn(Now now) {
 
 void RangeDropper::drop(const Range& range, Now now) {
   engine::ObjectTable& table = *core_.parts.table;
+  // First: what is absent from here on is not dead.
+  if (core_.parts.frontier != nullptr) core_.parts.frontier->drop(range.keyspace, range.partition);
   const auto change = [this](const KeyRef& key, engine::RecordView bytes) {
     return record_.change_of(key, bytes);
   };
@@ -75,7 +77,6 @@ void RangeDropper::drop(const Range& range, Now now) {
   if (!all) return read_stored(range, {});
   ranges_.pop_back();
   ++core_.counters.ranges_dropped;
-  if (core_.parts.frontier != nullptr) core_.parts.frontier->drop(range.keyspace, range.partition);
 }
 
 void RangeDropper::read_stored(const Range& range, Position from) {

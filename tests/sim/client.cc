@@ -48,6 +48,12 @@ bool Client::connect() {
     const SimNode& there = *cluster_.nodes[node];
     if (wanted && there.takes_clients() && there.is_member()) living.push_back(node);
   }
+  if (living.empty() && cluster_.swarm.moves()) {  // the node of its habit has departed
+    for (size_t node = 0; node < cluster_.nodes.size(); ++node) {
+      const SimNode& there = *cluster_.nodes[node];
+      if (there.takes_clients() && there.is_member()) living.push_back(node);
+    }
+  }
   if (living.empty()) return false;
   node_ = living[rng_.below(living.size())];
   port_ = std::make_shared<Port>(this);

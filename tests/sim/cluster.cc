@@ -183,8 +183,15 @@ bool Cluster::is_member(size_t node) const {
 bool Cluster::leads_some(size_t node) const {
   const SimNode& informed = best_informed();
   const auto owners = informed.view().ring.owners();
-  return std::any_of(owners.begin(), owners.end(), [&](cluster::MemberIndex owner) {
-    return informed.node_of(owner) == node;
+  return std::any_of(owners.begin(), owners.end(),
+                     [&](cluster::MemberIndex owner) { return informed.node_of(owner) == node; });
+}
+
+bool Cluster::all_know_of_departure(size_t node) const {
+  return std::all_of(nodes.begin(), nodes.end(), [&](const auto& other) {
+    if (!other->alive()) return true;
+    const cluster::MemberIndex at = other->view().find_id(nodes[node]->id());
+    return at == cluster::kNoMember || other->view().members[at].has_departed();
   });
 }
 
@@ -197,7 +204,7 @@ bool Cluster::ring_settled() {
     if (!node.admitted()) continue;
     if (!is_member(at)) {
       if (!node.alive()) continue;
-      if (!node.holds_anything()) {
+      if (!node.holds_anything() && all_know_of_departure(at)) {
         node.die(Death::kClean);
       } else {
         settled = false;

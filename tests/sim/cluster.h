@@ -98,6 +98,7 @@ class Cluster {
   uint64_t changes = 0;  // of the membership that were proposed
 
  private:
+  bool all_know_of_departure(size_t node) const;
   std::optional<cluster::History> known_to_others(size_t asker) const;
 
   static constexpr uint64_t kStepUs = 20'000;

@@ -166,13 +166,14 @@ void Faults::change_members() {
       cluster_.join(at, member);
       return;
     case 1:
-      if (view.ring.placed_members() > 2 && cluster_.is_member(member)) {
+      if (view.ring.placed_members() > cluster_.swarm.copies_max() && cluster_.is_member(member)) {
         cluster_.change(at, cluster::ChangeKind::kLeave, member);
       }
       return;
     case 2:
       if (!cluster_.swarm.nodes[member].may_lose || cluster_.nodes[member]->alive()) return;
-      if (view.ring.placed_members() <= 2 || !cluster_.is_member(member)) return;
+      if (view.ring.placed_members() <= cluster_.swarm.copies_max() || !cluster_.is_member(member))
+        return;
       cluster_.damage.add(member, cluster_.queue.now_us(), true);
       cluster_.change(at, cluster::ChangeKind::kRemove, member);
       return;

@@ -102,7 +102,8 @@ bool SimNode::find_history() {
     history = world_.histories(index_);
     const bool founder = index_ < world_.founding.members.size();
     if (!history && founder && !world_.swarm.moves()) history.emplace(world_.founding);
-    if (!history && founder && session_ == 1) history.emplace(world_.founding);
+    const bool first = session_ == 1 || world_.founding.members.size() == 1;
+    if (!history && founder && first) history.emplace(world_.founding);
   }
   if (!history) return false;
   cluster::SetPlacements placements;

@@ -228,7 +228,7 @@ Swarm draw_moving_swarm(uint64_t seed) {
   Rng rng(seed * 0x9e3779b97f4a7c15ULL + 6);
   swarm.evicts = false;
   if (!swarm.durable) swarm.memory_bytes = 0;
-  swarm.founders = std::max<size_t>(swarm.nodes.size(), rng.chance(0.8) ? 3 : 1);
+  swarm.founders = std::max<size_t>(swarm.nodes.size(), swarm.copies_max());
   swarm.nodes.resize(swarm.founders + rng.between(1, 4));
   swarm.partitions = pick<uint32_t>(rng, {4, 8, 16});
   swarm.options.anti_entropy_ms = pick<uint32_t>(rng, {300, 2000});
@@ -250,6 +250,14 @@ Swarm plain_swarm(size_t nodes) {
   swarm.keyspaces[kStrictDb].sloppy = false;
   swarm.options.hints_interval_ms = 500;
   return swarm;
+}
+
+size_t Swarm::copies_max() const {
+  size_t copies = 1;
+  for (const cluster::KeyspacePolicy& policy : keyspaces) {
+    copies = std::max<size_t>(copies, policy.n);
+  }
+  return copies;
 }
 
 bool Swarm::is_replicated() const {

@@ -90,6 +90,8 @@ struct Swarm {
   size_t keys_per_workload = 3;
   double sticky = 0.9;  // chance that a client stays at its node from request to request
 
+  // The largest n.
+  size_t copies_max() const;
   // Every key has a copy at another node.
   bool is_replicated() const;
   std::string describe() const;
