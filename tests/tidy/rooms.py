@@ -11,6 +11,7 @@ ROOMS = {
     'cluster': (
         'version',
         'ring',
+        'history',
         'wire',
         'health',
         'frontier',
