@@ -112,7 +112,9 @@ std::vector<SetId> History::named_sets() const {
 bool History::add(const Fact& fact) {
   if (fact.partition >= founding_.partitions) return false;
   if (!all_sets(fact, [&](SetId set) { return knows(set); })) return false;
-  return put_fact(fact);
+  const bool is_new = put_fact(fact);
+  drop_unnamed();
+  return is_new;
 }
 
 bool History::put_fact(const Fact& fact) {
@@ -170,9 +172,14 @@ void History::name_sets_of(const Fact& fact) {
 void History::leave_sets_of(const Fact& fact) {
   all_sets(fact, [&](SetId set) {
     const auto at = named_.find(set);
-    if (at != named_.end() && --at->second.facts == 0) named_.erase(at);
+    if (at != named_.end()) --at->second.facts;
     return true;
   });
+}
+
+// Not before all facts are in: a fact that is yet to come may name the set.
+void History::drop_unnamed() {
+  std::erase_if(named_, [](const auto& item) { return item.second.facts == 0; });
 }
 
 bool History::has_room_for(const std::vector<Change>& changes) const {
@@ -219,7 +226,7 @@ std::optional<bool> History::take_in(const HistoryElements& elements) {
   for (const Change& change : elements.changes) put_change(change);
   find_newest();
   for (const Fact& fact : elements.facts) put_fact(fact);
-  std::erase_if(named_, [](const auto& item) { return item.second.facts == 0; });
+  drop_unnamed();
   return digest() != before;
 }
 

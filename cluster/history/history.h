@@ -91,6 +91,7 @@ class History {
   void forget_below(const Fact& settled);
   void name_sets_of(const Fact& fact);
   void leave_sets_of(const Fact& fact);
+  void drop_unnamed();
 
   Founding founding_;
   uint64_t founding_hash_ = 0;

@@ -28,6 +28,7 @@ bool encode_difference(const History& history, std::string_view other_buckets, s
 }
 
 std::optional<bool> merge_difference(History& history, std::string_view difference) {
+  if (difference.empty()) return false;
   ByteReader reader(difference);
   const uint64_t cluster_id = reader.u64();
   HistoryElements elements;
