@@ -1,30 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a node does once and not per reactor: replays hints, compares copies with the other
-// primaries, keeps hash trees, speaks in gossip, reaps, expires. One coordinator of a node has it
-// (CoordinatorOptions::has_control); the machines that only answer others are each coordinator's.
-// Private to cluster/; owned by the coordinator.
+// primaries, keeps hash trees, speaks in gossip, reaps, expires, moves partitions. One coordinator
+// of a node has it (CoordinatorOptions::has_control); the machines that only answer others are each
+// coordinator's. Private to cluster/; owned by the coordinator.
 #pragma once
 
 #include "cluster/membership/agreement_link.h"
 #include "cluster/membership/gossip.h"
+#include "cluster/membership/history_link.h"
+#include "cluster/membership/mover.h"
 #include "cluster/repair/anti_entropy.h"
 #include "cluster/repair/key_repair.h"
 #include "cluster/upkeep/expiry.h"
 #include "cluster/upkeep/hint_replay.h"
+#include "cluster/upkeep/range_dropper.h"
 #include "cluster/upkeep/tree_keeper.h"
 
 namespace kvorum::cluster {
 
 class Control {
  public:
-  Control(Core& core, Gossip& gossip, AgreementLink& agreement_link)
+  // Of the coordinator; each answers on every coordinator, and speaks unasked on this one.
+  struct Links {
+    Gossip& gossip;
+    AgreementLink& agreements;
+    HistoryLink& histories;
+  };
+  Control(Core& core, const Links& links)
       : hint_replay_(core),
         key_repair_(core),
         anti_entropy_(core, key_repair_),
         tree_keeper_(core, anti_entropy_),
         expiry_(core),
-        gossip_(gossip),
-        agreement_link_(agreement_link) {}
+        range_dropper_(core),
+        mover_(core),
+        links_(links) {}
 
   Machine& hint_replay() { return hint_replay_; }
   Machine& key_repair() { return key_repair_; }
@@ -36,7 +46,7 @@ class Control {
   void on_link(MemberIndex peer, bool up, Now now);
   // A page that anti-entropy or the tree keeper asked for.
   void on_scanned(SlotId operation, const ScanPage& page, Now now);
-  void publish() { anti_entropy_.publish(); }
+  void publish(Now now);
   void on_time(Now now);
   uint64_t next_deadline_us() const;
 
@@ -49,8 +59,9 @@ class Control {
   AntiEntropy anti_entropy_;
   TreeKeeper tree_keeper_;
   Expiry expiry_;
-  Gossip& gossip_;
-  AgreementLink& agreement_link_;
+  RangeDropper range_dropper_;
+  Mover mover_;
+  const Links links_;
 };
 
 }  // namespace kvorum::cluster

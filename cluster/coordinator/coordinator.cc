@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/coordinator/frame_router.h"
 #include "cluster/version/planted_bug.h"
 
@@ -20,16 +21,20 @@ Coordinator::Coordinator(const NodeParts& parts, std::shared_ptr<const ClusterVi
       requests_(std::make_unique<RequestRunner>(*core_)),
       replicas_(std::make_unique<ReplicaService>(*core_)),
       exchange_server_(std::make_unique<ExchangeServer>(*core_)),
-      gossip_(std::make_unique<Gossip>(*core_)),
+      histories_(std::make_unique<HistoryLink>(*core_, [this](Now now) { look_at_history(now); })),
+      gossip_(std::make_unique<Gossip>(*core_, *histories_)),
       agreement_link_(std::make_unique<AgreementLink>(*core_)),
       keyspaces_(std::make_unique<KeyspaceMachine>(
           parts, core_->outbox, KeyspaceOptions{.timeout_ms = options.request_timeout_ms})),
-      control_(options.has_control ? std::make_unique<Control>(*core_, *gossip_, *agreement_link_)
-                                   : nullptr),
+      control_(options.has_control
+                   ? std::make_unique<Control>(
+                         *core_, Control::Links{*gossip_, *agreement_link_, *histories_})
+                   : nullptr),
       machines_(std::make_unique<MachineTable>()),
-      router_(std::make_unique<FrameRouter>(
-          FrameRouter::Machines{*core_, *machines_, *requests_, *replicas_, *exchange_server_,
-                                *gossip_, *agreement_link_, *keyspaces_, control_.get()})) {
+      router_(std::make_unique<FrameRouter>(FrameRouter::Machines{
+          *core_, *machines_, *requests_, *replicas_, *exchange_server_, *gossip_, *agreement_link_,
+          *histories_, *keyspaces_, control_.get()})) {
+  core_->apart = histories_.get();
   machines_->set(OperationPool::kRequests, requests_->table());
   machines_->set(OperationPool::kReplicaFrames, *replicas_);
   if (control_) {
@@ -60,9 +65,18 @@ void Coordinator::publish(std::shared_ptr<const ClusterView> view, Now now) {
   const std::shared_ptr<const ClusterView> earlier = core_->view;
   core_->publish(view);
   if (core_->parts.agreement != nullptr) core_->parts.agreement->publish(view);
+  if (core_->parts.frontier != nullptr) core_->parts.frontier->publish(view);
   keyspaces_->publish(std::move(view));
-  if (control_) control_->publish();
+  if (control_) control_->publish(now);
   requests_->on_view(*earlier, now);
+}
+
+void Coordinator::look_at_history(Now now) {
+  SharedHistory* const history = core_->parts.history;
+  if (history == nullptr || history->generation() == core_->view->generation) [[likely]]
+    return;
+  publish(history->view(), now);
+  history->adopt(core_->options.reactor, core_->view->generation);
 }
 
 void Coordinator::submit(const Request& request, uint64_t tag, Now now) {
@@ -97,6 +111,7 @@ void Coordinator::prefetch(std::span<const Frame> frames) const {
 void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
   core_->health.set_linked(peer, up, now.steady_us);
   agreement_link_->on_link(peer, up, now);
+  if (up && control_) histories_->on_link_up(peer);
   keyspaces_->on_peer(peer, up, now);
   if (control_) control_->on_link(peer, up, now);
   if (!up) machines_->on_link_down(peer, now);
@@ -147,6 +162,7 @@ void Coordinator::on_scanned(SlotId operation, const ScanPage& page, Now now) {
     case RangeLoad::Reader::kExchangeServer:
       return exchange_server_->on_scanned(operation, page);
     case RangeLoad::Reader::kExchangeAsker:
+    case RangeLoad::Reader::kRangeDropper:
     case RangeLoad::Reader::kTreeKeeper:
       if (control_) control_->on_scanned(operation, page, now);
       return;

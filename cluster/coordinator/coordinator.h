@@ -50,6 +50,7 @@ class Core;
 class ExchangeServer;
 class FrameRouter;
 class Gossip;
+class HistoryLink;
 class KeyspaceMachine;
 class MachineTable;
 class ReplicaService;
@@ -72,6 +73,8 @@ class Coordinator {
   // The view of now. Members keep their index: one that joined has a new one, at the end, and no
   // index is ever given to another member. Those that are new begin unlinked.
   void publish(std::shared_ptr<const ClusterView> view, Now now);
+  // Publishes what follows from the node's history by now (NodeParts::history). Once a turn.
+  void look_at_history(Now now);
 
   void submit(const Request& request, uint64_t tag, Now now);
   void submit(const KeyspaceRequest& request, uint64_t tag, Now now);
@@ -137,6 +140,7 @@ class Coordinator {
   const std::unique_ptr<RequestRunner> requests_;
   const std::unique_ptr<ReplicaService> replicas_;
   const std::unique_ptr<ExchangeServer> exchange_server_;
+  const std::unique_ptr<HistoryLink> histories_;
   const std::unique_ptr<Gossip> gossip_;
   const std::unique_ptr<AgreementLink> agreement_link_;
   const std::unique_ptr<KeyspaceMachine> keyspaces_;

@@ -69,6 +69,11 @@ constexpr FrameRouter::Table::Table() {
       return router.to_.agreement_link.on_message(from, frame, now);
     });
   }
+  for (const Type type : {Type::kHistoryBuckets, Type::kHistoryDifference}) {
+    set(type, [](R& router, LinkIndex from, const Frame& frame, Now now) {
+      return router.to_.histories.on_message(from, frame, now);
+    });
+  }
   set(Type::kProbe, [](R& router, LinkIndex from, const Frame& frame, Now) {
     return router.on_probe(from, frame);
   });

@@ -25,6 +25,7 @@ class FrameRouter {
     ExchangeServer& exchange_server;
     Gossip& gossip;
     AgreementLink& agreement_link;
+    HistoryLink& histories;
     KeyspaceMachine& keyspaces;
     Control* control;  // null: this coordinator has none
   };

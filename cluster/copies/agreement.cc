@@ -74,6 +74,8 @@ void Agreement::publish(std::shared_ptr<const ClusterView> later) {
     KVORUM_CHECK(later->follows(*view_));
     KVORUM_CHECK(later->members.size() <= kMembersMax);
     view_ = std::move(later);
+    peers_.resize(view_->members.size());
+    if (view_->is_changed()) return judge({});
     own_ = configuration_of(*view_);
     peers_.resize(view_->members.size());
     in_force_ = kept_.back() == own_;
@@ -112,6 +114,11 @@ bool Agreement::stands_before(const Group& a, const Group& b) const {
 
 void Agreement::judge(Now now) {
   KVORUM_CHECK(!kept_.empty());
+  if (view_->is_changed()) {
+    refused_.store(0, std::memory_order_relaxed);
+    for (auto& refused : refused_by_) refused.store(0, std::memory_order_relaxed);
+    return;
+  }
   const std::vector<Group> all = groups();
   const Group& standing =
       *std::min_element(all.begin(), all.end(),

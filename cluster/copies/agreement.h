@@ -8,7 +8,9 @@
 //   - a node whose configuration changed since its last start serves what changed only once most
 //     members have the same: alone it cannot know whether the others serve by the former one.
 // What stands is kept in the data directory, so a node that was overtaken knows it after a restart.
-// Shared by the machines of a node (NodeParts); any thread. A request costs one load.
+// Once the membership history has a change it rules, and nothing is refused any more
+// (docs/MEMBERSHIP.md). Shared by the machines of a node (NodeParts); any thread. A request costs
+// one load.
 #pragma once
 
 #include <array>
@@ -21,7 +23,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "cluster/copies/whole_replicas.h"
+#include "cluster/frontier/whole_replicas.h"
 #include "cluster/ring/former_placements.h"
 #include "cluster/version/hybrid_clock.h"
 

@@ -11,7 +11,7 @@
 #include <functional>
 #include <mutex>
 
-#include "cluster/copies/whole_replicas.h"
+#include "cluster/frontier/whole_replicas.h"
 #include "engine/table/object_table.h"
 
 namespace kvorum::cluster {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "cluster/copies/whole_replicas.h"
+#include "cluster/frontier/whole_replicas.h"
 #include "engine/table/object_table.h"
 
 namespace kvorum::cluster {

@@ -27,6 +27,10 @@ struct CleanExchange {
   uint64_t run = 0;
   uint64_t peer_run = 0;
   Hlc began;  // by this node's clock: what it stored before was part of the exchange
+  // What both knew of the partition when it began: ClusterView::signature(); 0: perhaps not the
+  // same. And whether the peer's copy was whole then.
+  uint64_t signature = 0;
+  bool peer_whole = false;
 };
 
 // Told of exchanges as they happen, on the thread of the reactor that took part. Of the frontier

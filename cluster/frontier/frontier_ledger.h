@@ -34,6 +34,9 @@ class FrontierLedger {
 
   FrontierLedger(const ClusterView& view, engine::ObjectTable* table);
 
+  // Who holds copies may be others than before: what was exchanged with those that stay counts on.
+  void publish(const ClusterView& view);
+
   // This node is a primary of the partition, as a rule together with others.
   bool holds(uint8_t keyspace, uint32_t partition) const {
     KVORUM_CHECK(keyspace < kKeyspacesMax && partition < partitions_);

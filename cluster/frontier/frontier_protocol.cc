@@ -11,10 +11,17 @@
 namespace kvorum::cluster {
 namespace {
 
+// One that leaves still holds copies.
+bool takes_part(const Member& member) {
+  return member.standing == Standing::kMember || member.standing == Standing::kLeaving;
+}
+
 std::vector<NodeId> ids_of(const ClusterView& view) {
   KVORUM_CHECK(view.is_member());
   std::vector<NodeId> ids;
-  for (const Member& member : view.members) ids.push_back(member.id);
+  for (const Member& member : view.members) {
+    if (takes_part(member)) ids.push_back(member.id);
+  }
   return ids;
 }
 
@@ -27,6 +34,17 @@ FrontierProtocol::FrontierProtocol(FrontierParts parts, uint64_t run)
       rounds_(ids_of(*parts_.view), parts_.view->members[parts_.view->self].id, run) {
   KVORUM_CHECK(parts_.table != nullptr && parts_.hints != nullptr);
   KVORUM_CHECK(parts_.clock != nullptr && parts_.marks != nullptr);
+}
+
+void FrontierProtocol::publish(std::shared_ptr<const ClusterView> later) {
+  const std::lock_guard lock(mutex_);
+  if (later->generation <= parts_.view->generation) return;  // as another reactor did
+  parts_.view = std::move(later);
+  viewed_since_report_ = true;
+  ledger_.publish(*parts_.view);
+  const Standing own = parts_.view->members[parts_.view->self].standing;
+  const bool counts = own == Standing::kMember || own == Standing::kLeaving;
+  if (counts) rounds_.set_members(ids_of(*parts_.view));
 }
 
 // The least HLC of all that became a hint since there last was none.
@@ -86,12 +104,14 @@ bool FrontierProtocol::judge(const FrontierRounds::Ended& ended) {
   // What this node vouched for before copies were lost says nothing of what they hold now.
   const bool reported_since =
       rounds_.run() != losing_run_ && rounds_.round() >= first_round_of_run_;
-  if (!reported_since) return false;
+  if (!reported_since || viewed_since_report_) return false;
   if (!ended.agreed || ended.least <= frontier_) return false;
   frontier_ = ended.least;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     for (uint32_t partition = 0; partition < copies_.partitions(); ++partition) {
-      if (ledger_.holds(keyspace, partition)) copies_.raise(keyspace, partition, frontier_);
+      if (!ledger_.holds(keyspace, partition)) continue;
+      if (parts_.whole != nullptr && !parts_.whole->is_whole(keyspace, partition)) continue;
+      copies_.raise(keyspace, partition, frontier_);
     }
   }
   return true;
@@ -103,6 +123,7 @@ void FrontierProtocol::report(uint64_t run, Hlc clock) {
   for (const Member& member : parts_.view->members) {
     runs.push_back(rounds_.run_of(member.id));
   }
+  viewed_since_report_ = false;
   const Hlc unexchanged = ledger_.least(run, runs, &open_);
   const Hlc present = std::min(unexchanged, oldest_hint_);
   Hlc least = std::min({least_since_report_, present, clock_at_report_});
@@ -122,9 +143,12 @@ uint64_t FrontierProtocol::belief() const {
   const bool stored = parts_.marks->stored() >= parts_.marks->generation();
   put_u64(bytes, stored ? 0 : parts_.view->members[parts_.view->self].id);
   put_u64(bytes, parts_.marks->digest());
-  for (const Member& member : parts_.view->members) {
-    put_u64(bytes, member.id);
-    put_u64(bytes, rounds_.run_of(member.id));
+  // In an order that all have in common: indexes are each node's own.
+  std::vector<NodeId> ids = ids_of(*parts_.view);
+  std::sort(ids.begin(), ids.end());
+  for (const NodeId id : ids) {
+    put_u64(bytes, id);
+    put_u64(bytes, rounds_.run_of(id));
   }
   return xxh64(bytes);
 }

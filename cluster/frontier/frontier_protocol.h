@@ -25,6 +25,7 @@
 #include "cluster/frontier/copy_frontiers.h"
 #include "cluster/frontier/frontier_ledger.h"
 #include "cluster/frontier/frontier_rounds.h"
+#include "cluster/frontier/whole_replicas.h"
 #include "cluster/ring/cluster_view.h"
 #include "cluster/ring/former_placements.h"
 #include "cluster/version/flush_marks.h"
@@ -42,6 +43,8 @@ struct FrontierParts {
   std::shared_ptr<const ClusterView> view;
   // Copies that still follow one may lack what others hold: it is not dead. Null: none does.
   const FormerPlacements* former = nullptr;
+  // A copy that is not whole is not raised by rounds. Null: all are whole.
+  const WholeReplicas* whole = nullptr;
 };
 
 struct FrontierStatus {
@@ -59,12 +62,23 @@ class FrontierProtocol final : public ExchangeObserver {
 
   const CopyFrontiers& copies() const { return copies_; }
 
+  // A later view: rounds count its members and those that leave. What was reported under another
+  // one raises nothing.
+  void publish(std::shared_ptr<const ClusterView> later);
+  // The node gave up its copy.
+  void drop(uint8_t keyspace, uint32_t partition) { copies_.reset(keyspace, partition); }
+
   // Periodically, by one machine of the node: judges the present round and reports in the next.
   // True where the frontier of the copies rose. `run`: the node's, another one after a failure
   // of its store.
   bool tick(uint64_t run, Now now);
   // Of the latest round that all agreed on.
   Hlc reached() const;
+  // The run that a member is in, as far as is known; 0: nothing is.
+  uint64_t run_of(NodeId node) const {
+    const std::lock_guard lock(mutex_);
+    return rounds_.run_of(node);
+  }
   void encode_gossip(std::string& out) const;
   // False where the bytes are malformed.
   bool merge_gossip(std::string_view bytes);
@@ -88,13 +102,14 @@ class FrontierProtocol final : public ExchangeObserver {
   void report(uint64_t run, Hlc clock);
   uint64_t belief() const;
 
-  const FrontierParts parts_;
+  FrontierParts parts_;  // its view changes under the lock
   CopyFrontiers copies_;
   std::atomic<bool> heard_{false};
   mutable std::mutex mutex_;  // of what follows
   FrontierLedger ledger_;
   FrontierRounds rounds_;
   uint64_t first_round_of_run_ = 1;
+  bool viewed_since_report_ = false;
   uint64_t losing_run_ = 0;  // the one in which copies were lost last
   Hlc clock_at_report_;
   Hlc least_since_report_ = kNoHlc;

@@ -38,6 +38,21 @@ FrontierRounds::FrontierRounds(std::vector<NodeId> members, NodeId self, uint64_
   own().sequence = 1;
 }
 
+void FrontierRounds::set_members(const std::vector<NodeId>& members) {
+  std::vector<FrontierEntry> entries;
+  const NodeId self = own().node;
+  for (const NodeId member : members) {
+    const auto known =
+        std::find_if(entries_.begin(), entries_.end(),
+                     [&](const FrontierEntry& entry) { return entry.node == member; });
+    if (member == self) self_ = entries.size();
+    entries.push_back(known != entries_.end() ? *known : FrontierEntry{});
+    entries.back().node = member;
+  }
+  entries_ = std::move(entries);
+  KVORUM_CHECK(self_ < entries_.size() && own().node == self);
+}
+
 bool FrontierRounds::merge(const FrontierEntry& entry) {
   const auto found =
       std::find_if(entries_.begin(), entries_.end(),

@@ -38,6 +38,9 @@ class FrontierRounds {
   // `members`: all that have to report, this node among them.
   FrontierRounds(std::vector<NodeId> members, NodeId self, uint64_t run);
 
+  // Who has to report from now on, this node among them: of others nothing is known any more.
+  void set_members(const std::vector<NodeId>& members);
+
   // What another node knows. True where it brought anything new.
   bool merge(const FrontierEntry& entry);
   bool merge_encoded(std::string_view bytes);  // false: malformed, nothing was merged

@@ -46,7 +46,7 @@ void CountOperations::on_question(LinkIndex from, SlotId operation, uint8_t keys
 void CountOperations::answer(const Deferred& question, Now now) {
   PartitionCounts counts;
   for (uint32_t partition = 0; partition < core_.view->ring.partitions(); ++partition) {
-    if (!core_.is_primary(core_.self(), question.keyspace, partition)) continue;
+    if (!core_.is_reader(core_.self(), question.keyspace, partition)) continue;
     counts.emplace_back(partition, core_.parts.table->live_count(question.keyspace, partition));
   }
   if (question.from == core_.self()) {
@@ -73,7 +73,7 @@ bool CountOperations::on_answer(MemberIndex from, SlotId id, const PartitionCoun
 
 MemberIndex CountOperations::counted_by(const Count& count, uint32_t partition,
                                         bool* waiting) const {
-  for (const MemberIndex member : core_.primaries(count.keyspace, partition)) {
+  for (const MemberIndex member : core_.readers(count.keyspace, partition)) {
     if (member >= count.members.size()) continue;  // it joined after the question was asked
     if (count.members[member] == Asked::kAnswered) return member;
     if (count.members[member] == Asked::kWaiting && !count.impatient) *waiting = true;

@@ -47,11 +47,13 @@ struct KeyspaceCore {
     return others;
   }
 
-  std::span<const MemberIndex> primaries(uint8_t keyspace, uint32_t partition) const {
-    return view->primaries(keyspace, partition);
+  // Whose copies are asked: the primaries, or the readable owners of a partition that moves.
+  std::span<const MemberIndex> readers(uint8_t keyspace, uint32_t partition) const {
+    return view->readers(keyspace, partition);
   }
-  bool is_primary(MemberIndex member, uint8_t keyspace, uint32_t partition) const {
-    return view->is_primary(member, keyspace, partition);
+  bool is_reader(MemberIndex member, uint8_t keyspace, uint32_t partition) const {
+    const auto list = readers(keyspace, partition);
+    return std::find(list.begin(), list.end(), member) != list.end();
   }
   // So many primaries hold between them every write that w of them acknowledged.
   size_t answers_needed(uint8_t keyspace) const {
@@ -73,7 +75,15 @@ struct KeyspaceCore {
       for (const MemberIndex member : members) answered += answers(member);
       return answered;
     };
-    if (count(primaries(keyspace, partition)) < answers_needed(keyspace)) return false;
+    if (const SetsInPlay* const sets = view->sets_in_play(keyspace, partition)) {
+      return std::all_of(
+          sets->sets.begin(), sets->sets.begin() + static_cast<std::ptrdiff_t>(sets->readable_sets),
+          [&](const OwnerSet& set) {
+            const std::span owners{set.owners.begin(), set.owners.size()};
+            return count(owners) >= std::min<size_t>(set.n - set.w + 1u, owners.size());
+          });
+    }
+    if (count(readers(keyspace, partition)) < answers_needed(keyspace)) return false;
     if (!parts.is_moving()) return true;
     const auto former = parts.former->list();
     return std::all_of(former->begin(), former->end(), [&](const FormerPlacement& placement) {

@@ -2,6 +2,7 @@
 // What a coordinator is set to.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "cluster/version/edit.h"
@@ -18,6 +19,7 @@ struct CoordinatorOptions {
   uint64_t value_bytes_max = kValueBytesMax;
   uint32_t siblings_max = 100;
   uint32_t clock_entries_max = 10;
+  size_t reactor = 0;       // which of the node's coordinators it is
   bool has_control = true;  // one coordinator of a node does the background work (control.h)
 };
 

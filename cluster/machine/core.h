@@ -108,8 +108,7 @@ class Core {
   }
   // Whom reads ask.
   std::span<const MemberIndex> readers(const KeyRef& key) const {
-    const SetsInPlay* const sets = sets_in_play(key);
-    return sets == nullptr ? primaries(key) : std::span(sets->readable);
+    return view->readers(key.keyspace, partition_for(key));
   }
   bool is_reader(MemberIndex member, const KeyRef& key) const;
   bool is_owner(MemberIndex member, const KeyRef& key) const {

@@ -19,6 +19,7 @@ void Gossip::send(LinkIndex to, MessageType type) {
   FrameWriter frame(core_.outbox.frames(to), {type, 0, 0, 0});
   put_u64(frame.out(), core_.parts.marks->digest());
   put_u64(frame.out(), core_.parts.frontier->reached().value);
+  put_u64(frame.out(), core_.view->history_digest);
   core_.parts.frontier->encode_gossip(frame.out());
   frame.finish();
 }
@@ -41,9 +42,11 @@ bool Gossip::on_message(LinkIndex from, const Frame& frame) {
   ByteReader reader(frame.payload);
   const uint64_t marks_digest = reader.u64();
   const Hlc reached{reader.u64()};
+  const uint64_t history_digest = reader.u64();
   if (!reader.ok() || !core_.parts.frontier->merge_gossip(reader.rest())) return false;
   if (frame.head.type == MessageType::kGossip) send(from, MessageType::kGossipReply);
   core_.parts.marks->forget_below(reached);
+  histories_.on_digest(from, history_digest);
   if (marks_digest != core_.parts.marks->digest()) send_marks(from);
   return true;
 }

@@ -5,19 +5,21 @@
 // member missed, still reaches everybody. One coordinator of a node speaks, all answer. Private to
 // cluster/; owned by the coordinator.
 //
-//   kGossip       digest of marks, frontier, FrontierProtocol::encode_gossip() --> merged, answered
-//   kGossipReply  the same of the other side                           --> merged
-//   kFlushMark    all marks of a side whose digest differs             --> merged (flush_operation)
+//   kGossip       digests of marks and of the history (history_link.h), frontier,
+//   FrontierProtocol::encode_gossip() --> merged, answered kGossipReply  the same of the other side
+//   --> merged kFlushMark    all marks of a side whose digest differs             --> merged
+//   (flush_operation)
 #pragma once
 
 #include "cluster/machine/core.h"
+#include "cluster/membership/history_link.h"
 #include "cluster/upkeep/reaper.h"
 
 namespace kvorum::cluster {
 
 class Gossip {
  public:
-  explicit Gossip(Core& core) : core_(core), reaper_(core) {}
+  Gossip(Core& core, HistoryLink& histories) : core_(core), histories_(histories), reaper_(core) {}
 
   void on_link_up(MemberIndex peer, Now now);
   // False where the frame is malformed.
@@ -31,6 +33,7 @@ class Gossip {
   void send_marks(LinkIndex to);
 
   Core& core_;
+  HistoryLink& histories_;
   Reaper reaper_;
   uint64_t due_us_ = 0;
 };

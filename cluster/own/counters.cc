@@ -45,6 +45,7 @@ CoordinatorCounters& CoordinatorCounters::operator+=(const CoordinatorCounters& 
   tombstones_reaped += other.tombstones_reaped;
   dead_versions += other.dead_versions;
   evicted_keys += other.evicted_keys;
+  ranges_dropped += other.ranges_dropped;
   return *this;
 }
 

@@ -27,7 +27,8 @@ struct CoordinatorCounters {
   uint64_t keys_pulled = 0, keys_pushed = 0;         // repaired here, and at the peer
   uint64_t trees_built = 0, tree_mismatches = 0;
   uint64_t tombstones_reaped = 0, dead_versions = 0;
-  uint64_t evicted_keys = 0;  // by this node for want of memory; the copies of others follow
+  uint64_t ranges_dropped = 0;  // of partitions that this node owns no more
+  uint64_t evicted_keys = 0;    // by this node for want of memory; the copies of others follow
 
   CoordinatorCounters& operator+=(const CoordinatorCounters& other);
 };

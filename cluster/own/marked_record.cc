@@ -22,4 +22,13 @@ engine::RecordChange MarkedRecord::change_of(const KeyRef& key, engine::RecordVi
   return change;
 }
 
+engine::RecordChange DroppedRecord::change_of(const KeyRef& key, engine::RecordView bytes) {
+  engine::RecordChange change;
+  decode_record(bytes, *parts_.authors, record_);
+  change.action = engine::RecordChange::Action::kErase;
+  change.frees = true;
+  change.digest_change = leaf_digest(key, record_.object, parts_.digest_seed);
+  return change;
+}
+
 }  // namespace kvorum::cluster

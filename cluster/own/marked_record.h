@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stored record as the raised flush marks leave it.
+// A stored record as the raised flush marks leave it, or as it is dropped with its range.
 #pragma once
 
 #include <string>
@@ -19,6 +19,17 @@ class MarkedRecord {
   const NodeParts& parts_;
   Record record_;
   std::string head_;
+};
+
+// A record of a range that this node gives up: all of it goes, whatever it is.
+class DroppedRecord {
+ public:
+  explicit DroppedRecord(const NodeParts& parts) : parts_(parts) {}
+  engine::RecordChange change_of(const KeyRef& key, engine::RecordView bytes);
+
+ private:
+  const NodeParts& parts_;
+  Record record_;
 };
 
 }  // namespace kvorum::cluster

@@ -9,8 +9,9 @@
 #include "cluster/copies/agreement.h"
 #include "cluster/copies/claims.h"
 #include "cluster/copies/hints.h"
-#include "cluster/copies/whole_replicas.h"
+#include "cluster/copies/shared_history.h"
 #include "cluster/frontier/clean_exchanges.h"
+#include "cluster/frontier/whole_replicas.h"
 #include "cluster/health/background_budget.h"
 #include "cluster/ring/former_placements.h"
 #include "cluster/version/author_table.h"
@@ -46,6 +47,7 @@ struct NodeParts {
   BackgroundBudget* budget = nullptr;  // null: background work is bounded by its own limits alone
   const FormerPlacements* former = nullptr;  // null: the configuration never changed
   Agreement* agreement = nullptr;            // null: all nodes have the same configuration
+  SharedHistory* history = nullptr;          // null: the membership never changes
 
   bool is_whole(uint8_t keyspace, uint32_t partition) const {
     return whole == nullptr || whole->is_whole(keyspace, partition);

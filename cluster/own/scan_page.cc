@@ -53,15 +53,16 @@ ScanPage build_tree(const NodeParts& parts, const RangeLoad& range, ScanPage pag
   return page;
 }
 
-// What a mark covers is brought into memory, where it is dropped as any other object is.
-bool drop_covered(const NodeParts& parts, const KeyRef& key) {
+// What is to change is brought into memory, where it changes as any other object does.
+using Change = FunctionRef<engine::RecordChange(const KeyRef& key, engine::RecordView bytes)>;
+
+bool change_stored(const NodeParts& parts, const KeyRef& key, Change change) {
   constexpr int kAttemptsMax = 8;  // each lost to an eviction at that moment
-  MarkedRecord record(parts);
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (!parts.table->store_reader().load(key).ok()) return false;
     const engine::UpdateResult result = parts.table->update(key, [&](engine::RecordView bytes) {
       if (bytes.absent()) return engine::RecordChange{};
-      return record.change_of(key, bytes);
+      return change(key, bytes);
     });
     if (result.access != engine::Access::kNotResident) {
       return result.access == engine::Access::kDone;
@@ -70,26 +71,45 @@ bool drop_covered(const NodeParts& parts, const KeyRef& key) {
   return false;
 }
 
-ScanPage sweep_marks(const NodeParts& parts, const RangeLoad& range) {
+// Changes the stored objects of a stretch that `picks` wants.
+ScanPage change_page(const NodeParts& parts, const RangeLoad& range,
+                     FunctionRef<bool(const engine::ScanItem& item)> picks, Change change) {
   ScanPage page;
-  std::vector<std::pair<std::string, Position>> covered;
-  Record record;
+  std::vector<std::pair<std::string, Position>> picked;
   const Result<engine::ScanEnd> end =
       parts.table->store_reader().scan(stretch_of(range), [&](const engine::ScanItem& item) {
         ++page.shown;
-        decode_record(item.record, *parts.authors, record);
-        if (!parts.marks->apply(range.keyspace, record.object)) return;
-        covered.emplace_back(item.key.key, item.key.position);
+        if (picks(item)) picked.emplace_back(item.key.key, item.key.position);
       });
   bool ok = end.ok();
-  for (const auto& [key, position] : covered) {
-    ok = ok && drop_covered(parts, KeyRef{key, position, range.keyspace});
+  for (const auto& [key, position] : picked) {
+    ok = ok && change_stored(parts, KeyRef{key, position, range.keyspace}, change);
   }
   if (!ok) page.access = engine::Access::kRefused;
   if (ok) page.done = end.value().done;
   if (ok) page.next = end.value().next;
   page.reader = range.reader;
   return page;
+}
+
+ScanPage sweep_marks(const NodeParts& parts, const RangeLoad& range) {
+  Record record;
+  MarkedRecord marked(parts);
+  const auto covered = [&](const engine::ScanItem& item) {
+    decode_record(item.record, *parts.authors, record);
+    return parts.marks->apply(range.keyspace, record.object);
+  };
+  return change_page(parts, range, covered, [&](const KeyRef& key, engine::RecordView bytes) {
+    return marked.change_of(key, bytes);
+  });
+}
+
+ScanPage drop_page(const NodeParts& parts, const RangeLoad& range) {
+  DroppedRecord dropped(parts);
+  const auto all = [](const engine::ScanItem&) { return true; };
+  return change_page(parts, range, all, [&](const KeyRef& key, engine::RecordView bytes) {
+    return dropped.change_of(key, bytes);
+  });
 }
 
 }  // namespace
@@ -110,6 +130,7 @@ ScanPage read_stored_page(const NodeParts& parts, const RangeLoad& range) {
   page.reader = range.reader;
   if (range.reader == RangeLoad::Reader::kTreeKeeper) return build_tree(parts, range, page);
   if (range.reader == RangeLoad::Reader::kMarkSweeper) return sweep_marks(parts, range);
+  if (range.reader == RangeLoad::Reader::kRangeDropper) return drop_page(parts, range);
   PageWriter writer(parts, &page);
   const Result<engine::ScanEnd> end = parts.table->store_reader().scan(stretch_of(range), writer);
   if (!end.ok()) {

@@ -9,6 +9,7 @@ namespace kvorum::cluster {
 namespace {
 
 constexpr uint64_t kLinkUpUs = 10'000;
+constexpr uint64_t kViewUs = 5'000;  // for what else changes meanwhile
 
 }  // namespace
 
@@ -17,9 +18,16 @@ AntiEntropy::AntiEntropy(Core& core, KeyRepair& keys)
   rounds_.resize(core_.view->members.size());
 }
 
-void AntiEntropy::publish() {
+void AntiEntropy::publish(Now now) {
   rounds_.resize(core_.view->members.size());
   asker_.publish();
+  if (!enabled() || core_.view->moving.empty()) return;
+  // What moves waits for exchanges that begin now.
+  for (size_t at = 0; at < rounds_.size(); ++at) {
+    if (at == core_.self() || !core_.health.linked(static_cast<MemberIndex>(at))) continue;
+    const uint64_t soon_us = now.steady_us + kViewUs;
+    if (rounds_[at].due_us == 0 || rounds_[at].due_us > soon_us) rounds_[at].due_us = soon_us;
+  }
 }
 
 bool AntiEntropy::enabled() const {
@@ -102,6 +110,7 @@ void AntiEntropy::begin_round(MemberIndex peer, Now now) {
   message.gossip = gossip;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     round.compared[keyspace] = shared_partitions(core_, keyspace, peer);
+    round.moving[keyspace] = moving_partitions(core_, keyspace, peer);
     const std::vector<uint32_t>& shared = round.compared[keyspace];
     if (shared.empty()) continue;
     message.keyspaces.emplace_back(keyspace, roots_digest(core_, keyspace, shared));
@@ -131,10 +140,14 @@ bool AntiEntropy::on_opened(MemberIndex from, const Frame& frame, Now now) {
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     const auto& differing = reply.differing;
     if (std::find(differing.begin(), differing.end(), keyspace) == differing.end()) {
-      note_equal(round, keyspace, round.compared[keyspace]);
+      // The signatures were equal, too: they are the newest set's, since none of these moves.
+      note_equal(round, keyspace, round.compared[keyspace],
+                 {core_.view->is_changed() ? core_.view->newest_set : 0, reply.peer.whole});
+      round.compared[keyspace].clear();
     } else {
-      ask_roots(from, keyspace);
+      round.keep_driven(keyspace, core_.self(), from);
     }
+    ask_roots(from, keyspace);
   }
   round.state = PeerRound::State::kRoots;
   round.deadline_us = now.steady_us + ExchangeAsker::kAnswerUs;
@@ -144,17 +157,23 @@ bool AntiEntropy::on_opened(MemberIndex from, const Frame& frame, Now now) {
 
 void AntiEntropy::ask_roots(MemberIndex peer, uint8_t keyspace) {
   PeerRound& round = rounds_[peer];
-  const std::vector<uint32_t>& partitions = round.keep_driven(keyspace, core_.self(), peer);
+  const std::vector<uint32_t>& partitions = round.add_moving(keyspace);
+  round.fences[keyspace].clear();
   if (partitions.empty()) return;
   PartitionRoots message;
   message.asker = round.own;
   message.all = round.all || round.own.whole != round.peer.whole;
-  message.names_all =
-      core_.parts.is_moving() || (core_.parts.agreement && !core_.parts.agreement->same_as(peer));
+  const bool changed = core_.view->is_changed();
+  message.names_all = changed || core_.parts.is_moving() ||
+                      (core_.parts.agreement && !core_.parts.agreement->same_as(peer));
   for (const uint32_t partition : partitions) {
+    const RootFence fence = fence_of(core_, keyspace, partition);  // before its root is taken
     const uint64_t root = core_.parts.table->digest(keyspace, partition);
-    if (root != 0 || message.names_all) message.roots.emplace_back(partition, root);
+    if (root == 0 && !message.names_all) continue;
+    message.roots.emplace_back(partition, root);
+    if (changed) message.fences.push_back(fence);
   }
+  round.fences[keyspace] = message.fences;
   round.await_roots(keyspace);
   const FrameHead head{MessageType::kPartitionRoots, keyspace, 0, round.number};
   send_counted(core_, peer, [&](std::string& batch) { put_partition_roots(batch, head, message); });
@@ -167,8 +186,9 @@ bool AntiEntropy::on_roots(MemberIndex from, const Frame& frame, Now now) {
   PeerRound& round = rounds_[from];
   const uint8_t keyspace = frame.head.keyspace;
   if (round.number != frame.head.operation || !round.awaits_roots(keyspace)) return true;
-  const std::vector<uint32_t> equal = round.take_roots(keyspace, reply);
-  if (round.clean) note_equal(round, keyspace, equal);
+  for (const PeerRound::EqualPartition& equal : round.take_roots(keyspace, reply)) {
+    if (round.clean) note_equal(round, keyspace, {equal.partition}, equal.fence);
+  }
   if (round.roots_open != 0) return true;
   round.state = PeerRound::State::kExchanging;
   advance_round(from, now);
@@ -176,9 +196,9 @@ bool AntiEntropy::on_roots(MemberIndex from, const Frame& frame, Now now) {
 }
 
 void AntiEntropy::note_equal(const PeerRound& round, uint8_t keyspace,
-                             const std::vector<uint32_t>& partitions) {
+                             const std::vector<uint32_t>& partitions, const RootFence& fence) {
   partitions_done_ += partitions.size();
-  core_.note_clean(keyspace, partitions, clean_exchange(round.own, round.peer));
+  core_.note_clean(keyspace, partitions, clean_exchange(round.own, round.peer, fence));
 }
 
 void AntiEntropy::advance_round(MemberIndex peer, Now now) {
@@ -187,7 +207,8 @@ void AntiEntropy::advance_round(MemberIndex peer, Now now) {
   while (!round.differing.empty() && asker_.takes_another(peer, now)) {
     const DifferingPartition next = round.differing.front();
     round.differing.pop_front();
-    asker_.begin({peer, next.keyspace, next.partition, round.own, round.peer, next.depth}, now);
+    asker_.begin(
+        {peer, next.keyspace, next.partition, round.own, round.peer, next.depth, next.fence}, now);
   }
   const bool idle = round.differing.empty() && asker_.begun_with(peer) == 0;
   if (idle && round.state == PeerRound::State::kExchanging) end_round(peer, now);
@@ -205,7 +226,7 @@ void AntiEntropy::end_round(MemberIndex peer, Now now) {
   KVORUM_CHECK(round.state != PeerRound::State::kIdle);
   round.state = PeerRound::State::kIdle;
   const uint64_t interval_us = core_.options.anti_entropy_ms * 1000ULL;
-  const uint64_t pause_us = round.pause_us(interval_us, wholeness_.lacks_some());
+  const uint64_t pause_us = round.pause_us(interval_us, in_haste());
   round.due_us = now.steady_us + pause_us / 2 + core_.rng.below(pause_us + 1);
   wholeness_.look(now);
 }

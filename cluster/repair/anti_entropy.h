@@ -32,7 +32,7 @@ class AntiEntropy final : public DamageSink, private ExchangeSink {
   AntiEntropy(Core& core, KeyRepair& keys);
 
   // The view has changed: members may have joined.
-  void publish();
+  void publish(Now now);
   void on_link(MemberIndex peer, bool up, Now now);
   // False where the frame is malformed, or of no type that is an answer of an exchange.
   bool on_message(MemberIndex from, const Frame& frame, Now now);
@@ -59,8 +59,9 @@ class AntiEntropy final : public DamageSink, private ExchangeSink {
   bool on_roots(MemberIndex from, const Frame& frame, Now now);
   void advance_round(MemberIndex peer, Now now);
   void end_round(MemberIndex peer, Now now);
-  void note_equal(const PeerRound& round, uint8_t keyspace,
-                  const std::vector<uint32_t>& partitions);
+  void note_equal(const PeerRound& round, uint8_t keyspace, const std::vector<uint32_t>& partitions,
+                  const RootFence& fence);
+  bool in_haste() const { return wholeness_.lacks_some() || !core_.view->moving.empty(); }
 
   Core& core_;
   ExchangeAsker asker_;

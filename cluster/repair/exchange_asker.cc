@@ -29,6 +29,8 @@ void ExchangeAsker::begin(const Start& start, Now now) {
   exchange.partition = start.partition;
   exchange.own = start.own;
   exchange.other = start.other;
+  exchange.fence = start.fence;
+  exchange.own_whole = core_.parts.is_whole(start.keyspace, start.partition);
   exchange.nodes_open = exchange.failed = exchange.done_sent = false;
   exchange.ranges_open = exchange.keys_open = 0;
   exchange.deadline_us = 0;
@@ -110,8 +112,11 @@ void ExchangeAsker::tell_done(SlotId id, Exchange& exchange, Now now) {
   KVORUM_CHECK(only_keys_left(exchange) && exchange.keys.empty() && exchange.keys_open == 0);
   exchange.done_sent = true;
   exchange.deadline_us = now.steady_us + kAnswerUs;
-  const ExchangeDone message{exchange.own, exchange.other.run, exchange.other.clock,
-                             exchange.partition};
+  const ExchangeDone message{exchange.own,
+                             exchange.other.run,
+                             exchange.other.clock,
+                             exchange.partition,
+                             {exchange.fence.signature, exchange.own_whole}};
   const FrameHead head{MessageType::kExchangeDone, exchange.keyspace, 0, id};
   send_counted(core_, exchange.peer,
                [&](std::string& batch) { put_exchange_done(batch, head, message); });
@@ -127,7 +132,7 @@ bool ExchangeAsker::on_done(MemberIndex from, const Frame& frame, Now now) {
     fail(*exchange);
   } else {
     core_.note_clean(exchange->keyspace, std::span(&exchange->partition, 1),
-                     clean_exchange(exchange->own, exchange->other));
+                     clean_exchange(exchange->own, exchange->other, exchange->fence));
   }
   end(id, now);
   return true;

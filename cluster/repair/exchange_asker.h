@@ -51,6 +51,7 @@ class ExchangeAsker final : public KeyRepairSink {
     uint32_t partition;
     ExchangeParty own, other;
     int depth;  // of the peer's tree
+    RootFence fence = {0, false};
   };
   void begin(const Start& start, Now now);
   // Whether a further exchange with the peer may begin: one at a time is more than keys.
@@ -74,6 +75,8 @@ class ExchangeAsker final : public KeyRepairSink {
     uint8_t keyspace;
     uint32_t partition;
     ExchangeParty own, other;
+    RootFence fence;  // what both knew when it began, and whether the peer's copy was whole
+    bool own_whole;   // the same of this node's
     TreeDescent descent;
     bool nodes_open;
     std::deque<Stretch> stretches;

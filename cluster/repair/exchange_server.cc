@@ -54,7 +54,10 @@ bool ExchangeServer::on_open(LinkIndex from, const Frame& frame, Now now) {
     if (damaged || roots_digest(core_, keyspace, shared) != digest) {
       answer.differing.push_back(keyspace);
     } else {
-      core_.note_clean(keyspace, shared, clean_exchange(answer.peer, message.asker));
+      const uint64_t signature = core_.view->is_changed() ? core_.view->newest_set : 0;
+      core_.note_clean(
+          keyspace, shared,
+          clean_exchange(answer.peer, message.asker, {signature, message.asker.whole}));
     }
   }
   send_counted(core_, from, [&](std::string& batch) {
@@ -80,6 +83,14 @@ std::vector<uint32_t> ExchangeServer::compared_partitions(uint8_t keyspace, Memb
   return compared;
 }
 
+// While the ring changes an exchange is between two that know the same, and into an owner's copy.
+bool ExchangeServer::is_apart(uint8_t keyspace, uint32_t partition, const RootFence& theirs) const {
+  if (!core_.view->is_changed() && theirs.signature == 0) return false;
+  const RootFence own = fence_of(core_, keyspace, partition);
+  return own.signature == 0 || own.signature != theirs.signature ||
+         !core_.view->is_owner(core_.self(), keyspace, partition);
+}
+
 bool ExchangeServer::on_roots(LinkIndex from, const Frame& frame, Now now) {
   PartitionRoots message;
   if (!parse_partition_roots(frame, &message)) return false;
@@ -88,21 +99,29 @@ bool ExchangeServer::on_roots(LinkIndex from, const Frame& frame, Now now) {
   if (asker == kNoMember) return true;
   PartitionRootsReply answer;
   answer.peer = party_of(core_, now);
-  std::vector<uint32_t> equal;
   auto named = message.roots.begin();
   for (const uint32_t partition : compared_partitions(keyspace, asker, message)) {
     while (named != message.roots.end() && named->first < partition) ++named;
     const bool is_named = named != message.roots.end() && named->first == partition;
+    RootFence theirs{0, false};
+    if (is_named && !message.fences.empty()) {
+      theirs = message.fences[static_cast<size_t>(named - message.roots.begin())];
+    }
+    if (is_apart(keyspace, partition, theirs)) {
+      answer.apart.push_back(partition);
+      continue;
+    }
+    if (!core_.parts.is_whole(keyspace, partition)) answer.lacking.push_back(partition);
     const bool same =
         core_.parts.table->digest(keyspace, partition) == (is_named ? named->second : 0);
     if (same && !core_.parts.is_damaged(keyspace, partition)) {
-      equal.push_back(partition);
+      core_.note_clean(keyspace, std::span(&partition, 1),
+                       clean_exchange(answer.peer, message.asker, theirs));
     } else {
       const int depth = core_.parts.table->trees().depth(keyspace, partition);
       answer.differing.emplace_back(partition, static_cast<uint8_t>(depth));
     }
   }
-  core_.note_clean(keyspace, equal, clean_exchange(answer.peer, message.asker));
   const FrameHead head{MessageType::kPartitionRootsReply, keyspace, 0, frame.head.operation};
   send_counted(core_, from,
                [&](std::string& batch) { put_partition_roots_reply(batch, head, answer); });
@@ -206,7 +225,7 @@ bool ExchangeServer::on_done(LinkIndex from, const Frame& frame, Now now) {
   const bool refused = member_of(message.asker) == kNoMember || own.run != message.peer_run ||
                        core_.parts.is_damaged(frame.head.keyspace, message.partition);
   if (!refused) {
-    CleanExchange exchange = clean_exchange(own, message.asker);
+    CleanExchange exchange = clean_exchange(own, message.asker, message.fence);
     exchange.began = message.peer_clock;
     core_.note_clean(frame.head.keyspace, std::span(&message.partition, 1), exchange);
   }

@@ -39,6 +39,7 @@ class ExchangeServer {
   void answer_range(const Serving& serving, const RangeObjects& own);
   std::vector<uint32_t> compared_partitions(uint8_t keyspace, MemberIndex asker,
                                             const PartitionRoots& message) const;
+  bool is_apart(uint8_t keyspace, uint32_t partition, const RootFence& theirs) const;
   // The party's member, or kNoMember for a stranger.
   MemberIndex member_of(const ExchangeParty& party) const;
 

@@ -2,6 +2,7 @@
 #include "cluster/repair/peer_round.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -59,29 +60,48 @@ bool PeerRound::awaits_roots(uint8_t keyspace) const {
          (roots_open & mask_of(keyspace)) != 0;
 }
 
-std::vector<uint32_t> PeerRound::take_roots(uint8_t keyspace, const PartitionRootsReply& reply) {
+const std::vector<uint32_t>& PeerRound::add_moving(uint8_t keyspace) {
+  std::vector<uint32_t>& partitions = compared[keyspace];
+  std::vector<uint32_t> both;
+  std::set_union(partitions.begin(), partitions.end(), moving[keyspace].begin(),
+                 moving[keyspace].end(), std::back_inserter(both));
+  return partitions = std::move(both);
+}
+
+std::vector<PeerRound::EqualPartition> PeerRound::take_roots(uint8_t keyspace,
+                                                             const PartitionRootsReply& reply) {
   KVORUM_CHECK(awaits_roots(keyspace));
   roots_open = static_cast<KeyspaceMask>(roots_open & ~mask_of(keyspace));
   peer.clock = reply.peer.clock;
   if (reply.peer.run != peer.run) clean = false;
-  std::vector<uint32_t> equal;
+  const std::vector<uint32_t>& partitions = compared[keyspace];
+  const bool fenced = fences[keyspace].size() == partitions.size();
+  const auto lists = [](const std::vector<uint32_t>& list, uint32_t partition) {
+    return std::binary_search(list.begin(), list.end(), partition);
+  };
+  std::vector<EqualPartition> equal;
   auto named = reply.differing.begin();
-  for (const uint32_t partition : compared[keyspace]) {
+  for (size_t at = 0; at < partitions.size(); ++at) {
+    const uint32_t partition = partitions[at];
     while (named != reply.differing.end() && named->first < partition) ++named;
-    if (named == reply.differing.end() || named->first != partition) {
-      equal.push_back(partition);
+    const bool differs = named != reply.differing.end() && named->first == partition;
+    if (lists(reply.apart, partition)) continue;
+    const RootFence fence{fenced ? fences[keyspace][at].signature : 0,
+                          !lists(reply.lacking, partition)};
+    if (!differs) {
+      equal.push_back({partition, fence});
     } else if (names(wish, keyspace, partition)) {
-      differing.push_back({keyspace, partition, named->second});
+      differing.push_back({keyspace, partition, named->second, fence});
     }
   }
   return equal;
 }
 
-uint64_t PeerRound::pause_us(uint64_t interval_us, bool copies_are_missing) const {
+uint64_t PeerRound::pause_us(uint64_t interval_us, bool in_haste) const {
   if (next_wish) return 0;
   uint64_t pause = interval_us;
   if (!clean) pause = std::min(pause, kAfterFailureUs);
-  if (copies_are_missing) pause = std::min(pause, kNotWholeUs);
+  if (in_haste) pause = std::min(pause, kNotWholeUs);
   return pause;
 }
 

@@ -24,6 +24,7 @@ struct DifferingPartition {
   uint8_t keyspace;
   uint32_t partition;
   int depth;
+  RootFence fence = {0, false};  // what both knew, and whether the peer's copy was whole
   bool operator==(const DifferingPartition&) const = default;
 };
 
@@ -44,6 +45,9 @@ struct PeerRound {
   KeyspaceMask roots_open = 0;  // whose roots are awaited
   // What was compared in each keyspace: what is held may change before the answer comes.
   std::array<std::vector<uint32_t>, kKeyspacesMax> compared;
+  std::array<std::vector<uint32_t>, kKeyspacesMax> moving;  // moving_partitions()
+  // Of each of `compared`, as its roots were asked for; or none.
+  std::array<std::vector<RootFence>, kKeyspacesMax> fences;
   std::deque<DifferingPartition> differing;  // whose exchanges are not begun
   uint64_t rounds = 0;
 
@@ -65,13 +69,19 @@ struct PeerRound {
   // Of what was compared in a keyspace whose digests differ, that which this node drives: what is
   // left to compare by its roots. Both members are this node and the peer.
   const std::vector<uint32_t>& keep_driven(uint8_t keyspace, MemberIndex self, MemberIndex other);
+  // Adds the moving ones to what is compared by roots.
+  const std::vector<uint32_t>& add_moving(uint8_t keyspace);
   void await_roots(uint8_t keyspace);
   bool awaits_roots(uint8_t keyspace) const;
-  // Notes which of the partitions differ, where the wish names them; returns those that are equal.
-  // REQUIRES: awaits_roots().
-  std::vector<uint32_t> take_roots(uint8_t keyspace, const PartitionRootsReply& reply);
+  // Notes which of the partitions differ, where the wish names them; returns those that are equal,
+  // with what both knew of them. REQUIRES: awaits_roots().
+  struct EqualPartition {
+    uint32_t partition;
+    RootFence fence;
+  };
+  std::vector<EqualPartition> take_roots(uint8_t keyspace, const PartitionRootsReply& reply);
   // After its end, about: so long until the next one.
-  uint64_t pause_us(uint64_t interval_us, bool copies_are_missing) const;
+  uint64_t pause_us(uint64_t interval_us, bool in_haste) const;
 };
 
 }  // namespace kvorum::cluster

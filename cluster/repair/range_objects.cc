@@ -46,7 +46,8 @@ std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, Memb
   const auto former = core.parts.is_moving() ? core.parts.former->list() : nullptr;
   std::vector<uint32_t> shared;
   for (uint32_t partition = 0; partition < view.ring.partitions(); ++partition) {
-    bool both = view.is_primary(core.self(), keyspace, partition) &&
+    bool both = view.find_moving(partition) == nullptr &&
+                view.is_primary(core.self(), keyspace, partition) &&
                 view.is_primary(peer, keyspace, partition);
     if (!both && former) {
       const Holders holders = holders_of(view, *former, keyspace, partition);
@@ -56,6 +57,25 @@ std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, Memb
     if (both) shared.push_back(partition);
   }
   return shared;
+}
+
+std::vector<uint32_t> moving_partitions(const Core& core, uint8_t keyspace, MemberIndex peer) {
+  const ClusterView& view = *core.view;
+  std::vector<uint32_t> moving;
+  if (!view.is_changed()) return moving;
+  for (uint32_t partition = 0; partition < view.ring.partitions(); ++partition) {
+    if (!view.is_owner(peer, keyspace, partition)) continue;
+    const bool both = view.is_owner(core.self(), keyspace, partition);
+    const bool hands_over = !both && core.parts.table->record_count(keyspace, partition) > 0;
+    if (hands_over || (both && view.find_moving(partition) != nullptr)) moving.push_back(partition);
+  }
+  return moving;
+}
+
+RootFence fence_of(const Core& core, uint8_t keyspace, uint32_t partition) {
+  if (!core.view->is_changed()) return {};
+  const bool known = core.parts.history == nullptr || core.parts.history->is_adopted(*core.view);
+  return {known ? core.view->signature(partition) : 0, core.parts.is_whole(keyspace, partition)};
 }
 
 bool drives(MemberIndex a, MemberIndex b, uint32_t partition) {
@@ -68,6 +88,7 @@ uint64_t roots_digest(const Core& core, uint8_t keyspace, const std::vector<uint
   for (const uint32_t partition : partitions) {
     put_u32(roots, partition);
     put_u64(roots, core.parts.table->digest(keyspace, partition));
+    if (core.view->is_changed()) put_u64(roots, core.view->signature(partition));
   }
   return hash_seeded(roots, core.parts.digest_seed);
 }
@@ -78,8 +99,9 @@ ExchangeParty party_of(const Core& core, Now now) {
           whole};
 }
 
-CleanExchange clean_exchange(const ExchangeParty& own, const ExchangeParty& other) {
-  return {other.node, own.run, other.run, own.clock};
+CleanExchange clean_exchange(const ExchangeParty& own, const ExchangeParty& other,
+                             const RootFence& fence) {
+  return {other.node, own.run, other.run, own.clock, fence.signature, fence.whole};
 }
 
 void send_counted(Core& core, LinkIndex to, FunctionRef<void(std::string& batch)> fn) {

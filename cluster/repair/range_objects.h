@@ -35,6 +35,12 @@ RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage
 // Partitions that this node and the peer hold, ascending: of which both are primaries, or were
 // before the configuration changed and copies still follow (former_placements.h).
 std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, MemberIndex peer);
+// Those that are compared one by one, whatever the digest of all says: partitions that move and of
+// which both are owners, and what this node holds and no longer owns, while the peer does.
+std::vector<uint32_t> moving_partitions(const Core& core, uint8_t keyspace, MemberIndex peer);
+// What this node knows of a partition, and of its copy, now: of an exchange that begins. Its
+// signature is 0 while some reactor of this node may still serve by what was known before.
+RootFence fence_of(const Core& core, uint8_t keyspace, uint32_t partition);
 // Whether a, not b, drives the exchanges of a partition: each does so for every other one.
 bool drives(MemberIndex a, MemberIndex b, uint32_t partition);
 // Of these partitions and their roots.
@@ -42,8 +48,10 @@ uint64_t roots_digest(const Core& core, uint8_t keyspace, const std::vector<uint
 
 // Who this node is, in an exchange that begins now.
 ExchangeParty party_of(const Core& core, Now now);
-// As this node, `own`, notes an exchange with the other that was clean.
-CleanExchange clean_exchange(const ExchangeParty& own, const ExchangeParty& other);
+// As this node, `own`, notes an exchange with the other that was clean. `fence`: what both knew,
+// and whether the other's copy was whole.
+CleanExchange clean_exchange(const ExchangeParty& own, const ExchangeParty& other,
+                             const RootFence& fence = {0, false});
 
 // Appends a frame of an exchange for that link, and counts its bytes.
 void send_counted(Core& core, LinkIndex to, FunctionRef<void(std::string& batch)> fn);

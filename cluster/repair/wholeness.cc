@@ -43,7 +43,9 @@ bool Wholeness::may_be_whole(uint8_t keyspace, uint32_t partition, Now now) cons
   const bool moving = core_.parts.is_moving();
   const Holders holders = holders_of(
       *core_.view, moving ? *core_.parts.former->list() : FormerList{}, keyspace, partition);
-  if (std::find(holders.begin(), holders.end(), core_.self()) == holders.end()) return true;
+  if (std::find(holders.begin(), holders.end(), core_.self()) == holders.end()) {
+    return !core_.view->is_changed();  // else it comes to be whole as a new copy (mover.h)
+  }
   if (core_.parts.is_damaged(keyspace, partition)) return false;
   if (core_.parts.agreement && !core_.parts.agreement->in_force() && moving) return false;
   bool any = holders.size() == 1;

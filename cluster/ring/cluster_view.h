@@ -30,6 +30,8 @@ struct ClusterView {
   SetId newest_set = 0;
   uint64_t history_digest = 0;          // of all changes and facts
   std::vector<MovingPartition> moving;  // by partition
+  // Of the views that one node published in a run: not the same on other nodes.
+  uint64_t generation = 0;
 
   bool is_member() const { return self != kNoMember; }
   // The history has changes, so the file that founded does not say who owns what.
@@ -59,6 +61,11 @@ struct ClusterView {
   std::span<const MemberIndex> owners(uint8_t keyspace, uint32_t partition) const {
     const SetsInPlay* const sets = sets_in_play(keyspace, partition);
     return sets == nullptr ? primaries(keyspace, partition) : std::span(sets->owners);
+  }
+  // Of those whom reads ask.
+  std::span<const MemberIndex> readers(uint8_t keyspace, uint32_t partition) const {
+    const SetsInPlay* const sets = sets_in_play(keyspace, partition);
+    return sets == nullptr ? primaries(keyspace, partition) : std::span(sets->readable);
   }
   bool is_owner(MemberIndex member, uint8_t keyspace, uint32_t partition) const;
   // The first n of the partition's preference list.

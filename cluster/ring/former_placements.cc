@@ -74,7 +74,7 @@ Holders holders_of(const ClusterView& view, const FormerList& former, uint8_t ke
       if (!contains({holders.begin(), holders.size()}, member)) holders.push_back(member);
     }
   };
-  add(view.primaries(keyspace, partition));
+  add(view.readers(keyspace, partition));
   for (const FormerPlacement& placement : former) add(placement.primaries(keyspace, partition));
   return holders;
 }

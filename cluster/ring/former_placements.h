@@ -64,7 +64,7 @@ class FormerPlacements {
   std::shared_ptr<const FormerList> list_ = std::make_shared<const FormerList>();
 };
 
-// The present primaries of a partition, then the former ones that are none any more.
+// Whom reads of a partition ask, then the former primaries that are none any more.
 Holders holders_of(const ClusterView& view, const FormerList& former, uint8_t keyspace,
                    uint32_t partition);
 

@@ -158,9 +158,12 @@ void repair(std::vector<MemberIndex>& owners, const SpreadCost& cost, Rng& rng) 
 
 std::vector<uint64_t> weights_of(std::span<const Member> members) {
   std::vector<uint64_t> weights;
-  for (const Member& member : members) weights.push_back(member.weight);
+  for (const Member& member : members) {
+    weights.push_back(member.is_placed() ? member.weight : 0);
+  }
   if (std::all_of(weights.begin(), weights.end(), [](uint64_t weight) { return weight == 0; })) {
-    weights.assign(members.size(), 1);
+    std::transform(members.begin(), members.end(), weights.begin(),
+                   [](const Member& member) { return member.is_placed() ? 1 : 0; });
   }
   return weights;
 }

@@ -33,6 +33,15 @@ std::vector<MemberIndex> place_founders(std::span<const Member> founders, RingSh
 std::vector<MemberIndex> place_newcomer(std::vector<MemberIndex> owners,
                                         std::span<const Member> members, RingShape shape);
 
+// Members that are not placed own nothing afterwards: what `owners` still says is theirs is given
+// to others, and no more than that changes hands.
+std::vector<MemberIndex> place_without(std::vector<MemberIndex> owners,
+                                       std::span<const Member> members, RingShape shape);
+
+// After weights, racks or zones changed: as few moves as shares within one partition need.
+std::vector<MemberIndex> place_again(std::vector<MemberIndex> owners,
+                                     std::span<const Member> members, RingShape shape);
+
 // Shares and neighbourhoods that could be better, one sentence each.
 std::vector<std::string> placement_problems(std::span<const MemberIndex> owners,
                                             std::span<const Member> members, uint32_t spread);

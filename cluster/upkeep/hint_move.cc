@@ -11,10 +11,10 @@ HintMove begin_hint_move(Core& core, const MovedHint& hint, Now now) {
     move.state = HintMove::State::kFailed;
     return move;
   };
-  const auto primaries = core.primaries(hint.key);
+  const auto primaries = core.view->owners(hint.key.keyspace, core.partition_for(hint.key));
   KVORUM_CHECK(!primaries.empty());  // else the hint would go and nobody have it
   // The own copy first: where it has to be loaded, nothing was done yet.
-  if (core.is_primary(core.self(), hint.key)) {
+  if (core.is_owner(core.self(), hint.key)) {
     core.own.observe(hint.object, now);
     const engine::UpdateResult result = core.own.update(hint.key, [&](Record& record) {
       Object arriving = hint.object;

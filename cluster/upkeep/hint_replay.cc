@@ -142,7 +142,7 @@ bool HintReplay::find_next(NodeId id, MemberIndex member, Target& target, Found*
     found->key = hint.key.key;
     found->position = hint.key.position;
     found->keyspace = hint.key.keyspace;
-    found->for_primary = member != kNoMember && core_.is_primary(member, hint.key);
+    found->for_primary = member != kNoMember && core_.is_owner(member, hint.key);
     found->must_wait = target.large_in_flight > 0 && is_large(bytes_of(object));
     if (!found->must_wait) encode_object(object, found->object);
   });

@@ -10,6 +10,7 @@ namespace {
 constexpr uint16_t kRefused = 1 << 0;
 constexpr uint16_t kAll = 1 << 0;
 constexpr uint16_t kNamesAll = 1 << 1;
+constexpr uint16_t kFenced = 1 << 2;
 
 bool valid_keyspace(const Frame& frame) { return frame.head.keyspace < kKeyspacesMax; }
 
@@ -61,6 +62,32 @@ class GapReader {
   const uint64_t most_;
   uint64_t next_ = 0;
 };
+
+void put_fence(std::string& out, const RootFence& fence) {
+  put_u64(out, fence.signature);
+  put_u8(out, fence.whole ? 1 : 0);
+}
+
+RootFence get_fence(ByteReader& reader) {
+  const uint64_t signature = reader.u64();
+  return {signature, reader.u8() != 0};
+}
+
+void put_partitions(std::string& out, const std::vector<uint32_t>& partitions) {
+  put_varint(out, partitions.size());
+  GapWriter gaps(out);
+  for (const uint32_t partition : partitions) gaps.put(partition);
+}
+
+bool get_partitions(ByteReader& reader, std::vector<uint32_t>* partitions) {
+  GapReader gaps(reader, UINT32_MAX);
+  for (uint64_t left = reader.varint(); left > 0 && reader.ok(); --left) {
+    uint64_t partition = 0;
+    if (!gaps.get(&partition)) return false;
+    partitions->push_back(static_cast<uint32_t>(partition));
+  }
+  return reader.ok();
+}
 
 }  // namespace
 
@@ -117,12 +144,16 @@ void put_partition_roots(std::string& batch, const FrameHead& head, const Partit
   FrameHead flagged = head;
   flagged.flags = message.all ? kAll : 0;
   if (message.names_all) flagged.flags |= kNamesAll;
+  const bool fenced = !message.fences.empty();
+  KVORUM_CHECK(!fenced || message.fences.size() == message.roots.size());
+  if (fenced) flagged.flags |= kFenced;
   FrameWriter frame(batch, flagged);
   put_party(batch, message.asker);
   GapWriter gaps(batch);
-  for (const auto& [partition, root] : message.roots) {
-    gaps.put(partition);
-    put_u64(batch, root);
+  for (size_t at = 0; at < message.roots.size(); ++at) {
+    gaps.put(message.roots[at].first);
+    put_u64(batch, message.roots[at].second);
+    if (fenced) put_fence(batch, message.fences[at]);
   }
   frame.finish();
 }
@@ -137,6 +168,7 @@ bool parse_partition_roots(const Frame& frame, PartitionRoots* message) {
     uint64_t partition = 0;
     if (!gaps.get(&partition)) return false;
     message->roots.emplace_back(static_cast<uint32_t>(partition), reader.u64());
+    if (frame.head.flags & kFenced) message->fences.push_back(get_fence(reader));
   }
   return reader.ok() && valid_keyspace(frame);
 }
@@ -145,6 +177,8 @@ void put_partition_roots_reply(std::string& batch, const FrameHead& head,
                                const PartitionRootsReply& message) {
   FrameWriter frame(batch, head);
   put_party(batch, message.peer);
+  put_partitions(batch, message.apart);
+  put_partitions(batch, message.lacking);
   GapWriter gaps(batch);
   for (const auto& [partition, depth] : message.differing) {
     gaps.put(partition);
@@ -156,6 +190,8 @@ void put_partition_roots_reply(std::string& batch, const FrameHead& head,
 bool parse_partition_roots_reply(const Frame& frame, PartitionRootsReply* message) {
   ByteReader reader(frame.payload);
   message->peer = get_party(reader);
+  if (!get_partitions(reader, &message->apart)) return false;
+  if (!get_partitions(reader, &message->lacking)) return false;
   GapReader gaps(reader, UINT32_MAX);
   while (!reader.done()) {
     uint64_t partition = 0;
@@ -267,6 +303,7 @@ void put_exchange_done(std::string& batch, const FrameHead& head, const Exchange
   put_u64(batch, message.peer_run);
   put_u64(batch, message.peer_clock.value);
   put_varint(batch, message.partition);
+  put_fence(batch, message.fence);
   frame.finish();
 }
 
@@ -277,6 +314,7 @@ bool parse_exchange_done(const Frame& frame, ExchangeDone* message) {
   message->peer_clock = Hlc{reader.u64()};
   const uint64_t partition = reader.varint();
   message->partition = static_cast<uint32_t>(partition);
+  message->fence = get_fence(reader);
   return reader.ok() && reader.done() && partition <= UINT32_MAX && valid_keyspace(frame);
 }
 

@@ -57,6 +57,14 @@ bool parse_exchange_open_reply(const Frame& frame, ExchangeOpenReply* message);
 
 // Partition and its root; those that are not named are zero.
 using PartitionRootList = std::vector<std::pair<uint32_t, uint64_t>>;
+// What the asker knows of a partition it names, and of its own copy: an exchange counts for a
+// change of the ring only where both knew the same when it began (docs/MEMBERSHIP.md).
+struct RootFence {
+  uint64_t signature = 0;  // ClusterView::signature()
+  bool whole = true;
+
+  bool operator==(const RootFence&) const = default;
+};
 struct PartitionRoots {
   ExchangeParty asker;
   bool all = false;  // of all shared partitions, not of the asker's half alone
@@ -64,6 +72,7 @@ struct PartitionRoots {
   // differ.
   bool names_all = false;
   PartitionRootList roots;
+  std::vector<RootFence> fences;  // of each root, or none
 };
 void put_partition_roots(std::string& batch, const FrameHead& head, const PartitionRoots& message);
 bool parse_partition_roots(const Frame& frame, PartitionRoots* message);
@@ -71,6 +80,9 @@ bool parse_partition_roots(const Frame& frame, PartitionRoots* message);
 struct PartitionRootsReply {
   ExchangeParty peer;
   std::vector<std::pair<uint32_t, uint8_t>> differing;  // partition, depth of its tree
+  // Of those that were fenced: of which this node knows something else, or owns nothing; and of
+  // which its copy is not whole.
+  std::vector<uint32_t> apart, lacking;
 };
 void put_partition_roots_reply(std::string& batch, const FrameHead& head,
                                const PartitionRootsReply& message);
@@ -122,6 +134,7 @@ struct ExchangeDone {
   uint64_t peer_run = 0;
   Hlc peer_clock;  // of its answer with the roots
   uint32_t partition = 0;
+  RootFence fence;  // zero: it is not fenced
 };
 void put_exchange_done(std::string& batch, const FrameHead& head, const ExchangeDone& message);
 bool parse_exchange_done(const Frame& frame, ExchangeDone* message);

@@ -24,7 +24,7 @@
 
 namespace kvorum::cluster {
 
-inline constexpr uint16_t kProtocolVersion = 8;
+inline constexpr uint16_t kProtocolVersion = 9;
 inline constexpr size_t kFrameLengthBytes = 4;
 inline constexpr size_t kFrameHeadBytes = 4 + 4 + 1 + 1 + 2 + 8;
 inline constexpr uint64_t kFrameBytesMax = kValueBytesMax + 16 * 1024 * 1024;
@@ -76,6 +76,8 @@ enum class MessageType : uint8_t {
   kGossipReply = 97,
   kTelling = 98,  // a node's configuration, and the answer with the other one's (agreement_link.h)
   kTellingReply = 99,
+  kHistoryBuckets = 100,  // cluster/membership/history_link.h
+  kHistoryDifference = 101,
 };
 
 // kPong: all coordinators of who answers have a link to who asked.

@@ -37,6 +37,7 @@ struct RangeLoad {
     kExchangeServer,  // exchange_server.h
     kTreeKeeper,      // tree_keeper.h: no objects are wanted, but a stretch of a hash tree built
     kMarkSweeper,     // mark_sweeper.h: nor here, but what flush marks cover is dropped
+    kRangeDropper,    // range_dropper.h: nor here, but all of it is dropped
   };
   SlotId operation = 0;
   uint8_t keyspace = 0;

@@ -42,9 +42,10 @@ class Controls : public ::testing::Test {
   }
 
   LoneCore lone;
-  Gossip gossip{lone.core};
+  HistoryLink histories{lone.core, [](Now) {}};
+  Gossip gossip{lone.core, histories};
   AgreementLink agreement{lone.core};
-  Control control{lone.core, gossip, agreement};
+  Control control{lone.core, {gossip, agreement, histories}};
 };
 
 TEST_F(Controls, ALinkThatComesUpStartsGossipHintsAndExchanges) {

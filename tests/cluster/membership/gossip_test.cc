@@ -93,15 +93,17 @@ struct LoneGossip : LoneCore {
       FrameWriter frame(batch, {type, 0, 0, 0});
       put_u64(frame.out(), said.marks_digest);
       put_u64(frame.out(), said.reached.value);
+      put_u64(frame.out(), 0);  // of the history
       frame.out().append(said.rounds);
       frame.finish();
     });
   }
-  static Said said_by(const Frame& frame) {
+  Said said_by(const Frame& frame) {
     ByteReader reader(frame.payload);
     Said said;
     said.marks_digest = reader.u64();
     said.reached = Hlc{reader.u64()};
+    EXPECT_EQ(reader.u64(), view->history_digest);
     said.rounds = reader.rest();
     EXPECT_TRUE(reader.ok());
     return said;
@@ -131,7 +133,8 @@ struct LoneGossip : LoneCore {
     return {{id_of(member), run_of(member), Hlc::from_ms(kWallMs + ms)}};
   }
 
-  Gossip gossip{core};
+  HistoryLink histories{core, [](Now) {}};
+  Gossip gossip{core, histories};
 };
 
 struct GossipAlone : ::testing::Test {
@@ -143,7 +146,7 @@ TEST_F(GossipAlone, ALinkThatComesUpIsToldAtOnce) {
   lone.gossip.on_link_up(1, lone.now);
   const Frame frame = lone.only(1);
   EXPECT_EQ(frame.head.type, MessageType::kGossip);
-  const Said said = LoneGossip::said_by(frame);
+  const Said said = lone.said_by(frame);
   EXPECT_EQ(said.marks_digest, lone.marks.digest());
   EXPECT_EQ(said.reached, Hlc{});
   FrontierRounds peer = lone.rounds_of(1);
@@ -296,7 +299,7 @@ TEST(GossipOfAFew, AFrontierThatRoseSetsTheReaperToWork) {
     lone.gossip.on_time(lone.now);
     const std::vector<Frame> frames = lone.sent(1);
     if (frames.empty()) continue;
-    const Said said = LoneGossip::said_by(frames[0]);
+    const Said said = lone.said_by(frames[0]);
     ByteReader own(said.rounds);  // node, run, sequence, round, hash
     for (int skipped = 0; skipped < 3; ++skipped) own.u64();
     const uint64_t round = own.u64(), hash = own.u64();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/copies/whole_replicas.h"
+#include "cluster/frontier/whole_replicas.h"
 
 #include <gtest/gtest.h>
 

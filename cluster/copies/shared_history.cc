@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/copies/shared_history.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace kvorum::cluster {
+
+SharedHistory::SharedHistory(const SharedHistoryParts& parts, History history,
+                             std::shared_ptr<const ClusterView> first)
+    : parts_(parts),
+      adopted_(parts.reactors),
+      generation_(first->generation),
+      known_(std::move(history)),
+      effective_(std::make_shared<const History>(known_)),
+      view_(std::move(first)) {
+  KVORUM_CHECK(parts_.self != 0 && parts_.reactors > 0);
+  for (std::atomic<uint64_t>& adopted : adopted_) adopted.store(view_->generation);
+}
+
+void SharedHistory::add(const Change& change) {
+  {
+    const MutexLock guard(mutex_);
+    if (!known_.add(change)) return;
+    changed();
+  }
+  call_back();
+}
+
+void SharedHistory::add(const std::vector<Fact>& facts) {
+  {
+    const MutexLock guard(mutex_);
+    bool any = false;
+    for (const Fact& fact : facts) any |= known_.add(fact);
+    if (!any) return;
+    changed();
+  }
+  call_back();
+}
+
+void SharedHistory::merge(const History& other) {
+  {
+    const MutexLock guard(mutex_);
+    if (!known_.merge(other)) return;
+    changed();
+  }
+  call_back();
+}
+
+bool SharedHistory::merge_difference(std::string_view bytes) {
+  {
+    const MutexLock guard(mutex_);
+    const std::optional<bool> merged = cluster::merge_difference(known_, bytes);
+    if (!merged) return false;
+    if (!*merged) return true;
+    changed();
+  }
+  call_back();
+  return true;
+}
+
+// One write at a time: what comes meanwhile goes with the next one.
+void SharedHistory::changed() {
+  if (keeping_ != 0) return;
+  next_ = std::make_shared<const History>(known_);
+  if (!keeper_) return take_effect();
+  keeping_ = ++numbers_;
+  next_->encode(to_keep_);
+}
+
+void SharedHistory::kept(uint64_t number) {
+  {
+    const MutexLock guard(mutex_);
+    if (keeping_ == 0 || number < keeping_) return;
+    keeping_ = 0;
+    take_effect();
+    if (known_.digest() != effective_->digest()) changed();
+  }
+  call_back();
+}
+
+void SharedHistory::take_effect() {
+  effective_ = std::move(next_);
+  next_ = nullptr;
+  auto later =
+      std::make_shared<ClusterView>(view_of(*effective_, placements_, view_.get(), parts_.self));
+  later->generation = view_->generation + 1;
+  KVORUM_CHECK(later->follows(*view_));
+  note_owned(*view_, *later);
+  view_ = std::move(later);
+  generation_.store(view_->generation, std::memory_order_release);
+  viewed_ = true;
+}
+
+// A copy that this node comes to own is whole once it was filled (mover.h); of what it does not own
+// nothing is said.
+void SharedHistory::note_owned(const ClusterView& before, const ClusterView& after) {
+  if (parts_.whole == nullptr) return;
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    for (uint32_t partition = 0; partition < after.ring.partitions(); ++partition) {
+      const bool was = before.is_member() && before.is_owner(before.self, keyspace, partition);
+      const bool is = after.is_member() && after.is_owner(after.self, keyspace, partition);
+      if (was != is) parts_.whole->set(keyspace, partition, !is);
+    }
+  }
+}
+
+void SharedHistory::call_back() {
+  std::string encoded;
+  uint64_t number = 0;
+  bool viewed = false;
+  {
+    const MutexLock guard(mutex_);
+    encoded.swap(to_keep_);
+    number = keeping_;
+    viewed = std::exchange(viewed_, false);
+  }
+  if (!encoded.empty()) keeper_(number, std::move(encoded));
+  if (viewed && on_view_) on_view_();
+}
+
+std::shared_ptr<const History> SharedHistory::history() const {
+  const MutexLock guard(mutex_);
+  return effective_;
+}
+
+std::shared_ptr<const ClusterView> SharedHistory::view() const {
+  const MutexLock guard(mutex_);
+  return view_;
+}
+
+Hlc SharedHistory::highest_change() const {
+  const MutexLock guard(mutex_);
+  return known_.highest_hlc();
+}
+
+void SharedHistory::adopt(size_t reactor, uint64_t generation) {
+  KVORUM_CHECK(reactor < adopted_.size());
+  adopted_[reactor].store(generation, std::memory_order_release);
+}
+
+bool SharedHistory::is_adopted(const ClusterView& view) const {
+  return std::all_of(adopted_.begin(), adopted_.end(), [&](const auto& adopted) {
+    return adopted.load(std::memory_order_acquire) >= view.generation;
+  });
+}
+
+}  // namespace kvorum::cluster

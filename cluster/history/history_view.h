@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The view that follows from a history: members, ring, policies, and the sets in play of each
+// partition that moves. The same on every node but for the order of the members, whose indexes are
+// each process's own, and for which of them the node is. Pure.
+#pragma once
+
+#include "cluster/history/history.h"
+#include "cluster/history/partition_sets.h"
+#include "cluster/history/set_placement.h"
+#include "cluster/ring/cluster_view.h"
+
+namespace kvorum::cluster {
+
+// `previous`, if not null: its members keep their index; who is new comes behind them. `self`: the
+// node's id; where it is no member's, the view is of a node that waits.
+ClusterView view_of(const History& history, SetPlacements& placements, const ClusterView* previous,
+                    NodeId self);
+
+}  // namespace kvorum::cluster

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/membership/mover.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/check.h"
+#include "cluster/copies/shared_history.h"
+
+namespace kvorum::cluster {
+
+// What is under way: something moves, is voted for and not settled, or this node leaves.
+bool Mover::is_busy() const {
+  const ClusterView& view = *core_.view;
+  if (!view.moving.empty()) return true;
+  if (view.is_member() && view.members[view.self].standing == Standing::kLeaving) return true;
+  const std::shared_ptr<const History> history = core_.parts.history->history();
+  return std::any_of(history->facts().begin(), history->facts().end(), [](const auto& item) {
+    return std::any_of(item.second.begin(), item.second.end(),
+                       [](const Fact& fact) { return fact.kind == FactKind::kVote; });
+  });
+}
+
+void Mover::on_time(Now now) {
+  if (due_us_ == 0 || now.steady_us < due_us_) return;
+  due_us_ = 0;
+  SharedHistory* const shared = core_.parts.history;
+  if (shared == nullptr || !core_.view->is_changed() || !core_.view->is_member()) return;
+  if (core_.view->members[core_.self()].standing == Standing::kRemoved) return;
+  if (!is_busy()) return;
+  due_us_ = now.steady_us + kLookUs;
+  std::vector<Fact> facts;
+  look(*shared->history(), &facts);
+  if (has_left()) facts.push_back(Fact{.kind = FactKind::kGone, .node = core_.self_id()});
+  if (!facts.empty()) shared->add(facts);
+}
+
+void Mover::look(const History& history, std::vector<Fact>* facts) {
+  PlacedOwners owners(history, placements_);
+  std::set<uint32_t> partitions;
+  for (const MovingPartition& moving : core_.view->moving) partitions.insert(moving.partition);
+  for (const auto& [partition, known] : history.facts()) partitions.insert(partition);
+  for (const uint32_t partition : partitions) {
+    look_at(PartitionSets(history, owners, partition), partition, facts);
+  }
+}
+
+void Mover::look_at(const PartitionSets& sets, uint32_t partition, std::vector<Fact>* facts) {
+  const NodeId self = core_.self_id();
+  const SetId newest = sets.newest();
+  if (confirms(sets, partition)) {
+    Fact confirmed{
+        .kind = FactKind::kConfirmed, .partition = partition, .node = self, .set = newest};
+    for (const SetId set : sets.live()) {
+      if (set != newest) confirmed.from.push_back(set);
+    }
+    std::sort(confirmed.from.begin(), confirmed.from.end());
+    make_whole(partition);
+    facts->push_back(std::move(confirmed));
+  }
+  if (sets.may_vote(self)) {
+    facts->push_back(
+        {.kind = FactKind::kVote, .partition = partition, .node = self, .set = newest});
+  }
+  if (sets.may_settle(self)) {
+    facts->push_back({.kind = FactKind::kSettled, .partition = partition, .set = newest});
+  }
+  for (Fact& lost : sets.losses(self)) facts->push_back(std::move(lost));
+}
+
+bool Mover::confirms(const PartitionSets& sets, uint32_t partition) const {
+  const std::vector<Sources> needed = sets.sources_for(core_.self_id());
+  const uint64_t signature = sets.signature();
+  return !needed.empty() && std::all_of(needed.begin(), needed.end(), [&](const Sources& sources) {
+    return is_sourced(sources, partition, signature);
+  });
+}
+
+// Enough of the old owners that are whole were compared with this copy since both know what is
+// known now; or all of them, where fewer are left.
+bool Mover::is_sourced(const Sources& sources, uint32_t partition, uint64_t signature) const {
+  KVORUM_CHECK(core_.parts.exchanges != nullptr && signature != 0);
+  size_t whole = 0;
+  size_t compared = 0;
+  for (const NodeId owner : sources.owners) {
+    if (owner == core_.self_id()) {
+      ++compared;
+      whole += core_.parts.is_whole(sources.keyspace, partition);
+      continue;
+    }
+    const auto latest = core_.parts.exchanges->latest(sources.keyspace, partition, owner);
+    if (!latest || latest->signature != signature) continue;
+    if (latest->run != core_.parts.current_incarnation()) continue;
+    ++compared;
+    whole += latest->peer_whole;
+  }
+  return whole >= sources.needed || compared == sources.owners.size();
+}
+
+void Mover::make_whole(uint32_t partition) const {
+  if (core_.parts.whole == nullptr) return;
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    if (!core_.view->is_owner(core_.self(), keyspace, partition)) continue;
+    core_.parts.whole->set(keyspace, partition, true);
+  }
+}
+
+bool Mover::has_left() const {
+  const Member& own = core_.view->members[core_.self()];
+  if (own.standing != Standing::kLeaving) return false;
+  if (core_.hints.pending() > 0 || core_.open.requests.used() > 0) return false;
+  const engine::ObjectTable& table = *core_.parts.table;
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    for (uint32_t partition = 0; partition < core_.view->ring.partitions(); ++partition) {
+      if (table.record_count(keyspace, partition) > 0) return false;
+      if (core_.view->is_owner(core_.self(), keyspace, partition)) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace kvorum::cluster
