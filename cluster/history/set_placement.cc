@@ -184,8 +184,7 @@ SetPlacement found_placement(const Founding& founding) {
   return {std::move(view.members), std::move(view.ring), view.keyspaces};
 }
 
-SetPlacement changed_placement(const SetPlacement& before,
-                               std::span<const Change* const> changes) {
+SetPlacement changed_placement(const SetPlacement& before, std::span<const Change* const> changes) {
   Placing placing(before);
   for (const Change* const change : changes) placing.apply(*change);
   return placing.take();
