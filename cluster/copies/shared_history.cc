@@ -20,6 +20,21 @@ SharedHistory::SharedHistory(const SharedHistoryParts& parts, History history,
   for (std::atomic<uint64_t>& adopted : adopted_) adopted.store(view_->generation);
 }
 
+void SharedHistory::set_whole(WholeReplicas* whole) {
+  const MutexLock guard(mutex_);
+  whole_ = whole;
+  if (whole == nullptr || !view_->is_member()) return;
+  for (const MovingPartition& moving : view_->moving) {
+    for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+      const std::vector<MemberIndex>& readable = moving.sets(keyspace).readable;
+      const bool reads = std::find(readable.begin(), readable.end(), view_->self) != readable.end();
+      if (!reads && view_->is_owner(view_->self, keyspace, moving.partition)) {
+        whole->set(keyspace, moving.partition, false);
+      }
+    }
+  }
+}
+
 void SharedHistory::add(const Change& change) {
   {
     const MutexLock guard(mutex_);
@@ -97,12 +112,12 @@ void SharedHistory::take_effect() {
 // A copy that this node comes to own is whole once it was filled (mover.h); of what it does not own
 // nothing is said.
 void SharedHistory::note_owned(const ClusterView& before, const ClusterView& after) {
-  if (parts_.whole == nullptr) return;
+  if (whole_ == nullptr) return;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     for (uint32_t partition = 0; partition < after.ring.partitions(); ++partition) {
       const bool was = before.is_member() && before.is_owner(before.self, keyspace, partition);
       const bool is = after.is_member() && after.is_owner(after.self, keyspace, partition);
-      if (was != is) parts_.whole->set(keyspace, partition, !is);
+      if (was != is) whole_->set(keyspace, partition, !is);
     }
   }
 }
@@ -119,6 +134,11 @@ void SharedHistory::call_back() {
   }
   if (!encoded.empty()) keeper_(number, std::move(encoded));
   if (viewed && on_view_) on_view_();
+}
+
+History SharedHistory::known() const {
+  const MutexLock guard(mutex_);
+  return known_;
 }
 
 std::shared_ptr<const History> SharedHistory::history() const {

@@ -28,7 +28,6 @@ namespace kvorum::cluster {
 // Nothing is owned; all outlive it.
 struct SharedHistoryParts {
   NodeId self = 0;
-  WholeReplicas* whole = nullptr;  // null: no copies are told apart
   size_t reactors = 1;
 };
 
@@ -43,7 +42,10 @@ class SharedHistory {
   SharedHistory(const SharedHistoryParts& parts, History history,
                 std::shared_ptr<const ClusterView> first);
 
-  // Before any machine runs. Without a keeper everything has its effect at once.
+  // Before any machine runs: copies that this node comes to own are not whole, nor are those that
+  // it is about to fill.
+  void set_whole(WholeReplicas* whole);
+  // The same. Without a keeper everything has its effect at once.
   void set_keeper(Keeper keeper) { keeper_ = std::move(keeper); }
   // Called with no lock held when view() is another one.
   void set_on_view(std::function<void()> on_view) { on_view_ = std::move(on_view); }
@@ -57,6 +59,8 @@ class SharedHistory {
   // Everything up to this number is on disk.
   void kept(uint64_t number);
 
+  // With what has no effect yet.
+  History known() const;
   // Of what is in effect.
   std::shared_ptr<const History> history() const;
   std::shared_ptr<const ClusterView> view() const;
@@ -75,6 +79,7 @@ class SharedHistory {
   void call_back();
 
   const SharedHistoryParts parts_;
+  WholeReplicas* whole_ = nullptr;  // null: no copies are told apart
   Keeper keeper_;
   std::function<void()> on_view_;
   std::vector<std::atomic<uint64_t>> adopted_;

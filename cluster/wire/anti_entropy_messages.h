@@ -72,7 +72,7 @@ struct PartitionRoots {
   // differ.
   bool names_all = false;
   PartitionRootList roots;
-  std::vector<RootFence> fences;  // of each root, or none
+  std::vector<RootFence> fences{};  // of each root, or none
 };
 void put_partition_roots(std::string& batch, const FrameHead& head, const PartitionRoots& message);
 bool parse_partition_roots(const Frame& frame, PartitionRoots* message);
@@ -82,7 +82,7 @@ struct PartitionRootsReply {
   std::vector<std::pair<uint32_t, uint8_t>> differing;  // partition, depth of its tree
   // Of those that were fenced: of which this node knows something else, or owns nothing; and of
   // which its copy is not whole.
-  std::vector<uint32_t> apart, lacking;
+  std::vector<uint32_t> apart{}, lacking{};
 };
 void put_partition_roots_reply(std::string& batch, const FrameHead& head,
                                const PartitionRootsReply& message);
@@ -134,7 +134,7 @@ struct ExchangeDone {
   uint64_t peer_run = 0;
   Hlc peer_clock;  // of its answer with the roots
   uint32_t partition = 0;
-  RootFence fence;  // zero: it is not fenced
+  RootFence fence{};  // zero: it is not fenced
 };
 void put_exchange_done(std::string& batch, const FrameHead& head, const ExchangeDone& message);
 bool parse_exchange_done(const Frame& frame, ExchangeDone* message);

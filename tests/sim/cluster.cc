@@ -16,7 +16,7 @@ cluster::Founding found(const Swarm& swarm) {
   founding.cluster_name = "simulated";
   founding.partitions = swarm.partitions;
   founding.keyspaces = swarm.keyspaces;
-  for (size_t node = 0; node < swarm.nodes.size(); ++node) {
+  for (size_t node = 0; node < swarm.founding_nodes(); ++node) {
     cluster::Member member;
     member.name = std::string(1, static_cast<char>('a' + node));
     member.peer = {"127.0.0.1", static_cast<uint16_t>(7000 + node)};
@@ -43,7 +43,14 @@ Cluster::Cluster(const Swarm& its_swarm, std::FILE* trace_out)
       founding(found(its_swarm)) {
   Rng rng(swarm.seed * 31 + 7);
   network.set_weather(swarm.network);
-  const World world{queue, trace, network, swarm, founding, violations};
+  const World world{queue, trace, network, swarm, founding, violations, [this](size_t asker) {
+                      return known_to_others(asker);
+                    }};
+  if (swarm.moves()) {
+    int64_t least = INT64_MAX;
+    for (const uint8_t db : kDbs) least = std::min<int64_t>(least, swarm.keyspaces[db].w);
+    damage.set_copies_max(least);
+  }
   for (size_t node = 0; node < swarm.nodes.size(); ++node) {
     nodes.push_back(std::make_unique<SimNode>(world, node, rng.next()));
   }
@@ -52,10 +59,10 @@ Cluster::Cluster(const Swarm& its_swarm, std::FILE* trace_out)
 Cluster::~Cluster() = default;
 
 void Cluster::start() {
-  for (size_t node = 0; node < nodes.size(); ++node) start_node(node);
+  for (size_t node = 0; node < founding.members.size(); ++node) start_node(node);
   const auto all_take_clients = [this] {
     return network.all_linked() && std::all_of(nodes.begin(), nodes.end(), [](const auto& node) {
-             return node->takes_clients();
+             return !node->admitted() || node->takes_clients();
            });
   };
   if (!run_until(kLinkingUs, all_take_clients)) {
@@ -86,7 +93,7 @@ void Cluster::damage_disk(size_t node, double chance) {
 }
 
 void Cluster::start_node(size_t node) {
-  if (nodes[node]->alive() || nodes[node]->start()) return;
+  if (!is_member(node) || nodes[node]->alive() || nodes[node]->start()) return;
   queue.after(kRetryUs, [this, node] { start_node(node); });
 }
 
@@ -116,6 +123,87 @@ void Cluster::leap_clocks() {
   for (const auto& node : nodes) node->move_clock(kLeapMs);
 }
 
+std::optional<cluster::History> Cluster::known_to_others(size_t asker) const {
+  for (size_t node = 0; node < nodes.size(); ++node) {
+    const bool there = node != asker && nodes[node]->alive() && nodes[node]->is_member() &&
+                       !network.is_cut(asker, node) && !network.is_cut(node, asker);
+    if (there) return nodes[node]->known_history();
+  }
+  return std::nullopt;
+}
+
+bool Cluster::join(size_t at, size_t newcomer) {
+  SimNode& admits = *nodes[at];
+  if (!admits.alive() || !admits.is_member() || nodes[newcomer]->admitted()) return false;
+  cluster::Member member;
+  member.name = node_name(newcomer);
+  member.id = swarm.seed * 1000 + newcomer + 1;
+  member.peer = {"127.0.0.1", static_cast<uint16_t>(7000 + newcomer)};
+  admits.propose(cluster::ChangeKind::kJoin, member.id, member);
+  nodes[newcomer]->admit(member.id, admits.wished_history());
+  start_node(newcomer);
+  ++changes;
+  return true;
+}
+
+void Cluster::change(size_t at, cluster::ChangeKind kind, size_t member, uint32_t weight) {
+  cluster::Member described;
+  described.weight = weight;
+  nodes[at]->propose(kind, nodes[member]->id(), described);
+  trace.note(queue.now_us(), {"change", static_cast<uint64_t>(kind), member});
+  ++changes;
+}
+
+const SimNode& Cluster::best_informed() const {
+  const SimNode* best = nodes[0].get();
+  size_t most = 0;
+  for (const auto& node : nodes) {
+    if (!node->alive()) continue;
+    const size_t known = node->known_history().changes().size() + 1;
+    if (known <= most) continue;
+    most = known;
+    best = node.get();
+  }
+  return *best;
+}
+
+bool Cluster::is_member(size_t node) const {
+  if (!nodes[node]->admitted()) return false;
+  if (!swarm.moves()) return true;
+  for (const auto& other : nodes) {
+    if (!other->alive()) continue;
+    const cluster::MemberIndex at = other->view().find_id(nodes[node]->id());
+    if (at == cluster::kNoMember) continue;
+    const cluster::Standing standing = other->view().members[at].standing;
+    if (standing == cluster::Standing::kGone || standing == cluster::Standing::kRemoved) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Cluster::ring_settled() {
+  if (!swarm.moves()) return true;
+  bool settled = true;
+  const uint64_t digest = best_informed().view().history_digest;
+  for (size_t at = 0; at < nodes.size(); ++at) {
+    SimNode& node = *nodes[at];
+    if (!node.admitted()) continue;
+    if (!is_member(at)) {
+      if (!node.alive()) continue;
+      if (!node.holds_anything()) {
+        node.die(Death::kClean);
+      } else {
+        settled = false;
+      }
+      continue;
+    }
+    settled &= node.alive() && node.view().history_digest == digest && node.view().moving.empty() &&
+               node.is_member() && node.view().members[node.view().self].is_placed();
+  }
+  return settled;
+}
+
 uint64_t Cluster::hints_pending() const {
   uint64_t sum = 0;
   for (const auto& node : nodes) sum += node->alive() ? node->hints_pending() : 0;
@@ -124,7 +212,7 @@ uint64_t Cluster::hints_pending() const {
 
 bool Cluster::truncated_clocks() const {
   for (const auto& node : nodes) {
-    if (node->counters().clock_truncations > 0) return true;
+    if (node->alive() && node->counters().clock_truncations > 0) return true;
   }
   return swarm.options.clock_entries_max < kUsualClockEntries;
 }
@@ -148,14 +236,15 @@ std::string Cluster::describe_frontiers() const {
       marks += node->marks().mark(db).size();
     }
     text += fmt::format("{}: {} tombstones, {} entries of marks, round {} {}, frontier {} ms back",
-                        node_name(static_cast<size_t>(node->view().self)), tombstones, marks,
+                        node->view().members[node->view().self].name, tombstones, marks,
                         status.round, status.agreed ? "agreed" : "not agreed",
                         static_cast<int64_t>(node->clock_ms() - status.frontier.ms()));
     for (const cluster::NodeId awaited : status.awaited) {
-      text += fmt::format(", {} awaited", node_name(node->view().find_id(awaited)));
+      text += fmt::format(", {} awaited", node->view().members[node->view().find_id(awaited)].name);
     }
     if (status.hints_wait) text += ", hints wait";
-    if (status.open) text += fmt::format(", no exchange with {}", node_name(status.open->peer));
+    if (status.open)
+      text += fmt::format(", no exchange with {}", node->view().members[status.open->peer].name);
     text += "; ";
   }
   return text;
@@ -168,17 +257,21 @@ size_t Cluster::suspicions() const {
 }
 
 uint32_t Cluster::partition_of_key(const std::string& key) const {
-  const cluster::ClusterView& view = nodes[0]->view();
-  return partition_of(position_of(key, view.partitioner), view.ring.partition_bits());
+  return partition_of(position_of(key, view().partitioner), view().ring.partition_bits());
 }
 
-std::span<const cluster::MemberIndex> Cluster::primaries_of_partition(uint8_t db,
-                                                                      uint32_t partition) const {
-  return nodes[0]->view().primaries(db, partition);
+std::vector<size_t> Cluster::primaries_of_partition(uint8_t db, uint32_t partition) const {
+  const SimNode& informed = best_informed();
+  std::vector<size_t> places;
+  for (const cluster::MemberIndex member : informed.view().primaries(db, partition)) {
+    places.push_back(informed.node_of(member));
+  }
+  return places;
 }
 
 size_t Cluster::node_for(const std::string& key, size_t place) const {
-  return nodes[0]->view().ring.preference_list(partition_of_key(key))[place];
+  const SimNode& informed = best_informed();
+  return informed.node_of(informed.view().ring.preference_list(partition_of_key(key))[place]);
 }
 
 bool Cluster::same_versions(uint8_t db, const std::string& key, std::string* trouble) const {
@@ -197,8 +290,8 @@ bool Cluster::same_versions(uint8_t db, const std::string& key, std::string* tro
 
 bool Cluster::same_digests(uint8_t db, std::string* trouble) const {
   for (uint32_t partition = 0; partition < swarm.partitions; ++partition) {
-    const auto primaries = primaries_of_partition(db, partition);
-    for (const cluster::MemberIndex member : primaries) {
+    const std::vector<size_t> primaries = primaries_of_partition(db, partition);
+    for (const size_t member : primaries) {
       const uint64_t first = nodes[primaries[0]]->digest(db, partition);
       const uint64_t digest = nodes[member]->digest(db, partition);
       if (digest == first) continue;

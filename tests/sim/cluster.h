@@ -27,6 +27,17 @@ class Cluster {
   // A node that must not lose anything dies by kill or clean stop only, unless it syncs always.
   bool allows(size_t node, Death how) const;
 
+  // The membership, at a node that lives. A new one starts at once, knowing what that node knows.
+  bool join(size_t at, size_t newcomer);
+  void change(size_t at, cluster::ChangeKind kind, size_t member, uint32_t weight = 1);
+  // The node that knows most, of those that live; its view, or the last one where none does.
+  const SimNode& best_informed() const;
+  const cluster::ClusterView& view() const { return best_informed().view(); }
+  // Was admitted, and by what anybody alive knows neither left nor was removed.
+  bool is_member(size_t node) const;
+  // All who live know the same, nothing moves; who departed has handed over and is stopped.
+  bool ring_settled();
+
   // Both directions.
   void cut(size_t a, size_t b, bool noticed = true);
   void isolate(size_t node, bool noticed = true);
@@ -57,13 +68,12 @@ class Cluster {
   size_t suspicions() const;
   // Vectors were cut (paper 4.4), so that equal versions may stand beside unequal vectors.
   bool truncated_clocks() const;
-  std::string node_name(size_t node) const { return founding.members[node].name; }
+  std::string node_name(size_t node) const { return std::string(1, static_cast<char>('a' + node)); }
   // Nodes by their place in the preference list of a key.
   size_t node_for(const std::string& key, size_t place) const;
   uint32_t partition_of_key(const std::string& key) const;
-  std::span<const cluster::MemberIndex> primaries_of_partition(uint8_t db,
-                                                               uint32_t partition) const;
-  size_t primaries_of(uint8_t db) const { return nodes[0]->view().quorum(db).n; }
+  std::vector<size_t> primaries_of_partition(uint8_t db, uint32_t partition) const;
+  size_t primaries_of(uint8_t db) const { return view().quorum(db).n; }
   // Compares what the primaries hold of a key, or the digests of their partitions; says in
   // `trouble` what differs.
   bool same_versions(uint8_t db, const std::string& key, std::string* trouble) const;
@@ -81,8 +91,11 @@ class Cluster {
   DamageLog damage;
   std::vector<std::unique_ptr<SimNode>> nodes;
   std::vector<std::string> violations;
+  uint64_t changes = 0;  // of the membership that were proposed
 
  private:
+  std::optional<cluster::History> known_to_others(size_t asker) const;
+
   static constexpr uint64_t kStepUs = 20'000;
   static constexpr size_t kViolationsMax = 20;
 };

@@ -29,6 +29,9 @@ class DamageLog {
     if (lost_objects) deaths_.push_back({node, time_us});
   }
 
+  // Copies move: what was acknowledged by more than W is held by W alone, some day.
+  void set_copies_max(int64_t copies) { copies_max_ = copies; }
+
   bool must_survive(const Copies& copies, uint64_t began_us) const {
     return survivors(copies, began_us) > 0;
   }
@@ -39,7 +42,8 @@ class DamageLog {
     for (const Entry& death : deaths_) {
       if (death.time_us >= began_us) lost.insert(death.node);
     }
-    return copies.primaries + copies.fallbacks - static_cast<int64_t>(lost.size());
+    return std::min(copies.primaries + copies.fallbacks, copies_max_) -
+           static_cast<int64_t>(lost.size());
   }
 
   bool lost_objects() const { return !deaths_.empty(); }
@@ -50,6 +54,7 @@ class DamageLog {
     uint64_t time_us;
   };
   std::vector<Entry> deaths_;
+  int64_t copies_max_ = INT64_MAX;
 };
 
 }  // namespace kvorum::sim

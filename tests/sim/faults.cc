@@ -32,6 +32,7 @@ void Faults::start() {
   every(rates.disk_us, [this] { break_disk(); });
   every(rates.clock_us, [this] { move_clock(); });
   every(rates.damage_us, [this] { damage_disk(); });
+  every(rates.change_us, [this] { change_members(); });
 }
 
 // Halves, one node alone, a bridge (two sides that only one node connects), a ring (each hears its
@@ -150,6 +151,36 @@ void Faults::damage_disk() {
   }
   const double chance = kChances[rng_.below(3)];
   cluster_.damage_disk(may_lose[rng_.below(may_lose.size())], chance);
+}
+
+// At any node that lives, also where it is cut off from who is meant. Only those are declared dead
+// whose loss is counted anyway.
+void Faults::change_members() {
+  const size_t count = cluster_.nodes.size();
+  const size_t at = rng_.below(count), member = rng_.below(count);
+  SimNode& node = *cluster_.nodes[at];
+  if (!node.alive() || !node.is_member()) return;
+  const cluster::ClusterView& view = node.view();
+  switch (rng_.below(4)) {
+    case 0:
+      cluster_.join(at, member);
+      return;
+    case 1:
+      if (view.ring.placed_members() > 2 && cluster_.is_member(member)) {
+        cluster_.change(at, cluster::ChangeKind::kLeave, member);
+      }
+      return;
+    case 2:
+      if (!cluster_.swarm.nodes[member].may_lose || cluster_.nodes[member]->alive()) return;
+      if (view.ring.placed_members() <= 2 || !cluster_.is_member(member)) return;
+      cluster_.damage.add(member, cluster_.queue.now_us(), true);
+      cluster_.change(at, cluster::ChangeKind::kRemove, member);
+      return;
+    default:
+      if (!cluster_.is_member(member)) return;
+      cluster_.change(at, cluster::ChangeKind::kWeight, member,
+                      static_cast<uint32_t>(rng_.between(1, 4)));
+  }
 }
 
 void Faults::move_clock() {

@@ -22,6 +22,7 @@ class Faults {
   void break_disk();
   void damage_disk();
   void move_clock();
+  void change_members();
   void pause_one();
   void stutter();
   void pause_again(size_t node, int left);

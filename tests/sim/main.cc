@@ -29,7 +29,15 @@ struct Options {
   bool planted = false;
   bool eviction = false;
   bool peaceful = false;
+  bool moving = false;
   std::string plant, story;
+
+  // What the seeds draw, as the option says it.
+  const char* kind() const { return peaceful ? " --peaceful" : moving ? " --moving" : ""; }
+  RunResult run(uint64_t seed, std::FILE* out = nullptr) const {
+    if (peaceful) return run_peaceful_seed(seed, out);
+    return moving ? run_moving_seed(seed, out) : run_seed(seed, out);
+  }
 };
 
 struct Totals {
@@ -37,10 +45,10 @@ struct Totals {
   std::mutex output;
 };
 
-void report(uint64_t seed, const RunResult& result, bool peaceful) {
+void report(uint64_t seed, const RunResult& result, const Options& options) {
   fmt::print("seed {} failed ({})\n", seed, result.swarm);
   for (const std::string& violation : result.violations) fmt::print("  {}\n", violation);
-  fmt::print("  again: ./x sim --seed {} --trace{}\n", seed, peaceful ? " --peaceful" : "");
+  fmt::print("  again: ./x sim --seed {} --trace{}\n", seed, options.kind());
   std::fflush(stdout);
 }
 
@@ -59,16 +67,15 @@ void run_seeds(const Options& options, Totals& totals) {
     const uint64_t number = totals.next.fetch_add(1);
     if (number >= options.seeds) return;
     const uint64_t seed = options.first_seed + number;
-    const RunResult result = options.peaceful ? run_peaceful_seed(seed)
-                             : options.once   ? run_seed(seed)
-                                              : run_seed_twice(seed);
+    const bool once = options.once || *options.kind() != '\0';
+    const RunResult result = once ? options.run(seed) : run_seed_twice(seed);
     totals.virtual_us += result.virtual_us;
     totals.operations += result.operations;
     totals.evicted += result.evicted;
     if (result.violations.empty()) continue;
     ++totals.failed;
     const std::lock_guard lock(totals.output);
-    report(seed, result, options.peaceful);
+    report(seed, result, options);
   }
 }
 
@@ -131,15 +138,14 @@ int run_planted(const Options& options) {
 }
 
 int run_one(const Options& options) {
-  const RunResult result =
-      options.peaceful ? run_peaceful_seed(options.first_seed, options.trace ? stdout : nullptr)
-      : options.trace  ? run_seed(options.first_seed, stdout)
-                       : run_seed_twice(options.first_seed);
+  const bool once = options.trace || *options.kind() != '\0';
+  const RunResult result = once ? options.run(options.first_seed, options.trace ? stdout : nullptr)
+                                : run_seed_twice(options.first_seed);
   fmt::print("seed {}: {}\n", options.first_seed, result.swarm);
   fmt::print("trace {:016x}, {} operations, {:.1f} simulated seconds\n", result.trace_hash,
              result.operations, static_cast<double>(result.virtual_us) / 1e6);
   if (result.violations.empty()) return 0;
-  report(options.first_seed, result, options.peaceful);
+  report(options.first_seed, result, options);
   return 1;
 }
 
@@ -179,6 +185,7 @@ int main(int argc, char** argv) {
   app.add_flag("--eviction", options.eviction, "every cluster is a cache that evicts");
   app.add_flag("--peaceful", options.peaceful,
                "no cuts and deaths, only pauses and clean stops: no sibling may come of them");
+  app.add_flag("--moving", options.moving, "members join, leave, are removed, weigh otherwise");
   app.add_option("--story", options.story, "a file of tests/sim/stories instead of seeds")
       ->check(CLI::ExistingFile);
   app.add_option("--plant", options.plant, "a bug for the seeds or the story to catch")

@@ -21,7 +21,8 @@
 
 namespace kvorum::sim {
 
-// A node as the network sees it.
+// A node as the network sees it. To the network a member is the node of that index: each node knows
+// members by indexes of its own.
 class Peer {
  public:
   virtual ~Peer() = default;

@@ -18,7 +18,7 @@ constexpr uint64_t kQuietUs = 30 * kSecond;  // for clients to get their answers
 constexpr uint64_t kConvergeUs = 180 * kSecond;
 constexpr uint64_t kConvergeStepUs = kSecond / 2;
 constexpr uint64_t kReapUs = 400 * kSecond;  // some rounds of anti-entropy, and of gossip
-constexpr uint64_t kHealUs = 60 * kSecond;   // for links, hints and operations
+constexpr uint64_t kHealUs = 120 * kSecond;  // for links, hints and operations
 constexpr uint64_t kRepairUs = 2 * kSecond;  // for read repair after the last read
 
 class Run {
@@ -35,12 +35,12 @@ class Run {
   void safety_phase();
   void liveness_phase();
   bool converged() const;
-  bool wait_for(const char* what, uint64_t limit_us, bool (Run::*done)() const);
-  bool clients_idle() const;
-  bool settled() const;
+  bool wait_for(const char* what, uint64_t limit_us, bool (Run::*done)());
+  bool clients_idle();
+  bool settled();
   FinalState read_all();
   void check_convergence(const char* when);
-  bool reaped() const;
+  bool reaped();
   void check_digests_from_objects();
   void check_enumeration(const FinalState& state);
 
@@ -90,19 +90,20 @@ void Run::safety_phase() {
   for (const auto& workload : workloads_) workload->stop();
 }
 
-bool Run::clients_idle() const {
+bool Run::clients_idle() {
   return std::all_of(workloads_.begin(), workloads_.end(),
                      [](const std::unique_ptr<Workload>& workload) { return workload->idle(); });
 }
 
-bool Run::settled() const {
-  const bool alive = std::all_of(cluster_.nodes.begin(), cluster_.nodes.end(),
-                                 [](const auto& node) { return node->alive(); });
-  return alive && cluster_.network.all_linked() && cluster_.suspicions() == 0 &&
+bool Run::settled() {
+  for (size_t node = 0; node < cluster_.nodes.size(); ++node) {
+    if (cluster_.is_member(node) && !cluster_.nodes[node]->alive()) return false;
+  }
+  return cluster_.ring_settled() && cluster_.network.all_linked() && cluster_.suspicions() == 0 &&
          cluster_.hints_pending() == 0 && cluster_.describe_backlog().empty();
 }
 
-bool Run::wait_for(const char* what, uint64_t limit_us, bool (Run::*done)() const) {
+bool Run::wait_for(const char* what, uint64_t limit_us, bool (Run::*done)()) {
   if (cluster_.run_until(limit_us, [this, done] { return (this->*done)(); })) return true;
   std::string hints;
   for (const auto& node : cluster_.nodes) hints += node->alive() ? node->describe_hints() : "";
@@ -164,8 +165,9 @@ void Run::check_convergence(const char* when) {
 
 // No record without a value, and no flush mark, that all nodes have and that nothing can bring
 // back.
-bool Run::reaped() const {
+bool Run::reaped() {
   for (const auto& node : cluster_.nodes) {
+    if (!node->alive()) continue;
     for (const uint8_t db : kDbs) {
       for (uint32_t partition = 0; partition < cluster_.swarm.partitions; ++partition) {
         if (node->tombstones(db, partition) > 0) return false;
@@ -273,6 +275,10 @@ RunResult Run::run() {
 
 RunResult run_seed(uint64_t seed, std::FILE* trace_out) {
   return Run(draw_swarm(seed), trace_out).run();
+}
+
+RunResult run_moving_seed(uint64_t seed, std::FILE* trace_out) {
+  return Run(draw_moving_swarm(seed), trace_out).run();
 }
 
 RunResult run_peaceful_seed(uint64_t seed, std::FILE* trace_out) {

@@ -24,8 +24,9 @@ struct RunResult {
 
 RunResult run_seed(uint64_t seed, std::FILE* trace_out = nullptr);
 
-// Of draw_peaceful_swarm().
+// Of draw_peaceful_swarm(), and of draw_moving_swarm().
 RunResult run_peaceful_seed(uint64_t seed, std::FILE* trace_out = nullptr);
+RunResult run_moving_seed(uint64_t seed, std::FILE* trace_out = nullptr);
 
 // Twice; a difference between the two is a violation.
 RunResult run_seed_twice(uint64_t seed);

@@ -45,17 +45,46 @@ void SimNode::on_frame(size_t reactor, cluster::LinkIndex from, std::string_view
   cluster::Frame frame;
   size_t size = 0;
   KVORUM_CHECK(cluster::parse_frame(bytes, &frame, &size) == cluster::FrameStatus::kFrame);
+  if (!from.is_accepted()) {
+    const MemberIndex member = member_of(from.member());
+    if (member == cluster::kNoMember) return;
+    from = member;
+  }
   if (!hear_of_stop(reactor, from, frame)) {
     KVORUM_CHECK(reactors_[reactor]->coordinator.on_message(from, frame, now()));
   }
   after_input(reactor);
 }
 
-void SimNode::on_link(size_t reactor, MemberIndex peer, bool up) {
-  when_awake([this, reactor, peer, up] {
-    reactors_[reactor]->coordinator.on_link(peer, up, now());
+void SimNode::on_link(size_t reactor, MemberIndex node, bool up) {
+  when_awake([this, reactor, node, up] {
+    ReactorState& state = *reactors_[reactor];
+    state.linked[node] = up;
+    const MemberIndex peer = member_of(node);
+    if (peer < state.members_met) state.coordinator.on_link(peer, up, now());
     after_input(reactor);
   });
+}
+
+MemberIndex SimNode::member_of(size_t node) const {
+  return view_->find_name(std::string(1, static_cast<char>('a' + node)));
+}
+
+// The links to members that this reactor did not know before.
+void SimNode::meet_new_members(size_t reactor) {
+  ReactorState& state = *reactors_[reactor];
+  const cluster::ClusterView& view = state.coordinator.view();
+  for (; state.members_met < view.members.size(); ++state.members_met) {
+    const auto member = static_cast<MemberIndex>(state.members_met);
+    const auto node = static_cast<size_t>(view.members[member].name[0] - 'a');
+    if (member != view.self && state.linked[node]) state.coordinator.on_link(member, true, now());
+  }
+}
+
+void SimNode::look_at_history(size_t reactor) {
+  view_ = history_->view();
+  reactors_[reactor]->coordinator.look_at_history(now());
+  after_input(reactor);
 }
 
 uint64_t SimNode::connect(size_t reactor, std::weak_ptr<ClientEnd> end, server::Dialect dialect) {
@@ -95,6 +124,7 @@ void SimNode::after_input(size_t reactor) {
   ReactorState& state = *reactors_[reactor];
   for (size_t turn = 0;; ++turn) {
     KVORUM_CHECK(turn < kTurnsPerInputMax);
+    meet_new_members(reactor);
     flush_clients(reactor);
     if (state.dispatcher->has_work()) state.dispatcher->run_due(now());
     if (state.coordinator.outbox().empty() && !state.dispatcher->has_work()) break;
@@ -110,8 +140,8 @@ void SimNode::check_clock() {
   const Hlc reading = clock_->reading(0);
   if (reading < highest_reading_) {
     world_.violations.push_back(fmt::format("the clock of {} went back from {:x} to {:x}",
-                                            view_->members[index_].name, highest_reading_.value,
-                                            reading.value));
+                                            view_->members[view_->self].name,
+                                            highest_reading_.value, reading.value));
   }
   highest_reading_ = reading;
 }
@@ -144,7 +174,10 @@ void SimNode::flush_effects(size_t reactor) {
   for (const cluster::LinkIndex link : addressed) {
     std::string batch;
     batch.swap(outbox.batch(link));
-    world_.network.send({index_, reactor}, link, batch);
+    const bool dialed = !link.is_accepted();
+    const cluster::LinkIndex to =
+        dialed ? cluster::LinkIndex(static_cast<MemberIndex>(node_of(link.member()))) : link;
+    world_.network.send({index_, reactor}, to, batch);
   }
 }
 

@@ -9,11 +9,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cluster/copies/hints.h"
 #include "cluster/copies/lost_copies.h"
 #include "cluster/frontier/frontier_protocol.h"
+#include "cluster/history/history.h"
 #include "cluster/ring/founding.h"
 #include "server/dispatch/conversation.h"
 #include "server/dispatch/dispatcher.h"
@@ -36,12 +38,15 @@ enum class Death : uint8_t {
 
 // What a node is made in. Outlives it.
 struct World {
+  // What living nodes know of the membership, for one that lost it. None where nobody is there.
+  using Histories = std::function<std::optional<cluster::History>(size_t asker)>;
   EventQueue& queue;
   Trace& trace;
   Network& network;
   const Swarm& swarm;
   const cluster::Founding& founding;
   std::vector<std::string>& violations;  // what a node finds wrong with itself
+  Histories histories;
 };
 
 // The far end of a client connection.
@@ -63,7 +68,21 @@ class SimNode final : public Peer, public server::NodeServices {
   // SIGTERM: `ended` is called when nothing is left to do but to die.
   void terminate(std::function<void()> ended);
   bool alive() const { return !reactors_.empty(); }
-  bool takes_clients() const { return alive() && course_ == Course::kRuns; }
+  bool takes_clients() const { return alive() && course_ == Course::kRuns && is_member(); }
+  // Of the cluster as this node knows it: it has not departed.
+  bool is_member() const;
+
+  // One that is no founder: known by this id, it starts with what the node that admits it knows.
+  void admit(cluster::NodeId id, const cluster::History& history);
+  bool admitted() const { return id_ != 0; }
+  cluster::NodeId id() const { return id_; }
+  // An administrator's wish at this node. What a change is about: `described`.
+  void propose(cluster::ChangeKind kind, cluster::NodeId member, const cluster::Member& described);
+  cluster::History known_history() const { return *history_->history(); }
+  // The same with what is not on disk yet.
+  cluster::History wished_history() const { return history_->known(); }
+  // Objects or hints, of whatever partition.
+  bool holds_anything() const;
   // No input is looked at until then (SIGSTOP, a long collection elsewhere on the machine).
   // A pause is never moved: what waits for its end would change places with what comes later.
   void pause_until(uint64_t time_us) {
@@ -91,6 +110,10 @@ class SimNode final : public Peer, public server::NodeServices {
 
   // For checkers.
   const cluster::ClusterView& view() const { return *view_; }
+  // The node of a member, by its name.
+  size_t node_of(cluster::MemberIndex member) const {
+    return static_cast<size_t>(view_->members[member].name[0] - 'a');
+  }
   uint64_t hints_pending() const;
   // `for b: key` each, and whether this node thinks b is up.
   std::string describe_hints() const;
@@ -129,6 +152,11 @@ class SimNode final : public Peer, public server::NodeServices {
   void look_at_stopping(std::function<void()> ended);
   bool hear_of_stop(size_t reactor, cluster::LinkIndex from, const cluster::Frame& frame);
   bool begin_session();
+  bool find_history();
+  void keep_history(uint64_t number, const std::string& encoded);
+  void look_at_history(size_t reactor);
+  void meet_new_members(size_t reactor);
+  cluster::MemberIndex member_of(size_t node) const;
   void open_tables();
   void start_reactors();
   void after_input(size_t reactor);
@@ -159,6 +187,8 @@ class SimNode final : public Peer, public server::NodeServices {
   Rng rng_;
   SimDisk disk_, hint_disk_;
   SimDisk::Values copy_, hint_copy_;
+  std::string history_on_disk_, history_copy_;
+  cluster::NodeId id_ = 0;
   cluster::CoordinatorOptions options_;
   std::shared_ptr<const cluster::ClusterView> view_;
   int64_t skew_ms_ = 0;
@@ -183,6 +213,7 @@ class SimNode final : public Peer, public server::NodeServices {
   std::string last_roots_;  // of a clean stop before
   std::unique_ptr<cluster::CleanExchanges> exchanges_;
   std::unique_ptr<cluster::Claims> claims_;
+  std::unique_ptr<cluster::SharedHistory> history_;
   std::unique_ptr<cluster::FrontierProtocol> frontier_;
   std::unique_ptr<cluster::LostCopies> losses_;
   bool salvaging_ = false;

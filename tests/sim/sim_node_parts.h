@@ -13,7 +13,9 @@ struct SimNode::ReactorState {
 
   cluster::Coordinator coordinator;
   std::unique_ptr<server::Dispatcher> dispatcher;
-  uint64_t armed_us = 0;  // steady time of the timer; 0: not armed
+  std::vector<bool> linked;  // by node
+  size_t members_met = 0;    // whose links the coordinator was told of
+  uint64_t armed_us = 0;     // steady time of the timer; 0: not armed
 };
 
 struct SimNode::Connection {

@@ -23,6 +23,7 @@ constexpr size_t kTreeBytesPerTurn = 200;
 constexpr uint64_t kCommitsPerTreeTurn = 8;
 constexpr uint64_t kReopenUs = 200'000;
 constexpr uint64_t kResetUs = 1000;
+constexpr uint64_t kLookUs = 200;  // until a reactor has seen another view
 constexpr uint64_t kSteadyOffsetMaxUs = 1'000'000'000;
 
 // The highest reading that this node's own versions in the store carry.
@@ -44,10 +45,12 @@ SimNode::SimNode(const World& world, size_t index, uint64_t seed)
       disk_(rng_.next()),
       hint_disk_(rng_.next(), &disk_),
       options_(world.swarm.options),
-      view_(std::make_shared<const cluster::ClusterView>(
-          cluster::found_view(world.founding, world.founding.members[index].name))),
+      view_(std::make_shared<const cluster::ClusterView>(cluster::found_view(
+          world.founding, index < world.founding.members.size() ? world.founding.members[index].name
+                                                                : std::string()))),
       skew_ms_(world.swarm.nodes[index].skew_ms) {
   disk_.set_error_chance(world.swarm.disk.error);
+  if (view_->is_member()) id_ = view_->members[view_->self].id;
 }
 
 SimNode::~SimNode() = default;
@@ -59,6 +62,71 @@ Now SimNode::now() const {
   const int64_t wall_ms =
       static_cast<int64_t>(kEpochMs + now_us / 1000) + drifted_us / 1000 + skew_ms_;
   return Now{now_us + steady_offset_us_, static_cast<uint64_t>(wall_ms)};
+}
+
+bool SimNode::is_member() const {
+  if (!view_->is_member()) return false;
+  const cluster::Standing standing = view_->members[view_->self].standing;
+  return standing == cluster::Standing::kMember || standing == cluster::Standing::kLeaving;
+}
+
+void SimNode::admit(cluster::NodeId id, const cluster::History& history) {
+  KVORUM_CHECK(!alive() && id_ == 0);
+  id_ = id;
+  history.encode(history_on_disk_);
+}
+
+void SimNode::propose(cluster::ChangeKind kind, cluster::NodeId member,
+                      const cluster::Member& described) {
+  cluster::Change change;
+  const Hlc above{history_->highest_change().value + 1};
+  change.id = {std::max(clock_->tick(now().wall_ms), above), id_};
+  change.kind = kind;
+  change.member = member;
+  change.described = described;
+  history_->add(change);
+}
+
+bool SimNode::holds_anything() const {
+  if (hints_->pending() > 0) return true;
+  for (const uint8_t db : kDbs) {
+    for (uint32_t partition = 0; partition < world_.swarm.partitions; ++partition) {
+      if (table_->record_count(db, partition) > 0) return true;
+    }
+  }
+  return false;
+}
+
+// What is on disk; else what others know; else, a founder's, the founding. False where there is
+// nobody to ask.
+bool SimNode::find_history() {
+  std::optional<cluster::History> history;
+  if (!history_on_disk_.empty()) {
+    history = cluster::History::decode(history_on_disk_);
+    KVORUM_CHECK(history);
+  } else {
+    history = world_.histories(index_);
+    const bool founder = index_ < world_.founding.members.size();
+    if (!history && founder && !world_.swarm.moves()) history.emplace(world_.founding);
+    if (!history && founder && session_ == 1) history.emplace(world_.founding);
+  }
+  if (!history) return false;
+  cluster::SetPlacements placements;
+  view_ = std::make_shared<const cluster::ClusterView>(
+      cluster::view_of(*history, placements, nullptr, id_));
+  if (!view_->is_member()) return false;
+  history_ = std::make_unique<cluster::SharedHistory>(
+      cluster::SharedHistoryParts{id_, world_.swarm.reactors}, std::move(*history), view_);
+  return true;
+}
+
+// A store that is broken takes it later.
+void SimNode::keep_history(uint64_t number, const std::string& encoded) {
+  later(rng_.below(world_.swarm.disk.commit_delay_us + 1), [this, number, encoded] {
+    if (disk_.broken()) return keep_history(number, encoded);
+    history_on_disk_ = encoded;
+    history_->kept(number);
+  });
 }
 
 bool SimNode::begin_session() {
@@ -80,8 +148,10 @@ bool SimNode::begin_session() {
     claim.node_id = member.id;
     claim.cluster_id = view_->cluster_id;
     claim.partitions = view_->ring.partitions();
-    for (const cluster::Member& each : view_->members) claim.member_names.push_back(each.name);
-    claim.configuration = cluster::configuration_of(*view_);
+    for (const cluster::Member& each : world_.founding.members) {
+      claim.member_names.push_back(each.name);
+    }
+    claim.configuration = cluster::configuration_of(cluster::found_view(world_.founding, {}));
     auto begun = server::begin_session(*store_, claim, fresh);
     if (!begun.ok()) return false;
     session = std::move(begun).value();
@@ -131,9 +201,19 @@ void SimNode::start_reactors() {
   claims_ = std::make_unique<cluster::Claims>();
   parts_.claims = claims_.get();
   renewed_incarnation_ = incarnation_;
-  if (view_->members.size() > 1) {
+  parts_.history = history_.get();
+  history_->set_whole(whole_.get());
+  history_->set_keeper(
+      [this](uint64_t number, const std::string& encoded) { keep_history(number, encoded); });
+  history_->set_on_view([this] {
+    for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
+      later(rng_.below(kLookUs), [this, reactor] { look_at_history(reactor); });
+    }
+  });
+  if (view_->members.size() > 1 || world_.swarm.moves()) {
     frontier_ = std::make_unique<cluster::FrontierProtocol>(
-        cluster::FrontierParts{table_.get(), hint_table_.get(), clock_.get(), marks_.get(), view_},
+        cluster::FrontierParts{table_.get(), hint_table_.get(), clock_.get(), marks_.get(), view_,
+                               nullptr, whole_.get()},
         incarnation_);
     parts_.frontier = frontier_.get();
   }
@@ -148,7 +228,10 @@ void SimNode::start_reactors() {
   for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
     cluster::CoordinatorOptions options = options_;
     options.has_control = reactor == 0;
+    options.reactor = reactor;
     reactors_.push_back(std::make_unique<ReactorState>(parts_, view_, options, rng_.next()));
+    reactors_.back()->linked.assign(world_.swarm.nodes.size(), false);
+    reactors_.back()->members_met = view_->members.size();
     server::DispatcherOptions dispatching;
     dispatching.token_keys = {kTokenKey};
     dispatching.pipeline_bytes_max = world_.swarm.pipeline_bytes_max;
@@ -164,7 +247,7 @@ bool SimNode::start() {
   ++session_;
   steady_offset_us_ = rng_.below(kSteadyOffsetMaxUs);
   authors_ = std::make_unique<cluster::AuthorTable>();
-  if (!begin_session()) return false;
+  if (!find_history() || !begin_session()) return false;
   open_tables();
   if (store_) {
     if (!table_->store_reader().warm().ok() || !hint_table_->store_reader().warm().ok()) {
@@ -173,7 +256,7 @@ bool SimNode::start() {
     hints_->recover();
     judge_kept_trees();
     if (!last_roots_.empty()) cluster::mark_differing_roots(*table_, last_roots_, *whole_);
-    clock_->mint_above(highest_own(*authors_, view_->members[index_].id));
+    clock_->mint_above(highest_own(*authors_, id_));
     facts_ = std::make_unique<server::SessionFacts>(store_.get(), clock_.get(), marks_.get(),
                                                     world_.swarm.sync == SyncPolicy::kAlways);
     if (!facts_->keep_clock(now().wall_ms).ok()) return false;
@@ -221,6 +304,7 @@ void SimNode::die(Death how) {
   }
   connections_.clear();
   reactors_.clear();
+  history_.reset();
   losses_.reset();
   frontier_.reset();
   facts_.reset();
@@ -233,6 +317,8 @@ void SimNode::die(Death how) {
     if (how == Death::kPower) disk->lose_power();
     if (how == Death::kWipe) disk->wipe();
   }
+  if (how == Death::kWipe) history_on_disk_.clear();
+  if (how == Death::kRestore) history_on_disk_ = history_copy_;
   if (how == Death::kRestore) {
     disk_.restore(copy_);
     hint_disk_.restore(hint_copy_);
@@ -264,6 +350,7 @@ bool SimNode::keep_trees(bool all) {
 void SimNode::copy_disks() {
   copy_ = disk_.values();
   hint_copy_ = hint_disk_.values();
+  history_copy_ = history_on_disk_;
 }
 
 void SimNode::schedule_commit(CommitLine& line) {
@@ -359,15 +446,15 @@ void SimNode::scrub_disk() {
 
 server::NodeStatus SimNode::status() {
   server::NodeStatus status;
-  status.name = view_->members[index_].name;
-  status.id = view_->members[index_].id;
+  status.name = view_->members[view_->self].name;
+  status.id = id_;
   status.hints_pending = hints_pending();
   status.counters = counters();
   for (size_t i = 0; i < view_->members.size(); ++i) {
     server::MemberStatus& row = status.members.emplace_back();
     row.name = view_->members[i].name;
     row.id = view_->members[i].id;
-    row.self = i == index_;
+    row.self = i == view_->self;
     row.state = row.self
                     ? cluster::PeerState::kUp
                     : reactors_[0]->coordinator.peer_state(static_cast<cluster::MemberIndex>(i));
@@ -384,7 +471,7 @@ std::string SimNode::describe_hints() const {
     const cluster::MemberIndex target = view_->find_id(hint.target);
     const auto state = reactors_[0]->coordinator.peer_state(target);
     text +=
-        fmt::format("{} for {} ({}): {}; ", view_->members[index_].name,
+        fmt::format("{} for {} ({}): {}; ", view_->members[view_->self].name,
                     view_->members[target].name, kStates[static_cast<size_t>(state)], hint.key.key);
   });
   return text;
@@ -407,8 +494,9 @@ std::string SimNode::describe_backlog() const {
   return fmt::format(
       "{}: {} operations, {} of keyspaces, {} awaited commits, {} timers, {} calls, {} loads, {} "
       "damaged copies{}; ",
-      view_->members[index_].name, sum.operations, sum.keyspace_operations, sum.awaited_commits,
-      sum.timers, calls, loads_open_, damaged, dirty ? ", not all committed" : "");
+      view_->members[view_->self].name, sum.operations, sum.keyspace_operations,
+      sum.awaited_commits, sum.timers, calls, loads_open_, damaged,
+      dirty ? ", not all committed" : "");
 }
 
 size_t SimNode::suspicions() const {

@@ -221,6 +221,24 @@ Swarm draw_peaceful_swarm(uint64_t seed) {
   return swarm;
 }
 
+// As any other one, but for what has no place where copies move: nodes that compare nothing, and
+// caches.
+Swarm draw_moving_swarm(uint64_t seed) {
+  Swarm swarm = draw_swarm(seed);
+  Rng rng(seed * 0x9e3779b97f4a7c15ULL + 6);
+  swarm.evicts = false;
+  if (!swarm.durable) swarm.memory_bytes = 0;
+  swarm.founders = std::max<size_t>(swarm.nodes.size(), rng.chance(0.8) ? 3 : 1);
+  swarm.nodes.resize(swarm.founders + rng.between(1, 4));
+  swarm.partitions = pick<uint32_t>(rng, {4, 8, 16});
+  swarm.options.anti_entropy_ms = pick<uint32_t>(rng, {300, 2000});
+  swarm.options.gossip_ms = pick<uint32_t>(rng, {50, 200, 1000});
+  swarm.options.clock_entries_max = 10;
+  swarm.hint_bytes_max = 0;
+  swarm.faults.change_us = pick<uint64_t>(rng, {kSecond, 3 * kSecond, 6 * kSecond});
+  return swarm;
+}
+
 void only_caches() { caches_alone = true; }
 
 Swarm plain_swarm(size_t nodes) {

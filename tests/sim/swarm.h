@@ -50,6 +50,7 @@ struct FaultRates {
   uint64_t damage_us = 0;  // objects on a disk become unreadable
   uint64_t clock_us = 0;
   uint64_t flush_us = 0;
+  uint64_t change_us = 0;  // of the membership
 };
 
 struct NodePlan {
@@ -67,6 +68,9 @@ struct Swarm {
   // Nor do they stand still: then nobody sees an error at all.
   bool only_restarts() const { return peaceful && faults.pause_us == 0 && faults.stutter_us == 0; }
   std::vector<NodePlan> nodes;
+  size_t founders = 0;  // of the nodes; 0: all. The others may join
+  size_t founding_nodes() const { return founders == 0 ? nodes.size() : founders; }
+  bool moves() const { return founders != 0; }
   size_t reactors = 1;
   uint32_t partitions = 16;
   bool durable = false;  // a store beneath the table, else memory
@@ -94,6 +98,8 @@ struct Swarm {
 Swarm draw_swarm(uint64_t seed);
 // Of the kind that Swarm::peaceful describes, with quorums that overlap.
 Swarm draw_peaceful_swarm(uint64_t seed);
+// Members join, leave, are removed and weigh more or less, beside all other faults.
+Swarm draw_moving_swarm(uint64_t seed);
 // Has draw_swarm() make every cluster a cache that evicts, for `kvorum-sim --eviction`.
 void only_caches();
 

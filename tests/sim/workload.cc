@@ -44,9 +44,7 @@ std::string Workload::key_led_by(size_t node, size_t number) const {
   }
 }
 
-const cluster::EffectiveQuorum Workload::quorum() const {
-  return cluster_.nodes[0]->view().quorum(db_);
-}
+const cluster::EffectiveQuorum Workload::quorum() const { return cluster_.view().quorum(db_); }
 
 bool Workload::is_strict() const {
   const cluster::EffectiveQuorum q = quorum();

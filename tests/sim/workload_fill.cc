@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-
 #include "tests/sim/workloads.h"
 
 namespace kvorum::sim {
