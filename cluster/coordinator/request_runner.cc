@@ -7,6 +7,7 @@
 namespace kvorum::cluster {
 namespace {
 
+constexpr std::string_view kDeparted = "this node is no member of the cluster any more";
 constexpr std::string_view kUnreadable = "the object cannot be read from it";
 
 // `payload` is the end of the frame's. Returns it as it is kept.
@@ -100,7 +101,7 @@ Operation& RequestRunner::begin(const Request& request, uint64_t tag, Now now, S
 }
 
 void RequestRunner::submit(const Request& request, uint64_t tag, Now now) {
-  if (!core_.view->is_member()) return refuse(request, tag, Outcome::kClusterDown);
+  if (!core_.view->takes_part()) return refuse(request, tag, Outcome::kClusterDown);
   if (core_.refuses(request.key.keyspace)) {
     const std::string reason = core_.parts.agreement->reason(request.key.keyspace);
     return refuse(request, tag, Outcome::kClusterDown, reason);
@@ -156,8 +157,12 @@ bool RequestRunner::on_forward(LinkIndex from, const Frame& frame, Now now) {
     core_.open.release(id);
     return true;
   }
+  if (!core_.view->takes_part()) {
+    refuse_forwarded(id, operation, kDeparted, now);
+    return true;
+  }
   if (core_.refuses(operation.keyspace)) {
-    refuse_forwarded(id, operation, now);
+    refuse_forwarded(id, operation, core_.parts.agreement->reason(operation.keyspace), now);
     return true;
   }
   if (operation.route.retried && operation.request().kind == Request::Kind::kEdit) {
@@ -169,12 +174,12 @@ bool RequestRunner::on_forward(LinkIndex from, const Frame& frame, Now now) {
 }
 
 // It ran nothing here: the asking node finds another.
-void RequestRunner::refuse_forwarded(SlotId id, Operation& operation, Now now) {
+void RequestRunner::refuse_forwarded(SlotId id, Operation& operation, std::string_view reason,
+                                     Now now) {
   KVORUM_CHECK(operation.remote);
   if (operation.request().kind == Request::Kind::kEdit) operation.turn_into(Operation::Kind::kPut);
   forwarding_.forget_seen(operation.forwarded);
-  core_.complete_failed(operation, Outcome::kClusterDown,
-                        core_.parts.agreement->reason(operation.keyspace), now);
+  core_.complete_failed(operation, Outcome::kClusterDown, reason, now);
   core_.open.release(id);
 }
 

@@ -64,7 +64,7 @@ class RequestRunner final : public Starter {
   Operation& begin(const Request& request, uint64_t tag, Now now, SlotId* id);
   void answer_local(const Request& request, uint64_t tag, Now now);
   void refuse(const Request& request, uint64_t tag, Outcome outcome, std::string_view text = {});
-  void refuse_forwarded(SlotId id, Operation& operation, Now now);
+  void refuse_forwarded(SlotId id, Operation& operation, std::string_view reason, Now now);
 
   Core& core_;
   ReadRepair repairs_;

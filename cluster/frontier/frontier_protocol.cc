@@ -12,9 +12,7 @@ namespace kvorum::cluster {
 namespace {
 
 // One that leaves still holds copies.
-bool takes_part(const Member& member) {
-  return member.standing == Standing::kMember || member.standing == Standing::kLeaving;
-}
+bool takes_part(const Member& member) { return !member.has_departed(); }
 
 std::vector<NodeId> ids_of(const ClusterView& view) {
   KVORUM_CHECK(view.is_member());
@@ -42,9 +40,7 @@ void FrontierProtocol::publish(std::shared_ptr<const ClusterView> later) {
   parts_.view = std::move(later);
   viewed_since_report_ = true;
   ledger_.publish(*parts_.view);
-  const Standing own = parts_.view->members[parts_.view->self].standing;
-  const bool counts = own == Standing::kMember || own == Standing::kLeaving;
-  if (counts) rounds_.set_members(ids_of(*parts_.view));
+  if (parts_.view->takes_part()) rounds_.set_members(ids_of(*parts_.view));
 }
 
 // The least HLC of all that became a hint since there last was none.

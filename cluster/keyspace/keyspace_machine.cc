@@ -42,7 +42,7 @@ bool KeyspaceMachine::refuses(const KeyspaceRequest& request, uint64_t tag) cons
 }
 
 void KeyspaceMachine::submit(const KeyspaceRequest& request, uint64_t tag, Now now) {
-  if (!core_.view->is_member()) return core_.fail(tag, Outcome::kClusterDown, {});
+  if (!core_.view->takes_part()) return core_.fail(tag, Outcome::kClusterDown, {});
   if (refuses(request, tag)) return;
   switch (request.kind) {
     case KeyspaceRequest::Kind::kScan:

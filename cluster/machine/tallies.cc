@@ -74,7 +74,8 @@ bool ReadTally::primary_open() const {
 // beside the answers of that.
 TallyVerdict ReadTally::verdict_in_need(const ReadRules& rules) const {
   if (in_sets) {
-    KVORUM_CHECK(rules.sets != nullptr);
+    // One that was answered before the partition settled, and only hears its stragglers.
+    if (rules.sets == nullptr) return TallyVerdict::kNotYet;
     return verdict_in_sets(*rules.sets);
   }
   const Counts counts = counts_in(nullptr);

@@ -98,7 +98,9 @@ void PutMachine::begin_anew(SlotId id, Operation& operation, Now now) {
   if (operation.phase == Phase::kReading) {
     claims_.release(id, operation);
     start(core_.open.requests.renew(id), operation, now);
-  } else if (operation.phase == Phase::kWriting) {
+  } else if (operation.phase == Phase::kWriting && !operation.object.empty()) {
+    // A lone replica's write (lone_puts.h) waits for its commit alone: it was stored before any
+    // exchange that counts for the change began.
     replicate_anew(core_.open.requests.renew(id), operation, now);
   }
 }

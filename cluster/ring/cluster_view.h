@@ -34,6 +34,8 @@ struct ClusterView {
   uint64_t generation = 0;
 
   bool is_member() const { return self != kNoMember; }
+  // This node serves clients: it is a member, or leaves and still holds something.
+  bool takes_part() const { return is_member() && !members[self].has_departed(); }
   // The history has changes, so the file that founded does not say who owns what.
   bool is_changed() const { return newest_set != cluster_id; }
   // Of the newest set.

@@ -51,6 +51,10 @@ struct Member {
 
   // Has a place on the ring.
   bool is_placed() const { return standing == Standing::kMember; }
+  // Has departed: it coordinates nothing, and nobody counts on it.
+  bool has_departed() const {
+    return standing == Standing::kGone || standing == Standing::kRemoved;
+  }
 };
 
 inline std::string Endpoint::to_text() const {

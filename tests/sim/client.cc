@@ -45,7 +45,8 @@ bool Client::connect() {
   std::vector<size_t> living;
   for (size_t node = 0; node < cluster_.nodes.size(); ++node) {
     const bool wanted = !habits_.node || *habits_.node == node;
-    if (wanted && cluster_.nodes[node]->takes_clients()) living.push_back(node);
+    const SimNode& there = *cluster_.nodes[node];
+    if (wanted && there.takes_clients() && there.is_member()) living.push_back(node);
   }
   if (living.empty()) return false;
   node_ = living[rng_.below(living.size())];
@@ -64,7 +65,9 @@ void Client::call(std::vector<std::string> words, Done done) {
   done_ = std::move(done);
   command_ = habits_.memcached ? words[0] : encode_command(words);
   ++calls_;
-  if (connection_ != 0 && !rng_.chance(habits_.sticky)) disconnect();
+  const SimNode& node = *cluster_.nodes[node_];
+  const bool departed = connection_ != 0 && node.alive() && !node.is_member();
+  if (departed || (connection_ != 0 && !rng_.chance(habits_.sticky))) disconnect();
   send();
 }
 

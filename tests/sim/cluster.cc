@@ -127,7 +127,7 @@ std::optional<cluster::History> Cluster::known_to_others(size_t asker) const {
   for (size_t node = 0; node < nodes.size(); ++node) {
     const bool there = node != asker && nodes[node]->alive() && nodes[node]->is_member() &&
                        !network.is_cut(asker, node) && !network.is_cut(node, asker);
-    if (there) return nodes[node]->known_history();
+    if (there) return *nodes[node]->known_history();
   }
   return std::nullopt;
 }
@@ -156,10 +156,11 @@ void Cluster::change(size_t at, cluster::ChangeKind kind, size_t member, uint32_
 
 const SimNode& Cluster::best_informed() const {
   const SimNode* best = nodes[0].get();
+  if (!swarm.moves()) return *best;
   size_t most = 0;
   for (const auto& node : nodes) {
     if (!node->alive()) continue;
-    const size_t known = node->known_history().changes().size() + 1;
+    const size_t known = node->known_history()->changes().size() + 1;
     if (known <= most) continue;
     most = known;
     best = node.get();
@@ -174,12 +175,17 @@ bool Cluster::is_member(size_t node) const {
     if (!other->alive()) continue;
     const cluster::MemberIndex at = other->view().find_id(nodes[node]->id());
     if (at == cluster::kNoMember) continue;
-    const cluster::Standing standing = other->view().members[at].standing;
-    if (standing == cluster::Standing::kGone || standing == cluster::Standing::kRemoved) {
-      return false;
-    }
+    if (other->view().members[at].has_departed()) return false;
   }
   return true;
+}
+
+bool Cluster::leads_some(size_t node) const {
+  const SimNode& informed = best_informed();
+  const auto owners = informed.view().ring.owners();
+  return std::any_of(owners.begin(), owners.end(), [&](cluster::MemberIndex owner) {
+    return informed.node_of(owner) == node;
+  });
 }
 
 bool Cluster::ring_settled() {
@@ -246,6 +252,30 @@ std::string Cluster::describe_frontiers() const {
     if (status.open)
       text += fmt::format(", no exchange with {}", node->view().members[status.open->peer].name);
     text += "; ";
+  }
+  return text;
+}
+
+std::string Cluster::describe_ring() const {
+  if (!swarm.moves()) return {};
+  constexpr const char* kStandings[] = {"member", "leaving", "gone", "removed"};
+  std::string text;
+  for (size_t at = 0; at < nodes.size(); ++at) {
+    const SimNode& node = *nodes[at];
+    if (!node.admitted()) continue;
+    if (!node.alive()) {
+      text += fmt::format("{} is not there; ", node_name(at));
+      continue;
+    }
+    const cluster::ClusterView& view = node.view();
+    for (const cluster::Member& member : view.members) {
+      text += fmt::format("{} {}, ", member.name, kStandings[static_cast<int>(member.standing)]);
+    }
+    text += fmt::format(
+        "{}: {}{}, {} of {} partitions move, history {:x} of {} changes; ", node_name(at),
+        kStandings[static_cast<int>(view.members[view.self].standing)],
+        node.holds_anything() ? " with objects" : "", view.moving.size(), swarm.partitions,
+        view.history_digest & 0xffff, node.known_history()->changes().size());
   }
   return text;
 }

@@ -35,6 +35,8 @@ class Cluster {
   const cluster::ClusterView& view() const { return best_informed().view(); }
   // Was admitted, and by what anybody alive knows neither left nor was removed.
   bool is_member(size_t node) const;
+  // Stands first in the preference list of some partition.
+  bool leads_some(size_t node) const;
   // All who live know the same, nothing moves; who departed has handed over and is stopped.
   bool ring_settled();
 
@@ -64,6 +66,8 @@ class Cluster {
   std::string describe_backlog() const;
   // What the frontier of each node waits for, and what is not forgotten yet.
   std::string describe_frontiers() const;
+  // Who knows what of the ring, and what moves.
+  std::string describe_ring() const;
   // Peers that a coordinator of some node holds for dead.
   size_t suspicions() const;
   // Vectors were cut (paper 4.4), so that equal versions may stand beside unequal vectors.

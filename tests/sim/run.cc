@@ -109,7 +109,7 @@ bool Run::wait_for(const char* what, uint64_t limit_us, bool (Run::*done)()) {
   for (const auto& node : cluster_.nodes) hints += node->alive() ? node->describe_hints() : "";
   cluster_.violation(fmt::format("after healing: {} not within {} s ({}hints: {})", what,
                                  limit_us / kSecond, cluster_.describe_backlog(), hints) +
-                     " " + cluster_.describe_frontiers());
+                     " " + cluster_.describe_frontiers() + cluster_.describe_ring());
   return false;
 }
 

@@ -68,9 +68,9 @@ class SimNode final : public Peer, public server::NodeServices {
   // SIGTERM: `ended` is called when nothing is left to do but to die.
   void terminate(std::function<void()> ended);
   bool alive() const { return !reactors_.empty(); }
-  bool takes_clients() const { return alive() && course_ == Course::kRuns && is_member(); }
+  bool takes_clients() const { return alive() && course_ == Course::kRuns; }
   // Of the cluster as this node knows it: it has not departed.
-  bool is_member() const;
+  bool is_member() const { return view_->takes_part(); }
 
   // One that is no founder: known by this id, it starts with what the node that admits it knows.
   void admit(cluster::NodeId id, const cluster::History& history);
@@ -78,7 +78,7 @@ class SimNode final : public Peer, public server::NodeServices {
   cluster::NodeId id() const { return id_; }
   // An administrator's wish at this node. What a change is about: `described`.
   void propose(cluster::ChangeKind kind, cluster::NodeId member, const cluster::Member& described);
-  cluster::History known_history() const { return *history_->history(); }
+  std::shared_ptr<const cluster::History> known_history() const { return history_->history(); }
   // The same with what is not on disk yet.
   cluster::History wished_history() const { return history_->known(); }
   // Objects or hints, of whatever partition.

@@ -64,12 +64,6 @@ Now SimNode::now() const {
   return Now{now_us + steady_offset_us_, static_cast<uint64_t>(wall_ms)};
 }
 
-bool SimNode::is_member() const {
-  if (!view_->is_member()) return false;
-  const cluster::Standing standing = view_->members[view_->self].standing;
-  return standing == cluster::Standing::kMember || standing == cluster::Standing::kLeaving;
-}
-
 void SimNode::admit(cluster::NodeId id, const cluster::History& history) {
   KVORUM_CHECK(!alive() && id_ == 0);
   id_ = id;
@@ -502,7 +496,9 @@ std::string SimNode::describe_backlog() const {
 size_t SimNode::suspicions() const {
   size_t sum = 0;
   for (const auto& reactor : reactors_) {
-    for (size_t peer = 0; peer < view_->members.size(); ++peer) {
+    const cluster::ClusterView& view = reactor->coordinator.view();
+    for (size_t peer = 0; peer < view.members.size(); ++peer) {
+      if (view.members[peer].has_departed()) continue;
       const auto state = reactor->coordinator.peer_state(static_cast<cluster::MemberIndex>(peer));
       sum += state >= cluster::PeerState::kSuspected;
     }

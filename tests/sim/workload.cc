@@ -38,9 +38,10 @@ bool Workload::idle() const {
 }
 
 std::string Workload::key_led_by(size_t node, size_t number) const {
+  const bool leads = cluster_.leads_some(node);  // else any key will do
   for (size_t salt = 0;; ++salt) {
     std::string key = fmt::format("{}:{}:{}", name_, number, salt);
-    if (cluster_.node_for(key, 0) == node) return key;
+    if (!leads || cluster_.node_for(key, 0) == node) return key;
   }
 }
 
@@ -62,6 +63,7 @@ Fate Workload::fate_of(const RespReply* reply) {
     if (reply->is_error(refusal)) return refused;
   }
   if (cluster_.swarm.evicts && reply->is_error("OOM")) return refused;
+  if (cluster_.swarm.moves() && reply->is_error("CLUSTERDOWN")) return refused;
   violation("unexpected error: " + reply->text);
   return Fate::kMaybe;
 }
