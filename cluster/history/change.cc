@@ -1,114 +1,161 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/history/change.h"
 
+#include "base/check.h"
 #include "base/hash.h"
 
 namespace kvorum::cluster {
 namespace {
 
+constexpr size_t kTextBytesMax = 512;  // of a name, a host, a rack
 constexpr uint8_t kLwwBit = 1, kStrictBit = 2, kRejectBit = 4, kServeBit = 8;
-constexpr size_t kTextMax = 512;  // of a name or an address
+constexpr uint8_t kPolicyBits = kLwwBit | kStrictBit | kRejectBit | kServeBit;
 
-void put_endpoint(std::string& out, const Endpoint& endpoint) {
-  put_bytes(out, endpoint.host);
-  put_u16(out, endpoint.port);
+bool read_text(ByteReader& reader, std::string* text) {
+  const std::string_view bytes = reader.bytes();
+  if (!reader.ok() || bytes.size() > kTextBytesMax) return false;
+  *text = bytes;
+  return true;
 }
 
-bool get_text(ByteReader& reader, std::string* text) {
-  *text = reader.bytes();
-  return text->size() <= kTextMax;
-}
-
-bool get_endpoint(ByteReader& reader, Endpoint* endpoint) {
-  const bool fits = get_text(reader, &endpoint->host);
-  endpoint->port = reader.u16();
-  return fits;
-}
-
-}  // namespace
-
-void encode_member(const Member& member, std::string& out) {
-  put_u64(out, member.id);
-  put_bytes(out, member.name);
+void encode_addresses(const Member& member, std::string& out) {
   for (const Endpoint* endpoint : {&member.peer, &member.redis, &member.memcached, &member.admin}) {
-    put_endpoint(out, *endpoint);
+    put_bytes(out, endpoint->host);
+    put_u16(out, endpoint->port);
   }
-  put_u32(out, member.weight);
+}
+
+bool decode_addresses(ByteReader& reader, Member* member) {
+  for (Endpoint* endpoint : {&member->peer, &member->redis, &member->memcached, &member->admin}) {
+    if (!read_text(reader, &endpoint->host)) return false;
+    endpoint->port = reader.u16();
+  }
+  return reader.ok();
+}
+
+void encode_place(const Member& member, std::string& out) {
   put_bytes(out, member.rack);
   put_bytes(out, member.zone);
 }
 
-bool decode_member(ByteReader& reader, Member* member) {
-  member->id = reader.u64();
-  bool fits = get_text(reader, &member->name);
-  for (Endpoint* endpoint : {&member->peer, &member->redis, &member->memcached, &member->admin}) {
-    fits &= get_endpoint(reader, endpoint);
-  }
+bool decode_place(ByteReader& reader, Member* member) {
+  return read_text(reader, &member->rack) && read_text(reader, &member->zone);
+}
+
+bool decode_weight(ByteReader& reader, Member* member) {
   member->weight = reader.u32();
-  fits &= get_text(reader, &member->rack);
-  fits &= get_text(reader, &member->zone);
-  return fits && reader.ok();
+  return reader.ok() && member->weight > 0;
 }
 
-void encode_policy(const KeyspacePolicy& policy, std::string& out) {
-  uint8_t flags = 0;
-  if (policy.conflicts == ConflictPolicy::kLww) flags |= kLwwBit;
-  if (!policy.sloppy) flags |= kStrictBit;
-  if (policy.writes_when_short == WritesWhenShort::kReject) flags |= kRejectBit;
-  if (policy.reads_when_short == ReadsWhenShort::kServe) flags |= kServeBit;
-  put_bytes(out, policy.name);
-  for (const uint8_t number : {policy.db, policy.n, policy.r, policy.w, flags}) put_u8(out, number);
+bool decode_newcomer(ByteReader& reader, Member* member) {
+  member->id = reader.u64();
+  return member->id != 0 && decode_described(reader, member);
 }
 
-bool decode_policy(ByteReader& reader, KeyspacePolicy* policy) {
-  const bool fits = get_text(reader, &policy->name);
-  policy->db = reader.u8();
-  policy->n = reader.u8();
-  policy->r = reader.u8();
-  policy->w = reader.u8();
-  const uint8_t flags = reader.u8();
-  policy->conflicts = flags & kLwwBit ? ConflictPolicy::kLww : ConflictPolicy::kSiblings;
-  policy->sloppy = !(flags & kStrictBit);
-  policy->writes_when_short =
-      flags & kRejectBit ? WritesWhenShort::kReject : WritesWhenShort::kHint;
-  policy->reads_when_short = flags & kServeBit ? ReadsWhenShort::kServe : ReadsWhenShort::kFail;
-  return fits && reader.ok() && policy->db < kKeyspacesMax && policy->n > 0 && policy->r > 0 &&
-         policy->w > 0;
+// What the kind says beside whom it is about.
+bool decode_body(ByteReader& reader, Change* change) {
+  switch (change->kind) {
+    case ChangeKind::kJoin:
+    case ChangeKind::kReplace:
+      return decode_newcomer(reader, &change->described);
+    case ChangeKind::kLeave:
+    case ChangeKind::kRemove:
+      return true;
+    case ChangeKind::kWeight:
+      return decode_weight(reader, &change->described);
+    case ChangeKind::kPlace:
+      return decode_place(reader, &change->described);
+    case ChangeKind::kAddress:
+      return decode_addresses(reader, &change->described);
+    case ChangeKind::kPolicy:
+      return decode_policy(reader, &change->policy);
+  }
+  return false;  // a kind that a later version has
 }
+
+bool is_about_a_member(ChangeKind kind) {
+  return kind != ChangeKind::kJoin && kind != ChangeKind::kPolicy;
+}
+
+}  // namespace
 
 uint64_t Change::hash() const {
-  std::string text;
+  std::string text = "change\n";
   encode_change(*this, text);
   return xxh64(text);
 }
 
+void encode_described(const Member& member, std::string& out) {
+  put_bytes(out, member.name);
+  encode_addresses(member, out);
+  put_u32(out, member.weight);
+  encode_place(member, out);
+}
+
+bool decode_described(ByteReader& reader, Member* member) {
+  return read_text(reader, &member->name) && !member->name.empty() &&
+         decode_addresses(reader, member) && decode_weight(reader, member) &&
+         decode_place(reader, member);
+}
+
+void encode_policy(const KeyspacePolicy& policy, std::string& out) {
+  uint8_t bits = 0;
+  if (policy.conflicts == ConflictPolicy::kLww) bits |= kLwwBit;
+  if (!policy.sloppy) bits |= kStrictBit;
+  if (policy.writes_when_short == WritesWhenShort::kReject) bits |= kRejectBit;
+  if (policy.reads_when_short == ReadsWhenShort::kServe) bits |= kServeBit;
+  put_bytes(out, policy.name);
+  for (const uint8_t number : {policy.db, policy.n, policy.r, policy.w, bits}) put_u8(out, number);
+}
+
+bool decode_policy(ByteReader& reader, KeyspacePolicy* policy) {
+  if (!read_text(reader, &policy->name)) return false;
+  for (uint8_t* number : {&policy->db, &policy->n, &policy->r, &policy->w}) *number = reader.u8();
+  const uint8_t bits = reader.u8();
+  policy->conflicts = bits & kLwwBit ? ConflictPolicy::kLww : ConflictPolicy::kSiblings;
+  policy->sloppy = !(bits & kStrictBit);
+  policy->writes_when_short = bits & kRejectBit ? WritesWhenShort::kReject : WritesWhenShort::kHint;
+  policy->reads_when_short = bits & kServeBit ? ReadsWhenShort::kServe : ReadsWhenShort::kFail;
+  return reader.ok() && bits <= kPolicyBits && policy->db < kKeyspacesMax && policy->n > 0 &&
+         policy->r > 0 && policy->w > 0;
+}
+
 void encode_change(const Change& change, std::string& out) {
+  KVORUM_CHECK(change.id.hlc != Hlc{} && change.id.origin != 0);
+  put_u8(out, static_cast<uint8_t>(change.kind));
   put_u64(out, change.id.hlc.value);
   put_u64(out, change.id.origin);
-  put_u8(out, static_cast<uint8_t>(change.kind));
-  put_u64(out, change.member);
-  encode_member(change.described, out);
-  encode_policy(change.policy, out);
+  if (is_about_a_member(change.kind)) put_u64(out, change.member);
+  switch (change.kind) {
+    case ChangeKind::kJoin:
+    case ChangeKind::kReplace:
+      put_u64(out, change.described.id);
+      return encode_described(change.described, out);
+    case ChangeKind::kLeave:
+    case ChangeKind::kRemove:
+      return;
+    case ChangeKind::kWeight:
+      return put_u32(out, change.described.weight);
+    case ChangeKind::kPlace:
+      return encode_place(change.described, out);
+    case ChangeKind::kAddress:
+      return encode_addresses(change.described, out);
+    case ChangeKind::kPolicy:
+      return encode_policy(change.policy, out);
+  }
 }
 
 bool decode_change(ByteReader& reader, Change* change) {
   *change = {};
+  change->kind = static_cast<ChangeKind>(reader.u8());
   change->id.hlc.value = reader.u64();
   change->id.origin = reader.u64();
-  const uint8_t kind = reader.u8();
-  change->kind = static_cast<ChangeKind>(kind);
-  change->member = reader.u64();
-  bool fits = decode_member(reader, &change->described);
-  fits &= decode_policy(reader, &change->policy);
-  if (!reader.ok() || !fits || change->id.hlc == Hlc{} || change->id.origin == 0) return false;
-  if (kind < static_cast<uint8_t>(ChangeKind::kJoin) ||
-      kind > static_cast<uint8_t>(ChangeKind::kPolicy)) {
-    return false;
+  if (change->id.hlc == Hlc{} || change->id.origin == 0) return false;
+  if (is_about_a_member(change->kind)) {
+    change->member = reader.u64();
+    if (change->member == 0) return false;
   }
-  const bool comes = change->kind == ChangeKind::kJoin || change->kind == ChangeKind::kReplace;
-  if (comes && (change->described.id == 0 || change->described.name.empty())) return false;
-  return change->kind == ChangeKind::kPolicy || change->kind == ChangeKind::kJoin ||
-         change->member != 0;
+  return decode_body(reader, change) && reader.ok();
 }
 
 }  // namespace kvorum::cluster

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A change of the membership, as a person wished it (paper 4.8.1; docs/MEMBERSHIP.md): who joined,
-// left, was removed or replaced, what became of a member's weight, place or address, or of a
-// keyspace's policy. Never changed itself; a history is a set of them. Plain values.
+// A change of the membership, as a person wished it (docs/MEMBERSHIP.md): who joined, left, was
+// removed or replaced, what became of a member's weight, place or addresses, or of a keyspace's
+// policy. Plain values, never changed once made; a history is a set of them. Their bytes are
+// canonical: what the kind does not need is neither written nor hashed.
 #pragma once
 
 #include <compare>
@@ -15,8 +16,8 @@
 
 namespace kvorum::cluster {
 
-// The clock of who made it exceeds that of every change which its history held, so a change comes
-// after all that its author knew of.
+// The clock of who made it exceeds that of every change in the history that it extends: a change
+// comes after all that its author knew of.
 struct ChangeId {
   Hlc hlc;
   NodeId origin = 0;
@@ -28,7 +29,7 @@ enum class ChangeKind : uint8_t {
   kJoin = 1,
   kLeave,
   kRemove,   // declared dead
-  kReplace,  // declared dead, and another one takes its place
+  kReplace,  // declared dead, and another one takes its partitions
   kWeight,
   kPlace,  // rack and zone
   kAddress,
@@ -38,23 +39,25 @@ enum class ChangeKind : uint8_t {
 struct Change {
   ChangeId id;
   ChangeKind kind = ChangeKind::kJoin;
-  NodeId member = 0;  // whom it is about; kReplace: who goes; kPolicy: nobody
-  // kJoin, kReplace: who comes. Else what of it the kind is about: weight, places or addresses.
+  NodeId member = 0;  // whom it is about; kReplace: who goes; not of kJoin and kPolicy
+  // kJoin, kReplace: who comes. Else what the kind is about: weight, rack and zone, or addresses.
   Member described;
-  KeyspacePolicy policy;  // kPolicy: of the keyspace policy.db
+  KeyspacePolicy policy;  // kPolicy: the new one of the keyspace policy.db
 
+  // Somebody comes.
+  bool admits() const { return kind == ChangeKind::kJoin || kind == ChangeKind::kReplace; }
   // Of everything in it; the same on every node.
   uint64_t hash() const;
 };
 
-// A member with its addresses, weight and place, and a policy: also of a founding.
-void encode_member(const Member& member, std::string& out);
-bool decode_member(ByteReader& reader, Member* member);
+void encode_change(const Change& change, std::string& out);
+// False where the bytes are malformed. Reads no more than the change.
+bool decode_change(ByteReader& reader, Change* change);
+
+// Parts of a change that the founding has too (history_elements.h).
+void encode_described(const Member& member, std::string& out);
+bool decode_described(ByteReader& reader, Member* member);
 void encode_policy(const KeyspacePolicy& policy, std::string& out);
 bool decode_policy(ByteReader& reader, KeyspacePolicy* policy);
-
-void encode_change(const Change& change, std::string& out);
-// False where the bytes are malformed.
-bool decode_change(ByteReader& reader, Change* change);
 
 }  // namespace kvorum::cluster

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What nodes state of a change that is under way (docs/MEMBERSHIP.md), partition by partition:
-// which of the new owners have what the old ones had, who is for the new ring, when the old one
-// counts no more. Plain values; a history is a set of them beside its changes.
+// What nodes state about a change that is under way (docs/MEMBERSHIP.md), partition by partition:
+// who of the new owners has what the old ones had, who is for the new owners, when the old ones
+// count no more. Plain values with a total order; a history is a set of them beside its changes.
 #pragma once
 
 #include <compare>
@@ -15,20 +15,27 @@
 namespace kvorum::cluster {
 
 enum class FactKind : uint8_t {
-  kConfirmed = 1,  // `node` has of the partition what the owners under the sets `from` had
+  kConfirmed = 1,  // `node` has of the partition what the owners under each of `from` had
   kVote,           // `node`, an owner, is for `set`
   kSettled,        // `set` alone is in play: older facts of the partition are forgotten
-  kLost,           // of what was acknowledged under `set`, all copies may have gone with `removed`
-  kGone,           // `node` left, and holds nothing any more
+  kLost,           // of what was acknowledged under `set`, every copy may have gone with `removed`
+  kGone,           // `node` left, and holds nothing any more; of no partition
 };
 
+// What a kind does not name stays zero or empty.
 struct Fact {
   FactKind kind = FactKind::kVote;
   uint32_t partition = 0;         // not of kGone
   NodeId node = 0;                // kConfirmed, kVote, kGone
-  SetId set = 0;                  // but of kGone
-  std::vector<SetId> from{};      // kConfirmed; ascending
-  std::vector<NodeId> removed{};  // kLost; ascending
+  SetId set = 0;                  // not of kGone
+  std::vector<SetId> from{};      // kConfirmed: ascending, at least one
+  std::vector<NodeId> removed{};  // kLost: ascending, at least one
+
+  static Fact confirmed(uint32_t partition, NodeId node, SetId set, std::vector<SetId> from);
+  static Fact vote(uint32_t partition, NodeId node, SetId set);
+  static Fact settled(uint32_t partition, SetId set);
+  static Fact lost(uint32_t partition, SetId set, std::vector<NodeId> removed);
+  static Fact gone(NodeId node);
 
   auto operator<=>(const Fact&) const = default;
   // The same on every node.
@@ -36,7 +43,7 @@ struct Fact {
 };
 
 void encode_fact(const Fact& fact, std::string& out);
-// False where the bytes are malformed.
+// False where the bytes are malformed. Reads no more than the fact.
 bool decode_fact(ByteReader& reader, Fact* fact);
 
 }  // namespace kvorum::cluster

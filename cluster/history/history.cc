@@ -2,151 +2,136 @@
 #include "cluster/history/history.h"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
-#include "base/bytes.h"
 #include "base/check.h"
 #include "base/hash.h"
 
 namespace kvorum::cluster {
 namespace {
 
-constexpr uint32_t kMagic = 0x3148564b;  // "KVH1"
-const ChangeList kNoChanges;
+constexpr uint32_t kMagic = 0x3148564b;  // "KVH1", of version 1
+constexpr ChangeList kNoChanges;
+const std::set<Fact> kNoFacts;
 
-void put_founding(std::string& out, const Founding& founding) {
-  put_bytes(out, founding.cluster_name);
-  put_u32(out, founding.partitions);
-  put_u8(out, static_cast<uint8_t>(founding.partitioner));
-  put_varint(out, founding.members.size());
-  for (const Member& member : founding.members) encode_member(member, out);
-  for (const KeyspacePolicy& policy : founding.keyspaces) encode_policy(policy, out);
+size_t admitted(const std::vector<Change>& changes) {
+  return static_cast<size_t>(std::count_if(changes.begin(), changes.end(),
+                                           [](const Change& change) { return change.admits(); }));
 }
 
-bool get_founding(ByteReader& reader, Founding* founding) {
-  founding->cluster_name = reader.bytes();
-  founding->partitions = reader.u32();
-  const uint8_t partitioner = reader.u8();
-  founding->partitioner = static_cast<Partitioner>(partitioner);
-  const uint64_t members = reader.varint();
-  if (!reader.ok() || members == 0 || members > kMembersMax) return false;
-  founding->members.resize(members);
-  for (Member& member : founding->members) {
-    if (!decode_member(reader, &member)) return false;
-  }
-  for (KeyspacePolicy& policy : founding->keyspaces) {
-    if (!decode_policy(reader, &policy)) return false;
-  }
-  const uint32_t partitions = founding->partitions;
-  return partitions > 0 && partitions <= kPartitionsMax && (partitions & (partitions - 1)) == 0 &&
-         partitioner <= static_cast<uint8_t>(Partitioner::kSlots);
-}
-
-// Of what decides who owns what and how: not of addresses, nor of what people call a keyspace.
-uint64_t digest_of(const Founding& founding) {
-  std::string text;
-  put_u64(text, founding_cluster_id(founding));
-  std::map<std::string, const Member*> by_name;
-  for (const Member& member : founding.members) by_name[member.name] = &member;
-  for (const auto& [name, member] : by_name) {
-    put_u32(text, member->weight);
-    put_bytes(text, member->rack);
-    put_bytes(text, member->zone);
-  }
-  for (KeyspacePolicy policy : founding.keyspaces) {
-    policy.name.clear();
-    encode_policy(policy, text);
-  }
-  return xxh64(text);
+// Calls fn(set) for each set that the fact names.
+template <class Fn>
+bool all_sets(const Fact& fact, Fn fn) {
+  if (fact.kind == FactKind::kGone) return true;
+  return fn(fact.set) && std::all_of(fact.from.begin(), fact.from.end(), fn);
 }
 
 }  // namespace
 
 History::History(Founding founding)
-    : founding_(std::move(founding)),
-      cluster_id_(founding_cluster_id(founding_)),
-      founding_digest_(digest_of(founding_)),
-      newest_(cluster_id_) {}
+    : cluster_id_(founding_cluster_id(founding)), newest_(cluster_id_) {
+  set_founding(std::move(founding));
+}
 
-SetId History::id_of(uint64_t cluster_id, const ChangeList& list) {
-  if (list.empty()) return cluster_id;
-  std::string text;
-  put_u64(text, cluster_id);
-  for (const ChangeId& id : list) {
-    put_u64(text, id.hlc.value);
-    put_u64(text, id.origin);
-  }
-  const uint64_t digest = xxh64(text);
-  return digest == 0 ? 1 : digest;
+void History::set_founding(Founding founding) {
+  KVORUM_CHECK(founding_cluster_id(founding) == cluster_id_);
+  founding_ = std::move(founding);
+  founding_hash_ = cluster::founding_hash(founding_);
 }
 
 const std::set<Fact>& History::facts_of(uint32_t partition) const {
-  static const std::set<Fact> kNone;
   const auto found = facts_.find(partition);
-  return found == facts_.end() ? kNone : found->second;
+  return found == facts_.end() ? kNoFacts : found->second;
 }
 
 bool History::add(const Change& change) {
-  KVORUM_CHECK(change.id.origin != 0);
-  if (!changes_.emplace(change.id, change).second) return false;
-  digest_ ^= change.hash();
-  newest_list_.insert(std::lower_bound(newest_list_.begin(), newest_list_.end(), change.id),
-                      change.id);
-  newest_ = id_of(cluster_id_, newest_list_);
-  return true;
+  HistoryElements elements;
+  elements.changes.push_back(change);
+  if (!has_room_for(elements.changes)) return false;
+  const uint64_t before = digest();
+  put_change(change);
+  find_newest();
+  return digest() != before;
 }
 
-SetId History::name(ChangeList list) {
-  KVORUM_CHECK(std::is_sorted(list.begin(), list.end()));
-  const SetId id = id_of(cluster_id_, list);
-  if (!list.empty()) named_.emplace(id, std::move(list));
-  return id;
+// Nobody makes two changes with one id; where a disk forgot one, all keep the same of the two.
+void History::put_change(const Change& change) {
+  const auto [at, is_new] = changes_.try_emplace(change.id, change);
+  if (is_new) {
+    // The founding says nothing that the file does not, until there is a first change.
+    if (changes_.size() == 1) count(founding_hash_);
+    count(change.hash());
+  } else if (change.hash() < at->second.hash()) {
+    count(at->second.hash());
+    count(change.hash());
+    at->second = change;
+  }
+}
+
+void History::find_newest() {
+  if (all_changes_.size() == changes_.size()) return;
+  all_changes_.clear();
+  for (const auto& [id, change] : changes_) all_changes_.push_back(id);
+  newest_ = set_id(cluster_id_, all_changes_);
+}
+
+// Nodes whose files differ in weights, places or policies: all go by one of them, and by that of
+// who brings changes.
+void History::take_founding(const Founding& founding) {
+  const uint64_t hash = cluster::founding_hash(founding);
+  if (hash == founding_hash_ || (!changes_.empty() && hash > founding_hash_)) return;
+  if (!changes_.empty()) {
+    count(founding_hash_);
+    count(hash);
+  }
+  set_founding(founding);
 }
 
 const ChangeList* History::find_set(SetId id) const {
   if (id == cluster_id_) return &kNoChanges;
-  if (id == newest_) return &newest_list_;
+  if (id == newest_) return &all_changes_;
   const auto found = named_.find(id);
-  return found == named_.end() ? nullptr : &found->second;
+  return found == named_.end() ? nullptr : &found->second.changes;
 }
 
-bool History::is_within(SetId a, SetId b) const {
-  const ChangeList* const inner = find_set(a);
-  const ChangeList* const outer = find_set(b);
-  KVORUM_CHECK(inner != nullptr && outer != nullptr);
-  return inner->size() < outer->size() &&
-         std::includes(outer->begin(), outer->end(), inner->begin(), inner->end());
+bool History::is_within(SetId inner, SetId outer) const {
+  const ChangeList* const less = find_set(inner);
+  const ChangeList* const more = find_set(outer);
+  KVORUM_CHECK(less != nullptr && more != nullptr);
+  return less->size() < more->size() &&
+         std::includes(more->begin(), more->end(), less->begin(), less->end());
+}
+
+std::vector<SetId> History::named_sets() const {
+  std::vector<SetId> sets;
+  for (const auto& [id, named] : named_) sets.push_back(id);
+  return sets;
 }
 
 bool History::add(const Fact& fact) {
-  if (!add_named(fact)) return false;
+  if (fact.partition >= founding_.partitions) return false;
+  if (!all_sets(fact, [&](SetId set) { return knows(set); })) return false;
+  const bool is_new = put_fact(fact);
   drop_unnamed();
-  return true;
+  return is_new;
 }
 
-bool History::add_named(const Fact& fact) {
+bool History::put_fact(const Fact& fact) {
   if (fact.kind == FactKind::kGone) {
     if (!gone_.insert(fact.node).second) return false;
-    digest_ ^= fact.hash();
+    count(fact.hash());
     return true;
   }
-  const bool known = knows(fact.set) && std::all_of(fact.from.begin(), fact.from.end(),
-                                                    [&](SetId set) { return knows(set); });
-  return known && add_kept(fact);
-}
-
-bool History::add_kept(const Fact& fact) {
-  if (is_pointless(fact) || !facts_[fact.partition].insert(fact).second) return false;
-  digest_ ^= fact.hash();
-  // The newest set is another one after the next change: what is said of this one must last.
-  if (fact.set == newest_) name(newest_list_);
-  for (const SetId set : fact.from) {
-    if (set == newest_) name(newest_list_);
-  }
+  if (is_pointless(fact) || facts_of(fact.partition).contains(fact)) return false;
+  facts_[fact.partition].insert(fact);
+  count(fact.hash());
+  name_sets_of(fact);
   if (fact.kind == FactKind::kSettled) forget_below(fact);
   return true;
 }
 
-// A settled set says more than this fact.
+// A settled set says more than this fact. What was lost stays stated.
 bool History::is_pointless(const Fact& fact) const {
   if (fact.kind == FactKind::kLost) return false;
   const std::set<Fact>& known = facts_of(fact.partition);
@@ -160,107 +145,150 @@ bool History::is_pointless(const Fact& fact) const {
 void History::forget_below(const Fact& settled) {
   std::set<Fact>& known = facts_[settled.partition];
   for (auto at = known.begin(); at != known.end();) {
-    const bool same = at->set == settled.set && at->kind != FactKind::kSettled;
-    const bool pointless = at->kind != FactKind::kLost && (same || is_within(at->set, settled.set));
-    if (!pointless) {
+    if (!is_pointless(*at)) {
       ++at;
       continue;
     }
-    digest_ ^= at->hash();
+    count(at->hash());
+    const Fact forgotten = *at;
     at = known.erase(at);
+    leave_sets_of(forgotten);
   }
+  KVORUM_CHECK(!known.empty());  // a settled set is not within itself
 }
 
-// The names of sets that no fact names any more. The newest has no need of one.
+void History::name_sets_of(const Fact& fact) {
+  all_sets(fact, [&](SetId set) {
+    const ChangeList* const changes = find_set(set);
+    KVORUM_CHECK(changes != nullptr);
+    if (set == cluster_id_) return true;
+    const auto [at, is_new] = named_.try_emplace(set);
+    if (is_new) at->second.changes = *changes;
+    ++at->second.facts;
+    return true;
+  });
+}
+
+void History::leave_sets_of(const Fact& fact) {
+  all_sets(fact, [&](SetId set) {
+    const auto at = named_.find(set);
+    if (at != named_.end()) --at->second.facts;
+    return true;
+  });
+}
+
+// Not before all facts are in: a fact that is yet to come may name the set.
 void History::drop_unnamed() {
-  std::set<SetId> used;
-  for (const auto& [partition, facts] : facts_) {
-    for (const Fact& fact : facts) {
-      used.insert(fact.set);
-      used.insert(fact.from.begin(), fact.from.end());
-    }
+  std::erase_if(named_, [](const auto& item) { return item.second.facts == 0; });
+}
+
+bool History::has_room_for(const std::vector<Change>& changes) const {
+  std::vector<Change> more;
+  for (const Change& change : changes) {
+    const auto known = changes_.find(change.id);
+    if (known == changes_.end() || !known->second.admits()) more.push_back(change);
   }
-  std::erase_if(named_, [&](const auto& item) { return !used.contains(item.first); });
+  if (changes_.size() + more.size() > kChangesMax) return false;
+  size_t members = founding_.members.size() + admitted(more);
+  for (const auto& [id, change] : changes_) members += change.admits() ? 1 : 0;
+  return members <= kAdmittedMax;
+}
+
+bool History::is_whole(const HistoryElements& elements) const {
+  if (elements.founding && founding_cluster_id(*elements.founding) != cluster_id_) return false;
+  if (!elements.changes.empty() && changes_.empty() && !elements.founding) return false;
+  std::set<ChangeId> changes;
+  for (const Change& change : elements.changes) changes.insert(change.id);
+  const auto has_change = [&](const ChangeId& id) {
+    return changes_.contains(id) || changes.contains(id);
+  };
+  std::set<SetId> sets;
+  for (const ChangeList& list : elements.sets) {
+    if (!std::all_of(list.begin(), list.end(), has_change)) return false;
+    sets.insert(set_id(cluster_id_, list));
+  }
+  const auto has_set = [&](SetId set) { return knows(set) || sets.contains(set); };
+  return std::all_of(elements.facts.begin(), elements.facts.end(), [&](const Fact& fact) {
+    return fact.partition < founding_.partitions && all_sets(fact, has_set);
+  });
+}
+
+std::optional<bool> History::take_in(const HistoryElements& elements) {
+  if (!is_whole(elements) || !has_room_for(elements.changes)) return std::nullopt;
+  const uint64_t before = digest();
+  // The present newest may be named by what comes, and is another one afterwards.
+  for (const ChangeList& list : elements.sets) {
+    named_.try_emplace(set_id(cluster_id_, list), NamedSet{list, 0});
+  }
+  if (!all_changes_.empty()) named_.try_emplace(newest_, NamedSet{all_changes_, 0});
+  const bool has_changes = !changes_.empty() || !elements.changes.empty();
+  if (elements.founding && has_changes) take_founding(*elements.founding);
+  for (const Change& change : elements.changes) put_change(change);
+  find_newest();
+  for (const Fact& fact : elements.facts) put_fact(fact);
+  drop_unnamed();
+  return digest() != before;
 }
 
 bool History::merge(const History& other) {
   KVORUM_CHECK(other.cluster_id_ == cluster_id_);
-  bool any = false;
-  for (const auto& [id, change] : other.changes_) any |= add(change);
-  // Of a set whose changes are not all here nothing can be said.
-  for (const auto& [id, list] : other.named_) {
-    const bool whole = std::all_of(list.begin(), list.end(), [&](const ChangeId& change) {
-      return changes_.contains(change);
-    });
-    if (whole) named_.emplace(id, list);
-  }
-  if (!other.newest_list_.empty()) named_.emplace(other.newest_, other.newest_list_);
+  HistoryElements elements;
+  if (!other.changes_.empty()) elements.founding = other.founding_;
+  for (const auto& [id, change] : other.changes_) elements.changes.push_back(change);
+  for (const auto& [id, named] : other.named_) elements.sets.push_back(named.changes);
+  for (const NodeId node : other.gone_) elements.facts.push_back(Fact::gone(node));
   for (const auto& [partition, facts] : other.facts_) {
-    for (const Fact& fact : facts) any |= add_kept(fact);
+    elements.facts.insert(elements.facts.end(), facts.begin(), facts.end());
   }
-  for (const Fact& fact : other.told_) any |= add_named(fact);
-  for (const NodeId node : other.gone_) any |= add(Fact{.kind = FactKind::kGone, .node = node});
-  drop_unnamed();
-  return any;
+  return take_in(elements).value_or(false);
+}
+
+uint64_t History::digest() const {
+  return std::accumulate(buckets_.begin(), buckets_.end(), uint64_t{0}, std::bit_xor<>());
+}
+
+std::string History::encode_chosen(const std::array<bool, kBuckets>& chosen) const {
+  const auto is_chosen = [&](uint64_t hash) { return chosen[bucket_of(hash)]; };
+  std::string changes, facts;
+  std::set<SetId> sets;
+  if (!changes_.empty() && is_chosen(founding_hash_)) encode_element(founding_, changes);
+  for (const auto& [id, change] : changes_) {
+    if (is_chosen(change.hash())) encode_element(change, changes);
+  }
+  const auto put = [&](const Fact& fact) {
+    if (!is_chosen(fact.hash())) return;
+    encode_element(fact, facts);
+    all_sets(fact, [&](SetId set) { return sets.insert(set), true; });
+  };
+  for (const NodeId node : gone_) put(Fact::gone(node));
+  for (const auto& [partition, known] : facts_) std::for_each(known.begin(), known.end(), put);
+  for (const SetId set : sets) {
+    if (set != cluster_id_) encode_element(named_.at(set).changes, changes);
+  }
+  return changes + facts;
 }
 
 void History::encode(std::string& out) const {
+  std::array<bool, kBuckets> all;
+  all.fill(true);
   std::string body;
-  put_founding(body, founding_);
-  put_varint(body, changes_.size());
-  for (const auto& [id, change] : changes_) encode_change(change, body);
-  put_varint(body, named_.size());
-  for (const auto& [id, list] : named_) {
-    put_varint(body, list.size());
-    for (const ChangeId& change : list) {
-      put_u64(body, change.hlc.value);
-      put_u64(body, change.origin);
-    }
-  }
-  for (const NodeId node : gone_) encode_fact(Fact{.kind = FactKind::kGone, .node = node}, body);
-  for (const auto& [partition, facts] : facts_) {
-    for (const Fact& fact : facts) encode_fact(fact, body);
-  }
+  if (changes_.empty()) encode_element(founding_, body);
+  body += encode_chosen(all);
   put_u32(out, kMagic);
   put_u64(out, xxh64(body));
-  out.append(body);
+  out += body;
 }
 
 std::optional<History> History::decode(std::string_view bytes) {
-  ByteReader reader(bytes);
-  if (reader.u32() != kMagic) return std::nullopt;
-  const uint64_t checksum = reader.u64();
-  if (!reader.ok() || checksum != xxh64(reader.rest())) return std::nullopt;
-  ByteReader body(bytes.substr(sizeof(uint32_t) + sizeof(uint64_t)));
-  Founding founding;
-  if (!get_founding(body, &founding)) return std::nullopt;
-  History history(std::move(founding));
-  if (!history.decode_rest(body)) return std::nullopt;
+  ByteReader head(bytes);
+  const bool is_known = head.u32() == kMagic;
+  const uint64_t checksum = head.u64();
+  if (!head.ok() || !is_known || checksum != xxh64(head.rest())) return std::nullopt;
+  HistoryElements elements;
+  if (!decode_elements(head.rest(), &elements) || !elements.founding) return std::nullopt;
+  History history(*elements.founding);
+  if (!history.take_in(elements)) return std::nullopt;
   return history;
-}
-
-bool History::decode_rest(ByteReader& reader) {
-  for (uint64_t left = reader.varint(); left > 0; --left) {
-    Change change;
-    if (!decode_change(reader, &change)) return false;
-    add(change);
-  }
-  for (uint64_t left = reader.varint(); left > 0; --left) {
-    ChangeList list;
-    for (uint64_t changes = reader.varint(); changes > 0; --changes) {
-      const Hlc hlc{reader.u64()};
-      list.push_back({hlc, reader.u64()});
-      if (!reader.ok() || !changes_.contains(list.back())) return false;
-    }
-    if (!std::is_sorted(list.begin(), list.end())) return false;
-    name(std::move(list));
-  }
-  while (reader.ok() && !reader.done()) {
-    Fact fact;
-    if (!decode_fact(reader, &fact)) return false;
-    add_named(fact);
-  }
-  return reader.ok();
 }
 
 }  // namespace kvorum::cluster

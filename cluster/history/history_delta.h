@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// How two nodes come to the union of their histories with few bytes: each change and fact falls by
-// its hash into one of 64 buckets; where the XOR of a bucket differs, everything in it is sent. At
-// rest the 64 words are all that is compared, and gossip carries but the digest of them all. What
-// is sent is always all that differs: a fact never comes without what its author knew.
+// How two nodes come to the union of their histories with few bytes. Gossip carries the digest; at
+// rest nothing else passes. Where it differs, the hashes of 64 buckets are compared, into which
+// the elements fall by their hashes, and of each bucket that differs all elements are sent:
+//
+//   A --encode_buckets--> B --encode_difference, encode_buckets--> A --encode_difference--> B
+//
+// Both merge what they receive. A sender always sends all that differs at once, with the sets that
+// its facts name: a history is joined whole, and no fact comes without what its author knew.
 #pragma once
 
 #include <optional>
@@ -13,17 +17,15 @@
 
 namespace kvorum::cluster {
 
-inline constexpr size_t kDeltaBuckets = 64;
-
-// The digest of the founding and the hash of each bucket: 520 bytes.
+// The cluster's id and a hash for each bucket: 520 bytes.
 void encode_buckets(const History& history, std::string& out);
 
-// All of the buckets that differ from the other one's; nothing where none does, or where the two
-// were founded differently (another weight or policy in the file). False where its buckets are
-// malformed.
+// Appends all that the other one may lack, or nothing where no bucket differs. Where some do, it
+// appends something even if this node has no element in them: the other one is to answer. False
+// where the other's buckets are malformed, or of another cluster.
 bool encode_difference(const History& history, std::string_view other_buckets, std::string& out);
 
-// Takes in what the other one sent. Whether it brought anything new; none where it is malformed:
+// Whether it brought anything new. None where it is malformed, of another cluster, or not whole:
 // nothing was taken in then.
 std::optional<bool> merge_difference(History& history, std::string_view difference);
 

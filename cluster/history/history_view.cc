@@ -4,57 +4,82 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "cluster/history/partition_sets.h"
 
 namespace kvorum::cluster {
 namespace {
 
 class ViewBuilder {
  public:
-  ViewBuilder(const History& history, SetPlacements& placements)
+  ViewBuilder(const History& history, SetPlacements& placements, const ClusterView* previous)
       : history_(history),
+        previous_(previous),
         source_(history, placements),
         newest_(source_.placement(history.newest())) {}
 
-  ClusterView build(const ClusterView* previous, NodeId self) {
+  ClusterView build(NodeId self) {
     view_.cluster_id = history_.cluster_id();
     view_.cluster_name = history_.founding().cluster_name;
     view_.partitioner = history_.founding().partitioner;
     view_.keyspaces = newest_.keyspaces;
     view_.newest_set = history_.newest();
     view_.history_digest = history_.digest();
-    list_members(previous);
-    view_.self = view_.find_id(self);
-    std::vector<MemberIndex> owners;
-    for (const MemberIndex number : newest_.ring.owners()) owners.push_back(index_of(number));
-    view_.ring = Ring::of_owners(std::move(owners), view_.members, newest_.ring.shape());
+    list_members();
+    view_.self = find(self);
+    build_ring();
     if (view_.is_changed()) find_moving();
     return std::move(view_);
   }
 
  private:
-  void list_members(const ClusterView* previous) {
-    if (previous != nullptr) {
-      for (const Member& member : previous->members) view_.members.push_back(member);
-    }
-    indexes_.assign(newest_.members.size(), kNoMember);
-    for (size_t number = 0; number < newest_.members.size(); ++number) {
-      Member member = newest_.members[number];
-      if (member.standing == Standing::kLeaving && history_.gone().contains(member.id)) {
-        member.standing = Standing::kGone;
-      }
-      MemberIndex index = view_.find_id(member.id);
-      if (index == kNoMember) {
-        index = static_cast<MemberIndex>(view_.members.size());
-        view_.members.emplace_back();
-      }
-      indexes_[number] = index;
-      view_.members[index] = std::move(member);
+  void keep_previous_members() {
+    if (previous_ == nullptr) return;
+    view_.members = previous_->members;
+    for (Member& member : view_.members) {
+      index_of_[member.id] = static_cast<MemberIndex>(index_of_.size());
+      // All are in the newest set too, but where a disk forgot a change (History::add).
+      member.standing = Standing::kRemoved;
     }
   }
 
-  MemberIndex index_of(MemberIndex number) const {
-    KVORUM_CHECK(number < indexes_.size());
-    return indexes_[number];
+  void list_members() {
+    keep_previous_members();
+    for (Member member : newest_.members) {
+      const bool is_gone = history_.is_gone(member.id);
+      if (member.standing == Standing::kLeaving && is_gone) member.standing = Standing::kGone;
+      const auto next = static_cast<MemberIndex>(view_.members.size());
+      const auto [at, is_new] = index_of_.try_emplace(member.id, next);
+      if (is_new) view_.members.emplace_back();
+      indexes_.push_back(at->second);
+      view_.members[at->second] = std::move(member);
+    }
+  }
+
+  MemberIndex find(NodeId id) const {
+    const auto found = index_of_.find(id);
+    return found == index_of_.end() ? kNoMember : found->second;
+  }
+
+  void build_ring() {
+    std::vector<MemberIndex> owners;
+    for (const MemberIndex number : newest_.ring.owners()) owners.push_back(indexes_[number]);
+    if (is_ring_of_previous(owners)) {
+      view_.ring = previous_->ring;
+    } else {
+      view_.ring = Ring::of_owners(std::move(owners), view_.members, newest_.ring.shape());
+    }
+    KVORUM_CHECK(view_.ring.placed_members() == newest_.ring.placed_members());
+  }
+
+  // Most facts leave the ring as it was, and its preference lists are long.
+  bool is_ring_of_previous(const std::vector<MemberIndex>& owners) const {
+    if (previous_ == nullptr || !(previous_->ring.shape() == newest_.ring.shape())) return false;
+    if (previous_->members.size() != view_.members.size()) return false;
+    for (size_t at = 0; at < view_.members.size(); ++at) {
+      if (previous_->members[at].is_placed() != view_.members[at].is_placed()) return false;
+    }
+    const auto theirs = previous_->ring.owners();
+    return std::equal(theirs.begin(), theirs.end(), owners.begin(), owners.end());
   }
 
   void find_moving() {
@@ -64,62 +89,56 @@ class ViewBuilder {
       MovingPartition& moving = view_.moving.emplace_back();
       moving.partition = partition;
       moving.signature = sets.signature();
-      const std::vector<uint8_t> classes = source_.classes();
-      for (const uint8_t keyspace : classes) moving.classes.push_back(in_play(sets, keyspace));
       for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-        moving.class_of[keyspace] = class_of(sets, keyspace, classes);
+        moving.class_of[keyspace] = source_.class_of(keyspace);
+      }
+      for (const uint8_t keyspace : source_.classes()) {
+        moving.classes.push_back(sets_in_play(sets, keyspace));
       }
     }
   }
 
-  // The class whose numbers are the same in all sets in play.
-  uint8_t class_of(const PartitionSets& sets, uint8_t keyspace,
-                   const std::vector<uint8_t>& classes) {
-    for (size_t at = 0; at < classes.size(); ++at) {
-      const bool same = std::all_of(sets.live().begin(), sets.live().end(), [&](SetId set) {
-        return source_.quorum(set, keyspace) == source_.quorum(set, classes[at]);
-      });
-      const SetId newest = sets.newest();
-      if (same && source_.quorum(newest, keyspace) == source_.quorum(newest, classes[at])) {
-        return static_cast<uint8_t>(at);
-      }
-    }
-    KVORUM_CHECK(false);  // a class stands for each keyspace
-    return 0;
-  }
-
-  SetsInPlay in_play(const PartitionSets& sets, uint8_t keyspace) {
+  SetsInPlay sets_in_play(const PartitionSets& sets, uint8_t keyspace) {
     SetsInPlay play;
-    std::vector<SetId> ids = sets.live();
-    play.readable_sets = ids.size();
-    if (std::find(ids.begin(), ids.end(), sets.newest()) == ids.end()) ids.push_back(sets.newest());
-    for (const SetId id : ids) {
-      const EffectiveQuorum quorum = source_.quorum(id, keyspace);
-      OwnerSet& set = play.sets.emplace_back();
-      set.set = id;
-      set.n = quorum.n;
-      for (const NodeId owner : sets.owners(id, keyspace)) {
-        set.owners.push_back(view_.find_id(owner));
-      }
-      set.r = static_cast<uint8_t>(std::min<size_t>(quorum.r, set.owners.size()));
-      set.w = static_cast<uint8_t>(std::min<size_t>(quorum.w, set.owners.size()));
-      add_all(set.owners, play.owners);
-      if (play.sets.size() <= play.readable_sets) add_all(set.owners, play.readable);
+    for (const SetId set : sets.live()) {
+      play.sets.push_back(owner_set(sets, set, keyspace));
+      add_owners(play.sets.back(), play.readable);
+      add_owners(play.sets.back(), play.owners);
+    }
+    play.readable_sets = play.sets.size();
+    if (!sets.is_live(sets.newest())) {
+      play.sets.push_back(owner_set(sets, sets.newest(), keyspace));
+      add_owners(play.sets.back(), play.owners);
     }
     return play;
   }
 
-  static void add_all(const InlineVector<MemberIndex, 4>& owners, std::vector<MemberIndex>& all) {
-    for (const MemberIndex owner : owners) {
-      KVORUM_CHECK(owner != kNoMember);  // every owner of a set was a member of the newest one
+  OwnerSet owner_set(const PartitionSets& sets, SetId id, uint8_t keyspace) {
+    OwnerSet set;
+    set.set = id;
+    for (const NodeId owner : sets.owners(id, keyspace)) {
+      const MemberIndex index = find(owner);
+      if (index != kNoMember) set.owners.push_back(index);
+    }
+    const EffectiveQuorum quorum = source_.quorum(id, keyspace);
+    set.n = quorum.n;
+    set.r = static_cast<uint8_t>(std::min<size_t>(quorum.r, set.owners.size()));
+    set.w = static_cast<uint8_t>(std::min<size_t>(quorum.w, set.owners.size()));
+    return set;
+  }
+
+  static void add_owners(const OwnerSet& set, std::vector<MemberIndex>& all) {
+    for (const MemberIndex owner : set.owners) {
       if (std::find(all.begin(), all.end(), owner) == all.end()) all.push_back(owner);
     }
   }
 
   const History& history_;
+  const ClusterView* const previous_;
   PlacedOwners source_;
   const SetPlacement& newest_;
   ClusterView view_;
+  std::map<NodeId, MemberIndex> index_of_;
   std::vector<MemberIndex> indexes_;  // by the members' numbers under the newest set
 };
 
@@ -127,7 +146,8 @@ class ViewBuilder {
 
 ClusterView view_of(const History& history, SetPlacements& placements, const ClusterView* previous,
                     NodeId self) {
-  return ViewBuilder(history, placements).build(previous, self);
+  KVORUM_CHECK(previous == nullptr || previous->cluster_id == history.cluster_id());
+  return ViewBuilder(history, placements, previous).build(self);
 }
 
 }  // namespace kvorum::cluster

@@ -5,14 +5,14 @@
 #pragma once
 
 #include "cluster/history/history.h"
-#include "cluster/history/partition_sets.h"
 #include "cluster/history/set_placement.h"
 #include "cluster/ring/cluster_view.h"
 
 namespace kvorum::cluster {
 
-// `previous`, if not null: its members keep their index; who is new comes behind them. `self`: the
-// node's id; where it is no member's, the view is of a node that waits.
+// `previous`, if not null: its members keep their index; who is new comes behind them, in the order
+// in which all number them. `self`: the node's id; the view of one that is no member's is that of a
+// node which waits. The generation is the caller's to count.
 ClusterView view_of(const History& history, SetPlacements& placements, const ClusterView* previous,
                     NodeId self);
 

@@ -8,147 +8,163 @@
 namespace kvorum::cluster {
 namespace {
 
-// One change, on its way from a placement to the next.
-class Step {
+// A placement on its way through changes.
+class Placing {
  public:
-  Step(const SetPlacement& before, const Change& change)
-      : change_(change),
-        at_(before.find(change.member)),
-        after_{before.members, before.ring, before.keyspaces},
-        owners_(before.ring.owners().begin(), before.ring.owners().end()) {}
+  explicit Placing(const SetPlacement& before)
+      : members_(before.members),
+        owners_(before.ring.owners().begin(), before.ring.owners().end()),
+        keyspaces_(before.keyspaces),
+        placed_(before.ring.placed_members()) {}
 
-  SetPlacement take() {
-    apply();
-    const RingShape shape = shape_now();
-    if (moved_ || !(shape == after_.ring.shape())) {
-      after_.ring = Ring::of_owners(std::move(owners_), after_.members, shape);
-    }
-    return std::move(after_);
-  }
-
- private:
-  RingShape shape_now() const {
-    return {after_.ring.partitions(), neighbours_apart(after_.keyspaces)};
-  }
-  bool stands(Standing standing) const {
-    return at_ != kNoMember && after_.members[at_].standing == standing;
-  }
-  bool is_last() const { return after_.ring.placed_members() == 1; }
-
-  void apply() {
-    switch (change_.kind) {
+  void apply(const Change& change) {
+    change_ = &change;
+    at_ = find(change.member);
+    switch (change.kind) {
       case ChangeKind::kJoin:
         return join();
       case ChangeKind::kLeave:
-        if (stands(Standing::kMember) && !is_last()) depart(Standing::kLeaving);
-        return;
+        return leave();
       case ChangeKind::kRemove:
         return remove();
       case ChangeKind::kReplace:
         return replace();
       case ChangeKind::kWeight:
-        if (at_ == kNoMember) return;
-        after_.members[at_].weight = change_.described.weight;
-        return place_again_if_placed();
+        return reweigh();
       case ChangeKind::kPlace:
-        if (at_ == kNoMember) return;
-        after_.members[at_].rack = change_.described.rack;
-        after_.members[at_].zone = change_.described.zone;
-        return place_again_if_placed();
+        return move_place();
       case ChangeKind::kAddress:
         return move_addresses();
       case ChangeKind::kPolicy:
-        after_.keyspaces[change_.policy.db] = change_.policy;
+        keyspaces_[change.policy.db] = change.policy;
         return;
     }
   }
 
-  bool is_known(NodeId id) const { return after_.find(id) != kNoMember; }
-  bool is_named(const std::string& name) const {
-    return std::any_of(after_.members.begin(), after_.members.end(), [&](const Member& member) {
+  SetPlacement take() {
+    Ring ring = Ring::of_owners(std::move(owners_), members_, shape());
+    KVORUM_CHECK(ring.placed_members() == placed_ && placed_ > 0);
+    return {std::move(members_), std::move(ring), keyspaces_};
+  }
+
+ private:
+  RingShape shape() const {
+    return {static_cast<uint32_t>(owners_.size()), neighbours_apart(keyspaces_)};
+  }
+  MemberIndex find(NodeId id) const {
+    for (size_t at = 0; at < members_.size(); ++at) {
+      if (members_[at].id == id) return static_cast<MemberIndex>(at);
+    }
+    return kNoMember;
+  }
+  bool stands(Standing standing) const {
+    return at_ != kNoMember && members_[at_].standing == standing;
+  }
+  bool is_name_taken(const std::string& name) const {
+    return std::any_of(members_.begin(), members_.end(), [&](const Member& member) {
       return member.name == name && member.is_placed();
     });
   }
 
-  // False where the newcomer is none, or has no place.
-  bool take_in(Standing standing) {
-    if (after_.members.size() >= kMembersMax) return false;
-    after_.members.push_back(change_.described);
-    after_.members.back().standing = standing;
-    moved_ = true;
-    return standing == Standing::kMember;
+  void add_newcomer(Standing standing) {
+    KVORUM_CHECK(members_.size() < History::kAdmittedMax);  // a history takes in no more
+    members_.push_back(change_->described);
+    members_.back().standing = standing;
+    if (standing == Standing::kMember) ++placed_;
   }
 
   void join() {
-    if (is_known(change_.described.id)) return;
-    // It may hold writes of clients that reached it: it hands them over.
-    const bool named = is_named(change_.described.name);
-    if (!take_in(named ? Standing::kLeaving : Standing::kMember)) return;
-    owners_ = place_newcomer(std::move(owners_), after_.members, shape_now());
+    if (find(change_->described.id) != kNoMember) return;
+    if (is_name_taken(change_->described.name)) return add_newcomer(Standing::kLeaving);
+    add_newcomer(Standing::kMember);
+    owners_ = place_newcomer(std::move(owners_), members_, shape());
   }
 
   void depart(Standing standing) {
-    after_.members[at_].standing = standing;
-    owners_ = place_without(std::move(owners_), after_.members, shape_now());
-    moved_ = true;
+    members_[at_].standing = standing;
+    --placed_;
+  }
+
+  void leave() {
+    if (!stands(Standing::kMember) || placed_ == 1) return;
+    depart(Standing::kLeaving);
+    owners_ = place_without(std::move(owners_), members_, shape());
   }
 
   void remove() {
     if (stands(Standing::kLeaving)) {
-      after_.members[at_].standing = Standing::kRemoved;
-    } else if (stands(Standing::kMember) && !is_last()) {
+      members_[at_].standing = Standing::kRemoved;
+    } else if (stands(Standing::kMember) && placed_ > 1) {
       depart(Standing::kRemoved);
+      owners_ = place_without(std::move(owners_), members_, shape());
     }
   }
 
+  // Who comes takes exactly what who goes had, unless it weighs more or less.
   void replace() {
-    const bool known = is_known(change_.described.id);
-    if (!stands(Standing::kMember) || known) return remove();
-    const std::string& name = change_.described.name;
-    if (name != after_.members[at_].name && is_named(name)) return remove();
-    if (!take_in(Standing::kMember)) return remove();
-    after_.members[at_].standing = Standing::kRemoved;
-    const auto newcomer = static_cast<MemberIndex>(after_.members.size() - 1);
-    std::replace(owners_.begin(), owners_.end(), at_, newcomer);
-    owners_ = place_again(std::move(owners_), after_.members, shape_now());
+    const Member& newcomer = change_->described;
+    if (find(newcomer.id) != kNoMember) return remove();
+    const bool is_place_free = stands(Standing::kMember);
+    const bool is_name_free =
+        !is_name_taken(newcomer.name) || (is_place_free && members_[at_].name == newcomer.name);
+    if (!is_place_free || !is_name_free) {
+      remove();
+      return add_newcomer(Standing::kLeaving);
+    }
+    depart(Standing::kRemoved);
+    add_newcomer(Standing::kMember);
+    const auto number = static_cast<MemberIndex>(members_.size() - 1);
+    std::replace(owners_.begin(), owners_.end(), at_, number);
+    if (members_[at_].weight != newcomer.weight) place_all_again();
   }
 
-  void place_again_if_placed() {
-    moved_ = true;
-    if (stands(Standing::kMember)) {
-      owners_ = place_again(std::move(owners_), after_.members, shape_now());
-    }
+  void place_all_again() { owners_ = place_again(std::move(owners_), members_, shape()); }
+
+  void reweigh() {
+    if (at_ == kNoMember || members_[at_].weight == change_->described.weight) return;
+    members_[at_].weight = change_->described.weight;
+    if (members_[at_].is_placed()) place_all_again();
+  }
+
+  void move_place() {
+    if (at_ == kNoMember) return;
+    Member& member = members_[at_];
+    const Member& described = change_->described;
+    if (member.rack == described.rack && member.zone == described.zone) return;
+    member.rack = described.rack;
+    member.zone = described.zone;
+    if (member.is_placed()) place_all_again();
   }
 
   void move_addresses() {
     if (at_ == kNoMember) return;
-    Member& member = after_.members[at_];
-    member.peer = change_.described.peer;
-    member.redis = change_.described.redis;
-    member.memcached = change_.described.memcached;
-    member.admin = change_.described.admin;
+    Member& member = members_[at_];
+    const Member& described = change_->described;
+    member.peer = described.peer;
+    member.redis = described.redis;
+    member.memcached = described.memcached;
+    member.admin = described.admin;
   }
 
-  const Change& change_;
-  const MemberIndex at_;
-  SetPlacement after_;
+  std::vector<Member> members_;
   std::vector<MemberIndex> owners_;
-  bool moved_ = false;  // the ring is to be made anew
+  std::array<KeyspacePolicy, kKeyspacesMax> keyspaces_;
+  size_t placed_;                   // members with a place
+  const Change* change_ = nullptr;  // that is applied
+  MemberIndex at_ = kNoMember;      // whom it is about
 };
 
 }  // namespace
 
-std::span<const MemberIndex> SetPlacement::primaries(uint8_t keyspace, uint32_t partition) const {
-  const auto list = ring.preference_list(partition);
-  return list.first(std::min<size_t>(quorum(keyspace).n, list.size()));
+size_t knowing_owners(const EffectiveQuorum& quorum) {
+  KVORUM_CHECK(quorum.r <= quorum.n && quorum.w <= quorum.n);
+  return std::max<size_t>(quorum.n - std::min(quorum.r, quorum.w) + size_t{1},
+                          quorum.n / 2 + size_t{1});
 }
 
-std::vector<NodeId> SetPlacement::owners(uint8_t keyspace, uint32_t partition) const {
-  std::vector<NodeId> ids;
-  for (const MemberIndex number : primaries(keyspace, partition)) {
-    ids.push_back(members[number].id);
-  }
-  return ids;
+std::span<const MemberIndex> SetPlacement::owners(uint8_t keyspace, uint32_t partition) const {
+  const auto list = ring.preference_list(partition);
+  return list.first(std::min<size_t>(quorum(keyspace).n, list.size()));
 }
 
 MemberIndex SetPlacement::find(NodeId id) const {
@@ -158,45 +174,62 @@ MemberIndex SetPlacement::find(NodeId id) const {
   return kNoMember;
 }
 
+bool SetPlacement::has_removed(NodeId id) const {
+  const MemberIndex number = find(id);
+  return number != kNoMember && members[number].standing == Standing::kRemoved;
+}
+
 SetPlacement found_placement(const Founding& founding) {
   ClusterView view = found_view(founding, {});
   return {std::move(view.members), std::move(view.ring), view.keyspaces};
 }
 
-SetPlacement changed_placement(const SetPlacement& before, const Change& change) {
-  return Step(before, change).take();
+SetPlacement changed_placement(const SetPlacement& before, std::span<const Change* const> changes) {
+  Placing placing(before);
+  for (const Change* const change : changes) placing.apply(*change);
+  return placing.take();
+}
+
+const SetPlacements::Kept* SetPlacements::longest_beginning(const ChangeList& changes) const {
+  const Kept* longest = nullptr;
+  for (const auto& [set, kept] : kept_) {
+    const bool begins = kept.changes.size() <= changes.size() &&
+                        std::equal(kept.changes.begin(), kept.changes.end(), changes.begin());
+    if (!begins) continue;
+    if (longest == nullptr || kept.changes.size() > longest->changes.size()) longest = &kept;
+  }
+  return longest;
+}
+
+// First those which the history names no more, then all but the founding's.
+void SetPlacements::make_room(const History& history) {
+  if (kept_.size() < kKeptMax) return;
+  std::erase_if(kept_, [&](const auto& item) { return !history.knows(item.first); });
+  if (kept_.size() < kKeptMax) return;
+  std::erase_if(kept_, [&](const auto& item) { return item.first != history.cluster_id(); });
 }
 
 std::shared_ptr<const SetPlacement> SetPlacements::of(const History& history, SetId set) {
-  if (const auto found = kept_.find(set); found != kept_.end()) return found->second;
+  if (history.founding_hash() != founding_hash_) kept_.clear();
+  founding_hash_ = history.founding_hash();
+  if (const auto found = kept_.find(set); found != kept_.end()) return found->second.placement;
   const ChangeList* const list = history.find_set(set);
   KVORUM_CHECK(list != nullptr);
-  if (kept_.size() >= kKeptMax) kept_.clear();
-  // From the longest beginning of the list that is kept.
-  std::shared_ptr<const SetPlacement> placement;
-  size_t done = list->size();
-  for (; done > 0 && placement == nullptr; --done) {
-    const ChangeList beginning(list->begin(), list->begin() + static_cast<std::ptrdiff_t>(done));
-    const auto found = kept_.find(History::id_of(history.cluster_id(), beginning));
-    if (found == kept_.end()) continue;
-    placement = found->second;
-    break;
+  make_room(history);
+  const Kept* beginning = longest_beginning(*list);
+  if (beginning == nullptr) {
+    Kept& founded = kept_[history.cluster_id()];
+    founded.placement = std::make_shared<const SetPlacement>(found_placement(history.founding()));
+    beginning = &founded;
   }
-  if (placement == nullptr) {
-    auto& founded = kept_[history.cluster_id()];
-    if (founded == nullptr) {
-      founded = std::make_shared<const SetPlacement>(found_placement(history.founding()));
-    }
-    placement = founded;
-    done = 0;
+  if (list->empty()) return beginning->placement;
+  std::vector<const Change*> rest;
+  for (size_t at = beginning->changes.size(); at < list->size(); ++at) {
+    rest.push_back(&history.changes().at((*list)[at]));
   }
-  for (; done < list->size(); ++done) {
-    placement = std::make_shared<const SetPlacement>(
-        changed_placement(*placement, history.changes().at((*list)[done])));
-    const ChangeList beginning(list->begin(),
-                               list->begin() + static_cast<std::ptrdiff_t>(done + 1));
-    kept_[History::id_of(history.cluster_id(), beginning)] = placement;
-  }
+  auto placement =
+      std::make_shared<const SetPlacement>(changed_placement(*beginning->placement, rest));
+  kept_[set] = {*list, placement};
   return placement;
 }
 
