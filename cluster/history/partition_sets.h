@@ -33,7 +33,7 @@ class OwnerSource {
 
 // Owners of a set with whose copies a new owner must have compared its own.
 struct Sources {
-  uint8_t keyspace = 0;
+  uint8_t keyspace = 0;  // of classes(): it stands for all of its class
   SetId set = 0;
   std::vector<NodeId> owners;  // neither removed nor gone; the new owner may be one of them
   size_t needed = 0;           // so many that are whole; or all of them, whole or not

@@ -41,14 +41,16 @@ void Mover::look(const History& history, std::vector<Fact>* facts) {
   for (const MovingPartition& moving : core_.view->moving) partitions.insert(moving.partition);
   for (const auto& [partition, known] : history.facts()) partitions.insert(partition);
   for (const uint32_t partition : partitions) {
-    look_at(PartitionSets(history, owners, partition), partition, facts);
+    look_at({partition, PartitionSets(history, owners, partition), owners}, facts);
   }
 }
 
-void Mover::look_at(const PartitionSets& sets, uint32_t partition, std::vector<Fact>* facts) {
+void Mover::look_at(const Partition& of, std::vector<Fact>* facts) {
+  const PartitionSets& sets = of.sets;
+  const uint32_t partition = of.number;
   const NodeId self = core_.self_id();
   const SetId newest = sets.newest();
-  if (confirms(sets, partition)) {
+  if (confirms(of)) {
     Fact confirmed{
         .kind = FactKind::kConfirmed, .partition = partition, .node = self, .set = newest};
     for (const SetId set : sets.live()) {
@@ -68,27 +70,33 @@ void Mover::look_at(const PartitionSets& sets, uint32_t partition, std::vector<F
   for (Fact& lost : sets.losses(self)) facts->push_back(std::move(lost));
 }
 
-bool Mover::confirms(const PartitionSets& sets, uint32_t partition) const {
-  const std::vector<Sources> needed = sets.sources_for(core_.self_id());
-  const uint64_t signature = sets.signature();
+// In each keyspace, not only in that which stands for its class.
+bool Mover::confirms(const Partition& partition) const {
+  const std::vector<Sources> needed = partition.sets.sources_for(core_.self_id());
   return !needed.empty() && std::all_of(needed.begin(), needed.end(), [&](const Sources& sources) {
-    return is_sourced(sources, partition, signature);
+    for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+      const uint8_t stands = partition.owners.classes()[partition.owners.class_of(keyspace)];
+      if (stands == sources.keyspace && !is_sourced(sources, keyspace, partition)) return false;
+    }
+    return true;
   });
 }
 
 // Enough of the old owners that are whole were compared with this copy since both know what is
 // known now; or all of them, where fewer are left.
-bool Mover::is_sourced(const Sources& sources, uint32_t partition, uint64_t signature) const {
+bool Mover::is_sourced(const Sources& sources, uint8_t keyspace, const Partition& of) const {
+  const uint32_t partition = of.number;
+  const uint64_t signature = of.sets.signature();
   KVORUM_CHECK(core_.parts.exchanges != nullptr && signature != 0);
   size_t whole = 0;
   size_t compared = 0;
   for (const NodeId owner : sources.owners) {
     if (owner == core_.self_id()) {
       ++compared;
-      whole += core_.parts.is_whole(sources.keyspace, partition);
+      whole += core_.parts.is_whole(keyspace, partition);
       continue;
     }
-    const auto latest = core_.parts.exchanges->latest(sources.keyspace, partition, owner);
+    const auto latest = core_.parts.exchanges->latest(keyspace, partition, owner);
     if (!latest || latest->signature != signature) continue;
     if (latest->run != core_.parts.current_incarnation()) continue;
     ++compared;

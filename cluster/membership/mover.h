@@ -29,9 +29,14 @@ class Mover {
 
  private:
   void look(const History& history, std::vector<Fact>* facts);
-  void look_at(const PartitionSets& sets, uint32_t partition, std::vector<Fact>* facts);
-  bool confirms(const PartitionSets& sets, uint32_t partition) const;
-  bool is_sourced(const Sources& sources, uint32_t partition, uint64_t signature) const;
+  struct Partition {
+    uint32_t number;
+    const PartitionSets& sets;
+    const PlacedOwners& owners;
+  };
+  void look_at(const Partition& partition, std::vector<Fact>* facts);
+  bool confirms(const Partition& partition) const;
+  bool is_sourced(const Sources& sources, uint8_t keyspace, const Partition& partition) const;
   void make_whole(uint32_t partition) const;
   bool has_left() const;
   bool is_busy() const;
