@@ -75,6 +75,66 @@ TEST(SlotMap, ForEachVisitsWhatIsInUseAndMayReleaseIt) {
   EXPECT_EQ(map.used(), 0u);
 }
 
+// ---- renew()
+
+TEST(SlotMap, ARenewedObjectIsFoundByItsNewIdAlone) {
+  SlotMap<std::string> map(5);
+  SlotId before = 0, other = 0;
+  std::string& object = map.acquire(&before);
+  map.acquire(&other) = "other";
+  object = "kept";
+  const SlotId after = map.renew(before);
+  EXPECT_NE(after, before);
+  EXPECT_EQ(map.find(before), nullptr);
+  EXPECT_EQ(map.find(after), &object) << "where it stood";
+  EXPECT_EQ(object, "kept");
+  EXPECT_EQ(slot_tag(after), 5);
+  EXPECT_EQ(static_cast<uint32_t>(after), static_cast<uint32_t>(before));
+  EXPECT_EQ(map.used(), 2u);
+  EXPECT_EQ(*map.find(other), "other");
+}
+
+TEST(SlotMap, ForEachTellsTheNewestOfManyIds) {
+  SlotMap<int> map;
+  SlotId id = 0;
+  map.acquire(&id) = 7;
+  std::set<SlotId> ids{id};
+  for (int time = 0; time < 100; ++time) {
+    id = map.renew(id);
+    EXPECT_TRUE(ids.insert(id).second) << "no id comes back";
+  }
+  map.for_each([&](SlotId told, int value) {
+    EXPECT_EQ(told, id);
+    EXPECT_EQ(value, 7);
+  });
+}
+
+TEST(SlotMap, TheNextTenantHasNoneOfTheIdsOfARenewedOne) {
+  SlotMap<int> map;
+  SlotId first = 0, next = 0;
+  map.acquire(&first);
+  const SlotId second = map.renew(first);
+  map.release(second);
+  map.acquire(&next) = 3;
+  EXPECT_NE(next, first);
+  EXPECT_NE(next, second);
+  EXPECT_EQ(map.find(first), nullptr);
+  EXPECT_EQ(map.find(second), nullptr);
+  EXPECT_EQ(*map.find(next), 3);
+}
+
+TEST(SlotMapDeathTest, OnlyWhatIsInUseIsRenewed) {
+  SlotMap<int> map(1), other(2);
+  SlotId id = 0, strange = 0;
+  map.acquire(&id);
+  other.acquire(&strange);
+  const SlotId later = map.renew(id);
+  EXPECT_DEATH(map.renew(id), "invariant broken") << "an id that ended";
+  EXPECT_DEATH(map.renew(strange), "invariant broken");
+  map.release(later);
+  EXPECT_DEATH(map.renew(later), "invariant broken");
+}
+
 TEST(SlotMapDeathTest, ReleasingTwiceIsABrokenInvariant) {
   SlotMap<int> map;
   SlotId id = 0;

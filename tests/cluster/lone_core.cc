@@ -18,8 +18,9 @@ std::shared_ptr<const ClusterView> view_of(const LoneShape& shape) {
     policy.conflicts = shape.conflicts;
   }
   if (shape.adjust_founding) shape.adjust_founding(founding);
-  return std::make_shared<const ClusterView>(
-      found_view(founding, shape.is_member ? "n0" : "a stranger"));
+  ClusterView view = found_view(founding, shape.is_member ? "n0" : "a stranger");
+  if (shape.adjust_view) shape.adjust_view(view);
+  return std::make_shared<const ClusterView>(std::move(view));
 }
 
 engine::TableOptions table_options(const LoneShape& shape, const engine::RecordCodec* codec) {
@@ -84,6 +85,13 @@ NodeParts LoneCore::parts_of(const LoneShape& shape) {
 void LoneCore::pass_us(uint64_t us) {
   now.steady_us += us;
   now.wall_ms = kWallMs + (now.steady_us - 1'000'000) / 1000;
+}
+
+void LoneCore::publish(const std::function<void(ClusterView&)>& change) {
+  ClusterView later = *view;
+  change(later);
+  view = std::make_shared<const ClusterView>(std::move(later));
+  core.publish(view);
 }
 
 KeyRef LoneCore::ref(std::string_view key, uint8_t keyspace) const {

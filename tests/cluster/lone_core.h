@@ -36,6 +36,7 @@ struct LoneShape {
   // What its data directory has of former configurations, where nodes have to agree on theirs.
   std::optional<std::vector<Configuration>> kept = {};
   std::function<void(Founding&)> adjust_founding = {};
+  std::function<void(ClusterView&)> adjust_view = {};
   std::function<void(NodeParts&)> adjust_parts = {};
 };
 
@@ -52,6 +53,8 @@ struct LoneCore {
   static uint64_t run_of(MemberIndex member) { return kIncarnation + member; }
   void pass_us(uint64_t us);
   void pass_ms(uint64_t ms) { pass_us(ms * 1000); }
+  // The view of now with a change: Core has it from then on.
+  void publish(const std::function<void(ClusterView&)>& change);
   void link(MemberIndex peer, bool up = true) { core.health.set_linked(peer, up, now.steady_us); }
 
   // ---- objects

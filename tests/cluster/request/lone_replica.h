@@ -20,6 +20,7 @@ struct TestWrite {
   Hlc frontier = {};
   NodeId releases = 0;
   uint8_t attempt = 0;
+  uint64_t signature = 0;
 };
 
 struct LoneReplica : LoneCore {
@@ -39,6 +40,7 @@ struct LoneReplica : LoneCore {
                                .frontier = write.frontier,
                                .releases = write.releases,
                                .attempt = write.attempt,
+                               .signature = write.signature,
                                .object = bytes};
     return made([&](std::string& batch) { put_replica_write(batch, operation, message); });
   }
