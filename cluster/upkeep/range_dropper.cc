@@ -13,7 +13,9 @@ void RangeDropper::on_time(Now now) {
   due_us_ = 0;
   if (!core_.view->is_changed()) return;
   if (ranges_.empty()) look(now);
-  if (!ranges_.empty()) turn(now);
+  if (ranges_.empty()) return;
+  due_us_ = 0;  // of the look: the turn says when it goes on
+  turn(now);
 }
 
 void RangeDropper::look(Now now) {

@@ -26,6 +26,17 @@ PeerRound rooted(std::optional<RepairWish> wish = {}) {
   return round;
 }
 
+// Of a peer that knows of no fence and whose copy is whole.
+DifferingPartition differing(uint32_t partition, int depth) {
+  return {3, partition, depth, {0, true}};
+}
+
+std::vector<uint32_t> partitions_of(const std::vector<PeerRound::EqualPartition>& equal) {
+  std::vector<uint32_t> partitions;
+  for (const PeerRound::EqualPartition& one : equal) partitions.push_back(one.partition);
+  return partitions;
+}
+
 TEST(PeerRound, OpensWithNothingOfTheOneBefore) {
   PeerRound round = rooted();
   round.differing = {{3, 1, 0}};
@@ -118,14 +129,18 @@ TEST(PeerRound, RootsSayWhatIsEqualAndWhatDiffers) {
   };
   const std::vector<Case> cases = {
       {{}, {0, 1, 2, 3}, {}},
-      {{{1, 4}}, {0, 2, 3}, {{3, 1, 4}}},
-      {{{0, 0}, {1, 1}, {2, 2}, {3, 3}}, {}, {{3, 0, 0}, {3, 1, 1}, {3, 2, 2}, {3, 3, 3}}},
-      {{{7, 4}}, {0, 1, 2, 3}, {}},                // what was not asked about
-      {{{3, 1}, {0, 4}}, {0, 1, 2}, {{3, 3, 1}}},  // not ascending
+      {{{1, 4}}, {0, 2, 3}, {differing(1, 4)}},
+      {{{0, 0}, {1, 1}, {2, 2}, {3, 3}},
+       {},
+       {differing(0, 0), differing(1, 1), differing(2, 2), differing(3, 3)}},
+      {{{7, 4}}, {0, 1, 2, 3}, {}},                      // what was not asked about
+      {{{3, 1}, {0, 4}}, {0, 1, 2}, {differing(3, 1)}},  // not ascending
   };
   for (const Case& one : cases) {
     PeerRound round = rooted();
-    EXPECT_EQ(round.take_roots(3, {.peer = {}, .differing = one.answer}), one.equal);
+    PartitionRootsReply reply;
+    reply.differing = one.answer;
+    EXPECT_EQ(partitions_of(round.take_roots(3, reply)), one.equal);
     EXPECT_EQ(round.differing, one.differing);
     EXPECT_FALSE(round.awaits_roots(3));
     EXPECT_TRUE(round.clean);
@@ -141,7 +156,9 @@ TEST(PeerRound, AWishNamesWhatIsExchanged) {
                                    {{-1, 1}, true},  {{4, -1}, false}, {{3, 2}, false}};
   for (const Case& one : cases) {
     PeerRound round = rooted(one.wish);
-    EXPECT_THAT(round.take_roots(3, {.peer = {}, .differing = {{1, 0}}}), ElementsAre(0, 2, 3));
+    PartitionRootsReply reply;
+    reply.differing = {{1, 0}};
+    EXPECT_THAT(partitions_of(round.take_roots(3, reply)), ElementsAre(0, 2, 3));
     EXPECT_EQ(round.differing.size(), one.named ? 1u : 0u);
   }
 }
