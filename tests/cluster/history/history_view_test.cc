@@ -206,7 +206,7 @@ TEST_F(JoinedView, KeyspacesWithOtherNumbersHaveAClassOfTheirOwn) {
 
 RC_GTEST_PROP(HistoryViewProperty, IsTheSameInWhateverOrderThingsAreLearned, ()) {
   const auto seed = *rc::gen::arbitrary<uint64_t>();
-  History a(make_founding(4));
+  History a(make_founding(4, 4));
   HistoryDraw(seed, 1).grow(a, *rc::gen::inRange<size_t>(0, 15));
   History b = a;
   HistoryDraw(seed + 1, 2).grow(a, *rc::gen::inRange<size_t>(0, 15));
@@ -230,7 +230,7 @@ RC_GTEST_PROP(HistoryViewProperty, IsTheSameInWhateverOrderThingsAreLearned, ())
 // A partition always has somebody to write to, and all that is read is written.
 RC_GTEST_PROP(HistoryViewProperty, EveryPartitionHasOwners, ()) {
   const auto seed = *rc::gen::arbitrary<uint64_t>();
-  History history(make_founding(4));
+  History history(make_founding(4, 4));
   HistoryDraw(seed, 1).grow(history, *rc::gen::inRange<size_t>(0, 40));
   const ClusterView view = view_of(history);
   for (uint32_t partition = 0; partition < view.ring.partitions(); ++partition) {
