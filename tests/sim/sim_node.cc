@@ -66,27 +66,6 @@ void SimNode::on_link(size_t reactor, MemberIndex node, bool up) {
   });
 }
 
-MemberIndex SimNode::member_of(size_t node) const {
-  return view_->find_name(std::string(1, static_cast<char>('a' + node)));
-}
-
-// The links to members that this reactor did not know before.
-void SimNode::meet_new_members(size_t reactor) {
-  ReactorState& state = *reactors_[reactor];
-  const cluster::ClusterView& view = state.coordinator.view();
-  for (; state.members_met < view.members.size(); ++state.members_met) {
-    const auto member = static_cast<MemberIndex>(state.members_met);
-    const auto node = static_cast<size_t>(view.members[member].name[0] - 'a');
-    if (member != view.self && state.linked[node]) state.coordinator.on_link(member, true, now());
-  }
-}
-
-void SimNode::look_at_history(size_t reactor) {
-  view_ = history_->view();
-  reactors_[reactor]->coordinator.look_at_history(now());
-  after_input(reactor);
-}
-
 uint64_t SimNode::connect(size_t reactor, std::weak_ptr<ClientEnd> end, server::Dialect dialect) {
   const uint64_t id = next_connection_++;
   auto connection = std::make_unique<Connection>();

@@ -64,66 +64,6 @@ Now SimNode::now() const {
   return Now{now_us + steady_offset_us_, static_cast<uint64_t>(wall_ms)};
 }
 
-void SimNode::admit(cluster::NodeId id, const cluster::History& history) {
-  KVORUM_CHECK(!alive() && id_ == 0);
-  id_ = id;
-  history.encode(history_on_disk_);
-}
-
-void SimNode::propose(cluster::ChangeKind kind, cluster::NodeId member,
-                      const cluster::Member& described) {
-  cluster::Change change;
-  const Hlc above{history_->highest_change().value + 1};
-  change.id = {std::max(clock_->tick(now().wall_ms), above), id_};
-  change.kind = kind;
-  change.member = member;
-  change.described = described;
-  history_->add(change);
-}
-
-bool SimNode::holds_anything() const {
-  if (hints_->pending() > 0) return true;
-  for (const uint8_t db : kDbs) {
-    for (uint32_t partition = 0; partition < world_.swarm.partitions; ++partition) {
-      if (table_->record_count(db, partition) > 0) return true;
-    }
-  }
-  return false;
-}
-
-// What is on disk; else what others know; else, a founder's, the founding. False where there is
-// nobody to ask.
-bool SimNode::find_history() {
-  std::optional<cluster::History> history;
-  if (!history_on_disk_.empty()) {
-    history = cluster::History::decode(history_on_disk_);
-    KVORUM_CHECK(history);
-  } else {
-    history = world_.histories(index_);
-    const bool founder = index_ < world_.founding.members.size();
-    if (!history && founder && !world_.swarm.moves()) history.emplace(world_.founding);
-    const bool first = session_ == 1 || world_.founding.members.size() == 1;
-    if (!history && founder && first) history.emplace(world_.founding);
-  }
-  if (!history) return false;
-  cluster::SetPlacements placements;
-  view_ = std::make_shared<const cluster::ClusterView>(
-      cluster::view_of(*history, placements, nullptr, id_));
-  if (!view_->is_member()) return false;
-  history_ = std::make_unique<cluster::SharedHistory>(
-      cluster::SharedHistoryParts{id_, world_.swarm.reactors}, std::move(*history), view_);
-  return true;
-}
-
-// A store that is broken takes it later.
-void SimNode::keep_history(uint64_t number, const std::string& encoded) {
-  later(rng_.below(world_.swarm.disk.commit_delay_us + 1), [this, number, encoded] {
-    if (disk_.broken()) return keep_history(number, encoded);
-    history_on_disk_ = encoded;
-    history_->kept(number);
-  });
-}
-
 bool SimNode::begin_session() {
   uint64_t fresh = rng_.next() | 1;
   const bool planted_keep = planted_bug() == cluster::PlantedBug::kKeepIncarnation ||
