@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -97,6 +98,7 @@ TallyVerdict ReadTally::verdict_in_sets(const SetsInPlay& sets) const {
   const bool settled = !primary_open();
   bool enough = settled || any_answer();
   for (size_t at = 0; at < sets.readable_sets; ++at) {
+    if (at > 0 && planted(PlantedBug::kReadOldest)) break;
     const OwnerSet& set = sets.sets[at];
     const size_t wanted = asked ? std::min<size_t>(needed, set.owners.size()) : set.r;
     const Counts counts = counts_in(&set);
@@ -234,6 +236,8 @@ TallyVerdict WriteTally::verdict(const SetsInPlay& sets) const {
     for (size_t at = 0; at < targets.size(); ++at) {
       counted += set.has(place_of(targets[at])) && is_vote(targets, at);
     }
+    const bool unread = &set - sets.sets.data() >= static_cast<std::ptrdiff_t>(sets.readable_sets);
+    if (unread && planted(PlantedBug::kWriteReadable)) continue;
     const bool soft = short_of_w > 0;
     enough &= counted >= (soft ? std::min(wanted(set), places_in(set)) : wanted(set));
   }

@@ -7,6 +7,7 @@
 #include "cluster/copies/claim_times.h"
 #include "cluster/machine/large_frames.h"
 #include "cluster/version/context.h"
+#include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -279,6 +280,10 @@ void ReplicaService::wait_for_object(LinkIndex from, const Frame& frame, const K
   }
   core_.open.count_held(waiting, frame.payload.size());
   core_.load(id, key);
+}
+
+bool ReplicaService::is_apart(const KeyRef& key, uint64_t signature) const {
+  return signature != 0 && signature != core_.signature(key) && !planted(PlantedBug::kUnfenced);
 }
 
 void ReplicaService::say_apart(LinkIndex from, const FrameHead& head, Now now) {

@@ -51,9 +51,7 @@ class ReplicaService final : public Machine {
     SharedView payload_body;
   };
   // Fenced: it was sent under other sets in play than this node knows.
-  bool is_apart(const KeyRef& key, uint64_t signature) const {
-    return signature != 0 && signature != core_.signature(key);
-  }
+  bool is_apart(const KeyRef& key, uint64_t signature) const;
   // Both sides tell each other what they know of the history, then the request is sent again.
   void say_apart(LinkIndex from, const FrameHead& head, Now now);
   void say_no(LinkIndex from, const FrameHead& head, ReplicaVerdict verdict);

@@ -28,6 +28,13 @@ enum class PlantedBug : uint8_t {
   kEvictAny,          // an eviction does not wait for the frontier
   kUnclaimed,         // edits do not wait for each other at different coordinators
   kStaleTree,         // a delete leaves the digest of its partition as it was
+  // While the ring changes (docs/MEMBERSHIP.md):
+  kUnfenced,        // a replica serves whoever asks, whatever he knows of the partition
+  kConfirmUnasked,  // a new copy is whole before it was compared with the old ones
+  kConfirmByOne,    // it was compared with one of them
+  kDropAtOnce,      // a range goes before its owners have it
+  kWriteReadable,   // W of the sets that are read is enough for a write
+  kReadOldest,      // R of the oldest set in play is enough for a reading
 };
 
 #ifdef KVORUM_PLANTED_BUGS

@@ -98,7 +98,10 @@ struct Catch {
   std::string violation;
 };
 
-Catch catch_planted(const Options& options, bool peaceful) {
+Catch catch_planted(const Options& given, const PlantedBugRow& row) {
+  Options options = given;
+  options.peaceful = row.peaceful;
+  options.moving = row.moving;
   Catch first;
   std::atomic<uint64_t> next{0}, stop_at{options.seeds};
   std::mutex lock;
@@ -107,7 +110,7 @@ Catch catch_planted(const Options& options, bool peaceful) {
       const uint64_t number = next.fetch_add(1);
       if (number >= stop_at) return;
       const uint64_t seed = options.first_seed + number;
-      const RunResult result = peaceful ? run_peaceful_seed(seed) : run_seed(seed);
+      const RunResult result = options.run(seed);
       if (result.violations.empty()) continue;
       const std::lock_guard guard(lock);
       if (number >= stop_at) continue;
@@ -123,7 +126,7 @@ int run_planted(const Options& options) {
   for (const PlantedBugRow& row : planted_bugs()) {
     if (!row.by_seeds) continue;
     const Planting planting(row.bug);
-    const Catch found = catch_planted(options, row.peaceful);
+    const Catch found = catch_planted(options, row);
     ++(found.seed ? caught : missed);
     if (found.seed) {
       fmt::print("{} ({}): caught by seed {}: {}\n", row.name, row.what, found.seed,

@@ -16,6 +16,7 @@ struct PlantedBugRow {
   std::string_view what;
   bool by_seeds;          // random seeds must catch it; else a story does
   bool peaceful = false;  // seeds of peaceful runs
+  bool moving = false;    // or of those whose members change
 };
 
 std::span<const PlantedBugRow> planted_bugs();
