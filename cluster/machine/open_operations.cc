@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/machine/open_operations.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/give_back.h"
 
@@ -16,6 +18,13 @@ void OpenOperations::await_own_hint(engine::Ticket ticket, SlotId id) {
   AwaitedCommit& vote = awaited_hint_commits.emplace_back();
   vote.ticket = ticket;
   vote.operation = id;
+}
+
+SlotId OpenOperations::renew(SlotId id, Now now) {
+  const SlotId later = requests.renew(id);
+  const uint64_t deadline_us = requests.find(later)->deadline_us;
+  timers.add(now.steady_us, std::max(deadline_us, now.steady_us) - now.steady_us, later);
+  return later;
 }
 
 void OpenOperations::release(SlotId id) {

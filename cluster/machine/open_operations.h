@@ -35,6 +35,9 @@ class OpenOperations {
   void await_own_vote(engine::Ticket ticket, SlotId id);
   void await_own_hint(engine::Ticket ticket, SlotId id);
 
+  // Gives the request another id: it finds what the one before found, and has its deadline.
+  SlotId renew(SlotId id, Now now);
+
   // After a change of what the operation holds.
   void count_held(Operation& operation) { count_held(operation, operation.bytes()); }
   void count_held(OperationHead& operation, size_t bytes) {

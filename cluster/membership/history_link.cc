@@ -79,6 +79,7 @@ void HistoryLink::on_digest(LinkIndex from, uint64_t digest) {
 }
 
 void HistoryLink::tell_all(Now now) {
+  if (core_.parts.history == nullptr) return;
   if (tell_at_us_ == 0) tell_at_us_ = now.steady_us + kTellUs;
 }
 

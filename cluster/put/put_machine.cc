@@ -97,11 +97,11 @@ void PutMachine::start(SlotId id, Operation& operation, Now now) {
 void PutMachine::begin_anew(SlotId id, Operation& operation, Now now) {
   if (operation.phase == Phase::kReading) {
     claims_.release(id, operation);
-    start(core_.open.requests.renew(id), operation, now);
+    start(core_.open.renew(id, now), operation, now);
   } else if (operation.phase == Phase::kWriting && !operation.object.empty()) {
     // A lone replica's write (lone_puts.h) waits for its commit alone: it was stored before any
     // exchange that counts for the change began.
-    replicate_anew(core_.open.requests.renew(id), operation, now);
+    replicate_anew(core_.open.renew(id, now), operation, now);
   }
 }
 

@@ -50,7 +50,7 @@ void PutMachine::replicate_anew(SlotId id, Operation& operation, Now now) {
   Writing& writing = operation.writing;
   KVORUM_CHECK(!operation.object.empty());
   choose_writers(operation, now);  // it goes on as it can
-  engine::Ticket ticket = 0;
+  engine::Ticket ticket = writing.ticket;
   Targets& targets = writing.tally.targets;
   for (size_t at = 0; at < targets.size(); ++at) {
     if (targets[at].member != core_.self()) continue;
@@ -68,7 +68,6 @@ void PutMachine::replicate_anew(SlotId id, Operation& operation, Now now) {
 bool PutMachine::keep_own_place(Operation& operation, Target& own, engine::Ticket* ticket) {
   Writing& writing = operation.writing;
   const KeyRef& key = operation.request().key;
-  *ticket = writing.ticket;
   const bool hinted = own.stands_for != kNoMember;
   if (!hinted && !writing.own_vote_hinted) return true;
   Object object;

@@ -34,7 +34,7 @@ void GetMachine::start(SlotId id, Operation& operation, Now now) {
 
 void GetMachine::begin_anew(SlotId id, Operation& operation, Now now) {
   if (operation.phase != Phase::kReading) return;
-  start(core_.open.requests.renew(id), operation, now);
+  start(core_.open.renew(id, now), operation, now);
 }
 
 void GetMachine::advance(SlotId id, Operation& operation, TallyVerdict verdict, Now now) {

@@ -87,5 +87,17 @@ TEST(OpenOperationsDeathTest, EndingARequestTwiceIsABrokenInvariant) {
   EXPECT_DEATH(open.release(id), "invariant broken");
 }
 
+TEST_F(OpenOperationsTest, ARenewedRequestHasItsDeadlineByItsNewId) {
+  Operation& operation = begin(&id);
+  operation.deadline_us = 1000;
+  const SlotId later = open.renew(id, Now{400, 0});
+  EXPECT_EQ(open.requests.find(id), nullptr);
+  EXPECT_EQ(open.requests.find(later), &operation);
+  EXPECT_EQ(open.timers.take_due(999), std::nullopt);
+  EXPECT_EQ(open.timers.take_due(1000), later);
+  const SlotId latest = open.renew(later, Now{1500, 0});
+  EXPECT_EQ(open.timers.take_due(1500), latest) << "it is over already";
+}
+
 }  // namespace
 }  // namespace kvorum::cluster
