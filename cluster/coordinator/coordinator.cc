@@ -42,6 +42,7 @@ Coordinator::Coordinator(const NodeParts& parts, std::shared_ptr<const ClusterVi
     machines_->set(OperationPool::kKeyRepairs, control_->key_repair());
   }
   keyspaces_->publish(core_->view);
+  mint_above_changes();
 }
 
 Coordinator::~Coordinator() = default;
@@ -71,10 +72,18 @@ void Coordinator::publish(std::shared_ptr<const ClusterView> view, Now now) {
   requests_->on_view(*earlier, now);
 }
 
+// A round of the frontier in which this node had no part yet ended at or below the clock of who
+// let it join, and the change carries that clock: what is minted above it is dead nowhere.
+void Coordinator::mint_above_changes() {
+  const SharedHistory* const history = core_->parts.history;
+  if (history != nullptr) core_->parts.clock->mint_above(history->highest_change());
+}
+
 void Coordinator::look_at_history(Now now) {
   SharedHistory* const history = core_->parts.history;
   if (history == nullptr || history->generation() == core_->view->generation) [[likely]]
     return;
+  mint_above_changes();
   publish(history->view(), now);
   history->adopt(core_->options.reactor, core_->view->generation);
 }

@@ -132,6 +132,7 @@ class Coordinator {
   const OperationLatency& latency() const;
 
  private:
+  void mint_above_changes();
   void notice_stall(Now now);
   void probe_peers(Now now);
 

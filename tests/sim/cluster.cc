@@ -255,6 +255,10 @@ std::string Cluster::describe_frontiers() const {
     for (const cluster::NodeId awaited : status.awaited) {
       text += fmt::format(", {} awaited", node->view().members[node->view().find_id(awaited)].name);
     }
+    const cluster::FlushMarks& kept = node->marks();
+    if (kept.stored() < kept.generation()) text += ", marks are not stored";
+    text += fmt::format(", marks {:x}, view {:x}", kept.digest() & 0xffff,
+                        node->view().hash() & 0xffff);
     if (status.hints_wait) text += ", hints wait";
     if (status.open)
       text += fmt::format(", no exchange with {}", node->view().members[status.open->peer].name);

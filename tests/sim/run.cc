@@ -76,7 +76,11 @@ void Run::add_workloads() {
   if (rng.chance(0.6)) add<CounterWorkload>("counter", rng.chance(0.3) ? kSiblingsDb : kStrictDb);
   if (rng.chance(0.6)) add<DeleteWorkload>("mortal", any_db());
   if (rng.chance(0.4)) add<CasWorkload>("cas", kSiblingsDb);
-  if (rng.chance(0.5)) add<FlushWorkload>("flushed", kFlushDb);
+  // A store that refused a fact is opened again by the next commit alone: a node that owns nothing,
+  // as there are where members come and go, commits nothing, and its marks would not be stored.
+  const Swarm& swarm = cluster_.swarm;
+  const bool may_own_nothing = swarm.moves() && (swarm.faults.disk_us > 0 || swarm.disk.error > 0);
+  if (rng.chance(0.5) && !may_own_nothing) add<FlushWorkload>("flushed", kFlushDb);
   if (rng.chance(0.6) || evicts) add<LastWriteWorkload>("last", kLwwDb);
   if (evicts) add<FillWorkload>("fill", kLwwDb);
 }

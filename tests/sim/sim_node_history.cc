@@ -50,6 +50,7 @@ bool SimNode::find_history() {
     if (!history && founder && first) history.emplace(world_.founding);
   }
   if (!history) return false;
+  if (history_on_disk_.empty()) history->encode(history_on_disk_);
   cluster::SetPlacements placements;
   view_ = std::make_shared<const cluster::ClusterView>(
       cluster::view_of(*history, placements, nullptr, id_));
