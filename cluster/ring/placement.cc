@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/rng.h"
+#include "cluster/ring/placement_seed.h"
 #include "cluster/ring/spread_cost.h"
 
 namespace kvorum::cluster {
@@ -168,10 +169,8 @@ std::vector<uint64_t> weights_of(std::span<const Member> members) {
 }
 
 std::vector<MemberIndex> by_id(std::span<const Member> members) {
-  std::vector<MemberIndex> order;
-  for (size_t index = 0; index < members.size(); ++index) {
-    if (members[index].is_placed()) order.push_back(static_cast<MemberIndex>(index));
-  }
+  std::vector<MemberIndex> order(members.size());
+  std::iota(order.begin(), order.end(), MemberIndex{0});
   std::sort(order.begin(), order.end(), [&](MemberIndex a, MemberIndex b) {
     return std::tie(members[a].id, members[a].name) < std::tie(members[b].id, members[b].name);
   });
@@ -261,20 +260,10 @@ std::vector<MemberIndex> place_founders(std::span<const Member> founders, RingSh
 std::vector<std::string> placement_problems(std::span<const MemberIndex> owners,
                                             std::span<const Member> members, uint32_t spread) {
   std::vector<uint32_t> owned(members.size(), 0);
-  size_t unowned = 0;
-  for (const MemberIndex owner : owners) {
-    if (owner < members.size() && members[owner].is_placed()) {
-      ++owned[owner];
-    } else {
-      ++unowned;
-    }
-  }
+  for (const MemberIndex owner : owners) ++owned[owner];
   const std::vector<uint64_t> weights = weights_of(members);
   const uint64_t total = std::accumulate(weights.begin(), weights.end(), 0ULL);
   std::vector<std::string> problems = SpreadCost(members, owned, spread).problems(owners, members);
-  if (unowned > 0) {
-    problems.push_back(std::to_string(unowned) + " partitions are nobody's that has a place");
-  }
   for (size_t index = 0; index < members.size(); ++index) {
     const uint64_t quota = owners.size() * weights[index];  // times total, as below
     const uint64_t has = owned[index] * total;

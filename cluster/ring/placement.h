@@ -33,26 +33,17 @@ std::vector<MemberIndex> place_founders(std::span<const Member> founders, RingSh
 std::vector<MemberIndex> place_newcomer(std::vector<MemberIndex> owners,
                                         std::span<const Member> members, RingShape shape);
 
-// `owners` may name members that are no longer placed: what was theirs goes to the others.
+// Members that are not placed own nothing afterwards: what `owners` still says is theirs is given
+// to others, and no more than that changes hands.
 std::vector<MemberIndex> place_without(std::vector<MemberIndex> owners,
                                        std::span<const Member> members, RingShape shape);
 
-// After weights, racks or zones changed.
+// After weights, racks or zones changed: as few moves as shares within one partition need.
 std::vector<MemberIndex> place_again(std::vector<MemberIndex> owners,
                                      std::span<const Member> members, RingShape shape);
 
 // Shares and neighbourhoods that could be better, one sentence each.
 std::vector<std::string> placement_problems(std::span<const MemberIndex> owners,
                                             std::span<const Member> members, uint32_t spread);
-
-// What the parts of placement share. Members that are not placed have no weight and no order.
-
-// All weights zero (a cluster being drained) counts as all weights one.
-std::vector<uint64_t> weights_of(std::span<const Member> members);
-
-std::vector<MemberIndex> by_id(std::span<const Member> members);
-
-// A digest of what placement depends on: the seed of its random choices, the same on every node.
-uint64_t placement_seed(std::span<const Member> members, RingShape shape);
 
 }  // namespace kvorum::cluster

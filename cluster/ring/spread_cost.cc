@@ -33,7 +33,6 @@ Windows windows_of(const std::vector<uint16_t>& groups, std::span<const uint32_t
   std::vector<uint32_t> owned(groups.size(), 0);
   for (size_t index = 0; index < groups.size(); ++index) owned[groups[index]] += shares[index];
   const uint32_t partitions = std::accumulate(owned.begin(), owned.end(), 0U);
-  if (partitions == 0) return {1, 1};
   const uint32_t largest = *std::max_element(owned.begin(), owned.end());
   const auto present = static_cast<uint32_t>(
       std::count_if(owned.begin(), owned.end(), [](uint32_t n) { return n; }));
@@ -47,6 +46,8 @@ SpreadCost::SpreadCost(std::span<const Member> members, std::span<const uint32_t
                        uint32_t spread) {
   const auto add = [&](const char* name, std::vector<uint16_t> groups, int64_t cost) {
     const Windows windows = windows_of(groups, shares, spread);
+    reach_ = std::max(reach_, windows.soft);
+    if (windows.soft == 1) return;
     levels_.push_back({name, std::move(groups), windows.hard, windows.soft, cost * kHard, cost});
   };
   add("node", group(members, [](size_t index) { return std::to_string(index); }), 1 << 8);
@@ -56,34 +57,25 @@ SpreadCost::SpreadCost(std::span<const Member> members, std::span<const uint32_t
       group(members,
             [&](size_t index) { return members[index].zone + '\0' + members[index].rack; }),
       1);
-
-  zone_ = levels_[1].group_of_member;
-  rack_ = levels_[2].group_of_member;
-  for (size_t index = 0; index < members.size(); ++index) {
-    if (!members[index].is_placed()) zone_[index] = kNowhere;
-  }
-  uint32_t reach = 1;
-  for (const Level& level : levels_) reach = std::max(reach, level.soft_window);
-  near_.assign(reach, CostOfKinship{});
-  for (uint32_t distance = 1; distance < reach; ++distance) {
-    const int64_t zone = levels_[1].cost(distance), rack = levels_[2].cost(distance);
-    near_[distance] = {0, zone, zone + rack, zone + rack + levels_[0].cost(distance)};
-  }
 }
 
-int64_t SpreadCost::at_if(std::span<const MemberIndex> owners, uint32_t partition,
-                          MemberIndex owner) const {
-  if (!stands(owner)) return 0;
-  const auto mask = static_cast<uint32_t>(owners.size() - 1);
+int64_t SpreadCost::between(MemberIndex left, MemberIndex right, uint32_t distance) const {
   int64_t cost = 0;
-  const auto add = [&](uint32_t other_partition, const CostOfKinship& near) {
-    const MemberIndex other = owners[other_partition & mask];
-    if (other >= zone_.size() || zone_[other] != zone_[owner]) return;
-    cost += near[other == owner ? 3 : rack_[other] == rack_[owner] ? 2 : 1];
-  };
-  for (uint32_t distance = 1; distance < near_.size(); ++distance) {
-    add(partition + distance, near_[distance]);
-    add(partition - distance, near_[distance]);
+  for (const Level& level : levels_) {
+    if (distance >= level.soft_window) continue;
+    if (level.group_of_member[left] != level.group_of_member[right]) continue;
+    cost += distance < level.hard_window ? level.hard_cost : level.soft_cost;
+  }
+  return cost;
+}
+
+int64_t SpreadCost::at(std::span<const MemberIndex> owners, uint32_t partition) const {
+  const auto partitions = static_cast<uint32_t>(owners.size());
+  const uint32_t mask = partitions - 1;
+  int64_t cost = 0;
+  for (uint32_t distance = 1; distance < reach_; ++distance) {
+    cost += between(owners[partition], owners[(partition + distance) & mask], distance);
+    cost += between(owners[partition], owners[(partition - distance) & mask], distance);
   }
   return cost;
 }
@@ -98,7 +90,6 @@ std::vector<std::string> SpreadCost::problems(std::span<const MemberIndex> owner
     for (uint32_t partition = 0; partition < partitions; ++partition) {
       for (uint32_t distance = 1; distance < level.hard_window; ++distance) {
         const uint32_t other = (partition + distance) & (partitions - 1);
-        if (!stands(owners[partition]) || !stands(owners[other])) continue;
         if (level.group_of_member[owners[partition]] != level.group_of_member[owners[other]]) {
           continue;
         }

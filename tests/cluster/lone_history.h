@@ -96,8 +96,14 @@ struct LoneHistory : HistoryHolder, LoneCore {
     exchange.peer_whole = true;
     return exchange;
   }
-  void note(uint32_t partition, const CleanExchange& exchange, uint8_t keyspace = 0) {
+  void note(uint32_t partition, const CleanExchange& exchange, uint8_t keyspace) {
     exchanges.note(keyspace, std::span(&partition, 1), exchange);
+  }
+  // In all keyspaces.
+  void note(uint32_t partition, const CleanExchange& exchange) {
+    for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+      note(partition, exchange, keyspace);
+    }
   }
   void note_with(const std::vector<uint32_t>& numbers, uint32_t partition) {
     for (const uint32_t number : numbers) note(partition, exchange_with(number, partition));

@@ -22,7 +22,7 @@ ClusterView view_of(uint32_t members) {
   const uint64_t cluster_id = founding_cluster_id(founding);
   founding.members = make_members(members);
   ClusterView view = found_view(founding, "n0");
-  view.cluster_id = cluster_id;
+  view.cluster_id = view.newest_set = cluster_id;
   for (Member& member : view.members) member.id = founder_id(cluster_id, member.name);
   return view;
 }

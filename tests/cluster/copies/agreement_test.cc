@@ -21,7 +21,7 @@ ClusterView view_of(uint32_t self, ConflictPolicy conflicts, uint32_t members = 
   const uint64_t cluster_id = founding_cluster_id(founding);
   founding.members = fixtures::make_members(members);
   ClusterView view = found_view(founding, "n" + std::to_string(self));
-  view.cluster_id = cluster_id;
+  view.cluster_id = view.newest_set = cluster_id;
   for (Member& member : view.members) member.id = founder_id(cluster_id, member.name);
   return view;
 }

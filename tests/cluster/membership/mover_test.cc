@@ -222,7 +222,11 @@ TEST(MoverOfKeyspaces, EachClassNeedsItsSources) {
                   }});
   const uint32_t gained = lone.partition_of_self(false);
   lone.leave(1);
-  lone.note_with({2, 3}, gained);
+  for (const uint32_t founder : {2u, 3u}) {
+    for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+      if (keyspace != 2) lone.note(gained, lone.exchange_with(founder, gained), keyspace);
+    }
+  }
   lone.look();
   EXPECT_FALSE(lone.confirmed(gained));
   for (const uint32_t founder : {2u, 3u}) {

@@ -326,7 +326,7 @@ TEST_F(AntiEntropyRound, MalformedAnswersAreNotTaken) {
     put_partition_roots_reply(batch, head, {lone.party(), {{5, 1}}});
   });
   for (size_t bytes = 0; bytes < rooted.payload.size(); ++bytes) {
-    if (bytes == kParty) continue;
+    if (bytes == kParty + 2) continue;  // none is apart, none is lacking
     EXPECT_FALSE(lone.machine.on_message(kPeer, cut_to(rooted, bytes), lone.now)) << bytes;
   }
   EXPECT_FALSE(lone.machine.on_message(40, rooted, lone.now));
