@@ -6,8 +6,8 @@ membership rules says of them. Half are states that the model's schedules reach,
     make_cases.py <membership_model.py> <number of cases> > partition_sets_cases.txt
 
 A case: its changes (clock.origin); its sets (by letter: F is the founding set), each with its
-changes, owners, n r w, removed and placed nodes; facts; then what is expected. Nodes are numbers
-from 1."""
+changes, owners, n r w, removed and placed nodes; facts; then what is expected. Nodes are
+numbers from 1."""
 import random
 import sys
 import types
