@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hints whose target is no primary of their key any more.
+#include "cluster/upkeep/hint_move.h"
+
 #include <gmock/gmock.h>
 
 #include <algorithm>
 
 #include "cluster/upkeep/hint_replay.h"
+#include "tests/cluster/lone_history.h"
 #include "tests/cluster/test_cluster.h"
 #include "tests/engine/map_store.h"
 
@@ -128,6 +131,55 @@ TEST_F(DepartedTarget, TheOldHintGoesWhenTheNewOnesAreCommitted) {
   expect_on_all_primaries();
   EXPECT_THAT(store.values(), IsEmpty());
   node(4).open_hints(nullptr);
+}
+
+// ---- while the ring changes
+
+struct MovingHint : ::testing::Test {
+  // The hint of a key of that partition for somebody who is gone is moved, by n0 of four.
+  void move(uint32_t partition) {
+    key = lone.key_in(partition);
+    const Object object = object_of("v");
+    const HintMove move = begin_hint_move(lone.core, {1, lone.ref(key), object}, lone.now);
+    ASSERT_EQ(move.state, HintMove::State::kBegun);
+  }
+  size_t hints_for(uint32_t number) const {
+    return lone.hints.ledger().count_for(lone.founder(number));
+  }
+
+  fixtures::LoneHistory lone;
+  std::string key;
+  const uint32_t foreign = lone.partition_of_self(false);
+};
+
+TEST_F(MovingHint, GoesToTheOwnersOfAllSetsInPlay) {
+  lone.leave(1);
+  move(foreign);
+  for (const uint32_t old : {1u, 2u, 3u}) EXPECT_EQ(hints_for(old), 1u) << old;
+  EXPECT_THAT(lone.own(key), ElementsAre("v")) << "as the new owner";
+}
+
+TEST_F(MovingHint, GoesToTheNewOwnersAloneOnceTheyAreSettled) {
+  lone.leave(1);
+  lone.learn({Fact::settled(foreign, lone.newest())});
+  move(foreign);
+  EXPECT_EQ(hints_for(1), 0u);
+  for (const uint32_t owner : {2u, 3u}) EXPECT_EQ(hints_for(owner), 1u) << owner;
+  EXPECT_THAT(lone.own(key), ElementsAre("v"));
+}
+
+TEST_F(MovingHint, WhoOwnsNothingThereKeepsNoCopy) {
+  lone.touch();
+  move(foreign);
+  for (const uint32_t owner : {1u, 2u, 3u}) EXPECT_EQ(hints_for(owner), 1u) << owner;
+  EXPECT_THAT(lone.own(key), IsEmpty());
+}
+
+TEST_F(MovingHint, NobodyWhoWasRemovedIsLeftOne) {
+  lone.remove(1);
+  move(foreign);
+  EXPECT_EQ(hints_for(1), 0u);
+  for (const uint32_t owner : {2u, 3u}) EXPECT_EQ(hints_for(owner), 1u) << owner;
 }
 
 }  // namespace
