@@ -424,9 +424,16 @@ TEST_F(LeavingMover, NotWhileARequestIsOpen) {
   EXPECT_TRUE(gone());
 }
 
-TEST_F(MoverTest, WhoDoesNotLeaveIsNeverGone) {
+TEST(MoverOfADrainedMember, WhoDoesNotLeaveIsNeverGone) {
+  LoneMover lone({.members = 4, .n = 1, .adjust_founding = [](Founding& founding) {
+                    founding.members[0].weight = 0;
+                  }});
   lone.leave(1);
-  for (uint32_t partition = 0; partition < LoneCore::kPartitions; ++partition) lone.look();
+  ASSERT_FALSE(lone.view->moving.empty());
+  for (uint32_t partition = 0; partition < LoneCore::kPartitions; ++partition) {
+    ASSERT_FALSE(lone.view->is_owner(0, 0, partition)) << "it owns nothing";
+  }
+  lone.look();
   EXPECT_TRUE(lone.shared.history()->gone().empty());
 }
 
