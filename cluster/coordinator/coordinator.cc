@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "base/check.h"
-#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/coordinator/frame_router.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {

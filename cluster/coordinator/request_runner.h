@@ -37,10 +37,10 @@ class RequestRunner final : public Starter {
   bool on_forward_permit(LinkIndex from, const Frame& frame, Now now) {
     return retry_permit_.on_permit(from, frame, now);
   }
-  // What is held begins, unless it is held still.
   // Core has another view than `earlier`: what is under way for partitions whose sets in play
   // changed begins anew.
   void on_view(const ClusterView& earlier, Now now);
+  // What is held begins, unless it is held still.
   void set_coordination(Coordination coordination, Now now);
 
   // The inputs of operations go to the table; those of puts that need none, here.

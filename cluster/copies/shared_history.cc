@@ -26,54 +26,46 @@ void SharedHistory::set_whole(WholeReplicas* whole) {
   if (whole == nullptr || !view_->is_member()) return;
   for (const MovingPartition& moving : view_->moving) {
     for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-      const std::vector<MemberIndex>& readable = moving.sets(keyspace).readable;
-      const bool reads = std::find(readable.begin(), readable.end(), view_->self) != readable.end();
-      if (!reads && view_->is_owner(view_->self, keyspace, moving.partition)) {
-        whole->set(keyspace, moving.partition, false);
-      }
+      const bool fills = view_->is_owner(view_->self, keyspace, moving.partition) &&
+                         !view_->is_reader(view_->self, keyspace, moving.partition);
+      if (fills) whole->set(keyspace, moving.partition, false);
     }
   }
 }
 
-void SharedHistory::add(const Change& change) {
+template <class Fn>
+void SharedHistory::change_known(Fn fn) {
   {
     const MutexLock guard(mutex_);
-    if (!known_.add(change)) return;
+    if (!fn(known_)) return;
     changed();
   }
   call_back();
+}
+
+void SharedHistory::add(const Change& change) {
+  change_known([&](History& known) { return known.add(change); });
 }
 
 void SharedHistory::add(const std::vector<Fact>& facts) {
-  {
-    const MutexLock guard(mutex_);
+  change_known([&](History& known) {
     bool any = false;
-    for (const Fact& fact : facts) any |= known_.add(fact);
-    if (!any) return;
-    changed();
-  }
-  call_back();
+    for (const Fact& fact : facts) any |= known.add(fact);
+    return any;
+  });
 }
 
 void SharedHistory::merge(const History& other) {
-  {
-    const MutexLock guard(mutex_);
-    if (!known_.merge(other)) return;
-    changed();
-  }
-  call_back();
+  change_known([&](History& known) { return known.merge(other); });
 }
 
 bool SharedHistory::merge_difference(std::string_view bytes) {
-  {
-    const MutexLock guard(mutex_);
-    const std::optional<bool> merged = cluster::merge_difference(known_, bytes);
-    if (!merged) return false;
-    if (!*merged) return true;
-    changed();
-  }
-  call_back();
-  return true;
+  std::optional<bool> merged;
+  change_known([&](History& known) {
+    merged = cluster::merge_difference(known, bytes);
+    return merged.value_or(false);
+  });
+  return merged.has_value();
 }
 
 // One write at a time: what comes meanwhile goes with the next one.

@@ -72,6 +72,9 @@ class SharedHistory {
   bool is_adopted(const ClusterView& view) const;
 
  private:
+  // fn(known_) tells whether it changed something.
+  template <class Fn>
+  void change_known(Fn fn);
   // What is to be called once the lock is free stands in to_keep_ and viewed_.
   void changed() KVORUM_REQUIRES(mutex_);
   void take_effect() KVORUM_REQUIRES(mutex_);

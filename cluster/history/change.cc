@@ -3,13 +3,12 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "cluster/ring/keyspace_policy.h"
 
 namespace kvorum::cluster {
 namespace {
 
 constexpr size_t kTextBytesMax = 512;  // of a name, a host, a rack
-constexpr uint8_t kLwwBit = 1, kStrictBit = 2, kRejectBit = 4, kServeBit = 8;
-constexpr uint8_t kPolicyBits = kLwwBit | kStrictBit | kRejectBit | kServeBit;
 
 bool read_text(ByteReader& reader, std::string* text) {
   const std::string_view bytes = reader.bytes();
@@ -99,24 +98,17 @@ bool decode_described(ByteReader& reader, Member* member) {
 }
 
 void encode_policy(const KeyspacePolicy& policy, std::string& out) {
-  uint8_t bits = 0;
-  if (policy.conflicts == ConflictPolicy::kLww) bits |= kLwwBit;
-  if (!policy.sloppy) bits |= kStrictBit;
-  if (policy.writes_when_short == WritesWhenShort::kReject) bits |= kRejectBit;
-  if (policy.reads_when_short == ReadsWhenShort::kServe) bits |= kServeBit;
   put_bytes(out, policy.name);
-  for (const uint8_t number : {policy.db, policy.n, policy.r, policy.w, bits}) put_u8(out, number);
+  for (const uint8_t number : {policy.db, policy.n, policy.r, policy.w}) put_u8(out, number);
+  put_u8(out, policy_flags(policy));
 }
 
 bool decode_policy(ByteReader& reader, KeyspacePolicy* policy) {
   if (!read_text(reader, &policy->name)) return false;
   for (uint8_t* number : {&policy->db, &policy->n, &policy->r, &policy->w}) *number = reader.u8();
-  const uint8_t bits = reader.u8();
-  policy->conflicts = bits & kLwwBit ? ConflictPolicy::kLww : ConflictPolicy::kSiblings;
-  policy->sloppy = !(bits & kStrictBit);
-  policy->writes_when_short = bits & kRejectBit ? WritesWhenShort::kReject : WritesWhenShort::kHint;
-  policy->reads_when_short = bits & kServeBit ? ReadsWhenShort::kServe : ReadsWhenShort::kFail;
-  return reader.ok() && bits <= kPolicyBits && policy->db < kKeyspacesMax && policy->n > 0 &&
+  const uint8_t flags = reader.u8();
+  set_policy_flags(flags, *policy);
+  return reader.ok() && flags <= kPolicyFlags && policy->db < kKeyspacesMax && policy->n > 0 &&
          policy->r > 0 && policy->w > 0;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/contains.h"
 #include "cluster/history/partition_sets.h"
 
 namespace kvorum::cluster {
@@ -129,7 +130,7 @@ class ViewBuilder {
 
   static void add_owners(const OwnerSet& set, std::vector<MemberIndex>& all) {
     for (const MemberIndex owner : set.owners) {
-      if (std::find(all.begin(), all.end(), owner) == all.end()) all.push_back(owner);
+      if (!contains(all, owner)) all.push_back(owner);
     }
   }
 

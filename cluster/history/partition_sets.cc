@@ -5,17 +5,13 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/contains.h"
 #include "base/hash.h"
 
 namespace kvorum::cluster {
 namespace {
 
 const std::set<NodeId> kNobody;
-
-template <class T>
-bool contains(const std::vector<T>& list, const T& wanted) {
-  return std::find(list.begin(), list.end(), wanted) != list.end();
-}
 
 }  // namespace
 

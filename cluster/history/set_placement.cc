@@ -19,7 +19,7 @@ class Placing {
 
   void apply(const Change& change) {
     change_ = &change;
-    at_ = find(change.member);
+    at_ = find_member(members_, change.member);
     switch (change.kind) {
       case ChangeKind::kJoin:
         return join();
@@ -51,12 +51,6 @@ class Placing {
   RingShape shape() const {
     return {static_cast<uint32_t>(owners_.size()), neighbours_apart(keyspaces_)};
   }
-  MemberIndex find(NodeId id) const {
-    for (size_t at = 0; at < members_.size(); ++at) {
-      if (members_[at].id == id) return static_cast<MemberIndex>(at);
-    }
-    return kNoMember;
-  }
   bool stands(Standing standing) const {
     return at_ != kNoMember && members_[at_].standing == standing;
   }
@@ -74,7 +68,7 @@ class Placing {
   }
 
   void join() {
-    if (find(change_->described.id) != kNoMember) return;
+    if (find_member(members_, change_->described.id) != kNoMember) return;
     if (is_name_taken(change_->described.name)) return add_newcomer(Standing::kLeaving);
     add_newcomer(Standing::kMember);
     owners_ = place_newcomer(std::move(owners_), members_, shape());
@@ -103,7 +97,7 @@ class Placing {
   // Who comes takes exactly what who goes had, unless it weighs more or less.
   void replace() {
     const Member& newcomer = change_->described;
-    if (find(newcomer.id) != kNoMember) return remove();
+    if (find_member(members_, newcomer.id) != kNoMember) return remove();
     const bool is_place_free = stands(Standing::kMember);
     const bool is_name_free =
         !is_name_taken(newcomer.name) || (is_place_free && members_[at_].name == newcomer.name);
@@ -163,16 +157,10 @@ size_t knowing_owners(const EffectiveQuorum& quorum) {
 }
 
 std::span<const MemberIndex> SetPlacement::owners(uint8_t keyspace, uint32_t partition) const {
-  const auto list = ring.preference_list(partition);
-  return list.first(std::min<size_t>(quorum(keyspace).n, list.size()));
+  return ring.primaries(partition, quorum(keyspace).n);
 }
 
-MemberIndex SetPlacement::find(NodeId id) const {
-  for (size_t at = 0; at < members.size(); ++at) {
-    if (members[at].id == id) return static_cast<MemberIndex>(at);
-  }
-  return kNoMember;
-}
+MemberIndex SetPlacement::find(NodeId id) const { return find_member(members, id); }
 
 bool SetPlacement::has_removed(NodeId id) const {
   const MemberIndex number = find(id);

@@ -52,8 +52,7 @@ struct KeyspaceCore {
     return view->readers(keyspace, partition);
   }
   bool is_reader(MemberIndex member, uint8_t keyspace, uint32_t partition) const {
-    const auto list = readers(keyspace, partition);
-    return std::find(list.begin(), list.end(), member) != list.end();
+    return view->is_reader(member, keyspace, partition);
   }
   // So many primaries hold between them every write that w of them acknowledged.
   size_t answers_needed(uint8_t keyspace) const {

@@ -78,13 +78,11 @@ void MarkSweeper::finish(Now now) {
 
 void MarkSweeper::read_stored(Position from) {
   KVORUM_CHECK(!reading_ && !sweeps_.empty());  // one page at a time
-  RangeLoad load;
-  load.keyspace = sweeps_.front().keyspace;
-  load.partition = sweeps_.front().partition;
-  load.from = from;
-  load.count_min = kStoredPerPage;
-  load.reader = RangeLoad::Reader::kMarkSweeper;
-  core_.outbox.range_loads.push_back(load);
+  core_.outbox.range_loads.push_back({.keyspace = sweeps_.front().keyspace,
+                                      .partition = sweeps_.front().partition,
+                                      .from = from,
+                                      .count_min = kStoredPerPage,
+                                      .reader = RangeLoad::Reader::kMarkSweeper});
   reading_ = true;
 }
 

@@ -5,16 +5,13 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "base/contains.h"
 #include "cluster/version/object_codec.h"
 
 namespace kvorum::cluster {
 namespace {
 
 constexpr uint64_t kPatiencePart = 4;  // of the request's timeout
-
-bool contains(const std::vector<MemberIndex>& members, MemberIndex member) {
-  return std::find(members.begin(), members.end(), member) != members.end();
-}
 
 }  // namespace
 

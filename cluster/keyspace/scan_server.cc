@@ -2,6 +2,7 @@
 #include "cluster/keyspace/scan_server.h"
 
 #include "base/check.h"
+#include "base/contains.h"
 
 namespace kvorum::cluster {
 
@@ -34,8 +35,7 @@ std::optional<ScanServer::Ready> ScanServer::walk(SlotId id, Serving& serving) {
   while (serving.partition < end) {
     if (serving.live >= question.count || serving.shown >= kShownMax) break;
     if (serving.items.size() >= kItemsBytesMax) break;
-    const Holders holders = core_.holders(question.keyspace, serving.partition);
-    if (std::find(holders.begin(), holders.end(), core_.self()) == holders.end()) {
+    if (!contains(core_.holders(question.keyspace, serving.partition), core_.self())) {
       enter(serving, serving.partition + 1);
       continue;
     }

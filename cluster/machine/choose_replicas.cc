@@ -4,30 +4,26 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/contains.h"
 
 namespace kvorum::cluster {
 namespace {
 
 using Places = std::span<const MemberIndex>;
 
-bool has(Places places, MemberIndex member) {
-  return std::find(places.begin(), places.end(), member) != places.end();
-}
-
 // Those who may stand in for an owner, in the order of the ring.
 class StandIns {
  public:
   StandIns(const ClusterView& view, const KeyRef& key, const SetsInPlay* sets)
       : sets_(sets), list_(view.ring.preference_list(view.ring.partition_of(key.position))) {
-    const size_t n = std::min<size_t>(view.quorum(key.keyspace).n, list_.size());
-    if (sets_ == nullptr) list_ = list_.subspan(n);
+    if (sets_ == nullptr) list_ = list_.subspan(view.quorum(key.keyspace).n);
   }
 
   // Calls fn(member) until it returns true.
   template <class Fn>
   void each(Fn fn) const {
     for (const MemberIndex member : list_) {
-      if (sets_ != nullptr && has(sets_->owners, member)) continue;
+      if (sets_ != nullptr && contains(sets_->owners, member)) continue;
       if (fn(member)) return;
     }
   }
@@ -41,12 +37,10 @@ class StandIns {
 
 void choose_replicas(const Whereabouts& now, const KeyRef& key, Targets* targets,
                      InlineVector<MemberIndex, 4>* uncovered) {
-  const SetsInPlay* const sets =
-      now.view.sets_in_play(key.keyspace, now.view.ring.partition_of(key.position));
-  const Places places =
-      sets == nullptr ? now.view.primaries(key.keyspace, now.view.ring.partition_of(key.position))
-      : now.purpose == Purpose::kRead ? Places(sets->readable)
-                                      : Places(sets->owners);
+  const uint32_t partition = now.view.ring.partition_of(key.position);
+  const SetsInPlay* const sets = now.view.sets_in_play(key.keyspace, partition);
+  const Places places = now.purpose == Purpose::kRead ? now.view.readers(key.keyspace, partition)
+                                                      : now.view.owners(key.keyspace, partition);
   KVORUM_CHECK(!places.empty() || sets != nullptr);
   targets->clear();
   uncovered->clear();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/contains.h"
 #include "base/give_back.h"
 #include "cluster/machine/large_frames.h"
 
@@ -71,13 +72,7 @@ EffectiveQuorum Core::coordinating_quorum(const KeyRef& key) const {
 }
 
 bool Core::coordinates(MemberIndex member, const KeyRef& key) const {
-  const auto list = coordinators(key);
-  return std::find(list.begin(), list.end(), member) != list.end();
-}
-
-bool Core::is_reader(MemberIndex member, const KeyRef& key) const {
-  const auto list = readers(key);
-  return std::find(list.begin(), list.end(), member) != list.end();
+  return contains(coordinators(key), member);
 }
 
 void Core::load(SlotId id, const KeyRef& key) {

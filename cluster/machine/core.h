@@ -110,7 +110,9 @@ class Core {
   std::span<const MemberIndex> readers(const KeyRef& key) const {
     return view->readers(key.keyspace, partition_for(key));
   }
-  bool is_reader(MemberIndex member, const KeyRef& key) const;
+  bool is_reader(MemberIndex member, const KeyRef& key) const {
+    return view->is_reader(member, key.keyspace, partition_for(key));
+  }
   bool is_owner(MemberIndex member, const KeyRef& key) const {
     return view->is_owner(member, key.keyspace, partition_for(key));
   }

@@ -32,7 +32,7 @@ void Mover::on_time(Now now) {
   due_us_ = now.steady_us + kLookUs;
   std::vector<Fact> facts;
   look(*shared->history(), &facts);
-  if (has_left()) facts.push_back(Fact{.kind = FactKind::kGone, .node = core_.self_id()});
+  if (has_left()) facts.push_back(Fact::gone(core_.self_id()));
   if (!facts.empty()) shared->add(facts);
 }
 
@@ -52,22 +52,13 @@ void Mover::look_at(const Partition& of, std::vector<Fact>* facts) {
   const NodeId self = core_.self_id();
   const SetId newest = sets.newest();
   if (confirms(of)) {
-    Fact confirmed{
-        .kind = FactKind::kConfirmed, .partition = partition, .node = self, .set = newest};
-    for (const SetId set : sets.live()) {
-      if (set != newest) confirmed.from.push_back(set);
-    }
-    std::sort(confirmed.from.begin(), confirmed.from.end());
+    std::vector<SetId> from = sets.live();
+    std::erase(from, newest);
     make_whole(partition);
-    facts->push_back(std::move(confirmed));
+    facts->push_back(Fact::confirmed(partition, self, newest, std::move(from)));
   }
-  if (sets.may_vote(self)) {
-    facts->push_back(
-        {.kind = FactKind::kVote, .partition = partition, .node = self, .set = newest});
-  }
-  if (sets.may_settle(self)) {
-    facts->push_back({.kind = FactKind::kSettled, .partition = partition, .set = newest});
-  }
+  if (sets.may_vote(self)) facts->push_back(Fact::vote(partition, self, newest));
+  if (sets.may_settle(self)) facts->push_back(Fact::settled(partition, newest));
   for (Fact& lost : sets.losses(self)) facts->push_back(std::move(lost));
 }
 

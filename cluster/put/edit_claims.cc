@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/contains.h"
 #include "cluster/copies/claim_times.h"
 #include "cluster/request/forwarding.h"
 #include "cluster/version/planted_bug.h"
@@ -73,8 +74,7 @@ void EditClaims::release(SlotId id, Operation& operation) {
 
 bool EditClaims::passes_on(const Operation& operation, Now now) const {
   const MemberIndex holder = operation.claim.holder;
-  const auto& tried = operation.route.tried;  // it handed this edit back
-  if (std::find(tried.begin(), tried.end(), holder) != tried.end()) return false;
+  if (contains(operation.route.tried, holder)) return false;  // it handed this edit back
   return holder != kNoMember && holder != core_.self() && !operation.is_retry() &&
          !operation.writing.second_write_done && operation.route.hops < Forwarding::kHopsMax &&
          core_.health.lively(holder, now.steady_us);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/contains.h"
 #include "base/hash.h"
 #include "cluster/wire/keyspace_messages.h"
 
@@ -51,8 +52,7 @@ std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, Memb
                 view.is_primary(peer, keyspace, partition);
     if (!both && former) {
       const Holders holders = holders_of(view, *former, keyspace, partition);
-      both = std::find(holders.begin(), holders.end(), core.self()) != holders.end() &&
-             std::find(holders.begin(), holders.end(), peer) != holders.end();
+      both = contains(holders, core.self()) && contains(holders, peer);
     }
     if (both) shared.push_back(partition);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/repair/wholeness.h"
 
-#include <algorithm>
+#include "base/contains.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -43,7 +43,7 @@ bool Wholeness::may_be_whole(uint8_t keyspace, uint32_t partition, Now now) cons
   const bool moving = core_.parts.is_moving();
   const Holders holders = holders_of(
       *core_.view, moving ? *core_.parts.former->list() : FormerList{}, keyspace, partition);
-  if (std::find(holders.begin(), holders.end(), core_.self()) == holders.end()) {
+  if (!contains(holders, core_.self())) {
     return !core_.view->is_changed();  // else it comes to be whole as a new copy (mover.h)
   }
   if (core_.parts.is_damaged(keyspace, partition)) return false;

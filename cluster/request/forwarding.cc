@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/contains.h"
 #include "cluster/machine/large_frames.h"
 #include "cluster/version/planted_bug.h"
 
@@ -24,8 +25,7 @@ MemberIndex Forwarding::choose(const Request& request,
   const bool refuses = edit && core_.parts.table->store_health().failed();
   const auto usable = [&](MemberIndex member) {
     return core_.health.healthy(member) && !(refuses && member == core_.self()) &&
-           core_.serves(member, request.key.keyspace) &&
-           std::find(tried.begin(), tried.end(), member) == tried.end();
+           core_.serves(member, request.key.keyspace) && !contains(tried, member);
   };
   MemberIndex best = kNoMember;
   uint32_t best_rank = UINT32_MAX;
@@ -55,8 +55,7 @@ MemberIndex Forwarding::coordinator_of(const Operation& operation, Now now) cons
   const Request& request = operation.request();
   const bool edit = request.kind == Request::Kind::kEdit;
   const auto primaries = edit ? core_.coordinators(request.key) : core_.readers(request.key);
-  const bool primary =
-      std::find(primaries.begin(), primaries.end(), core_.self()) != primaries.end();
+  const bool primary = contains(primaries, core_.self());
   // Whoever asked holds the first primary for dead, and may be wrong: edits of a key meet there. A
   // retry was there already.
   const bool meets_here = !edit || route.retried || (primary && primaries[0] == core_.self()) ||
@@ -263,7 +262,7 @@ bool Forwarding::refused(SlotId id, Operation& operation, Now now) {
 bool Forwarding::given_back(SlotId id, Operation& operation, Now now) {
   if (refused(id, operation, now)) return true;
   const InlineVector<MemberIndex, 4>& tried = operation.route.tried;
-  if (std::find(tried.begin(), tried.end(), core_.self()) == tried.end()) return false;
+  if (!contains(tried, core_.self())) return false;
   ++operation.route.refusals;
   core_.starter->run_at(core_.self(), id, operation, now);
   return true;

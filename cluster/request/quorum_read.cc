@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/contains.h"
 #include "cluster/copies/claim_times.h"
 
 namespace kvorum::cluster {
@@ -160,8 +161,7 @@ void QuorumRead::ask(SlotId id, Operation& operation, const Target& target, bool
                       .signature = core_.signature(operation.request().key)};
   InlineVector<MemberIndex, 4>& claimed = operation.claim.asked;
   const bool claims = operation.claim.quorum != 0 && !message.hinted && !target.former &&
-                      target.grants &&
-                      std::find(claimed.begin(), claimed.end(), target.member) == claimed.end();
+                      target.grants && !contains(claimed, target.member);
   if (claims) {
     message.claimant = core_.self_id();
     message.claim_ms = claim_ms(core_.quarter_us(operation));
@@ -360,8 +360,7 @@ bool QuorumRead::former_answered(const Operation& operation) const {
     size_t answered = 0;
     size_t knowing = 0;
     for (const Target& target : operation.reading.tally.targets) {
-      const bool was =
-          std::find(primaries.begin(), primaries.end(), target.member) != primaries.end();
+      const bool was = contains(primaries, target.member);
       if (!was || target.state != Target::State::kAnswered || target.stands_for != kNoMember)
         continue;
       ++answered;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/contains.h"
 #include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
@@ -56,10 +57,8 @@ uint64_t RetryPermit::grant(MemberIndex from, SlotId id, Now now) {
   if (operation->request().kind != Request::Kind::kEdit || operation->handing.holds_answer)
     return 0;
   if (operation->route.tried.back() != from || now.steady_us >= operation->deadline_us) return 0;
-  const auto& permitted = operation->handing.permitted;
-  if (std::find(permitted.begin(), permitted.end(), from) == permitted.end()) {
-    operation->handing.permitted.push_back(from);
-  }
+  auto& permitted = operation->handing.permitted;
+  if (!contains(permitted, from)) permitted.push_back(from);
   return Forwarding::remaining_us(*operation, now);
 }
 

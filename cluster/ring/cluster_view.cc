@@ -5,19 +5,18 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/contains.h"
 #include "base/hash.h"
 
 namespace kvorum::cluster {
 
 std::span<const MemberIndex> ClusterView::primaries(uint8_t keyspace, uint32_t partition) const {
   KVORUM_CHECK(keyspace < kKeyspacesMax);
-  const auto list = ring.preference_list(partition);
-  return list.first(std::min<size_t>(quorum(keyspace).n, list.size()));
+  return ring.primaries(partition, quorum(keyspace).n);
 }
 
 bool ClusterView::is_primary(MemberIndex member, uint8_t keyspace, uint32_t partition) const {
-  const auto list = primaries(keyspace, partition);
-  return std::find(list.begin(), list.end(), member) != list.end();
+  return contains(primaries(keyspace, partition), member);
 }
 
 const MovingPartition* ClusterView::find_moving(uint32_t partition) const {
@@ -28,8 +27,11 @@ const MovingPartition* ClusterView::find_moving(uint32_t partition) const {
 }
 
 bool ClusterView::is_owner(MemberIndex member, uint8_t keyspace, uint32_t partition) const {
-  const auto list = owners(keyspace, partition);
-  return std::find(list.begin(), list.end(), member) != list.end();
+  return contains(owners(keyspace, partition), member);
+}
+
+bool ClusterView::is_reader(MemberIndex member, uint8_t keyspace, uint32_t partition) const {
+  return contains(readers(keyspace, partition), member);
 }
 
 MemberIndex ClusterView::find_name(std::string_view name) const {
@@ -39,12 +41,7 @@ MemberIndex ClusterView::find_name(std::string_view name) const {
   return kNoMember;
 }
 
-MemberIndex ClusterView::find_id(NodeId id) const {
-  for (size_t index = 0; index < members.size(); ++index) {
-    if (members[index].id == id) return static_cast<MemberIndex>(index);
-  }
-  return kNoMember;
-}
+MemberIndex ClusterView::find_id(NodeId id) const { return find_member(members, id); }
 
 bool ClusterView::follows(const ClusterView& earlier) const {
   if (cluster_id != earlier.cluster_id || members.size() < earlier.members.size()) return false;

@@ -70,6 +70,7 @@ struct ClusterView {
     return sets == nullptr ? primaries(keyspace, partition) : std::span(sets->readable);
   }
   bool is_owner(MemberIndex member, uint8_t keyspace, uint32_t partition) const;
+  bool is_reader(MemberIndex member, uint8_t keyspace, uint32_t partition) const;
   // The first n of the partition's preference list.
   std::span<const MemberIndex> primaries(uint8_t keyspace, uint32_t partition) const;
   bool is_primary(MemberIndex member, uint8_t keyspace, uint32_t partition) const;

@@ -5,28 +5,12 @@
 #include <cstdio>
 
 #include "base/check.h"
+#include "cluster/ring/keyspace_policy.h"
 
 namespace kvorum::cluster {
 namespace {
 
 constexpr uint8_t kVersion = 1;
-constexpr uint8_t kLwwBit = 1, kStrictBit = 2, kRejectBit = 4, kServeBit = 8;
-
-uint8_t flags_of(const KeyspacePolicy& policy) {
-  uint8_t flags = 0;
-  if (policy.conflicts == ConflictPolicy::kLww) flags |= kLwwBit;
-  if (!policy.sloppy) flags |= kStrictBit;
-  if (policy.writes_when_short == WritesWhenShort::kReject) flags |= kRejectBit;
-  if (policy.reads_when_short == ReadsWhenShort::kServe) flags |= kServeBit;
-  return flags;
-}
-
-void set_flags(uint8_t flags, KeyspacePolicy& policy) {
-  policy.conflicts = flags & kLwwBit ? ConflictPolicy::kLww : ConflictPolicy::kSiblings;
-  policy.sloppy = !(flags & kStrictBit);
-  policy.writes_when_short = flags & kRejectBit ? WritesWhenShort::kReject : WritesWhenShort::kHint;
-  policy.reads_when_short = flags & kServeBit ? ReadsWhenShort::kServe : ReadsWhenShort::kFail;
-}
 
 // Collects `name value`, where `of` differs.
 class Words {
@@ -81,7 +65,7 @@ void encode_configuration(const Configuration& configuration, std::string& out) 
   }
   for (const KeyspacePolicy& policy : configuration.keyspaces) {
     for (const uint8_t number : {policy.n, policy.r, policy.w}) put_u8(out, number);
-    put_u8(out, flags_of(policy));
+    put_u8(out, policy_flags(policy));
   }
 }
 
@@ -105,7 +89,7 @@ bool decode_configuration(ByteReader& reader, Configuration* configuration) {
     policy.n = reader.u8();
     policy.r = reader.u8();
     policy.w = reader.u8();
-    set_flags(reader.u8(), policy);
+    set_policy_flags(reader.u8(), policy);
     if (policy.n == 0 || policy.r == 0 || policy.w == 0) return false;
   }
   return reader.ok();

@@ -3,14 +3,11 @@
 
 #include <algorithm>
 
+#include "base/contains.h"
 #include "cluster/ring/founding.h"
 
 namespace kvorum::cluster {
 namespace {
-
-bool contains(std::span<const MemberIndex> members, MemberIndex member) {
-  return std::find(members.begin(), members.end(), member) != members.end();
-}
 
 // Indexes of members are the same in both: who joined since stands behind the others.
 FormerPlacement place(const Configuration& configuration, const ClusterView& view) {
@@ -71,7 +68,7 @@ Holders holders_of(const ClusterView& view, const FormerList& former, uint8_t ke
   Holders holders;
   const auto add = [&](std::span<const MemberIndex> members) {
     for (const MemberIndex member : members) {
-      if (!contains({holders.begin(), holders.size()}, member)) holders.push_back(member);
+      if (!contains(holders, member)) holders.push_back(member);
     }
   };
   add(view.readers(keyspace, partition));

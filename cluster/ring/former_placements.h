@@ -30,8 +30,7 @@ struct FormerPlacement {
   std::array<EffectiveQuorum, kKeyspacesMax> quorums;
 
   std::span<const MemberIndex> primaries(uint8_t keyspace, uint32_t partition) const {
-    const auto list = ring.preference_list(partition);
-    return list.first(std::min<size_t>(quorums[keyspace].n, list.size()));
+    return ring.primaries(partition, quorums[keyspace].n);
   }
   // So many of its primaries know between them every write that w of them acknowledged.
   size_t needed(uint8_t keyspace) const {

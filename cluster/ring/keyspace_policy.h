@@ -43,4 +43,27 @@ inline EffectiveQuorum effective_quorum(const KeyspacePolicy& policy, size_t mem
   return EffectiveQuorum{n, std::min(policy.r, n), std::min(policy.w, n)};
 }
 
+// The choices of a policy as one byte, as it is kept on disk and sent: its bits never change their
+// meaning.
+inline constexpr uint8_t kLwwFlag = 1, kStrictFlag = 2, kRejectFlag = 4, kServeFlag = 8;
+inline constexpr uint8_t kPolicyFlags = kLwwFlag | kStrictFlag | kRejectFlag | kServeFlag;  // all
+
+inline uint8_t policy_flags(const KeyspacePolicy& policy) {
+  uint8_t flags = 0;
+  if (policy.conflicts == ConflictPolicy::kLww) flags |= kLwwFlag;
+  if (!policy.sloppy) flags |= kStrictFlag;
+  if (policy.writes_when_short == WritesWhenShort::kReject) flags |= kRejectFlag;
+  if (policy.reads_when_short == ReadsWhenShort::kServe) flags |= kServeFlag;
+  return flags;
+}
+
+// Others than kPolicyFlags are ignored.
+inline void set_policy_flags(uint8_t flags, KeyspacePolicy& policy) {
+  policy.conflicts = flags & kLwwFlag ? ConflictPolicy::kLww : ConflictPolicy::kSiblings;
+  policy.sloppy = !(flags & kStrictFlag);
+  policy.writes_when_short =
+      flags & kRejectFlag ? WritesWhenShort::kReject : WritesWhenShort::kHint;
+  policy.reads_when_short = flags & kServeFlag ? ReadsWhenShort::kServe : ReadsWhenShort::kFail;
+}
+
 }  // namespace kvorum::cluster

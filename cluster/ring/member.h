@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -56,6 +57,14 @@ struct Member {
     return standing == Standing::kGone || standing == Standing::kRemoved;
   }
 };
+
+// The index of the one with that id; kNoMember where there is none.
+inline MemberIndex find_member(std::span<const Member> members, NodeId id) {
+  for (size_t at = 0; at < members.size(); ++at) {
+    if (members[at].id == id) return static_cast<MemberIndex>(at);
+  }
+  return kNoMember;
+}
 
 inline std::string Endpoint::to_text() const {
   if (empty()) return {};

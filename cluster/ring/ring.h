@@ -7,6 +7,7 @@
 // any thread. How owners are chosen stands in placement.h.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -49,6 +50,10 @@ class Ring {
   // own nothing come last, by id. The first N are the primaries, the others the fallbacks.
   std::span<const MemberIndex> preference_list(uint32_t partition) const {
     return {preferences_.data() + size_t{partition} * members_, members_};
+  }
+  // The first n of it; all where there are fewer.
+  std::span<const MemberIndex> primaries(uint32_t partition, size_t n) const {
+    return preference_list(partition).first(std::min(n, members_));
   }
 
   // The range of a partition, both ends included.

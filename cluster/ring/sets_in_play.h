@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/contains.h"
 #include "base/inline_vector.h"
 #include "base/position.h"
 #include "cluster/ring/member.h"
@@ -26,12 +27,7 @@ struct OwnerSet {
   uint8_t n = 1;                        // as the set has it, before anybody was struck
   uint8_t r = 1, w = 1;  // at most as many as there are owners; 0 where there is none
 
-  bool has(MemberIndex member) const {
-    for (const MemberIndex owner : owners) {
-      if (owner == member) return true;
-    }
-    return false;
-  }
+  bool has(MemberIndex member) const { return contains(owners, member); }
 };
 
 // Of one keyspace of one partition.

@@ -14,9 +14,7 @@ void RangeDropper::on_time(Now now) {
   due_us_ = 0;
   if (!core_.view->is_changed()) return;
   if (ranges_.empty()) look(now);
-  if (ranges_.empty()) return;
-  due_us_ = 0;  // of the look: the turn says when it goes on
-  turn(now);
+  if (!ranges_.empty()) turn(now);
 }
 
 void RangeDropper::look(Now now) {
@@ -30,11 +28,11 @@ void RangeDropper::look(Now now) {
       if (may_go({keyspace, partition})) ranges_.push_back({keyspace, partition});
     }
   }
-  if (left_ > 0) due_us_ = now.steady_us + kLookUs;
+  if (left_ > 0 && ranges_.empty()) due_us_ = now.steady_us + kLookUs;
 }
 
 // A clean exchange with every owner, in its present run, that began when both knew what is known
-// now; and nothing is under way here that could still write.
+// now.
 bool RangeDropper::may_go(const Range& range) const {
   const auto owners = core_.view->owners(range.keyspace, range.partition);
   if (core_.parts.exchanges == nullptr || owners.empty()) return false;
@@ -60,38 +58,46 @@ void RangeDropper::turn(Now now) {
       continue;
     }
     records += 1 + core_.parts.table->record_count(range.keyspace, range.partition);
-    drop(range, now);
-    if (reading_ || due_us_ > now.steady_us) return;
+    if (!drop(range, now)) return;
   }
   due_us_ = now.steady_us + (ranges_.empty() ? kLookUs : kTurnUs);
 }
 
-void RangeDropper::drop(const Range& range, Now now) {
+bool RangeDropper::drop(const Range& range, Now now) {
   engine::ObjectTable& table = *core_.parts.table;
-  // First: what is absent from here on is not dead.
-  if (core_.parts.frontier != nullptr) core_.parts.frontier->drop(range.keyspace, range.partition);
+  forget_frontier(range);  // first: what is absent from here on is not dead
   const auto change = [this](const KeyRef& key, engine::RecordView bytes) {
     return record_.change_of(key, bytes);
   };
   const bool all = table.sweep(range.keyspace, range.partition, change);
   if (!all && table.store_health().failed()) {
     due_us_ = now.steady_us + kRetryUs;
-    return;
+    return false;
   }
-  if (!all) return read_stored(range, {});
+  if (!all) {
+    read_stored(range, {});
+    return false;
+  }
+  end_range();
+  return true;
+}
+
+void RangeDropper::forget_frontier(const Range& range) {
+  if (core_.parts.frontier != nullptr) core_.parts.frontier->drop(range.keyspace, range.partition);
+}
+
+void RangeDropper::end_range() {
   ranges_.pop_back();
   ++core_.counters.ranges_dropped;
 }
 
 void RangeDropper::read_stored(const Range& range, Position from) {
   KVORUM_CHECK(!reading_);
-  RangeLoad load;
-  load.keyspace = range.keyspace;
-  load.partition = range.partition;
-  load.from = from;
-  load.count_min = kStoredPerPage;
-  load.reader = RangeLoad::Reader::kRangeDropper;
-  core_.outbox.range_loads.push_back(load);
+  core_.outbox.range_loads.push_back({.keyspace = range.keyspace,
+                                      .partition = range.partition,
+                                      .from = from,
+                                      .count_min = kStoredPerPage,
+                                      .reader = RangeLoad::Reader::kRangeDropper});
   reading_ = true;
 }
 
@@ -108,10 +114,8 @@ void RangeDropper::on_scanned(const ScanPage& page, Now now) {
   } else {
     due_us_ = now.steady_us;
     if (core_.parts.table->record_count(range.keyspace, range.partition) > 0) return;
-    ranges_.pop_back();
-    ++core_.counters.ranges_dropped;
-    if (core_.parts.frontier != nullptr)
-      core_.parts.frontier->drop(range.keyspace, range.partition);
+    forget_frontier(range);  // it may have risen since the first page
+    end_range();
   }
 }
 

@@ -39,7 +39,11 @@ class RangeDropper {
   void look(Now now);
   bool may_go(const Range& range) const;
   void turn(Now now);
-  void drop(const Range& range, Now now);
+  // False where the store refuses, or has to be read first.
+  bool drop(const Range& range, Now now);
+  void forget_frontier(const Range& range);
+  // All of the last one is gone.
+  void end_range();
   void read_stored(const Range& range, Position from);
 
   Core& core_;
