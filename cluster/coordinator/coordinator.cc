@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "cluster/coordinator/frame_router.h"
 #include "cluster/frontier/frontier_protocol.h"
+#include "cluster/history/history_delta.h"
 #include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
@@ -83,9 +84,15 @@ void Coordinator::look_at_history(Now now) {
   SharedHistory* const history = core_->parts.history;
   if (history == nullptr || history->generation() == core_->view->generation) [[likely]]
     return;
+  if (!core_->view->is_member()) return;  // it waits: the process begins anew once it is one
   mint_above_changes();
   publish(history->view(), now);
   history->adopt(core_->options.reactor, core_->view->generation);
+}
+
+void Coordinator::encode_history_buckets(std::string& out) const {
+  KVORUM_CHECK(core_->parts.history != nullptr);
+  encode_buckets(*core_->parts.history->history(), out);
 }
 
 void Coordinator::submit(const Request& request, uint64_t tag, Now now) {
@@ -222,7 +229,7 @@ RepairProgress Coordinator::repair_progress() const {
 }
 
 Outbox& Coordinator::outbox() { return core_->outbox; }
-const ClusterView& Coordinator::view() const { return *core_->view; }
+const std::shared_ptr<const ClusterView>& Coordinator::shared_view() const { return core_->view; }
 const OperationLatency& Coordinator::latency() const { return core_->latency; }
 PeerState Coordinator::peer_state(MemberIndex peer) const { return core_->health.state(peer); }
 PeerReport Coordinator::peer_report(MemberIndex peer) const { return core_->health.report(peer); }

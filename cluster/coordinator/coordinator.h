@@ -75,6 +75,9 @@ class Coordinator {
   void publish(std::shared_ptr<const ClusterView> view, Now now);
   // Publishes what follows from the node's history by now (NodeParts::history). Once a turn.
   void look_at_history(Now now);
+  // What a node that waits to be admitted asks a member with, and has the history in return
+  // (kHistoryBuckets). REQUIRES: NodeParts::history.
+  void encode_history_buckets(std::string& out) const;
 
   void submit(const Request& request, uint64_t tag, Now now);
   void submit(const KeyspaceRequest& request, uint64_t tag, Now now);
@@ -112,7 +115,8 @@ class Coordinator {
   RepairProgress repair_progress() const;
 
   Outbox& outbox();
-  const ClusterView& view() const;
+  const ClusterView& view() const { return *shared_view(); }
+  const std::shared_ptr<const ClusterView>& shared_view() const;
   // Where a peer said that it moved to.
   std::optional<Endpoint> told_address(MemberIndex peer) const;
   PeerState peer_state(MemberIndex peer) const;

@@ -8,6 +8,7 @@ namespace kvorum::cluster {
 namespace {
 
 constexpr std::string_view kDeparted = "this node is no member of the cluster any more";
+constexpr std::string_view kMoved = "the key has just moved to other nodes, nothing was written";
 constexpr std::string_view kUnreadable = "the object cannot be read from it";
 
 // `payload` is the end of the frame's. Returns it as it is kept.
@@ -282,6 +283,19 @@ void RequestRunner::on_unreadable(SlotId id, Operation& operation, Now now) {
     operation.route.tried.erase_at(operation.route.refusals);
   }
   core_.complete_failed(operation, Outcome::kStoreFailed, kUnreadable, now);
+  core_.open.release(id);
+}
+
+// The ring changed under an edit that stored nothing yet: an owner runs it. Of a forwarded one the
+// asking node finds it, which may know less; it comes to know more.
+void RequestRunner::on_misplaced(SlotId id, Operation& operation, Now now) {
+  if (operation.remote) {
+    if (core_.apart != nullptr) core_.apart->on_apart(operation.reply_to, now);
+    return refuse_forwarded(id, operation, kMoved, now);
+  }
+  operation.route.tried.push_back(core_.self());
+  if (forwarding_.refused(id, operation, now)) return;
+  core_.complete_failed(operation, Outcome::kNoQuorum, kMoved, now);
   core_.open.release(id);
 }
 

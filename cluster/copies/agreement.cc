@@ -70,14 +70,13 @@ Agreement::Agreement(AgreementParts parts)
 void Agreement::publish(std::shared_ptr<const ClusterView> later) {
   {
     const std::lock_guard lock(mutex_);
-    if (later == view_) return;
+    if (later == view_ || later->generation < view_->generation) return;
     KVORUM_CHECK(later->follows(*view_));
     KVORUM_CHECK(later->members.size() <= kMembersMax);
     view_ = std::move(later);
     peers_.resize(view_->members.size());
     if (view_->is_changed()) return judge({});
     own_ = configuration_of(*view_);
-    peers_.resize(view_->members.size());
     in_force_ = kept_.back() == own_;
     if (!in_force()) parts_.former->add(kept_.back(), *view_);
     judge({});

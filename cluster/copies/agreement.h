@@ -61,7 +61,8 @@ class Agreement {
 
   // A later view: who is new has told nothing yet. A configuration that differs from the one before
   // is as one that changed between two starts: it comes into force once most members have it.
-  // Nothing where it is the view of now, as for the second reactor that tells of it.
+  // Nothing where it is the view of now, or an earlier one: reactors tell of it one after the
+  // other.
   void publish(std::shared_ptr<const ClusterView> later);
 
   // Called after each change, by whoever caused it; no lock is held.

@@ -24,11 +24,23 @@ void SharedHistory::set_whole(WholeReplicas* whole) {
   const MutexLock guard(mutex_);
   whole_ = whole;
   if (whole == nullptr || !view_->is_member()) return;
+  if (view_->is_changed()) forgive_unowned();
   for (const MovingPartition& moving : view_->moving) {
     for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
       const bool fills = view_->is_owner(view_->self, keyspace, moving.partition) &&
                          !view_->is_reader(view_->self, keyspace, moving.partition);
       if (fills) whole->set(keyspace, moving.partition, false);
+    }
+  }
+}
+
+// What a copy lacks is no trouble where it is none.
+void SharedHistory::forgive_unowned() {
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    for (uint32_t partition = 0; partition < view_->ring.partitions(); ++partition) {
+      if (!view_->is_owner(view_->self, keyspace, partition)) {
+        whole_->set(keyspace, partition, true);
+      }
     }
   }
 }

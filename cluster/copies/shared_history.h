@@ -78,6 +78,7 @@ class SharedHistory {
   // What is to be called once the lock is free stands in to_keep_ and viewed_.
   void changed() KVORUM_REQUIRES(mutex_);
   void take_effect() KVORUM_REQUIRES(mutex_);
+  void forgive_unowned() KVORUM_REQUIRES(mutex_);
   void note_owned(const ClusterView& before, const ClusterView& after);
   void call_back();
 

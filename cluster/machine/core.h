@@ -37,6 +37,8 @@ class Starter {
   virtual void run_at(MemberIndex coordinator, SlotId id, Operation& operation, Now now) = 0;
   // The own object cannot be loaded, and the request needs it: another primary may run it.
   virtual void on_unreadable(SlotId id, Operation& operation, Now now) = 0;
+  // An edit that this node has no place in: by what is known now others own the key, and live.
+  virtual void on_misplaced(SlotId id, Operation& operation, Now now) = 0;
 };
 
 // Told where a peer's requests were sent under another history than this node's.

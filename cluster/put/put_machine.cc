@@ -88,7 +88,7 @@ void PutMachine::start(SlotId id, Operation& operation, Now now) {
     return;
   }
   operation.writing.blind = !request.has_context && !core_.parts.edits[request.edit].needs_old;
-  if (!plan(operation, now)) return fail(id, operation, {Outcome::kNoQuorum}, now);
+  if (!plan(operation, now)) return fail_unplanned(id, operation, now);
   operation.claim.quorum = static_cast<uint8_t>(claims_.wanted(operation, now));
   if (operation.claim.quorum != 0 || must_read(operation)) return read(id, operation, now);
   write(id, operation, now);
@@ -103,6 +103,18 @@ void PutMachine::begin_anew(SlotId id, Operation& operation, Now now) {
     // exchange that counts for the change began.
     replicate_anew(core_.open.renew(id, now), operation, now);
   }
+}
+
+// W cannot be met; or it can, without this node, which was an owner when it was asked. What the
+// ring moved away is run where it is now.
+void PutMachine::fail_unplanned(SlotId id, Operation& operation, Now now) {
+  claims_.release(id, operation);
+  const Writing& writing = operation.writing;
+  const SetsInPlay* const sets = core_.sets_in_play(operation.request().key);
+  const size_t alive = writing.tally.targets.size();
+  const bool reached = sets == nullptr ? alive >= writing.tally.needed : writing.tally.can_reach(*sets);
+  if (reached && core_.view->is_changed()) return core_.starter->on_misplaced(id, operation, now);
+  fail(id, operation, {Outcome::kNoQuorum}, now);
 }
 
 // After a pause: while time is left.
@@ -129,9 +141,8 @@ void PutMachine::after_read(SlotId id, Operation& operation, TallyVerdict verdic
   if (claims_.comes_too_early(operation, now)) return try_again(id, operation, now);
   const EditRow& row = core_.parts.edits[operation.request().edit];
   const bool blindfolded = verdict == TallyVerdict::kImpossible && row.needs_old;
-  if (blindfolded || !plan(operation, now)) {
-    return fail(id, operation, {Outcome::kNoQuorum}, now);
-  }
+  if (blindfolded) return fail(id, operation, {Outcome::kNoQuorum}, now);
+  if (!plan(operation, now)) return fail_unplanned(id, operation, now);
   write(id, operation, now);
 }
 

@@ -62,6 +62,7 @@ class PutMachine final : public RequestMachine {
   void after_read(SlotId id, Operation& operation, TallyVerdict verdict, Now now);
   void on_reading_timer(SlotId id, Operation& operation, Now now);
   void contend(SlotId id, Operation& operation, Now now);
+  void fail_unplanned(SlotId id, Operation& operation, Now now);
   void begin_again(SlotId id, Operation& operation, std::string_view reason, Now now);
   void try_again(SlotId id, Operation& operation, Now now);
   void write(SlotId id, Operation& operation, Now now);

@@ -41,6 +41,13 @@ MemberIndex ClusterView::find_name(std::string_view name) const {
   return kNoMember;
 }
 
+MemberIndex ClusterView::find_present(std::string_view name) const {
+  const auto found = std::find_if(members.begin(), members.end(), [&](const Member& member) {
+    return member.name == name && !member.has_departed();
+  });
+  return found == members.end() ? kNoMember : static_cast<MemberIndex>(found - members.begin());
+}
+
 MemberIndex ClusterView::find_id(NodeId id) const { return find_member(members, id); }
 
 bool ClusterView::follows(const ClusterView& earlier) const {

@@ -76,6 +76,8 @@ struct ClusterView {
   bool is_primary(MemberIndex member, uint8_t keyspace, uint32_t partition) const;
   // kNoMember where there is none.
   MemberIndex find_name(std::string_view name) const;
+  // Of those that have not departed.
+  MemberIndex find_present(std::string_view name) const;
   MemberIndex find_id(NodeId id) const;
 
   // Whether it can come after `earlier` in one life of a process: every member has kept its index.

@@ -24,7 +24,7 @@
 
 namespace kvorum::cluster {
 
-inline constexpr uint16_t kProtocolVersion = 9;
+inline constexpr uint16_t kProtocolVersion = 10;
 inline constexpr size_t kFrameLengthBytes = 4;
 inline constexpr size_t kFrameHeadBytes = 4 + 4 + 1 + 1 + 2 + 8;
 inline constexpr uint64_t kFrameBytesMax = kValueBytesMax + 16 * 1024 * 1024;
@@ -79,6 +79,20 @@ enum class MessageType : uint8_t {
   kHistoryBuckets = 100,  // cluster/membership/history_link.h
   kHistoryDifference = 101,
 };
+
+// On a link between two nodes the one that dialed asks (even types), the other one answers (odd
+// ones). What they tell each other of the history goes both ways.
+inline bool goes_both_ways(MessageType type) {
+  return type == MessageType::kHistoryBuckets || type == MessageType::kHistoryDifference;
+}
+inline bool may_come_from_dialer(MessageType type) {
+  const bool asks = static_cast<uint8_t>(type) % 2 == 0;
+  return type >= MessageType::kForward && (asks || goes_both_ways(type));
+}
+inline bool may_come_from_dialed(MessageType type) {
+  const bool answers = static_cast<uint8_t>(type) % 2 == 1;
+  return type > MessageType::kForward && (answers || goes_both_ways(type));
+}
 
 // kPong: all coordinators of who answers have a link to who asked.
 inline constexpr uint16_t kPongLinked = 1 << 0;

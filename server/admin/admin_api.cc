@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/admin/admin_api.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
+#include <iterator>
 #include <string_view>
+#include <thread>
+#include <utility>
 
 #include "server/admin/admin_guard.h"
+#include "server/status/membership_text.h"
 #include "server/status/metrics.h"
 #include "server/status/status_json.h"
 
@@ -40,11 +46,11 @@ HttpAnswer hints(AdminServices& node, const HttpRequest&) {
 
 HttpAnswer ring(AdminServices& node, const HttpRequest& wanted) {
   const auto key = query_value(wanted.query, "key");
-  if (!key) return {200, "application/json", ring_json(node.view())};
+  if (!key) return {200, "application/json", ring_json(*node.view())};
   const auto database = query_value(wanted.query, "db");
   const auto number = database_number(database.value_or("0"));
   if (!number) return {400, "application/json", error_json("db must be a number from 0 to 15")};
-  return {200, "application/json", key_json(node.view(), *key, *number)};
+  return {200, "application/json", key_json(*node.view(), *key, *number)};
 }
 
 HttpAnswer shown_config(AdminServices& node, const HttpRequest&) {
@@ -70,13 +76,92 @@ HttpAnswer begin_repair(AdminServices& node, const HttpRequest& wanted) {
   if (!optional_number(wanted, "keyspace", kKeyspacesMax, &keyspace)) {
     return {400, "application/json", error_json("keyspace must be a number from 0 to 15")};
   }
-  if (!optional_number(wanted, "partition", node.view().ring.partitions(), &partition)) {
+  if (!optional_number(wanted, "partition", node.view()->ring.partitions(), &partition)) {
     return {400, "application/json", error_json("there is no such partition")};
   }
   node.repair({static_cast<int>(keyspace), partition});
   RepairStatus begun;
   begun.active = true;
   return {202, "application/json", repair_json(begun)};
+}
+
+HttpAnswer members(AdminServices& node, const HttpRequest&) {
+  return {200, "application/json", members_json(node.status())};
+}
+
+HttpAnswer transfers(AdminServices& node, const HttpRequest&) {
+  return {200, "application/json", transfers_json(node.status())};
+}
+
+unsigned http_status_of(Code code) {
+  switch (code) {
+    case Code::kNotFound:
+      return 404;
+    case Code::kExists:
+    case Code::kOutOfRange:  // the plan is stale
+      return 409;
+    case Code::kUnavailable:
+    case Code::kNoSpace:
+      return 503;
+    default:
+      return 400;
+  }
+}
+
+HttpAnswer refusal_of(const Status& status) {
+  return {http_status_of(status.code()), "application/json", error_json(status.message())};
+}
+
+// POST /api/v1/members?change=join&name=f; `change`: join, leave, remove, replace, weight.
+Result<MembershipWish> wish_of(const HttpRequest& wanted) {
+  using Kind = MembershipWish::Kind;
+  constexpr std::pair<std::string_view, Kind> kKinds[] = {{"join", Kind::kJoin},
+                                                          {"leave", Kind::kLeave},
+                                                          {"remove", Kind::kRemove},
+                                                          {"replace", Kind::kReplace},
+                                                          {"weight", Kind::kWeight}};
+  const std::string change = query_value(wanted.query, "change").value_or("");
+  MembershipWish wish;
+  const auto* const kind = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                        [&](const auto& known) { return known.first == change; });
+  if (kind == std::end(kKinds)) {
+    return Status(Code::kInvalid, "change must be one of join, leave, remove, replace, weight");
+  }
+  wish.kind = kind->second;
+  wish.name = query_value(wanted.query, "name").value_or("");
+  wish.by = query_value(wanted.query, "by").value_or("");
+  wish.force = query_value(wanted.query, "force").value_or("") == "true";
+  int64_t weight = 0;
+  const bool is_number = optional_number(wanted, "weight", UINT32_MAX, &weight);
+  if (!is_number) return Status(Code::kInvalid, "weight must be a number");
+  wish.weight = static_cast<uint32_t>(weight);
+  return wish;
+}
+
+// Waits for the disk, which usually takes milliseconds, and never for long: then the answer says
+// that the change is not written yet.
+HttpAnswer change_members(AdminServices& node, const HttpRequest& wanted) {
+  constexpr int kLooks = 1000;
+  const auto wish = wish_of(wanted);
+  if (!wish.ok()) return refusal_of(wish.status());
+  MembershipDesk& desk = *node.membership();
+  if (query_value(wanted.query, "plan").value_or("") == "true") {
+    const auto plan = desk.plan(wish.value());
+    if (!plan.ok()) return refusal_of(plan.status());
+    return {200, "application/json", plan_json(plan.value())};
+  }
+  const auto taken = desk.take(wish.value(), query_value(wanted.query, "based_on").value_or(""));
+  if (taken.status().code() == Code::kOutOfRange) {
+    const auto plan = desk.plan(wish.value());  // the new one
+    if (plan.ok()) return {409, "application/json", plan_json(plan.value())};
+  }
+  if (!taken.ok()) return refusal_of(taken.status());
+  bool written = desk.has_effect(taken.value().change);
+  for (int look = 0; look < kLooks && !written; ++look) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    written = desk.has_effect(taken.value().change);
+  }
+  return {written ? 200u : 202u, "application/json", taken_json(taken.value().plan, written)};
 }
 
 using Answer = HttpAnswer (*)(AdminServices& node, const HttpRequest& wanted);
@@ -87,7 +172,7 @@ struct Route {
   Answer post = nullptr;
 };
 
-constexpr std::array<Route, 9> kRoutes = {{
+constexpr std::array<Route, 11> kRoutes = {{
     {"/livez", liveness},
     {"/readyz", readiness},
     {"/healthz", readiness},
@@ -97,6 +182,8 @@ constexpr std::array<Route, 9> kRoutes = {{
     {"/api/v1/hints", hints},
     {"/api/v1/config", shown_config},
     {"/api/v1/repair", repair_progress, begin_repair},
+    {"/api/v1/members", members, change_members},
+    {"/api/v1/transfers", transfers},
 }};
 
 }  // namespace
@@ -124,7 +211,7 @@ HttpAnswer admin_answer(AdminServices& node, const HttpRequest& wanted) {
       404, "application/json",
       error_json("there is no " + wanted.path +
                  "; see /livez, /readyz, /metrics, /api/v1/status, /api/v1/ring, /api/v1/hints, "
-                 "/api/v1/config, /api/v1/repair")};
+                 "/api/v1/config, /api/v1/repair, /api/v1/members, /api/v1/transfers")};
 }
 
 }  // namespace kvorum::server

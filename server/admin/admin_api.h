@@ -11,6 +11,7 @@
 #include "cluster/ring/cluster_view.h"
 #include "server/admin/http.h"
 #include "server/config/config.h"
+#include "server/membership/membership_desk.h"
 #include "server/status/node_status.h"
 
 namespace kvorum::server {
@@ -21,7 +22,8 @@ class AdminServices {
   virtual NodeStatus status() = 0;
   // Empty while all reactors run; else which one does not.
   virtual std::string stuck_reason() = 0;
-  virtual const cluster::ClusterView& view() const = 0;
+  virtual std::shared_ptr<const cluster::ClusterView> view() const = 0;
+  virtual MembershipDesk* membership() = 0;
   // What holds now: a reload may have changed it.
   virtual std::shared_ptr<const Config> config() const = 0;
   virtual bool takes_password(std::string_view password) const = 0;

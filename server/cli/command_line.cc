@@ -9,11 +9,12 @@
 #include "server/cli/ask_commands.h"
 #include "server/cli/config_commands.h"
 #include "server/cli/dev_command.h"
-#include "server/cli/dev_layout.h"
+#include "server/cli/member_commands.h"
 #include "server/cli/repair_command.h"
 #include "server/cli/serve_command.h"
 #include "server/cli/usage.h"
 #include "server/commands/command_table.h"
+#include "server/dev/dev_layout.h"
 
 namespace kvorum::server {
 namespace {
@@ -27,6 +28,8 @@ struct Parsed {
   std::string key, file;
   int database = 0;
   RepairCommand repair;
+  MemberCommand member;
+  std::string output = "text";
   bool markdown = false, strict = false;
   int exit_status = kExitFine;
 };
@@ -103,6 +106,61 @@ void add_asking(CLI::App& app, Parsed& parsed) {
       [&parsed] { parsed.exit_status = show_ring(parsed.admin, parsed.key, parsed.database); });
 }
 
+void add_output(CLI::App& command, Parsed& parsed) {
+  add_admin(command, parsed);
+  command.add_option("--output", parsed.output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+}
+
+// A change of the membership; the caller adds the words that it needs.
+CLI::App& add_change(CLI::App& app, Parsed& parsed, MembershipWish::Kind kind, const char* name,
+                     const char* help) {
+  CLI::App& command = *app.add_subcommand(name, help);
+  add_output(command, parsed);
+  command.add_flag("--plan", parsed.member.plan_only, "Show what it would move, and do nothing");
+  command.add_flag("--yes,-y", parsed.member.yes, "Do it without asking");
+  command.add_flag("--no-wait", parsed.member.no_wait, "Do not wait until nothing moves any more");
+  command.callback([&parsed, kind] {
+    parsed.member.wish.kind = kind;
+    parsed.member.json = parsed.output == "json";
+    parsed.exit_status = change_members(parsed.admin, parsed.member);
+  });
+  return command;
+}
+
+void add_members(CLI::App& app, Parsed& parsed) {
+  using Kind = MembershipWish::Kind;
+  MembershipWish& wish = parsed.member.wish;
+  CLI::App& members =
+      *app.add_subcommand("members", "Show who is a member, who waits, who has departed");
+  add_output(members, parsed);
+  members.callback(
+      [&parsed] { parsed.exit_status = show_members(parsed.admin, parsed.output == "json"); });
+  CLI::App& transfers = *app.add_subcommand("transfers", "Show which partitions move, and why not");
+  add_output(transfers, parsed);
+  transfers.callback(
+      [&parsed] { parsed.exit_status = show_transfers(parsed.admin, parsed.output == "json"); });
+
+  CLI::App& join = add_change(app, parsed, Kind::kJoin, "join", "Admit a node that waits");
+  join.add_option("NAME", wish.name, "Its name")->required();
+  CLI::App& leave = add_change(app, parsed, Kind::kLeave, "leave",
+                               "Let a member hand over what it holds, and depart");
+  leave.add_option("NAME", wish.name, "Its name; without one the node that is asked");
+  CLI::App& remove = add_change(app, parsed, Kind::kRemove, "remove", "Declare a member dead");
+  remove.add_option("NAME", wish.name, "Its name")->required();
+  remove.add_flag("--force", wish.force, "Also one that lives");
+  CLI::App& replace = add_change(app, parsed, Kind::kReplace, "replace",
+                                 "Declare a member dead, and give its place to one that waits");
+  replace.add_option("OLD", wish.name, "Who is dead")->required();
+  replace.add_option("NEW", wish.by, "Who takes its place")->required();
+  replace.add_flag("--force", wish.force, "Also one that lives");
+  CLI::App& weight =
+      add_change(app, parsed, Kind::kWeight, "weight", "Give a member more or fewer partitions");
+  weight.add_option("NAME", wish.name, "Its name")->required();
+  weight.add_option("WEIGHT", wish.weight, "So many shares; 1 is the usual one")->required();
+}
+
 void add_repair(CLI::App& app, Parsed& parsed) {
   CLI::App& command = *app.add_subcommand(
       "repair", "Compare a node's copies with those of all others, and repair what differs");
@@ -145,6 +203,7 @@ int run_command_line(int argc, char** argv) {
   add_serve(app, parsed);
   add_dev(app, parsed);
   add_asking(app, parsed);
+  add_members(app, parsed);
   add_repair(app, parsed);
   add_config(app, parsed);
   add_commands(app, parsed);

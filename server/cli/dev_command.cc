@@ -15,10 +15,10 @@
 
 #include "server/admin/http.h"
 #include "server/cli/ask_commands.h"
-#include "server/cli/child_process.h"
 #include "server/cli/command_line.h"
-#include "server/cli/dev_layout.h"
 #include "server/config/config.h"
+#include "server/dev/child_process.h"
+#include "server/dev/dev_layout.h"
 #include "server/net/listener.h"
 #include "server/process/cpu_count.h"
 #include "server/process/directory_lock.h"

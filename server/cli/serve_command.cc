@@ -7,6 +7,8 @@
 
 #include <cstdio>
 #include <initializer_list>
+#include <optional>
+#include <utility>
 
 #include "server/cli/command_line.h"
 #include "server/node/node.h"
@@ -60,11 +62,21 @@ void reload(Node& node, const ServeOptions& options) {
       first_line(report.ok() ? report.choose_name_text(options.config_file) : report.to_text()));
 }
 
-// Returns when it is time to stop; from then on another such signal ends the process at once.
-void attend_signals(const sigset_t& signals, Node& node, const ServeOptions& options) {
-  for (int received = 0;;) {
-    sigwait(&signals, &received);
-    if (received == SIGHUP) {
+// The next signal; 0: there is none yet, and it is time to look at the node.
+int next_signal(const sigset_t& signals) {
+  constexpr timespec kLook{0, 100'000'000};
+  const int received = sigtimedwait(&signals, nullptr, &kLook);
+  return received < 0 ? 0 : received;
+}
+
+// Returns when it is time to stop (true; from then on another such signal ends the process at
+// once), or when the node, which waited, was admitted.
+bool attend_signals(const sigset_t& signals, Node& node, const ServeOptions& options) {
+  for (;;) {
+    const int received = next_signal(signals);
+    if (received == 0) {
+      if (node.begins_anew()) return false;
+    } else if (received == SIGHUP) {
       log_info("SIGHUP received: reading the configuration again");
       reload(node, options);
     } else if (received == SIGUSR1) {
@@ -76,8 +88,29 @@ void attend_signals(const sigset_t& signals, Node& node, const ServeOptions& opt
       log_info("{} received: stopping", received == SIGINT ? "SIGINT" : "SIGTERM");
       const sigset_t stops = set_of({SIGTERM, SIGINT});
       pthread_sigmask(SIG_UNBLOCK, &stops, nullptr);
-      return;
+      return true;
     }
+  }
+}
+
+// A node that waited begins anew as a member.
+int run_node(const sigset_t& signals, const Config& config, const ServeOptions& options) {
+  std::optional<KeptMembership> kept;
+  for (;;) {
+    auto node = Node::open(config, std::move(kept));
+    if (!node.ok()) {
+      stop_logging();
+      complain("kvorum: " + node.status().message());
+      return kExitFailed;
+    }
+    const bool ends = attend_signals(signals, *node.value(), options);
+    kept = node.value()->kept();
+    const bool saved = node.value()->stop();
+    if (ends) {
+      log_info("stopped");
+      return saved ? kExitFine : kExitFailed;
+    }
+    log_info("this node was admitted: it begins anew as a member");
   }
 }
 
@@ -105,17 +138,9 @@ int serve(const ServeOptions& options) {
   raise_descriptor_limit();
   log_banner(options, report.config);
   for (const Problem& warning : report.warnings) log_warning("{}", warning.to_text());
-  auto node = Node::open(report.config);
-  if (!node.ok()) {
-    stop_logging();
-    complain("kvorum: " + node.status().message());
-    return kExitFailed;
-  }
-  attend_signals(signals, *node.value(), options);
-  const bool saved = node.value()->stop();
-  log_info("stopped");
+  const int exit_status = run_node(signals, report.config, options);
   stop_logging();
-  return saved ? kExitFine : kExitFailed;
+  return exit_status;
 }
 
 }  // namespace kvorum::server

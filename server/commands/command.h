@@ -49,6 +49,8 @@ class NodeFacts {
   virtual TrafficCounts& traffic() = 0;
   // CONFIG RESETSTAT and memcached's `stats reset`: counts are shown from now on.
   virtual void reset_statistics() = 0;
+  // Null where the membership never changes.
+  virtual MembershipDesk* membership() = 0;
 };
 
 struct CommandCall {
@@ -110,5 +112,6 @@ std::span<const CommandRow> scripting_commands();
 std::span<const CommandRow> introspection_commands();
 std::span<const CommandRow> quorum_commands();
 std::span<const CommandRow> operator_commands();
+std::span<const CommandRow> membership_commands();
 
 }  // namespace kvorum::server

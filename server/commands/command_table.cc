@@ -37,7 +37,7 @@ class CommandIndex {
         string_commands,   string_part_commands,   counter_commands,    generic_commands,
         expiry_commands,   keyspace_commands,      connection_commands, client_commands,
         server_commands,   introspection_commands, scripting_commands,  quorum_commands,
-        operator_commands,
+        operator_commands, membership_commands,
     };
     rows_.reserve(TrafficCounts::kCommandsMax);
     for (Family family : kFamilies) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "cluster/history/change.h"
 #include "cluster/wire/request.h"
 #include "protocol/resp_writer.h"
 
@@ -33,6 +34,10 @@ struct SessionState {
   bool causal = false;  // KV.CAUSAL ON
   bool no_evict = false, no_touch = false;
   bool closing = false;  // QUIT: no further request is read
+  // A change of the membership that it wished and that is not acknowledged yet; and until when that
+  // is waited for, 0: there is none.
+  cluster::ChangeId wished;
+  uint64_t wished_until_us = 0;
 
   bool has_last_service = false;
   cluster::ServiceRecord last_service;

@@ -49,6 +49,7 @@ class ReactorFacts final : public NodeFacts {
   uint64_t random() override { return rng_.next(); }
   TrafficCounts& traffic() override { return from_.traffic; }
   void reset_statistics() override { from_.services.reset_statistics(); }
+  MembershipDesk* membership() override { return from_.services.membership(); }
 
  private:
   const Sources from_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include "server/commands/help.h"
 #include "server/commands/words.h"
 
 namespace kvorum::server {
@@ -147,18 +146,7 @@ void kv_digest(const CommandCall& call, Plan& plan) {
   plan.answer(Reply::bulk_owned(root_text(call.facts, database, number)));
 }
 
-void cluster_status(const CommandCall& call, Plan& plan) {
-  plan.answer(Reply::verbatim_owned(cluster_status_text(call.facts.status())));
-}
-
 constexpr CommandRow kRows[] = {
-    {"kv.cluster", -2, kContainer | kAdmin | kLoading | kStale, 0, 0, 0, Group::kQuorum, "1.0.0",
-     "subcommand", "Commands about the cluster.", "O(1)", nullptr},
-    {"kv.cluster|help", 2, kLoading | kStale, 0, 0, 0, Group::kQuorum, "1.0.0", "",
-     "Lists the subcommands.", "O(1)", subcommand_help},
-    {"kv.cluster|status", 2, kLoading | kStale, 0, 0, 0, Group::kQuorum, "1.0.0", "",
-     "The state of the cluster as this node sees it, one name:value per line.", "O(members)",
-     cluster_status},
     {"kv.digest", -1, kReadonly, 0, 0, 0, Group::kQuorum, "1.0.0", "[keyspace partition]",
      "The digests of the partitions of which this node is a primary: equal on all primaries once "
      "they have converged.",

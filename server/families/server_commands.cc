@@ -3,7 +3,7 @@
 
 #include "server/commands/glob.h"
 #include "server/commands/help.h"
-#include "server/families/node_report.h"
+#include "server/commands/node_report.h"
 
 namespace kvorum::server {
 namespace {

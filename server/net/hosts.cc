@@ -32,6 +32,11 @@ bool is_loopback_host(std::string_view host) {
   return address ? is_loopback_address(*address) : host == "localhost";
 }
 
+bool is_wildcard_host(std::string_view host) {
+  const auto address = parsed(host);
+  return address && address->is_unspecified();
+}
+
 bool is_address_text(std::string_view host) { return parsed(host).has_value(); }
 
 std::string host_part(std::string_view host_and_port) {

@@ -13,6 +13,8 @@ namespace kvorum::server {
 bool is_loopback_address(const boost::asio::ip::address& address);
 // `localhost`, 127.x.y.z, ::1.
 bool is_loopback_host(std::string_view host);
+// All addresses of this machine: 0.0.0.0, ::.
+bool is_wildcard_host(std::string_view host);
 bool is_address_text(std::string_view host);
 
 // Of `host`, `host:port`, `[address]:port`: the host in lower case, without brackets.

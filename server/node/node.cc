@@ -22,19 +22,28 @@ uint64_t steady_us() { return TurnClock(0).read().steady_us; }
 
 }  // namespace
 
-Node::Node(const Config& config)
-    : self_(config),
+Node::Node(const Config& config, std::optional<KeptMembership> kept)
+    : self_(config, std::move(kept)),
       live_(config),
-      stores_(self_.config, *self_.view, self_.id),
+      stores_({self_.config, *self_.view, self_.history.founding(), self_.id, self_.is_alone()}),
       copies_(self_, stores_),
+      membership_(self_, stores_, copies_),
       reactors_(self_),
-      status_({self_, phase_, live_, stores_, copies_, reactors_, logins_}) {}
+      status_({self_, phase_, live_, stores_, copies_, membership_, reactors_, logins_}) {}
 
-Result<std::unique_ptr<Node>> Node::open(const Config& config) {
-  std::unique_ptr<Node> node(new Node(config));
+Result<std::unique_ptr<Node>> Node::open(const Config& config, std::optional<KeptMembership> kept) {
+  if (!kept && config.engine.type == EngineType::kLevelDb) {
+    auto on_disk = read_membership(config.node.data_directory);
+    if (!on_disk.ok()) return on_disk.status();
+    kept = std::move(on_disk).value();
+  }
+  const std::string refusal = kept ? membership_refusal(config, *kept) : std::string();
+  if (!refusal.empty()) return Status(Code::kExists, refusal);
+  std::unique_ptr<Node> node(new Node(config, std::move(kept)));
   if (Status status = node->bind_listeners(); !status.ok()) return status;
   if (Status status = node->plan_for_descriptors(); !status.ok()) return status;
   if (Status status = node->stores_.open(); !status.ok()) return status;
+  if (Status status = node->membership_.keep_waiting(); !status.ok()) return status;
   node->start_admin();
   if (Status status = node->stores_.read(); !status.ok()) return status;
   node->start_reactors();
@@ -85,18 +94,15 @@ void Node::start_admin() {
 
 void Node::start_reactors() {
   copies_.judge();
+  membership_.begin({[this] { reactors_.wake(); },
+                     [this](cluster::MemberIndex member) { return is_reachable(member); }});
   ReactorGroup::Build build;
   build.node = stores_.parts();
   copies_.add_to(&build.node);
-  build.identity = {.cluster_id = self_.view->cluster_id,
-                    .cluster_name = self_.view->cluster_name,
-                    .node_id = self_.id,
-                    .node_name = self_.config.node.name,
-                    .incarnation = stores_.session().incarnation,
-                    .view_hash = self_.view->hash(),
-                    .keys = make_secret_keys(self_.config.cluster.secrets,
-                                             {self_.view->cluster_name, self_.view->cluster_id})};
+  membership_.add_to(&build.node);
+  build.identity = identity();
   build.services = this;
+  build.admission = &membership_;
   build.strangers_max = descriptors_.strangers;
   if (stores_.is_durable()) {
     build.quarantine_file = self_.config.node.data_directory + "/quarantine.jsonl";
@@ -114,6 +120,34 @@ void Node::start_reactors() {
                   [this] { stores_.store_marks([this] { reactors_.look_at_time(); }); });
 }
 
+// Of the founding view: what the file says of weights, places and policies rules nothing once the
+// membership has changed.
+PeerIdentity Node::identity() const {
+  const cluster::ClusterView& view = *self_.view;
+  PeerIdentity identity;
+  identity.cluster_id = view.cluster_id;
+  identity.cluster_name = view.cluster_name;
+  identity.node_id = self_.id;
+  identity.node_name = self_.config.node.name;
+  identity.incarnation = stores_.session().incarnation;
+  identity.view_hash = view.is_changed() || !view.is_member() ? 0 : view.hash();
+  identity.keys =
+      make_secret_keys(self_.config.cluster.secrets, {view.cluster_name, view.cluster_id});
+  identity.waits = !view.is_member();
+  if (identity.waits) identity.offered = self_.described();
+  return identity;
+}
+
+// By any reactor.
+bool Node::is_reachable(cluster::MemberIndex member) const {
+  if (member == self_.view->self) return true;
+  return std::any_of(reactors_.all().begin(), reactors_.all().end(), [&](const auto& reactor) {
+    const ReactorSnapshot snapshot = reactor->snapshot();
+    return member < snapshot.peers_seen.size() &&
+           snapshot.peers_seen[member].state <= cluster::PeerState::kSlow;
+  });
+}
+
 void Node::start_watch() {
   NodeWatch::Sources sources;
   sources.status = [this] { return status(); };
@@ -123,7 +157,10 @@ void Node::start_watch() {
     for (const auto& reactor : reactors_.all()) turns.push_back(reactor->snapshot().turns);
     return turns;
   };
-  sources.measure_disk = [this] { status_.measure_disk(); };
+  sources.measure_disk = [this] {
+    status_.measure_disk();
+    membership_.look();
+  };
   watch_ = std::make_unique<NodeWatch>(std::move(sources));
 }
 
@@ -136,12 +173,14 @@ void Node::log_start() const {
   if (view.is_member()) return;
   std::string names;
   for (const cluster::Member& member : view.members) {
+    if (member.has_departed()) continue;
     names.append(names.empty() ? "" : ", ").append(member.name);
   }
   log_warning(
       "node {} is not among the members of cluster {} ({}): it waits to be admitted and takes "
-      "no keys; if the name is a mistake, stop it and start it with --name",
-      self_.config.node.name, view.cluster_name, names);
+      "no keys; `kvorum join {}` at one of them admits it; if the name is a mistake, stop it and "
+      "start it with --name",
+      self_.config.node.name, view.cluster_name, names, self_.config.node.name);
 }
 
 bool Node::stop() {

@@ -2,12 +2,13 @@
 // A node: the process's tables, store, clock, reactors and admin server, put together in order and
 // taken apart in the reverse one. Made by `kvorum serve`; one per process.
 //
-//   open(): view -> listeners -> data directory -> tables, read once -> reactors, commit thread
-//   stop(): no new clients, no edit begun -> those begun are done -> peers told, the rest handed
-//   back -> answers out -> reactors end -> commit, sync -> clean-stop mark
+//   open(): membership, view -> listeners -> data directory -> tables, read once -> reactors,
+//   commit thread stop(): no new clients, no edit begun -> those begun are done -> peers told, the
+//   rest handed back -> answers out -> reactors end -> commit, sync -> clean-stop mark
 //
-// Who does what: NodeStores (disk, tables, commits), NodeCopies (which copies count), ReactorGroup
-// (threads and what they share), StatusCollector (snapshots), LiveConfig (what a reload changes).
+// Who does what: NodeStores (disk, tables, commits), NodeCopies (which copies count),
+// NodeMembership (the history, and who wishes what of it), ReactorGroup (threads and what they
+// share), StatusCollector (snapshots), LiveConfig (what a reload changes).
 #pragma once
 
 #include <memory>
@@ -20,6 +21,7 @@
 #include "server/config/config.h"
 #include "server/node/live_config.h"
 #include "server/node/node_copies.h"
+#include "server/node/node_membership.h"
 #include "server/node/node_self.h"
 #include "server/node/node_sockets.h"
 #include "server/node/node_watch.h"
@@ -39,7 +41,9 @@ class Node final : public NodeServices, public AdminServices {
   static constexpr uint64_t kDrainMs = 2000;
 
   // Everything up to serving clients. The error is one sentence for the person who started it.
-  static Result<std::unique_ptr<Node>> open(const Config& config);
+  // `kept`: of the node that this process was before (begins_anew()); else what is on disk counts.
+  static Result<std::unique_ptr<Node>> open(const Config& config,
+                                            std::optional<KeptMembership> kept = std::nullopt);
   ~Node() override { stop(); }
   Node(const Node&) = delete;
 
@@ -56,18 +60,24 @@ class Node final : public NodeServices, public AdminServices {
   bool takes_password(std::string_view password) const override;
   void repair(const cluster::RepairWish& wish) override;
   std::shared_ptr<const Config> config() const override { return live_.get(); }
-  const cluster::ClusterView& view() const override { return *self_.view; }
+  std::shared_ptr<const cluster::ClusterView> view() const override { return membership_.view(); }
+  MembershipDesk* membership() override { return &membership_; }
 
   // Puts in force what of a configuration can change while the node runs, and logs it; says what
   // cannot. The thread that opened the node.
   void reload(const Config& fresh);
+
+  // This node waited to be admitted, and was: stop it, and open another one with kept(). Any
+  // thread.
+  bool begins_anew() const { return membership_.begins_anew(); }
+  KeptMembership kept() const { return membership_.kept(); }
 
   // Finishes what runs, commits, marks the stop as clean. False where something could not be saved.
   // The thread that opened the node; once more does nothing.
   bool stop();
 
  private:
-  explicit Node(const Config& config);
+  Node(const Config& config, std::optional<KeptMembership> kept);
 
   // The steps of open(), in this order.
   Status bind_listeners();
@@ -76,6 +86,8 @@ class Node final : public NodeServices, public AdminServices {
   void start_reactors();
   void start_watch();
   void log_start() const;
+  PeerIdentity identity() const;
+  bool is_reachable(cluster::MemberIndex member) const;
 
   const NodeSelf self_;
   NodePhase phase_;
@@ -90,6 +102,7 @@ class Node final : public NodeServices, public AdminServices {
   DescriptorPlan descriptors_;
   NodeStores stores_;
   NodeCopies copies_;
+  NodeMembership membership_;
   ReactorGroup reactors_;
   StatusCollector status_;
   std::unique_ptr<HttpServer> admin_server_;

@@ -15,10 +15,10 @@ void NodeCopies::judge() {
   agree();
   const cluster::ClusterView& view = *self_.view;
   exchanges_ = std::make_unique<cluster::CleanExchanges>(view.ring.partitions());
-  if (has_peers()) {
+  if (view.is_member()) {
     frontier_ = std::make_unique<cluster::FrontierProtocol>(
         cluster::FrontierParts{&stores_.objects(), &stores_.hints().table(), &stores_.clock(),
-                               &stores_.marks(), self_.view, &former_},
+                               &stores_.marks(), self_.view, &former_, whole_.get()},
         stores_.incarnation());
     exchanges_->set_observer(frontier_.get());
   }
@@ -88,7 +88,7 @@ void NodeCopies::judge_new() {
 }
 
 void NodeCopies::agree() {
-  if (!self_.view->is_member()) return;
+  if (!goes_by_files()) return;
   const std::vector<cluster::Configuration>& kept = stores_.session().configurations;
   for (const cluster::Configuration& configuration : kept) former_.add(configuration, *self_.view);
   if (has_peers()) judge_new();

@@ -30,8 +30,10 @@ class NodeCopies {
 
   // Any thread, once judge() was called.
   const cluster::WholeReplicas& whole() const { return *whole_; }
+  cluster::WholeReplicas* mutable_whole() { return whole_.get(); }
   const cluster::FormerPlacements& former() const { return former_; }
-  const cluster::Agreement* agreement() const { return agreement_.get(); }  // null: no member
+  // Null: no member, or the membership history ruled at the start.
+  const cluster::Agreement* agreement() const { return agreement_.get(); }
   const cluster::FrontierProtocol* frontier() const {
     return frontier_.get();
   }  // null: no other member
@@ -43,6 +45,8 @@ class NodeCopies {
   void agree();
   void on_agreement();
   bool has_peers() const { return self_.view->is_member() && !self_.is_alone(); }
+  // Files say what the nodes are: the membership history has no change.
+  bool goes_by_files() const { return self_.view->is_member() && !self_.view->is_changed(); }
 
   const NodeSelf& self_;
   NodeStores& stores_;

@@ -3,6 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "cluster/history/history_view.h"
 #include "cluster/ring/founding.h"
 #include "server/flow/turn_clock.h"
 #include "server/process/cpu_count.h"
@@ -11,16 +15,30 @@
 namespace kvorum::server {
 namespace {
 
-cluster::NodeId id_of(const cluster::ClusterView& view, const std::string& name) {
-  return view.is_member() ? view.members[view.self].id : cluster::founder_id(view.cluster_id, name);
+// Of a founder it follows from its name, so one whose disk was lost is the same node. Who is none
+// chooses one, which is kept, or told by the members that know its name.
+cluster::NodeId own_id(const Config& config, const std::optional<KeptMembership>& kept) {
+  if (kept) return kept->id;
+  if (!config.is_founder()) return random_number() | 1;
+  return cluster::founder_id(cluster::founding_cluster_id(founding_of(config)), config.node.name);
+}
+
+std::shared_ptr<const cluster::ClusterView> first_view(const Config& config,
+                                                       const cluster::History& history,
+                                                       cluster::NodeId id) {
+  if (history.changes().empty()) return std::make_shared<cluster::ClusterView>(make_view(config));
+  cluster::SetPlacements placements;
+  return std::make_shared<cluster::ClusterView>(cluster::view_of(history, placements, nullptr, id));
 }
 
 }  // namespace
 
-NodeSelf::NodeSelf(const Config& from)
+NodeSelf::NodeSelf(const Config& from, std::optional<KeptMembership> kept)
     : config(from),
-      view(std::make_shared<cluster::ClusterView>(make_view(config))),
-      id(id_of(*view, config.node.name)),
+      id(own_id(config, kept)),
+      history(kept && kept->history ? std::move(*kept->history)
+                                    : cluster::History(founding_of(config))),
+      view(first_view(config, history, id)),
       reactors(config.reactors == 0 ? usable_cpus() : config.reactors),
       started_us(TurnClock(0).read().steady_us),
       started_wall_ms(wall_ms()),
@@ -28,5 +46,65 @@ NodeSelf::NodeSelf(const Config& from)
                          static_cast<uint32_t>(random_number()))) {}
 
 uint64_t NodeSelf::wall_ms() const { return TurnClock(config.clock_offset_ms).read().wall_ms; }
+
+bool NodeSelf::is_alone() const {
+  const auto present =
+      std::count_if(view->members.begin(), view->members.end(),
+                    [](const cluster::Member& member) { return !member.has_departed(); });
+  return present == 1;
+}
+
+cluster::Endpoint NodeSelf::peer_address() const {
+  for (const FounderConfig& founder : config.cluster.founders) {
+    if (founder.member.name == config.node.name) return founder.member.peer;
+  }
+  return config.listen.peer;
+}
+
+cluster::Member NodeSelf::described() const {
+  cluster::Member member;
+  member.id = id;
+  member.name = config.node.name;
+  member.peer = peer_address();
+  member.redis = config.listen.redis;
+  member.memcached = config.listen.memcached;
+  member.admin = config.listen.admin;
+  member.weight = config.node.weight;
+  member.rack = config.node.rack;
+  member.zone = config.node.zone;
+  return member;
+}
+
+std::string membership_refusal(const Config& config, const KeptMembership& kept) {
+  const std::string& directory = config.node.data_directory;
+  if (kept.node_name != config.node.name) {
+    return fmt::format(
+        "data directory {} belongs to node {}; this is node {}: give each node a "
+        "directory of its own",
+        directory, kept.node_name, config.node.name);
+  }
+  if (!kept.history) return {};
+  const cluster::Founding& founding = kept.history->founding();
+  const auto differs = [&](std::string_view what, const auto& was, const auto& is) {
+    return fmt::format(
+        "data directory {} was founded with {} {}, the configuration says {}: that "
+        "cannot change; set it back, or use an empty directory",
+        directory, what, was, is);
+  };
+  const auto name_of = [](Partitioner partitioner) {
+    return partitioner == Partitioner::kMd5 ? "md5" : "slots";
+  };
+  if (founding.cluster_name != config.cluster.name) {
+    return differs("cluster.name", founding.cluster_name, config.cluster.name);
+  }
+  if (founding.partitions != config.cluster.partitions) {
+    return differs("cluster.partitions", founding.partitions, config.cluster.partitions);
+  }
+  if (founding.partitioner != config.cluster.partitioner) {
+    return differs("cluster.partitioner", name_of(founding.partitioner),
+                   name_of(config.cluster.partitioner));
+  }
+  return {};
+}
 
 }  // namespace kvorum::server

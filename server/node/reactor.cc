@@ -21,6 +21,7 @@ cluster::CoordinatorOptions coordinator_options(const Config& config, uint32_t i
   options.siblings_max = config.limits.siblings;
   options.clock_entries_max = config.limits.clock_entries_max;
   options.has_control = index == 0;
+  options.reactor = index;
   return options;
 }
 
@@ -67,8 +68,8 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
       dispatcher_(coordinator_, parts.node, *parts.services,
                   dispatcher_options(parts, index, this, in_flight_)),
       sessions_(dispatcher_, client_share_, clock_, *parts.clients),
-      links_({&io_, parts.identity, parts.view.get(), &coordinator_, &clock_, &peer_share_,
-              parts.board, rng_seed ^ 0x6b766f72756d, index == 0, parts.strangers_max}),
+      links_({&io_, parts.identity, parts.view, &coordinator_, &clock_, &peer_share_, parts.board,
+              parts.admission, rng_seed ^ 0x6b766f72756d, index == 0, parts.strangers_max}),
       timer_(io_.get_executor()) {
   sessions_.set_rules(session_rules(*parts.config));
   publish();
@@ -103,7 +104,8 @@ void Reactor::start() {
     const Now now = clock_.now();
     join_until_us_ = now.steady_us + kJoinUs;
     coordinator_.set_coordination(cluster::Coordination::kHandsBack, now);
-    if (parts_.view->is_member()) links_.start();
+    // One that waits asks to be let in: once, not once per reactor.
+    if (parts_.view->is_member() || index_ == 0) links_.start();
   });
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), ("reactor-" + std::to_string(index_)).c_str());
@@ -150,12 +152,14 @@ bool Reactor::has_effects() {
 }
 
 void Reactor::end_turn() {
+  look_at_history();
   run_due();
   request_marks();  // a mark that a peer sent has no other effect than this
   for (size_t round = 0; round < kRoundsPerTurnMax && has_effects(); ++round) {
     if (dispatcher_.has_work()) dispatcher_.run_due(clock_.now());
     start_loads();
     request_marks();
+    look_at_history();
     links_.deliver(coordinator_.outbox());
     sessions_.flush();
   }
@@ -193,11 +197,22 @@ void Reactor::run_due() {
   if (scheduled != 0 && scheduled <= now.steady_us) dispatcher_.run_due(now);
 }
 
+// Frames of this turn, or another reactor, may have brought a later view.
+void Reactor::look_at_history() {
+  coordinator_.look_at_history(clock_.now());
+  if (&coordinator_.view() == links_.parts().view.get()) return;
+  links_.publish(coordinator_.shared_view());
+}
+
 void Reactor::request_marks() {
   const uint64_t generation = parts_.node.marks->generation();
   if (generation == marks_requested_ || generation == parts_.node.marks->stored()) return;
   marks_requested_ = generation;
   store_marks_();
+}
+
+void Reactor::wake() {
+  asio::post(io_, [] {});
 }
 
 void Reactor::look_at_time() {
@@ -396,7 +411,7 @@ void Reactor::publish_peers() {
   peers_published_ = generation;
   publish_peers_at_us_ = now_us + kPublishPeersUs;
   published_.client_memory = sessions_.memory();
-  published_.peers_seen.resize(parts_.view->members.size());
+  published_.peers_seen.resize(coordinator_.view().members.size());
   for (size_t i = 0; i < published_.peers_seen.size(); ++i) {
     published_.peers_seen[i] = coordinator_.peer_report(static_cast<cluster::MemberIndex>(i));
   }

@@ -31,11 +31,12 @@ namespace kvorum::server {
 // What all reactors of a node share. Nothing is owned; all of it outlives them.
 struct ReactorParts {
   const Config* config = nullptr;
-  std::shared_ptr<const cluster::ClusterView> view;
+  std::shared_ptr<const cluster::ClusterView> view;  // the first; the coordinators have that of now
   cluster::NodeParts node;
   Quarantine* quarantine = nullptr;
   const PeerIdentity* identity = nullptr;
   NodeServices* services = nullptr;
+  AdmissionListener* admission = nullptr;
   ClientCount* clients = nullptr;
   AcceptFailures* accept_failures = nullptr;
   uint32_t strangers_max = 256;  // connections to a peer port that did not prove themselves yet
@@ -89,6 +90,8 @@ class Reactor final : private OtherReactors {
   void repair(const cluster::RepairWish& wish);
   // Something that the coordinator waits for, and is not told of, has happened.
   void look_at_time();
+  // Has a turn soon.
+  void wake();
   // A peer greeted some reactor of this node.
   void on_greeted(cluster::MemberIndex member);
   // The steps of a stop. quiesce(): takes no more connections or requests of clients, begins no
@@ -136,6 +139,7 @@ class Reactor final : private OtherReactors {
   void start_range_load(const cluster::RangeLoad& load);
   void deliver_rounds();
   void run_due();
+  void look_at_history();
   void look_at_joining();
   void look_at_stopping();
   void request_marks();

@@ -43,6 +43,7 @@ void ReactorGroup::build(Build from) {
   parts_.quarantine = quarantine_.get();
   parts_.identity = &identity_;
   parts_.services = from.services;
+  parts_.admission = from.admission;
   parts_.clients = &clients_;
   parts_.accept_failures = &accept_failures_;
   parts_.strangers_max = from.strangers_max;
@@ -109,6 +110,10 @@ void ReactorGroup::on_round(Reactor::Committed table, engine::Ticket ticket, boo
 
 void ReactorGroup::look_at_time() {
   for (const auto& reactor : reactors_) reactor->look_at_time();
+}
+
+void ReactorGroup::wake() {
+  for (const auto& reactor : reactors_) reactor->wake();
 }
 
 void ReactorGroup::apply(const std::shared_ptr<const Config>& config) {

@@ -27,7 +27,8 @@ class ReactorGroup {
   struct Build {
     cluster::NodeParts node;  // without a budget
     PeerIdentity identity;
-    NodeServices* services = nullptr;  // outlives the group
+    NodeServices* services = nullptr;        // outlives the group
+    AdmissionListener* admission = nullptr;  // the same
     uint32_t strangers_max = 0;
     std::string quarantine_file;  // empty: none
     NodeSockets sockets;
@@ -46,6 +47,8 @@ class ReactorGroup {
   // Any thread, from build() on.
   void on_round(Reactor::Committed table, engine::Ticket ticket, bool ok);
   void look_at_time();
+  // Something that reactors look at once a turn is another one: the node's history.
+  void wake();
   void apply(const std::shared_ptr<const Config>& config);
   void repair(const cluster::RepairWish& wish) { reactors_[0]->repair(wish); }
   const std::vector<std::unique_ptr<Reactor>>& all() const { return reactors_; }

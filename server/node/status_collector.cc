@@ -102,13 +102,18 @@ void add_latency(const Reactors& reactors, uint64_t now_us, NodeStatus* status) 
   }
 }
 
+bool is_reachable(const MemberStatus& member) {
+  return member.self || member.state <= cluster::PeerState::kSlow;
+}
+
 void add_quorums(const cluster::ClusterView& view, NodeStatus* status) {
-  std::vector<bool> reachable;
+  if (std::all_of(status->members.begin(), status->members.end(), is_reachable)) return;
+  std::vector<bool> reachable(view.members.size());
   for (const MemberStatus& member : status->members) {
-    reachable.push_back(member.self || member.state <= cluster::PeerState::kSlow);
+    const cluster::MemberIndex index = view.find_id(member.id);
+    if (index != cluster::kNoMember) reachable[index] = is_reachable(member);
   }
-  const bool all = std::all_of(reachable.begin(), reachable.end(), [](bool one) { return one; });
-  if (!all) status->quorum = quorum_health(view, reachable);
+  status->quorum = quorum_health(view, reachable);
 }
 
 bool is_open_to_others(const Config& config) {
@@ -118,9 +123,8 @@ bool is_open_to_others(const Config& config) {
 
 }  // namespace
 
-void StatusCollector::add_identity(NodeStatus* status) const {
+void StatusCollector::add_identity(const cluster::ClusterView& view, NodeStatus* status) const {
   const Config& config = from_.self.config;
-  const cluster::ClusterView& view = *from_.self.view;
   status->name = config.node.name;
   status->cluster_name = view.cluster_name;
   status->version = KVORUM_VERSION;
@@ -213,7 +217,8 @@ void StatusCollector::add_copies(NodeStatus* status) const {
     status->differing_configurations = agreement->problems();
     status->configuration_refused = agreement->refused() != 0;
   }
-  if (from_.copies.frontier() != nullptr) add_frontier(&status->reaping);
+  const bool others = from_.membership.view()->members.size() > 1;
+  if (from_.copies.frontier() != nullptr && others) add_frontier(&status->reaping);
   status->eviction_waits = eviction_waits(status->reaping);
   status->reaping.quarantined = from_.reactors.quarantine().count();
 }
@@ -228,7 +233,7 @@ void StatusCollector::add_frontier(ReapingStatus* reaping) const {
   const uint64_t since_ms = std::max(reaping->frontier_ms, from_.self.started_wall_ms);
   const uint64_t now_ms = from_.self.wall_ms();
   reaping->behind_ms = now_ms > since_ms ? now_ms - since_ms : 0;
-  if (since_ms + usual_ms < now_ms) reaping->waits = frontier_waits(now, *from_.self.view);
+  if (since_ms + usual_ms < now_ms) reaping->waits = frontier_waits(now, *from_.membership.view());
 }
 
 std::string StatusCollector::eviction_waits(const ReapingStatus& reaping) const {
@@ -237,38 +242,59 @@ std::string StatusCollector::eviction_waits(const ReapingStatus& reaping) const 
          (reaping.waits.empty() ? "what could go was written moments ago" : reaping.waits);
 }
 
-void StatusCollector::add_members(const PeersSeen& peers, uint64_t now_us,
+MemberStatus StatusCollector::member_row(const cluster::ClusterView& view, size_t index,
+                                         const PeersSeen& peers) const {
+  const cluster::Member& member = view.members[index];
+  const ListenConfig& listen = from_.self.config.listen;
+  MemberStatus row;
+  row.name = member.name;
+  row.id = member.id;
+  row.self = index == view.self;
+  row.standing = member.standing;
+  row.peer = member.peer.to_text();
+  row.redis = (row.self ? listen.redis : member.redis).to_text();
+  row.memcached = (row.self ? listen.memcached : member.memcached).to_text();
+  row.admin = (row.self ? listen.admin : member.admin).to_text();
+  row.weight = member.weight;
+  row.rack = member.rack;
+  row.zone = member.zone;
+  if (index < peers.reports.size()) row.seen = peers.reports[index];
+  if (index < peers.clocks.size()) row.clock = peers.clocks[index];
+  row.state = row.self ? cluster::PeerState::kUp : row.seen.state;
+  if (index < peers.troubles.size() && row.state == cluster::PeerState::kDown) {
+    row.link_trouble = peers.troubles[index].text;
+    row.link_refused = peers.troubles[index].refused;
+  }
+  const uint64_t now_us = TurnClock(0).read().steady_us;
+  if (row.seen.since_us != 0 && now_us > row.seen.since_us) {
+    row.state_seconds = static_cast<double>(now_us - row.seen.since_us) / 1e6;
+  }
+  row.reason = member_reason(row);
+  return row;
+}
+
+void StatusCollector::add_members(const cluster::ClusterView& view, const PeersSeen& peers,
                                   NodeStatus* status) const {
-  const cluster::ClusterView& view = *from_.self.view;
+  std::vector<uint32_t> partitions(view.members.size()), read(view.members.size());
+  for (uint32_t partition = 0; partition < view.ring.partitions(); ++partition) {
+    ++partitions[view.ring.owners()[partition]];
+    for (const cluster::MemberIndex reader : view.readers(0, partition)) ++read[reader];
+  }
   for (size_t i = 0; i < view.members.size(); ++i) {
-    const cluster::Member& member = view.members[i];
-    MemberStatus& row = status->members.emplace_back();
-    row.name = member.name;
-    row.id = member.id;
-    row.peer = member.peer.to_text();
-    row.redis = member.redis.to_text();
-    row.memcached = member.memcached.to_text();
-    row.admin = member.admin.to_text();
-    row.self = i == view.self;
-    row.weight = member.weight;
-    row.rack = member.rack;
-    row.zone = member.zone;
-    if (i < peers.reports.size()) row.seen = peers.reports[i];
-    if (i < peers.clocks.size()) row.clock = peers.clocks[i];
-    row.state = row.self ? cluster::PeerState::kUp : row.seen.state;
-    if (i < peers.troubles.size() && row.state == cluster::PeerState::kDown) {
-      row.link_trouble = peers.troubles[i].text;
-      row.link_refused = peers.troubles[i].refused;
+    if (view.members[i].has_departed()) {
+      status->departed.push_back(view.members[i].name);
+      continue;
     }
-    if (row.seen.since_us != 0 && now_us > row.seen.since_us) {
-      row.state_seconds = static_cast<double>(now_us - row.seen.since_us) / 1e6;
-    }
-    row.reason = member_reason(row);
+    MemberStatus& row = status->members.emplace_back(member_row(view, i, peers));
+    row.partitions = partitions[i];
+    row.joining = view.members[i].is_placed() && read[i] == 0;
   }
-  for (const cluster::MemberIndex owner : view.ring.owners()) {
-    KVORUM_CHECK(owner < status->members.size());
-    ++status->members[owner].partitions;
-  }
+}
+
+// What moves, and who has stated what of it.
+void StatusCollector::add_moves(const cluster::ClusterView& view, NodeStatus* status) const {
+  status->transfers_active = view.moving.size();
+  if (view.is_changed()) status->moves = from_.membership.moves(view);
 }
 
 void StatusCollector::add_clients(NodeStatus* status) const {
@@ -309,19 +335,22 @@ void StatusCollector::add_serving(uint64_t now_us, NodeStatus* status, PeersSeen
 
 NodeStatus StatusCollector::status() {
   NodeStatus status;
+  const std::shared_ptr<const cluster::ClusterView> view = from_.membership.view();
   const uint64_t now_us = TurnClock(0).read().steady_us;
   const bool serving = from_.phase.serving;
-  add_identity(&status);
+  add_identity(*view, &status);
   add_limits(&status);
   status.uptime_seconds = (now_us - from_.self.started_us) / 1'000'000;
   PeersSeen peers;
   if (serving) add_serving(now_us, &status, &peers);
-  add_members(peers, now_us, &status);
+  add_members(*view, peers, &status);
+  add_moves(*view, &status);
+  status.waiting_nodes = from_.membership.waiting_nodes();
   status.far_ahead = from_.stores.clock().far_ahead_count();
   status.now_ms = from_.self.wall_ms();
   if (serving)
     add_hint_rows(from_.stores.hints().hints().ledger(), {now_us, status.now_ms}, &status);
-  add_quorums(*from_.self.view, &status);
+  add_quorums(*view, &status);
   add_clients(&status);
   add_rate(now_us, &status);
   const ProcessStats process = process_stats();

@@ -13,6 +13,7 @@
 #include "server/access/login_guard.h"
 #include "server/node/live_config.h"
 #include "server/node/node_copies.h"
+#include "server/node/node_membership.h"
 #include "server/node/node_self.h"
 #include "server/node/reactor_group.h"
 #include "server/status/node_status.h"
@@ -30,6 +31,7 @@ class StatusCollector {
     const LiveConfig& live;
     const NodeStores& stores;
     const NodeCopies& copies;
+    NodeMembership& membership;
     const ReactorGroup& reactors;
     const LoginGuard& logins;
   };
@@ -45,7 +47,7 @@ class StatusCollector {
  private:
   struct PeersSeen;
 
-  void add_identity(NodeStatus* status) const;
+  void add_identity(const cluster::ClusterView& view, NodeStatus* status) const;
   void add_limits(NodeStatus* status) const;
   void add_serving(uint64_t now_us, NodeStatus* status, PeersSeen* peers) const;
   void add_reactors(NodeStatus* status, PeersSeen* peers) const;
@@ -53,7 +55,11 @@ class StatusCollector {
   void add_keys(NodeStatus* status) const;
   void add_copies(NodeStatus* status) const;
   void add_frontier(ReapingStatus* reaping) const;
-  void add_members(const PeersSeen& peers, uint64_t now_us, NodeStatus* status) const;
+  void add_members(const cluster::ClusterView& view, const PeersSeen& peers,
+                   NodeStatus* status) const;
+  MemberStatus member_row(const cluster::ClusterView& view, size_t index,
+                          const PeersSeen& peers) const;
+  void add_moves(const cluster::ClusterView& view, NodeStatus* status) const;
   void add_clients(NodeStatus* status) const;
   void add_rate(uint64_t now_us, NodeStatus* status);
   std::string eviction_waits(const ReapingStatus& reaping) const;

@@ -7,6 +7,7 @@
 #include "cluster/wire/forward_messages.h"
 #include "server/commands/edits.h"
 #include "server/dispatch/dispatcher.h"
+#include "server/net/hosts.h"
 
 namespace kvorum::server {
 
@@ -18,7 +19,10 @@ AcceptedLink::AcceptedLink(PeerLinks& home, TcpSocket socket, uint64_t arrival)
       home_(home),
       host_(remote_address()),
       arrival_(arrival),
-      greeting_(*home.parts().identity, *home.parts().view, home.fresh_nonce()) {}
+      greeting_(
+          *home.parts().identity, home.parts().view, home.fresh_nonce(),
+          [this](cluster::MemberIndex member) { return home_.parts().board->all_linked(member); }) {
+}
 
 TurnClock& AcceptedLink::clock() { return *home_.parts().clock; }
 
@@ -62,10 +66,22 @@ bool AcceptedLink::on_greeting(const Frame& frame) {
     return is_open();
   }
   if (!too_many) send(batch);
+  if (greeting_.proved()) look_at_admission();
   ++home_.counters().refused_greetings;
   tell_trouble(too_many ? "too many links to this node" : greeting_.trouble());
   leave();
   return false;
+}
+
+// Where it listens at all its addresses, it is reached at the one that it comes from.
+void AcceptedLink::look_at_admission() {
+  if (home_.parts().identity->waits) return home_.ask_again();
+  if (!greeting_.waits()) return;
+  cluster::Member node = greeting_.peer().offered;
+  for (cluster::Endpoint* const address : {&node.peer, &node.redis, &node.memcached, &node.admin}) {
+    if (is_wildcard_host(address->host)) address->host = host_;
+  }
+  home_.parts().admission->on_waiting(node);
 }
 
 // What it asked in this turn is answered at the end of it.
@@ -75,7 +91,7 @@ bool AcceptedLink::holds_back() const {
   return unsent_bytes() + outbox.waiting_bytes(*index_) > kAnswerBytesMax;
 }
 
-// Even types ask, odd ones answer: an answer has no business here, where nothing was asked.
+// An answer has no business here, where nothing was asked.
 bool AcceptedLink::on_request(const Frame& frame) {
   if (frame.head.type == MessageType::kPing) {
     const bool linked = member_ != cluster::kNoMember && home_.parts().board->all_linked(member_);
@@ -88,8 +104,7 @@ bool AcceptedLink::on_request(const Frame& frame) {
     send(batch);
   } else if (frame.head.type == MessageType::kStoppingSeen) {
     told_ = true;
-  } else if (frame.head.type >= MessageType::kForward &&
-             static_cast<uint8_t>(frame.head.type) % 2 == 0) {
+  } else if (cluster::may_come_from_dialer(frame.head.type)) {
     if (!is_over(frame)) home_.hand_over(*index_, frame);
   }
   return is_open();

@@ -47,6 +47,7 @@ class AcceptedLink final : public PeerLink {
 
   bool on_greeting(const cluster::Frame& frame);
   void on_linked();
+  void look_at_admission();
   bool on_request(const cluster::Frame& frame);
   void tell_trouble(std::string_view text);
   void leave();

@@ -50,7 +50,9 @@ class DialedPeer::Link final : public PeerLink {
     if (step == GreetingStep::kFailed) return fail(greeting_.trouble());
     if (!batch.empty()) send(batch);
     if (step == GreetingStep::kGoesOn || !is_open()) return is_open();
-    if (greeting_.peer().view_hash != peer_.home_.parts().identity->view_hash) {
+    const uint64_t own = peer_.home_.parts().identity->view_hash;
+    const uint64_t theirs = greeting_.peer().view_hash;
+    if (own != 0 && theirs != 0 && own != theirs) {
       peer_.home_.log_trouble(peer_.who() + " (configuration)",
                               "its keyspaces, weights, racks or zones differ from ours: give every "
                               "node the same file");
@@ -60,23 +62,24 @@ class DialedPeer::Link final : public PeerLink {
     return is_open();
   }
 
-  // Odd types answer; requests come on the link that the peer dialed.
+  // Requests come on the link that the peer dialed.
   bool on_answer(const Frame& frame) {
     if (frame.head.type == MessageType::kPong) {
       peer_.on_clock(frame);
       peer_.on_pong((frame.head.flags & cluster::kPongLinked) != 0);
     } else if (frame.head.type == MessageType::kStopping) {
       peer_.on_stopping();
-    } else if (frame.head.type > MessageType::kForward &&
-               static_cast<uint8_t>(frame.head.type) % 2 == 1) {
+    } else if (cluster::may_come_from_dialed(frame.head.type)) {
       peer_.home_.hand_over(peer_.member_, frame);
     }
     return is_open();
   }
 
   bool fail(std::string_view why) {
+    const cluster::NodeId known_as = greeting_.known_as();
     close();
     peer_.lost(why, /*refused=*/true);
+    if (known_as != 0) peer_.home_.parts().admission->on_known_as(known_as);
     return false;
   }
 
@@ -108,6 +111,13 @@ std::string DialedPeer::who() const { return peer_.name + " at " + address_.to_t
 void DialedPeer::choose_address() {
   const auto told = home_.parts().coordinator->told_address(member_);
   address_ = told && address_ == peer_.peer ? *told : peer_.peer;
+}
+
+void DialedPeer::publish(const cluster::Member& peer) {
+  const bool moved = !(peer_.peer == peer.peer);
+  peer_ = peer;
+  if (peer_.has_departed()) return note_joined();
+  if (moved) on_greeted();
 }
 
 void DialedPeer::dial() {
@@ -167,14 +177,30 @@ void DialedPeer::came_up() {
   backoff_.reset();
   home_.log_recovery(who());
   home_.note_trouble(member_, {}, false);
-  home_.parts().coordinator->on_link(member_, true, home_.parts().clock->now());
-  home_.parts().board->note_link(member_, true);
+  tell_link(true);
   set_one_way(true);
   doubt();
 }
 
+// A node that waits has no part in the cluster but that it comes to know the history.
+void DialedPeer::tell_link(bool up) {
+  const PeerLinksParts& parts = home_.parts();
+  if (parts.identity->waits) return up ? ask_for_history() : void();
+  parts.coordinator->on_link(member_, up, parts.clock->now());
+  parts.board->note_link(member_, up);
+}
+
+void DialedPeer::ask_for_history() {
+  std::string batch;
+  cluster::FrameWriter frame(batch, {MessageType::kHistoryBuckets, 0, 0, 0});
+  home_.parts().coordinator->encode_history_buckets(frame.out());
+  frame.finish();
+  send(batch);
+}
+
 void DialedPeer::set_one_way(bool one_way) {
   one_way_ = one_way;
+  if (home_.parts().identity->waits) return;
   home_.parts().coordinator->on_one_way(member_, one_way, home_.parts().clock->now());
 }
 
@@ -237,8 +263,7 @@ void DialedPeer::lost(std::string_view why, bool refused) {
   }
   if (!was_up) return;
   clock_ = {};
-  home_.parts().board->note_link(member_, false);
-  home_.parts().coordinator->on_link(member_, false, home_.parts().clock->now());
+  tell_link(false);
 }
 
 void DialedPeer::rest() {
@@ -269,6 +294,7 @@ uint64_t DialedPeer::on_time(uint64_t now) {
   switch (state_) {
     case State::kResting:
       // A handler of the last attempt may still be on its way: then look again soon.
+      if (peer_.has_departed()) return 0;
       if (connecting_) {
         deadline_us_ = now + Backoff::kFirstUs;
       } else {

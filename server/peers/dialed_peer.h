@@ -33,6 +33,8 @@ class DialedPeer {
   ~DialedPeer();
 
   void dial();
+  // The member as a later view has it: it may have moved, or departed.
+  void publish(const cluster::Member& peer);
   // Drops the frames unless the link is up.
   void send(std::string& batch);
   void send_large(cluster::LargeFrame frame);
@@ -57,6 +59,8 @@ class DialedPeer {
   void connect(const std::vector<Tcp::endpoint>& endpoints);
   void on_connected(const error_code& error);
   void came_up();
+  void ask_for_history();
+  void tell_link(bool up);
   void on_pong(bool linked);
   void on_stopping();
   void note_joined();
@@ -73,7 +77,7 @@ class DialedPeer {
 
   PeerLinks& home_;
   const cluster::MemberIndex member_;
-  const cluster::Member& peer_;
+  cluster::Member peer_;
   // Where it is dialed: as the file says, or in turn with where the peer said that it moved to.
   cluster::Endpoint address_;
   State state_ = State::kResting;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "cluster/history/change.h"
 
 namespace kvorum::server {
 namespace {
@@ -13,11 +14,10 @@ using cluster::FrameWriter;
 using cluster::kProtocolVersion;
 using cluster::MessageType;
 
+using Verdict = AcceptorGreeting::Verdict;
+
 constexpr std::string_view kNoGreeting = "it does not speak the peer protocol";
 constexpr std::string_view kBrokenOff = "it broke off the greeting";
-
-// The acceptor's last word. Who proved nothing is told the first and nothing else.
-enum class Verdict : uint8_t { kNotProved = 0, kRefused = 1, kWelcome = 2 };
 
 void put_nonce(std::string& out, const Nonce& nonce) {
   put_u64(out, nonce[0]);
@@ -39,6 +39,10 @@ Proof get_proof(ByteReader& reader) {
 
 bool has_shape(const Frame& frame, MessageType type, uint16_t flags) {
   return frame.head.type == type && frame.head.flags == flags;
+}
+
+std::string waiting_text(std::string_view name) {
+  return fmt::format("node {} waits to be admitted: kvorum join {}", name, name);
 }
 
 std::string version_trouble(uint16_t theirs) {
@@ -65,6 +69,8 @@ Introduction introduce(const PeerIdentity& self, std::string_view wanted_name) {
   told.incarnation = self.incarnation;
   told.view_hash = self.view_hash;
   told.wanted_name = wanted_name;
+  told.waits = self.waits;
+  told.offered = self.offered;
   return told;
 }
 
@@ -107,6 +113,8 @@ std::string Introduction::encode() const {
   put_u64(out, incarnation);
   put_u64(out, view_hash);
   put_bytes(out, wanted_name);
+  put_u8(out, waits ? 1 : 0);
+  if (waits) cluster::encode_described(offered, out);
   return out;
 }
 
@@ -119,7 +127,11 @@ bool Introduction::decode(std::string_view bytes, Introduction* out) {
   out->incarnation = reader.u64();
   out->view_hash = reader.u64();
   out->wanted_name = reader.bytes();
-  return reader.ok() && reader.done();
+  const uint8_t waits = reader.u8();
+  out->waits = waits == 1;
+  if (out->waits && !cluster::decode_described(reader, &out->offered)) return false;
+  out->offered.id = out->node_id;
+  return reader.ok() && reader.done() && waits <= 1;
 }
 
 DialerGreeting::DialerGreeting(const PeerIdentity& self, const cluster::Member& peer,
@@ -191,6 +203,10 @@ GreetingStep DialerGreeting::on_done(const Frame& frame) {
     return fail("it could not prove that it knows our cluster.secret: who listens there?");
   }
   if (verdict == Verdict::kRefused) return fail("it refused this node: " + told);
+  if (verdict == Verdict::kKnownAs) {
+    known_as_ = ByteReader(told).u64();
+    return fail("it knows this node's name by another id");
+  }
   if (verdict != Verdict::kWelcome || !Introduction::decode(told, &peer_)) return fail(kBrokenOff);
   if (peer_.cluster_id != self_.cluster_id || peer_.node_id != wanted_.id) {
     return fail(fmt::format("node {} answered there: check the peer addresses in cluster.members",
@@ -199,9 +215,10 @@ GreetingStep DialerGreeting::on_done(const Frame& frame) {
   return GreetingStep::kLinked;
 }
 
-AcceptorGreeting::AcceptorGreeting(const PeerIdentity& self, const cluster::ClusterView& view,
-                                   const Nonce& nonce)
-    : self_(self), view_(view) {
+AcceptorGreeting::AcceptorGreeting(const PeerIdentity& self,
+                                   std::shared_ptr<const cluster::ClusterView> view,
+                                   const Nonce& nonce, IsLinked is_linked)
+    : self_(self), view_(std::move(view)), is_linked_(std::move(is_linked)) {
   start_.version = kProtocolVersion;
   start_.acceptor = nonce;
 }
@@ -263,14 +280,39 @@ GreetingStep AcceptorGreeting::on_proof(const Frame& frame, std::string& out) {
   }
   if (!Introduction::decode(told, &peer_)) return fail("it sent something else than its proof");
   proved_ = true;
-  const std::string refusal = refusal_of(peer_, self_, view_);
-  const Verdict verdict = refusal.empty() ? Verdict::kWelcome : Verdict::kRefused;
-  const std::string answer = refusal.empty() ? introduce(self_, {}).encode() : refusal;
+  std::string answer;
+  const Verdict verdict = decide(&answer);
   put_verdict(
       out, verdict, seal(*known, GreetingRole::kAcceptor, start_, answer),
       make_proof(*known, GreetingRole::kAcceptor, start_, told_by_both(verdict, told, answer)));
-  if (!refusal.empty()) return fail("it was refused, and told: " + refusal);
-  return GreetingStep::kLinked;
+  return verdict == Verdict::kWelcome ? GreetingStep::kLinked : GreetingStep::kFailed;
+}
+
+// Of one that proved itself: what it is told; trouble() where that is no welcome.
+AcceptorGreeting::Verdict AcceptorGreeting::decide(std::string* answer) {
+  const auto refuse = [&](std::string text) {
+    trouble_ = "it was refused, and told: " + text;
+    *answer = std::move(text);
+    return Verdict::kRefused;
+  };
+  std::string refusal = refusal_of(peer_, self_, *view_);
+  if (!refusal.empty()) return refuse(std::move(refusal));
+  if (view_->find_id(peer_.node_id) != cluster::kNoMember) {
+    *answer = introduce(self_, {}).encode();
+    return Verdict::kWelcome;
+  }
+  const cluster::MemberIndex known = view_->find_present(peer_.node_name);
+  if (known == cluster::kNoMember) {
+    waits_ = true;
+    return refuse(waiting_text(peer_.node_name));
+  }
+  if (is_linked_ && is_linked_(known)) {
+    return refuse(
+        fmt::format("a member {} is there: start this node with another name", peer_.node_name));
+  }
+  put_u64(*answer, view_->members[known].id);
+  trouble_ = "it was told the id of the member of its name";
+  return Verdict::kKnownAs;
 }
 
 std::string refusal_of(const Introduction& dialer, const PeerIdentity& self,
@@ -295,7 +337,8 @@ std::string refusal_of(const Introduction& dialer, const PeerIdentity& self,
     return fmt::format("you call yourself {} too: start every node with a name of its own",
                        self.node_name);
   }
-  if (view.find_id(dialer.node_id) == cluster::kNoMember) {
+  if (self.waits) return waiting_text(self.node_name);
+  if (!dialer.waits && view.find_id(dialer.node_id) == cluster::kNoMember) {
     return fmt::format("node {} does not know a member {}: it has to be admitted first",
                        self.node_name, dialer.node_name);
   }

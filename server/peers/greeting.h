@@ -14,11 +14,15 @@
 //
 // The dialer proves first. Keys, proofs and the seal: greeting_proof.h, secret_keys.h. Who proved
 // nothing is told no more than that; a node that knows the secret but does not belong here is told
-// why, sealed. trouble() is for this node's own log. Pure: frames in, bytes
-// out. A link owns one; the identity and the view must outlive it.
+// why, sealed. A node that is no member yet says so, with what it would be as one, and is told to
+// wait; or which id it has, where its name is known: it lost its disk, or has none. trouble() is
+// for this node's own log. Pure: frames in, bytes out. A link owns one; the identity must outlive
+// it.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -40,8 +44,11 @@ struct PeerIdentity {
   cluster::NodeId node_id = 0;
   std::string node_name;
   uint64_t incarnation = 0;
-  uint64_t view_hash = 0;
+  uint64_t view_hash = 0;  // 0: files do not rule any more, so they may differ
   SecretKeys keys;
+  // It is no member: what it would be as one. Its id may not be the one that members know it by.
+  bool waits = false;
+  cluster::Member offered;
 };
 
 // What each side tells of itself, sealed.
@@ -53,6 +60,8 @@ struct Introduction {
   uint64_t incarnation = 0;
   uint64_t view_hash = 0;
   std::string wanted_name;  // whom the dialer believes to have reached; empty from the acceptor
+  bool waits = false;
+  cluster::Member offered;  // of one that waits
 
   std::string encode() const;
   static bool decode(std::string_view bytes, Introduction* out);
@@ -69,6 +78,8 @@ class DialerGreeting {
   GreetingStep on_frame(const cluster::Frame& frame, std::string& out);
 
   const Introduction& peer() const { return peer_; }  // once linked
+  // Of one that waits: the id by which the other side knows its name; 0: it said nothing of it.
+  cluster::NodeId known_as() const { return known_as_; }
   const std::string& trouble() const { return trouble_; }
 
  private:
@@ -77,34 +88,45 @@ class DialerGreeting {
   GreetingStep fail(std::string_view why);
 
   const PeerIdentity& self_;
-  const cluster::Member& wanted_;
+  const cluster::Member wanted_;
   GreetingStart start_;
   std::string told_;  // our introduction, once it was sent
   Introduction peer_;
+  cluster::NodeId known_as_ = 0;
   std::string trouble_;
 };
 
 class AcceptorGreeting {
  public:
-  AcceptorGreeting(const PeerIdentity& self, const cluster::ClusterView& view, const Nonce& nonce);
+  // The last word. Who proved nothing is told the first and nothing else.
+  enum class Verdict : uint8_t { kNotProved = 0, kRefused = 1, kWelcome = 2, kKnownAs = 3 };
+  // Whether this node is linked to the member: then nobody else is it.
+  using IsLinked = std::function<bool(cluster::MemberIndex member)>;
+
+  AcceptorGreeting(const PeerIdentity& self, std::shared_ptr<const cluster::ClusterView> view,
+                   const Nonce& nonce, IsLinked is_linked = {});
 
   GreetingStep on_frame(const cluster::Frame& frame, std::string& out);
 
   bool heard_hello() const { return heard_hello_; }
   // Whether the dialer knows the secret; then peer() is what it says of itself.
   bool proved() const { return proved_; }
+  // Whether it was told to wait: it belongs here, and nobody admitted it yet.
+  bool waits() const { return waits_; }
   const Introduction& peer() const { return peer_; }
   const std::string& trouble() const { return trouble_; }
 
  private:
   GreetingStep on_hello(const cluster::Frame& frame, std::string& out);
   GreetingStep on_proof(const cluster::Frame& frame, std::string& out);
+  Verdict decide(std::string* answer);
   GreetingStep fail(std::string_view why);
 
   const PeerIdentity& self_;
-  const cluster::ClusterView& view_;
+  const std::shared_ptr<const cluster::ClusterView> view_;
+  const IsLinked is_linked_;
   GreetingStart start_;
-  bool heard_hello_ = false, proved_ = false;
+  bool heard_hello_ = false, proved_ = false, waits_ = false;
   Introduction peer_;
   std::string trouble_;
 };

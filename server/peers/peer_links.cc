@@ -25,10 +25,14 @@ void PeerLinks::start() {
   dial_new();
 }
 
-void PeerLinks::publish(const cluster::ClusterView& view) {
-  KVORUM_CHECK(view.follows(*parts_.view));
-  parts_.view = &view;
-  if (started_) dial_new();
+void PeerLinks::publish(std::shared_ptr<const cluster::ClusterView> view) {
+  KVORUM_CHECK(view->follows(*parts_.view));
+  parts_.view = std::move(view);
+  if (!started_) return;
+  for (size_t i = 0; i < dialed_.size(); ++i) {
+    if (dialed_[i]) dialed_[i]->publish(parts_.view->members[i]);
+  }
+  dial_new();
 }
 
 void PeerLinks::dial_new() {
@@ -37,8 +41,9 @@ void PeerLinks::dial_new() {
   dialed_.resize(view.members.size());
   for (size_t i = known; i < dialed_.size(); ++i) {
     if (i == view.self) continue;
-    ++unjoined_;
     dialed_[i] = std::make_unique<DialedPeer>(*this, static_cast<MemberIndex>(i));
+    if (view.members[i].has_departed()) continue;
+    ++unjoined_;
     dialed_[i]->dial();
   }
 }
@@ -150,6 +155,12 @@ void PeerLinks::deliver_large(cluster::Outbox& outbox) {
 void PeerLinks::on_greeted(MemberIndex member) {
   DialedPeer* const peer = dialed_at(member);
   if (peer && !stopping_) peer->on_greeted();
+}
+
+void PeerLinks::ask_again() {
+  for (const auto& peer : dialed_) {
+    if (peer && !stopping_) peer->on_greeted();
+  }
 }
 
 void PeerLinks::doubt(MemberIndex member) {

@@ -36,15 +36,26 @@ struct LinkTrouble {
   bool refused = false;  // it answers, but the greeting failed
 };
 
+// Told of nodes that are no members yet. By any reactor.
+class AdmissionListener {
+ public:
+  virtual ~AdmissionListener() = default;
+  // A node asked to be let in, and was told to wait.
+  virtual void on_waiting(const cluster::Member& node) = 0;
+  // This node waits, and a member knows its name by this id.
+  virtual void on_known_as(cluster::NodeId id) = 0;
+};
+
 // What the links of one reactor work with. Nothing is owned.
 struct PeerLinksParts {
   asio::io_context* io = nullptr;
   const PeerIdentity* identity = nullptr;
-  const cluster::ClusterView* view = nullptr;
+  std::shared_ptr<const cluster::ClusterView> view;  // the first
   cluster::Coordinator* coordinator = nullptr;
   TurnClock* clock = nullptr;
   StreamShare* share = nullptr;
   LinkBoard* board = nullptr;
+  AdmissionListener* admission = nullptr;
   uint64_t rng_seed = 0;
   bool logs = true;  // one reactor of a node does; the others see the same troubles
   size_t ungreeted_max = 256;
@@ -62,10 +73,11 @@ class PeerLinks {
   ~PeerLinks();
   PeerLinks(const PeerLinks&) = delete;
 
-  // Dials every other member, and again whenever a link breaks.
+  // Dials every other member, and again whenever a link breaks. A node that waits asks each to be
+  // let in, and for the history.
   void start();
-  // A later view, which outlives this: who joined is dialed.
-  void publish(const cluster::ClusterView& view);
+  // A later view: who joined is dialed, who departed is not dialed again.
+  void publish(std::shared_ptr<const cluster::ClusterView> view);
   void adopt(TcpSocket socket);
   // Sends the frames of a turn: one send per link. Those to a link that is down are dropped: the
   // coordinator was told.
@@ -73,6 +85,8 @@ class PeerLinks {
   void on_time(uint64_t now_us);
   // A peer greeted this node: it is there, and is dialed without waiting for the next attempt.
   void on_greeted(cluster::MemberIndex member);
+  // Somebody unknown knows of this node, which waits: perhaps it was admitted.
+  void ask_again();
   // Every peer was reached once, in both directions, or cannot be.
   bool joined() const { return started_ && unjoined_ == 0; }
 

@@ -32,7 +32,10 @@ void LatencyStatus::add(const LatencyHistogram& histogram, uint64_t now_us) {
 
 const char* NodeStatus::state() const {
   if (!differing_configurations.empty()) return "degraded";
-  if (transfers_active > 0 || copies_follow) return "moving";
+  const bool leaving = std::any_of(members.begin(), members.end(), [](const MemberStatus& member) {
+    return member.standing == cluster::Standing::kLeaving;
+  });
+  if (transfers_active > 0 || copies_follow || leaving) return "moving";
   // One more node that stops may leave too few copies that count toward R.
   if (copies_not_whole > 0) return "degraded";
   const bool all_linked =

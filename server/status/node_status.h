@@ -17,6 +17,8 @@
 #include "cluster/health/admission_controller.h"
 #include "cluster/health/peer_clock.h"
 #include "server/flow/in_flight.h"
+#include "server/membership/membership_desk.h"
+#include "server/membership/moves_status.h"
 #include "server/status/problems.h"
 #include "server/status/quorum_health.h"
 #include "server/status/traffic_counts.h"
@@ -29,6 +31,8 @@ struct MemberStatus {
   std::string peer, redis, memcached, admin;  // host:port, empty where unknown
   cluster::PeerState state = cluster::PeerState::kDown;
   bool self = false;
+  cluster::Standing standing = cluster::Standing::kMember;
+  bool joining = false;  // reads ask it nowhere yet
   uint32_t weight = 1;
   std::string rack, zone;
   uint32_t partitions = 0;     // of which it is the first owner
@@ -138,7 +142,10 @@ struct NodeStatus {
 
   std::array<uint64_t, kKeyspacesMax> keys{};      // live, held by this node
   std::array<uint64_t, kKeyspacesMax> expiring{};  // of them, those with a deadline
-  std::vector<MemberStatus> members;
+  std::vector<MemberStatus> members;               // who has not departed
+  std::vector<std::string> departed;               // those who have, by name
+  std::vector<cluster::Member> waiting_nodes;      // asked this one to be let in
+  MovesStatus moves;
   bool waiting = false;  // not admitted: answers keyed commands -CLUSTERDOWN
   uint64_t hints_pending = 0;
   uint64_t hints_bytes = 0, hints_max_bytes = 0, hints_refused = 0;
@@ -189,6 +196,8 @@ class NodeServices {
  public:
   virtual ~NodeServices() = default;
   virtual NodeStatus status() = 0;
+  // Null where the membership never changes.
+  virtual MembershipDesk* membership() { return nullptr; }
   // A client wants counts from now on.
   virtual void reset_statistics() {}
   // A client writes a value of so many bytes, more than limits.value_warn.

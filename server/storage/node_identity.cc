@@ -221,13 +221,13 @@ Result<SessionStart> begin_session(engine::Store& store, const StoreClaim& claim
   const Hlc stopped_at{stop.u64()};
   start.was_clean = stop.ok() && !marker.empty();
   start.clock_least = std::max(start.clock_least, stopped_at);
-  const bool keeps = start.was_clean && claim.member_names.size() == 1 && last_incarnation != 0;
+  const bool keeps = start.was_clean && claim.alone && last_incarnation != 0;
   start.incarnation = keeps ? last_incarnation : fresh_incarnation;
 
   engine::StoreBatch batch;
-  add_put(batch, "identity", encode_identity(claim));
+  if (!claim.waits) add_put(batch, "identity", encode_identity(claim));
   batch.erase(clean_stop_key());
-  if (start.configurations.empty()) {
+  if (start.configurations.empty() && !claim.waits) {
     // Earlier versions kept none: that of the present start, with their ids.
     if (start.former_cluster_id != 0) {
       start.configurations.push_back(claim.configuration);

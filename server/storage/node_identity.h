@@ -3,9 +3,9 @@
 // its copies follow, how the last session ended, how far its clock had come. The identity of a
 // cluster is its name, partitions, partitioner and the names of its members; addresses may change.
 // A session is one run of the process: it has an incarnation of its own, which survives only a
-// clean stop of a one-member cluster (a larger one would need a peer that confirms it), and a clock
-// that starts at or above every reading the session before reported. Called at start and stop; in
-// between SessionFacts is kept current.
+// clean stop of a cluster's only member (a larger one would need a peer that confirms it), and a
+// clock that starts at or above every reading the session before reported. Called at start and
+// stop; in between SessionFacts is kept current.
 #pragma once
 
 #include <atomic>
@@ -30,7 +30,9 @@ struct StoreClaim {
   uint64_t cluster_id = 0;
   uint32_t partitions = 0;
   Partitioner partitioner = Partitioner::kMd5;
-  std::vector<std::string> member_names;  // in order
+  std::vector<std::string> member_names;  // of the founders, in order
+  bool alone = false;                     // no other member holds anything
+  bool waits = false;                     // it is no member: the directory is nobody's yet
   cluster::Configuration configuration;   // of this start
   // As earlier versions would have called the cluster of the present configuration.
   uint64_t addressed_cluster_id = 0;

@@ -51,16 +51,19 @@ Status refuse_objects_in(const std::string& directory) {
 
 }  // namespace
 
-NodeStores::NodeStores(const Config& config, const cluster::ClusterView& view,
-                       cluster::NodeId node_id)
-    : config_(config), view_(view), node_id_(node_id) {}
+NodeStores::NodeStores(const Owner& owner)
+    : config_(owner.config),
+      view_(owner.view),
+      founding_(owner.founding),
+      node_id_(owner.id),
+      alone_(owner.alone) {}
 
 NodeStores::~NodeStores() = default;
 
 uint64_t NodeStores::wall_ms() const { return TurnClock(config_.clock_offset_ms).read().wall_ms; }
 
 bool NodeStores::is_replicated() const {
-  if (!view_.is_member() || view_.members.size() == 1) return false;
+  if (!view_.is_member() || alone_) return false;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     if (view_.quorum(keyspace).n < 2) return false;
   }
@@ -134,8 +137,13 @@ Status NodeStores::claim() {
   claim.cluster_id = view_.cluster_id;
   claim.partitions = view_.ring.partitions();
   claim.partitioner = view_.partitioner;
-  for (const cluster::Member& member : view_.members) claim.member_names.push_back(member.name);
-  claim.configuration = cluster::configuration_of(view_);
+  for (const cluster::Member& founder : founding_.members) {
+    claim.member_names.push_back(founder.name);
+  }
+  std::sort(claim.member_names.begin(), claim.member_names.end());
+  claim.configuration = cluster::configuration_of(cluster::found_view(founding_, {}));
+  claim.alone = alone_;
+  claim.waits = !view_.is_member();
   claim.addressed_cluster_id = cluster::addressed_cluster_id(founding_of(config_));
   const uint64_t fresh = random_number();
   auto begun = begin_session(*store_, claim, fresh);
@@ -143,7 +151,7 @@ Status NodeStores::claim() {
   session_ = std::move(begun).value();
   if (!session_.taken_over.empty()) log_warning("{}", session_.taken_over);
   const auto& kept = session_.configurations;
-  if (kept.size() >= cluster::FormerPlacements::kPlacementsMax &&
+  if (!view_.is_changed() && kept.size() >= cluster::FormerPlacements::kPlacementsMax &&
       !(kept.back() == claim.configuration)) {
     return Status(Code::kExists,
                   fmt::format("data directory {}: the configuration changed {} times before the "
@@ -334,6 +342,13 @@ void NodeStores::keep_configurations(const std::vector<cluster::Configuration>& 
     const std::lock_guard last_wins(configurations_lock_);
     note_trouble(facts_->keep_configurations(configurations_));
   });
+}
+
+Status NodeStores::write_membership(std::string_view history) {
+  const Status status =
+      server::write_membership(config_.node.data_directory, node_id_, config_.node.name, history);
+  note_trouble(status);
+  return status;
 }
 
 void NodeStores::note_trouble(const Status& status) {

@@ -27,6 +27,7 @@
 #include "server/process/directory_lock.h"
 #include "server/storage/compaction_pace.h"
 #include "server/storage/hint_store.h"
+#include "server/storage/membership_file.h"
 #include "server/storage/node_identity.h"
 #include "server/storage/serial_store.h"
 
@@ -39,8 +40,15 @@ class NodeStores {
     std::function<void(engine::Ticket ticket, bool ok)> on_objects, on_hints;
   };
 
-  // Both outlive it. `node_id` is that of this node, a member or not.
-  NodeStores(const Config& config, const cluster::ClusterView& view, cluster::NodeId node_id);
+  // Who uses the directory. All outlives it.
+  struct Owner {
+    const Config& config;
+    const cluster::ClusterView& view;  // the first
+    const cluster::Founding& founding;
+    cluster::NodeId id;
+    bool alone = false;  // no other member holds anything
+  };
+  explicit NodeStores(const Owner& owner);
   ~NodeStores();
   NodeStores(const NodeStores&) = delete;
 
@@ -81,6 +89,12 @@ class NodeStores {
   // Stores the flush marks, then calls `stored`: at once where nothing outlives the process, else
   // on a store thread.
   void store_marks(std::function<void()> stored);
+  // Work that waits for the disk. REQUIRES: the node is durable, its commits were started.
+  void run_on_store_thread(std::function<void()> work) {
+    committer_->run_on_store_thread(std::move(work));
+  }
+  // membership_file.h; waits for the disk.
+  Status write_membership(std::string_view history);
   // What the copies follow, for the next start; the last ones win.
   void keep_configurations(const std::vector<cluster::Configuration>& configurations);
   std::string last_error() const;
@@ -106,7 +120,9 @@ class NodeStores {
 
   const Config& config_;
   const cluster::ClusterView& view_;
+  const cluster::Founding& founding_;
   const cluster::NodeId node_id_;
+  const bool alone_;
 
   CompactionPace pace_;
   std::optional<DirectoryLock> directory_lock_;

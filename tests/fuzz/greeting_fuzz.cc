@@ -41,6 +41,7 @@ void check_introduction(std::string_view bytes) {
   if (!Introduction::decode(bytes, &told)) return;
   KVORUM_CHECK(Introduction::decode(told.encode(), &again));
   KVORUM_CHECK(again.node_name == told.node_name && again.node_id == told.node_id);
+  KVORUM_CHECK(again.waits == told.waits && again.offered.name == told.offered.name);
 }
 
 // Two frames of the input, the first as long as its first byte says.
@@ -68,7 +69,8 @@ void fuzz_greeting(std::string_view input) {
   const unsigned way = choices.byte() % 3;
   if (way == 0) return check_introduction(choices.rest());
   if (way == 1) {
-    AcceptorGreeting acceptor(node.identity, node.view, {3, 4});
+    static const auto view = std::make_shared<const cluster::ClusterView>(node.view);
+    AcceptorGreeting acceptor(node.identity, view, {3, 4});
     return check_side(acceptor, MessageType::kHello, choices);
   }
   DialerGreeting dialer(node.identity, node.view.members[1], {1, 2});

@@ -45,6 +45,9 @@ void SimNode::on_frame(size_t reactor, cluster::LinkIndex from, std::string_view
   cluster::Frame frame;
   size_t size = 0;
   KVORUM_CHECK(cluster::parse_frame(bytes, &frame, &size) == cluster::FrameStatus::kFrame);
+  const cluster::MessageType type = frame.head.type;  // as server/peers/ lets it pass
+  KVORUM_CHECK(type == cluster::MessageType::kStopping ||
+               (from.is_accepted() ? may_come_from_dialer(type) : may_come_from_dialed(type)));
   if (!from.is_accepted()) {
     const MemberIndex member = member_of(from.member());
     if (member == cluster::kNoMember) return;

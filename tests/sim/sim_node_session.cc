@@ -86,6 +86,8 @@ bool SimNode::begin_session() {
     for (const cluster::Member& each : world_.founding.members) {
       claim.member_names.push_back(each.name);
     }
+    const auto is_there = [](const cluster::Member& one) { return !one.has_departed(); };
+    claim.alone = std::count_if(view_->members.begin(), view_->members.end(), is_there) == 1;
     claim.configuration = cluster::configuration_of(cluster::found_view(world_.founding, {}));
     auto begun = server::begin_session(*store_, claim, fresh);
     if (!begun.ok()) return false;

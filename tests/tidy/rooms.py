@@ -32,6 +32,7 @@ ROOMS = {
         'flow',
         'net',
         'access',
+        'membership',
         'status',
         'commands',
         'families',
@@ -42,6 +43,7 @@ ROOMS = {
         'admin',
         'storage',
         'node',
+        'dev',
         'cli',
     ),
 }

@@ -40,7 +40,7 @@ ASIO = re.compile(r'boost/(asio|beast)|^asio')
 ASIO_FOLDERS = tuple(
     '%sserver/%s/' % (top, room)
     for top in ('', 'tests/')
-    for room in ('net', 'access', 'clients', 'peers', 'admin', 'node', 'cli')
+    for room in ('net', 'access', 'clients', 'peers', 'admin', 'node', 'dev', 'cli')
 )
 
 FILE_LINES_MAX, FILE_LINES_WISHED, FUNCTION_LINES_MAX, PARAMETERS_MAX, COLUMNS_MAX = (

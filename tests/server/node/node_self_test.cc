@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/node/node_self.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <utility>
 
 namespace kvorum::server {
 namespace {
 
-NodeSelf self_of(const std::string& text) {
+using testing::HasSubstr;
+
+NodeSelf self_of(const std::string& text, std::optional<KeptMembership> kept = {}) {
   const ConfigReport report = load_config(text, "f.yaml");
   EXPECT_TRUE(report.ok()) << report.to_text();
-  return NodeSelf(report.config);
+  return NodeSelf(report.config, std::move(kept));
 }
 
 TEST(NodeSelf, AMemberHasTheIdOfItsRow) {
@@ -20,11 +25,67 @@ TEST(NodeSelf, AMemberHasTheIdOfItsRow) {
   EXPECT_EQ(self.run_id.size(), 40u);
 }
 
+constexpr const char* kThree =
+    "cluster: {name: demo, members: [{name: a, peer: 127.0.0.1:7379}, {name: b, peer: "
+    "127.0.0.2:7379}, {name: c, peer: 127.0.0.3:7379}]}\n";
+
+// Node f joined them.
+KeptMembership grown(const std::string& node) {
+  const Config config = load_config(kThree, "f.yaml", "a").config;
+  cluster::History history(founding_of(config));
+  cluster::Change change;
+  change.id = {Hlc{1 << 20}, 1};
+  change.described.id = 77;
+  change.described.name = "f";
+  change.described.peer = {"127.0.0.9", 7379};
+  EXPECT_TRUE(history.add(change));
+  return {node == "f" ? 77 : make_view(config).members[0].id, node, std::move(history)};
+}
+
+TEST(NodeSelf, WhoIsNotInTheFileHasAnIdOfItsOwn) {
+  const std::string text = std::string(kThree) + "node: {name: f, weight: 2}\n";
+  const NodeSelf one = self_of(text), other = self_of(text);
+  EXPECT_FALSE(one.view->is_member());
+  EXPECT_NE(one.id, other.id);
+  EXPECT_EQ(self_of(text, KeptMembership{5, "f", {}}).id, 5u);
+  EXPECT_EQ(one.described().weight, 2u);
+}
+
+TEST(NodeSelf, TheHistoryRulesOverTheFile) {
+  const std::string text = std::string(kThree) + "node: {name: f}\n";
+  const NodeSelf joined = self_of(text, grown("f"));
+  ASSERT_TRUE(joined.view->is_member());
+  EXPECT_EQ(joined.view->members.size(), 4u);
+  EXPECT_EQ(joined.view->members[joined.view->self].name, "f");
+  const NodeSelf founder = self_of(std::string(kThree) + "node: {name: a}\n", grown("a"));
+  EXPECT_EQ(founder.view->members.size(), 4u);
+  EXPECT_EQ(founder.view->newest_set, joined.view->newest_set);
+  EXPECT_FALSE(founder.is_alone());
+}
+
+TEST(NodeSelf, AFileOfAnotherClusterIsRefused) {
+  const auto refusal = [](const std::string& text, const std::string& name) {
+    return membership_refusal(load_config(text, "f.yaml", "a").config, grown(name));
+  };
+  EXPECT_EQ(refusal(kThree, "a"), "");
+  EXPECT_THAT(refusal(kThree, "b"), HasSubstr("belongs to node b"));
+  std::string other = kThree;
+  other.replace(other.find("demo"), 4, "test");
+  EXPECT_THAT(refusal(other, "a"), HasSubstr("founded with cluster.name demo"));
+  other = kThree;
+  other.insert(other.find("members:"), "partitions: 64, ");
+  EXPECT_THAT(refusal(other, "a"), HasSubstr("cluster.partitions 256, the configuration says 64"));
+  other = kThree;
+  other.replace(other.find("{name: c"), std::string("{name: c, peer: 127.0.0.3:7379}").size(),
+                "{name: d, peer: 127.0.0.4:7379}");
+  EXPECT_EQ(refusal(other, "a"), "");  // who they are says the history
+}
+
 TEST(NodeSelf, TheWallClockHasTheOffsetOfTheConfiguration) {
   Config config = self_of("").config;
-  const NodeSelf now(config);
+  const NodeSelf now(config, {});
   config.clock_offset_ms = 3'600'000;
-  const NodeSelf ahead(config);
+  const NodeSelf ahead(config, {});
   EXPECT_GE(ahead.started_wall_ms, now.started_wall_ms + 3'600'000);
   EXPECT_LT(ahead.started_wall_ms, now.started_wall_ms + 7'200'000);
   EXPECT_NE(ahead.run_id, now.run_id);

@@ -51,6 +51,19 @@ struct Node {
     }
     return view.members[0];
   }
+  std::shared_ptr<const cluster::ClusterView> shared_view() const {
+    return std::make_shared<const cluster::ClusterView>(view);
+  }
+  // No member: it would like to be one, by this name.
+  void wait_as(const std::string& name, cluster::NodeId id) {
+    identity.waits = true;
+    identity.node_id = id;
+    identity.node_name = name;
+    identity.offered.name = name;
+    identity.offered.peer = {"10.0.0.9", 7379};
+    identity.offered.weight = 3;
+    identity.offered.zone = "north";
+  }
 
   cluster::ClusterView view;
   PeerIdentity identity;
@@ -67,9 +80,10 @@ Frame only_frame(const std::string& batch) {
 
 // Both sides of one greeting, and what went over the wire.
 struct Greeting {
-  Greeting(const Node& dialing, const Node& accepting, std::string_view wanted = "a")
+  Greeting(const Node& dialing, const Node& accepting, std::string_view wanted = "a",
+           AcceptorGreeting::IsLinked is_linked = {})
       : dialer(dialing.identity, dialing.member(wanted), {1, 2}),
-        acceptor(accepting.identity, accepting.view, {3, 4}) {}
+        acceptor(accepting.identity, accepting.shared_view(), {3, 4}, std::move(is_linked)) {}
 
   void run() {
     dialer.begin(hello);
@@ -178,7 +192,7 @@ TEST(GreetingTest, AProofThatWasRecordedIsNoGoodForAnotherGreeting) {
   Greeting recorded(b, a);
   recorded.run();
   ASSERT_EQ(recorded.accepted, GreetingStep::kLinked);
-  AcceptorGreeting again(a.identity, a.view, {5, 6});
+  AcceptorGreeting again(a.identity, a.shared_view(), {5, 6});
   std::string out;
   ASSERT_EQ(again.on_frame(only_frame(recorded.hello), out), GreetingStep::kGoesOn);
   EXPECT_EQ(again.on_frame(only_frame(recorded.proof), out), GreetingStep::kFailed);
@@ -197,7 +211,7 @@ TEST(GreetingTest, ANodeIsNotTakenForItsOwnPeer) {
   EXPECT_EQ(reflected.dialed, GreetingStep::kFailed);
 
   DialerGreeting dialer(b.identity, b.member("a"), {1, 2});
-  AcceptorGreeting mirror(b.identity, b.view, {1, 2});
+  AcceptorGreeting mirror(b.identity, b.shared_view(), {1, 2});
   std::string hello, welcome, out;
   dialer.begin(hello);
   ASSERT_EQ(mirror.on_frame(only_frame(hello), welcome), GreetingStep::kGoesOn);
@@ -215,7 +229,7 @@ TEST(GreetingTest, EveryChangedByteOfAProofIsNoticed) {
   for (size_t at = 1; at < proof.payload.size(); ++at) {  // the first byte is only for the log
     std::string changed(proof.payload);
     changed[at] = static_cast<char>(changed[at] ^ 1);
-    AcceptorGreeting acceptor(a.identity, a.view, {3, 4});
+    AcceptorGreeting acceptor(a.identity, a.shared_view(), {3, 4});
     ASSERT_EQ(acceptor.on_frame(only_frame(recorded.hello), out), GreetingStep::kGoesOn);
     EXPECT_EQ(acceptor.on_frame({proof.head, changed}, out), GreetingStep::kFailed) << at;
   }
@@ -239,11 +253,11 @@ TEST(GreetingTest, ShortenedFramesAreRefused) {
   };
   std::string out;
   for (size_t size = 0; size < hello.payload.size(); ++size) {
-    AcceptorGreeting acceptor(a.identity, a.view, {3, 4});
+    AcceptorGreeting acceptor(a.identity, a.shared_view(), {3, 4});
     EXPECT_EQ(acceptor.on_frame(shortened(hello, size), out), GreetingStep::kFailed) << size;
   }
   for (size_t size = 0; size < proof.payload.size(); ++size) {
-    AcceptorGreeting acceptor(a.identity, a.view, {3, 4});
+    AcceptorGreeting acceptor(a.identity, a.shared_view(), {3, 4});
     acceptor.on_frame(hello, out);
     EXPECT_EQ(acceptor.on_frame(shortened(proof, size), out), GreetingStep::kFailed) << size;
   }
@@ -264,7 +278,7 @@ TEST(GreetingTest, AnotherVersionIsNamedOnBothSidesAndNothingElse) {
   put_u32(payload, kGreetingMagic);
   put_u16(payload, cluster::kProtocolVersion - 1);
   payload.append("whatever an older binary says here");
-  AcceptorGreeting acceptor(a.identity, a.view, {3, 4});
+  AcceptorGreeting acceptor(a.identity, a.shared_view(), {3, 4});
   std::string out;
   const Frame hello{{cluster::MessageType::kHello}, payload};
   EXPECT_EQ(acceptor.on_frame(hello, out), GreetingStep::kFailed);
@@ -334,12 +348,89 @@ TEST(GreetingTest, WhatDiffersIsNamedInTheLog) {
   EXPECT_THAT(other.acceptor.trouble(), HasSubstr("it has a cluster.secret, this node has none"));
 }
 
+TEST(GreetingTest, WhoIsNoMemberIsToldToWaitAndSaysWhatItWouldBe) {
+  const Node a("a", {"swordfish"});
+  Node newcomer("b", {"swordfish"});
+  newcomer.wait_as("f", 77);
+  Greeting greeting(newcomer, a);
+  greeting.run();
+  EXPECT_EQ(greeting.accepted, GreetingStep::kFailed);
+  EXPECT_EQ(greeting.dialed, GreetingStep::kFailed);
+  EXPECT_TRUE(greeting.acceptor.proved());
+  EXPECT_TRUE(greeting.acceptor.waits());
+  EXPECT_EQ(greeting.dialer.known_as(), 0u);
+  EXPECT_THAT(greeting.dialer.trouble(), HasSubstr("node f waits to be admitted: kvorum join f"));
+  const cluster::Member& offered = greeting.acceptor.peer().offered;
+  EXPECT_EQ(offered.id, 77u);
+  EXPECT_EQ(offered.peer.to_text(), "10.0.0.9:7379");
+  EXPECT_EQ(offered.weight, 3u);
+  EXPECT_EQ(offered.zone, "north");
+  EXPECT_THAT(greeting.wire(), Not(HasSubstr("10.0.0.9")));
+}
+
+TEST(GreetingTest, ANodeThatLostItsDiskIsToldItsId) {
+  const Node a("a");
+  Node wiped("b");
+  wiped.wait_as("b", 77);
+  Greeting greeting(wiped, a, "a", [](cluster::MemberIndex) { return false; });
+  greeting.run();
+  EXPECT_EQ(greeting.dialed, GreetingStep::kFailed);
+  EXPECT_EQ(greeting.dialer.known_as(), a.member("b").id);
+  EXPECT_FALSE(greeting.acceptor.waits());
+}
+
+TEST(GreetingTest, TheNameOfAMemberThatIsThereIsNotGivenAway) {
+  const Node a("a");
+  Node twin("b");
+  twin.wait_as("b", 77);
+  Greeting greeting(twin, a, "a", [](cluster::MemberIndex) { return true; });
+  greeting.run();
+  EXPECT_EQ(greeting.dialer.known_as(), 0u);
+  EXPECT_FALSE(greeting.acceptor.waits());
+  EXPECT_THAT(greeting.dialer.trouble(), HasSubstr("start this node with another name"));
+}
+
+TEST(GreetingTest, TheNameOfOneWhoDepartedIsFree) {
+  Node a("a");
+  for (cluster::Member& member : a.view.members) {
+    if (member.name == "b") member.standing = cluster::Standing::kRemoved;
+  }
+  Node newcomer("b");
+  newcomer.wait_as("b", 77);
+  Greeting greeting(newcomer, a);
+  greeting.run();
+  EXPECT_EQ(greeting.dialer.known_as(), 0u);
+  EXPECT_TRUE(greeting.acceptor.waits());
+}
+
+TEST(GreetingTest, OneThatWaitsIsWelcomeOnceItWasAdmitted) {
+  const Node a("a");
+  Node newcomer("b");
+  newcomer.identity.waits = true;
+  newcomer.identity.offered.name = "b";
+  Greeting greeting(newcomer, a);
+  greeting.run();
+  EXPECT_EQ(greeting.accepted, GreetingStep::kLinked) << greeting.acceptor.trouble();
+}
+
+TEST(GreetingTest, OneThatWaitsLetsNobodyIn) {
+  Node waiting("a");
+  waiting.identity.waits = true;
+  waiting.identity.offered.name = "a";
+  const Node b("b");
+  Greeting greeting(b, waiting);
+  greeting.run();
+  EXPECT_EQ(greeting.dialed, GreetingStep::kFailed);
+  EXPECT_TRUE(greeting.acceptor.proved());
+  EXPECT_THAT(greeting.dialer.trouble(), HasSubstr("node a waits to be admitted"));
+}
+
 TEST(GreetingTest, OtherFramesEndIt) {
   const Node a("a"), b("b");
   std::string out;
   for (const auto type : {cluster::MessageType::kPing, cluster::MessageType::kForward,
                           cluster::MessageType::kWelcome}) {
-    AcceptorGreeting acceptor(a.identity, a.view, {3, 4});
+    AcceptorGreeting acceptor(a.identity, a.shared_view(), {3, 4});
     EXPECT_EQ(acceptor.on_frame(Frame{{type}, "payload"}, out), GreetingStep::kFailed);
     EXPECT_THAT(out, IsEmpty());
   }

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "server/cli/ask_commands.h"
-#include "server/families/node_report.h"
+#include "server/commands/node_report.h"
 #include "server/status/metrics.h"
 #include "server/status/status_json.h"
 

@@ -6,7 +6,7 @@
 
 #include "server/cli/ask_commands.h"
 #include "server/cli/command_line.h"
-#include "server/families/node_report.h"
+#include "server/commands/node_report.h"
 #include "server/status/metrics.h"
 #include "server/status/node_status.h"
 #include "server/status/status_json.h"

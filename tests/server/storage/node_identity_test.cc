@@ -24,6 +24,7 @@ StoreClaim claim_of(const std::string& name, size_t members = 1) {
   claim.addressed_cluster_id = 21;
   for (size_t i = 0; i < members; ++i)
     claim.member_names.emplace_back(1, 'a' + static_cast<char>(i));
+  claim.alone = members == 1;
   claim.configuration.id_seed = claim.cluster_id;
   for (const std::string& member : claim.member_names) {
     claim.configuration.members.push_back({member, 1, {}, {}});
@@ -44,6 +45,29 @@ TEST(NodeIdentityTest, AnEmptyStoreIsClaimed) {
   EXPECT_EQ(start.incarnation, 77u);
   EXPECT_FALSE(start.was_clean);
   EXPECT_EQ(start.clock_least, Hlc{});
+}
+
+TEST(NodeIdentityTest, WhoWaitsClaimsNothing) {
+  MapStore store;
+  StoreClaim waiting = claim_of("f", 3);
+  waiting.waits = true;
+  EXPECT_TRUE(begin(store, waiting, 77).configurations.empty());
+  StoreClaim admitted = claim_of("f", 3);
+  admitted.node_id = 99;
+  EXPECT_EQ(begin(store, admitted, 78).configurations.size(), 1u);
+  waiting.node_id = 98;
+  EXPECT_FALSE(begin_session(store, waiting, 79).ok());
+}
+
+TEST(NodeIdentityTest, AnIncarnationIsKeptByWhoIsAlone) {
+  MapStore store;
+  StoreClaim claim = claim_of("a", 1);
+  begin(store, claim, 77);
+  ASSERT_TRUE(end_session(store, 77, Hlc{5}).ok());
+  EXPECT_EQ(begin(store, claim, 78).incarnation, 77u);
+  ASSERT_TRUE(end_session(store, 77, Hlc{6}).ok());
+  claim.alone = false;  // another node joined
+  EXPECT_EQ(begin(store, claim, 79).incarnation, 79u);
 }
 
 TEST(NodeIdentityTest, AStoreOfAnotherNodeIsRefusedWithBothNames) {

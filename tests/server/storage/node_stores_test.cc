@@ -30,7 +30,9 @@ struct Disk {
     EXPECT_TRUE(report.ok()) << report.to_text();
     config = report.config;
     view = make_view(config);
-    stores = std::make_unique<NodeStores>(config, view, kNode);
+    founding = founding_of(config);
+    stores = std::make_unique<NodeStores>(
+        NodeStores::Owner{config, view, founding, kNode, view.members.size() == 1});
   }
   Status start() {
     if (Status status = stores->open(); !status.ok()) return status;
@@ -42,6 +44,7 @@ struct Disk {
 
   Config config;
   cluster::ClusterView view;
+  cluster::Founding founding;
   std::unique_ptr<NodeStores> stores;
   std::atomic<int> rounds{0};
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/families/node_report.h"
+#include "server/commands/node_report.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/cli/dev_layout.h"
+#include "server/dev/dev_layout.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/cli/child_process.h"
+#include "server/dev/child_process.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// `kvorum members | transfers | join | leave | remove | replace | weight`: what the admin API of a
+// node says of the members, and what it is told. A change is shown as a plan first, and asked for
+// unless --yes; afterwards the moves are waited for. Exit status: 0 fine, 1 refused or not done.
+#pragma once
+
+#include <string>
+
+#include "server/membership/wish.h"
+
+namespace kvorum::server {
+
+struct MemberCommand {
+  MembershipWish wish;
+  bool plan_only = false;  // --plan
+  bool yes = false;        // --yes: nobody is asked
+  bool no_wait = false;    // --no-wait
+  bool json = false;       // --output json
+};
+
+int show_members(const std::string& admin_address, bool json);
+int show_transfers(const std::string& admin_address, bool json);
+int change_members(const std::string& admin_address, const MemberCommand& command);
+
+// The request of a wish: `/api/v1/members?change=join&name=f`.
+std::string wish_target(const MembershipWish& wish);
+
+}  // namespace kvorum::server

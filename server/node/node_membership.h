@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The membership as a node has it: its history with what keeps it on disk, the nodes that wait to
+// be admitted, and the desk where administrators say what they wish. Of a node that waits itself,
+// how it learns that it was admitted: then the process begins anew, as a member (begins_anew()).
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "cluster/copies/shared_history.h"
+#include "server/membership/membership_desk.h"
+#include "server/membership/moves_status.h"
+#include "server/membership/waiting_nodes.h"
+#include "server/node/node_copies.h"
+#include "server/node/node_self.h"
+#include "server/peers/peer_links.h"
+#include "server/storage/node_stores.h"
+
+namespace kvorum::server {
+
+class NodeMembership final : public MembershipDesk, public AdmissionListener {
+ public:
+  // All outlive it.
+  NodeMembership(const NodeSelf& self, NodeStores& stores, NodeCopies& copies);
+  NodeMembership(const NodeMembership&) = delete;
+
+  // What a node that waits is known by from now on, where its disk did not say so already.
+  // REQUIRES: the stores are open.
+  Status keep_waiting();
+  // REQUIRES: the copies were judged, and no reactor runs. `on_view` is called when view() is
+  // another one; `is_reachable` tells whether some reactor asks the member.
+  struct Callbacks {
+    std::function<void()> on_view;
+    std::function<bool(cluster::MemberIndex member)> is_reachable;
+  };
+  void begin(Callbacks callbacks);
+  void add_to(cluster::NodeParts* parts) { parts->history = &history_; }
+
+  // Any thread.
+  std::shared_ptr<const cluster::ClusterView> view() const { return history_.view(); }
+  // The node waited, and was admitted, or is known by another id: it is to begin with kept().
+  bool begins_anew() const { return anew_.load(std::memory_order_acquire); }
+  KeptMembership kept() const;
+  MovesStatus moves(const cluster::ClusterView& of) const;
+  // Now and then: what could not be written is written again, a new address is made known.
+  void look();
+
+  // MembershipDesk
+  Result<ChangePlan> plan(const MembershipWish& wish) override;
+  Result<TakenWish> take(const MembershipWish& wish, const std::string& based_on) override;
+  bool has_effect(const cluster::ChangeId& change) override;
+  std::vector<cluster::Member> waiting_nodes() override;
+  // AdmissionListener
+  void on_waiting(const cluster::Member& node) override;
+  void on_known_as(cluster::NodeId id) override;
+
+ private:
+  struct Pending {
+    uint64_t number = 0;
+    std::string history;
+  };
+
+  bool waits() const { return !self_.view->is_member(); }
+  void keep(uint64_t number, std::string history);
+  void write_pending();
+  void on_view();
+  void log_changes(const cluster::History& before, const cluster::History& after) const;
+  void tell_address();
+  std::string why_blocked(const cluster::ClusterView& view) const;
+  Result<cluster::Change> change_of(const MembershipWish& wish) const;
+  CopySize copy_size() const;
+  cluster::ChangeId next_id();
+
+  const NodeSelf& self_;
+  NodeStores& stores_;
+  NodeCopies& copies_;
+  Callbacks callbacks_;
+  cluster::SharedHistory history_;
+  WaitingNodes waiting_;
+  std::atomic<bool> anew_{false};
+  std::atomic<cluster::NodeId> known_as_{0};
+  std::atomic<bool> address_told_{false};
+
+  Mutex taking_;  // one wish after the other: each is planned for what the one before made
+  mutable Mutex mutex_;
+  std::optional<Pending> pending_ KVORUM_GUARDED_BY(mutex_);                // to be written
+  std::shared_ptr<const cluster::History> told_ KVORUM_GUARDED_BY(mutex_);  // in the log
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,289 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A ring that grows and shrinks while it is used, with real processes: nodes wait, join, weigh
+more, leave, are removed and replaced; nothing that was acknowledged is lost, no client is refused.
+membership.py [path/to/kvorum [scenario ...]]; ends with `N passed, N failed`."""
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import urllib.error
+import urllib.request
+
+from node_processes import KINDS, Checks, Cluster, RespError, free_ports, run, until
+
+BINARY = sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum'
+checks = Checks()
+
+
+class Ring(Cluster):
+    """The founders stand in the file; further nodes are started with the same file."""
+
+    timing = 'hints: 200ms, anti_entropy: 1s, gossip: 200ms'
+
+    def add(self, *names):
+        ports = free_ports(len(names) * len(KINDS))
+        for i, name in enumerate(names):
+            self.ports[name] = dict(zip(KINDS, ports[i * len(KINDS) :]))
+            self.start_added(name)
+        return self
+
+    def start_added(self, name):
+        options = ['--data', os.path.join(self.folder, name)]
+        for kind in KINDS:
+            options += ['--' + kind, self.address(name, kind)]
+        self.start(name, options=options)
+
+    def cli(self, at, *words, seconds=60):
+        return run(BINARY, *words, '--admin', self.address(at, 'admin'), seconds=seconds)
+
+    def asked(self, at, what, post=False):
+        """A document of the admin API with its status."""
+        url = 'http://%s/api/v1/%s' % (self.address(at, 'admin'), what)
+        request = urllib.request.Request(url, method='POST' if post else 'GET')
+        if post:
+            request.add_header('Content-Type', 'application/json')
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def states(self, at):
+        _, document = self.asked(at, 'members')
+        return {member['name']: member['state'] for member in document['members']}
+
+    def sets(self, *names):
+        """The newest sets that nodes know: one where they agree."""
+        return {self.asked(name, 'transfers')[1]['newest_set'] for name in names}
+
+    def change(self, at, *words, what=''):
+        done = self.cli(at, *words, '--yes')
+        name = what or ' '.join(words)
+        checks.that('%s: exit status 0' % name, done.returncode == 0, done.stdout + done.stderr)
+
+    def keys_held(self, name):
+        return sum(self.asked(name, 'status')[1]['keys'])
+
+
+class Load:
+    """Clients of some nodes that write and count, and remember what was acknowledged."""
+
+    def __init__(self, cluster, *names):
+        self.cluster, self.ending = cluster, False
+        self.written, self.counted, self.errors = {}, {}, []
+        self.threads = [threading.Thread(target=self.run, args=(name,)) for name in names]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, name):
+        with self.cluster.resp(name, 10) as client:
+            number = 0
+            while not self.ending:
+                number += 1
+                key, counter = '%s%d' % (name, number % 400), 'count:%s%d' % (name, number % 40)
+                reply = client('SET', key, number)
+                self.note(reply, reply == b'OK', self.written, key, b'%d' % number)
+                reply = client('INCR', counter)
+                self.note(reply, isinstance(reply, int), self.counted, counter, reply)
+                reply = client('GET', key)
+                if reply != b'%d' % number:
+                    self.errors.append((key, number, reply))
+
+    def note(self, reply, is_fine, kept, key, value):
+        if is_fine:
+            kept[key] = value
+        else:
+            self.errors.append((key, str(reply)))
+
+    def finish(self):
+        self.ending = True
+        for thread in self.threads:
+            thread.join()
+        return self
+
+    def judge(self, *names):
+        checks.that('no client was refused or read something old', not self.errors, self.errors[:4])
+        checks.that('there was load', len(self.written) > 300, len(self.written))
+        expected = dict(self.written)
+        expected.update({key: b'%d' % count for key, count in self.counted.items()})
+        for name in names:
+            with self.cluster.resp(name, 10) as client:
+                wrong = [
+                    (key, value, got)
+                    for key, value in expected.items()
+                    if (got := client('GET', key)) != value
+                ]
+            checks.that('all that was acknowledged is read at %s' % name, not wrong, wrong[:4])
+
+
+def who_waits_changes_nothing():
+    with Ring(BINARY, 'abc') as cluster:
+        cluster.start().wait_settled()
+        before = cluster.sets('a')
+        cluster.add('f')
+        waits = until(lambda: cluster.states('a').get('f') == 'waiting', 10)
+        checks.that('it is shown as waiting', waits, cluster.states('a'))
+        with cluster.resp('f') as client:
+            refused = client('GET', 'k')
+            checks.that('keys are refused', str(refused).startswith('CLUSTERDOWN'), str(refused))
+            checks.that('PING is answered', client('PING') == b'PONG')
+            checks.that('KV.CLUSTER too', b'state:' in client('KV.CLUSTER', 'STATUS'))
+        checks.that('the others stay settled', cluster.wait_settled('a', 'b', 'c', seconds=1))
+        checks.that('and know the same', cluster.sets('a') == before, cluster.sets('a'))
+        plan = cluster.cli('b', 'join', 'f', '--plan')
+        checks.that('a plan is shown', 'partitions move' in plan.stdout, plan.stdout + plan.stderr)
+        checks.that('and changes nothing', cluster.states('b')['f'] == 'waiting')
+        for words, reason in (
+            (('join', 'g'), 'no node g waits'),
+            (('join', 'b'), 'b is a member already'),
+            (('leave', 'x'), 'there is no member x'),
+            (('remove', 'b'), 'b is alive'),
+            (('replace', 'b', 'f'), 'b is alive'),
+            (('weight', 'b', '0'), 'a number from 1 to 1000'),
+        ):
+            done = cluster.cli('a', *words, '--yes')
+            said = reason in done.stderr and done.returncode == 1
+            checks.that('%s is refused in words' % ' '.join(words), said, done.stdout + done.stderr)
+        done = cluster.cli('f', 'leave', '--yes')
+        checks.that('one that waits changes nothing', 'no member' in done.stderr, done.stderr)
+        done = cluster.cli('a', 'join', 'f')  # nobody can be asked
+        checks.that('nothing is done unasked', done.returncode == 1, done.stdout + done.stderr)
+        status, _ = cluster.asked('a', 'members?change=join&name=f&based_on=1234', post=True)
+        checks.that('a stale plan is refused', status == 409, status)
+        checks.that('nothing of it moved anything', cluster.sets('a') == before)
+        with cluster.resp('a') as client:
+            refused = client('KV.CLUSTER', 'JOIN', 'g')
+            checks.that('KV.CLUSTER refuses, too', 'no node g waits' in str(refused), str(refused))
+            checks.that('KV.CLUSTER JOIN', client('KV.CLUSTER', 'JOIN', 'f') == b'OK')
+        checks.that('it settles', cluster.wait_settled('a', 'b', 'c', 'f'))
+        checks.that('it is up', until(lambda: cluster.states('b')['f'] == 'up', 10))
+
+
+def it_grows_and_shrinks_under_load():
+    with Ring(BINARY, 'abc', cluster='name: test\n  partitions: 64') as cluster:
+        cluster.start().wait_settled()
+        cluster.add('f', 'g')
+        until(lambda: {'f', 'g'} <= set(cluster.states('a')), 10)
+        load = Load(cluster, 'a', 'c')
+        until(lambda: len(load.written) > 300, 20)
+        cluster.change('a', 'join', 'f')
+        cluster.change('b', 'join', 'g')
+        more = Load(cluster, 'g')
+        cluster.change('f', 'weight', 'f', '2')
+        cluster.change('c', 'leave', 'b')
+        gone = until(lambda: 'b' not in cluster.states('a'), 20)
+        checks.that('who left is gone', gone, cluster.states('a'))
+        checks.that('it has handed over all', cluster.keys_held('b') == 0, cluster.keys_held('b'))
+        with cluster.resp('b') as client:
+            refused = client('GET', 'a1')
+            checks.that('it serves no keys', str(refused).startswith('CLUSTERDOWN'), str(refused))
+        checks.that('it ends with status 0', cluster.end('b') == 0)
+        load.finish().judge('a', 'g')
+        more.finish().judge('c', 'f')
+        checks.that('settled', cluster.wait_settled('a', 'c', 'f', 'g'))
+        same = cluster.sets('a', 'c', 'f', 'g')
+        checks.that('all know the same', len(same) == 1, same)
+        once_more(cluster)
+
+
+def once_more(cluster):
+    """A dead one is removed, the same name comes back as another node."""
+    load = Load(cluster, 'a')
+    until(lambda: len(load.written) > 300, 20)
+    cluster.end('g', signal.SIGKILL)
+    cluster.change('a', 'remove', 'g')
+    shutil.rmtree(os.path.join(cluster.folder, 'g'))
+    cluster.start_added('g')
+    until(lambda: cluster.states('a').get('g') == 'waiting', 10)
+    cluster.change('c', 'join', 'g', what='the same name again')
+    load.finish().judge('a', 'f', 'g')
+    checks.that('settled again', cluster.wait_settled('a', 'c', 'f', 'g'))
+
+
+def what_is_known_survives():
+    with Ring(BINARY, 'abc', cluster='name: test\n  partitions: 64') as cluster:
+        cluster.start().wait_settled()
+        with cluster.resp('a') as client:
+            wrong = [i for i in range(500) if client('SET', 'k%d' % i, i) != b'OK']
+        checks.that('written', not wrong, wrong[:3])
+        cluster.add('f')
+        until(lambda: cluster.states('a').get('f') == 'waiting', 10)
+        cluster.change('a', 'join', 'f')
+        known = cluster.sets('a', 'b', 'c', 'f')
+        checks.that('one set', len(known) == 1, known)
+        for name in ('a', 'b', 'c', 'f'):
+            cluster.end(name, signal.SIGKILL)
+        cluster.start()
+        cluster.start_added('f')
+        checks.that('all settle', cluster.wait_settled('a', 'b', 'c', 'f', seconds=40))
+        checks.that('they know the same', cluster.sets('a', 'b', 'c', 'f') == known)
+        all_there(cluster, 'f')
+        cluster.end('f', signal.SIGKILL)
+        shutil.rmtree(os.path.join(cluster.folder, 'f'))
+        cluster.start_added('f')
+        said = cluster.wait_log('f', 'begins anew as a member', 20)
+        checks.that('who lost its disk is known by its name', said, cluster.log('f')[-2000:])
+        checks.that('it fills again', cluster.wait_settled('a', 'b', 'c', 'f', seconds=40))
+        all_there(cluster, 'f')
+        cluster.end('a', signal.SIGKILL)
+        shutil.rmtree(os.path.join(cluster.folder, 'a'))
+        cluster.start('a')
+        checks.that('a founder, too', cluster.wait_settled('a', 'b', 'c', 'f', seconds=40))
+        checks.that('it learns the ring', cluster.sets('a') == known, cluster.sets('a'))
+        all_there(cluster, 'a')
+        damaged = os.path.join(cluster.folder, 'f', 'membership')
+        cluster.end('f')
+        with open(damaged, 'r+b') as file:
+            file.seek(20)
+            file.write(b'????')
+        cluster.start_added('f')
+        code = cluster.processes['f'].wait(20)
+        checks.that('a damaged file is not believed', code == 1, code)
+        checks.that('and says what to do', 'move it away' in cluster.log('f'), cluster.log('f'))
+
+
+def all_there(cluster, name):
+    with cluster.resp(name, 10) as client:
+        wrong = [i for i in range(500) if client('GET', 'k%d' % i) != b'%d' % i]
+    checks.that('all is read at %s' % name, not wrong, wrong[:3])
+
+
+def the_dead_are_replaced():
+    engine = 'engine: {type: memory}'
+    with Ring(BINARY, 'abc', engine, cluster='name: test\n  partitions: 64') as cluster:
+        cluster.start().wait_settled()
+        cluster.add('f')
+        until(lambda: cluster.states('a').get('f') == 'waiting', 10)
+        load = Load(cluster, 'a')
+        until(lambda: len(load.written) > 300, 20)
+        cluster.end('b', signal.SIGKILL)
+        cluster.change('a', 'replace', 'b', 'f')
+        load.finish().judge('c', 'f')
+        checks.that('settled', cluster.wait_settled('a', 'c', 'f', seconds=40))
+        cluster.end('f', signal.SIGKILL)
+        cluster.start_added('f')  # it has no disk, and comes back by its name
+        checks.that('a memory node comes back', cluster.wait_settled('a', 'c', 'f', seconds=40))
+        load.judge('f')
+
+
+SCENARIOS = (
+    who_waits_changes_nothing,
+    it_grows_and_shrinks_under_load,
+    what_is_known_survives,
+    the_dead_are_replaced,
+)
+
+
+def main():
+    wanted = sys.argv[2:]
+    for scenario in SCENARIOS:
+        if not wanted or scenario.__name__ in wanted:
+            checks.attempt(scenario.__name__.replace('_', ' '), scenario)
+    return checks.summary()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
