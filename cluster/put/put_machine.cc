@@ -109,10 +109,10 @@ void PutMachine::begin_anew(SlotId id, Operation& operation, Now now) {
 // ring moved away is run where it is now.
 void PutMachine::fail_unplanned(SlotId id, Operation& operation, Now now) {
   claims_.release(id, operation);
-  const Writing& writing = operation.writing;
   const SetsInPlay* const sets = core_.sets_in_play(operation.request().key);
-  const size_t alive = writing.tally.targets.size();
-  const bool reached = sets == nullptr ? alive >= writing.tally.needed : writing.tally.can_reach(*sets);
+  const WriteTally& tally = operation.writing.tally;
+  const bool reached =
+      sets == nullptr ? tally.targets.size() >= tally.needed : tally.can_reach(*sets);
   if (reached && core_.view->is_changed()) return core_.starter->on_misplaced(id, operation, now);
   fail(id, operation, {Outcome::kNoQuorum}, now);
 }

@@ -114,14 +114,19 @@ void add_output(CLI::App& command, Parsed& parsed) {
 }
 
 // A change of the membership; the caller adds the words that it needs.
-CLI::App& add_change(CLI::App& app, Parsed& parsed, MembershipWish::Kind kind, const char* name,
-                     const char* help) {
-  CLI::App& command = *app.add_subcommand(name, help);
+struct ChangeCommand {
+  MembershipWish::Kind kind;
+  const char* name;
+  const char* help;
+};
+
+CLI::App& add_change(CLI::App& app, Parsed& parsed, const ChangeCommand& of) {
+  CLI::App& command = *app.add_subcommand(of.name, of.help);
   add_output(command, parsed);
   command.add_flag("--plan", parsed.member.plan_only, "Show what it would move, and do nothing");
   command.add_flag("--yes,-y", parsed.member.yes, "Do it without asking");
   command.add_flag("--no-wait", parsed.member.no_wait, "Do not wait until nothing moves any more");
-  command.callback([&parsed, kind] {
+  command.callback([&parsed, kind = of.kind] {
     parsed.member.wish.kind = kind;
     parsed.member.json = parsed.output == "json";
     parsed.exit_status = change_members(parsed.admin, parsed.member);
@@ -142,21 +147,22 @@ void add_members(CLI::App& app, Parsed& parsed) {
   transfers.callback(
       [&parsed] { parsed.exit_status = show_transfers(parsed.admin, parsed.output == "json"); });
 
-  CLI::App& join = add_change(app, parsed, Kind::kJoin, "join", "Admit a node that waits");
+  CLI::App& join = add_change(app, parsed, {Kind::kJoin, "join", "Admit a node that waits"});
   join.add_option("NAME", wish.name, "Its name")->required();
-  CLI::App& leave = add_change(app, parsed, Kind::kLeave, "leave",
-                               "Let a member hand over what it holds, and depart");
+  CLI::App& leave = add_change(
+      app, parsed, {Kind::kLeave, "leave", "Let a member hand over what it holds, and depart"});
   leave.add_option("NAME", wish.name, "Its name; without one the node that is asked");
-  CLI::App& remove = add_change(app, parsed, Kind::kRemove, "remove", "Declare a member dead");
+  CLI::App& remove = add_change(app, parsed, {Kind::kRemove, "remove", "Declare a member dead"});
   remove.add_option("NAME", wish.name, "Its name")->required();
   remove.add_flag("--force", wish.force, "Also one that lives");
-  CLI::App& replace = add_change(app, parsed, Kind::kReplace, "replace",
-                                 "Declare a member dead, and give its place to one that waits");
+  CLI::App& replace = add_change(
+      app, parsed,
+      {Kind::kReplace, "replace", "Declare a member dead, and give its place to one that waits"});
   replace.add_option("OLD", wish.name, "Who is dead")->required();
   replace.add_option("NEW", wish.by, "Who takes its place")->required();
   replace.add_flag("--force", wish.force, "Also one that lives");
   CLI::App& weight =
-      add_change(app, parsed, Kind::kWeight, "weight", "Give a member more or fewer partitions");
+      add_change(app, parsed, {Kind::kWeight, "weight", "Give a member more or fewer partitions"});
   weight.add_option("NAME", wish.name, "Its name")->required();
   weight.add_option("WEIGHT", wish.weight, "So many shares; 1 is the usual one")->required();
 }
