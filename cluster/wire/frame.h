@@ -81,9 +81,10 @@ enum class MessageType : uint8_t {
 };
 
 // On a link between two nodes the one that dialed asks (even types), the other one answers (odd
-// ones). What they tell each other of the history goes both ways.
+// ones). What they tell each other of the history and of flush marks goes both ways.
 inline bool goes_both_ways(MessageType type) {
-  return type == MessageType::kHistoryBuckets || type == MessageType::kHistoryDifference;
+  return type == MessageType::kHistoryBuckets || type == MessageType::kHistoryDifference ||
+         type == MessageType::kFlushMark || type == MessageType::kFlushMarkReply;
 }
 inline bool may_come_from_dialer(MessageType type) {
   const bool asks = static_cast<uint8_t>(type) % 2 == 0;

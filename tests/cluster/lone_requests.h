@@ -211,6 +211,7 @@ struct LoneRequests : LoneCore, CompletionSink, Starter {
     passed_on.emplace_back(coordinator, id);
   }
   void on_unreadable(SlotId id, Operation&, Now) override { unreadable.push_back(id); }
+  void on_misplaced(SlotId id, Operation&, Now) override { misplaced.push_back(id); }
   // The one answer that there is.
   NotedAnswer answer() const {
     EXPECT_EQ(answers.size(), 1u);
@@ -221,6 +222,7 @@ struct LoneRequests : LoneCore, CompletionSink, Starter {
   std::vector<NotedAnswer> answers;
   std::vector<std::pair<MemberIndex, SlotId>> passed_on;
   std::vector<SlotId> unreadable;
+  std::vector<SlotId> misplaced;
 
  private:
   static LoneShape with_edits(LoneShape shape) {

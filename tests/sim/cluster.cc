@@ -133,13 +133,22 @@ std::optional<cluster::History> Cluster::known_to_others(size_t asker) const {
 }
 
 bool Cluster::join(size_t at, size_t newcomer) {
+  return admit(at, newcomer, cluster::ChangeKind::kJoin, 0);
+}
+
+bool Cluster::replace(size_t at, size_t member, size_t newcomer) {
+  return admit(at, newcomer, cluster::ChangeKind::kReplace, nodes[member]->id());
+}
+
+bool Cluster::admit(size_t at, size_t newcomer, cluster::ChangeKind kind,
+                    cluster::NodeId instead_of) {
   SimNode& admits = *nodes[at];
   if (!admits.alive() || !admits.is_member() || nodes[newcomer]->admitted()) return false;
   cluster::Member member;
   member.name = node_name(newcomer);
   member.id = swarm.seed * 1000 + newcomer + 1;
   member.peer = {"127.0.0.1", static_cast<uint16_t>(7000 + newcomer)};
-  admits.propose(cluster::ChangeKind::kJoin, member.id, member);
+  admits.propose(kind, instead_of, member);
   nodes[newcomer]->admit(member.id, admits.wished_history());
   start_node(newcomer);
   ++changes;

@@ -29,6 +29,8 @@ class Cluster {
 
   // The membership, at a node that lives. A new one starts at once, knowing what that node knows.
   bool join(size_t at, size_t newcomer);
+  // The newcomer takes the place of a member that is declared dead.
+  bool replace(size_t at, size_t member, size_t newcomer);
   void change(size_t at, cluster::ChangeKind kind, size_t member, uint32_t weight = 1);
   // The node that knows most, of those that live; its view, or the last one where none does.
   const SimNode& best_informed() const;
@@ -98,6 +100,7 @@ class Cluster {
   uint64_t changes = 0;  // of the membership that were proposed
 
  private:
+  bool admit(size_t at, size_t newcomer, cluster::ChangeKind kind, cluster::NodeId instead_of);
   bool all_know_of_departure(size_t node) const;
   std::optional<cluster::History> known_to_others(size_t asker) const;
 

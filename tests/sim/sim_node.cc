@@ -149,6 +149,7 @@ void SimNode::flush_clients(size_t reactor) {
 }
 
 void SimNode::flush_effects(size_t reactor) {
+  view_ = history_->view();  // frames may have brought a later one
   cluster::Outbox& outbox = reactors_[reactor]->coordinator.outbox();
   start_loads(reactor);
   const std::vector<cluster::LinkIndex> addressed = outbox.addressed();

@@ -54,7 +54,18 @@ bool Workload::is_strict() const {
   return cluster_.swarm.calm && 2 * q.w > q.n && q.r + q.w > q.n;
 }
 
+// Where nothing fails no request is refused, whoever joins or leaves meanwhile. Who asks for every
+// copy finds a newcomer that is not linked yet.
+void Workload::check_refusal(const RespReply& reply) {
+  const Swarm& swarm = cluster_.swarm;
+  const std::string of_all = fmt::format(" of {} replicas", quorum().n);
+  if (!swarm.calm || !swarm.moves() || reply.text.find(of_all) != std::string::npos) return;
+  const bool refused = reply.is_error("NOQUORUM") || reply.is_error("UNCERTAIN");
+  if (refused) violation("refused although nothing fails: " + reply.text);
+}
+
 Fate Workload::fate_of(const RespReply* reply) {
+  if (reply) check_refusal(*reply);
   if (!reply || reply->is_error("UNCERTAIN")) return Fate::kMaybe;
   if (!reply->is_error()) return Fate::kStored;
   // A request that the network doubled may have been run and refused.
@@ -82,7 +93,8 @@ void Workload::ask_copies(size_t index, uint8_t w, std::function<void(const Copi
   const bool soft =
       w == 0 && policy.sloppy && policy.writes_when_short == cluster::WritesWhenShort::kHint;
   const int64_t promised = soft ? 1 : w != 0 ? w : quorum().w;
-  const auto judge = [this, promised, moved = std::move(then)](const RespReply* reply) {
+  const int64_t wanted = w != 0 ? w : quorum().w;
+  const auto judge = [this, promised, wanted, moved = std::move(then)](const RespReply* reply) {
     Copies copies{0, 1};  // at least one replica has acknowledged it
     if (reply && reply->field("replicas") > 0) {
       copies = {reply->field("primaries"), reply->field("fallbacks"), reply->field("hops") == 0};
@@ -90,6 +102,12 @@ void Workload::ask_copies(size_t index, uint8_t w, std::function<void(const Copi
         violation(
             fmt::format("a write was acknowledged with {} primaries and {} fallbacks, W is {}",
                         copies.primaries, copies.fallbacks, promised));
+      }
+      // Of two sets in play each may have acknowledged so many alone.
+      if (cluster_.swarm.moves()) {
+        const int64_t of_one_set = wanted - std::max<int64_t>(0, reply->field("short_of_w"));
+        copies.primaries = std::min(copies.primaries, of_one_set);
+        copies.fallbacks = std::min(copies.fallbacks, of_one_set - copies.primaries);
       }
     }
     moved(copies);

@@ -53,6 +53,7 @@ class Workload {
   Client& client(size_t index) { return *clients_[index]; }
   // Also reports replies that no healthy server gives.
   Fate fate_of(const RespReply* reply);
+  void check_refusal(const RespReply& reply);
   // After an acknowledged write on the same connection: on how many nodes it is. `then` is always
   // called. Fewer than the write was promised are a violation: the W that it asked for (0: the
   // keyspace's, which may be softened to hints).

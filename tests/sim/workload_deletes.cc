@@ -19,6 +19,11 @@ Client::Habits DeleteWorkload::habits(size_t index) const {
   return {db_, 1.0, index % cluster_.nodes.size()};
 }
 
+// Where clients do not roam they ask who leads the key, as long as the ring lets it.
+bool DeleteWorkload::is_at_home(size_t index, const std::string& key) const {
+  return roams() || cluster_.node_for(key, 0) == index % cluster_.nodes.size();
+}
+
 void DeleteWorkload::step(size_t index) {
   Rng& rng = client(index).rng();
   const size_t number = lives_.size();
@@ -26,6 +31,7 @@ void DeleteWorkload::step(size_t index) {
                             : key_led_by(index % cluster_.nodes.size(), number);
   Life& life = lives_.emplace_back();
   life.key = std::move(key);
+  life.at_home = is_at_home(index, life.key);
   life.way = static_cast<Way>(rng.below(4));
   std::vector<std::string> words{"SET", life.key, fmt::format("mortal-{}", number)};
   if (life.way == Way::kBornWithDeadline) {
@@ -85,7 +91,7 @@ void DeleteWorkload::note_end(size_t index, size_t number, const RespReply* repl
   if (fate_of(reply) != Fate::kStored) return next(index);
   ask_copies(index, [this, index, number](const Copies& copies) {
     lives_[number].copies = copies;
-    lives_[number].judged = true;
+    lives_[number].judged = lives_[number].at_home && is_at_home(index, lives_[number].key);
     next(index);
   });
 }

@@ -181,11 +181,13 @@ class DeleteWorkload final : public Workload {
   struct Life {
     std::string key;
     Way way{};
-    bool judged = false;  // its end must be final
+    bool judged = false;   // its end must be final
+    bool at_home = false;  // who led the key was asked to write it
     uint64_t began_us = 0;
     Copies copies;
   };
   bool roams() const;
+  bool is_at_home(size_t index, const std::string& key) const;
   bool idle() const override { return ends_due_ == 0 && Workload::idle(); }
   Client::Habits habits(size_t client) const override;
   void step(size_t client) override;
