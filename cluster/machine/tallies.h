@@ -30,6 +30,7 @@ struct Target {
   bool replaced = false;       // silent for a quarter of the deadline: another was asked too
   bool wants_object = false;   // asked for all of it, not for a digest
   bool whole = true;           // as far as it said: its answer to a read counts (whole_replicas.h)
+  bool releases = false;       // what was sent to it ends a claim there (claims.h)
   bool is_new = false;         // the same: it is not whole, but forgot nothing
   bool grants = true;          // its claim counts: an owner of the oldest set in play
   bool former = false;         // no primary any more: asked for what the primaries may lack

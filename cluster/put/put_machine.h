@@ -82,7 +82,7 @@ class PutMachine final : public RequestMachine {
   void replicate_anew(SlotId id, Operation& operation, Now now);
   bool keep_own_place(Operation& operation, Target& own, engine::Ticket* ticket);
   void send_to_targets(SlotId id, Operation& operation);
-  void send_to(SlotId id, Operation& operation, const Target& target);
+  void send_to(SlotId id, Operation& operation, Target& target);
   void send_apart(SlotId id, Operation& operation);
   void leave_hint(Operation& operation, MemberIndex place);
   void replace(SlotId id, Operation& operation, size_t silent);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The replicas of a put: where its copies go, who stands in for whom, what they answer.
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "cluster/machine/large_frames.h"
@@ -99,7 +100,7 @@ void PutMachine::send_to_targets(SlotId id, Operation& operation) {
   }
 }
 
-void PutMachine::send_to(SlotId id, Operation& operation, const Target& target) {
+void PutMachine::send_to(SlotId id, Operation& operation, Target& target) {
   const Writing& writing = operation.writing;
   ReplicaWrite message{
       .key = operation.request().key,
@@ -113,6 +114,7 @@ void PutMachine::send_to(SlotId id, Operation& operation, const Target& target) 
   if (claim != claimed.end() && message.hint_for == 0) {
     message.releases = core_.self_id();
     message.attempt = operation.reading.attempt;
+    target.releases = true;
     claimed.erase_at(static_cast<size_t>(claim - claimed.begin()));
   }
   send_replica_write(core_, target.member, {id, operation}, message);
@@ -170,6 +172,8 @@ void PutMachine::on_write_reply(SlotId id, Operation& operation,
     if (target.member != answer.from || target.state != State::kWaiting) continue;
     if (answer.reply.verdict == ReplicaVerdict::kApart) {
       target.state = State::kApart;
+      // It looked at nothing of it, so the claim is there still.
+      if (std::exchange(target.releases, false)) operation.claim.asked.push_back(target.member);
       core_.open.timers.add(now.steady_us, apart_pause_us(writing.apart), id);
       return;
     }

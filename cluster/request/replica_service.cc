@@ -43,6 +43,9 @@ bool ReplicaService::on_read(LinkIndex from, const Frame& frame, Now now) {
   ReplicaRead message;
   if (!parse_replica_read(frame, &message)) return false;
   if (is_apart(message.key, message.signature)) {
+    if (message.claimant != 0) {
+      note_refused({from, frame.head.operation, message.attempt, now.steady_us, true});
+    }
     say_apart(from, frame.head, now);
     return true;
   }
@@ -56,7 +59,12 @@ bool ReplicaService::on_read(LinkIndex from, const Frame& frame, Now now) {
 // The claim comes before the reading, so that whatever is read is all there is.
 bool ReplicaService::serve_read(LinkIndex from, const Frame& frame, const ReplicaRead& message,
                                 Now now) {
-  if (is_apart(message.key, message.signature)) {
+  if (is_apart(message.key, message.signature)) {  // since then, while its object was loaded
+    if (message.claimant != 0) {
+      end_claim({from, frame.head.operation, message.attempt, now.steady_us}, message.key.position,
+                message.claimant);
+      note_refused({from, frame.head.operation, message.attempt, now.steady_us, true});
+    }
     say_apart(from, frame.head, now);
     return true;
   }
@@ -93,15 +101,26 @@ bool ReplicaService::claim(LinkIndex from, const Frame& frame, const ReplicaRead
   if (core_.parts.claims == nullptr || claimant == kNoMember) return true;
   const MemberIndex holder = core_.parts.claims->take(
       message.key.position, {claimant, now_ms(now), now_ms(now) + message.claim_ms});
-  if (holder == kNoMember) return true;
-  refused_.push_back({from, frame.head.operation, message.attempt, now.steady_us});
-  if (refused_.size() > kRefusedMax) refused_.pop_front();
+  if (holder == kNoMember) {  // perhaps it was refused before, for a history that differed
+    const Refused taken{from, frame.head.operation, message.attempt, now.steady_us};
+    std::erase_if(refused_,
+                  [&](const Refused& refused) { return refused.apart && refused.is(taken); });
+    return true;
+  }
+  note_refused({from, frame.head.operation, message.attempt, now.steady_us});
   ReplicaReadReply reply;
   reply.verdict = ReplicaVerdict::kClaimed;
   reply.attempt = message.attempt;
   reply.holder = core_.id_of(holder);
   put_replica_read_reply(core_.outbox.frames(from), frame.head.operation, reply);
   return false;
+}
+
+// Whoever ends a claim does so also where it was not granted: what it does not hold it must not
+// end.
+void ReplicaService::note_refused(const Refused& refused) {
+  refused_.push_back(refused);
+  if (refused_.size() > kRefusedMax) refused_.pop_front();
 }
 
 void ReplicaService::end_claim(const Refused& claim, Position position, NodeId claimant) {

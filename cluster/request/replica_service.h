@@ -38,6 +38,7 @@ class ReplicaService final : public Machine {
     SlotId operation;
     uint8_t attempt;
     uint64_t time_us;
+    bool apart = false;  // its history differed: it asks again by the same attempt
 
     bool is(const Refused& other) const {
       return from == other.from && operation == other.operation && attempt == other.attempt;
@@ -58,6 +59,7 @@ class ReplicaService final : public Machine {
   bool serve_read(LinkIndex from, const Frame& frame, const ReplicaRead& message, Now now);
   bool serve_write(LinkIndex from, const Frame& frame, const ReplicaWrite& message, Now now);
   bool claim(LinkIndex from, const Frame& frame, const ReplicaRead& message, Now now);
+  void note_refused(const Refused& refused);
   void end_claim(const Refused& claim, Position position, NodeId claimant);
   bool claimed_by_other(const KeyRef& key, const Object& incoming, Now now) const;
   void note_contest(const ReplicaWrite& message, const Object& merged, Now now);

@@ -16,6 +16,8 @@ namespace {
 using cluster::Change;
 using cluster::ChangeKind;
 
+constexpr uint64_t kSlowMs = 200;
+
 uint64_t steady_us() { return TurnClock(0).read().steady_us; }
 
 std::string name_of(const cluster::ClusterView& view, cluster::NodeId id) {
@@ -86,7 +88,15 @@ void NodeMembership::write_pending() {
     const MutexLock guard(mutex_);
     pending = pending_;
   }
+  const uint64_t began_us = steady_us();
   if (!pending || !stores_.write_membership(pending->history).ok()) return;
+  const uint64_t took_ms = (steady_us() - began_us) / 1000;
+  if (took_ms >= kSlowMs) {
+    log_warning(
+        "the disk took {} ms to keep the membership: requests for partitions that move "
+        "wait for it",
+        took_ms);
+  }
   {
     const MutexLock guard(mutex_);
     if (pending_ && pending_->number == pending->number) pending_.reset();

@@ -21,7 +21,7 @@ from node_processes import Checks, is_free
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum')
 NEEDED = ('redis-cli', 'memccat', 'nc', 'bash')
-# The first port of three of each kind, as the README has them.
+# The first port of four of each kind, as the README has them.
 USUAL = (6379, 7379, 8379, 11211)
 SECONDS = 15  # for what takes a moment: a node found dead, a hint on its way
 checks = Checks()
@@ -44,14 +44,14 @@ def read_tour():
 
 def free_shift():
     for shift in random.sample(range(6000, 15000), 1000):
-        if all(is_free(port + shift + i) for port in USUAL for i in range(3)):
+        if all(is_free(port + shift + i) for port in USUAL for i in range(4)):
             return shift
     raise RuntimeError('no free block of ports')
 
 
 def moved(text, shift):
     """The text with the ports of this run in the place of the usual ones."""
-    ports = {str(port + i): str(port + i + shift) for port in USUAL for i in range(3)}
+    ports = {str(port + i): str(port + i + shift) for port in USUAL for i in range(4)}
     return re.sub(r'\b(%s)\b' % '|'.join(ports), lambda match: ports[match.group()], text)
 
 
@@ -107,14 +107,14 @@ def agrees(command, got, wanted):
 
 
 def is_reading(command):
-    return re.search(r' (GET|KV\.GET|KV\.LOCAL|status)\b', command) is not None
+    return re.search(r' (GET|KV\.GET|KV\.LOCAL|status|members)\b', command) is not None
 
 
 def walk(shell, shift):
     for command, printed in read_tour():
         typed = moved(command, shift)
-        if 'kvorum status' in typed:
-            typed += ' --admin 127.0.0.1:%d' % (8379 + shift)
+        admin = ' --admin 127.0.0.1:%d' % (8379 + shift)
+        typed = re.sub(r'kvorum (status|members|join d)', r'kvorum \1' + admin, typed)
         wanted = blurred(printed, shift)
         end = time.monotonic() + SECONDS
         while True:

@@ -215,7 +215,8 @@ bool SimNode::start() {
   world_.network.join(index_, this);
   for (size_t reactor = 0; reactor < reactors_.size(); ++reactor) on_timer(reactor);
   course_ = Course::kRuns;
-  if (world_.swarm.peaceful) begin_joining();
+  // Where nothing fails nobody is asked before it has its links; else some are.
+  if (world_.swarm.peaceful || (world_.swarm.calm && world_.swarm.moves())) begin_joining();
   return true;
 }
 

@@ -19,9 +19,15 @@ Client::Habits DeleteWorkload::habits(size_t index) const {
   return {db_, 1.0, index % cluster_.nodes.size()};
 }
 
-// Where clients do not roam they ask who leads the key, as long as the ring lets it.
+// Where clients do not roam they ask who leads the key, as long as the ring lets it: as that node
+// knows it, it hands nothing on.
 bool DeleteWorkload::is_at_home(size_t index, const std::string& key) const {
-  return roams() || cluster_.node_for(key, 0) == index % cluster_.nodes.size();
+  if (roams() || !cluster_.swarm.moves()) return true;
+  const SimNode& home = *cluster_.nodes[index % cluster_.nodes.size()];
+  const cluster::ClusterView& view = home.view();
+  const uint32_t partition = cluster_.partition_of_key(key);
+  return home.alive() && view.find_moving(partition) == nullptr &&
+         view.primaries(db_, partition)[0] == view.self;
 }
 
 void DeleteWorkload::step(size_t index) {

@@ -14,6 +14,48 @@ using ::testing::IsEmpty;
 
 using PutsAnew = BegunAnew;
 
+TEST_F(PutsAnew, WhatWasApartKeepsItsClaimUntilItArrives) {
+  increment();
+  forget_frames();
+  for (const size_t place : {1, 2}) absent(place);
+  ASSERT_EQ(operation().phase, Phase::kWriting);
+  EXPECT_EQ(wrote(1).releases, lone->core.self_id());
+  forget_frames();
+  write_reply(1, Verdict::kApart);
+  live_us(100'000);
+  EXPECT_EQ(wrote(1).releases, lone->core.self_id()) << "it was not looked at before";
+}
+
+TEST_F(PutsAnew, OneThatWasForwardedGoesBackToWhoAsked) {
+  const Request request = lone->edit(test_edits::kIncrement);
+  id = lone->acquire(Operation::Kind::kPut, request, 5);
+  operation().remote = true;
+  operation().reply_to = members[5];
+  runner.run_at(lone->core.self(), id, operation(), lone->now);
+  ASSERT_EQ(operation().phase, Phase::kReading);
+  forget_frames();
+  move({1, 2, 3}, {2, 3, 4});
+  EXPECT_EQ(only_id(), 0u) << "others own the key, and this node made nothing";
+  const Frame frame = lone->only(members[5]);
+  EXPECT_EQ(frame.head.type, MessageType::kForwardReply);
+  CompletionStorage storage;
+  Completion completion;
+  ASSERT_TRUE(parse_forward_reply(frame, &storage, &completion));
+  EXPECT_EQ(completion.outcome, Outcome::kClusterDown) << "the asking node finds another";
+}
+
+TEST_F(PutsAnew, AnOwnOneIsHandedToAnOwner) {
+  increment();
+  ASSERT_EQ(operation().phase, Phase::kReading);
+  forget_frames();
+  move({1, 2, 3}, {2, 3, 4});
+  const std::vector<Frame> frames = lone->sent(members[1]);
+  ASSERT_EQ(frames.size(), 2u);
+  EXPECT_EQ(frames[0].head.type, MessageType::kUnclaim);
+  EXPECT_EQ(frames[1].head.type, MessageType::kForward);
+  EXPECT_THAT(lone->answers, IsEmpty());
+}
+
 TEST_F(PutsAnew, TheSameVersionGoesToAllWhoOwnItNow) {
   set();
   Object first;

@@ -63,6 +63,27 @@ TEST_F(ReplicaFence, NorDoesItClaimAnything) {
   expect_told_once();
 }
 
+// Its coordinator ends what it asked for as soon as it begins anew, before it hears that nothing
+// was granted; meanwhile another of its edits may have been.
+TEST_F(ReplicaFence, TheEndOfAClaimThatWasApartEndsNoOther) {
+  const auto claim = [&](SlotId operation, uint64_t fence) {
+    const ReplicaRead message{
+        .key = replica.ref("k"), .claimant = replica.id_of(1), .claim_ms = 300, .signature = fence};
+    EXPECT_TRUE(replica.service.on_read(1, replica.read_frame(message, operation), replica.now));
+    return parsed(replica.only(1), parse_replica_read_reply).verdict;
+  };
+  EXPECT_EQ(claim(20, signature()), ReplicaVerdict::kAbsent);
+  EXPECT_EQ(claim(30, other()), ReplicaVerdict::kApart);
+  replica.unclaim(1, 30);
+  EXPECT_EQ(replica.holder(), 1);
+  EXPECT_EQ(claim(31, other()), ReplicaVerdict::kApart);
+  EXPECT_EQ(claim(31, signature()), ReplicaVerdict::kAbsent) << "asked again, and granted";
+  replica.unclaim(1, 31);
+  EXPECT_EQ(replica.holder(), 1) << "that of the first is there";
+  replica.unclaim(1, 20);
+  EXPECT_EQ(replica.holder(), kNoMember);
+}
+
 TEST_F(ReplicaFence, OneThatAsksForHintsNeither) {
   replica.hints.store({replica.id_of(2), replica.ref("k")}, object());
   ReplicaRead question{.key = replica.ref("k"), .hinted = true, .signature = other()};

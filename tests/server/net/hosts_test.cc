@@ -21,6 +21,13 @@ TEST(Hosts, TheHostIsCutFromItsPort) {
   EXPECT_EQ(host_part(""), "");
 }
 
+TEST(Hosts, AWildcardIsNowhereInParticular) {
+  for (const char* host : {"0.0.0.0", "::"}) EXPECT_TRUE(is_wildcard_host(host)) << host;
+  for (const char* host : {"127.0.0.1", "::1", "node", "", "0"}) {
+    EXPECT_FALSE(is_wildcard_host(host)) << host;
+  }
+}
+
 TEST(Hosts, AddressesAreNoNames) {
   EXPECT_TRUE(is_address_text("10.0.0.1"));
   EXPECT_TRUE(is_address_text("fe80::1"));
