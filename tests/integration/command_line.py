@@ -21,7 +21,10 @@ def says(words, status, *parts):
 
 
 def mistyped():
-    says(['join'], 2, "no command 'join'", 'kvorum --help')
+    says(['drain'], 2, "no command 'drain'", 'kvorum --help')
+    says(['join'], 2, 'NAME is required', 'kvorum join --help')
+    says(['weight', 'a', 'x'], 2, 'WEIGHT')
+    says(['join', 'f', '--yes', '--admin', '127.0.0.1:1'], 1, '127.0.0.1:1')
     says(['nonsense', '--help'], 2, "no command 'nonsense'")
     says(['statsu'], 2, "did you mean 'status'")
     says(['config'], 2, 'check, show')

@@ -175,7 +175,7 @@ void Faults::change_members() {
       if (view.ring.placed_members() <= cluster_.swarm.copies_max() || !cluster_.is_member(member))
         return;
       cluster_.damage.add(member, cluster_.queue.now_us(), true);
-      if (rng_.chance(0.5) && cluster_.replace(at, member, rng_.below(count))) return;
+      if (replacing_.chance(0.5) && cluster_.replace(at, member, replacing_.below(count))) return;
       cluster_.change(at, cluster::ChangeKind::kRemove, member);
       return;
     default:

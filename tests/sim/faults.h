@@ -9,7 +9,8 @@ namespace kvorum::sim {
 
 class Faults {
  public:
-  Faults(Cluster& cluster, uint64_t seed) : cluster_(cluster), rng_(seed) {}
+  Faults(Cluster& cluster, uint64_t seed)
+      : cluster_(cluster), rng_(seed), replacing_(seed * 0x9e3779b97f4a7c15ULL + 1) {}
 
   void start();
   void stop() { stopped_ = true; }
@@ -33,6 +34,7 @@ class Faults {
 
   Cluster& cluster_;
   Rng rng_;
+  Rng replacing_;  // of its own: what else a seed does is as it was before
   bool stopped_ = false;
   bool disturbed_ = false;  // of a peaceful run: a node is paused, or down
 };

