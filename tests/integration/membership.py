@@ -60,6 +60,11 @@ class Ring(Cluster):
         _, document = self.asked(at, 'members')
         return {member['name']: member['state'] for member in document['members']}
 
+    def kill(self, name, seen_by):
+        self.end(name, signal.SIGKILL)
+        down = until(lambda: self.states(seen_by).get(name) == 'down', 10)
+        checks.that('%s is seen to be down' % name, down, self.states(seen_by))
+
     def sets(self, *names):
         """The newest sets that nodes know: one where they agree."""
         return {self.asked(name, 'transfers')[1]['newest_set'] for name in names}
@@ -204,7 +209,7 @@ def once_more(cluster):
     load = Load(cluster, 'a')
     until(lambda: len(load.written) > 300, 20)
     load.deaths = True
-    cluster.end('g', signal.SIGKILL)
+    cluster.kill('g', seen_by='a')
     cluster.change('a', 'remove', 'g')
     shutil.rmtree(os.path.join(cluster.folder, 'g'))
     cluster.start_added('g')
@@ -271,7 +276,7 @@ def the_dead_are_replaced():
         load = Load(cluster, 'a')
         until(lambda: len(load.written) > 300, 20)
         load.deaths = True
-        cluster.end('b', signal.SIGKILL)
+        cluster.kill('b', seen_by='a')
         cluster.change('a', 'replace', 'b', 'f')
         load.finish().judge('c', 'f')
         checks.that('settled', cluster.wait_settled('a', 'c', 'f', seconds=40))
