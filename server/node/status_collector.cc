@@ -28,11 +28,11 @@ using Reactors = std::vector<std::unique_ptr<Reactor>>;
 // A peer is as healthy as the reactor that sees it worst says; what was counted adds up.
 void join_reports(const std::vector<cluster::PeerReport>& from,
                   std::vector<cluster::PeerReport>* worst) {
-  if (worst->empty()) {
-    *worst = from;
-    return;
-  }
   for (size_t i = 0; i < from.size(); ++i) {
+    if (i >= worst->size()) {  // of the first reactor, or of the first that knows the newcomer
+      worst->push_back(from[i]);
+      continue;
+    }
     cluster::PeerReport& known = (*worst)[i];
     cluster::PeerReport joined = from[i].state > known.state ? from[i] : known;
     joined.timeouts = from[i].timeouts + known.timeouts;
@@ -86,7 +86,7 @@ std::string frontier_waits(const cluster::FrontierStatus& frontier,
     }
     return "no report comes from " + names;
   }
-  if (frontier.open) {
+  if (frontier.open && frontier.open->peer < view.members.size()) {
     return fmt::format("db {} partition {} has had no clean exchange with {}",
                        frontier.open->keyspace, frontier.open->partition,
                        view.members[frontier.open->peer].name);
