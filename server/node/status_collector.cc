@@ -25,25 +25,6 @@ namespace {
 
 using Reactors = std::vector<std::unique_ptr<Reactor>>;
 
-// A peer is as healthy as the reactor that sees it worst says; what was counted adds up.
-void join_reports(const std::vector<cluster::PeerReport>& from,
-                  std::vector<cluster::PeerReport>* worst) {
-  for (size_t i = 0; i < from.size(); ++i) {
-    if (i >= worst->size()) {  // of the first reactor, or of the first that knows the newcomer
-      worst->push_back(from[i]);
-      continue;
-    }
-    cluster::PeerReport& known = (*worst)[i];
-    cluster::PeerReport joined = from[i].state > known.state ? from[i] : known;
-    joined.timeouts = from[i].timeouts + known.timeouts;
-    joined.suspicions = from[i].suspicions + known.suspicions;
-    joined.probes = from[i].probes + known.probes;
-    joined.stopping = from[i].stopping || known.stopping;
-    joined.one_way = from[i].one_way || known.one_way;
-    known = joined;
-  }
-}
-
 // Of several reactors, what the first met that met anything.
 void join_troubles(const std::vector<LinkTrouble>& from, std::vector<LinkTrouble>* known) {
   known->resize(std::max(known->size(), from.size()));
@@ -122,6 +103,24 @@ bool is_open_to_others(const Config& config) {
 }
 
 }  // namespace
+
+void join_reports(const std::vector<cluster::PeerReport>& from,
+                  std::vector<cluster::PeerReport>* worst) {
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (i >= worst->size()) {  // of the first reactor, or of the first that knows the newcomer
+      worst->push_back(from[i]);
+      continue;
+    }
+    cluster::PeerReport& known = (*worst)[i];
+    cluster::PeerReport joined = from[i].state > known.state ? from[i] : known;
+    joined.timeouts = from[i].timeouts + known.timeouts;
+    joined.suspicions = from[i].suspicions + known.suspicions;
+    joined.probes = from[i].probes + known.probes;
+    joined.stopping = from[i].stopping || known.stopping;
+    joined.one_way = from[i].one_way || known.one_way;
+    known = joined;
+  }
+}
 
 void StatusCollector::add_identity(const cluster::ClusterView& view, NodeStatus* status) const {
   const Config& config = from_.self.config;

@@ -22,6 +22,11 @@
 
 namespace kvorum::server {
 
+// By MemberIndex, of several reactors: a peer is as healthy as the one that sees it worst says, and
+// what was counted adds up. One that knows a newcomer has more of them than one that does not yet.
+void join_reports(const std::vector<cluster::PeerReport>& from,
+                  std::vector<cluster::PeerReport>* worst);
+
 class StatusCollector {
  public:
   // All outlive it. Copies, tables and reactors are looked at while the phase says serving.
