@@ -8,9 +8,9 @@
 #include <iterator>
 #include <string_view>
 #include <thread>
-#include <utility>
 
 #include "server/admin/admin_guard.h"
+#include "server/membership/wish_names.h"
 #include "server/status/membership_text.h"
 #include "server/status/metrics.h"
 #include "server/status/status_json.h"
@@ -114,20 +114,14 @@ HttpAnswer refusal_of(const Status& status) {
 
 // POST /api/v1/members?change=join&name=f; `change`: join, leave, remove, replace, weight.
 Result<MembershipWish> wish_of(const HttpRequest& wanted) {
-  using Kind = MembershipWish::Kind;
-  constexpr std::pair<std::string_view, Kind> kKinds[] = {{"join", Kind::kJoin},
-                                                          {"leave", Kind::kLeave},
-                                                          {"remove", Kind::kRemove},
-                                                          {"replace", Kind::kReplace},
-                                                          {"weight", Kind::kWeight}};
   const std::string change = query_value(wanted.query, "change").value_or("");
   MembershipWish wish;
-  const auto* const kind = std::find_if(std::begin(kKinds), std::end(kKinds),
-                                        [&](const auto& known) { return known.first == change; });
-  if (kind == std::end(kKinds)) {
+  const auto* const kind = std::find_if(std::begin(kWishNames), std::end(kWishNames),
+                                        [&](const auto& known) { return known.name == change; });
+  if (kind == std::end(kWishNames)) {
     return Status(Code::kInvalid, "change must be one of join, leave, remove, replace, weight");
   }
-  wish.kind = kind->second;
+  wish.kind = kind->kind;
   wish.name = query_value(wanted.query, "name").value_or("");
   wish.by = query_value(wanted.query, "by").value_or("");
   wish.force = query_value(wanted.query, "force").value_or("") == "true";

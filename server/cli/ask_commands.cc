@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <functional>
@@ -11,6 +10,7 @@
 
 #include "server/admin/http.h"
 #include "server/cli/command_line.h"
+#include "server/status/aligned.h"
 #include "server/status/status_json.h"
 
 namespace kvorum::server {
@@ -18,7 +18,7 @@ namespace {
 
 namespace json = boost::json;
 
-using Row = std::vector<std::string>;
+using Row = TableRow;
 
 Status not_understood() {
   return Status(Code::kInvalid, "the answer is no document of this version of kvorum");
@@ -73,22 +73,6 @@ std::string joined(const json::array& names) {
     out += name.is_string() ? std::string(name.as_string()) : json::serialize(name);
   }
   return out.empty() ? "none" : out;
-}
-
-std::string aligned(const std::vector<Row>& rows) {
-  std::vector<size_t> widths;
-  for (const Row& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string out;
-  for (const Row& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += line + "\n";
-  }
-  return out;
 }
 
 // Asks, and prints the table of the answer.

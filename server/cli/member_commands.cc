@@ -14,6 +14,7 @@
 #include "server/admin/http.h"
 #include "server/cli/ask_commands.h"
 #include "server/cli/command_line.h"
+#include "server/membership/wish_names.h"
 #include "server/status/status_json.h"
 
 namespace kvorum::server {
@@ -137,21 +138,6 @@ int await_moves(Asker& asker, const MemberCommand& command, size_t planned) {
 }  // namespace
 
 std::string wish_target(const MembershipWish& wish) {
-  const auto name_of = [](Kind kind) {
-    switch (kind) {
-      case Kind::kJoin:
-        return "join";
-      case Kind::kLeave:
-        return "leave";
-      case Kind::kRemove:
-        return "remove";
-      case Kind::kReplace:
-        return "replace";
-      case Kind::kWeight:
-        break;
-    }
-    return "weight";
-  };
   std::string target = fmt::format("/api/v1/members?change={}", name_of(wish.kind));
   if (!wish.name.empty()) target += "&name=" + query_escaped(wish.name);
   if (!wish.by.empty()) target += "&by=" + query_escaped(wish.by);

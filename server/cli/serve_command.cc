@@ -62,10 +62,11 @@ void reload(Node& node, const ServeOptions& options) {
       first_line(report.ok() ? report.choose_name_text(options.config_file) : report.to_text()));
 }
 
-// The next signal; 0: there is none yet, and it is time to look at the node.
-int next_signal(const sigset_t& signals) {
+// The next signal; 0: there is none yet, and it is time to look at the node, which waits.
+int next_signal(const sigset_t& signals, const Node& node) {
   constexpr timespec kLook{0, 100'000'000};
-  const int received = sigtimedwait(&signals, nullptr, &kLook);
+  const int received =
+      node.waits() ? sigtimedwait(&signals, nullptr, &kLook) : sigwaitinfo(&signals, nullptr);
   return received < 0 ? 0 : received;
 }
 
@@ -73,7 +74,7 @@ int next_signal(const sigset_t& signals) {
 // once), or when the node, which waited, was admitted.
 bool attend_signals(const sigset_t& signals, Node& node, const ServeOptions& options) {
   for (;;) {
-    const int received = next_signal(signals);
+    const int received = next_signal(signals, node);
     if (received == 0) {
       if (node.begins_anew()) return false;
     } else if (received == SIGHUP) {

@@ -67,8 +67,9 @@ class Node final : public NodeServices, public AdminServices {
   // cannot. The thread that opened the node.
   void reload(const Config& fresh);
 
-  // This node waited to be admitted, and was: stop it, and open another one with kept(). Any
-  // thread.
+  // This node waits to be admitted. begins_anew(): it was; stop it, and open another one with
+  // kept(). Any thread.
+  bool waits() const { return !self_.view->is_member(); }
   bool begins_anew() const { return membership_.begins_anew(); }
   KeptMembership kept() const { return membership_.kept(); }
 

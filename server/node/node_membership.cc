@@ -146,8 +146,9 @@ void NodeMembership::log_changes(const cluster::History& before,
 }
 
 MovesStatus NodeMembership::moves(const cluster::ClusterView& of) const {
-  std::vector<bool> reachable(of.members.size());
-  for (size_t at = 0; at < reachable.size() && callbacks_.is_reachable; ++at) {
+  std::vector<bool> reachable(of.members.size());  // asked for rows alone
+  const bool looks = !of.moving.empty() && callbacks_.is_reachable;
+  for (size_t at = 0; looks && at < reachable.size(); ++at) {
     reachable[at] = callbacks_.is_reachable(static_cast<cluster::MemberIndex>(at));
   }
   MovesStatus moves = moves_of(of, *history_.history(), reachable);

@@ -3,32 +3,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/json.hpp>
 #include <iterator>
+
+#include "server/status/aligned.h"
 
 namespace kvorum::server {
 namespace {
 
 namespace json = boost::json;
-
-using Cells = std::vector<std::string>;
-
-std::string aligned(const std::vector<Cells>& rows) {
-  std::vector<size_t> widths;
-  for (const Cells& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t at = 0; at < row.size(); ++at) widths[at] = std::max(widths[at], row[at].size());
-  }
-  std::string out;
-  for (const Cells& row : rows) {
-    std::string line;
-    for (size_t at = 0; at < row.size(); ++at) line += fmt::format("{:<{}}  ", row[at], widths[at]);
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += line + "\n";
-  }
-  return out;
-}
 
 std::string bytes_text(uint64_t bytes) {
   constexpr const char* kUnits[] = {"B", "KB", "MB", "GB", "TB"};
@@ -95,7 +78,7 @@ std::string plan_text(const ChangePlan& plan) {
   std::string text = fmt::format("{}: {} of {} partitions move, {} copies, about {} keys ({})\n",
                                  plan.wish, plan.partitions_moving, plan.partitions,
                                  plan.copies_moving, plan.keys, bytes_text(plan.bytes));
-  std::vector<Cells> rows = {{"MEMBER", "COPIES", "THEN", "TAKES", "GIVES"}};
+  std::vector<TableRow> rows = {{"MEMBER", "COPIES", "THEN", "TAKES", "GIVES"}};
   for (const ChangePlan::Row& row : plan.members) {
     rows.push_back({row.name, std::to_string(row.copies_before), std::to_string(row.copies_after),
                     std::to_string(row.takes), std::to_string(row.gives)});
@@ -111,7 +94,7 @@ std::string transfers_text(const NodeStatus& status) {
   std::string left;
   if (!leaving.empty()) left = "handing over what they hold: " + list_text(leaving) + "\n";
   if (moves.rows.empty()) return leaving.empty() ? "nothing moves\n" : left;
-  std::vector<Cells> rows = {
+  std::vector<TableRow> rows = {
       {"PARTITION", "FROM", "TO", "CONFIRMED", "VOTED", "KEYS", "WAITS FOR"}};
   for (const MovesStatus::Row& row : moves.rows) {
     rows.push_back({std::to_string(row.partition), list_text(row.from), list_text(row.to),
@@ -122,7 +105,7 @@ std::string transfers_text(const NodeStatus& status) {
 }
 
 std::string members_text(const NodeStatus& status) {
-  std::vector<Cells> rows = {
+  std::vector<TableRow> rows = {
       {"MEMBER", "STATE", "PEER", "REDIS", "PARTITIONS", "WEIGHT", "RACK", "ZONE"}};
   for (const MemberStatus& member : status.members) {
     rows.push_back({member.name + (member.self ? " (asked)" : ""), member_condition(member),
