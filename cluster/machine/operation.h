@@ -87,6 +87,8 @@ struct Writing {
   bool second_write_done = false;
   bool was_stored = false;
   bool saw_siblings = false;  // when the edit was run
+  bool late = false;    // an edit that was made before its owners were those that are asked now
+  bool beside = false;  // and one of them has another edit beside it
   uint8_t hints_left = 0;
   uint8_t apart = 0;        // as in Reading
   VersionVector uncovered;  // what replicas kept that a blind write did not cover

@@ -17,6 +17,8 @@ constexpr std::string_view kNotHeardYet =
     "this node has just started and has not heard of another member yet, nothing was written";
 constexpr std::string_view kClaimed =
     "another node is about to change the key, nothing was written";
+constexpr std::string_view kBeside =
+    "another edit of the key was made at the same time, while its partition moved";
 
 }  // namespace
 
@@ -224,7 +226,7 @@ void PutMachine::advance(SlotId id, Operation& operation, Now now) {
     const bool enough = verdict == TallyVerdict::kEnough;
     const bool covers_all = writing.uncovered.empty() || writing.second_write_done;
     if (enough && writing.blind && !covers_all && write_again(id, operation, now)) return;
-    answer(operation, enough ? Outcome::kOk : Outcome::kUncertain, now);
+    answer(operation, enough && !writing.beside ? Outcome::kOk : Outcome::kUncertain, now);
     operation.phase = Phase::kSettling;
   }
   if (operation.phase == Phase::kSettling && writing.tally.is_settled()) core_.open.release(id);
@@ -261,6 +263,7 @@ bool PutMachine::write_again(SlotId id, Operation& operation, Now now) {
 void PutMachine::answer(Operation& operation, Outcome outcome, Now now) {
   Completion completion = edit_completion(operation);
   if (outcome != Outcome::kOk) completion.outcome = outcome;
+  if (outcome == Outcome::kUncertain && operation.writing.beside) completion.text = kBeside;
   core_.complete(operation, completion, now);
 }
 

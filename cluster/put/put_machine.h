@@ -80,6 +80,7 @@ class PutMachine final : public RequestMachine {
   void await_own(SlotId id, Operation& operation, engine::Ticket ticket);
   engine::Ticket own_committed(const Operation& operation) const;
   void replicate_anew(SlotId id, Operation& operation, Now now);
+  void note_late(Operation& operation);
   bool keep_own_place(Operation& operation, Target& own, engine::Ticket* ticket);
   void send_to_targets(SlotId id, Operation& operation);
   void send_to(SlotId id, Operation& operation, Target& target);

@@ -46,10 +46,13 @@ void PutMachine::replicate(SlotId id, Operation& operation, engine::Ticket ticke
   advance(id, operation, now);
 }
 
-// The version is made: the owners of the sets that are in play now get it.
+// The version is made: the owners of the sets that are in play now get it. They may have granted a
+// claim to another coordinator meanwhile (claims.h), since those who granted this one are no owners
+// any more: what was made beside the edit shows in its answer.
 void PutMachine::replicate_anew(SlotId id, Operation& operation, Now now) {
   Writing& writing = operation.writing;
   KVORUM_CHECK(!operation.object.empty());
+  if (!writing.blind && !operation.request().has_context) note_late(operation);
   choose_writers(operation, now);  // it goes on as it can
   engine::Ticket ticket = writing.ticket;
   Targets& targets = writing.tally.targets;
@@ -62,6 +65,17 @@ void PutMachine::replicate_anew(SlotId id, Operation& operation, Now now) {
     return core_.open.release(id);
   }
   replicate(id, operation, ticket, now);
+}
+
+void PutMachine::note_late(Operation& operation) {
+  Writing& writing = operation.writing;
+  Object written;
+  const bool decoded = decode_object(operation.object, written);
+  KVORUM_CHECK(decoded);
+  writing.late = true;
+  core_.own.read(operation.request().key, [&](const Record& record) {
+    writing.beside |= stands_beside(record.object, written);
+  });
 }
 
 // Stores the version as what this node is now: an owner, or one that stands in. What it stored as
@@ -106,6 +120,7 @@ void PutMachine::send_to(SlotId id, Operation& operation, Target& target) {
       .key = operation.request().key,
       .blind = writing.blind,
       .second = writing.second_write_done,
+      .late = writing.late,
       .hint_for = target.stands_for == kNoMember ? 0 : core_.id_of(target.stands_for),
       .signature = core_.signature(operation.request().key),
       .object = {}};
@@ -188,6 +203,7 @@ void PutMachine::on_write_reply(SlotId id, Operation& operation,
       break;
     }
     target.state = State::kAnswered;
+    writing.beside |= writing.late && answer.reply.verdict == ReplicaVerdict::kUncovered;
     Context kept;
     if (answer.reply.verdict == ReplicaVerdict::kUncovered &&
         decode_context(answer.reply.vector, kept)) {

@@ -16,13 +16,6 @@ constexpr size_t kRefusedMax = 1024;
 constexpr uint64_t kRefusedUs = 1'000'000;  // for what ends it to come
 constexpr uint64_t kContestMs = 500;
 
-bool has_retried_twin(const Object& object, const Version& version) {
-  return version.origin != 0 &&
-         std::any_of(object.versions.begin(), object.versions.end(), [&](const Version& other) {
-           return other.retried && other.origin == version.origin && !(other.dot == version.dot);
-         });
-}
-
 // What a replica keeps that a blind write did not cover: the vector of all of it, for the
 // coordinator's second write. Replicas never extend a context themselves. A write that was replaced
 // before it came, as the twin of another one, must not cover what replaced it. Nor must it cover
@@ -194,6 +187,9 @@ bool ReplicaService::merge_in(Record& record, const ReplicaWrite& message, Objec
   }
   const bool taken = answer.reply.verdict != ReplicaVerdict::kDead;
   const bool claimed = answer.reply.verdict == ReplicaVerdict::kUncovered;
+  if (taken && message.late && stands_beside(record.object, incoming)) {
+    answer.reply.verdict = ReplicaVerdict::kUncovered;
+  }
   if (taken && message.blind && (claimed || keeps_uncovered(record.object, incoming))) {
     answer.reply.verdict = ReplicaVerdict::kUncovered;
     encode_context(Context{record.object.vector, {}}, answer.vector_bytes);
@@ -230,7 +226,7 @@ bool ReplicaService::serve_write(LinkIndex from, const Frame& frame, const Repli
     return true;
   }
   AwaitedCommit answer;
-  if (message.blind && claimed_by_other(message.key, incoming, now)) {
+  if ((message.blind || message.late) && claimed_by_other(message.key, incoming, now)) {
     answer.reply.verdict = ReplicaVerdict::kUncovered;
   }
   const auto change = [&](Record& record) {

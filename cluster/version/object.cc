@@ -405,6 +405,22 @@ uint64_t oldest_above(const Object& object, Hlc frontier) {
   return oldest;
 }
 
+bool has_retried_twin(const Object& object, const Version& version) {
+  return version.origin != 0 &&
+         std::any_of(object.versions.begin(), object.versions.end(), [&](const Version& other) {
+           return other.retried && other.origin == version.origin && !(other.dot == version.dot);
+         });
+}
+
+bool stands_beside(const Object& object, const Object& written) {
+  const auto is_there = [&](const Version& version) {
+    return object.find(version.dot) && !has_retried_twin(object, version);
+  };
+  const auto is_other = [&](const Version& version) { return !written.find(version.dot); };
+  return std::any_of(written.versions.begin(), written.versions.end(), is_there) &&
+         std::any_of(object.versions.begin(), object.versions.end(), is_other);
+}
+
 bool may_have_twins(const Object& object, uint64_t origin) {
   return any_held(
       object, [&](const Version& version) { return version.retried && version.origin == origin; });

@@ -188,6 +188,10 @@ uint64_t oldest_above(const Object& object, Hlc frontier);
 
 // A version of that origin, outvoted or not, was made by a retry.
 bool may_have_twins(const Object& object, uint64_t origin);
+// It has a version of the same origin that was retried, under another dot.
+bool has_retried_twin(const Object& object, const Version& version);
+// What was written is in it, beside a version that was made without knowing it. A twin is none.
+bool stands_beside(const Object& object, const Object& written);
 
 // The request that made a version's bytes, never 0: kept through retries, EXPIRE and PERSIST.
 uint64_t origin_of(const Version& version);

@@ -42,6 +42,7 @@ FrameHead write_head(SlotId operation, const ReplicaWrite& message) {
   if (message.blind) flags |= kWriteBlind;
   if (message.repair) flags |= kWriteRepair;
   if (message.second) flags |= kWriteSecond;
+  if (message.late) flags |= kWriteLate;
   if (message.hint_for != 0) flags |= kWriteHinted;
   if (message.frontier != Hlc{}) flags |= kWriteFrontier;
   if (message.releases != 0) flags |= kWriteReleases;
@@ -146,6 +147,7 @@ bool parse_replica_write(const Frame& frame, ReplicaWrite* message) {
   message->blind = frame.head.flags & kWriteBlind;
   message->repair = frame.head.flags & kWriteRepair;
   message->second = frame.head.flags & kWriteSecond;
+  message->late = frame.head.flags & kWriteLate;
   message->hint_for = frame.head.flags & kWriteHinted ? reader.u64() : 0;
   message->frontier.value = frame.head.flags & kWriteFrontier ? reader.u64() : 0;
   message->releases = frame.head.flags & kWriteReleases ? reader.u64() : 0;

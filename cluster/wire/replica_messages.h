@@ -31,11 +31,14 @@ inline constexpr uint16_t kWriteSecond = 1 << 3;  // the second write of a blind
 inline constexpr uint16_t kWriteFrontier = 1 << 4;  // a repair by a copy whose frontier is in it
 inline constexpr uint16_t kWriteReleases = 1 << 5;  // ends a claim; the attempt as in the reads
 inline constexpr uint16_t kWriteFenced = 1 << 6;    // the signature of the partition is in it
+inline constexpr uint16_t kWriteLate = 1 << 7;  // made for other owners: is another edit beside it?
 
 // What a replica says to a write or a read.
 enum class ReplicaVerdict : uint8_t {
   kOk = 0,
-  kUncovered = 1,  // write taken; the payload is the vector of versions that it did not cover
+  // Write taken; the payload is the vector of versions that a blind one did not cover. A late one
+  // stands beside another edit's.
+  kUncovered = 1,
   kAbsent = 2,     // read: nothing here
   kRefused = 3,    // the store failed, memory is full: counts as a definite no
   kNotHeld = 4,    // read from a fallback that has no hint for the key
@@ -78,6 +81,7 @@ struct ReplicaWrite {
   bool blind = false;
   bool repair = false;
   bool second = false;
+  bool late = false;        // an edit that was made before its owners were these
   NodeId hint_for = 0;      // 0: the receiver is a primary
   Hlc frontier{};           // of the copy that it comes from (a repair), zero: not known
   NodeId releases = 0;      // whose claim it ends; 0: it had none

@@ -40,8 +40,10 @@ std::string failure_text(const FailedOperation& failure) {
           failure.text);
     case Outcome::kUncertain:
       if (failure.needed == 0) return without_count("UNCERTAIN", failure.text, kNotReported);
-      return fmt::format("UNCERTAIN {} of {} replicas acknowledged; the write may appear later",
-                         failure.acknowledged, failure.needed);
+      return with_detail(
+          fmt::format("UNCERTAIN {} of {} replicas acknowledged; the write may appear later",
+                      failure.acknowledged, failure.needed),
+          failure.text);
     case Outcome::kTooManySiblings:
       return with_detail(
           "TOOMANYSIBLINGS the key has as many concurrent versions as limits.siblings allows; "

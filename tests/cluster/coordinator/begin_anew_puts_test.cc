@@ -269,6 +269,64 @@ TEST_F(PutsAnew, AReaderThatIsApartClaimsAgain) {
   EXPECT_EQ(wrote(1).releases, lone->id_of(0));
 }
 
+// ---- edits whose claims do not pass over to other owners
+
+class EditsAnew : public BegunAnew {
+ protected:
+  void wrote_five_and_moved(const Request& request) {
+    start(request);
+    for (const size_t place : {1, 2}) absent(place);
+    ASSERT_EQ(operation().phase, Phase::kWriting);
+    forget_frames();
+    move({0, 1, 2}, {0, 3, 4});
+    expect_renewed();
+  }
+  Request increment_of_five() const {
+    lone->put(lone->key, lone->object_of(1, 1, "5"));
+    return lone->edit(test_edits::kIncrement);
+  }
+  bool asks_who_is_beside(size_t place) { return wrote(place).late; }
+};
+
+TEST_F(EditsAnew, AskWhoWroteBesideThem) {
+  wrote_five_and_moved(increment_of_five());
+  for (const size_t place : {1, 2, 3, 4}) EXPECT_TRUE(asks_who_is_beside(place));
+  for (const size_t place : {1, 3}) write_reply(place);
+  EXPECT_EQ(lone->answer().outcome, Outcome::kOk) << "nobody";
+}
+
+TEST_F(EditsAnew, AreUncertainBesideAnother) {
+  wrote_five_and_moved(increment_of_five());
+  write_reply(1);
+  write_reply(3, Verdict::kUncovered);
+  EXPECT_EQ(lone->answer().outcome, Outcome::kUncertain);
+  EXPECT_THAT(lone->answer().text, ::testing::HasSubstr("another edit of the key"));
+}
+
+TEST_F(EditsAnew, AreUncertainBesideAnotherInTheOwnCopy) {
+  start(increment_of_five());
+  for (const size_t place : {1, 2}) absent(place);
+  lone->core.own.update(lone->ref(lone->key), [&](Record& record) {
+    record.object = merge(record.object, lone->object_of(2, 1, "other"));
+    return true;
+  });
+  forget_frames();
+  move({0, 1, 2}, {0, 3, 4});
+  id = only_id();
+  for (const size_t place : {1, 3}) write_reply(place);
+  EXPECT_EQ(lone->answer().outcome, Outcome::kUncertain);
+}
+
+TEST_F(EditsAnew, WhoBringsAContextWantsASibling) {
+  Context context;
+  context.vector = lone->object_of(1, 1, "5").vector;
+  Request request = increment_of_five();
+  request.has_context = true;
+  request.context = &context;
+  wrote_five_and_moved(request);
+  EXPECT_FALSE(asks_who_is_beside(3));
+}
+
 // ---- those who cannot go on
 
 struct StrictAnew : BegunAnew {

@@ -15,7 +15,7 @@ namespace kvorum::cluster::fixtures {
 // What a ReplicaWrite says beside its object.
 struct TestWrite {
   std::string_view key = "k";
-  bool blind = false, repair = false, second = false;
+  bool blind = false, repair = false, second = false, late = false;
   NodeId hint_for = 0;
   Hlc frontier = {};
   NodeId releases = 0;
@@ -36,6 +36,7 @@ struct LoneReplica : LoneCore {
                                .blind = write.blind,
                                .repair = write.repair,
                                .second = write.second,
+                               .late = write.late,
                                .hint_for = write.hint_for,
                                .frontier = write.frontier,
                                .releases = write.releases,

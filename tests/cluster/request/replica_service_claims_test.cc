@@ -63,6 +63,41 @@ TEST_F(ReplicaClaims, ANodeWithoutThemServesAllTheSame) {
   EXPECT_FALSE(without.read({.key = without.ref("k")}).contested);
 }
 
+// ---- an edit that was made for other owners
+
+TEST_F(ReplicaClaims, ALateEditIsToldOfAnotherBesideIt) {
+  const Object one = replica.object_of(1, 1, "a");
+  const Object other = replica.object_of(2, 1, "b");
+  replica.put("k", one);
+  EXPECT_EQ(replica.write({}, other).verdict, ReplicaVerdict::kOk) << "it is not late";
+  EXPECT_EQ(replica.write({.late = true}, other).verdict, ReplicaVerdict::kUncovered);
+}
+
+TEST_F(ReplicaClaims, NotOfOneThatKnewIt) {
+  const Object one = replica.object_of(1, 1, "a");
+  Object later = replica.object_of(2, 1, "b");
+  later.vector.join(one.vector);
+  replica.put("k", later);
+  EXPECT_EQ(replica.write({.late = true}, one).verdict, ReplicaVerdict::kOk);
+  EXPECT_EQ(replica.write({.late = true}, later).verdict, ReplicaVerdict::kOk);
+}
+
+TEST_F(ReplicaClaims, NorOfItsTwinThatWasRetried) {
+  Object first = replica.object_of(1, 1, "a"), twin = replica.object_of(2, 1, "a");
+  first.versions[0].origin = twin.versions[0].origin = 77;
+  twin.versions[0].retried = true;
+  replica.put("k", twin);
+  EXPECT_EQ(replica.write({.late = true}, first).verdict, ReplicaVerdict::kOk);
+}
+
+TEST_F(ReplicaClaims, ALateEditIsToldThatAnotherNodeIsAboutToEdit) {
+  replica.claim(2);
+  const Object one = replica.object_of(1, 1, "a");
+  EXPECT_EQ(replica.write({.late = true}, one).verdict, ReplicaVerdict::kUncovered);
+  replica.unclaim(2);
+  EXPECT_EQ(replica.write({.late = true}, one).verdict, ReplicaVerdict::kOk);
+}
+
 // ---- their ends
 
 TEST_F(ReplicaClaims, OnlyWhoHasOneEndsIt) {
