@@ -216,6 +216,12 @@ bool ReplicaService::serve_write(LinkIndex from, const Frame& frame, const Repli
     return true;
   }
   core_.own.observe(incoming, now);
+  // Whoever has claimed the key may have read it already: what it writes shows whether it knew this
+  // edit, so that one waits.
+  if (message.late && claimed_by_other(message.key, incoming, now)) {
+    say_no(from, frame.head, ReplicaVerdict::kApart);
+    return true;
+  }
   if (message.hint_for != 0 && message.hint_for != core_.self_id()) {
     write_hinted(from, frame.head.operation, message, incoming);
     return true;
@@ -226,7 +232,7 @@ bool ReplicaService::serve_write(LinkIndex from, const Frame& frame, const Repli
     return true;
   }
   AwaitedCommit answer;
-  if ((message.blind || message.late) && claimed_by_other(message.key, incoming, now)) {
+  if (message.blind && claimed_by_other(message.key, incoming, now)) {
     answer.reply.verdict = ReplicaVerdict::kUncovered;
   }
   const auto change = [&](Record& record) {

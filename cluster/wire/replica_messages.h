@@ -39,12 +39,12 @@ enum class ReplicaVerdict : uint8_t {
   // Write taken; the payload is the vector of versions that a blind one did not cover. A late one
   // stands beside another edit's.
   kUncovered = 1,
-  kAbsent = 2,     // read: nothing here
-  kRefused = 3,    // the store failed, memory is full: counts as a definite no
-  kNotHeld = 4,    // read from a fallback that has no hint for the key
-  kDead = 5,       // write: some of it lies below the frontier of this copy, which lacks it
-  kClaimed = 6,    // read: another node has claimed the key
-  kApart = 7,      // fenced: this node and the sender know different histories of the partition
+  kAbsent = 2,   // read: nothing here
+  kRefused = 3,  // the store failed, memory is full: counts as a definite no
+  kNotHeld = 4,  // read from a fallback that has no hint for the key
+  kDead = 5,     // write: some of it lies below the frontier of this copy, which lacks it
+  kClaimed = 6,  // read: another node has claimed the key
+  kApart = 7,    // fenced: this node and the sender know different histories of the partition
 };
 
 struct ReplicaRead {

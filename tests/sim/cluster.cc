@@ -48,7 +48,7 @@ Cluster::Cluster(const Swarm& its_swarm, std::FILE* trace_out)
                     }};
   if (swarm.moves()) {
     int64_t least = INT64_MAX;
-    for (const uint8_t db : kDbs) least = std::min<int64_t>(least, swarm.keyspaces[db].w);
+    for (const uint8_t db : kDbs) least = std::min<int64_t>(least, swarm.least(db).w);
     damage.set_copies_max(least);
   }
   for (size_t node = 0; node < swarm.nodes.size(); ++node) {
@@ -148,7 +148,11 @@ bool Cluster::admit(size_t at, size_t newcomer, cluster::ChangeKind kind,
   member.name = node_name(newcomer);
   member.id = swarm.seed * 1000 + newcomer + 1;
   member.peer = {"127.0.0.1", static_cast<uint16_t>(7000 + newcomer)};
-  admits.propose(kind, instead_of, member);
+  cluster::Change change;
+  change.kind = kind;
+  change.member = instead_of;
+  change.described = member;
+  admits.propose(std::move(change));
   nodes[newcomer]->admit(member.id, admits.wished_history());
   start_node(newcomer);
   ++changes;
@@ -156,10 +160,22 @@ bool Cluster::admit(size_t at, size_t newcomer, cluster::ChangeKind kind,
 }
 
 void Cluster::change(size_t at, cluster::ChangeKind kind, size_t member, uint32_t weight) {
-  cluster::Member described;
-  described.weight = weight;
-  nodes[at]->propose(kind, nodes[member]->id(), described);
+  cluster::Change change;
+  change.kind = kind;
+  change.member = nodes[member]->id();
+  change.described.weight = weight;
+  nodes[at]->propose(std::move(change));
   trace.note(queue.now_us(), {"change", static_cast<uint64_t>(kind), member});
+  ++changes;
+}
+
+void Cluster::change_policy(size_t at, const cluster::KeyspacePolicy& policy) {
+  cluster::Change change;
+  change.kind = cluster::ChangeKind::kPolicy;
+  change.policy = policy;
+  nodes[at]->propose(std::move(change));
+  trace.note(queue.now_us(),
+             {"policy", policy.db, uint64_t{policy.n} * 100 + policy.r * 10u + policy.w});
   ++changes;
 }
 

@@ -161,6 +161,7 @@ void Faults::change_members() {
   SimNode& node = *cluster_.nodes[at];
   if (!node.alive() || !node.is_member()) return;
   const cluster::ClusterView& view = node.view();
+  if (!cluster_.swarm.other_policies.empty() && policies_.chance(0.4)) return change_policy(at);
   switch (rng_.below(4)) {
     case 0:
       cluster_.join(at, member);
@@ -183,6 +184,13 @@ void Faults::change_members() {
       cluster_.change(at, cluster::ChangeKind::kWeight, member,
                       static_cast<uint32_t>(rng_.between(1, 4)));
   }
+}
+
+void Faults::change_policy(size_t at) {
+  const std::vector<cluster::KeyspacePolicy>& others = cluster_.swarm.other_policies;
+  const cluster::KeyspacePolicy& other = others[policies_.below(others.size())];
+  const bool back = policies_.chance(0.3);
+  cluster_.change_policy(at, back ? cluster_.swarm.keyspaces[other.db] : other);
 }
 
 void Faults::move_clock() {

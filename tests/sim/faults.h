@@ -10,7 +10,10 @@ namespace kvorum::sim {
 class Faults {
  public:
   Faults(Cluster& cluster, uint64_t seed)
-      : cluster_(cluster), rng_(seed), replacing_(seed * 0x9e3779b97f4a7c15ULL + 1) {}
+      : cluster_(cluster),
+        rng_(seed),
+        replacing_(seed * 0x9e3779b97f4a7c15ULL + 1),
+        policies_(seed * 0x9e3779b97f4a7c15ULL + 2) {}
 
   void start();
   void stop() { stopped_ = true; }
@@ -24,6 +27,7 @@ class Faults {
   void damage_disk();
   void move_clock();
   void change_members();
+  void change_policy(size_t at);
   void pause_one();
   void stutter();
   void pause_again(size_t node, int left);
@@ -34,7 +38,7 @@ class Faults {
 
   Cluster& cluster_;
   Rng rng_;
-  Rng replacing_;  // of its own: what else a seed does is as it was before
+  Rng replacing_, policies_;  // of their own: what else a seed does is as it was before
   bool stopped_ = false;
   bool disturbed_ = false;  // of a peaceful run: a node is paused, or down
 };

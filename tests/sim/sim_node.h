@@ -77,7 +77,7 @@ class SimNode final : public Peer, public server::NodeServices {
   bool admitted() const { return id_ != 0; }
   cluster::NodeId id() const { return id_; }
   // An administrator's wish at this node. What a change is about: `described`.
-  void propose(cluster::ChangeKind kind, cluster::NodeId member, const cluster::Member& described);
+  void propose(cluster::Change change);  // which has no id yet
   std::shared_ptr<const cluster::History> known_history() const { return history_->history(); }
   // The same with what is not on disk yet.
   cluster::History wished_history() const { return history_->known(); }

@@ -14,14 +14,9 @@ void SimNode::admit(cluster::NodeId id, const cluster::History& history) {
   history.encode(history_on_disk_);
 }
 
-void SimNode::propose(cluster::ChangeKind kind, cluster::NodeId member,
-                      const cluster::Member& described) {
-  cluster::Change change;
+void SimNode::propose(cluster::Change change) {
   const Hlc above{history_->highest_change().value + 1};
   change.id = {std::max(clock_->tick(now().wall_ms), above), id_};
-  change.kind = kind;
-  change.member = member;
-  change.described = described;
   history_->add(change);
 }
 

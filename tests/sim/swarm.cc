@@ -158,6 +158,29 @@ void draw_limits(Rng& rng, Swarm& swarm) {
   if (hidden_by_anti_entropy()) swarm.options.anti_entropy_ms = 0;
 }
 
+bool overlaps(const cluster::KeyspacePolicy& policy) {
+  return 2 * policy.w > policy.n && policy.r + policy.w > policy.n;
+}
+
+// From numbers of its own, as above. Quorums overlap as they did before: what checkers may demand
+// does not change with them.
+void draw_other_policies(Swarm& swarm) {
+  Rng rng(swarm.seed * 0x9e3779b97f4a7c15ULL + 8);
+  if (!rng.chance(0.4)) return;
+  const bool alone = rng.chance(0.3);  // one keyspace
+  const uint8_t one = kDbs[rng.below(std::size(kDbs))];
+  for (const uint8_t db : kDbs) {
+    if ((alone && db != one) || !overlaps(swarm.keyspaces[db])) continue;
+    for (size_t count = rng.between(1, 3); count > 0; --count) {
+      cluster::KeyspacePolicy policy = swarm.keyspaces[db];
+      policy.n = static_cast<uint8_t>(rng.between(2, 5));
+      policy.w = static_cast<uint8_t>(rng.between(policy.n / 2 + 1, policy.n));
+      policy.r = static_cast<uint8_t>(rng.between(policy.n - policy.w + 1, policy.n));
+      swarm.other_policies.push_back(policy);
+    }
+  }
+}
+
 }  // namespace
 
 Swarm draw_swarm(uint64_t seed) {
@@ -228,6 +251,7 @@ Swarm draw_moving_swarm(uint64_t seed) {
   Rng rng(seed * 0x9e3779b97f4a7c15ULL + 6);
   swarm.evicts = false;
   if (!swarm.durable) swarm.memory_bytes = 0;
+  draw_other_policies(swarm);
   swarm.founders = std::max<size_t>(swarm.nodes.size(), swarm.copies_max());
   swarm.nodes.resize(swarm.founders + rng.between(1, 4));
   swarm.partitions = pick<uint32_t>(rng, {4, 8, 16});
@@ -257,7 +281,21 @@ size_t Swarm::copies_max() const {
   for (const cluster::KeyspacePolicy& policy : keyspaces) {
     copies = std::max<size_t>(copies, policy.n);
   }
+  for (const cluster::KeyspacePolicy& policy : other_policies) {
+    copies = std::max<size_t>(copies, policy.n);
+  }
   return copies;
+}
+
+cluster::EffectiveQuorum Swarm::least(uint8_t db) const {
+  const size_t members = founding_nodes();
+  cluster::EffectiveQuorum least = cluster::effective_quorum(keyspaces[db], members);
+  for (const cluster::KeyspacePolicy& policy : other_policies) {
+    if (policy.db != db) continue;
+    const cluster::EffectiveQuorum other = cluster::effective_quorum(policy, members);
+    least = {std::min(least.n, other.n), std::min(least.r, other.r), std::min(least.w, other.w)};
+  }
+  return least;
 }
 
 bool Swarm::is_replicated() const {
@@ -303,6 +341,9 @@ std::string Swarm::describe() const {
   rate("disk error", faults.disk_us);
   rate("disk damage", faults.damage_us);
   rate("clock jump", faults.clock_us);
+  for (const cluster::KeyspacePolicy& other : other_policies) {
+    text += fmt::format(", db {} may get {}/{}/{}", other.db, other.n, other.r, other.w);
+  }
   for (size_t i = 0; i < nodes.size(); ++i) {
     if (nodes[i].may_lose) text += fmt::format(", {} may lose", static_cast<char>('a' + i));
   }

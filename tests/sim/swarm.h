@@ -78,8 +78,10 @@ struct Swarm {
   uint64_t memory_bytes = 0;
   bool evicts = false;  // kLwwDb's objects, where memory is full
   uint64_t pipeline_bytes_max = 64ULL << 20;
-  uint64_t hint_bytes_max = 0;  // 0: no bound
-  std::array<cluster::KeyspacePolicy, kKeyspacesMax> keyspaces;
+  uint64_t hint_bytes_max = 0;                                   // 0: no bound
+  std::array<cluster::KeyspacePolicy, kKeyspacesMax> keyspaces;  // at first
+  // What keyspaces may be changed to while they are used, beside what they were at first.
+  std::vector<cluster::KeyspacePolicy> other_policies;
   cluster::CoordinatorOptions options;
   NetworkWeather network;
   DiskWeather disk;
@@ -90,8 +92,10 @@ struct Swarm {
   size_t keys_per_workload = 3;
   double sticky = 0.9;  // chance that a client stays at its node from request to request
 
-  // The largest n.
+  // The largest n that a keyspace may get.
   size_t copies_max() const;
+  // The least numbers that this keyspace may get; its own in a swarm that keeps them.
+  cluster::EffectiveQuorum least(uint8_t db) const;
   // Every key has a copy at another node.
   bool is_replicated() const;
   std::string describe() const;
@@ -100,7 +104,8 @@ struct Swarm {
 Swarm draw_swarm(uint64_t seed);
 // Of the kind that Swarm::peaceful describes, with quorums that overlap.
 Swarm draw_peaceful_swarm(uint64_t seed);
-// Members join, leave, are removed and weigh more or less, beside all other faults.
+// Members join, leave, are removed and weigh more or less, and in some n, r and w change, beside
+// all other faults.
 Swarm draw_moving_swarm(uint64_t seed);
 // Has draw_swarm() make every cluster a cache that evicts, for `kvorum-sim --eviction`.
 void only_caches();

@@ -54,12 +54,22 @@ bool Workload::is_strict() const {
   return cluster_.swarm.calm && 2 * q.w > q.n && q.r + q.w > q.n;
 }
 
+bool Workload::asks_for_all(const RespReply& refusal) const {
+  const auto says = [&](size_t n) {
+    return refusal.text.find(fmt::format(" of {} replicas", n)) != std::string::npos;
+  };
+  const std::vector<cluster::KeyspacePolicy>& others = cluster_.swarm.other_policies;
+  return says(quorum().n) ||
+         std::any_of(others.begin(), others.end(), [&](const cluster::KeyspacePolicy& other) {
+           return other.db == db_ && says(other.n);
+         });
+}
+
 // Where nothing fails no request is refused, whoever joins or leaves meanwhile. Who asks for every
 // copy finds a newcomer that is not linked yet.
 void Workload::check_refusal(const RespReply& reply) {
   const Swarm& swarm = cluster_.swarm;
-  const std::string of_all = fmt::format(" of {} replicas", quorum().n);
-  if (!swarm.calm || !swarm.moves() || reply.text.find(of_all) != std::string::npos) return;
+  if (!swarm.calm || !swarm.moves() || asks_for_all(reply)) return;
   const bool refused = reply.is_error("NOQUORUM") || reply.is_error("UNCERTAIN");
   if (refused) violation("refused although nothing fails: " + reply.text);
 }
@@ -92,8 +102,9 @@ void Workload::ask_copies(size_t index, uint8_t w, std::function<void(const Copi
   const cluster::KeyspacePolicy& policy = cluster_.swarm.keyspaces[db_];
   const bool soft =
       w == 0 && policy.sloppy && policy.writes_when_short == cluster::WritesWhenShort::kHint;
-  const int64_t promised = soft ? 1 : w != 0 ? w : quorum().w;
-  const int64_t wanted = w != 0 ? w : quorum().w;
+  const int64_t kept = cluster_.swarm.other_policies.empty() ? quorum().w : least().w;
+  const int64_t promised = soft ? 1 : w != 0 ? w : kept;
+  const int64_t wanted = w != 0 ? w : kept;
   const auto judge = [this, promised, wanted, moved = std::move(then)](const RespReply* reply) {
     Copies copies{0, 1};  // at least one replica has acknowledged it
     if (reply && reply->field("replicas") > 0) {

@@ -54,6 +54,7 @@ class Workload {
   // Also reports replies that no healthy server gives.
   Fate fate_of(const RespReply* reply);
   void check_refusal(const RespReply& reply);
+  bool asks_for_all(const RespReply& refusal) const;
   // After an acknowledged write on the same connection: on how many nodes it is. `then` is always
   // called. Fewer than the write was promised are a violation: the W that it asked for (0: the
   // keyspace's, which may be softened to hints).
@@ -64,6 +65,8 @@ class Workload {
   void violation(const std::string& text) { cluster_.violation(name_ + ": " + text); }
   uint64_t now_us() const { return cluster_.queue.now_us(); }
   const cluster::EffectiveQuorum quorum() const;
+  // The least that was in force at any time.
+  const cluster::EffectiveQuorum least() const { return cluster_.swarm.least(db_); }
   // A key of this number whose first primary is that node.
   std::string key_led_by(size_t node, size_t number) const;
   // No fault in this run, and any two write quorums, and a read and a write quorum, overlap.

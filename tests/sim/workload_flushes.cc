@@ -72,7 +72,8 @@ void FlushWorkload::check(const FinalState& state) {
     for (const Flush& flush : flushes_) {
       may_be_flushed |= flush.ended_us > write.began_us;
       // A primary that got an old disk knows better from the others.
-      const bool known = cluster_.damage.must_survive({quorum().n, 0}, flush.began_us);
+      const bool known =
+          cluster_.damage.must_survive({std::min(quorum().n, least().n), 0}, flush.began_us);
       must_be_flushed |= known && flush.covers_all && flush.began_us > write.ended_us;
     }
     if (there && must_be_flushed) violation(write.key + " was flushed and is back");

@@ -8,6 +8,7 @@ namespace kvorum::cluster::fixtures {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 struct ReplicaClaims : ::testing::Test {
   bool contested() { return replica.read({.key = replica.ref("k")}).contested; }
@@ -90,12 +91,17 @@ TEST_F(ReplicaClaims, NorOfItsTwinThatWasRetried) {
   EXPECT_EQ(replica.write({.late = true}, first).verdict, ReplicaVerdict::kOk);
 }
 
-TEST_F(ReplicaClaims, ALateEditIsToldThatAnotherNodeIsAboutToEdit) {
+TEST_F(ReplicaClaims, ALateEditWaitsForWhoIsAboutToEdit) {
+  const Object one = replica.object_of(1, 1, "a"), other = replica.object_of(2, 1, "b");
   replica.claim(2);
-  const Object one = replica.object_of(1, 1, "a");
-  EXPECT_EQ(replica.write({.late = true}, one).verdict, ReplicaVerdict::kUncovered);
+  EXPECT_EQ(replica.write({.late = true}, one).verdict, ReplicaVerdict::kApart);
+  EXPECT_THAT(replica.own("k"), IsEmpty());
   replica.unclaim(2);
-  EXPECT_EQ(replica.write({.late = true}, one).verdict, ReplicaVerdict::kOk);
+  EXPECT_EQ(replica.write({.late = true}, one).verdict, ReplicaVerdict::kOk) << "it made nothing";
+  replica.claim(2, 10);
+  replica.write({.releases = replica.id_of(2)}, other);
+  replica.unclaim(2, 10);
+  EXPECT_EQ(replica.write({.late = true}, one).verdict, ReplicaVerdict::kUncovered);
 }
 
 // ---- their ends
