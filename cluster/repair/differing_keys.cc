@@ -41,15 +41,16 @@ uint64_t newest_of(const Object& object) {
 }
 
 // A pull writes back what the peer turns out to lack; so a key is pulled, or pushed.
-void add_key(const RangeObject* own, const PageItem* theirs, bool lww,
+void add_key(const RangeObject* own, const PageItem* theirs, const DifferingRules& rules,
              std::vector<DifferingKey>& keys) {
+  if (own == nullptr && rules.gives) return;
   Object ours, other;
   if (own != nullptr && !decode_object(own->stripped, ours)) return;
   if (theirs != nullptr && !decode_object(theirs->object, other)) return;
   Object merged = merge(ours, other);
-  if (lww) keep_newest(merged);
+  if (rules.lww) keep_newest(merged);
   const uint64_t digest = versions_digest(merged);
-  const bool pull = digest != versions_digest(ours);
+  const bool pull = !rules.gives && digest != versions_digest(ours);
   if (!pull && digest == versions_digest(other)) return;
   std::string key(own != nullptr ? std::string_view(own->key) : theirs->key);
   keys.push_back({std::move(key), pull, newest_of(merged)});
@@ -64,7 +65,8 @@ std::vector<uint64_t> digests_of(const RangeObjects& own) {
 }
 
 std::optional<std::vector<DifferingKey>> differing_keys(const RangeObjects& own,
-                                                        const RangeDifferences& found, bool lww) {
+                                                        const RangeDifferences& found,
+                                                        const DifferingRules& rules) {
   std::vector<PageItem> items;
   if (!parse_page_items(found.items, &items)) return std::nullopt;
   std::vector<DifferingKey> keys;
@@ -72,7 +74,7 @@ std::optional<std::vector<DifferingKey>> differing_keys(const RangeObjects& own,
   for (const PageItem& item : items) {
     const RangeObject* object = find_object(own, item);
     if (object != nullptr) seen.push_back(object);
-    add_key(object, &item, lww, keys);
+    add_key(object, &item, rules, keys);
   }
   std::sort(seen.begin(), seen.end());
   const auto order = by_digest(own);
@@ -80,7 +82,8 @@ std::optional<std::vector<DifferingKey>> differing_keys(const RangeObjects& own,
     if (index >= order.size()) return std::nullopt;
     const RangeObject* object = order[index].second;
     if (found.end != 0 && object->high >= found.end) continue;  // not looked at yet
-    if (!std::binary_search(seen.begin(), seen.end(), object)) add_key(object, nullptr, lww, keys);
+    if (!std::binary_search(seen.begin(), seen.end(), object))
+      add_key(object, nullptr, rules, keys);
   }
   return keys;
 }

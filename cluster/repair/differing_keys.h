@@ -18,11 +18,16 @@ struct DifferingKey {
   uint64_t newest_ms;  // of the versions that either has
 };
 
+struct DifferingRules {
+  bool lww = false;    // the newest version of each key is all that counts
+  bool gives = false;  // the asker owns the range no more: it hands over, and takes nothing
+};
+
 // The digests of the range's objects, ascending, as the peer is asked about them.
 std::vector<uint64_t> digests_of(const RangeObjects& own);
-// What is to be repaired after that answer. Nothing where the answer makes no sense. `lww`: the
-// newest version of each key is all that counts.
+// What is to be repaired after that answer. Nothing where the answer makes no sense.
 std::optional<std::vector<DifferingKey>> differing_keys(const RangeObjects& own,
-                                                        const RangeDifferences& found, bool lww);
+                                                        const RangeDifferences& found,
+                                                        const DifferingRules& rules);
 
 }  // namespace kvorum::cluster

@@ -296,7 +296,9 @@ bool ExchangeAsker::on_differences(MemberIndex from, const Frame& frame, Now now
 
 bool ExchangeAsker::plan_keys(Exchange& exchange, const Range& range,
                               const RangeDifferences& found) {
-  auto keys = differing_keys(range.own, found, core_.lww(exchange.keyspace));
+  const bool owns = core_.view->is_owner(core_.self(), exchange.keyspace, exchange.partition);
+  const DifferingRules rules{core_.lww(exchange.keyspace), core_.view->is_changed() && !owns};
+  auto keys = differing_keys(range.own, found, rules);
   if (!keys) return false;
   if (exchange.failed) return true;
   for (DifferingKey& key : *keys) exchange.keys.push_back(std::move(key));

@@ -95,7 +95,14 @@ bool Workload::reads_primaries() const {
 }
 
 bool Workload::must_be_read(const Copies& copies, uint64_t began_us) const {
-  return reads_primaries() && cluster_.damage.survivors(copies, began_us) + quorum().r > quorum().n;
+  const int64_t left = cluster_.damage.survivors(copies, began_us);
+  const auto finds_one = [&](const auto& quorum) { return left + quorum.r > quorum.n; };
+  const std::vector<cluster::KeyspacePolicy>& others = cluster_.swarm.other_policies;
+  const bool in_all = std::all_of(others.begin(), others.end(), [&](const auto& other) {
+    return other.db != db_ || finds_one(other);
+  });
+  const bool keeps = others.empty() || finds_one(cluster_.swarm.keyspaces[db_]);
+  return reads_primaries() && finds_one(quorum()) && keeps && in_all;
 }
 
 void Workload::ask_copies(size_t index, uint8_t w, std::function<void(const Copies&)> then) {

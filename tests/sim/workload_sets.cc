@@ -61,7 +61,7 @@ void SetWorkload::add(size_t index, const std::string& key, const RespReply* rea
   std::vector<std::string> words{"KV.PUT", key, read ? read->items[0].text : "", addition.value};
   uint8_t w = 0;
   if (rng.chance(kOwnQuorumChance)) {
-    w = static_cast<uint8_t>(rng.between(1, quorum().n));
+    w = static_cast<uint8_t>(rng.between(1, std::min(quorum().n, least().n)));
     words.insert(words.end(), {"W", std::to_string(w)});
   }
   const auto done = [this, index, number, w](const RespReply* reply) {

@@ -55,13 +55,13 @@ void OverwriteWorkload::step(size_t index) {
   rng.chance(0.6) ? write(index, key) : read(index, key);
 }
 
-// What is last written, or where keys are evicted nothing, or what came after it: full memory may
-// leave a write half done.
+// What is last written, or what may have been since, or where keys are evicted nothing, or what
+// came after it: full memory may leave a write half done.
 bool OverwriteWorkload::is_last(const History& history,
                                 const std::vector<std::string>& values) const {
   if (values.empty()) return history.last.empty() || may_be_evicted();
   if (values.size() > 1) return false;
-  if (values[0] == history.last) return true;
+  if (values[0] == history.last || history.unsure.contains(values[0])) return true;
   return may_be_evicted() &&
          (history.last.empty() || std::stoull(values[0]) > std::stoull(history.last));
 }
@@ -73,8 +73,10 @@ void OverwriteWorkload::write(size_t index, const std::string& key) {
     History& history = histories_[key];
     const Fate fate = fate_of(reply);
     if (fate != Fate::kNever) history.possible.insert(value);
+    if (fate == Fate::kMaybe) history.unsure.insert(value);
     if (fate != Fate::kStored) return next(index);
     history.last = value;
+    history.unsure.clear();
     ask_copies(index, [=, this](const Copies& copies) {
       histories_[key].acknowledged.push_back({copies, began_us});
       next(index);
