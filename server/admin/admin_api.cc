@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/json.hpp>
 #include <charconv>
 #include <chrono>
 #include <iterator>
@@ -112,14 +113,28 @@ HttpAnswer refusal_of(const Status& status) {
   return {http_status_of(status.code()), "application/json", error_json(status.message())};
 }
 
-// POST /api/v1/members?change=join&name=f; `change`: join, leave, remove, replace, weight.
+// {"file": "the text of a cluster's YAML file"}
+Result<std::string> file_in(const std::string& body) {
+  namespace json = boost::json;
+  boost::system::error_code error;
+  const json::value value = json::parse(body, error);
+  const json::value* const file =
+      !error && value.is_object() ? value.as_object().if_contains("file") : nullptr;
+  if (file == nullptr || !file->is_string()) {
+    return Status(Code::kInvalid, "apply wants a body: {\"file\": \"the text of the file\"}");
+  }
+  return std::string(file->as_string());
+}
+
+// POST /api/v1/members?change=join&name=f; `change`: join, leave, remove, replace, weight, apply.
 Result<MembershipWish> wish_of(const HttpRequest& wanted) {
   const std::string change = query_value(wanted.query, "change").value_or("");
   MembershipWish wish;
   const auto* const kind = std::find_if(std::begin(kWishNames), std::end(kWishNames),
                                         [&](const auto& known) { return known.name == change; });
   if (kind == std::end(kWishNames)) {
-    return Status(Code::kInvalid, "change must be one of join, leave, remove, replace, weight");
+    return Status(Code::kInvalid,
+                  "change must be one of join, leave, remove, replace, weight, apply");
   }
   wish.kind = kind->kind;
   wish.name = query_value(wanted.query, "name").value_or("");
@@ -129,6 +144,10 @@ Result<MembershipWish> wish_of(const HttpRequest& wanted) {
   const bool is_number = optional_number(wanted, "weight", UINT32_MAX, &weight);
   if (!is_number) return Status(Code::kInvalid, "weight must be a number");
   wish.weight = static_cast<uint32_t>(weight);
+  if (wish.kind != MembershipWish::Kind::kApply) return wish;
+  auto file = file_in(wanted.body);
+  if (!file.ok()) return file.status();
+  wish.file = std::move(file).value();
   return wish;
 }
 

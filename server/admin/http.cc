@@ -49,6 +49,7 @@ HttpRequest plain_request(const http::request<http::string_body>& request) {
   wanted.origin = field_of(request, http::field::origin);
   wanted.content_type = field_of(request, http::field::content_type);
   wanted.authorization = field_of(request, http::field::authorization);
+  wanted.body = request.body();
   wanted.version = request.version();
   return wanted;
 }

@@ -24,6 +24,7 @@ struct HttpRequest {
   std::string query;   // behind `?`
   // Of the header; empty where it has none.
   std::string host, origin, content_type, authorization;
+  std::string body;
   bool from_loopback = true;  // the other end is on this machine
   std::string address;        // of the other end
   unsigned version = 11;
@@ -59,8 +60,9 @@ class HttpServer {
   std::unique_ptr<Impl> impl_;
 };
 
-// One request without a body; the error says what could not be reached.
+// One request; the error says what could not be reached. `body` is a JSON document.
 Result<HttpAnswer> http_get(const cluster::Endpoint& endpoint, const std::string& target);
-Result<HttpAnswer> http_post(const cluster::Endpoint& endpoint, const std::string& target);
+Result<HttpAnswer> http_post(const cluster::Endpoint& endpoint, const std::string& target,
+                             std::string body = {});
 
 }  // namespace kvorum::server

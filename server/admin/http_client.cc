@@ -41,8 +41,8 @@ Status no_answer(const cluster::Endpoint& endpoint, const error_code& error, boo
                   address, error.message()));
 }
 
-Result<HttpAnswer> http_ask(http::verb verb, const cluster::Endpoint& endpoint,
-                            const std::string& target) {
+Result<HttpAnswer> http_ask(const cluster::Endpoint& endpoint,
+                            http::request<http::string_body> request) {
   asio::io_context io;
   error_code error;
   bool connected = false;
@@ -51,9 +51,9 @@ Result<HttpAnswer> http_ask(http::verb verb, const cluster::Endpoint& endpoint,
   if (error) return no_answer(endpoint, error, connected);
   beast::tcp_stream stream(io);
   beast::flat_buffer buffer;
-  http::request<http::empty_body> request{verb, target, 11};
   request.set(http::field::host, endpoint.to_text());
-  if (verb == http::verb::post) request.set(http::field::content_type, "application/json");
+  if (request.method() == http::verb::post)
+    request.set(http::field::content_type, "application/json");
   request.prepare_payload();
   http::response<http::string_body> response;
   stream.expires_after(kClientPatience);
@@ -80,11 +80,12 @@ Result<HttpAnswer> http_ask(http::verb verb, const cluster::Endpoint& endpoint,
 }  // namespace
 
 Result<HttpAnswer> http_get(const cluster::Endpoint& endpoint, const std::string& target) {
-  return http_ask(http::verb::get, endpoint, target);
+  return http_ask(endpoint, {http::verb::get, target, 11});
 }
 
-Result<HttpAnswer> http_post(const cluster::Endpoint& endpoint, const std::string& target) {
-  return http_ask(http::verb::post, endpoint, target);
+Result<HttpAnswer> http_post(const cluster::Endpoint& endpoint, const std::string& target,
+                             std::string body) {
+  return http_ask(endpoint, {http::verb::post, target, 11, std::move(body)});
 }
 
 }  // namespace kvorum::server

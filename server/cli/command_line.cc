@@ -55,6 +55,20 @@ void add_serve(CLI::App& app, Parsed& parsed) {
   command.callback([&parsed] { parsed.exit_status = serve(parsed.serve); });
 }
 
+void add_dev_members(CLI::App& dev, Parsed& parsed) {
+  CLI::App& add = *dev.add_subcommand("add", "Start one more node, and admit it");
+  CLI::App& remove =
+      *dev.add_subcommand("remove", "Let a node hand over what it holds, and stop it");
+  remove.add_option("NAME", parsed.key, "Its name")->required();
+  for (CLI::App* const command : {&add, &remove}) {
+    command->add_option("--data", parsed.dev.data_directory, "Where the nodes keep their data")
+        ->capture_default_str();
+  }
+  add.callback([&parsed] { parsed.exit_status = add_dev_node(parsed.dev.data_directory); });
+  remove.callback(
+      [&parsed] { parsed.exit_status = remove_dev_node(parsed.dev.data_directory, parsed.key); });
+}
+
 void add_dev(CLI::App& app, Parsed& parsed) {
   CLI::App& command =
       *app.add_subcommand("dev", "Run a local cluster in one process tree; Ctrl-C stops it");
@@ -69,7 +83,9 @@ void add_dev(CLI::App& app, Parsed& parsed) {
   command.add_option("--engine", parsed.dev.engine, "leveldb or memory")
       ->check(CLI::IsMember({"leveldb", "memory"}))
       ->capture_default_str();
-  command.callback([&parsed, base] {
+  add_dev_members(command, parsed);
+  command.callback([&parsed, &command, base] {
+    if (!command.get_subcommands().empty()) return;
     if (*base) parsed.dev.base_port = parsed.base_port;
     parsed.exit_status = run_dev(parsed.dev);
   });
@@ -120,12 +136,16 @@ struct ChangeCommand {
   const char* help;
 };
 
+void add_doing(CLI::App& command, Parsed& parsed) {
+  command.add_flag("--yes,-y", parsed.member.yes, "Do it without asking");
+  command.add_flag("--no-wait", parsed.member.no_wait, "Do not wait until nothing moves any more");
+}
+
 CLI::App& add_change(CLI::App& app, Parsed& parsed, const ChangeCommand& of) {
   CLI::App& command = *app.add_subcommand(of.name, of.help);
   add_output(command, parsed);
   command.add_flag("--plan", parsed.member.plan_only, "Show what it would move, and do nothing");
-  command.add_flag("--yes,-y", parsed.member.yes, "Do it without asking");
-  command.add_flag("--no-wait", parsed.member.no_wait, "Do not wait until nothing moves any more");
+  add_doing(command, parsed);
   command.callback([&parsed, kind = of.kind] {
     parsed.member.wish.kind = kind;
     parsed.member.json = parsed.output == "json";
@@ -165,6 +185,25 @@ void add_members(CLI::App& app, Parsed& parsed) {
       add_change(app, parsed, {Kind::kWeight, "weight", "Give a member more or fewer partitions"});
   weight.add_option("NAME", wish.name, "Its name")->required();
   weight.add_option("WEIGHT", wish.weight, "So many shares; 1 is the usual one")->required();
+}
+
+void add_cluster(CLI::App& app, Parsed& parsed) {
+  CLI::App& cluster = *app.add_subcommand(
+      "cluster", "Compare an edited cluster file with the cluster, or apply it");
+  cluster.require_subcommand(1);
+  CLI::App& plan = *cluster.add_subcommand(
+      "plan", "Show what is different in the file and what it would move; changes nothing");
+  CLI::App& apply = *cluster.add_subcommand("apply", "Make the cluster as the file says");
+  for (CLI::App* const command : {&plan, &apply}) {
+    command->add_option("FILE", parsed.file, "The cluster's YAML file")->required();
+    add_output(*command, parsed);
+    command->callback([&parsed, is_plan = command == &plan] {
+      parsed.member.plan_only = is_plan;
+      parsed.member.json = parsed.output == "json";
+      parsed.exit_status = apply_file(parsed.admin, parsed.file, parsed.member);
+    });
+  }
+  add_doing(apply, parsed);
 }
 
 void add_repair(CLI::App& app, Parsed& parsed) {
@@ -210,6 +249,7 @@ int run_command_line(int argc, char** argv) {
   add_dev(app, parsed);
   add_asking(app, parsed);
   add_members(app, parsed);
+  add_cluster(app, parsed);
   add_repair(app, parsed);
   add_config(app, parsed);
   add_commands(app, parsed);

@@ -18,7 +18,7 @@
 #include "server/cli/command_line.h"
 #include "server/config/config.h"
 #include "server/dev/child_process.h"
-#include "server/dev/dev_layout.h"
+#include "server/dev/dev_nodes.h"
 #include "server/net/listener.h"
 #include "server/process/cpu_count.h"
 #include "server/process/directory_lock.h"
@@ -40,16 +40,6 @@ void say(const std::string& text) {
 int fail(const std::string& text) {
   fmt::print(stderr, "kvorum dev: {}\n", text);
   return kExitFailed;
-}
-
-// The first port of these that cannot be bound; 0: all are free.
-uint16_t busy_port(const std::vector<DevNode>& nodes) {
-  for (const DevNode& node : nodes) {
-    for (const uint16_t port : node.ports()) {
-      if (!listen_on("dev", cluster::Endpoint{"127.0.0.1", port}, 1).ok()) return port;
-    }
-  }
-  return 0;
 }
 
 Result<std::vector<DevNode>> choose_ports(const DevOptions& options) {
@@ -78,11 +68,6 @@ Result<std::vector<DevNode>> choose_ports(const DevOptions& options) {
                     dev_base_port_max(options.nodes)));
   }
   return Status(Code::kInvalid, "no block of free ports; choose one with --base-port");
-}
-
-DevNode dev_node_of(const cluster::Member& member) {
-  return {member.name, member.redis.port, member.memcached.port, member.peer.port,
-          member.admin.port};
 }
 
 // The cluster that the data directory holds already keeps its ports: they are part of what founded
@@ -130,19 +115,15 @@ std::string own_path() {
 // The running cluster of a `kvorum dev`.
 class DevCluster {
  public:
-  DevCluster(const DevLayout& layout, std::string config_file)
-      : layout_(layout), config_file_(std::move(config_file)) {
+  explicit DevCluster(const DevLayout& layout) : layout_(layout) {
     sigemptyset(&signals_);
-    for (const int signal : {SIGINT, SIGTERM, SIGCHLD}) sigaddset(&signals_, signal);
+    for (const int signal : {SIGINT, SIGTERM, SIGCHLD, SIGHUP}) sigaddset(&signals_, signal);
     sigprocmask(SIG_BLOCK, &signals_, nullptr);
   }
 
   Status start() {
     for (const DevNode& node : layout_.nodes) {
-      auto child = start_child(node.name, {"serve", "--config", config_file_, "--name", node.name},
-                               log_of(node.name));
-      if (!child.ok()) return child.status();
-      children_.push_back(std::move(child).value());
+      if (Status status = start(node.name); !status.ok()) return status;
     }
     return {};
   }
@@ -191,6 +172,37 @@ class DevCluster {
   }
 
  private:
+  Status start(const std::string& name) {
+    auto child = start_child(name, dev_arguments(layout_, name), log_of(name));
+    if (!child.ok()) return child.status();
+    children_.push_back(std::move(child).value());
+    return {};
+  }
+
+  // Somebody added a node, or removed one. One that has died is not started again by that.
+  void follow_nodes() {
+    auto nodes = read_dev_nodes(layout_.data_directory, layout_.founders);
+    if (!nodes.ok()) return say(nodes.status().message() + "\n");
+    layout_.nodes = std::move(nodes).value();
+    const auto runs = [](const std::string& name) {
+      return [&name](const auto& one) { return one.name == name; };
+    };
+    for (ChildProcess& child : children_) {
+      const bool stays = std::any_of(layout_.nodes.begin(), layout_.nodes.end(), runs(child.name));
+      child.dismissed = !stays;
+      if (!stays && child.pid > 0) kill(child.pid, SIGTERM);
+    }
+    std::erase_if(children_,
+                  [](const ChildProcess& child) { return child.dismissed && child.pid < 0; });
+    for (const DevNode& node : layout_.nodes) {
+      if (std::any_of(children_.begin(), children_.end(), runs(node.name))) continue;
+      const Status started = start(node.name);
+      say(started.ok()
+              ? fmt::format("Node {} was added; its log: {}\n", node.name, log_of(node.name))
+              : started.message() + "\n");
+    }
+  }
+
   static bool is_settled(const DevNode& node) {
     const auto answer = http_get(cluster::Endpoint{"127.0.0.1", node.admin}, "/api/v1/status");
     return answer.ok() && state_of(answer.value().body) == "settled";
@@ -208,6 +220,7 @@ class DevCluster {
     wait.tv_nsec = std::chrono::nanoseconds(patience - seconds).count();
     const int signal = sigtimedwait(&signals_, nullptr, &wait);
     if (signal == SIGCHLD) reap();
+    if (signal == SIGHUP) follow_nodes();
     if (signal == SIGINT || signal == SIGTERM) stop_wanted_ = true;
     return stop_wanted_;
   }
@@ -217,6 +230,10 @@ class DevCluster {
     for (ChildProcess& child : children_) {
       if (child.pid <= 0 || waitpid(child.pid, &status, WNOHANG) != child.pid) continue;
       child.pid = -1;
+      if (child.dismissed && status == 0) {
+        say(fmt::format("Node {} was removed.\n", child.name));
+        continue;
+      }
       if (stopping_ && status == 0) continue;
       say(fmt::format("Node {} {}; the others go on. Its log: {}\n", child.name, end_text(status),
                       log_of(child.name)));
@@ -228,14 +245,13 @@ class DevCluster {
   }
 
   DevLayout layout_;
-  std::string config_file_;
   sigset_t signals_{};
   std::vector<ChildProcess> children_;
   bool stop_wanted_ = false, stopping_ = false;
 };
 
-int run_cluster(const DevLayout& layout, const std::string& config_file) {
-  DevCluster cluster(layout, config_file);
+int run_cluster(const DevLayout& layout) {
+  DevCluster cluster(layout);
   const Status started = cluster.start();
   bool settled = false;
   if (started.ok()) {
@@ -274,8 +290,12 @@ int run_dev(const DevOptions& options) {
   if (!nodes.ok()) return fail(nodes.status().message());
 
   DevLayout layout;
-  layout.nodes = std::move(nodes).value();
+  layout.founders = std::move(nodes).value();
   layout.data_directory = directory;
+  if (options.engine == "memory") forget_dev_nodes(directory);  // nothing of them is left
+  auto running = read_dev_nodes(directory, layout.founders);
+  if (!running.ok()) return fail(running.status().message());
+  layout.nodes = std::move(running).value();
   layout.engine = options.engine;
   layout.reactors = std::max(1u, usable_cpus() / static_cast<uint32_t>(layout.nodes.size()));
   if (Status status = write_file(config_file, dev_yaml(layout)); !status.ok()) {
@@ -285,7 +305,7 @@ int run_dev(const DevOptions& options) {
   for (const DevNode& node : layout.nodes) ports += fmt::format(" {}", node.redis);
   const Status described = lock.value().describe("kvorum dev, redis ports" + ports);
   if (!described.ok()) return fail(described.message());
-  return run_cluster(layout, config_file);
+  return run_cluster(layout);
 }
 
 }  // namespace kvorum::server

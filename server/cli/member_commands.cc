@@ -25,6 +25,7 @@ namespace json = boost::json;
 using Kind = MembershipWish::Kind;
 
 constexpr auto kLook = std::chrono::milliseconds(200);
+constexpr size_t kFileBytesMax = HttpServer::kRequestBytesMax - 4096;  // beside the header
 constexpr int kQuietLooks = 2;  // a change that was just wished is not everywhere yet
 
 std::optional<json::value> value_in(const std::string& document, std::string_view name) {
@@ -51,6 +52,11 @@ size_t number_in(const std::string& document, std::string_view name) {
   return found && found->is_int64() ? static_cast<size_t>(found->as_int64()) : 0;
 }
 
+bool is_empty_plan(const std::string& document) {
+  const std::optional<json::value> found = value_in(document, "is_empty");
+  return found && found->is_bool() && found->as_bool();
+}
+
 int fail(const std::string& text) {
   fmt::print(stderr, "kvorum: {}\n", text);
   return kExitFailed;
@@ -65,8 +71,8 @@ class Asker {
   bool get(const std::string& target) {
     return keep(endpoint_.ok() ? http_get(endpoint_.value(), target) : endpoint_.status());
   }
-  bool post(const std::string& target) {
-    return keep(endpoint_.ok() ? http_post(endpoint_.value(), target) : endpoint_.status());
+  bool post(const std::string& target, const std::string& body) {
+    return keep(endpoint_.ok() ? http_post(endpoint_.value(), target, body) : endpoint_.status());
   }
   unsigned status() const { return answer_.status; }
   const std::string& body() const { return answer_.body; }
@@ -146,6 +152,34 @@ std::string wish_target(const MembershipWish& wish) {
   return target;
 }
 
+std::string wish_body(const MembershipWish& wish) {
+  if (wish.kind != Kind::kApply) return {};
+  return json::serialize(json::object{{"file", wish.file}});
+}
+
+int apply_file(const std::string& admin_address, const std::string& path, MemberCommand command) {
+  const ConfigReport report = load_config_file(path);
+  if (!report.ok()) {
+    fmt::print(stderr, "{}\n", report.to_text());
+    return kExitUsage;
+  }
+  if (!report.config.cluster.names_members) {
+    return fail(path + " has no cluster.members: it describes no cluster");
+  }
+  Config told;  // what is about the cluster: no secret, nothing of a node
+  told.cluster = report.config.cluster;
+  told.cluster.secrets.clear();
+  told.keyspaces = report.config.keyspaces;
+  told.peer_insecure = true;
+  command.wish.kind = Kind::kApply;
+  command.wish.file = show_config(told);
+  if (const size_t bytes = wish_body(command.wish).size(); bytes > kFileBytesMax) {
+    return fail(
+        fmt::format("{} has {} bytes, and the admin API takes {}", path, bytes, kFileBytesMax));
+  }
+  return change_members(admin_address, command);
+}
+
 int show_members(const std::string& admin_address, bool as_json) {
   return show(admin_address, "/api/v1/members", as_json);
 }
@@ -156,17 +190,18 @@ int show_transfers(const std::string& admin_address, bool as_json) {
 
 int change_members(const std::string& admin_address, const MemberCommand& command) {
   Asker asker(admin_address);
-  const std::string target = wish_target(command.wish);
-  if (!asker.post(target + "&plan=true")) return kExitFailed;
+  const std::string target = wish_target(command.wish), body = wish_body(command.wish);
+  if (!asker.post(target + "&plan=true", body)) return kExitFailed;
   if (asker.status() != 200) return asker.refused();
   if (!command.json) fmt::print("{}", text_in(asker.body(), "text"));
   if (command.plan_only) {
     if (command.json) fmt::print("{}", asker.body());
     return kExitFine;
   }
+  if (is_empty_plan(asker.body())) return kExitFine;
   if (!is_agreed(command)) return kExitFailed;
   const std::string based_on = text_in(asker.body(), "based_on");
-  if (!asker.post(target + "&based_on=" + based_on)) return kExitFailed;
+  if (!asker.post(target + "&based_on=" + based_on, body)) return kExitFailed;
   if (asker.status() == 409 && text_in(asker.body(), "error").empty()) {
     fmt::print(stderr, "{}", text_in(asker.body(), "text"));
     return fail("the membership has changed since the plan was made: this is the new one");

@@ -234,7 +234,9 @@ class Loader {
       alone.rack = node.rack;
       alone.zone = node.zone;
       founders.push_back({alone, ""});
+      return;
     }
+    config_->cluster.names_members = true;
   }
 
   // Who reaches a peer port that asks for no secret is a member to it: he reads and writes all.

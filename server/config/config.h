@@ -51,6 +51,7 @@ struct ClusterConfig {
   uint32_t partitions = 256;
   Partitioner partitioner = Partitioner::kMd5;
   std::vector<FounderConfig> founders;
+  bool names_members = false;  // false: this node alone, for the file names nobody
 };
 
 struct EngineConfig {

@@ -51,7 +51,7 @@ Result<ChildProcess> start_child(const std::string& name, const std::vector<std:
     return Status(Code::kUnavailable,
                   fmt::format("cannot start a process: {}", std::strerror(error)));
   }
-  return ChildProcess{name, pid};
+  return ChildProcess{.name = name, .pid = pid};
 }
 
 std::string end_text(int wait_status) {

@@ -13,8 +13,9 @@
 namespace kvorum::server {
 
 struct ChildProcess {
-  std::string name;
-  pid_t pid = -1;  // -1: it has ended
+  std::string name = {};
+  pid_t pid = -1;          // -1: it has ended
+  bool dismissed = false;  // was told to end, and is not missed
 };
 
 Result<ChildProcess> start_child(const std::string& name, const std::vector<std::string>& arguments,

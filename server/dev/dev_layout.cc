@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/check.h"
 #include "server/config/config.h"
 
 namespace kvorum::server {
@@ -26,7 +29,7 @@ std::vector<DevNode> dev_nodes(int count, int shift) {
 std::string dev_yaml(const DevLayout& layout) {
   std::string out =
       "# Written by `kvorum dev`; serves all its nodes.\ncluster:\n  name: dev\n  members:\n";
-  for (const DevNode& node : layout.nodes) {
+  for (const DevNode& node : layout.founders) {
     out += fmt::format(
         "    - {{name: {}, peer: \"127.0.0.1:{}\", redis: \"127.0.0.1:{}\", memcached: "
         "\"127.0.0.1:{}\", admin: \"127.0.0.1:{}\", data: \"{}/{}\"}}\n",
@@ -53,16 +56,36 @@ std::string dev_node_lines(const DevLayout& layout, const std::vector<int>& pids
   return out;
 }
 
+std::vector<std::string> dev_arguments(const DevLayout& layout, const std::string& name) {
+  std::vector<std::string> words = {"serve", "--config", layout.data_directory + "/cluster.yaml",
+                                    "--name", name};
+  const auto is_it = [&](const DevNode& node) { return node.name == name; };
+  if (std::any_of(layout.founders.begin(), layout.founders.end(), is_it)) return words;
+  const auto node = std::find_if(layout.nodes.begin(), layout.nodes.end(), is_it);
+  KVORUM_CHECK(node != layout.nodes.end());
+  const auto add = [&](const char* option, std::string value) {
+    words.emplace_back(option);
+    words.push_back(std::move(value));
+  };
+  add("--data", fmt::format("{}/{}", layout.data_directory, name));
+  add("--redis", fmt::format("127.0.0.1:{}", node->redis));
+  add("--memcached", fmt::format("127.0.0.1:{}", node->memcached));
+  add("--peer", fmt::format("127.0.0.1:{}", node->peer));
+  add("--admin", fmt::format("127.0.0.1:{}", node->admin));
+  return words;
+}
+
 std::string dev_restart_command(const DevLayout& layout, const std::string& binary,
                                 const std::string& name) {
-  return fmt::format("{} serve --config {}/cluster.yaml --name {}", binary, layout.data_directory,
-                     name);
+  return fmt::format("{} {}", binary, fmt::join(dev_arguments(layout, name), " "));
 }
 
 std::string dev_hints(const DevLayout& layout, const std::string& binary,
                       const std::vector<int>& pids) {
   const DevNode& first = layout.nodes.front();
   const DevNode& last = layout.nodes.back();
+  const bool usual = layout.data_directory == kDevDirectory;
+  const std::string data = usual ? "" : " --data " + layout.data_directory;
   return fmt::format(
       "Try, in another terminal:\n"
       "  redis-cli -p {0} SET greeting hello\n"
@@ -77,9 +100,12 @@ std::string dev_hints(const DevLayout& layout, const std::string& binary,
       "  {3} status --admin 127.0.0.1:{4}\n"
       "  kill -9 {6}                                # or -STOP, and later -CONT\n"
       "  {7}\n"
+      "Let the cluster grow, and shrink again:\n"
+      "  {3} dev add{8}\n"
+      "  {3} dev remove {9}{8}\n"
       "Ctrl-C here stops all nodes that it started; their data stays in {5}.\n",
       first.redis, last.redis, last.memcached, binary, first.admin, layout.data_directory,
-      pids.back(), dev_restart_command(layout, binary, last.name));
+      pids.back(), dev_restart_command(layout, binary, last.name), data, first.name);
 }
 
 }  // namespace kvorum::server

@@ -9,6 +9,8 @@
 
 namespace kvorum::server {
 
+inline constexpr const char* kDevDirectory = "./data/dev";
+
 struct DevNode {
   std::string name;
   uint16_t redis = 0, memcached = 0, peer = 0, admin = 0;
@@ -19,7 +21,8 @@ struct DevNode {
 struct DevLayout {
   static constexpr int kNodesMax = 26;
 
-  std::vector<DevNode> nodes;
+  std::vector<DevNode> founders;  // whom the file names
+  std::vector<DevNode> nodes;     // who runs: dev_nodes.h
   std::string data_directory;
   std::string engine = "leveldb";
   uint32_t reactors = 1;  // of each node
@@ -33,6 +36,8 @@ std::string dev_yaml(const DevLayout& layout);
 int dev_base_port_max(int count);
 // A line for each node, `pids` in their order.
 std::string dev_node_lines(const DevLayout& layout, const std::vector<int>& pids);
+// `serve` and its options for a node; one that was added has its own addresses.
+std::vector<std::string> dev_arguments(const DevLayout& layout, const std::string& name);
 // How to start a node of a running `kvorum dev` again, in another terminal.
 std::string dev_restart_command(const DevLayout& layout, const std::string& binary,
                                 const std::string& name);

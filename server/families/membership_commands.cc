@@ -37,11 +37,9 @@ bool read_wish(Words words, Plan& plan, MembershipWish* wish) {
     Kind kind;
     size_t least, most;
   };
-  constexpr Row kRows[] = {{"join", Kind::kJoin, 2, 2},
-                           {"leave", Kind::kLeave, 1, 2},
-                           {"remove", Kind::kRemove, 2, 3},
-                           {"replace", Kind::kReplace, 3, 4},
-                           {"weight", Kind::kWeight, 3, 3}};
+  constexpr Row kRows[] = {{"join", Kind::kJoin, 2, 2},     {"leave", Kind::kLeave, 1, 2},
+                           {"remove", Kind::kRemove, 2, 3}, {"replace", Kind::kReplace, 3, 4},
+                           {"weight", Kind::kWeight, 3, 3}, {"apply", Kind::kApply, 2, 2}};
   for (const Row& row : kRows) {
     if (words.empty() || !equals_ignoring_case(words[0], row.name)) continue;
     const bool fits = words.size() >= row.least && words.size() <= row.most;
@@ -49,6 +47,10 @@ bool read_wish(Words words, Plan& plan, MembershipWish* wish) {
     const bool may_force = row.kind == Kind::kRemove || row.kind == Kind::kReplace;
     wish->force = fits && may_force && words.size() == row.most;
     if (!fits || (wish->force && !equals_ignoring_case(words.back(), "force"))) break;
+    if (row.kind == Kind::kApply) {
+      wish->file = words[1];
+      return true;
+    }
     if (words.size() > 1) wish->name = words[1];
     if (row.kind == Kind::kReplace) wish->by = words[2];
     if (row.kind != Kind::kWeight) return true;
@@ -107,6 +109,8 @@ constexpr uint32_t kChange = kAdmin | kStale | kNoScript | kBarrier;
 constexpr CommandRow kRows[] = {
     {"kv.cluster", -2, kContainer | kAdmin | kLoading | kStale, 0, 0, 0, Group::kQuorum, "1.0.0",
      "subcommand", "Commands about the cluster.", "O(1)", nullptr},
+    {"kv.cluster|apply", 3, kChange, 0, 0, 0, Group::kQuorum, "1.0.0", "file",
+     "Makes the cluster as the text of this YAML file says.", "O(partitions)", cluster_change},
     {"kv.cluster|help", 2, kLook, 0, 0, 0, Group::kQuorum, "1.0.0", "", "Lists the subcommands.",
      "O(1)", subcommand_help},
     {"kv.cluster|join", 3, kChange, 0, 0, 0, Group::kQuorum, "1.0.0", "name",
@@ -116,7 +120,8 @@ constexpr CommandRow kRows[] = {
     {"kv.cluster|members", 2, kLook, 0, 0, 0, Group::kQuorum, "1.0.0", "",
      "The members, who waits and who has departed.", "O(members)", cluster_members},
     {"kv.cluster|plan", -4, kLook, 0, 0, 0, Group::kQuorum, "1.0.0",
-     "JOIN name | LEAVE name | REMOVE name | REPLACE name by | WEIGHT name weight",
+     "JOIN name | LEAVE name | REMOVE name | REPLACE name by | WEIGHT name weight | "
+     "APPLY file",
      "What a change would move. Changes nothing.", "O(partitions)", cluster_plan},
     {"kv.cluster|remove", -3, kChange, 0, 0, 0, Group::kQuorum, "1.0.0", "name [FORCE]",
      "Declares a member dead: others take over what it had.", "O(partitions)", cluster_change},

@@ -30,6 +30,8 @@ struct ChangePlan {
   uint64_t keys = 0, bytes = 0;  // to be copied, about
   std::vector<Row> members;      // those who own something before or after
   std::vector<std::string> violations;
+  std::vector<std::string> lines;  // of a file: what is different
+  bool is_empty = false;           // nothing is: the cluster is as the file says
 };
 
 // Changes of one wish, in their order.

@@ -15,7 +15,7 @@ namespace kvorum::server {
 
 // One that was taken: it is acknowledged once MembershipDesk::has_effect() says so.
 struct TakenWish {
-  cluster::ChangeId change;
+  cluster::ChangeId change;  // the last of it; zero: nothing had to change
   ChangePlan plan;
 };
 
@@ -23,7 +23,7 @@ class MembershipDesk {
  public:
   virtual ~MembershipDesk() = default;
 
-  // What it would move; changes nothing. Codes: make_change()'s.
+  // What it would move; changes nothing. Codes: make_changes()'.
   virtual Result<ChangePlan> plan(const MembershipWish& wish) = 0;
   // `based_on`: the set that its plan was made for, or empty. kOutOfRange: the plan is stale, for
   // the membership has changed since.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "server/config/config_members.h"
+#include "server/membership/cluster_file.h"
 
 namespace kvorum::server {
 namespace {
@@ -129,13 +130,7 @@ Result<Change> weigh(const MembershipWish& wish, const WishPlace& place) {
   return change;
 }
 
-}  // namespace
-
-Result<Change> make_change(const MembershipWish& wish, const WishPlace& place) {
-  if (!place.view.takes_part()) {
-    return Status(Code::kUnavailable, "this node is no member of the cluster: ask one that is");
-  }
-  if (!place.blocked.empty()) return Status(Code::kUnavailable, place.blocked);
+Result<Change> make_one(const MembershipWish& wish, const WishPlace& place) {
   switch (wish.kind) {
     case Kind::kJoin:
       return join(wish, place);
@@ -146,9 +141,83 @@ Result<Change> make_change(const MembershipWish& wish, const WishPlace& place) {
     case Kind::kReplace:
       return replace(wish, place);
     case Kind::kWeight:
+    case Kind::kApply:
       break;
   }
   return weigh(wish, place);
+}
+
+// Nobody is declared dead by being left out of a file.
+Status refuse_absent(const WishPlace& place, const std::string& name) {
+  const MemberIndex member = place.view.find_present(name);
+  if (member == place.view.self || place.is_reachable(member)) return {};
+  return Status(Code::kInvalid,
+                fmt::format("{} is not in the file, and cannot hand over what it holds, for it is "
+                            "down: bring it back, or declare it dead: `kvorum remove {}`",
+                            name, name));
+}
+
+Status refuse_conflicts(const FileDifferences& differences, const WishPlace& place) {
+  if (!place.evicts) return {};
+  for (const Change& change : differences.changes) {
+    if (change.kind != ChangeKind::kPolicy) continue;
+    const cluster::KeyspacePolicy& is = place.view.keyspaces[change.policy.db];
+    if (is.conflicts == change.policy.conflicts) continue;
+    return Status(
+        Code::kInvalid,
+        fmt::format("conflicts of database {} cannot change while engine.eviction is lru, "
+                    "for what is evicted was fixed when the node started",
+                    change.policy.db));
+  }
+  return {};
+}
+
+// Who comes, then what becomes of those who stay, then who goes: all of it is one plan.
+Result<WishedChanges> apply(const MembershipWish& wish, const WishPlace& place) {
+  const ConfigReport report = load_config(wish.file, "the file");
+  if (!report.ok()) return Status(Code::kInvalid, report.to_text());
+  if (!report.config.cluster.names_members) {
+    return Status(Code::kInvalid, "the file has no cluster.members: it describes no cluster");
+  }
+  FileDifferences differences = compare_file(report.config, place.view);
+  if (!differences.never.empty()) return Status(Code::kInvalid, differences.never);
+  if (Status status = refuse_conflicts(differences, place); !status.ok()) return status;
+  WishedChanges wished;
+  const auto add = [&](Kind kind, const std::string& name) -> Status {
+    const MemberIndex there = place.view.find_present(name);
+    if (kind == Kind::kJoin && there != cluster::kNoMember) {
+      return Status(Code::kUnavailable,
+                    fmt::format("{} is leaving: it can join again once it is gone", name));
+    }
+    auto change = make_one({kind, name}, place);
+    if (change.ok()) wished.changes.push_back(std::move(change).value());
+    return change.status();
+  };
+  for (const std::string& name : differences.joins) {
+    if (Status status = add(Kind::kJoin, name); !status.ok()) return status;
+  }
+  for (Change& change : differences.changes) wished.changes.push_back(std::move(change));
+  for (const std::string& name : differences.leaves) {
+    if (Status status = refuse_absent(place, name); !status.ok()) return status;
+    if (Status status = add(Kind::kLeave, name); !status.ok()) return status;
+  }
+  wished.lines = std::move(differences.lines);
+  return wished;
+}
+
+}  // namespace
+
+Result<WishedChanges> make_changes(const MembershipWish& wish, const WishPlace& place) {
+  if (!place.view.takes_part()) {
+    return Status(Code::kUnavailable, "this node is no member of the cluster: ask one that is");
+  }
+  if (!place.blocked.empty()) return Status(Code::kUnavailable, place.blocked);
+  if (wish.kind == Kind::kApply) return apply(wish, place);
+  auto change = make_one(wish, place);
+  if (!change.ok()) return change.status();
+  WishedChanges wished;
+  wished.changes.push_back(std::move(change).value());
+  return wished;
 }
 
 std::string wish_text(const MembershipWish& wish) {
@@ -162,6 +231,8 @@ std::string wish_text(const MembershipWish& wish) {
       return "remove " + wish.name + force;
     case Kind::kReplace:
       return "replace " + wish.name + " " + wish.by + force;
+    case Kind::kApply:
+      return "apply the file";
     case Kind::kWeight:
       break;
   }

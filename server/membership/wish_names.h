@@ -14,11 +14,10 @@ struct WishName {
   MembershipWish::Kind kind;
 };
 
-inline constexpr WishName kWishNames[] = {{"join", MembershipWish::Kind::kJoin},
-                                          {"leave", MembershipWish::Kind::kLeave},
-                                          {"remove", MembershipWish::Kind::kRemove},
-                                          {"replace", MembershipWish::Kind::kReplace},
-                                          {"weight", MembershipWish::Kind::kWeight}};
+inline constexpr WishName kWishNames[] = {
+    {"join", MembershipWish::Kind::kJoin},     {"leave", MembershipWish::Kind::kLeave},
+    {"remove", MembershipWish::Kind::kRemove}, {"replace", MembershipWish::Kind::kReplace},
+    {"weight", MembershipWish::Kind::kWeight}, {"apply", MembershipWish::Kind::kApply}};
 
 constexpr std::string_view name_of(MembershipWish::Kind kind) {
   for (const WishName& known : kWishNames) {

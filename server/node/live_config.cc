@@ -38,6 +38,11 @@ std::string value_of(const std::map<std::string, std::string>& values, const std
   return found == values.end() ? "nothing" : found->second;
 }
 
+// What the history of the membership rules.
+bool is_of_cluster(std::string_view key) {
+  return key.starts_with("keyspaces") || key.starts_with("cluster.members");
+}
+
 }  // namespace
 
 Config with_live_part(const Config& running, const Config& fresh) {
@@ -74,8 +79,8 @@ std::shared_ptr<const Config> LiveConfig::take(const Config& fresh) {
     if (change.live) {
       log_info("configuration: {} is {} now, it was {}", change.key, change.to, change.from);
     } else {
-      log_warning("configuration: {} changed from {} to {}: that needs a restart", change.key,
-                  change.from, change.to);
+      log_warning("configuration: {} changed from {} to {}: that needs {}", change.key, change.from,
+                  change.to, is_of_cluster(change.key) ? "`kvorum cluster apply`" : "a restart");
     }
   }
   if (changes.empty()) log_info("configuration: nothing changed");

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "server/flow/turn_clock.h"
+#include "server/membership/cluster_file.h"
 #include "server/net/hosts.h"
 #include "server/process/logging.h"
 
@@ -68,9 +69,22 @@ void NodeMembership::begin(Callbacks callbacks) {
   callbacks_ = std::move(callbacks);
   history_.set_whole(copies_.mutable_whole());
   history_.set_on_view([this] { on_view(); });
+  tell_differences();
   if (!stores_.is_durable()) return;
   history_.set_keeper(
       [this](uint64_t number, std::string history) { keep(number, std::move(history)); });
+}
+
+// The file founds; afterwards the history rules.
+void NodeMembership::tell_differences() const {
+  const std::shared_ptr<const cluster::ClusterView> now = view();
+  if (!now->is_changed() || waits()) return;
+  const FileDifferences differences = compare_file(self_.config, *now);
+  for (const std::string& line : differences.lines) {
+    log_warning("the file differs from the cluster, which goes on as it is: {}", line);
+  }
+  if (differences.lines.empty()) return;
+  log_warning("`kvorum cluster plan FILE` shows the same, `kvorum cluster apply FILE` changes it");
 }
 
 void NodeMembership::keep(uint64_t number, std::string history) {
@@ -203,12 +217,21 @@ std::string NodeMembership::why_blocked(const cluster::ClusterView& view) const 
   return "copies still follow a former configuration; wait until `kvorum status` says settled";
 }
 
-Result<Change> NodeMembership::change_of(const MembershipWish& wish) const {
+Result<WishedChanges> NodeMembership::changes_of(const MembershipWish& wish) const {
   const std::shared_ptr<const cluster::ClusterView> now = view();
-  const WishPlace place{*now,
-                        [this](std::string_view name) { return waiting_.find(name, steady_us()); },
-                        callbacks_.is_reachable, why_blocked(*now)};
-  return make_change(wish, place);
+  const WishPlace place{
+      *now, [this](std::string_view name) { return waiting_.find(name, steady_us()); },
+      callbacks_.is_reachable, why_blocked(*now), self_.config.engine.eviction != Eviction::kNone};
+  return make_changes(wish, place);
+}
+
+ChangePlan NodeMembership::plan_of(const MembershipWish& wish, const cluster::History& history,
+                                   const WishedChanges& wished) const {
+  ChangePlan plan = plan_changes(history, wished.changes, copy_size());
+  plan.wish = wish_text(wish);
+  plan.lines = wished.lines;
+  plan.is_empty = wished.changes.empty();
+  return plan;
 }
 
 // Of the copies that this node has: those of the others are alike.
@@ -229,11 +252,9 @@ CopySize NodeMembership::copy_size() const {
 }
 
 Result<ChangePlan> NodeMembership::plan(const MembershipWish& wish) {
-  const auto change = change_of(wish);
-  if (!change.ok()) return change.status();
-  ChangePlan plan = plan_changes(*history_.history(), {&change.value(), 1}, copy_size());
-  plan.wish = wish_text(wish);
-  return plan;
+  const auto wished = changes_of(wish);
+  if (!wished.ok()) return wished.status();
+  return plan_of(wish, *history_.history(), wished.value());
 }
 
 // A change comes after all that its author knew.
@@ -244,27 +265,29 @@ cluster::ChangeId NodeMembership::next_id() {
 
 Result<TakenWish> NodeMembership::take(const MembershipWish& wish, const std::string& based_on) {
   const MutexLock guard(taking_);
-  auto made = change_of(wish);
-  if (!made.ok()) return made.status();
-  Change change = std::move(made).value();
+  const auto wished = changes_of(wish);
+  if (!wished.ok()) return wished.status();
   TakenWish taken;
-  taken.plan = plan_changes(history_.known(), {&change, 1}, copy_size());
-  taken.plan.wish = wish_text(wish);
+  taken.plan = plan_of(wish, history_.known(), wished.value());
   if (!based_on.empty() && based_on != taken.plan.based_on) {
     return Status(Code::kOutOfRange, "the membership has changed since the plan was made");
   }
-  change.id = taken.change = next_id();
-  history_.add(change);
-  if (!history_.known().changes().contains(change.id)) {
-    return Status(Code::kNoSpace, "the membership history is full");
+  for (Change change : wished.value().changes) {
+    change.id = next_id();
+    history_.add(change);
+    if (!history_.known().changes().contains(change.id)) {
+      return Status(Code::kNoSpace, "the membership history is full");
+    }
+    taken.change = change.id;
   }
+  if (taken.plan.is_empty) return taken;
   log_info("membership: {} was wished here: {} of {} partitions move", taken.plan.wish,
            taken.plan.partitions_moving, taken.plan.partitions);
   return taken;
 }
 
 bool NodeMembership::has_effect(const cluster::ChangeId& change) {
-  return history_.history()->changes().contains(change);
+  return change == cluster::ChangeId{} || history_.history()->changes().contains(change);
 }
 
 // A node that was moved is found at its new address: its file says where it listens.

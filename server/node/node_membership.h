@@ -66,13 +66,16 @@ class NodeMembership final : public MembershipDesk, public AdmissionListener {
   };
 
   bool waits() const { return !self_.view->is_member(); }
+  void tell_differences() const;
   void keep(uint64_t number, std::string history);
   void write_pending();
   void on_view();
   void log_changes(const cluster::History& before, const cluster::History& after) const;
   void tell_address();
   std::string why_blocked(const cluster::ClusterView& view) const;
-  Result<cluster::Change> change_of(const MembershipWish& wish) const;
+  Result<WishedChanges> changes_of(const MembershipWish& wish) const;
+  ChangePlan plan_of(const MembershipWish& wish, const cluster::History& history,
+                     const WishedChanges& wished) const;
   CopySize copy_size() const;
   cluster::ChangeId next_id();
 

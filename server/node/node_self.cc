@@ -9,6 +9,7 @@
 #include "cluster/history/history_view.h"
 #include "cluster/ring/founding.h"
 #include "server/flow/turn_clock.h"
+#include "server/membership/cluster_file.h"
 #include "server/process/cpu_count.h"
 #include "server/process/random_number.h"
 
@@ -85,26 +86,11 @@ std::string membership_refusal(const Config& config, const KeptMembership& kept)
   }
   if (!kept.history) return {};
   const cluster::Founding& founding = kept.history->founding();
-  const auto differs = [&](std::string_view what, const auto& was, const auto& is) {
-    return fmt::format(
-        "data directory {} was founded with {} {}, the configuration says {}: that "
-        "cannot change; set it back, or use an empty directory",
-        directory, what, was, is);
-  };
-  const auto name_of = [](Partitioner partitioner) {
-    return partitioner == Partitioner::kMd5 ? "md5" : "slots";
-  };
-  if (founding.cluster_name != config.cluster.name) {
-    return differs("cluster.name", founding.cluster_name, config.cluster.name);
-  }
-  if (founding.partitions != config.cluster.partitions) {
-    return differs("cluster.partitions", founding.partitions, config.cluster.partitions);
-  }
-  if (founding.partitioner != config.cluster.partitioner) {
-    return differs("cluster.partitioner", name_of(founding.partitioner),
-                   name_of(config.cluster.partitioner));
-  }
-  return {};
+  const std::string otherwise =
+      founded_otherwise({founding.cluster_name, founding.partitions, founding.partitioner}, config);
+  if (otherwise.empty()) return {};
+  return fmt::format("data directory {} {}; set it back, or use an empty directory", directory,
+                     otherwise);
 }
 
 }  // namespace kvorum::server

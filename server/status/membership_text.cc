@@ -61,7 +61,9 @@ json::object plan_object(const ChangePlan& plan) {
           {"keys", plan.keys},
           {"bytes", plan.bytes},
           {"members", std::move(members)},
-          {"violations", list_json(plan.violations)}};
+          {"violations", list_json(plan.violations)},
+          {"differences", list_json(plan.lines)},
+          {"is_empty", plan.is_empty}};
 }
 
 }  // namespace
@@ -75,9 +77,12 @@ const char* member_condition(const MemberStatus& member) {
 }
 
 std::string plan_text(const ChangePlan& plan) {
-  std::string text = fmt::format("{}: {} of {} partitions move, {} copies, about {} keys ({})\n",
-                                 plan.wish, plan.partitions_moving, plan.partitions,
-                                 plan.copies_moving, plan.keys, bytes_text(plan.bytes));
+  if (plan.is_empty) return "nothing differs: the cluster is as the file says\n";
+  std::string text;
+  for (const std::string& line : plan.lines) text += line + "\n";
+  text += fmt::format("{}: {} of {} partitions move, {} copies, about {} keys ({})\n", plan.wish,
+                      plan.partitions_moving, plan.partitions, plan.copies_moving, plan.keys,
+                      bytes_text(plan.bytes));
   std::vector<TableRow> rows = {{"MEMBER", "COPIES", "THEN", "TAKES", "GIVES"}};
   for (const ChangePlan::Row& row : plan.members) {
     rows.push_back({row.name, std::to_string(row.copies_before), std::to_string(row.copies_after),

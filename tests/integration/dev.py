@@ -59,10 +59,10 @@ def children_of(pid):
 
 
 def free_base():
-    """Such that all ports of three nodes are free; below those of outgoing connections."""
+    """Such that all ports of four nodes are free; below those of outgoing connections."""
     for base in random.sample(range(12000, 26000), 1000):
         starts = [base] + [base - REDIS_PORT + usual for usual in OTHER_PORTS]
-        if all(is_free(start + i) for start in starts for i in range(3)):
+        if all(is_free(start + i) for start in starts for i in range(4)):
             return base
     raise RuntimeError('no free block of ports')
 
@@ -118,6 +118,32 @@ def answers(port, key, value):
         return False
 
 
+def grows(folder, base):
+    """A node more, a founder less; and so it starts again."""
+    with Dev(folder) as dev:
+        dev.says('The cluster is settled')
+        data = os.path.join(folder, 'dev')
+        added = run(BINARY, 'dev', 'add', '--data', data, seconds=60)
+        checks.that('a node is added', added.returncode == 0, added.stdout + added.stderr)
+        checks.that('it says where', 'node d: redis %d' % (base + 3) in added.stdout, added.stdout)
+        checks.that('and it serves', until(lambda: answers(base + 3, 'k', b'v'), 10))
+        removed = run(BINARY, 'dev', 'remove', 'a', '--data', data, seconds=60)
+        checks.that('a founder is removed', removed.returncode == 0, removed)
+        checks.that('its process ends', dev.says('Node a was removed'), dev.said)
+        checks.that('what it held is there', answers(base + 1, 'k', b'v'))
+        stranger = run(BINARY, 'dev', 'remove', 'x', '--data', data)
+        checks.that('a stranger is refused', stranger.returncode == 1, stranger)
+        dev.end(signal.SIGTERM)
+        nobody = run(BINARY, 'dev', 'add', '--data', data)
+        checks.that('where none runs: status 1', nobody.returncode == 1, nobody)
+        checks.that('and the reason', 'no `kvorum dev` runs' in nobody.stderr, nobody.stderr)
+    with Dev(folder) as dev:
+        checks.that('it starts as it was', dev.says('ports %d-%d' % (base + 1, base + 3)), dev.said)
+        checks.that('three processes', len(children_of(dev.process.pid)) == 3)
+        checks.that('with its data', answers(base + 3, 'k', b'v'))
+        checks.that('SIGINT: status 0', dev.end(signal.SIGINT) == 0, dev.said)
+
+
 def second_run(folder, base):
     with Dev(folder) as dev:
         checks.that('it starts again at the same ports', dev.says('ports %d-' % base), dev.said)
@@ -147,7 +173,12 @@ def parent_killed(folder, base):
 
 def main():
     base = free_base()
-    for scenario, folder in ((first_run, 'x'), (second_run, 'x'), (parent_killed, 'y')):
+    for scenario, folder in (
+        (first_run, 'x'),
+        (second_run, 'x'),
+        (grows, 'x'),
+        (parent_killed, 'y'),
+    ):
         path = os.path.join(TOP, folder)
         os.makedirs(path, exist_ok=True)
         checks.attempt(scenario.__name__.replace('_', ' '), scenario, path, base)

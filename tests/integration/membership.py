@@ -286,11 +286,75 @@ def the_dead_are_replaced():
         load.judge('f')
 
 
+def an_edited_file_is_applied():
+    two = 'keyspaces: {default: {n: 2, r: 1, w: 2}}'
+    three = 'keyspaces: {default: {n: 3, r: 2, w: 2}}'
+    shape = 'name: test\n  partitions: 64'
+    with Ring(BINARY, 'abc', two, cluster=shape) as cluster:
+        cluster.start().wait_settled()
+        same = cluster.cli('a', 'cluster', 'plan', cluster.config)
+        checks.that('the founding file differs in nothing', 'nothing differs' in same.stdout, same)
+        load = Load(cluster, 'a', 'c')
+        until(lambda: len(load.written) > 300, 20)
+        edited = cluster.write_config('edited.yaml', three, shape)
+        plan = cluster.cli('b', 'cluster', 'plan', edited)
+        line = 'databases 0-15: n 2 -> 3, r 1 -> 2'
+        checks.that('the plan tells what differs', line in plan.stdout, plan)
+        before = cluster.sets('a', 'b', 'c')
+        cluster.change('b', 'cluster', 'apply', edited, what='n is raised')
+        checks.that('it is another set', cluster.sets('a') != before, before)
+        load.finish().judge('a', 'b', 'c')
+        checks.that('settled', cluster.wait_settled('a', 'b', 'c'))
+        held = {name: cluster.keys_held(name) for name in 'abc'}
+        checks.that('each has a copy of all', len(set(held.values())) == 1, held)
+        who_comes_and_goes_by_file(cluster, three, shape)
+        told_at_a_start(cluster)
+        for words, reason in (
+            ('name: test\n  partitions: 32', 'founded with cluster.partitions 64'),
+            (shape + '\n  partitioner: slots', 'founded with cluster.partitioner md5'),
+        ):
+            never = cluster.write_config('never.yaml', three, words)
+            refused = cluster.cli('a', 'cluster', 'apply', never, '--yes')
+            told = refused.returncode == 1 and reason in refused.stderr
+            checks.that('never: %s' % reason, told, refused)
+
+
+def who_comes_and_goes_by_file(cluster, policies, shape):
+    cluster.add('f')
+    until(lambda: cluster.states('a').get('f') == 'waiting', 10)
+    load = Load(cluster, 'a')
+    cluster.names = ['a', 'b', 'c', 'f']
+    edited = cluster.write_config('four.yaml', policies, shape)
+    cluster.change('a', 'cluster', 'apply', edited, what='f joins by the file')
+    cluster.names = ['a', 'c', 'f']
+    edited = cluster.write_config('three.yaml', policies, shape)
+    document = cluster.cli('a', 'cluster', 'plan', edited, '--output', 'json')
+    lines = json.loads(document.stdout)['differences']
+    checks.that('as JSON', lines == ['b is a member, and none in the file'], document)
+    cluster.change('c', 'cluster', 'apply', edited, what='b leaves by the file')
+    gone = until(lambda: 'b' not in cluster.states('a'), 20)
+    checks.that('b is gone', gone, cluster.states('a'))
+    again = cluster.cli('a', 'cluster', 'apply', edited, '--yes')
+    checks.that('once more changes nothing', 'nothing differs' in again.stdout, again)
+    load.finish().judge('f', 'c')
+
+
+def told_at_a_start(cluster):
+    """Its own file is the founding one still."""
+    cluster.end('c')
+    cluster.start('c')
+    checks.that('c is back', cluster.wait_settled('a', 'c', 'f', seconds=40))
+    log = cluster.log('c')
+    for line in ('databases 0-15: n 3 -> 2', 'b is no member, and one in the file'):
+        checks.that('told: %s' % line, line in log, log[-3000:])
+
+
 SCENARIOS = (
     who_waits_changes_nothing,
     it_grows_and_shrinks_under_load,
     what_is_known_survives,
     the_dead_are_replaced,
+    an_edited_file_is_applied,
 )
 
 

@@ -114,7 +114,8 @@ def walk(shell, shift):
     for command, printed in read_tour():
         typed = moved(command, shift)
         admin = ' --admin 127.0.0.1:%d' % (8379 + shift)
-        typed = re.sub(r'kvorum (status|members|join d)', r'kvorum \1' + admin, typed)
+        if '--admin' not in typed:
+            typed = re.sub(r'kvorum (status|members)', r'kvorum \1' + admin, typed)
         wanted = blurred(printed, shift)
         end = time.monotonic() + SECONDS
         while True:

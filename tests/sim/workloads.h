@@ -84,7 +84,7 @@ class OverwriteWorkload final : public Workload {
   struct History {
     std::set<std::string> possible;
     std::string last;
-    std::set<std::string> unsure;  // what may have come after it
+    std::set<std::string> unsure;                           // what may have come after it
     std::vector<std::pair<Copies, uint64_t>> acknowledged;  // and when begun
   };
   void step(size_t client) override;

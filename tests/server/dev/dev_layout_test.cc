@@ -33,7 +33,7 @@ TEST(DevLayoutTest, PortsThatDoNotExistAreNone) {
 
 TEST(DevLayoutTest, TheFileIsAConfigurationForEveryNode) {
   DevLayout layout;
-  layout.nodes = dev_nodes(5, 100);
+  layout.nodes = layout.founders = dev_nodes(5, 100);
   layout.data_directory = "./some where/dev";
   layout.engine = "memory";
   layout.reactors = 2;
@@ -51,7 +51,7 @@ TEST(DevLayoutTest, TheFileIsAConfigurationForEveryNode) {
 
 TEST(DevLayoutTest, TheHintsNameTheRealPorts) {
   DevLayout layout;
-  layout.nodes = dev_nodes(3, 100);
+  layout.nodes = layout.founders = dev_nodes(3, 100);
   layout.data_directory = "d";
   const std::string hints = dev_hints(layout, "kvorum", {11, 12, 13});
   EXPECT_THAT(hints, testing::HasSubstr("redis-cli -p 6479 KV.PUT"));
@@ -60,6 +60,20 @@ TEST(DevLayoutTest, TheHintsNameTheRealPorts) {
   EXPECT_THAT(hints, testing::HasSubstr("kvorum serve --config d/cluster.yaml --name c\n"));
   EXPECT_THAT(dev_node_lines(layout, {11, 12, 13}),
               testing::HasSubstr("node b: process 12, redis 6480, memcached 11312, admin 8480\n"));
+}
+
+TEST(DevLayoutTest, OneThatWasAddedHasItsOwnAddresses) {
+  DevLayout layout;
+  layout.founders = dev_nodes(2, 0);
+  layout.nodes = dev_nodes(3, 0);
+  layout.data_directory = "d";
+  EXPECT_EQ(dev_restart_command(layout, "kvorum", "b"),
+            "kvorum serve --config d/cluster.yaml --name b");
+  EXPECT_EQ(dev_restart_command(layout, "kvorum", "c"),
+            "kvorum serve --config d/cluster.yaml --name c --data d/c --redis 127.0.0.1:6381 "
+            "--memcached 127.0.0.1:11213 --peer 127.0.0.1:7381 --admin 127.0.0.1:8381");
+  EXPECT_THAT(dev_hints(layout, "kvorum", {1, 2, 3}),
+              testing::HasSubstr("kvorum dev add --data d\n"));
 }
 
 TEST(DevLayoutTest, TheHighestBasePort) {

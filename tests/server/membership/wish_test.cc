@@ -20,7 +20,13 @@ class WishTest : public ::testing::Test {
  protected:
   explicit WishTest(size_t members = 3) : history(testing::founding(members)) {}
 
-  Result<cluster::Change> made(MembershipWish wish) {
+  Result<cluster::Change> made(const MembershipWish& wish) {
+    const auto wished = planned(wish);
+    if (!wished.ok()) return wished.status();
+    EXPECT_EQ(wished.value().changes.size(), 1u);
+    return wished.value().changes.front();
+  }
+  Result<WishedChanges> planned(const MembershipWish& wish) {
     const cluster::ClusterView view = testing::view_at(history, "a");
     const WishPlace place{
         view,
@@ -29,14 +35,15 @@ class WishTest : public ::testing::Test {
           return testing::join_of("f", 77).described;
         },
         [&](cluster::MemberIndex member) { return !dead.contains(view.members[member].name); },
-        blocked};
-    return make_change(wish, place);
+        blocked, evicts};
+    return make_changes(wish, place);
   }
   std::string refused(MembershipWish wish) { return made(std::move(wish)).status().message(); }
 
   cluster::History history;
   std::set<std::string> dead;
   std::string blocked;
+  bool evicts = false;
 };
 
 class LoneWishTest : public WishTest {
