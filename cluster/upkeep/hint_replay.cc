@@ -77,6 +77,14 @@ HintWait HintReplay::obstacle(MemberIndex member, const Target& target, Now now)
   return core_.health.healthy(member) ? HintWait::kNone : HintWait::kSilent;
 }
 
+// All hints of an unreachable target are for an owner: they wait for it, and are not looked at
+// again and again. Who departed owns nothing, and what comes for it is moved.
+bool HintReplay::none_moves(MemberIndex member, const Target& target, Now now) const {
+  KVORUM_CHECK(member != kNoMember);
+  return target.looked_through == core_.view && now.steady_us >= target.looks_until_us &&
+         core_.view->members[member].is_placed();
+}
+
 void HintReplay::pump(NodeId id, Target& target, Now now) {
   pumping_ = true;
   fill_window(id, target, now);
@@ -97,7 +105,7 @@ void HintReplay::fill_window(NodeId id, Target& target, Now now) {
   core_.hints.ledger().waits(id, wait);
   if (wait == HintWait::kStore) return;
   const bool unreachable = wait == HintWait::kUnreachable;
-  if (unreachable && target.looked_through == core_.view) return;
+  if (unreachable && none_moves(member, target, now)) return;
   Found found;
   size_t looked_at = 0;
   std::optional<HintPlace> before;
@@ -107,7 +115,8 @@ void HintReplay::fill_window(NodeId id, Target& target, Now now) {
     if (now.steady_us < budget_at_us_) return wait_for_budget(id, now);
     before = target.place;
     if (!find_next(id, member, target, &found)) {
-      if (unreachable) target.looked_through = core_.view;
+      if (target.looked_through != core_.view) target.looks_until_us = now.steady_us + kFollowUs;
+      target.looked_through = unreachable ? core_.view : nullptr;
       target.pass_ended = true;
       return;
     }

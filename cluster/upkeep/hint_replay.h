@@ -27,7 +27,8 @@ class HintReplay final : public Machine {
  public:
   // Of one target: past it nothing more is sent.
   static constexpr size_t kBytesInFlightMax = 4 * 1024 * 1024;
-  static constexpr uint64_t kRetryUs = 500'000;  // after a silence or a refusal
+  static constexpr uint64_t kRetryUs = 500'000;      // after a silence or a refusal
+  static constexpr uint64_t kFollowUs = 10'000'000;  // for all reactors to have another view
 
   explicit HintReplay(Core& core) : core_(core) {}
 
@@ -62,8 +63,10 @@ class HintReplay final : public Machine {
     // small hints do not wait for it.
     size_t large_in_flight = 0;
     uint64_t retry_at_us = 0;
-    // While the target is unreachable: the view under which no hint was to be moved.
+    // While the target is unreachable: the view under which no hint was to be moved, and until when
+    // hints of the view before may still come, from reactors that follow later.
     std::shared_ptr<const ClusterView> looked_through;
+    uint64_t looks_until_us = 0;
   };
   struct Found {
     std::string key;
@@ -78,6 +81,7 @@ class HintReplay final : public Machine {
   void pump(NodeId id, Target& target, Now now);
   void fill_window(NodeId id, Target& target, Now now);
   HintWait obstacle(MemberIndex member, const Target& target, Now now) const;
+  bool none_moves(MemberIndex member, const Target& target, Now now) const;
   bool may_begin(size_t bytes, Now now);
   void wait_for_budget(NodeId id, Now now);
   bool find_next(NodeId id, MemberIndex member, Target& target, Found* found);

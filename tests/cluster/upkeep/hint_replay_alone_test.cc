@@ -293,6 +293,35 @@ TEST_F(Moves, ATargetThatIsAwayDoesNotKeepItsHints) {
   EXPECT_FALSE(has_hint_for(stranger));
 }
 
+// From a reactor that had another view a while longer; or, where it has departed, from wherever
+// (moving seed 5375: hints for a node that was gone stayed for ever).
+TEST_F(Moves, AHintThatComesLateForOneThatIsAwayMovesToo) {
+  lone.stand_at(4);
+  stranger = lone.at(3);
+  std::string kept = "own0";  // the stranger is a primary of it: it waits
+  for (int number = 1; lone.core.preference_list(lone.ref(kept))[0] != stranger; ++number) {
+    kept = "own" + std::to_string(number);
+  }
+  lone.link(stranger, false);
+  hint(kept, 1, "kept", stranger);
+  const auto moves_after = [&](uint64_t us) {
+    machine.on_time(lone.now);
+    hint(lone.key, 2, "late", stranger);
+    lone.pass_us(us);
+    machine.on_time(lone.now);
+    return !has_hint_for(stranger);
+  };
+  EXPECT_TRUE(moves_after(kIntervalUs));
+  lone.pass_us(HintReplay::kFollowUs);
+  EXPECT_FALSE(moves_after(kIntervalUs))
+      << "nothing comes any more, and all are not looked at again";
+  lone.publish([&](ClusterView& view) { view.members[stranger].standing = Standing::kGone; });
+  lone.pass_us(kIntervalUs);
+  machine.on_time(lone.now);
+  lone.pass_us(2 * HintReplay::kFollowUs);
+  EXPECT_TRUE(moves_after(kIntervalUs));
+}
+
 struct MoveStores {
   engine::testing::MapStore store, hint_store;
 };
