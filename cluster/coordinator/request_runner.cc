@@ -7,7 +7,6 @@
 namespace kvorum::cluster {
 namespace {
 
-constexpr std::string_view kDeparted = "this node is no member of the cluster any more";
 constexpr std::string_view kMoved = "the key has just moved to other nodes, nothing was written";
 constexpr std::string_view kUnreadable = "the object cannot be read from it";
 
@@ -102,7 +101,8 @@ Operation& RequestRunner::begin(const Request& request, uint64_t tag, Now now, S
 }
 
 void RequestRunner::submit(const Request& request, uint64_t tag, Now now) {
-  if (!core_.view->takes_part()) return refuse(request, tag, Outcome::kClusterDown);
+  if (!core_.view->takes_part())
+    return refuse(request, tag, Outcome::kClusterDown, core_.view->why_no_part());
   if (core_.refuses(request.key.keyspace)) {
     const std::string reason = core_.parts.agreement->reason(request.key.keyspace);
     return refuse(request, tag, Outcome::kClusterDown, reason);
@@ -159,7 +159,7 @@ bool RequestRunner::on_forward(LinkIndex from, const Frame& frame, Now now) {
     return true;
   }
   if (!core_.view->takes_part()) {
-    refuse_forwarded(id, operation, kDeparted, now);
+    refuse_forwarded(id, operation, core_.view->why_no_part(), now);
     return true;
   }
   if (core_.refuses(operation.keyspace)) {

@@ -18,7 +18,8 @@ std::vector<NodeId> ids_of(const ClusterView& view) {
   KVORUM_CHECK(view.is_member());
   std::vector<NodeId> ids;
   for (const Member& member : view.members) {
-    if (takes_part(member)) ids.push_back(member.id);
+    const bool self = &member == &view.members[view.self];  // who departed counts for itself alone
+    if (self || takes_part(member)) ids.push_back(member.id);
   }
   return ids;
 }

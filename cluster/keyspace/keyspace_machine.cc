@@ -42,7 +42,9 @@ bool KeyspaceMachine::refuses(const KeyspaceRequest& request, uint64_t tag) cons
 }
 
 void KeyspaceMachine::submit(const KeyspaceRequest& request, uint64_t tag, Now now) {
-  if (!core_.view->takes_part()) return core_.fail(tag, Outcome::kClusterDown, {});
+  if (!core_.view->takes_part()) {
+    return core_.fail(tag, Outcome::kClusterDown, core_.view->why_no_part());
+  }
   if (refuses(request, tag)) return;
   switch (request.kind) {
     case KeyspaceRequest::Kind::kScan:

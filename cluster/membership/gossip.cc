@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/membership/gossip.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/check.h"
 #include "cluster/frontier/frontier_protocol.h"
@@ -18,7 +20,10 @@ void Gossip::send(LinkIndex to, MessageType type) {
   KVORUM_CHECK(core_.parts.marks != nullptr);  // a frontier has flush marks beside it
   FrameWriter frame(core_.outbox.frames(to), {type, 0, 0, 0});
   put_u64(frame.out(), core_.parts.marks->digest());
-  put_u64(frame.out(), core_.parts.frontier->reached().value);
+  // Also what this node heard from others, who may have departed since: their marks are forgotten
+  // here, and as long as they are not forgotten everywhere no round is agreed on.
+  const Hlc reached = core_.parts.frontier->reached();
+  put_u64(frame.out(), std::max(reached, core_.parts.marks->forgotten_below()).value);
   put_u64(frame.out(), core_.view->history_digest);
   core_.parts.frontier->encode_gossip(frame.out());
   frame.finish();

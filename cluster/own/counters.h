@@ -25,6 +25,7 @@ struct CoordinatorCounters {
   uint64_t exchange_rounds = 0, exchange_bytes = 0;  // frames sent that compare, either side
   uint64_t keys_compared = 0, keys_settled = 0;      // settled: different only for a moment
   uint64_t keys_pulled = 0, keys_pushed = 0;         // repaired here, and at the peer
+  uint64_t keys_filled = 0, filled_bytes = 0;        // of those pulled: as whole pages
   uint64_t trees_built = 0, tree_mismatches = 0;
   uint64_t tombstones_reaped = 0, dead_versions = 0;
   uint64_t ranges_dropped = 0;  // of partitions that this node owns no more

@@ -118,6 +118,25 @@ OwnCopies::Merging OwnCopies::merge_in(Record& own, const KeyRef& key, Object& i
   return merging;
 }
 
+OwnCopies::Taken OwnCopies::take_in(const KeyRef& key, const Object& theirs, Hlc frontier,
+                                    Now now) {
+  observe(theirs, now);
+  Taken taken;
+  const uint64_t there = versions_digest(theirs);
+  const auto change = [&](Record& record) {
+    const uint64_t before = versions_digest(record.object);
+    const bool knew = record.object.vector.covers_all(theirs.vector);
+    Object arriving = theirs;
+    merge_in(record, key, arriving, frontier);
+    const uint64_t after = versions_digest(record.object);
+    taken.differs = after != there;
+    taken.grown = after != before;
+    return taken.grown || !knew;
+  };
+  taken.result = update(key, change, true);
+  return taken;
+}
+
 Dot OwnCopies::mint(Record& own, const Context& covered, bool lww, Now now) {
   Dot dot;
   dot.actor = {view_->members[view_->self].id, node_.current_incarnation(), own.own_birth};

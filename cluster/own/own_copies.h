@@ -53,6 +53,13 @@ class OwnCopies {
     size_t dead_of_incoming = 0, dead_of_own = 0;
   };
   Merging merge_in(Record& own, const KeyRef& key, Object& incoming, Hlc frontier);
+  // The same for an object of another copy, with an update of its own: a repair.
+  struct Taken {
+    engine::UpdateResult result;
+    bool grown = false;    // the own copy has more than before
+    bool differs = false;  // and something that the other one lacks
+  };
+  Taken take_in(const KeyRef& key, const Object& theirs, Hlc frontier, Now now);
   // A new dot of this node for the record; notes the birth where it is a first one. In a keyspace
   // of the last write its HLC is above everything in `covered`: a node whose clock is slow must not
   // make an overwrite that is older than what it overwrites. A node's dots rise from one to the

@@ -14,7 +14,8 @@ namespace {
 
 class PageWriter {
  public:
-  PageWriter(const NodeParts& parts, ScanPage* page) : parts_(parts), page_(page) {}
+  PageWriter(const NodeParts& parts, ScanPage* page, bool values)
+      : parts_(parts), page_(page), values_(values) {}
 
   void operator()(const engine::ScanItem& item) {
     ++page_->shown;
@@ -22,6 +23,7 @@ class PageWriter {
     Object& object = record_.object;
     parts_.marks->apply(item.key.keyspace, object);
     if (object.empty()) return;
+    if (values_ && put_whole(item.key, object)) return;
     bool live = false;
     for (Version& version : object.versions) {
       version.bytes = {};
@@ -35,8 +37,21 @@ class PageWriter {
   }
 
  private:
+  bool put_whole(const KeyRef& key, const Object& object) {
+    size_t bytes = 0;
+    for (const Version& version : object.versions) bytes += version.bytes.size();
+    for (const Version& version : object.outvoted) bytes += version.bytes.size();
+    if (bytes > ScanPage::kWholeMax || page_->values.size() > ScanPage::kValuesMax) return false;
+    stripped_.clear();
+    encode_object(object, stripped_);
+    put_page_item(page_->values, {key.position.high, key.key, stripped_});
+    ++page_->whole;
+    return true;
+  }
+
   const NodeParts& parts_;
   ScanPage* page_;
+  const bool values_;
   Record record_;
   std::string stripped_;
 };
@@ -117,7 +132,7 @@ ScanPage drop_page(const NodeParts& parts, const RangeLoad& range) {
 ScanPage read_resident_page(const NodeParts& parts, const RangeLoad& range) {
   KVORUM_CHECK(range.count_min > 0);  // else the next page would be this one again
   ScanPage page;
-  PageWriter writer(parts, &page);
+  PageWriter writer(parts, &page, range.values);
   const engine::ScanEnd end = parts.table->scan(stretch_of(range), writer);
   page.access = end.access;
   page.done = end.done;
@@ -131,7 +146,7 @@ ScanPage read_stored_page(const NodeParts& parts, const RangeLoad& range) {
   if (range.reader == RangeLoad::Reader::kTreeKeeper) return build_tree(parts, range, page);
   if (range.reader == RangeLoad::Reader::kMarkSweeper) return sweep_marks(parts, range);
   if (range.reader == RangeLoad::Reader::kRangeDropper) return drop_page(parts, range);
-  PageWriter writer(parts, &page);
+  PageWriter writer(parts, &page, range.values);
   const Result<engine::ScanEnd> end = parts.table->store_reader().scan(stretch_of(range), writer);
   if (!end.ok()) {
     page = {};

@@ -205,8 +205,13 @@ void AntiEntropy::advance_round(MemberIndex peer, Now now) {
   PeerRound& round = rounds_[peer];
   if (round.state != PeerRound::State::kExchanging) return;
   while (!round.differing.empty() && asker_.takes_another(peer, now)) {
-    const DifferingPartition next = round.differing.front();
-    round.differing.pop_front();
+    const auto free = std::find_if(
+        round.differing.begin(), round.differing.end(), [&](const DifferingPartition& differing) {
+          return !asker_.fills_from_another(peer, differing.keyspace, differing.partition);
+        });
+    if (free == round.differing.end()) break;  // others fill what is left
+    const DifferingPartition next = *free;
+    round.differing.erase(free);
     asker_.begin(
         {peer, next.keyspace, next.partition, round.own, round.peer, next.depth, next.fence}, now);
   }

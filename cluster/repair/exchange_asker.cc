@@ -4,11 +4,13 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/packed.h"
 
 namespace kvorum::cluster {
 namespace {
 
 constexpr uint64_t kTickUs = 100'000;
+constexpr uint64_t kCommitLookUs = 2'000;
 constexpr size_t kKeysInFlightMin = 4;
 constexpr size_t kObjectsMax = 1024;  // compared with one message
 
@@ -33,12 +35,14 @@ void ExchangeAsker::begin(const Start& start, Now now) {
   exchange.own_whole = core_.parts.is_whole(start.keyspace, start.partition);
   exchange.nodes_open = exchange.failed = exchange.done_sent = false;
   exchange.ranges_open = exchange.keys_open = 0;
+  exchange.ticket = 0;
   exchange.deadline_us = 0;
   exchange.stretches.clear();
   exchange.keys.clear();
   begun_[start.peer].push_back(id);
   ++core_.counters.exchanges_started;
   const int own_depth = core_.parts.table->trees().depth(start.keyspace, start.partition);
+  exchange.peer_depth = start.depth;
   exchange.descent.begin(std::min(own_depth, start.depth));
   advance(id, now);
 }
@@ -94,7 +98,13 @@ void ExchangeAsker::advance(SlotId id, Now now) {
   exchange = exchanges_.find(id);
   if (exchange == nullptr || exchange->failed || exchange->done_sent) return;
   if (!only_keys_left(*exchange)) return;
-  if (exchange->keys.empty() && exchange->keys_open == 0) tell_done(id, *exchange, now);
+  if (exchange->keys.empty() && exchange->keys_open == 0) {
+    if (is_committed(*exchange)) {
+      tell_done(id, *exchange, now);
+    } else {
+      commits_at_us_ = now.steady_us + kCommitLookUs;
+    }
+  }
   sink_.on_only_keys_left(peer, now);
 }
 
@@ -157,7 +167,7 @@ void ExchangeAsker::descend(SlotId id, Exchange& exchange, Now now) {
     const Ring& ring = core_.view->ring;
     const PartitionStart start{ring.start_of(exchange.partition).high, ring.partition_bits()};
     for (const Stretch& stretch : exchange.descent.take_stretches(start)) {
-      exchange.stretches.push_back(stretch);
+      add_stretch(exchange, stretch);
     }
     return;
   }
@@ -222,6 +232,7 @@ void ExchangeAsker::begin_range(SlotId exchange_id, const Stretch& stretch, Now 
   range.exchange = exchange_id;
   range.stretch = stretch;
   range.deadline_us = 0;
+  range.fills = false;
   ++exchange.ranges_open;
   const RangeLoad load{id,
                        exchange.keyspace,
@@ -260,6 +271,7 @@ void ExchangeAsker::ask_range(SlotId id, Range& range, Now now) {
   message.from = range.stretch.from;
   message.end = range.stretch.end;
   message.digests = digests_of(range.own);
+  range.fills = message.wants_values = range.own.objects.empty() && !gives(exchange);
   if (message.digests.size() > kRangeDigestsMax) {  // so many keys at one position
     fail(exchange);
     return end_range(id);
@@ -284,7 +296,8 @@ bool ExchangeAsker::on_differences(MemberIndex from, const Frame& frame, Now now
   if (found.end == end) found.end = 0;  // all of it was looked at
   const bool within = found.end > range->stretch.from && (end == 0 || found.end < end);
   const bool sensible = found.end == 0 || within;
-  if (found.refused || !sensible || !plan_keys(exchange, *range, found)) {
+  const bool taken = !range->fills || found.refused || take_values(exchange, found, now);
+  if (found.refused || !sensible || !taken || !plan_keys(exchange, *range, found)) {
     fail(exchange);
   } else if (found.end != 0 && !exchange.failed) {
     exchange.stretches.push_front({found.end, range->stretch.end});
@@ -296,13 +309,89 @@ bool ExchangeAsker::on_differences(MemberIndex from, const Frame& frame, Now now
 
 bool ExchangeAsker::plan_keys(Exchange& exchange, const Range& range,
                               const RangeDifferences& found) {
-  const bool owns = core_.view->is_owner(core_.self(), exchange.keyspace, exchange.partition);
-  const DifferingRules rules{core_.lww(exchange.keyspace), core_.view->is_changed() && !owns};
+  const DifferingRules rules{core_.lww(exchange.keyspace), gives(exchange)};
   auto keys = differing_keys(range.own, found, rules);
   if (!keys) return false;
   if (exchange.failed) return true;
   for (DifferingKey& key : *keys) exchange.keys.push_back(std::move(key));
   return true;
+}
+
+// This node owns the partition no more: it hands over, and takes nothing.
+bool ExchangeAsker::gives(const Exchange& exchange) const {
+  return core_.view->is_changed() &&
+         !core_.view->is_owner(core_.self(), exchange.keyspace, exchange.partition);
+}
+
+// ---- what is filled
+
+bool ExchangeAsker::fills_from_another(MemberIndex peer, uint8_t keyspace, uint32_t partition) {
+  if (core_.parts.is_whole(keyspace, partition)) return false;
+  bool found = false;
+  exchanges_.for_each([&](SlotId, const Exchange& exchange) {
+    found |= exchange.peer != peer && exchange.keyspace == keyspace &&
+             exchange.partition == partition && !exchange.done_sent;
+  });
+  return found;
+}
+
+// What is empty is asked for in several places at once: the peer reads while this node merges.
+void ExchangeAsker::add_stretch(Exchange& exchange, const Stretch& stretch) {
+  const Ring& ring = core_.view->ring;
+  const bool empty = core_.parts.table->record_count(exchange.keyspace, exchange.partition) == 0;
+  const uint64_t end = stretch.end != 0 ? stretch.end : ring.end_of(exchange.partition).high;
+  const uint64_t step = (end - stretch.from) / kLanes;  // the last end wraps around to zero
+  if (!empty || exchange.peer_depth == 0 || step == 0) return exchange.stretches.push_back(stretch);
+  for (uint64_t lane = 0; lane < kLanes; ++lane) {
+    const bool last = lane + 1 == kLanes;
+    exchange.stretches.push_back(
+        {stretch.from + lane * step, last ? stretch.end : stretch.from + (lane + 1) * step});
+  }
+}
+
+bool ExchangeAsker::take_values(Exchange& exchange, const RangeDifferences& found, Now now) {
+  if (found.values.empty()) return true;  // all of it came without values, and is pulled
+  std::string bytes;
+  std::vector<PageItem> items;
+  if (!unpack(found.values, kPageValuesMax, bytes) || !parse_page_items(bytes, &items))
+    return false;
+  core_.counters.filled_bytes += bytes.size();
+  return std::all_of(items.begin(), items.end(), [&](const PageItem& item) {
+    return take_object(exchange, item, found.frontier, now);
+  });
+}
+
+// What cannot be merged at once, or what the peer lacks since, is repaired as any other key.
+bool ExchangeAsker::take_object(Exchange& exchange, const PageItem& item, Hlc frontier, Now now) {
+  Object theirs;
+  if (!decode_object(item.object, theirs)) return false;
+  const KeyRef key{item.key, position_of(item.key, core_.view->partitioner), exchange.keyspace};
+  if (core_.partition_for(key) != exchange.partition) return false;
+  const OwnCopies::Taken taken = core_.own.take_in(key, theirs, frontier, now);
+  const bool done = taken.result.access == engine::Access::kDone;
+  core_.counters.keys_pulled += done && taken.grown;
+  core_.counters.keys_filled += done && taken.grown;
+  exchange.ticket = std::max(exchange.ticket, taken.result.ticket);
+  if (!done || taken.differs) exchange.keys.push_back({std::string(item.key), true, 0});
+  return true;
+}
+
+bool ExchangeAsker::is_committed(const Exchange& exchange) const {
+  return exchange.ticket <= core_.parts.table->commits().committed();
+}
+
+void ExchangeAsker::look_for_commits(Now now) {
+  commits_at_us_ = 0;
+  std::vector<SlotId> waiting;
+  exchanges_.for_each([&](SlotId id, const Exchange& exchange) {
+    if (exchange.ticket > 0 && only_keys_left(exchange) && !exchange.done_sent)
+      waiting.push_back(id);
+  });
+  const bool failed = core_.parts.table->store_health().failed();
+  for (const SlotId id : waiting) {
+    if (failed) fail(*exchanges_.find(id));
+    advance(id, now);
+  }
 }
 
 void ExchangeAsker::end_range(SlotId id) {
@@ -412,6 +501,7 @@ void ExchangeAsker::look_for_silence(Now now) {
 
 void ExchangeAsker::on_time(Now now) {
   if (budget_at_us_ != 0 && now.steady_us >= budget_at_us_) spend_budget(now);
+  if (commits_at_us_ != 0 && now.steady_us >= commits_at_us_) look_for_commits(now);
   if (tick_at_us_ == 0 || now.steady_us < tick_at_us_) return;
   look_for_silence(now);
   tick_at_us_ = exchanges_.used() == 0 ? 0 : now.steady_us + kTickUs;

@@ -5,6 +5,10 @@
 //   descending the trees (tree_descent.h) --> comparing: digests of the objects in the stretches
 //     that differ (differing_keys.h) --> repairing keys (key_repair.h) --> done
 //
+// A stretch of which this node has nothing is not compared but filled: whole objects come, page
+// after page, and are merged at once. So a copy that is new, or lost, is made at the price of a
+// copy; where that was interrupted, what came is compared and the rest filled.
+//
 // Nothing grows with the data: so many messages, ranges and keys at a time. An exchange is clean
 // when all that differed was repaired and acknowledged (clean_exchanges.h). Private to cluster/;
 // owned by AntiEntropy.
@@ -17,6 +21,7 @@
 #include "cluster/repair/differing_keys.h"
 #include "cluster/repair/key_repair.h"
 #include "cluster/repair/tree_descent.h"
+#include "cluster/wire/keyspace_messages.h"
 
 namespace kvorum::cluster {
 
@@ -39,6 +44,8 @@ class ExchangeAsker final : public KeyRepairSink {
   static constexpr size_t kBytesInFlightMax = 4 << 20;
   static constexpr uint64_t kAnswerUs = 5'000'000;
   static constexpr uint64_t kYoungMs = 1000;  // a version may still be on its way
+  static constexpr uint64_t kLanes = 4;  // stretches of an empty partition, filled side by side
+  static constexpr size_t kPageBytes = 128 * 1024;  // that is filled, about
 
   ExchangeAsker(Core& core, KeyRepair& keys, ExchangeSink& sink);
 
@@ -56,6 +63,8 @@ class ExchangeAsker final : public KeyRepairSink {
   void begin(const Start& start, Now now);
   // Whether a further exchange with the peer may begin: one at a time is more than keys.
   bool takes_another(MemberIndex peer, Now now);
+  // A copy that is not whole is filled from one peer at a time; from others, other partitions are.
+  bool fills_from_another(MemberIndex peer, uint8_t keyspace, uint32_t partition);
   // Those that have not ended.
   size_t begun_with(MemberIndex peer) const { return begun_[peer].size(); }
   bool waits_for_budget() const { return budget_at_us_ != 0; }
@@ -67,7 +76,9 @@ class ExchangeAsker final : public KeyRepairSink {
   void on_scanned(SlotId range, const ScanPage& page, Now now);
   void on_key_repaired(SlotId exchange, bool ok, Now now) override;
   void on_time(Now now);
-  uint64_t next_deadline_us() const { return sooner_of(tick_at_us_, budget_at_us_); }
+  uint64_t next_deadline_us() const {
+    return sooner_of(sooner_of(tick_at_us_, budget_at_us_), commits_at_us_);
+  }
 
  private:
   struct Exchange {
@@ -78,11 +89,13 @@ class ExchangeAsker final : public KeyRepairSink {
     RootFence fence;  // what both knew when it began, and whether the peer's copy was whole
     bool own_whole;   // the same of this node's
     TreeDescent descent;
+    int peer_depth;  // of its tree: 0 where it has little
     bool nodes_open;
     std::deque<Stretch> stretches;
     size_t ranges_open;
     std::deque<DifferingKey> keys;
     size_t keys_open;
+    engine::Ticket ticket;  // of what was filled: the exchange is clean once that is committed
     bool failed;
     bool done_sent;
     uint64_t deadline_us;  // of nodes, or of the answer to done; 0: none is awaited
@@ -92,6 +105,7 @@ class ExchangeAsker final : public KeyRepairSink {
     Stretch stretch;
     RangeObjects own;
     bool reading;  // from the store
+    bool fills;    // nothing is here: whole objects were asked for
     uint64_t deadline_us;
   };
 
@@ -114,6 +128,14 @@ class ExchangeAsker final : public KeyRepairSink {
   void ask_range(SlotId id, Range& range, Now now);
   bool on_differences(MemberIndex from, const Frame& frame, Now now);
   bool plan_keys(Exchange& exchange, const Range& range, const RangeDifferences& found);
+  bool gives(const Exchange& exchange) const;
+
+  // ---- what is filled
+  void add_stretch(Exchange& exchange, const Stretch& stretch);
+  bool take_values(Exchange& exchange, const RangeDifferences& found, Now now);
+  bool take_object(Exchange& exchange, const PageItem& item, Hlc frontier, Now now);
+  bool is_committed(const Exchange& exchange) const;
+  void look_for_commits(Now now);
   void end_range(SlotId id);
   void end_ranges_with(MemberIndex peer);
 
@@ -136,6 +158,7 @@ class ExchangeAsker final : public KeyRepairSink {
   size_t keys_in_flight_ = 0;
   bool keys_held_back_ = false;  // some exchange has keys that had to wait for others
   uint64_t budget_at_us_ = 0;    // nothing new before; 0: at any time
+  uint64_t commits_at_us_ = 0;   // to look whether what was filled is committed; 0: nothing waits
   uint64_t tick_at_us_ = 0;      // while something is under way: looks for silence
 };
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/packed.h"
+#include "cluster/frontier/frontier_protocol.h"
 #include "cluster/wire/keyspace_messages.h"
 
 namespace kvorum::cluster {
@@ -162,13 +164,19 @@ bool ExchangeServer::on_range(LinkIndex from, const Frame& frame) {
     servings_.release(id);
     return false;
   }
+  const RangeDigests& question = serving.question;
+  const bool values = question.wants_values;
+  serving.frontier = core_.parts.frontier == nullptr
+                         ? Hlc{}
+                         : core_.parts.frontier->copies().of(serving.keyspace, question.partition);
   const RangeLoad range{id,
                         serving.keyspace,
-                        serving.question.partition,
-                        Position{serving.question.from, 0},
-                        kObjectsMax,
-                        serving.question.end,
-                        RangeLoad::Reader::kExchangeServer};
+                        question.partition,
+                        Position{question.from, 0},
+                        values ? values_per_page() : kObjectsMax,
+                        question.end,
+                        RangeLoad::Reader::kExchangeServer,
+                        values};
   std::optional<RangeObjects> own = read_range(core_, range);
   if (!own && servings_.used() < kServingsMax) {
     core_.outbox.range_loads.push_back(range);
@@ -187,7 +195,31 @@ void ExchangeServer::on_scanned(SlotId id, const ScanPage& page) {
   servings_.release(id);
 }
 
+size_t ExchangeServer::values_per_page() const {
+  return std::clamp<size_t>(kValuesBytes / average_bytes_, 1, kValuesPerPageMax);
+}
+
+// All that is there: the asker has nothing.
+void ExchangeServer::answer_values(const Serving& serving, const RangeObjects& own) {
+  RangeDifferences answer;
+  answer.refused = own.refused;
+  answer.end = own.end;
+  answer.frontier = serving.frontier;
+  std::string items, packed;
+  for (const RangeObject& object : own.objects) {
+    put_page_item(items, {object.high, object.key, object.stripped});
+  }
+  answer.items = items;
+  pack(own.values, packed);
+  answer.values = packed;
+  if (own.whole > 0) average_bytes_ = (average_bytes_ * 3 + own.values.size() / own.whole) / 4 + 1;
+  send_counted(core_, serving.asker, [&](std::string& batch) {
+    put_range_differences(batch, serving.operation, answer);
+  });
+}
+
 void ExchangeServer::answer_range(const Serving& serving, const RangeObjects& own) {
+  if (serving.question.wants_values) return answer_values(serving, own);
   const std::vector<uint64_t>& asked = serving.question.digests;
   RangeDifferences answer;
   answer.refused = own.refused;

@@ -15,7 +15,9 @@ class ExchangeServer {
  public:
   static constexpr size_t kItemsBytesMax = 256 * 1024;  // an answer ends behind this
   static constexpr size_t kObjectsMax = 1024;           // looked at per answer
-  static constexpr size_t kServingsMax = 1024;          // that wait for the store
+  static constexpr size_t kValuesPerPageMax = 512;      // objects, and about so many bytes:
+  static constexpr size_t kValuesBytes = 128 * 1024;
+  static constexpr size_t kServingsMax = 1024;  // that wait for the store
 
   explicit ExchangeServer(Core& core) : core_(core) {}
 
@@ -29,6 +31,7 @@ class ExchangeServer {
     SlotId operation;
     uint8_t keyspace;
     RangeDigests question;
+    Hlc frontier;  // of the copy, before it was read
   };
 
   bool on_open(LinkIndex from, const Frame& frame, Now now);
@@ -37,6 +40,8 @@ class ExchangeServer {
   bool on_range(LinkIndex from, const Frame& frame);
   bool on_done(LinkIndex from, const Frame& frame, Now now);
   void answer_range(const Serving& serving, const RangeObjects& own);
+  void answer_values(const Serving& serving, const RangeObjects& own);
+  size_t values_per_page() const;
   std::vector<uint32_t> compared_partitions(uint8_t keyspace, MemberIndex asker,
                                             const PartitionRoots& message) const;
   bool is_apart(uint8_t keyspace, uint32_t partition, const RootFence& theirs) const;
@@ -45,6 +50,7 @@ class ExchangeServer {
 
   Core& core_;
   SlotMap<Serving> servings_;
+  size_t average_bytes_ = 4096;  // of the objects that were handed over lately
 };
 
 }  // namespace kvorum::cluster

@@ -94,23 +94,12 @@ void KeyRepair::merge_own(SlotId id, Repair& repair, Now now) {
     repair.step = Step::kPush;
     return push(id, repair, now);
   }
-  core_.own.observe(theirs, now);
-  bool grown = false;
-  const auto change = [&](Record& record) {
-    const uint64_t before = versions_digest(record.object);
-    const uint64_t there = versions_digest(theirs);
-    const bool knew = record.object.vector.covers_all(theirs.vector);
-    Object arriving = theirs;
-    core_.own.merge_in(record, key, arriving, repair.their_frontier);
-    const uint64_t after = versions_digest(record.object);
-    repair.pushes = after != there;
-    grown = after != before;
-    return grown || !knew;
-  };
-  const engine::UpdateResult result = core_.own.update(key, change, true);
+  const OwnCopies::Taken taken = core_.own.take_in(key, theirs, repair.their_frontier, now);
+  const engine::UpdateResult result = taken.result;
+  repair.pushes = taken.differs;
   if (result.access == engine::Access::kNotResident) return load(id, repair);
   if (result.access != engine::Access::kDone) return finish(id, repair, false, now);
-  core_.counters.keys_pulled += grown;
+  core_.counters.keys_pulled += taken.grown;
   if (result.ticket <= core_.parts.table->commits().committed()) return merged(id, repair, now);
   core_.open.await_own_vote(result.ticket, id);
 }

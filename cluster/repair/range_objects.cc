@@ -23,6 +23,8 @@ RangeObjects range_objects_of(const Core& core, uint8_t keyspace, const ScanPage
   range.refused = page.access != engine::Access::kDone || !parse_page_items(page.items, &items);
   if (range.refused) return range;
   range.end = page.done ? 0 : page.next.high;
+  range.values = page.values;
+  range.whole = page.whole;
   range.objects.reserve(items.size());
   Object object;
   for (const PageItem& item : items) {

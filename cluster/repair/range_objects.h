@@ -26,6 +26,8 @@ struct RangeObjects {
   bool refused = false;              // the store could not be read
   uint64_t end = 0;                  // exclusive; 0: the end that was asked for
   std::vector<RangeObject> objects;  // in position order
+  std::string values{};              // ScanPage::values: of so many that came whole
+  uint32_t whole = 0;
 };
 
 // What is resident; nothing where the store has to be read first.

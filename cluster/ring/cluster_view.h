@@ -36,6 +36,10 @@ struct ClusterView {
   bool is_member() const { return self != kNoMember; }
   // This node serves clients: it is a member, or leaves and still holds something.
   bool takes_part() const { return is_member() && !members[self].has_departed(); }
+  // Where it takes none: it has departed, or (empty) it waits.
+  std::string_view why_no_part() const {
+    return is_member() ? "this node is no member of the cluster any more: connect to another" : "";
+  }
   // The history has changes, so the file that founded does not say who owns what.
   bool is_changed() const { return newest_set != cluster_id; }
   // Of the newest set.

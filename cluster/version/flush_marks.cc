@@ -220,6 +220,11 @@ void FlushMarks::forget_below(Hlc frontier) {
   if (changed) generation_.fetch_add(1, std::memory_order_release);
 }
 
+Hlc FlushMarks::forgotten_below() const {
+  const std::lock_guard<std::mutex> guard(lock_);
+  return forgotten_below_;
+}
+
 FlushMark FlushMarks::entries(uint8_t keyspace, Which which) const {
   FlushMark mark;
   if (!any(keyspace)) return mark;

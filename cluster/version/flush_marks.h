@@ -73,6 +73,8 @@ class FlushMarks {
   void encode_all(std::string& out) const;
   // XXH64 of encode(): equal digests, equal marks.
   uint64_t digest() const;
+  // What was forgotten: the highest that forget_below() was told.
+  Hlc forgotten_below() const;
   // Merges what encode() or several encode_mark() made. False where the bytes are damaged (nothing
   // is merged then). `own`, if given, names an author and gets the highest entry found for it.
   bool merge_encoded(std::string_view bytes, FlushMarkEntry* own = nullptr);

@@ -8,6 +8,8 @@ namespace kvorum::cluster {
 namespace {
 
 constexpr uint16_t kRefused = 1 << 0;
+constexpr uint16_t kWantsValues = 1 << 1;
+constexpr uint16_t kHasValues = 1 << 2;
 constexpr uint16_t kAll = 1 << 0;
 constexpr uint16_t kNamesAll = 1 << 1;
 constexpr uint16_t kFenced = 1 << 2;
@@ -244,7 +246,9 @@ bool parse_tree_nodes_reply(const Frame& frame, TreeNodesReply* message) {
 }
 
 void put_range_digests(std::string& batch, const FrameHead& head, const RangeDigests& message) {
-  FrameWriter frame(batch, head);
+  FrameHead flagged = head;
+  if (message.wants_values) flagged.flags |= kWantsValues;
+  FrameWriter frame(batch, flagged);
   put_varint(batch, message.partition);
   put_u64(batch, message.from);
   put_u64(batch, message.end);
@@ -258,6 +262,7 @@ bool parse_range_digests(const Frame& frame, RangeDigests* message) {
   message->partition = static_cast<uint32_t>(partition);
   message->from = reader.u64();
   message->end = reader.u64();
+  message->wants_values = frame.head.flags & kWantsValues;
   if (!reader.ok() || partition > UINT32_MAX || !valid_keyspace(frame)) return false;
   if (message->end != 0 && message->end <= message->from) return false;
   while (!reader.done()) {
@@ -270,13 +275,18 @@ bool parse_range_digests(const Frame& frame, RangeDigests* message) {
 }
 
 void put_range_differences(std::string& batch, SlotId range, const RangeDifferences& message) {
-  const uint16_t flags = message.refused ? kRefused : 0;
+  uint16_t flags = message.refused ? kRefused : 0;
+  if (!message.values.empty()) flags |= kHasValues;
   FrameWriter frame(batch, {MessageType::kRangeDifferences, 0, flags, range});
   KVORUM_CHECK(message.lacked.size() <= kRangeDigestsMax);
   put_u64(batch, message.end);
   put_varint(batch, message.lacked.size());
   GapWriter gaps(batch);
   for (const uint32_t index : message.lacked) gaps.put(index);
+  if (!message.values.empty()) {
+    put_u64(batch, message.frontier.value);
+    put_bytes(batch, message.values);
+  }
   batch.append(message.items);
   frame.finish();
 }
@@ -292,6 +302,10 @@ bool parse_range_differences(const Frame& frame, RangeDifferences* message) {
     uint64_t index = 0;
     if (!gaps.get(&index)) return false;
     message->lacked.push_back(static_cast<uint32_t>(index));
+  }
+  if (frame.head.flags & kHasValues) {
+    message->frontier.value = reader.u64();
+    message->values = reader.bytes();
   }
   message->items = reader.rest();
   return reader.ok();

@@ -11,7 +11,7 @@
 //     --TreeNodes: children of these nodes--->      level by level, differing nodes only
 //     <--their XORs---------------------------
 //     --RangeDigests of a differing stretch-->
-//     <--what each side lacks-----------------
+//     <--what each side lacks-----------------      whole objects, where the asker has none there
 //     --ReplicaRead, ReplicaWrite (repair)--->      as for any other read and write
 //     --ExchangeDone------------------------->
 #pragma once
@@ -113,6 +113,7 @@ struct RangeDigests {
   uint64_t from = 0;              // Position::high
   uint64_t end = 0;               // exclusive; 0: the partition's end
   std::vector<uint64_t> digests;  // ascending
+  bool wants_values = false;      // the asker has nothing there: it takes whole objects
 };
 inline constexpr size_t kRangeDigestsMax = 8192;
 void put_range_digests(std::string& batch, const FrameHead& head, const RangeDigests& message);
@@ -124,7 +125,12 @@ struct RangeDifferences {
   uint64_t end = 0;              // exclusive; 0: all that was asked about
   std::vector<uint32_t> lacked;  // indexes of the asker's digests that no object here has
   std::string_view items;        // put_page_item(): objects whose digest the asker does not have
+  // Where values were wanted: the others of them whole, as items too, packed (base/packed.h); and
+  // the frontier of the copy before they were read.
+  std::string_view values{};
+  Hlc frontier{};
 };
+inline constexpr size_t kPageValuesMax = 4 << 20;  // of an unpacked page
 void put_range_differences(std::string& batch, SlotId range, const RangeDifferences& message);
 bool parse_range_differences(const Frame& frame, RangeDifferences* message);
 

@@ -24,7 +24,7 @@
 
 namespace kvorum::cluster {
 
-inline constexpr uint16_t kProtocolVersion = 10;
+inline constexpr uint16_t kProtocolVersion = 11;
 inline constexpr size_t kFrameLengthBytes = 4;
 inline constexpr size_t kFrameHeadBytes = 4 + 4 + 1 + 1 + 2 + 8;
 inline constexpr uint64_t kFrameBytesMax = kValueBytesMax + 16 * 1024 * 1024;

@@ -46,6 +46,7 @@ struct RangeLoad {
   size_t count_min = 0;
   uint64_t end = 0;  // of position.high, exclusive; 0: the partition's end
   Reader reader = Reader::kScan;
+  bool values = false;  // objects that are not large are wanted whole
 };
 
 // A version that was dropped because a complete copy knows it to be dead (object.h): it came back

@@ -184,6 +184,8 @@ void dynamo_section(const NodeStatus& status, Out out) {
                  counters.exchanges_clean, counters.exchanges_failed, counters.exchange_bytes);
   fmt::format_to(out, "keys_compared:{}\r\nkeys_pulled:{}\r\nkeys_pushed:{}\r\n",
                  counters.keys_compared, counters.keys_pulled, counters.keys_pushed);
+  fmt::format_to(out, "keys_filled:{}\r\nfilled_bytes:{}\r\n", counters.keys_filled,
+                 counters.filled_bytes);
   fmt::format_to(out, "keys_settled:{}\r\ntrees_built:{}\r\ntree_mismatches:{}\r\n",
                  counters.keys_settled, counters.trees_built, counters.tree_mismatches);
   fmt::format_to(out, "tombstones:{}\r\ntombstones_reaped:{}\r\nfrontier_ms:{}\r\n",

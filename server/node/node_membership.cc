@@ -79,6 +79,12 @@ void NodeMembership::begin(Callbacks callbacks) {
 void NodeMembership::tell_differences() const {
   const std::shared_ptr<const cluster::ClusterView> now = view();
   if (!now->is_changed() || waits()) return;
+  if (!now->takes_part()) {
+    log_warning(
+        "this node {} and serves nobody: stop it; with an empty data directory it can join again",
+        now->members[now->self].standing == cluster::Standing::kRemoved ? "was removed" : "left");
+    return;
+  }
   const FileDifferences differences = compare_file(self_.config, *now);
   for (const std::string& line : differences.lines) {
     log_warning("the file differs from the cluster, which goes on as it is: {}", line);

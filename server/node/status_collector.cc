@@ -139,6 +139,7 @@ void StatusCollector::add_identity(const cluster::ClusterView& view, NodeStatus*
   status->reactors = from_.self.reactors;
   status->partitions = view.ring.partitions();
   status->waiting = !view.is_member();
+  status->has_departed = view.is_member() && !view.takes_part();
   status->loading = !from_.phase.serving;
   status->stopping = from_.phase.stopping;
   status->data_directory = config.node.data_directory;

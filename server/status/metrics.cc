@@ -331,7 +331,10 @@ void add_anti_entropy(const NodeStatus& status, Families& out) {
   out.add({{"event", "compared"}}, number(counters.keys_compared));
   out.add({{"event", "settled"}}, number(counters.keys_settled));
   out.add({{"event", "pulled"}}, number(counters.keys_pulled));
+  out.add({{"event", "filled"}}, number(counters.keys_filled));
   out.add({{"event", "pushed"}}, number(counters.keys_pushed));
+  out.counter("kvorum_filled_bytes_total", "Bytes of objects that came as whole pages.",
+              number(counters.filled_bytes));
   out.counter("kvorum_trees_built_total", "Hash trees built from their objects.",
               number(counters.trees_built));
   out.counter("kvorum_tree_mismatches_total", "Hash trees that did not agree with their objects.",

@@ -146,7 +146,8 @@ struct NodeStatus {
   std::vector<std::string> departed;               // those who have, by name
   std::vector<cluster::Member> waiting_nodes;      // asked this one to be let in
   MovesStatus moves;
-  bool waiting = false;  // not admitted: answers keyed commands -CLUSTERDOWN
+  bool waiting = false;       // not admitted: answers keyed commands -CLUSTERDOWN
+  bool has_departed = false;  // left, or was removed: the same
   uint64_t hints_pending = 0;
   uint64_t hints_bytes = 0, hints_max_bytes = 0, hints_refused = 0;
   std::vector<HintStatus> hints;  // a row per other member

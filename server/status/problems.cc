@@ -33,6 +33,10 @@ void life(const NodeStatus& status, Problems* out) {
     out->push_back({"not_admitted", "", "this node is no member of the cluster",
                     "it answers keyed commands -CLUSTERDOWN",
                     "start it under a member's name with --name", true});
+  } else if (status.has_departed) {
+    out->push_back({"departed", "", "this node is no member of the cluster any more",
+                    "it answers keyed commands -CLUSTERDOWN",
+                    "stop it; with an empty data directory it can join again", true});
   }
 }
 
@@ -91,6 +95,7 @@ std::string seconds_text(const MemberStatus& member) {
 }
 
 void members(const NodeStatus& status, Problems* out) {
+  if (status.has_departed) return;  // nobody counts on it
   for (const MemberStatus& member : status.members) {
     if (const std::string clock = clock_problem(member); !clock.empty()) {
       out->push_back({"clock_off", member.name, fmt::format("{}: {}", member.name, clock),

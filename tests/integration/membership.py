@@ -196,12 +196,24 @@ def it_grows_and_shrinks_under_load():
             refused = client('GET', 'a1')
             checks.that('it serves no keys', str(refused).startswith('CLUSTERDOWN'), str(refused))
         checks.that('it ends with status 0', cluster.end('b') == 0)
+        started_again_it_serves_nobody(cluster, 'b')
         load.finish().judge('a', 'g')
         more.finish().judge('c', 'f')
         checks.that('settled', cluster.wait_settled('a', 'c', 'f', 'g'))
         same = cluster.sets('a', 'c', 'f', 'g')
         checks.that('all know the same', len(same) == 1, same)
         once_more(cluster)
+
+
+def started_again_it_serves_nobody(cluster, name):
+    cluster.start(name)
+    said = cluster.wait_log(name, 'this node left and serves nobody', 10)
+    checks.that('who left says so at its start', said, cluster.log(name)[-2000:])
+    with cluster.resp(name, 10) as client:
+        refused = str(client('GET', 'a1'))
+    reason = 'no member of the cluster any more'
+    checks.that('and to its clients', refused.startswith('CLUSTERDOWN') and reason in refused, refused)
+    checks.that('and ends with status 0', cluster.end(name) == 0)
 
 
 def once_more(cluster):

@@ -114,7 +114,7 @@ TEST_F(Budgeted, AntiEntropyWaitsAndSaysSoAndGoesOn) {
   cluster.pass_ms(10'000);
   EXPECT_EQ(held_by(2), 0);
   EXPECT_TRUE(cluster.nodes[2]->coordinator->repair_progress().waits_for_budget);
-  gate.allow(BackgroundWork::kAntiEntropy, 150);
+  gate.allow(BackgroundWork::kAntiEntropy, 8);
   cluster.pass_ms(10'000);
   EXPECT_GT(held_by(2), 0);
   EXPECT_LT(held_by(2), kKeys);

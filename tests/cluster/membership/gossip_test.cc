@@ -225,6 +225,17 @@ TEST_F(GossipAlone, MarksBelowTheOthersFrontierAreForgottenFirst) {
   EXPECT_EQ(lone.marks.digest(), said.marks_digest);
 }
 
+// Who was further may depart before it told anybody else; then the marks of those who heard it and
+// of those who did not would differ for ever, and no round be agreed on (moving seed 6975).
+TEST_F(GossipAlone, WhatWasHeardOfAFrontierIsPassedOn) {
+  Said said = lone.says(lone.rounds_of(1));
+  said.reached = Hlc::from_ms(LoneCore::kWallMs + 2);
+  EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(said, MessageType::kGossipReply)));
+  EXPECT_EQ(lone.frontier->reached(), Hlc{});
+  lone.gossip.on_link_up(2, lone.now);
+  EXPECT_EQ(lone.said_by(lone.only(2)).reached, said.reached);
+}
+
 TEST_F(GossipAlone, MalformedOnesAreNeitherKeptNorAnswered) {
   Said said = lone.says(lone.rounds_of(1));
   lone.marks.merge(2, lone.mark_of(1, 1));

@@ -165,7 +165,7 @@ TEST_F(AntiEntropyCluster, AnExchangeIsCleanForBothAndNamesItsBeginning) {
   const uint32_t partition = partition_of(position_of("k"), 4);
   const Hlc before = cluster.nodes[0]->clock.tick(cluster.wall_ms);
   EXPECT_TRUE(converge_within_ms(5000));
-  cluster.pass_ms(500);
+  cluster.pass_ms(2500);  // a round of each with each
   for (size_t node = 0; node < 3; ++node) {
     for (size_t peer = 0; peer < 3; ++peer) {
       if (peer == node) continue;

@@ -54,6 +54,14 @@ TEST(NodeProblems, WhatKeepsANodeFromServingMakesItUnready) {
   EXPECT_TRUE(any_unready(problems));
 }
 
+TEST(NodeProblems, ANodeThatDepartedIsToldToStopAndMissesNobody) {
+  NodeStatus status = settled();
+  status.has_departed = true;
+  status.members[1].state = cluster::PeerState::kDown;
+  EXPECT_EQ(codes(status), std::vector<std::string>{"departed"});
+  EXPECT_TRUE(any_unready(node_problems(status)));
+}
+
 TEST(NodeProblems, ShortQuorumsMatterForReadinessWhereThisNodeCoordinates) {
   NodeStatus status = settled();
   status.quorum.reads_refused = 3;
