@@ -44,6 +44,7 @@ class ExchangeAsker final : public KeyRepairSink {
   static constexpr size_t kBytesInFlightMax = 4 << 20;
   static constexpr uint64_t kAnswerUs = 5'000'000;
   static constexpr uint64_t kYoungMs = 1000;  // a version may still be on its way
+  static constexpr uint64_t kCommitLookUs = 2'000;
   static constexpr uint64_t kLanes = 4;  // stretches of an empty partition, filled side by side
   static constexpr size_t kPageBytes = 128 * 1024;  // that is filled, about
 

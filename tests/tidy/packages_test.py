@@ -17,6 +17,7 @@ FIND_PACKAGE = {
     'Boost': ('libboost1.81-dev', '/usr/include/boost/asio.hpp'),
     'Boost/json': ('libboost-json1.81-dev', None),
     'leveldb': ('libleveldb-dev', '/usr/include/leveldb/db.h'),
+    'Snappy': ('libsnappy-dev', '/usr/include/snappy.h'),
     'CLI11': ('libcli11-dev', '/usr/include/CLI/CLI.hpp'),
     'yaml-cpp': ('libyaml-cpp-dev', '/usr/include/yaml-cpp/yaml.h'),
     'fmt': ('libfmt-dev', '/usr/include/fmt/core.h'),
