@@ -41,6 +41,50 @@ uint32_t crowded(const SetPlacement& placement, std::string cluster::Member::*pl
   return partitions;
 }
 
+// Partitions that cannot be read, in some keyspace, while a zone is lost: reads want copies, and
+// fallbacks have none.
+uint32_t unreadable_without(const SetPlacement& placement, const std::string& zone) {
+  uint32_t partitions = 0;
+  for (uint32_t partition = 0; partition < placement.ring.partitions(); ++partition) {
+    bool unreadable = false;
+    for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+      const cluster::EffectiveQuorum quorum = placement.quorum(keyspace);
+      const auto owners = placement.ring.primaries(partition, quorum.n);
+      const auto left = std::count_if(owners.begin(), owners.end(), [&](MemberIndex owner) {
+        return placement.members[owner].zone != zone;
+      });
+      unreadable |= left < quorum.r;
+    }
+    partitions += unreadable;
+  }
+  return partitions;
+}
+
+// Where nobody named zones, nobody counts on them.
+void add_zone_losses(const SetPlacement& placement, std::vector<std::string>* found) {
+  std::set<std::string> zones;
+  for (const cluster::Member& member : placement.members) {
+    if (member.is_placed()) zones.insert(member.zone);
+  }
+  if (zones.size() < 2) return;
+  for (const std::string& zone : zones) {
+    const uint32_t partitions = unreadable_without(placement, zone);
+    if (partitions == 0) continue;
+    found->push_back(fmt::format("if zone {} were lost, {} partitions could not be read",
+                                 zone.empty() ? "(none)" : zone, partitions));
+  }
+}
+
+// What one node takes in a second while it is idle, measured on two cores with LevelDB
+// (docs/BACKGROUND.md, "Anti-entropy").
+constexpr double kKeysPerSecond = 240'000, kBytesPerSecond = 76e6;
+
+double seconds_of(const ChangePlan& plan, const CopySize& size) {
+  uint32_t most = 0;
+  for (const ChangePlan::Row& row : plan.members) most = std::max(most, row.takes);
+  return std::max(most * size.keys / kKeysPerSecond, most * size.bytes / kBytesPerSecond);
+}
+
 }  // namespace
 
 std::string set_text(cluster::SetId set) { return fmt::format("{:016x}", set); }
@@ -62,6 +106,7 @@ std::vector<std::string> placement_violations(const SetPlacement& placement) {
   if (in_zone > 0) {
     found.push_back(fmt::format("{} partitions would have two copies in one zone", in_zone));
   }
+  add_zone_losses(placement, &found);
   return found;
 }
 
@@ -98,6 +143,7 @@ ChangePlan plan_changes(const cluster::History& history, std::span<const cluster
   }
   plan.keys = static_cast<uint64_t>(size.keys * plan.copies_moving);
   plan.bytes = static_cast<uint64_t>(size.bytes * plan.copies_moving);
+  plan.seconds = seconds_of(plan, size);
   plan.violations = placement_violations(after);
   return plan;
 }

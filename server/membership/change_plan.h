@@ -28,7 +28,9 @@ struct ChangePlan {
   std::string based_on;  // the newest set: another one, and the plan is stale
   uint32_t partitions = 0, partitions_moving = 0, copies_moving = 0;
   uint64_t keys = 0, bytes = 0;  // to be copied, about
-  std::vector<Row> members;      // those who own something before or after
+  // Where nothing else is done meanwhile: of who takes most, by the rates that BACKGROUND.md has.
+  double seconds = 0;
+  std::vector<Row> members;  // those who own something before or after
   std::vector<std::string> violations;
   std::vector<std::string> lines;  // of a file: what is different
   bool is_empty = false;           // nothing is: the cluster is as the file says

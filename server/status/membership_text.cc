@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <cmath>
 #include <iterator>
 
 #include "server/status/aligned.h"
@@ -60,6 +61,7 @@ json::object plan_object(const ChangePlan& plan) {
           {"copies_moving", plan.copies_moving},
           {"keys", plan.keys},
           {"bytes", plan.bytes},
+          {"seconds", plan.seconds},
           {"members", std::move(members)},
           {"violations", list_json(plan.violations)},
           {"differences", list_json(plan.lines)},
@@ -83,6 +85,10 @@ std::string plan_text(const ChangePlan& plan) {
   text += fmt::format("{}: {} of {} partitions move, {} copies, about {} keys ({})\n", plan.wish,
                       plan.partitions_moving, plan.partitions, plan.copies_moving, plan.keys,
                       bytes_text(plan.bytes));
+  if (plan.copies_moving > 0) {
+    text += fmt::format("expected time: {:.0f} s on idle machines, longer beside clients\n",
+                        std::ceil(plan.seconds));
+  }
   std::vector<TableRow> rows = {{"MEMBER", "COPIES", "THEN", "TAKES", "GIVES"}};
   for (const ChangePlan::Row& row : plan.members) {
     rows.push_back({row.name, std::to_string(row.copies_before), std::to_string(row.copies_after),

@@ -39,6 +39,31 @@ TEST(ChangePlanTest, WhatOneTakesOthersGive) {
   EXPECT_THAT(plan.violations, IsEmpty());
 }
 
+TEST(ChangePlanTest, TheTimeIsThatOfWhoTakesMost) {
+  const cluster::History history(testing::founding(2));
+  const cluster::Change join = testing::join_of("f", 77);
+  EXPECT_DOUBLE_EQ(plan_changes(history, {&join, 1}, {240'000, 0}).seconds, 64);
+  EXPECT_DOUBLE_EQ(plan_changes(history, {&join, 1}, {1, 76e6}).seconds, 64);
+}
+
+TEST(ChangePlanTest, TheLossOfAZoneIsThoughtOf) {
+  const auto losses = [](const std::vector<std::string>& zones) {
+    cluster::Founding founding = testing::founding(zones.size());
+    for (size_t at = 0; at < zones.size(); ++at) founding.members[at].zone = zones[at];
+    cluster::SetPlacements placements;
+    const cluster::History history(founding);
+    std::vector<std::string> found;
+    for (const std::string& one : placement_violations(*placements.of(history, history.newest()))) {
+      if (one.starts_with("if zone")) found.push_back(one);
+    }
+    return found;
+  };
+  EXPECT_THAT(losses({"", "", ""}), IsEmpty()) << "nobody named any";
+  EXPECT_THAT(losses({"east", "west", "north"}), IsEmpty());
+  EXPECT_THAT(losses({"east", "west", "west"}),
+              ElementsAre("if zone west were lost, 64 partitions could not be read"));
+}
+
 TEST(ChangePlanTest, WhereEverybodyHasEverythingOnlyTheNewcomerCopies) {
   const cluster::History history(testing::founding(2));
   const cluster::Change join = testing::join_of("f", 77);
@@ -63,7 +88,8 @@ TEST(ChangePlanTest, TooFewMembersRacksOrZonesAreNamed) {
   weight.member = leave.member;
   weight.described.weight = 2;
   EXPECT_THAT(plan_changes(history, {&weight, 1}, {}).violations,
-              ElementsAre(HasSubstr("64 partitions would have two copies in one zone")));
+              ElementsAre(HasSubstr("64 partitions would have two copies in one zone"),
+                          HasSubstr("if zone west were lost, 64 partitions could not be read")));
 }
 
 }  // namespace
