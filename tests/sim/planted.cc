@@ -27,9 +27,9 @@ constexpr sim::PlantedBugRow kRows[] = {
     {PlantedBug::kUnfenced, "unfenced", "replicas serve who knows other sets", true, false, true},
     {PlantedBug::kConfirmUnasked, "confirm-unasked", "new copies are whole at once", true, false,
      true},
-    {PlantedBug::kConfirmByOne, "confirm-by-one", "one source is enough", true, false, true},
+    {PlantedBug::kConfirmByOne, "confirm-by-one", "one source is enough", true, false, true, 500},
     {PlantedBug::kDropAtOnce, "drop-at-once", "ranges go before owners have them", true, false,
-     true},
+     true, 300},
     {PlantedBug::kWriteReadable, "write-readable", "writes pass by the newest set", true, false,
      true, 1200},
     // Seeds hardly meet it: tests/cluster/machine/tallies_sets_test.cc says what reads ask.
