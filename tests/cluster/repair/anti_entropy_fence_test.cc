@@ -122,6 +122,23 @@ TEST_F(AskerFenceTest, WhatIsHandedOverIsAskedForToo) {
   EXPECT_EQ(roots.fences[0].signature, lone.newest());
 }
 
+// A node that leaves was not gone for half a minute, where its last round had begun before the last
+// of its partitions settled.
+TEST_F(AskerFenceTest, AndSoonAgainAsLongAsItIsHere) {
+  lone.touch();
+  const auto pause_us = [&] {
+    lone.opened(lone.open_round(), {});
+    for (const Frame& frame : lone.sent(kPeer)) lone.rooted(frame, {});
+    const uint64_t pause = lone.machine.next_deadline_us() - lone.now.steady_us;
+    lone.link(kPeer, false);
+    lone.machine.on_link(kPeer, false, lone.now);
+    return pause;
+  };
+  EXPECT_GT(pause_us(), 10'000'000u);
+  lone.put(lone.key_in(gained), lone.object_of(1, 1, "v"));
+  EXPECT_LE(pause_us(), 2 * PeerRound::kNotWholeUs);
+}
+
 TEST_F(AskerFenceTest, EqualRootsAreNotedWithWhatBothKnew) {
   lone.leave(1);
   lone.opened(lone.open_round(), {});
