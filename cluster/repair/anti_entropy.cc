@@ -97,7 +97,6 @@ void AntiEntropy::begin_round(MemberIndex peer, Now now) {
   round.due_us = 0;
   if (!core_.health.linked(peer)) return;
   round.open(next_number_++, party_of(core_, now), now.steady_us + ExchangeAsker::kAnswerUs);
-  round.gives = false;
   ++core_.counters.exchange_rounds;
 
   ExchangeOpen message;
@@ -112,10 +111,6 @@ void AntiEntropy::begin_round(MemberIndex peer, Now now) {
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     round.compared[keyspace] = shared_partitions(core_, keyspace, peer);
     round.moving[keyspace] = moving_partitions(core_, keyspace, peer);
-    round.gives |= std::any_of(round.moving[keyspace].begin(), round.moving[keyspace].end(),
-                               [&](uint32_t partition) {
-                                 return !core_.view->is_owner(core_.self(), keyspace, partition);
-                               });
     const std::vector<uint32_t>& shared = round.compared[keyspace];
     if (shared.empty()) continue;
     message.keyspaces.emplace_back(keyspace, roots_digest(core_, keyspace, shared));
@@ -231,12 +226,22 @@ void AntiEntropy::on_exchange_ended(MemberIndex peer, bool clean, Now now) {
   advance_round(peer, now);
 }
 
+// This node holds what the peer owns, and no longer it.
+bool AntiEntropy::gives_to(MemberIndex peer) const {
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    for (const uint32_t partition : moving_partitions(core_, keyspace, peer)) {
+      if (!core_.view->is_owner(core_.self(), keyspace, partition)) return true;
+    }
+  }
+  return false;
+}
+
 void AntiEntropy::end_round(MemberIndex peer, Now now) {
   PeerRound& round = rounds_[peer];
   KVORUM_CHECK(round.state != PeerRound::State::kIdle);
   round.state = PeerRound::State::kIdle;
   const uint64_t interval_us = core_.options.anti_entropy_ms * 1000ULL;
-  const uint64_t pause_us = round.pause_us(interval_us, in_haste() || round.gives);
+  const uint64_t pause_us = round.pause_us(interval_us, in_haste() || gives_to(peer));
   round.due_us = now.steady_us + pause_us / 2 + core_.rng.below(pause_us + 1);
   wholeness_.look(now);
 }

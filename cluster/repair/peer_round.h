@@ -40,7 +40,6 @@ struct PeerRound {
   uint64_t deadline_us = 0;  // of the answers that are awaited
   bool all = false;          // compares what the peer drives, too
   bool clean = true;         // so far
-  bool gives = false;        // this node holds what the peer owns, and no longer it
   std::optional<RepairWish> wish, next_wish;
   ExchangeParty own, peer;
   KeyspaceMask roots_open = 0;  // whose roots are awaited
