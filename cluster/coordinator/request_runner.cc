@@ -101,8 +101,9 @@ Operation& RequestRunner::begin(const Request& request, uint64_t tag, Now now, S
 }
 
 void RequestRunner::submit(const Request& request, uint64_t tag, Now now) {
-  if (!core_.view->takes_part())
+  if (!core_.view->takes_part()) {
     return refuse(request, tag, Outcome::kClusterDown, core_.view->why_no_part());
+  }
   if (core_.refuses(request.key.keyspace)) {
     const std::string reason = core_.parts.agreement->reason(request.key.keyspace);
     return refuse(request, tag, Outcome::kClusterDown, reason);

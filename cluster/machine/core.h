@@ -118,6 +118,11 @@ class Core {
   bool is_owner(MemberIndex member, const KeyRef& key) const {
     return view->is_owner(member, key.keyspace, partition_for(key));
   }
+  // This node owns the partition no more: what it has of it, it hands over, and takes nothing.
+  bool hands_over(uint8_t keyspace, uint32_t partition) const {
+    return view->is_changed() && !view->is_owner(self(), keyspace, partition);
+  }
+  bool hands_over(const KeyRef& key) const { return hands_over(key.keyspace, partition_for(key)); }
   uint64_t signature(const KeyRef& key) const { return view->signature(partition_for(key)); }
   // This node alone holds the key, and its copy is whole: nobody else is to be asked.
   bool has_only_copy(const KeyRef& key) const {

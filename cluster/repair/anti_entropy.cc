@@ -230,7 +230,7 @@ void AntiEntropy::on_exchange_ended(MemberIndex peer, bool clean, Now now) {
 bool AntiEntropy::gives_to(MemberIndex peer) const {
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     for (const uint32_t partition : moving_partitions(core_, keyspace, peer)) {
-      if (!core_.view->is_owner(core_.self(), keyspace, partition)) return true;
+      if (core_.hands_over(keyspace, partition)) return true;
     }
   }
   return false;

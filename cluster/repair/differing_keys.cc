@@ -82,8 +82,8 @@ std::optional<std::vector<DifferingKey>> differing_keys(const RangeObjects& own,
     if (index >= order.size()) return std::nullopt;
     const RangeObject* object = order[index].second;
     if (found.end != 0 && object->high >= found.end) continue;  // not looked at yet
-    if (!std::binary_search(seen.begin(), seen.end(), object))
-      add_key(object, nullptr, rules, keys);
+    if (std::binary_search(seen.begin(), seen.end(), object)) continue;
+    add_key(object, nullptr, rules, keys);
   }
   return keys;
 }

@@ -270,7 +270,8 @@ void ExchangeAsker::ask_range(SlotId id, Range& range, Now now) {
   message.from = range.stretch.from;
   message.end = range.stretch.end;
   message.digests = digests_of(range.own);
-  range.fills = message.wants_values = range.own.objects.empty() && !gives(exchange);
+  range.fills = message.wants_values =
+      range.own.objects.empty() && !core_.hands_over(exchange.keyspace, exchange.partition);
   if (message.digests.size() > kRangeDigestsMax) {  // so many keys at one position
     fail(exchange);
     return end_range(id);
@@ -308,18 +309,13 @@ bool ExchangeAsker::on_differences(MemberIndex from, const Frame& frame, Now now
 
 bool ExchangeAsker::plan_keys(Exchange& exchange, const Range& range,
                               const RangeDifferences& found) {
-  const DifferingRules rules{core_.lww(exchange.keyspace), gives(exchange)};
+  const DifferingRules rules{core_.lww(exchange.keyspace),
+                             core_.hands_over(exchange.keyspace, exchange.partition)};
   auto keys = differing_keys(range.own, found, rules);
   if (!keys) return false;
   if (exchange.failed) return true;
   for (DifferingKey& key : *keys) exchange.keys.push_back(std::move(key));
   return true;
-}
-
-// This node owns the partition no more: it hands over, and takes nothing.
-bool ExchangeAsker::gives(const Exchange& exchange) const {
-  return core_.view->is_changed() &&
-         !core_.view->is_owner(core_.self(), exchange.keyspace, exchange.partition);
 }
 
 void ExchangeAsker::end_range(SlotId id) {

@@ -129,7 +129,8 @@ class ExchangeAsker final : public KeyRepairSink {
   void ask_range(SlotId id, Range& range, Now now);
   bool on_differences(MemberIndex from, const Frame& frame, Now now);
   bool plan_keys(Exchange& exchange, const Range& range, const RangeDifferences& found);
-  bool gives(const Exchange& exchange) const;
+  void end_range(SlotId id);
+  void end_ranges_with(MemberIndex peer);
 
   // ---- what is filled
   void add_stretch(Exchange& exchange, const Stretch& stretch);
@@ -137,8 +138,6 @@ class ExchangeAsker final : public KeyRepairSink {
   bool take_object(Exchange& exchange, const PageItem& item, Hlc frontier, Now now);
   bool is_committed(const Exchange& exchange) const;
   void look_for_commits(Now now);
-  void end_range(SlotId id);
-  void end_ranges_with(MemberIndex peer);
 
   // ---- keys
   void begin_keys(SlotId id, Exchange& exchange, Now now);

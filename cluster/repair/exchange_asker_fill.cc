@@ -35,8 +35,8 @@ bool ExchangeAsker::take_values(Exchange& exchange, const RangeDifferences& foun
   if (found.values.empty()) return true;  // all of it came without values, and is pulled
   std::string bytes;
   std::vector<PageItem> items;
-  if (!unpack(found.values, kPageValuesMax, bytes) || !parse_page_items(bytes, &items))
-    return false;
+  if (!unpack(found.values, kPageValuesMax, bytes)) return false;
+  if (!parse_page_items(bytes, &items)) return false;
   core_.counters.filled_bytes += bytes.size();
   return std::all_of(items.begin(), items.end(), [&](const PageItem& item) {
     return take_object(exchange, item, found.frontier, now);
@@ -51,8 +51,9 @@ bool ExchangeAsker::take_object(Exchange& exchange, const PageItem& item, Hlc fr
   if (core_.partition_for(key) != exchange.partition) return false;
   const OwnCopies::Taken taken = core_.own.take_in(key, theirs, frontier, now);
   const bool done = taken.result.access == engine::Access::kDone;
-  core_.counters.keys_pulled += done && taken.grown;
-  core_.counters.keys_filled += done && taken.grown;
+  const bool filled = done && taken.grown;
+  core_.counters.keys_pulled += filled;
+  core_.counters.keys_filled += filled;
   exchange.ticket = std::max(exchange.ticket, taken.result.ticket);
   if (!done || taken.differs) exchange.keys.push_back({std::string(item.key), true, 0});
   return true;
@@ -66,8 +67,8 @@ void ExchangeAsker::look_for_commits(Now now) {
   commits_at_us_ = 0;
   std::vector<SlotId> waiting;
   exchanges_.for_each([&](SlotId id, const Exchange& exchange) {
-    if (exchange.ticket > 0 && only_keys_left(exchange) && !exchange.done_sent)
-      waiting.push_back(id);
+    const bool waits = exchange.ticket > 0 && only_keys_left(exchange) && !exchange.done_sent;
+    if (waits) waiting.push_back(id);
   });
   const bool failed = core_.parts.table->store_health().failed();
   for (const SlotId id : waiting) {

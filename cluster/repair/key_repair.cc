@@ -90,7 +90,7 @@ void KeyRepair::merge_own(SlotId id, Repair& repair, Now now) {
   const KeyRef& key = repair.key.key;
   Object theirs;
   if (!decode_object(repair.object, theirs)) return finish(id, repair, false, now);
-  if (hands_over(key)) {
+  if (core_.hands_over(key)) {
     repair.step = Step::kPush;
     return push(id, repair, now);
   }
@@ -109,11 +109,6 @@ void KeyRepair::on_own_commit(SlotId id, OwnCommit commit, Now now) {
   if (!repair || repair->step != Step::kMerge) return;
   if (!commit.ok) return finish(id, *repair, false, now);
   merged(id, *repair, now);
-}
-
-// This node owns the key no more: it gives, and takes nothing.
-bool KeyRepair::hands_over(const KeyRef& key) const {
-  return core_.view->is_changed() && !core_.is_owner(core_.self(), key);
 }
 
 void KeyRepair::merged(SlotId id, Repair& repair, Now now) {
@@ -135,7 +130,7 @@ void KeyRepair::push(SlotId id, Repair& repair, Now now) {
   if (access != engine::Access::kDone) return finish(id, repair, false, now);
   // Nothing says something too, where the peer has what is dead by the frontier of this copy.
   const Hlc frontier = core_.own.frontier_of(key);
-  if (nothing && (frontier == Hlc{} || hands_over(key))) return finish(id, repair, true, now);
+  if (nothing && (frontier == Hlc{} || core_.hands_over(key))) return finish(id, repair, true, now);
   const ReplicaWrite message{.key = key, .repair = true, .frontier = frontier, .object = {}};
   send_replica_write(core_, repair.peer, {id, repair}, message);
 }
@@ -145,7 +140,7 @@ void KeyRepair::on_write_reply(SlotId id, const Answered<ReplicaWriteReply>& ans
   if (!repair || repair->step != Step::kPush || repair->loading) return;
   if (answer.from != repair->peer) return;
   const bool dead = answer.reply.verdict == ReplicaVerdict::kDead;
-  if (dead && !hands_over(repair->key.key)) {  // then we should not have it either
+  if (dead && !core_.hands_over(repair->key.key)) {  // then we should not have it either
     repair->step = Step::kPull;
     return run(id, *repair, now);
   }

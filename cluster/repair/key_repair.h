@@ -75,7 +75,6 @@ class KeyRepair final : public Machine {
   void check(SlotId id, Repair& repair, Now now);
   void merge_own(SlotId id, Repair& repair, Now now);
   void push(SlotId id, Repair& repair, Now now);
-  bool hands_over(const KeyRef& key) const;
   void merged(SlotId id, Repair& repair, Now now);
   void load(SlotId id, Repair& repair);
   void finish(SlotId id, Repair& repair, bool ok, Now now);

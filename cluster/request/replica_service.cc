@@ -227,7 +227,7 @@ bool ReplicaService::serve_write(LinkIndex from, const Frame& frame, const Repli
     return true;
   }
   // A repair by who does not know yet that this node owns the key no more.
-  if (core_.view->is_changed() && !core_.is_owner(core_.self(), message.key)) {
+  if (core_.hands_over(message.key)) {
     refuse(from, frame.head);
     return true;
   }

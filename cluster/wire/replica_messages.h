@@ -44,7 +44,9 @@ enum class ReplicaVerdict : uint8_t {
   kNotHeld = 4,  // read from a fallback that has no hint for the key
   kDead = 5,     // write: some of it lies below the frontier of this copy, which lacks it
   kClaimed = 6,  // read: another node has claimed the key
-  kApart = 7,    // fenced: this node and the sender know different histories of the partition
+  // Fenced: this node and the sender know different histories of the partition. Or a late edit of a
+  // key that another node has claimed. To be asked again in a moment.
+  kApart = 7,
 };
 
 struct ReplicaRead {
