@@ -25,14 +25,6 @@ using cluster::Member;
 
 constexpr const char* kLocalHost = "127.0.0.1";
 
-const FounderConfig* find_founder(const std::vector<FounderConfig>& founders,
-                                  std::string_view name) {
-  const auto found =
-      std::find_if(founders.begin(), founders.end(),
-                   [&](const FounderConfig& founder) { return founder.member.name == name; });
-  return found == founders.end() ? nullptr : &*found;
-}
-
 // Nothing and the reason where that fails; pipes may be read too, so the size is found by reading.
 std::optional<std::string> read_file(const std::string& path, std::string* why) {
   constexpr size_t kFileBytesMax = 1 << 20;
@@ -153,7 +145,7 @@ class Loader {
   }
 
   void settle_addresses() {
-    const FounderConfig* founder = find_founder(config_->cluster.founders, config_->node.name);
+    const FounderConfig* founder = config_->cluster.find_founder(config_->node.name);
     const FounderConfig entry = founder == nullptr ? FounderConfig{} : *founder;
     ListenConfig& listen = config_->listen;
     listen.redis = first_given(option_endpoint("--redis", overrides_.redis), file_listen_.redis,
@@ -194,7 +186,7 @@ class Loader {
 
   // Whether read_cluster has already reported this node's entry.
   bool is_claimed_twice_among_members() const {
-    const FounderConfig* founder = find_founder(config_->cluster.founders, config_->node.name);
+    const FounderConfig* founder = config_->cluster.find_founder(config_->node.name);
     if (founder == nullptr) return false;
     const Member& member = founder->member;
     std::vector<std::string> given;
@@ -211,7 +203,7 @@ class Loader {
   void settle_place() {
     NodeConfig& node = config_->node;
     std::vector<FounderConfig>& founders = config_->cluster.founders;
-    const FounderConfig* founder = find_founder(founders, node.name);
+    const FounderConfig* founder = config_->cluster.find_founder(node.name);
     node.rack = file_node_.rack;
     node.zone = file_node_.zone;
     node.weight = file_node_.weight;
@@ -284,7 +276,14 @@ class Loader {
 
 }  // namespace
 
-bool Config::is_founder() const { return find_founder(cluster.founders, node.name) != nullptr; }
+const FounderConfig* ClusterConfig::find_founder(std::string_view its_name) const {
+  const auto found =
+      std::find_if(founders.begin(), founders.end(),
+                   [&](const FounderConfig& founder) { return founder.member.name == its_name; });
+  return found == founders.end() ? nullptr : &*found;
+}
+
+bool Config::is_founder() const { return cluster.find_founder(node.name) != nullptr; }
 
 std::string Problem::to_text() const {
   return file.empty() ? text : fmt::format("{}:{}:{}: {}", file, line, column, text);

@@ -51,6 +51,8 @@ struct ClusterConfig {
   uint32_t partitions = 256;
   Partitioner partitioner = Partitioner::kMd5;
   std::vector<FounderConfig> founders;
+  // Null where none has that name.
+  const FounderConfig* find_founder(std::string_view its_name) const;
   bool names_members = false;  // false: this node alone, for the file names nobody
 };
 
@@ -151,6 +153,7 @@ ConfigReport load_config_file(const std::string& path, const Overrides& override
 // The effective configuration as YAML that load_config reads again; secret and password are masked.
 std::string show_config(const Config& config);
 std::string_view sync_text(engine::SyncPolicy sync);  // of it
+std::string_view partitioner_text(Partitioner partitioner);
 
 cluster::Founding founding_of(const Config& config);
 cluster::ClusterView make_view(const Config& config);

@@ -136,4 +136,16 @@ ShownValue KeyspacesKind::shown(const Policies& keyspaces) const {
   return entries;
 }
 
+std::vector<std::string> policy_differences(const KeyspacePolicy& is,
+                                            const KeyspacePolicy& wanted) {
+  std::vector<std::string> found;
+  for (const ConfigRow<KeyspacePolicy>& row : kRows) {
+    if (row.same(is, wanted)) continue;
+    found.push_back(
+        fmt::format("{} {} -> {}", row.path, row.shown(is).letters, row.shown(wanted).letters));
+  }
+  if (is.name != wanted.name) found.push_back(fmt::format("name {} -> {}", is.name, wanted.name));
+  return found;
+}
+
 }  // namespace kvorum::server

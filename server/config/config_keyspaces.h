@@ -5,7 +5,9 @@
 #pragma once
 
 #include <array>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/config/config.h"
 #include "server/config/config_row.h"
@@ -18,5 +20,9 @@ struct KeyspacesKind {
   void read(const ConfigSection& section, std::string_view key, Policies& keyspaces) const;
   ShownValue shown(const Policies& keyspaces) const;
 };
+
+// What differs between two policies, as the file writes it: `n 3 -> 5`, `sloppy true -> false`.
+std::vector<std::string> policy_differences(const cluster::KeyspacePolicy& is,
+                                            const cluster::KeyspacePolicy& wanted);
 
 }  // namespace kvorum::server

@@ -9,6 +9,9 @@
 namespace kvorum::server {
 
 std::string_view sync_text(engine::SyncPolicy sync) { return name_of(kSyncPolicies, sync); }
+std::string_view partitioner_text(Partitioner partitioner) {
+  return name_of(kPartitioners, partitioner);
+}
 
 std::string show_config(const Config& config) {
   ShownValue shown = ShownValue::map();

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include "server/config/config_keyspaces.h"
 
 namespace kvorum::server {
 namespace {
@@ -15,46 +15,12 @@ using cluster::KeyspacePolicy;
 using cluster::Member;
 using cluster::MemberIndex;
 
-const Member* find_founder(const Config& file, std::string_view name) {
-  for (const FounderConfig& founder : file.cluster.founders) {
-    if (founder.member.name == name) return &founder.member;
-  }
-  return nullptr;
-}
-
 std::string place_text(const Member& member) {
   const auto or_none = [](const std::string& word) { return word.empty() ? "none" : word; };
   return fmt::format("rack {}, zone {}", or_none(member.rack), or_none(member.zone));
 }
 
 // ---- policies
-
-const char* conflicts_text(const KeyspacePolicy& policy) {
-  return policy.conflicts == cluster::ConflictPolicy::kLww ? "lww" : "siblings";
-}
-const char* writes_text(const KeyspacePolicy& policy) {
-  return policy.writes_when_short == cluster::WritesWhenShort::kHint ? "hint" : "reject";
-}
-const char* reads_text(const KeyspacePolicy& policy) {
-  return policy.reads_when_short == cluster::ReadsWhenShort::kFail ? "fail" : "serve";
-}
-
-// `n 3 -> 5, w 2 -> 3`
-std::string policy_difference(const KeyspacePolicy& is, const KeyspacePolicy& wanted) {
-  std::vector<std::string> parts;
-  const auto look = [&](const char* what, const auto& from, const auto& to) {
-    if (from != to) parts.push_back(fmt::format("{} {} -> {}", what, from, to));
-  };
-  look("n", is.n, wanted.n);
-  look("r", is.r, wanted.r);
-  look("w", is.w, wanted.w);
-  look("conflicts", std::string(conflicts_text(is)), conflicts_text(wanted));
-  look("sloppy", is.sloppy, wanted.sloppy);
-  look("writes_when_short", std::string(writes_text(is)), writes_text(wanted));
-  look("reads_when_short", std::string(reads_text(is)), reads_text(wanted));
-  look("name", is.name, wanted.name);
-  return fmt::format("{}", fmt::join(parts, ", "));
-}
 
 // `database 1`, `databases 0-15`
 std::string databases_text(unsigned first, unsigned last) {
@@ -71,7 +37,7 @@ void compare_policies(const Config& file, const ClusterView& view, FileDifferenc
     if (db < kKeyspacesMax) {
       KeyspacePolicy wanted = file.keyspaces[db];
       wanted.db = static_cast<uint8_t>(db);
-      differs = policy_difference(view.keyspaces[db], wanted);
+      differs = fmt::format("{}", fmt::join(policy_differences(view.keyspaces[db], wanted), ", "));
       if (!differs.empty()) {
         Change change;
         change.kind = ChangeKind::kPolicy;
@@ -130,35 +96,38 @@ void compare_members(const Config& file, const ClusterView& view, FileDifference
     found->joins.push_back(wanted.name);
   }
   for (const Member& member : view.members) {
-    if (!member.is_placed() || find_founder(file, member.name) != nullptr) continue;
+    if (!member.is_placed() || file.cluster.find_founder(member.name) != nullptr) continue;
     found->lines.push_back(fmt::format("{} is a member, and none in the file", member.name));
     found->leaves.push_back(member.name);
   }
 }
 
-const char* name_of(Partitioner partitioner) {
-  return partitioner == Partitioner::kMd5 ? "md5" : "slots";
-}
-
 }  // namespace
 
 std::string founded_otherwise(const FoundedShape& founded, const Config& file) {
-  const auto differs = [](const char* what, const auto& was, const auto& is) {
-    return fmt::format("was founded with {} {}, the configuration says {}: that cannot change",
-                       what, was, is);
-  };
   const ClusterConfig& cluster = file.cluster;
   if (founded.cluster_name != cluster.name) {
-    return differs("cluster.name", founded.cluster_name, cluster.name);
+    return founded_with("cluster.name", founded.cluster_name, cluster.name);
   }
   if (founded.partitions != cluster.partitions) {
-    return differs("cluster.partitions", founded.partitions, cluster.partitions);
+    return founded_with("cluster.partitions", std::to_string(founded.partitions),
+                        std::to_string(cluster.partitions));
   }
   if (founded.partitioner != cluster.partitioner) {
-    return differs("cluster.partitioner", name_of(founded.partitioner),
-                   name_of(cluster.partitioner));
+    return founded_with("cluster.partitioner", partitioner_text(founded.partitioner),
+                        partitioner_text(cluster.partitioner));
   }
   return {};
+}
+
+std::string founded_with(std::string_view what, std::string_view was, std::string_view is) {
+  return fmt::format("was founded with {} {}, the configuration says {}: that cannot change", what,
+                     was, is);
+}
+
+std::string directory_refusal(std::string_view directory, std::string_view founded) {
+  return fmt::format("data directory {} {}; set it back, or use an empty directory", directory,
+                     founded);
 }
 
 FileDifferences compare_file(const Config& file, const ClusterView& view) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/history/change.h"
@@ -33,5 +34,8 @@ struct FoundedShape {
   Partitioner partitioner = Partitioner::kMd5;
 };
 std::string founded_otherwise(const FoundedShape& founded, const Config& file);
+// The same of one thing, and as a data directory says it.
+std::string founded_with(std::string_view what, std::string_view was, std::string_view is);
+std::string directory_refusal(std::string_view directory, std::string_view founded);
 
 }  // namespace kvorum::server

@@ -89,8 +89,7 @@ std::string membership_refusal(const Config& config, const KeptMembership& kept)
   const std::string otherwise =
       founded_otherwise({founding.cluster_name, founding.partitions, founding.partitioner}, config);
   if (otherwise.empty()) return {};
-  return fmt::format("data directory {} {}; set it back, or use an empty directory", directory,
-                     otherwise);
+  return directory_refusal(directory, otherwise);
 }
 
 }  // namespace kvorum::server

@@ -179,10 +179,6 @@ json::array names_json(const cluster::ClusterView& view,
   return names;
 }
 
-const char* partitioner_text(Partitioner partitioner) {
-  return partitioner == Partitioner::kMd5 ? "md5" : "slots";
-}
-
 std::string query_decoded(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "engine/tree/kept_trees.h"
+#include "server/membership/cluster_file.h"
 
 namespace kvorum::server {
 namespace {
@@ -81,25 +82,18 @@ std::string joined(const std::vector<std::string>& names) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-std::string_view partitioner_name(Partitioner partitioner) {
-  return partitioner == Partitioner::kMd5 ? "md5" : "slots";
-}
-
 // Says what differs, with both values; ok where nothing does.
 Status compare_identity(const Identity& stored, const StoreClaim& claim) {
-  const auto differs = [&](std::string_view what, const auto& was, const auto& is) {
-    return Status(
-        Code::kExists,
-        fmt::format("data directory {} was founded with {} {}, the configuration says {}: "
-                    "that cannot change; set it back, or use an empty directory",
-                    claim.directory, what, was, is));
+  const auto differs = [&](std::string_view what, std::string_view was, std::string_view is) {
+    return Status(Code::kExists, directory_refusal(claim.directory, founded_with(what, was, is)));
   };
   if (stored.partitions != claim.partitions) {
-    return differs("cluster.partitions", stored.partitions, claim.partitions);
+    return differs("cluster.partitions", std::to_string(stored.partitions),
+                   std::to_string(claim.partitions));
   }
   if (stored.partitioner != claim.partitioner) {
-    return differs("cluster.partitioner", partitioner_name(stored.partitioner),
-                   partitioner_name(claim.partitioner));
+    return differs("cluster.partitioner", partitioner_text(stored.partitioner),
+                   partitioner_text(claim.partitioner));
   }
   if (stored.member_names != claim.member_names) {
     return differs("the members", joined(stored.member_names), joined(claim.member_names));
