@@ -72,15 +72,11 @@ Result<std::vector<DevNode>> choose_ports(const DevOptions& options) {
 
 // The cluster that the data directory holds already keeps its ports: they are part of what founded
 // it. Empty where there is none.
-Result<std::vector<DevNode>> remembered_nodes(const DevOptions& options, const std::string& file) {
-  std::error_code error;
-  if (!std::filesystem::exists(file, error)) return std::vector<DevNode>();
-  const ConfigReport report = load_config_file(file);
-  if (!report.ok()) return Status(Code::kInvalid, report.to_text());
-  std::vector<DevNode> nodes;
-  for (const FounderConfig& founder : report.config.cluster.founders) {
-    nodes.push_back(dev_node_of(founder.member));
-  }
+Result<std::vector<DevNode>> remembered_nodes(const DevOptions& options) {
+  auto founders = read_dev_founders(options.data_directory);
+  if (founders.status().code() == Code::kNotFound) return std::vector<DevNode>();
+  if (!founders.ok()) return founders.status();
+  std::vector<DevNode> nodes = std::move(founders).value();
   const auto wanted_port = static_cast<uint16_t>(options.base_port.value_or(nodes[0].redis));
   if (nodes.size() != static_cast<size_t>(options.nodes) || nodes[0].redis != wanted_port) {
     return Status(Code::kExists,
@@ -285,7 +281,7 @@ int run_dev(const DevOptions& options) {
   const std::string config_file = directory + "/cluster.yaml";
   auto lock = DirectoryLock::take(directory);
   if (!lock.ok()) return fail(lock.status().message());
-  auto nodes = remembered_nodes(options, config_file);
+  auto nodes = remembered_nodes(options);
   if (nodes.ok() && nodes.value().empty()) nodes = choose_ports(options);
   if (!nodes.ok()) return fail(nodes.status().message());
 

@@ -13,7 +13,6 @@
 #include "server/cli/command_line.h"
 #include "server/cli/dev_command.h"
 #include "server/cli/member_commands.h"
-#include "server/config/config.h"
 #include "server/dev/dev_nodes.h"
 
 namespace kvorum::server {
@@ -39,11 +38,9 @@ Result<RunningDev> find_running(const std::string& directory) {
   const auto process = dev_process(directory);
   if (!process.ok()) return process.status();
   found.process = process.value();
-  const ConfigReport report = load_config_file(directory + "/cluster.yaml");
-  if (!report.ok()) return Status(Code::kInvalid, report.to_text());
-  for (const FounderConfig& founder : report.config.cluster.founders) {
-    found.founders.push_back(dev_node_of(founder.member));
-  }
+  auto founders = read_dev_founders(directory);
+  if (!founders.ok()) return founders.status();
+  found.founders = std::move(founders).value();
   auto nodes = read_dev_nodes(directory, found.founders);
   if (!nodes.ok()) return nodes.status();
   found.nodes = std::move(nodes).value();

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "server/config/config.h"
 #include "server/net/listener.h"
 #include "server/process/directory_lock.h"
 
@@ -75,9 +76,19 @@ Result<DevNode> next_dev_node(const std::string& directory, const std::vector<De
                 fmt::format("the cluster in {} has had as many nodes as it can have", directory));
 }
 
-DevNode dev_node_of(const cluster::Member& member) {
-  return {member.name, member.redis.port, member.memcached.port, member.peer.port,
-          member.admin.port};
+Result<std::vector<DevNode>> read_dev_founders(const std::string& directory) {
+  const std::string file = directory + "/cluster.yaml";
+  std::error_code error;
+  if (!std::filesystem::exists(file, error)) return Status(Code::kNotFound, file);
+  const ConfigReport report = load_config_file(file);
+  if (!report.ok()) return Status(Code::kInvalid, report.to_text());
+  std::vector<DevNode> founders;
+  for (const FounderConfig& founder : report.config.cluster.founders) {
+    const cluster::Member& member = founder.member;
+    founders.push_back({member.name, member.redis.port, member.memcached.port, member.peer.port,
+                        member.admin.port});
+  }
+  return founders;
 }
 
 uint16_t busy_port(const std::vector<DevNode>& nodes) {

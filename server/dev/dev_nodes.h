@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/status.h"
-#include "cluster/ring/member.h"
 #include "server/dev/dev_layout.h"
 
 namespace kvorum::server {
@@ -25,7 +24,8 @@ void forget_dev_nodes(const std::string& directory);
 Result<DevNode> next_dev_node(const std::string& directory, const std::vector<DevNode>& founders,
                               const std::vector<DevNode>& nodes);
 
-DevNode dev_node_of(const cluster::Member& member);
+// Whom the file of the cluster in that directory names. kNotFound: there is none.
+Result<std::vector<DevNode>> read_dev_founders(const std::string& directory);
 // The first port of these that cannot be bound; 0: all are free.
 uint16_t busy_port(const std::vector<DevNode>& nodes);
 
