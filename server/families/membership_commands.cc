@@ -6,6 +6,7 @@
 #include "base/ascii.h"
 #include "server/commands/help.h"
 #include "server/commands/words.h"
+#include "server/membership/wish_names.h"
 #include "server/status/membership_text.h"
 
 namespace kvorum::server {
@@ -33,15 +34,13 @@ void cluster_transfers(const CommandCall& call, Plan& plan) {
 // `JOIN f` and so on; `words` begins with the wish. False, and the error planned.
 bool read_wish(Words words, Plan& plan, MembershipWish* wish) {
   struct Row {
-    std::string_view name;
     Kind kind;
     size_t least, most;
   };
-  constexpr Row kRows[] = {{"join", Kind::kJoin, 2, 2},     {"leave", Kind::kLeave, 1, 2},
-                           {"remove", Kind::kRemove, 2, 3}, {"replace", Kind::kReplace, 3, 4},
-                           {"weight", Kind::kWeight, 3, 3}, {"apply", Kind::kApply, 2, 2}};
+  constexpr Row kRows[] = {{Kind::kJoin, 2, 2},    {Kind::kLeave, 1, 2},  {Kind::kRemove, 2, 3},
+                           {Kind::kReplace, 3, 4}, {Kind::kWeight, 3, 3}, {Kind::kApply, 2, 2}};
   for (const Row& row : kRows) {
-    if (words.empty() || !equals_ignoring_case(words[0], row.name)) continue;
+    if (words.empty() || !equals_ignoring_case(words[0], name_of(row.kind))) continue;
     const bool fits = words.size() >= row.least && words.size() <= row.most;
     wish->kind = row.kind;
     const bool may_force = row.kind == Kind::kRemove || row.kind == Kind::kReplace;

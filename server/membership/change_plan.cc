@@ -24,13 +24,19 @@ std::span<const MemberIndex> holders(const SetPlacement& placement, uint32_t par
   return placement.ring.primaries(partition, most);
 }
 
-// Of a partition's copies, how many stand in a rack, or zone, in which another one does.
-uint32_t crowded(const SetPlacement& placement, std::string cluster::Member::*place) {
+// The racks, or zones, of those who have a place on the ring.
+std::set<std::string> places_of(const SetPlacement& placement,
+                                std::string cluster::Member::*place) {
   std::set<std::string> places;
   for (const cluster::Member& member : placement.members) {
     if (member.is_placed()) places.insert(member.*place);
   }
-  if (places.size() < 2) return 0;  // nobody asked for it
+  return places;
+}
+
+// Of a partition's copies, how many stand in a rack, or zone, in which another one does.
+uint32_t crowded(const SetPlacement& placement, std::string cluster::Member::*place) {
+  if (places_of(placement, place).size() < 2) return 0;  // nobody asked for it
   uint32_t partitions = 0;
   for (uint32_t partition = 0; partition < placement.ring.partitions(); ++partition) {
     std::set<std::string> used;
@@ -62,10 +68,7 @@ uint32_t unreadable_without(const SetPlacement& placement, const std::string& zo
 
 // Where nobody named zones, nobody counts on them.
 void add_zone_losses(const SetPlacement& placement, std::vector<std::string>* found) {
-  std::set<std::string> zones;
-  for (const cluster::Member& member : placement.members) {
-    if (member.is_placed()) zones.insert(member.zone);
-  }
+  const std::set<std::string> zones = places_of(placement, &cluster::Member::zone);
   if (zones.size() < 2) return;
   for (const std::string& zone : zones) {
     const uint32_t partitions = unreadable_without(placement, zone);
