@@ -287,11 +287,16 @@ size_t Swarm::copies_max() const {
   return copies;
 }
 
+std::vector<cluster::KeyspacePolicy> Swarm::others_of(uint8_t db) const {
+  std::vector<cluster::KeyspacePolicy> others = other_policies;
+  std::erase_if(others, [db](const cluster::KeyspacePolicy& other) { return other.db != db; });
+  return others;
+}
+
 cluster::EffectiveQuorum Swarm::least(uint8_t db) const {
   const size_t members = founding_nodes();
   cluster::EffectiveQuorum least = cluster::effective_quorum(keyspaces[db], members);
-  for (const cluster::KeyspacePolicy& policy : other_policies) {
-    if (policy.db != db) continue;
+  for (const cluster::KeyspacePolicy& policy : others_of(db)) {
     const cluster::EffectiveQuorum other = cluster::effective_quorum(policy, members);
     least = {std::min(least.n, other.n), std::min(least.r, other.r), std::min(least.w, other.w)};
   }

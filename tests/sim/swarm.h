@@ -94,6 +94,8 @@ struct Swarm {
 
   // The largest n that a keyspace may get.
   size_t copies_max() const;
+  // Of other_policies, those of this keyspace.
+  std::vector<cluster::KeyspacePolicy> others_of(uint8_t db) const;
   // The least numbers that this keyspace may get; its own in a swarm that keeps them.
   cluster::EffectiveQuorum least(uint8_t db) const;
   // Every key has a copy at another node.

@@ -58,11 +58,9 @@ bool Workload::asks_for_all(const RespReply& refusal) const {
   const auto says = [&](size_t n) {
     return refusal.text.find(fmt::format(" of {} replicas", n)) != std::string::npos;
   };
-  const std::vector<cluster::KeyspacePolicy>& others = cluster_.swarm.other_policies;
-  return says(quorum().n) ||
-         std::any_of(others.begin(), others.end(), [&](const cluster::KeyspacePolicy& other) {
-           return other.db == db_ && says(other.n);
-         });
+  const std::vector<cluster::KeyspacePolicy> others = cluster_.swarm.others_of(db_);
+  return says(quorum().n) || std::any_of(others.begin(), others.end(),
+                                         [&](const auto& other) { return says(other.n); });
 }
 
 // Where nothing fails no request is refused, whoever joins or leaves meanwhile. Who asks for every
@@ -97,12 +95,11 @@ bool Workload::reads_primaries() const {
 bool Workload::must_be_read(const Copies& copies, uint64_t began_us) const {
   const int64_t left = cluster_.damage.survivors(copies, began_us);
   const auto finds_one = [&](const auto& quorum) { return left + quorum.r > quorum.n; };
-  const std::vector<cluster::KeyspacePolicy>& others = cluster_.swarm.other_policies;
-  const bool in_all = std::all_of(others.begin(), others.end(), [&](const auto& other) {
-    return other.db != db_ || finds_one(other);
-  });
-  const bool keeps = others.empty() || finds_one(cluster_.swarm.keyspaces[db_]);
-  return reads_primaries() && finds_one(quorum()) && keeps && in_all;
+  const Swarm& swarm = cluster_.swarm;
+  const std::vector<cluster::KeyspacePolicy> others = swarm.others_of(db_);
+  const bool at_first = swarm.other_policies.empty() || finds_one(swarm.keyspaces[db_]);
+  return reads_primaries() && finds_one(quorum()) && at_first &&
+         std::all_of(others.begin(), others.end(), finds_one);
 }
 
 void Workload::ask_copies(size_t index, uint8_t w, std::function<void(const Copies&)> then) {
