@@ -79,9 +79,12 @@ const char* member_condition(const MemberStatus& member) {
 }
 
 std::string plan_text(const ChangePlan& plan) {
-  if (plan.is_empty) return "nothing differs: the cluster is as the file says\n";
   std::string text;
   for (const std::string& line : plan.lines) text += line + "\n";
+  if (plan.is_empty) {  // a line may tell of an address, which nobody changes from here
+    return text + (text.empty() ? "nothing differs: the cluster is as the file says\n"
+                                : "nothing of it is to be changed from here\n");
+  }
   text += fmt::format("{}: {} of {} partitions move, {} copies, about {} keys ({})\n", plan.wish,
                       plan.partitions_moving, plan.partitions, plan.copies_moving, plan.keys,
                       bytes_text(plan.bytes));

@@ -43,6 +43,15 @@ NodeStatus a_status() {
   return status;
 }
 
+TEST(MembershipText, APlanOfAFileThatChangesNothingSaysWhatDiffersAllTheSame) {
+  ChangePlan plan;
+  plan.is_empty = true;
+  EXPECT_EQ(plan_text(plan), "nothing differs: the cluster is as the file says\n");
+  plan.lines = {"c: its peer address is another one"};
+  EXPECT_EQ(plan_text(plan),
+            "c: its peer address is another one\nnothing of it is to be changed from here\n");
+}
+
 TEST(MembershipText, APlanSaysWhatMovesAndWhatIsWorse) {
   const std::string text = plan_text(a_plan());
   EXPECT_THAT(text, HasSubstr("join f: 188 of 256 partitions move, 188 copies, about 1469 keys "
