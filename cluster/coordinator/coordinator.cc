@@ -65,7 +65,7 @@ void Coordinator::set_sinks(CompletionSink* completions, KeyspaceSink* keyspace_
 void Coordinator::publish(std::shared_ptr<const ClusterView> view, Now now) {
   KVORUM_CHECK(view->members.size() >= core_->view->members.size());  // they keep their index
   const std::shared_ptr<const ClusterView> earlier = core_->view;
-  core_->publish(view);
+  core_->publish(view, now);
   if (core_->parts.agreement != nullptr) core_->parts.agreement->publish(view);
   if (core_->parts.frontier != nullptr) core_->parts.frontier->publish(view);
   keyspaces_->publish(std::move(view));

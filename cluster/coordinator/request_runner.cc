@@ -300,4 +300,12 @@ void RequestRunner::on_misplaced(SlotId id, Operation& operation, Now now) {
   core_.open.release(id);
 }
 
+void RequestRunner::choose_anew(SlotId id, Operation& operation, Now now) {
+  KVORUM_CHECK(operation.phase == Operation::Phase::kLinking);
+  const MemberIndex coordinator =
+      operation.remote ? forwarding_.coordinator_of(operation, now)
+                       : forwarding_.choose(operation.request(), operation.route.tried);
+  run_at(coordinator, id, operation, now);
+}
+
 }  // namespace kvorum::cluster

@@ -59,6 +59,7 @@ class RequestRunner final : public Starter {
   void run_at(MemberIndex coordinator, SlotId id, Operation& operation, Now now) override;
   void on_unreadable(SlotId id, Operation& operation, Now now) override;
   void on_misplaced(SlotId id, Operation& operation, Now now) override;
+  void choose_anew(SlotId id, Operation& operation, Now now) override;
 
  private:
   void start(SlotId id, Operation& operation, Now now);

@@ -35,12 +35,20 @@ const char* peer_state_name(PeerState state) {
   return "unknown";
 }
 
-void PeerHealth::resize(size_t members, MemberIndex self) {
+void PeerHealth::resize(size_t members, MemberIndex self, uint64_t now_us) {
   KVORUM_CHECK(members >= peers_.size());  // members keep their index
   KVORUM_CHECK(members <= kMembersMax);    // each index is a MemberIndex, none is kNoMember
   KVORUM_CHECK(self == kNoMember || self < members);
+  const size_t known = peers_.size();
   peers_.resize(members);
   self_ = self;
+  for (size_t at = known; known != 0 && at < members; ++at) {
+    peers_[at].newcomer = at != self;
+    peers_[at].heard_of_us = now_us;
+  }
+  const bool any =
+      std::any_of(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.newcomer; });
+  expected_until_us_ = any ? now_us + kExpectedUs : 0;
 }
 
 uint32_t PeerHealth::distance(MemberIndex peer) const {
@@ -108,6 +116,7 @@ void PeerHealth::set_linked(MemberIndex index, bool up, uint64_t now_us) {
   Peer* const peer = find(index);
   if (!peer) return;
   peer->linked = up;
+  peer->newcomer = false;
   peer->stopping = false;
   peer->silences = 0;
   peer->half_open = false;

@@ -61,11 +61,14 @@ class PeerHealth {
   static constexpr uint64_t kSlowLeastUs = 10'000;
   static constexpr uint64_t kSlowTimes = 10;
   static constexpr uint64_t kLivelyUs = 100'000;
+  static constexpr uint64_t kExpectedUs = 2'000'000;
 
   explicit PeerHealth(Rng& rng) : rng_(rng) {}
 
   // A new view: members keep their state by index, new ones start down. `self` is always healthy.
-  void resize(size_t members, MemberIndex self);
+  // Who comes while this run lasts is expected until its first link: for a while after it was heard
+  // of, and after each later view.
+  void resize(size_t members, MemberIndex self, uint64_t now_us);
 
   // May be asked: its link is up, it is not suspected and does not stop.
   bool healthy(MemberIndex peer) const {
@@ -81,6 +84,15 @@ class PeerHealth {
   // Healthy, and it answered a moment ago: it is no frozen one that nobody suspects yet.
   bool lively(MemberIndex peer, uint64_t now_us) const {
     return healthy(peer) && (peer == self_ || now_us < peers_[peer].heard_us + kLivelyUs);
+  }
+  // A newcomer that had no link yet: nothing says that it is down.
+  bool expected(MemberIndex peer, uint64_t now_us) const {
+    return now_us < expected_until_us_ && peers_[peer].newcomer;
+  }
+  bool expects_any(uint64_t now_us) const { return now_us < expected_until_us_; }
+  // The same, and it was heard of only just now.
+  bool brand_new(MemberIndex peer, uint64_t now_us) const {
+    return expected(peer, now_us) && now_us < peers_[peer].heard_of_us + kExpectedUs;
   }
   bool slow(MemberIndex peer) const { return peer != self_ && peers_[peer].slow; }
   // Nearness by powers of two of the mean latency, this node nearest: for sorting.
@@ -124,6 +136,7 @@ class PeerHealth {
     bool linked = false;
     bool stopping = false;
     bool one_way = false;
+    bool newcomer = false;  // had no link yet
     bool slow = false;
     bool half_open = false;  // cleared by a probe: no real answer yet
     uint32_t silences = 0;   // in a row
@@ -132,6 +145,7 @@ class PeerHealth {
     uint64_t probe_asked_us = 0;  // 0: none is awaited
     uint64_t retry_us = kRetryFirstUs;
     uint64_t since_us = 0;
+    uint64_t heard_of_us = 0;  // a newcomer
     uint64_t timeouts = 0, suspicions = 0, probes = 0;
     PeerLatency latency[3];  // by Ask
   };
@@ -154,6 +168,7 @@ class PeerHealth {
   MemberIndex self_ = kNoMember;
   uint64_t due_us_ = 0;  // of the earliest look; 0: none
   uint64_t excused_until_us_ = 0;
+  uint64_t expected_until_us_ = 0;  // newcomers
   uint64_t generation_ = 1;
   uint64_t baseline_us_ = 0, baseline_found_us_ = 0;  // the peers' usual latency
   std::vector<uint64_t> means_;                       // reused

@@ -63,6 +63,32 @@ void choose_replicas(const Whereabouts& now, const KeyRef& key, Targets* targets
   KVORUM_CHECK(targets->size() + uncovered->size() == places.size());
 }
 
+bool lacks_newcomers(const Whereabouts& now, const KeyRef& key) {
+  if (!now.health.expects_any(now.steady_us)) return false;
+  const bool reads = now.purpose == Purpose::kRead;
+  const auto lacks = [&](Places owners, size_t needed, bool voted) {
+    size_t healthy = 0, expected = 0;
+    for (const MemberIndex owner : owners) {
+      healthy += now.health.healthy(owner);
+      expected += voted ? now.health.expected(owner, now.steady_us)
+                        : now.health.brand_new(owner, now.steady_us);
+    }
+    return expected != 0 && healthy < needed;
+  };
+  const uint32_t partition = now.view.ring.partition_of(key.position);
+  const SetsInPlay* const sets = now.view.sets_in_play(key.keyspace, partition);
+  if (sets == nullptr) {
+    const EffectiveQuorum quorum = now.view.quorum(key.keyspace);
+    return lacks(now.view.primaries(key.keyspace, partition), reads ? quorum.r : quorum.w, true);
+  }
+  for (size_t at = 0; at < (reads ? sets->readable_sets : sets->sets.size()); ++at) {
+    const OwnerSet& set = sets->sets[at];
+    const Places owners{set.owners.begin(), set.owners.size()};
+    if (lacks(owners, reads ? set.r : set.w, at < sets->readable_sets)) return true;
+  }
+  return false;
+}
+
 MemberIndex spare_fallback(const Whereabouts& now, const KeyRef& key, const Targets& targets) {
   if (!now.view.keyspaces[key.keyspace].sloppy) return kNoMember;
   const SetsInPlay* const sets =

@@ -25,6 +25,10 @@ struct Whereabouts {
 // partition moves, the owners of all sets in play are its primaries.
 void choose_replicas(const Whereabouts& now, const KeyRef& key, Targets* targets,
                      InlineVector<MemberIndex, 4>* uncovered);
+// Whether a quorum of owners lacks newcomers to which this node has no link yet. A fallback would
+// stand in for them, and with n = 1 nobody else tells it what they hold, or them what it holds. Who
+// is written, but not read yet, may not have begun: it is missed for a while only.
+bool lacks_newcomers(const Whereabouts& now, const KeyRef& key);
 // A fallback that is not among the targets yet, rather one that is not slow, or kNoMember. Never
 // this node.
 MemberIndex spare_fallback(const Whereabouts& now, const KeyRef& key, const Targets& targets);

@@ -51,13 +51,13 @@ Core::Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first
       contact(view->members.size() > 1 ? node_parts.frontier : nullptr),
       hints(*node_parts.hints) {
   KVORUM_CHECK(parts.table && parts.authors && parts.marks && parts.clock);
-  health.resize(view->members.size(), view->self);
+  health.resize(view->members.size(), view->self, 0);
 }
 
-void Core::publish(std::shared_ptr<const ClusterView> later) {
+void Core::publish(std::shared_ptr<const ClusterView> later, Now now) {
   KVORUM_CHECK(later->follows(*view));
   view = std::move(later);
-  health.resize(view->members.size(), view->self);
+  health.resize(view->members.size(), view->self, now.steady_us);
 }
 
 bool Core::is_primary(MemberIndex member, const KeyRef& key) const {
@@ -86,6 +86,21 @@ void Core::note_clean(uint8_t keyspace, std::span<const uint32_t> partitions,
   std::erase_if(undamaged,
                 [&](uint32_t partition) { return parts.is_damaged(keyspace, partition); });
   if (!undamaged.empty()) parts.exchanges->note(keyspace, undamaged, exchange);
+}
+
+bool Core::awaits_newcomers(SlotId id, Operation& operation, Now now) {
+  constexpr uint64_t kLookUs = 2'000;
+  if (!health.expects_any(now.steady_us)) return false;
+  if (now.steady_us + 2 * quarter_us(operation) >= operation.deadline_us) return false;
+  const KeyRef& key = operation.request().key;
+  const bool edit = operation.request().kind == Request::Kind::kEdit;
+  const bool lacks =
+      lacks_newcomers({*view, health, now.steady_us}, key) ||
+      (edit && lacks_newcomers({*view, health, now.steady_us, Purpose::kWrite}, key));
+  if (!lacks) return false;
+  operation.phase = Operation::Phase::kLinking;
+  open.timers.add(now.steady_us, kLookUs, id);
+  return true;
 }
 
 void Core::pause_contended(SlotId id, Operation& operation, Now now) {

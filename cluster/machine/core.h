@@ -39,6 +39,8 @@ class Starter {
   virtual void on_unreadable(SlotId id, Operation& operation, Now now) = 0;
   // An edit that this node has no place in: by what is known now others own the key, and live.
   virtual void on_misplaced(SlotId id, Operation& operation, Now now) = 0;
+  // An operation that waited before it asked anybody: its coordinator is chosen anew.
+  virtual void choose_anew(SlotId id, Operation& operation, Now now) = 0;
 };
 
 // Told where a peer's requests were sent under another history than this node's.
@@ -81,7 +83,7 @@ class Core {
   EncodedObject outgoing;
 
   // A later view: members keep their index.
-  void publish(std::shared_ptr<const ClusterView> later);
+  void publish(std::shared_ptr<const ClusterView> later, Now now);
 
   MemberIndex self() const { return view->self; }
   NodeId self_id() const { return id_of(view->self); }
@@ -212,6 +214,9 @@ class Core {
     ++operation.reading.flux_readings;
     return true;
   }
+  // The operation waits for the first link to an owner that came just now (lacks_newcomers()),
+  // unless half of its time is over. False where it need not wait.
+  bool awaits_newcomers(SlotId id, Operation& operation, Now now);
   // Before the operation tries again.
   void pause_contended(SlotId id, Operation& operation, Now now);
   // How long background work has to wait before it may do so much; 0: it may now, and it counts.

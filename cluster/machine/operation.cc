@@ -23,7 +23,7 @@ void Writing::reset() {
   ticket = 0;
   asked_us = 0;
   own_vote_open = own_vote_hinted = blind = second_write_done = was_stored = saw_siblings = false;
-  late = beside = false;
+  late = beside = awaits_owner = false;
   hints_left = apart = 0;
   uncovered.clear();
   new_context.vector.clear();

@@ -89,6 +89,7 @@ struct Writing {
   bool saw_siblings = false;  // when the edit was run
   bool late = false;    // an edit that was made before its owners were those that are asked now
   bool beside = false;  // and one of them has another edit beside it
+  bool awaits_owner = false;  // the version is made, and waits with kLinking for an owner of today
   uint8_t hints_left = 0;
   uint8_t apart = 0;        // as in Reading
   VersionVector uncovered;  // what replicas kept that a blind write did not cover
@@ -162,6 +163,7 @@ struct Operation : OperationHead {
     kLoading,    // waits for an object from the store, then starts again
     kHeld,       // put: not begun, this node is about to hand over what it coordinates
     kSilent,     // put: waits until this run has heard from another member (first_contact.h)
+    kLinking,    // get, put: waits for the first link to an owner that came just now
     kContended,  // another node edits the key: begins again in a moment
     kReading,    // get: until R counted; put: its read before the edit
     kWriting,    // put: until W acknowledged; forward: until the answer

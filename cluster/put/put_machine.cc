@@ -89,6 +89,7 @@ void PutMachine::start(SlotId id, Operation& operation, Now now) {
     core_.open.timers.add(now.steady_us, FirstContact::kLookUs, id);
     return;
   }
+  if (core_.awaits_newcomers(id, operation, now)) return;
   operation.writing.blind = !request.has_context && !core_.parts.edits[request.edit].needs_old;
   if (!plan(operation, now)) return fail_unplanned(id, operation, now);
   operation.claim.quorum = static_cast<uint8_t>(claims_.wanted(operation, now));
@@ -315,6 +316,9 @@ void PutMachine::on_timer(SlotId id, Operation& operation, Now now) {
   switch (operation.phase) {
     case Phase::kSilent:
       return begin_again(id, operation, kNotHeardYet, now);
+    case Phase::kLinking:
+      if (operation.writing.awaits_owner) return replicate_anew(id, operation, now);
+      return core_.starter->choose_anew(id, operation, now);
     case Phase::kContended:
       return begin_again(id, operation, kClaimed, now);
     case Phase::kReading:

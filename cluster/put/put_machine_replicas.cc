@@ -53,6 +53,8 @@ void PutMachine::replicate_anew(SlotId id, Operation& operation, Now now) {
   Writing& writing = operation.writing;
   KVORUM_CHECK(!operation.object.empty());
   if (!writing.blind && !operation.request().has_context) note_late(operation);
+  writing.awaits_owner = core_.awaits_newcomers(id, operation, now);
+  if (writing.awaits_owner) return;
   choose_writers(operation, now);  // it goes on as it can
   engine::Ticket ticket = writing.ticket;
   Targets& targets = writing.tally.targets;

@@ -27,6 +27,7 @@ engine::Access GetMachine::answer_from_own(const Request& request, uint64_t tag,
 }
 
 void GetMachine::start(SlotId id, Operation& operation, Now now) {
+  if (core_.awaits_newcomers(id, operation, now)) return;
   const Request& request = operation.request();
   const uint8_t r = request.r ? request.r : core_.view->quorum(operation.keyspace).r;
   advance(id, operation, reads_.begin(id, operation, r, now), now);
@@ -131,6 +132,7 @@ void GetMachine::on_timer(SlotId id, Operation& operation, Now now) {
     return;
   }
   if (operation.phase == Phase::kRepairing) return repairs_.on_timer(id, operation, now);
+  if (operation.phase == Phase::kLinking) return core_.starter->choose_anew(id, operation, now);
   if (operation.phase == Phase::kContended) return start(id, operation, now);
   reads_.ask_apart(id, operation);
   if (operation.phase != Phase::kReading || core_.still_flows(id, operation, now)) return;

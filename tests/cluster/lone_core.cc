@@ -91,7 +91,7 @@ void LoneCore::publish(const std::function<void(ClusterView&)>& change) {
   ClusterView later = *view;
   change(later);
   view = std::make_shared<const ClusterView>(std::move(later));
-  core.publish(view);
+  core.publish(view, now);
 }
 
 KeyRef LoneCore::ref(std::string_view key, uint8_t keyspace) const {

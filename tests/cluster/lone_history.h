@@ -53,7 +53,7 @@ struct LoneHistory : HistoryHolder, LoneCore {
   // What was learned has an effect on the machines.
   void follow() {
     view = shared.view();
-    core.publish(view);
+    core.publish(view, now);
     if (frontier) frontier->publish(view);
     shared.adopt(0, view->generation);
   }

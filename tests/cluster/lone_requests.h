@@ -212,6 +212,7 @@ struct LoneRequests : LoneCore, CompletionSink, Starter {
   }
   void on_unreadable(SlotId id, Operation&, Now) override { unreadable.push_back(id); }
   void on_misplaced(SlotId id, Operation&, Now) override { misplaced.push_back(id); }
+  void choose_anew(SlotId id, Operation&, Now) override { chosen_anew.push_back(id); }
   // The one answer that there is.
   NotedAnswer answer() const {
     EXPECT_EQ(answers.size(), 1u);
@@ -223,6 +224,7 @@ struct LoneRequests : LoneCore, CompletionSink, Starter {
   std::vector<std::pair<MemberIndex, SlotId>> passed_on;
   std::vector<SlotId> unreadable;
   std::vector<SlotId> misplaced;
+  std::vector<SlotId> chosen_anew;
 
  private:
   static LoneShape with_edits(LoneShape shape) {

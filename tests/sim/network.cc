@@ -59,6 +59,7 @@ void Network::join(size_t node, Peer* peer) {
   host.next_place.assign(shape_.reactors, 0);
   for (size_t link = 0; link < links_.size(); ++link) {
     if (links_[link].dialer == node && links_[link].acceptor != node) {
+      links_[link].held_for_up = false;
       dial_later(link, rng_.below(kDialFirstUs));
     }
   }
@@ -100,7 +101,7 @@ void Network::dial(size_t at) {
 void Network::establish(size_t at) {
   Link& link = links_[at];
   Host& acceptor = hosts_[link.acceptor];
-  link.up = true;
+  link.up = link.held_for_up = true;
   ++link.generation;
   link.last_us[0] = link.last_us[1] = queue_.now_us();
   link.held[0].clear();
@@ -110,7 +111,17 @@ void Network::establish(size_t at) {
   const size_t host = link.acceptor * shape_.reactors + link.accepting_reactor;
   accepted_[{host, link.accepted_index}] = at;
   trace_.note(queue_.now_us(), {"link up", link.dialer, link.acceptor});
+  dial_back(link);
   hosts_[link.dialer].peer->on_link(link.reactor, static_cast<MemberIndex>(link.acceptor), true);
+}
+
+// Who is greeted dials at once (server/peers/dialed_peer.h, on_greeted()).
+void Network::dial_back(const Link& greeted) {
+  for (size_t at = 0; at < links_.size(); ++at) {
+    const Link& back = links_[at];
+    const bool between = back.dialer == greeted.acceptor && back.acceptor == greeted.dialer;
+    if (between && !back.up && !back.held_for_up) dial_later(at, rng_.below(kDialFirstUs));
+  }
 }
 
 void Network::drop_accepted(const Link& link) {
@@ -132,6 +143,7 @@ void Network::break_link(size_t at, uint64_t notice_us) {
     const Link& broken = links_[at];
     Host& dialer = hosts_[broken.dialer];
     if (dialer.session != session) return;
+    links_[at].held_for_up = false;
     trace_.note(queue_.now_us(), {"link down", broken.dialer, broken.acceptor});
     dialer.peer->on_link(broken.reactor, static_cast<MemberIndex>(broken.acceptor), false);
     dial_later(at, rng_.below(kDialAgainUs));

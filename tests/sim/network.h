@@ -73,6 +73,7 @@ class Network {
   struct Link {
     size_t dialer = 0, reactor = 0, acceptor = 0;
     bool up = false;
+    bool held_for_up = false;  // by its dialer, which notices a break later
     uint64_t generation = 0;
     size_t accepting_reactor = 0;
     cluster::LinkIndex accepted_index;
@@ -100,6 +101,7 @@ class Network {
   void dial_later(size_t link, uint64_t delay_us);
   void dial(size_t link);
   void establish(size_t link);
+  void dial_back(const Link& greeted);
   void break_link(size_t link, uint64_t notice_us);
   void drop_accepted(const Link& link);
   void carry(const Way& way, std::string_view frame);

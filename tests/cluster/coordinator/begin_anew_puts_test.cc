@@ -413,5 +413,50 @@ TEST_F(LoneAnew, APutOfALoneNodeAwaitsItsCommit) {
   EXPECT_TRUE(lone->answer().has_context);
 }
 
+// ---- the owners of now are newcomers
+
+struct ToANewcomer : BegunAnew {
+  // It alone is to own the key, and has no link yet.
+  void move_to_newcomer() {
+    publish([&](ClusterView& view) {
+      members.push_back(static_cast<MemberIndex>(view.members.size()));
+      view.members.push_back(view.members.back());
+      view.members.back().id += 1;
+      move_partition(view, view.ring.partition_of(lone->ref(lone->key).position),
+                     {owner_set(12, {members[0], members[1]}), owner_set(13, {members.back()})}, 2);
+    });
+  }
+};
+
+TEST_F(ToANewcomer, AVersionThatIsMadeWaitsForItsLinkAndGoesThere) {
+  set();
+  ASSERT_EQ(operation().phase, Phase::kWriting);
+  forget_frames();
+  move_to_newcomer();
+  expect_renewed();
+  EXPECT_EQ(operation().phase, Phase::kLinking);
+  live_us(10'000);
+  EXPECT_TRUE(lone->sent_nothing()) << "no stand-in gets it";
+  lone->link(members.back());
+  live_us(10'000);
+  EXPECT_EQ(operation().phase, Phase::kWriting);
+  EXPECT_EQ(wrote(6).hint_for, 0u);
+  EXPECT_EQ(wrote(1).hint_for, 0u);
+  EXPECT_THAT(lone->answers, IsEmpty());
+  write_reply(1);
+  write_reply(6);
+  EXPECT_EQ(lone->answers.size(), 1u);
+}
+
+TEST_F(ToANewcomer, AVersionThatIsMadeWaitsForHalfOfItsTimeAtMost) {
+  set();
+  forget_frames();
+  move_to_newcomer();
+  id = only_id();
+  live_us(600'000);
+  EXPECT_TRUE(operation().phase == Phase::kWriting || operation().phase == Phase::kSettling);
+  EXPECT_FALSE(lone->sent_nothing()) << "somebody stands in";
+}
+
 }  // namespace
 }  // namespace kvorum::cluster::fixtures

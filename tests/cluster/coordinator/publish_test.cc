@@ -3,6 +3,8 @@
 // nothing before its link is up, and everything then. And views that cannot come after another.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "cluster/coordinator/coordinator.h"
 #include "tests/cluster/lone_requests.h"
 #include "tests/cluster/test_members.h"
@@ -188,6 +190,62 @@ TEST_F(PublishedDeath, AViewThatReusesAnIndexIsRefused) {
   ClusterView reused = view_of(4);
   reused.members[2].id += 1;
   EXPECT_DEATH(publish(std::move(reused)), "follows");
+}
+
+// Of each key there is one copy.
+class PublishedAlone : public Published {
+ protected:
+  PublishedAlone() { publish(alone(3)); }
+  static ClusterView alone(uint32_t members) {
+    ClusterView view = view_of(members);
+    for (KeyspacePolicy& keyspace : view.keyspaces) keyspace.n = keyspace.r = keyspace.w = 1;
+    return view;
+  }
+  // Of a key of which the new member has the copy.
+  Request its_request(Request::Kind kind) {
+    Request request;
+    for (int number = 0;; ++number) {
+      key = "k" + std::to_string(number);
+      const uint32_t partition = partition_of(position_of(key), LoneCore::kPartitionBits);
+      if (coordinator.view().primaries(0, partition)[0] == kNew) break;
+    }
+    request.kind = kind;
+    request.edit = test_edits::kSet;
+    request.key = lone.ref(key);
+    return request;
+  }
+};
+
+TEST_F(PublishedAlone, RequestsWaitForTheFirstLinkOfTheOwner) {
+  publish(alone(4));
+  coordinator.submit(its_request(Request::Kind::kRead), 1, lone.now);
+  coordinator.submit(its_request(Request::Kind::kEdit), 2, lone.now);
+  live_ms(100);
+  EXPECT_THAT(completed, IsEmpty()) << "a stand-in would know nothing of the key";
+  EXPECT_THAT(sent_to(1), Not(Contains(MessageType::kForward)));
+  coordinator.on_link(kNew, true, lone.now);
+  sent_to(kNew);
+  live_ms(10);
+  const std::vector<MessageType> types = sent_to(kNew);
+  EXPECT_EQ(std::count(types.begin(), types.end(), MessageType::kForward), 2);
+}
+
+TEST_F(PublishedAlone, RequestsWaitForHalfOfTheirTimeAtMost) {
+  publish(alone(4));
+  coordinator.submit(its_request(Request::Kind::kRead), 1, lone.now);
+  live_ms(CoordinatorOptions{}.request_timeout_ms / 2 + 20);
+  const bool elsewhere = !completed.empty() || !sent_to(1).empty() || !sent_to(2).empty();
+  EXPECT_TRUE(elsewhere) << "it may be dead";
+}
+
+TEST_F(PublishedAlone, WhoLostItsLinkIsNotWaitedFor) {
+  publish(alone(4));
+  coordinator.on_link(kNew, true, lone.now);
+  coordinator.on_link(kNew, false, lone.now);
+  sent_to(1), sent_to(2);
+  coordinator.submit(its_request(Request::Kind::kRead), 1, lone.now);
+  const bool elsewhere = !completed.empty() || !sent_to(1).empty() || !sent_to(2).empty();
+  EXPECT_TRUE(elsewhere) << "it is down: others stand in";
 }
 
 }  // namespace

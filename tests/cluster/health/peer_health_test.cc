@@ -16,7 +16,7 @@ constexpr uint64_t kSecond = 1'000'000;
 class PeerHealthTest : public ::testing::Test {
  protected:
   PeerHealthTest() {
-    health_.resize(5, 0);
+    health_.resize(5, 0, 0);
     for (MemberIndex peer = 1; peer < 5; ++peer) health_.set_linked(peer, true, now_us_);
   }
 
@@ -230,6 +230,33 @@ TEST_F(PeerHealthTest, AnswersThatNobodyAskedForAreHarmless) {
   health_.timed_out(0, now_us_, now_us_);
   EXPECT_EQ(health_.report(1).read_us, 0u);
   EXPECT_EQ(health_.report(0).timeouts, 0u);
+}
+
+TEST_F(PeerHealthTest, WhoComesDuringTheRunIsExpectedUntilItsFirstLink) {
+  EXPECT_FALSE(health_.expects_any(now_us_));
+  health_.resize(6, 0, now_us_);
+  EXPECT_FALSE(health_.healthy(5));
+  EXPECT_TRUE(health_.expects_any(now_us_));
+  EXPECT_TRUE(health_.expected(5, now_us_));
+  EXPECT_TRUE(health_.brand_new(5, now_us_));
+  EXPECT_FALSE(health_.expected(1, now_us_)) << "it was there before";
+  health_.set_linked(5, true, now_us_);
+  EXPECT_FALSE(health_.expected(5, now_us_));
+  health_.set_linked(5, false, now_us_);
+  EXPECT_FALSE(health_.expected(5, now_us_)) << "now its silence says something";
+}
+
+TEST_F(PeerHealthTest, ANewcomerWithoutALinkIsExpectedAgainAfterEachView) {
+  health_.resize(6, 0, now_us_);
+  now_us_ += PeerHealth::kExpectedUs;
+  EXPECT_FALSE(health_.expected(5, now_us_));
+  EXPECT_FALSE(health_.expects_any(now_us_));
+  health_.resize(6, 0, now_us_);
+  EXPECT_TRUE(health_.expected(5, now_us_)) << "the view may say that it owns something";
+  EXPECT_FALSE(health_.brand_new(5, now_us_)) << "it was heard of long ago";
+  health_.set_linked(5, true, now_us_);
+  health_.resize(6, 0, now_us_);
+  EXPECT_FALSE(health_.expects_any(now_us_));
 }
 
 }  // namespace

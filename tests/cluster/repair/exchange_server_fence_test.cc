@@ -110,7 +110,7 @@ TEST_F(ServerFenceTest, NothingIsComparedUntilAllReactorsKnow) {
   lone.leave(1);
   lone.shared.add(make_change(99, ChangeKind::kLeave, lone.founder(3)));
   lone.view = lone.shared.view();
-  lone.core.publish(lone.view);
+  lone.core.publish(lone.view, lone.now);
   expect_apart(own, {fence(own)});
   expect_apart(own, {{0, true}});
   lone.shared.adopt(0, lone.view->generation);

@@ -104,7 +104,7 @@ TEST_F(RangeObjectsTest, AFenceIsZeroUntilAllReactorsKnow) {
   lone.touch();
   lone.shared.add(make_change(9, ChangeKind::kLeave, lone.founder(kLeaver)));
   lone.view = lone.shared.view();
-  lone.core.publish(lone.view);
+  lone.core.publish(lone.view, lone.now);
   EXPECT_EQ(fence_of(lone.core, 0, own).signature, 0u);
   lone.shared.adopt(0, lone.view->generation);
   EXPECT_EQ(fence_of(lone.core, 0, own).signature, lone.view->signature(own));
