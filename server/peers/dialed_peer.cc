@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/check.h"
 
 namespace kvorum::server {
 
@@ -19,7 +20,8 @@ class DialedPeer::Link final : public PeerLink {
   Link(DialedPeer& peer, TcpSocket socket)
       : PeerLink(std::move(socket), *peer.home_.parts().share),
         peer_(peer),
-        greeting_(*peer.home_.parts().identity, peer.peer_, peer.home_.fresh_nonce()) {}
+        greeting_(*peer.home_.parts().identity, peer.peer_, peer.home_.fresh_nonce(),
+                  peer.version_) {}
 
   void start() {
     std::string batch;
@@ -58,6 +60,7 @@ class DialedPeer::Link final : public PeerLink {
                               "node the same file");
     }
     greeted();
+    peer_.note_version(greeting_.peer().newest);
     peer_.came_up();
     return is_open();
   }
@@ -76,6 +79,11 @@ class DialedPeer::Link final : public PeerLink {
   }
 
   bool fail(std::string_view why) {
+    if (const uint16_t older = greeting_.older_version()) {
+      close();
+      peer_.dial_again(older);
+      return false;
+    }
     const cluster::NodeId known_as = greeting_.known_as();
     close();
     peer_.lost(why, /*refused=*/true);
@@ -101,6 +109,7 @@ DialedPeer::DialedPeer(PeerLinks& home, cluster::MemberIndex member)
       member_(member),
       peer_(home.parts().view->members[member]),
       address_(peer_.peer),
+      version_(home.parts().identity->versions.newest),
       resolver_(*home.parts().io) {}
 
 DialedPeer::~DialedPeer() = default;
@@ -167,6 +176,23 @@ void DialedPeer::on_connected(const error_code& error) {
   link_ = std::make_unique<Link>(*this, std::move(*socket_));
   socket_.reset();
   link_->start();
+}
+
+// It speaks no newer version: once more, in that one. Whatever comes of it, the next attempt begins
+// with the newest, for the peer may be upgraded by then.
+void DialedPeer::dial_again(uint16_t version) {
+  KVORUM_CHECK(version < version_);
+  rest();
+  version_ = version;
+  deadline_us_ = now_us();
+  home_.note_deadline(deadline_us_);
+}
+
+void DialedPeer::note_version(uint16_t newest) {
+  const uint16_t own = home_.parts().identity->versions.newest;
+  if (newest == own || !home_.parts().logs) return;
+  log_info("peer {}: version {} of the peer protocol is spoken with it, this node could speak {}",
+           who(), version_, own);
 }
 
 void DialedPeer::came_up() {
@@ -255,6 +281,7 @@ void DialedPeer::lost(std::string_view why, bool refused) {
   if (state_ == State::kResting || state_ == State::kClosed) return;
   const bool was_up = state_ == State::kUp;
   if (link_) link_->abort();
+  version_ = home_.parts().identity->versions.newest;
   rest();
   home_.note_trouble(member_, why, refused);
   note_joined();

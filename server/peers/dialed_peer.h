@@ -58,6 +58,8 @@ class DialedPeer {
   void resolve();
   void connect(const std::vector<Tcp::endpoint>& endpoints);
   void on_connected(const error_code& error);
+  void dial_again(uint16_t version);
+  void note_version(uint16_t newest);
   void came_up();
   void ask_for_history();
   void tell_link(bool up);
@@ -80,6 +82,7 @@ class DialedPeer {
   cluster::Member peer_;
   // Where it is dialed: as the file says, or in turn with where the peer said that it moved to.
   cluster::Endpoint address_;
+  uint16_t version_;  // of the peer protocol that the next greeting, or this link, speaks
   State state_ = State::kResting;
   uint64_t deadline_us_ = 0;
   cluster::PeerClock clock_;

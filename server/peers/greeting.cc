@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/bytes.h"
+#include "base/check.h"
 #include "cluster/history/change.h"
 
 namespace kvorum::server {
@@ -11,13 +14,14 @@ namespace {
 
 using cluster::Frame;
 using cluster::FrameWriter;
-using cluster::kProtocolVersion;
 using cluster::MessageType;
 
 using Verdict = AcceptorGreeting::Verdict;
 
 constexpr std::string_view kNoGreeting = "it does not speak the peer protocol";
 constexpr std::string_view kBrokenOff = "it broke off the greeting";
+constexpr std::string_view kLowered =
+    "it could speak a newer version of the peer protocol: who is in between?";
 
 void put_nonce(std::string& out, const Nonce& nonce) {
   put_u64(out, nonce[0]);
@@ -45,10 +49,20 @@ std::string waiting_text(std::string_view name) {
   return fmt::format("node {} waits to be admitted: kvorum join {}", name, name);
 }
 
-std::string version_trouble(uint16_t theirs) {
+std::string text_of(const SpokenVersions& versions) {
+  if (versions.oldest == versions.newest) return fmt::format("{}", versions.newest);
+  return fmt::format("{} to {}", versions.oldest, versions.newest);
+}
+
+std::string version_trouble(uint16_t theirs, const SpokenVersions& ours) {
   return fmt::format(
       "it speaks version {} of the peer protocol, this node speaks {}: upgrade the older binary",
-      theirs, kProtocolVersion);
+      theirs, text_of(ours));
+}
+
+// Both speak a newer version than the one agreed on.
+bool is_lowered(uint16_t agreed, uint16_t newest, uint16_t other_newest) {
+  return agreed >= kTellsNewest && agreed < std::min(newest, other_newest);
 }
 
 // What the acceptor proves: what both have told.
@@ -71,6 +85,7 @@ Introduction introduce(const PeerIdentity& self, std::string_view wanted_name) {
   told.wanted_name = wanted_name;
   told.waits = self.waits;
   told.offered = self.offered;
+  told.newest = self.versions.newest;
   return told;
 }
 
@@ -104,7 +119,7 @@ void put_verdict(std::string& out, Verdict verdict, std::string_view sealed, con
 
 }  // namespace
 
-std::string Introduction::encode() const {
+std::string Introduction::encode(uint16_t version) const {
   std::string out;
   put_u64(out, cluster_id);
   put_bytes(out, cluster_name);
@@ -115,10 +130,11 @@ std::string Introduction::encode() const {
   put_bytes(out, wanted_name);
   put_u8(out, waits ? 1 : 0);
   if (waits) cluster::encode_described(offered, out);
+  if (version >= kTellsNewest) put_u16(out, newest);
   return out;
 }
 
-bool Introduction::decode(std::string_view bytes, Introduction* out) {
+bool Introduction::decode(uint16_t version, std::string_view bytes, Introduction* out) {
   ByteReader reader(bytes);
   out->cluster_id = reader.u64();
   out->cluster_name = reader.bytes();
@@ -131,20 +147,22 @@ bool Introduction::decode(std::string_view bytes, Introduction* out) {
   out->waits = waits == 1;
   if (out->waits && !cluster::decode_described(reader, &out->offered)) return false;
   out->offered.id = out->node_id;
+  out->newest = version >= kTellsNewest ? reader.u16() : uint16_t{0};
   return reader.ok() && reader.done() && waits <= 1;
 }
 
 DialerGreeting::DialerGreeting(const PeerIdentity& self, const cluster::Member& peer,
-                               const Nonce& nonce)
+                               const Nonce& nonce, uint16_t version)
     : self_(self), wanted_(peer) {
-  start_.version = kProtocolVersion;
+  start_.version = version == 0 ? self.versions.newest : version;
+  KVORUM_CHECK(self.versions.include(start_.version));
   start_.dialer = nonce;
 }
 
 void DialerGreeting::begin(std::string& out) const {
   FrameWriter frame(out, {MessageType::kHello});
   put_u32(frame.out(), kGreetingMagic);
-  put_u16(frame.out(), kProtocolVersion);
+  put_u16(frame.out(), start_.version);
   put_nonce(frame.out(), start_.dialer);
   frame.finish();
 }
@@ -163,14 +181,18 @@ GreetingStep DialerGreeting::on_welcome(const Frame& frame, std::string& out) {
   ByteReader reader(frame.payload);
   uint16_t version = 0;
   if (!read_start(reader, &version)) return fail(kNoGreeting);
-  if (version != kProtocolVersion) return fail(version_trouble(version));
+  if (version != start_.version) {
+    const bool older = version < start_.version && self_.versions.include(version);
+    if (older) older_version_ = version;
+    return fail(version_trouble(version, self_.versions));
+  }
   const std::string_view refusal = reader.bytes();
   start_.acceptor = get_nonce(reader);
   if (!reader.ok() || !reader.done()) return fail(kNoGreeting);
   if (!refusal.empty()) return fail(kBrokenOff);
   if (start_.acceptor == start_.dialer) return fail("it sent this node's greeting back");
 
-  told_ = introduce(self_, wanted_.name).encode();
+  told_ = introduce(self_, wanted_.name).encode(start_.version);
   const ProofKey& key = self_.keys.peer.front();
   FrameWriter answer(out, {MessageType::kHello, 0, kGreetingProof});
   put_u8(answer.out(), self_.keys.has_secret ? 1 : 0);
@@ -207,7 +229,9 @@ GreetingStep DialerGreeting::on_done(const Frame& frame) {
     known_as_ = ByteReader(told).u64();
     return fail("it knows this node's name by another id");
   }
-  if (verdict != Verdict::kWelcome || !Introduction::decode(told, &peer_)) return fail(kBrokenOff);
+  const bool welcome = verdict == Verdict::kWelcome;
+  if (!welcome || !Introduction::decode(start_.version, told, &peer_)) return fail(kBrokenOff);
+  if (is_lowered(start_.version, self_.versions.newest, peer_.newest)) return fail(kLowered);
   if (peer_.cluster_id != self_.cluster_id || peer_.node_id != wanted_.id) {
     return fail(fmt::format("node {} answered there: check the peer addresses in cluster.members",
                             peer_.node_name));
@@ -219,7 +243,6 @@ AcceptorGreeting::AcceptorGreeting(const PeerIdentity& self,
                                    std::shared_ptr<const cluster::ClusterView> view,
                                    const Nonce& nonce, IsLinked is_linked)
     : self_(self), view_(std::move(view)), is_linked_(std::move(is_linked)) {
-  start_.version = kProtocolVersion;
   start_.acceptor = nonce;
 }
 
@@ -238,8 +261,9 @@ GreetingStep AcceptorGreeting::on_hello(const Frame& frame, std::string& out) {
   if (!has_shape(frame, MessageType::kHello, 0) || !read_start(reader, &version)) {
     return fail("it sent something else than a greeting");
   }
-  const bool same_version = version == kProtocolVersion;
-  if (same_version) {
+  const bool spoken = self_.versions.include(version);
+  start_.version = spoken ? version : self_.versions.newest;
+  if (spoken) {
     start_.dialer = get_nonce(reader);
     if (!reader.ok() || !reader.done()) return fail("it sent something else than a greeting");
   }
@@ -247,15 +271,15 @@ GreetingStep AcceptorGreeting::on_hello(const Frame& frame, std::string& out) {
   // Binaries of any version show the sentence to their operators.
   FrameWriter answer(out, {MessageType::kWelcome});
   put_u32(answer.out(), kGreetingMagic);
-  put_u16(answer.out(), kProtocolVersion);
-  put_bytes(answer.out(),
-            same_version ? std::string()
-                         : fmt::format("version {} of the peer protocol is spoken here, yours is "
-                                       "{}: upgrade the older binary",
-                                       kProtocolVersion, version));
+  put_u16(answer.out(), start_.version);
+  put_bytes(answer.out(), spoken
+                              ? std::string()
+                              : fmt::format("version {} of the peer protocol is spoken here, yours "
+                                            "is {}: upgrade the older binary",
+                                            text_of(self_.versions), version));
   put_nonce(answer.out(), start_.acceptor);
   answer.finish();
-  return same_version ? GreetingStep::kGoesOn : fail(version_trouble(version));
+  return spoken ? GreetingStep::kGoesOn : fail(version_trouble(version, self_.versions));
 }
 
 GreetingStep AcceptorGreeting::on_proof(const Frame& frame, std::string& out) {
@@ -278,7 +302,10 @@ GreetingStep AcceptorGreeting::on_proof(const Frame& frame, std::string& out) {
     put_verdict(out, Verdict::kNotProved, {}, Proof{});
     return fail(unproved_trouble(dialer_has_secret, self_.keys.has_secret));
   }
-  if (!Introduction::decode(told, &peer_)) return fail("it sent something else than its proof");
+  if (!Introduction::decode(start_.version, told, &peer_)) {
+    return fail("it sent something else than its proof");
+  }
+  if (is_lowered(start_.version, self_.versions.newest, peer_.newest)) return fail(kLowered);
   proved_ = true;
   std::string answer;
   const Verdict verdict = decide(&answer);
@@ -298,7 +325,7 @@ AcceptorGreeting::Verdict AcceptorGreeting::decide(std::string* answer) {
   std::string refusal = refusal_of(peer_, self_, *view_);
   if (!refusal.empty()) return refuse(std::move(refusal));
   if (view_->find_id(peer_.node_id) != cluster::kNoMember) {
-    *answer = introduce(self_, {}).encode();
+    *answer = introduce(self_, {}).encode(start_.version);
     return Verdict::kWelcome;
   }
   const cluster::MemberIndex known = view_->find_present(peer_.node_name);

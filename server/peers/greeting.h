@@ -5,12 +5,18 @@
 // nonce:
 //
 //   dialer                                       acceptor
-//     kHello  version, nonce              ---->     refuses another version
+//     kHello  version, nonce              ---->     refuses a version that it does not speak
 //     checks the version                  <----  kWelcome  version, nonce
 //     kHello  (kGreetingProof)            ---->     checks the proof, then who it is
 //       who, sealed; proof
 //     checks the proof, then who it is    <----  kWelcome  (kGreetingDone)
 //                                                  who, sealed; proof; or the refusal
+//
+// The dialer names the newest version that it speaks. Who is older refuses, and says which one it
+// speaks itself: the dialer comes again with that one, if it still speaks it (older_version()). So
+// the releases of a rolling upgrade talk to each other by the highest version that both speak. From
+// version 12 on each side also tells, sealed, the newest one that it speaks: nobody in between can
+// make two of them speak an older one.
 //
 // The dialer proves first. Keys, proofs and the seal: greeting_proof.h, secret_keys.h. Who proved
 // nothing is told no more than that; a node that knows the secret but does not belong here is told
@@ -37,8 +43,18 @@ inline constexpr size_t kGreetingBytesMax = 4096;
 inline constexpr uint16_t kGreetingProof = 1 << 0;  // flag of the dialer's second kHello
 inline constexpr uint16_t kGreetingDone = 1 << 0;   // flag of the acceptor's second kWelcome
 
+// The versions of the peer protocol that a binary speaks.
+struct SpokenVersions {
+  uint16_t oldest = cluster::kProtocolOldest, newest = cluster::kProtocolVersion;
+
+  bool include(uint16_t version) const { return version >= oldest && version <= newest; }
+};
+inline constexpr uint16_t kTellsNewest =
+    12;  // the first version in which Introduction::newest is told
+
 // This node, as it introduces itself. Shared by all links of a node.
 struct PeerIdentity {
+  SpokenVersions versions;
   uint64_t cluster_id = 0;
   std::string cluster_name;
   cluster::NodeId node_id = 0;
@@ -62,9 +78,10 @@ struct Introduction {
   std::string wanted_name;  // whom the dialer believes to have reached; empty from the acceptor
   bool waits = false;
   cluster::Member offered;  // of one that waits
+  uint16_t newest = 0;      // the version that its binary could speak; 0: not told
 
-  std::string encode() const;
-  static bool decode(std::string_view bytes, Introduction* out);
+  std::string encode(uint16_t version) const;
+  static bool decode(uint16_t version, std::string_view bytes, Introduction* out);
 };
 
 enum class GreetingStep : uint8_t { kGoesOn, kLinked, kFailed };
@@ -72,12 +89,17 @@ enum class GreetingStep : uint8_t { kGoesOn, kLinked, kFailed };
 // Both sides append to `out` what is to be sent, also where they fail.
 class DialerGreeting {
  public:
-  DialerGreeting(const PeerIdentity& self, const cluster::Member& peer, const Nonce& nonce);
+  // Speaks `version`, one of the identity's; 0: the newest.
+  DialerGreeting(const PeerIdentity& self, const cluster::Member& peer, const Nonce& nonce,
+                 uint16_t version = 0);
 
   void begin(std::string& out) const;
   GreetingStep on_frame(const cluster::Frame& frame, std::string& out);
 
   const Introduction& peer() const { return peer_; }  // once linked
+  uint16_t version() const { return start_.version; }
+  // Where it failed since the peer speaks an older version, which this node speaks too; else 0.
+  uint16_t older_version() const { return older_version_; }
   // Of one that waits: the id by which the other side knows its name; 0: it said nothing of it.
   cluster::NodeId known_as() const { return known_as_; }
   const std::string& trouble() const { return trouble_; }
@@ -93,6 +115,7 @@ class DialerGreeting {
   std::string told_;  // our introduction, once it was sent
   Introduction peer_;
   cluster::NodeId known_as_ = 0;
+  uint16_t older_version_ = 0;
   std::string trouble_;
 };
 

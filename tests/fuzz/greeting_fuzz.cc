@@ -36,10 +36,13 @@ struct Node {
   PeerIdentity identity;
 };
 
-void check_introduction(std::string_view bytes) {
+void check_introduction(Choices choices) {
+  const SpokenVersions ours;
+  const auto version = static_cast<uint16_t>(ours.oldest + choices.byte() % 2);
   Introduction told, again;
-  if (!Introduction::decode(bytes, &told)) return;
-  KVORUM_CHECK(Introduction::decode(told.encode(), &again));
+  if (!Introduction::decode(version, choices.rest(), &told)) return;
+  KVORUM_CHECK(Introduction::decode(version, told.encode(version), &again));
+  KVORUM_CHECK(again.newest == told.newest);
   KVORUM_CHECK(again.node_name == told.node_name && again.node_id == told.node_id);
   KVORUM_CHECK(again.waits == told.waits && again.offered.name == told.offered.name);
 }
@@ -67,7 +70,7 @@ void fuzz_greeting(std::string_view input) {
   static const Node node;
   Choices choices(input);
   const unsigned way = choices.byte() % 3;
-  if (way == 0) return check_introduction(choices.rest());
+  if (way == 0) return check_introduction(choices);
   if (way == 1) {
     static const auto view = std::make_shared<const cluster::ClusterView>(node.view);
     AcceptorGreeting acceptor(node.identity, view, {3, 4});

@@ -4,10 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <vector>
-
 #include "base/bytes.h"
-#include "cluster/ring/founding.h"
+#include "tests/server/peers/greetings.h"
 
 namespace kvorum::server {
 namespace {
@@ -17,89 +15,6 @@ using cluster::FrameStatus;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-cluster::ClusterView view_of(const std::string& cluster_name, std::string_view self,
-                             uint32_t partitions = 256) {
-  cluster::Founding founding;
-  founding.cluster_name = cluster_name;
-  founding.partitions = partitions;
-  for (const char* const name : {"a", "b", "c"}) {
-    cluster::Member& member = founding.members.emplace_back();
-    member.name = name;
-    member.peer = {"127.0.0.1", static_cast<uint16_t>(7379 + name[0] - 'a')};
-  }
-  return cluster::found_view(founding, self);
-}
-
-// One node, as far as greetings know it.
-struct Node {
-  explicit Node(std::string_view name, const std::vector<std::string>& secrets = {},
-                const std::string& cluster_name = "demo", uint32_t partitions = 256)
-      : view(view_of(cluster_name, name, partitions)) {
-    const cluster::Member& self = view.members[view.self];
-    identity.cluster_id = view.cluster_id;
-    identity.cluster_name = view.cluster_name;
-    identity.node_id = self.id;
-    identity.node_name = self.name;
-    identity.incarnation = 17;
-    identity.view_hash = view.hash();
-    identity.keys = make_secret_keys(secrets, {view.cluster_name, view.cluster_id});
-  }
-  const cluster::Member& member(std::string_view name) const {
-    for (const cluster::Member& member : view.members) {
-      if (member.name == name) return member;
-    }
-    return view.members[0];
-  }
-  std::shared_ptr<const cluster::ClusterView> shared_view() const {
-    return std::make_shared<const cluster::ClusterView>(view);
-  }
-  // No member: it would like to be one, by this name.
-  void wait_as(const std::string& name, cluster::NodeId id) {
-    identity.waits = true;
-    identity.node_id = id;
-    identity.node_name = name;
-    identity.offered.name = name;
-    identity.offered.peer = {"10.0.0.9", 7379};
-    identity.offered.weight = 3;
-    identity.offered.zone = "north";
-  }
-
-  cluster::ClusterView view;
-  PeerIdentity identity;
-};
-
-Frame only_frame(const std::string& batch) {
-  Frame frame;
-  size_t size = 0;
-  EXPECT_EQ(cluster::parse_frame(batch, &frame, &size), FrameStatus::kFrame);
-  EXPECT_EQ(size, batch.size());
-  EXPECT_LE(batch.size(), kGreetingBytesMax);
-  return frame;
-}
-
-// Both sides of one greeting, and what went over the wire.
-struct Greeting {
-  Greeting(const Node& dialing, const Node& accepting, std::string_view wanted = "a",
-           AcceptorGreeting::IsLinked is_linked = {})
-      : dialer(dialing.identity, dialing.member(wanted), {1, 2}),
-        acceptor(accepting.identity, accepting.shared_view(), {3, 4}, std::move(is_linked)) {}
-
-  void run() {
-    dialer.begin(hello);
-    accepted = acceptor.on_frame(only_frame(hello), welcome);
-    dialed = dialer.on_frame(only_frame(welcome), proof);
-    if (dialed != GreetingStep::kGoesOn) return;
-    accepted = acceptor.on_frame(only_frame(proof), done);
-    dialed = dialer.on_frame(only_frame(done), proof);
-  }
-  std::string wire() const { return hello + welcome + proof + done; }
-
-  DialerGreeting dialer;
-  AcceptorGreeting acceptor;
-  std::string hello, welcome, proof, done;
-  GreetingStep dialed{}, accepted{};
-};
 
 TEST(GreetingTest, NodesThatKnowTheSecretAreLinkedAndKnowEachOther) {
   const Node a("a", {"swordfish"}), b("b", {"swordfish"});
@@ -129,16 +44,6 @@ TEST(GreetingTest, WithoutASecretTheSameClusterIsEnough) {
 }
 
 // Names, ids and words of the cluster, as bytes on the wire.
-void expect_nothing_told(const std::string& wire, const Node& node) {
-  std::string id;
-  put_u64(id, node.identity.cluster_id);
-  std::string member;
-  put_u64(member, node.identity.node_id);
-  for (const std::string& told : {std::string("demo-cluster"), id, member}) {
-    EXPECT_THAT(wire, Not(HasSubstr(told)));
-  }
-}
-
 TEST(GreetingTest, AStrangerLearnsNothingOfTheCluster) {
   const Node a("a", {"swordfish"}, "demo-cluster"), stranger("b", {"guess"}, "demo-cluster");
   Greeting greeting(stranger, a);
@@ -270,34 +175,6 @@ TEST(GreetingTest, ShortenedFramesAreRefused) {
     dialer.on_frame(welcome, out);
     EXPECT_EQ(dialer.on_frame(shortened(done, size), out), GreetingStep::kFailed) << size;
   }
-}
-
-TEST(GreetingTest, AnotherVersionIsNamedOnBothSidesAndNothingElse) {
-  const Node a("a", {"swordfish"}, "demo-cluster"), b("b", {"swordfish"}, "demo-cluster");
-  std::string payload;
-  put_u32(payload, kGreetingMagic);
-  put_u16(payload, cluster::kProtocolVersion - 1);
-  payload.append("whatever an older binary says here");
-  AcceptorGreeting acceptor(a.identity, a.shared_view(), {3, 4});
-  std::string out;
-  const Frame hello{{cluster::MessageType::kHello}, payload};
-  EXPECT_EQ(acceptor.on_frame(hello, out), GreetingStep::kFailed);
-  const std::string ours = std::to_string(cluster::kProtocolVersion);
-  const std::string theirs = std::to_string(cluster::kProtocolVersion - 1);
-  EXPECT_EQ(acceptor.trouble(), "it speaks version " + theirs +
-                                    " of the peer protocol, this node speaks " + ours +
-                                    ": upgrade the older binary");
-  expect_nothing_told(out, a);
-  // What an older binary understands of it: magic, version, a sentence.
-  ByteReader reader(only_frame(out).payload);
-  EXPECT_EQ(reader.u32(), kGreetingMagic);
-  EXPECT_EQ(reader.u16(), cluster::kProtocolVersion);
-  EXPECT_THAT(std::string(reader.bytes()), HasSubstr("upgrade the older binary"));
-
-  DialerGreeting dialer(b.identity, b.member("a"), {1, 2});
-  const Frame welcome{{cluster::MessageType::kWelcome}, payload};
-  EXPECT_EQ(dialer.on_frame(welcome, out), GreetingStep::kFailed);
-  EXPECT_THAT(dialer.trouble(), HasSubstr("it speaks version " + theirs));
 }
 
 TEST(GreetingTest, WhoKnowsTheSecretIsToldWhyItDoesNotBelongHere) {
