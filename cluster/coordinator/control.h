@@ -37,6 +37,8 @@ class Control {
         links_(links) {}
 
   Machine& hint_replay() { return hint_replay_; }
+  void flush_hints(Now now) { hint_replay_.flush(now); }
+  uint64_t hints_in_reach(Now now) const { return hint_replay_.in_reach(now); }
   Machine& key_repair() { return key_repair_; }
 
   // False where the frame is malformed, or of no type that is an answer of an exchange.

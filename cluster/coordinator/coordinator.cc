@@ -228,6 +228,13 @@ RepairProgress Coordinator::repair_progress() const {
   return control_ ? control_->repair_progress() : RepairProgress{};
 }
 
+void Coordinator::flush_hints(Now now) {
+  if (control_) control_->flush_hints(now);
+}
+uint64_t Coordinator::hints_in_reach(Now now) const {
+  return control_ ? control_->hints_in_reach(now) : 0;
+}
+
 Outbox& Coordinator::outbox() { return core_->outbox; }
 const std::shared_ptr<const ClusterView>& Coordinator::shared_view() const { return core_->view; }
 const OperationLatency& Coordinator::latency() const { return core_->latency; }

@@ -109,6 +109,12 @@ class Coordinator {
   // Steady microseconds of the next on_time() that matters; 0: none.
   uint64_t next_deadline_us() const;
 
+  // Before a stop: delivers hints to whoever can be reached, of the coordinator that has the
+  // control.
+  void flush_hints(Now now);
+  // Those that a stop waits for, for a while.
+  uint64_t hints_in_reach(Now now) const;
+
   // Begins exchanges with all reachable peers at once (anti_entropy.h). Of the coordinator that has
   // the control.
   void repair(const RepairWish& wish, Now now);

@@ -77,6 +77,18 @@ HintWait HintReplay::obstacle(MemberIndex member, const Target& target, Now now)
   return core_.health.healthy(member) ? HintWait::kNone : HintWait::kSilent;
 }
 
+uint64_t HintReplay::in_reach(Now now) const {
+  uint64_t count = 0;
+  for (const NodeId id : core_.hints.ledger().targets()) {
+    const auto found = targets_.find(id);
+    const uint64_t retry_at_us = found == targets_.end() ? 0 : found->second.retry_at_us;
+    const MemberIndex member = core_.view->find_id(id);
+    if (core_.hints.failed() || now.steady_us < retry_at_us || member == kNoMember) continue;
+    if (core_.health.healthy(member)) count += core_.hints.ledger().count_for(id);
+  }
+  return count;
+}
+
 // All hints of an unreachable target are for an owner: they wait for it, and are not looked at
 // again and again. Who departed owns nothing, and what comes for it is moved.
 bool HintReplay::none_moves(MemberIndex member, const Target& target, Now now) const {

@@ -41,6 +41,10 @@ class HintReplay final : public Machine {
   // A hint that is moved into the own copy.
   void on_loaded(SlotId id, bool ok, Now now) override;
   void on_own_commit(SlotId id, OwnCommit commit, Now now) override;
+  // This node stops: what can be delivered is, now.
+  void flush(Now now) { due_us_ = now.steady_us; }
+  // Hints for targets that would take them now.
+  uint64_t in_reach(Now now) const;
   size_t open() const override { return deliveries_.used(); }
   size_t unfinished() const override { return 0; }
   uint64_t next_deadline_us() const { return due_us_; }

@@ -349,6 +349,7 @@ void Reactor::leave() {
     leaving_ = true;
     for (const auto& acceptor : peer_acceptors_) acceptor->stop();
     coordinator_.set_coordination(cluster::Coordination::kHandsBack, clock_.now());
+    coordinator_.flush_hints(clock_.now());
     links_.say_stopping();
   });
 }
@@ -357,7 +358,8 @@ void Reactor::look_at_stopping() {
   if (!quiet_ && coordinator_.unfinished_edits() == 0)
     quiet_.store(true, std::memory_order_release);
   if (!leaving_ || drained_ || has_effects()) return;
-  const bool done = sessions_.size() == 0 && links_.all_know() && coordinator_.unfinished() == 0;
+  const bool done = sessions_.size() == 0 && links_.all_know() && coordinator_.unfinished() == 0 &&
+                    coordinator_.hints_in_reach(clock_.now()) == 0;
   if (done) drained_.store(true, std::memory_order_release);
 }
 

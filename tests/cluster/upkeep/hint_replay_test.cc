@@ -64,6 +64,25 @@ TEST_F(FallbackHints, AHintIsAVoteOnceItIsCommitted) {
   EXPECT_EQ(answer()->service.fallbacks, 1);
 }
 
+TEST_F(FallbackHints, AStopDeliversWhatCanBeReached) {
+  cluster.nodes[fallback]->coordinator->on_time(cluster.now_of(fallback));
+  submit_to_all("v");
+  cluster.commit_hints(fallback);
+  cluster.settle();
+  ASSERT_EQ(pending(), 1u);
+  Coordinator& holding = *holder().coordinator;
+  EXPECT_EQ(holding.hints_in_reach(cluster.now_of(fallback)), 0u) << "its target is away";
+  cluster.heal(fallback, dead);
+  EXPECT_EQ(holding.hints_in_reach(cluster.now_of(fallback)), 1u);
+  holding.flush_hints(cluster.now_of(fallback));
+  holding.on_time(cluster.now_of(fallback));
+  cluster.settle();
+  cluster.commit_hints(fallback);
+  cluster.settle();
+  EXPECT_EQ(holding.hints_in_reach(cluster.now_of(fallback)), 0u);
+  EXPECT_EQ(pending(), 0u);
+}
+
 TEST_F(FallbackHints, AHintWhoseCommitFailsIsARefusal) {
   holder().commits_hints = false;
   submit_to_all("v");
