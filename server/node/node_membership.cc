@@ -101,8 +101,10 @@ void NodeMembership::keep(uint64_t number, std::string history) {
   stores_.run_on_store_thread([this] { write_pending(); });
 }
 
-// On a store thread. What fails is tried again by look(); nothing of it has an effect before.
+// On a store thread. What fails is tried again by look(); nothing of it has an effect before. There
+// are two such threads: one at a time, so that what is on disk never goes back.
 void NodeMembership::write_pending() {
+  const MutexLock one_at_a_time(writing_);
   std::optional<Pending> pending;
   {
     const MutexLock guard(mutex_);

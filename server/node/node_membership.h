@@ -89,7 +89,8 @@ class NodeMembership final : public MembershipDesk, public AdmissionListener {
   std::atomic<cluster::NodeId> known_as_{0};
   std::atomic<bool> address_told_{false};
 
-  Mutex taking_;  // one wish after the other: each is planned for what the one before made
+  Mutex taking_;   // one wish after the other: each is planned for what the one before made
+  Mutex writing_;  // the file has one writer at a time
   mutable Mutex mutex_;
   std::optional<Pending> pending_ KVORUM_GUARDED_BY(mutex_);                // to be written
   std::shared_ptr<const cluster::History> told_ KVORUM_GUARDED_BY(mutex_);  // in the log
