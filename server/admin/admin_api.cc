@@ -157,6 +157,7 @@ HttpAnswer change_members(AdminServices& node, const HttpRequest& wanted) {
   constexpr int kLooks = 1000;
   const auto wish = wish_of(wanted);
   if (!wish.ok()) return refusal_of(wish.status());
+  if (node.status().loading) return refusal_of(Status(Code::kUnavailable, "the node is starting"));
   MembershipDesk& desk = *node.membership();
   if (query_value(wanted.query, "plan").value_or("") == "true") {
     const auto plan = desk.plan(wish.value());

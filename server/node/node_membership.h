@@ -46,6 +46,7 @@ class NodeMembership final : public MembershipDesk, public AdmissionListener {
   // The node waited, and was admitted, or is known by another id: it is to begin with kept().
   bool begins_anew() const { return anew_.load(std::memory_order_acquire); }
   KeptMembership kept() const;
+  // REQUIRES: the node serves.
   MovesStatus moves(const cluster::ClusterView& of) const;
   // Now and then: what could not be written is written again, a new address is made known.
   void look();

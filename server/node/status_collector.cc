@@ -291,12 +291,6 @@ void StatusCollector::add_members(const cluster::ClusterView& view, const PeersS
   }
 }
 
-// What moves, and who has stated what of it.
-void StatusCollector::add_moves(const cluster::ClusterView& view, NodeStatus* status) const {
-  status->transfers_active = view.moving.size();
-  if (view.is_changed()) status->moves = from_.membership.moves(view);
-}
-
 void StatusCollector::add_clients(NodeStatus* status) const {
   const ClientCount& clients = from_.reactors.clients();
   status->logins_failed = from_.logins.failed_count();
@@ -344,7 +338,8 @@ NodeStatus StatusCollector::status() {
   PeersSeen peers;
   if (serving) add_serving(now_us, &status, &peers);
   add_members(*view, peers, &status);
-  add_moves(*view, &status);
+  status.transfers_active = view->moving.size();
+  if (serving && view->is_changed()) status.moves = from_.membership.moves(*view);
   status.waiting_nodes = from_.membership.waiting_nodes();
   status.far_ahead = from_.stores.clock().far_ahead_count();
   status.now_ms = from_.self.wall_ms();

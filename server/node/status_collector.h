@@ -64,7 +64,6 @@ class StatusCollector {
                    NodeStatus* status) const;
   MemberStatus member_row(const cluster::ClusterView& view, size_t index,
                           const PeersSeen& peers) const;
-  void add_moves(const cluster::ClusterView& view, NodeStatus* status) const;
   void add_clients(NodeStatus* status) const;
   void add_rate(uint64_t now_us, NodeStatus* status);
   std::string eviction_waits(const ReapingStatus& reaping) const;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/engine/scratch_directory.h"
+
 namespace kvorum::server {
 namespace {
 
@@ -25,6 +27,44 @@ TEST(StatusCollectorTest, OneReactorMayKnowANewcomerThatAnotherDoesNot) {
   EXPECT_EQ(worst[1].timeouts, 22u);
   EXPECT_EQ(worst[2].state, kSlow);
   EXPECT_EQ(worst[2].timeouts, 30u);
+}
+
+constexpr const char* kThree =
+    "cluster: {name: demo, partitions: 16, members: [{name: a, peer: 127.0.0.1:7379}, {name: b, "
+    "peer: 127.0.0.2:7379}, {name: c, peer: 127.0.0.3:7379}]}\n";
+
+// Node f joins them.
+KeptMembership growing(const Config& config) {
+  cluster::History history(founding_of(config));
+  cluster::Change change;
+  change.id = {Hlc{1 << 20}, 1};
+  change.described.id = 77;
+  change.described.name = "f";
+  change.described.peer = {"127.0.0.9", 7379};
+  EXPECT_TRUE(history.add(change));
+  return {make_view(config).members[0].id, "a", std::move(history)};
+}
+
+// The admin port is open while a node still reads its disk.
+TEST(StatusCollectorTest, ANodeThatStartsInTheMiddleOfAMoveTellsItsStatus) {
+  const engine::testing::ScratchDirectory directory;
+  const std::string node = "node: {name: a, data: " + directory.path() + "}\n";
+  const Config config = load_config(kThree + node, "f.yaml").config;
+  const NodeSelf self(config, growing(config));
+  ASSERT_FALSE(self.view->moving.empty());
+  const NodePhase phase;
+  const LiveConfig live(config);
+  NodeStores stores({self.config, *self.view, self.history.founding(), self.id, false});
+  ASSERT_TRUE(stores.open().ok());
+  NodeCopies copies(self, stores);
+  NodeMembership membership(self, stores, copies);
+  const ReactorGroup reactors(self);
+  const LoginGuard logins;
+  StatusCollector collector({self, phase, live, stores, copies, membership, reactors, logins});
+  const NodeStatus status = collector.status();
+  EXPECT_TRUE(status.loading);
+  EXPECT_EQ(status.transfers_active, self.view->moving.size());
+  EXPECT_TRUE(status.moves.rows.empty());
 }
 
 }  // namespace
