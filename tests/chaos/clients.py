@@ -9,7 +9,7 @@ import pymemcache.client.base as memcached
 import pymemcache.exceptions as memcached_errors
 import redis
 
-from samples import Outcome, Sample, State, state_of
+from samples import Outcome, Sample, State, sends_elsewhere, state_of
 
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 1.5  # above the deadline of a request in the server (1 s)
@@ -75,6 +75,8 @@ class FailoverClient:
         except (redis.ResponseError, memcached_errors.MemcacheError) as error:
             detail = text_of(error)
             state = state_of(detail)
+            if sends_elsewhere(detail):
+                self.go_to((self.at + 1) % len(self.addresses))
         self.samples.append(
             Sample(self.title, began, time.monotonic(), state, words[:2], asked, detail)
         )

@@ -3,7 +3,7 @@
 Pure. `copies`: key -> {node: [value as bytes, ...]}, of primaries only."""
 import collections
 
-from payloads import elements_of, value_of
+from payloads import elements_of, filling_of, value_of
 
 SHOWN_MAX = 5
 
@@ -114,6 +114,47 @@ def uncounted(answers, siblings):
         for answer, times in sorted(collections.Counter(answers).items())
         if times > sum(value >= answer for value in siblings)
     ]
+
+
+def judge_registers(journal, copies, deaths):
+    """`deaths`: what lasts (change_schedule.py); the sloppy quorums of then may read old values."""
+    verdict = Verdict('registers')
+    verdict.counts['registers'] = len(journal['registers'])
+    verdict.counts['reads'] = journal['reads']
+    groups = collections.defaultdict(set)
+    for key, (last, uncertain) in journal['registers'].items():
+        held = [{int(value) for value in values} for values in copies[key].values()]
+        later = {one for one in uncertain if one > last}
+        allowed = {last} | later
+        if last and not any(values & allowed for values in held):
+            groups['lost'].add('%s %d of %s' % (key, last, held))
+        elif last and not all(values & allowed for values in held):
+            groups['not at every primary'].add('%s %d of %s' % (key, last, held))
+        if any(values - {last} - uncertain for values in held):
+            groups['brought back'].add('%s %d of %s' % (key, last, held))
+    stale = [(began, '%s %s' % (key, text)) for began, key, text in journal['stale']]
+    calm = {text for began, text in stale if not any(d.begin <= began <= d.end for d in deaths)}
+    for what in ('lost', 'not at every primary', 'brought back'):
+        verdict.violated(what, groups[what])
+    verdict.violated('read wrongly while no node was down', calm)
+    verdict.counts['read wrongly while one was'] = len(stale) - len(calm)
+    return verdict
+
+
+def judge_filling(keys, copies):
+    """Keys that never change."""
+    verdict = Verdict('filling')
+    verdict.counts['keys'] = len(keys)
+    groups = collections.defaultdict(set)
+    for key in keys:
+        right = [values == [filling_of(key).encode()] for values in copies[key].values()]
+        if not any(right):
+            groups['lost'].add(key)
+        elif not all(right):
+            groups['not at every primary'].add(key)
+    for what in ('lost', 'not at every primary'):
+        verdict.violated(what, groups[what])
+    return verdict
 
 
 def judge(results, copies, merged):

@@ -1,32 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nodes of a chaos run as processes, and what they say of themselves: who owns what, their own
 copies, the roots of their partitions."""
-import json
+import os
+import re
 import signal
-import urllib.request
 
 from node_processes import Cluster, RespError
 
 PASSWORD = 'chaos'
-REPLICAS = 3
+REPLICAS, WRITTEN = 3, 2  # n and w at first
+SHAPE = 'name: chaos\n  secret: chaos'
 ANSWER_SECONDS = 5
 KEYS_AT_ONCE = 500
 
 
 class Nodes(Cluster):
-    def __init__(self, binary, names, network, timing):
+    """`names` are the members as of now, first the founders. `spares` have addresses too, and are
+    started when they are to join. `leaving` hand over what they hold."""
+
+    password = PASSWORD
+
+    def __init__(self, binary, names, network, timing, engine='leveldb', spares=(), limits=''):
         self.timing = timing
-        extra = (
-            'password: %s\nreactors: 2\nengine: {type: leveldb, sync: interval}\n'
-            'keyspaces:\n  default: {n: %d, r: 2, w: 2, conflicts: siblings}' % (PASSWORD, REPLICAS)
-        )
-        super().__init__(binary, names, extra, 'name: chaos\n  secret: chaos', network)
-        self.running = set()
+        self.replicas, self.weights = REPLICAS, {}
+        self.fixed = 'password: %s\nreactors: 2\n' % PASSWORD
+        self.fixed += 'engine: {type: %s, sync: interval}\nlimits: {%s}\n' % (engine, limits)
+        super().__init__(binary, names, self.fixed + policies(REPLICAS, WRITTEN), SHAPE, network)
+        self.founders, self.everyone = tuple(names), tuple(names) + tuple(spares)
+        self.reserve(*spares)
+        self.running, self.leaving = set(), []
+
+    def member_fields(self, name):
+        return ['weight: %d' % self.weights[name]] if name in self.weights else []
+
+    def edited_file(self, replicas, written):
+        """The text of a file of the members as of now with other policies."""
+        path = self.write_config('edited.yaml', self.fixed + policies(replicas, written), SHAPE)
+        with open(path, encoding='utf-8') as file:
+            return file.read()
 
     def start(self, *names, config=None, options=()):
         super().start(*names, config=config, options=options)
         self.running |= set(names or self.names)
         return self
+
+    def restart(self, name):
+        if name in self.founders:
+            self.start(name)
+        else:
+            self.start_added(name)
+
+    def depart(self, name):
+        self.names.remove(name)
+        self.weights.pop(name, None)
 
     def kill(self, names):
         self.running -= set(names)
@@ -59,11 +85,41 @@ class Nodes(Cluster):
 
     def primaries(self):
         """For each partition the names of its primaries."""
-        asked = next(iter(sorted(self.running)))
-        url = 'http://%s/api/v1/ring' % self.address(asked, 'admin')
-        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:
-            owners = json.load(answer)['owners']
-        return [distinct_owners(owners, partition) for partition in range(len(owners))]
+        asked = next(name for name in sorted(self.names) if name in self.running)
+        _, ring = self.asked(asked, 'ring')
+        owners = ring['owners']
+        return [distinct_owners(owners, at, self.replicas) for at in range(len(owners))]
+
+    def moves(self, name):
+        """The partitions that move, as a node knows it: rows of /api/v1/transfers."""
+        return self.asked(name, 'transfers')[1]['transfers']
+
+    def keys_held(self, name):
+        """Copies of live keys, owned or not."""
+        return sum(self.asked(name, 'status')[1]['keys'])
+
+    def keys_alive(self):
+        """In the whole cluster."""
+        with self.resp(self.names[0]) as client:
+            return client('DBSIZE')
+
+    def cluster_status(self, name):
+        """KV.CLUSTER STATUS without what is nought or empty."""
+        with self.resp(name) as client:
+            lines = client('KV.CLUSTER', 'STATUS').decode().split()
+        return ' '.join(line for line in lines if not line.endswith((':', ':0')))
+
+    def errors_logged(self):
+        """name -> lines of the log that tell of an error."""
+        found = {name: re.findall(r'.* error .*', self.log(name)) for name in self.everyone
+                 if os.path.exists(self.log_path(name))}  # fmt: skip
+        return {name: lines for name, lines in found.items() if lines}
+
+    def is_ready(self, name):
+        try:
+            return self.asked(name, 'status')[1]['ready']
+        except OSError:
+            return False
 
     def roots(self, name):
         """(keyspace, partition) -> root."""
@@ -76,7 +132,7 @@ class Nodes(Cluster):
     def merged(self, keys):
         """For each key the values that a read of all replicas shows."""
         with self.resp(self.names[0]) as client:
-            replies = {key: client('KV.GET', key, 'R', REPLICAS) for key in keys}
+            replies = {key: client('KV.GET', key, 'R', self.replicas) for key in keys}
         return {key: reply[1] for key, reply in replies.items() if isinstance(reply, list)}
 
     def inspect(self, name, key):
@@ -97,13 +153,18 @@ class Nodes(Cluster):
         return found
 
 
-def distinct_owners(owners, partition):
+def policies(replicas, written):
+    """Of the file; reads and writes meet."""
+    return 'keyspaces:\n  default: {n: %d, r: 2, w: %d, conflicts: siblings}' % (replicas, written)
+
+
+def distinct_owners(owners, partition, count):
     found = []
     for step in range(len(owners)):
         owner = owners[(partition + step) % len(owners)]
         if owner not in found:
             found.append(owner)
-        if len(found) == REPLICAS:
+        if len(found) == count:
             break
     return found
 

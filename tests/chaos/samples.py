@@ -37,9 +37,18 @@ def is_error(sample):
     return sample.state in (State.REFUSED, State.UNCERTAIN)
 
 
+def sends_elsewhere(detail):
+    """The error of a node that is no member: it says that others are."""
+    return code_of(detail) == 'CLUSTERDOWN'
+
+
+def code_of(error):
+    """The first word of an error's text; memcached's are in small letters."""
+    return error.split(' ')[0].upper()
+
+
 def state_of(error):
-    """Of an error's text, whose first word is its code; memcached's are in small letters."""
-    code = error.split(' ')[0].upper()
+    code = code_of(error)
     if code in ANSWERING_CODES:
         return State.CONFLICT
     return State.REFUSED if code in REFUSING_CODES else State.UNCERTAIN

@@ -26,14 +26,26 @@ class Stretch:
         self.begin, self.end = time.monotonic(), 0.0
         self.converged_seconds, self.differing = None, None
 
+    def shown(self):
+        """Of a row, besides what clients saw."""
+        return {
+            'phase': self.fault,
+            'during': self.during,
+            'text': self.text,
+            'converged_seconds': self.converged_seconds,
+        }
+
 
 class Schedule:
-    def __init__(self, nodes, crews, settings, rng):
-        self.nodes, self.crews, self.settings, self.rng = nodes, crews, settings, rng
+    """`phases`: the names of the faults, and where their victims are drawn from."""
+
+    def __init__(self, nodes, crews, settings, phases):
+        self.nodes, self.crews, self.settings = nodes, crews, settings
+        self.names, self.rng = phases
         self.stretches = []
 
-    def play(self, names, say):
-        for name in names:
+    def play(self, say):
+        for name in self.names:
             fault = FAULTS[name](self.nodes, self.rng)
             self.crews.resume()
             self.watch_until(time.monotonic() + WARM_SECONDS)
@@ -59,9 +71,13 @@ class Schedule:
     def watch_until(self, end):
         while time.monotonic() < end:
             time.sleep(CHECK_SECONDS)
-            ended = self.nodes.ended_by_themselves()
-            if ended:
-                raise NodeEnded(', '.join('%s with status %s' % pair for pair in ended.items()))
+            look_for_dead(self.nodes)
+
+
+def look_for_dead(nodes):
+    ended = nodes.ended_by_themselves()
+    if ended:
+        raise NodeEnded(', '.join('%s with status %s' % pair for pair in ended.items()))
 
 
 def converged_text(stretch):

@@ -3,13 +3,16 @@
 workload keeps a journal of what it tried and what was acknowledged; judges.py compares it with what
 the nodes hold in the end. The clients of a workload are threads that share it."""
 import threading
+import time
 
 from clients import MemcachedClient, RedisClient
-from payloads import elements_of, set_of, value_of
+from payloads import elements_of, filling_key, filling_of, set_of, value_of
 from samples import State
 
 SETS, SET_ELEMENTS_MAX = 24, 60
 COUNTERS = 12
+REGISTERS = 100  # of each client
+FILLING = 20000  # keys that are there from the beginning, and never change
 DELETE_SHARE = 0.2
 DELETE_BACKLOG = 50  # keys that are old enough to be deleted
 
@@ -148,6 +151,65 @@ class CounterWorkload(Workload):
 
     def journal(self):
         return {'answers': self.answers, 'uncertain': self.uncertain, 'forked': self.forked}
+
+
+class RegisterWorkload(Workload):
+    """Each client overwrites keys of its own and reads them: a read finds the last write that was
+    acknowledged, or one after it of which nobody knows. It also reads keys that never change."""
+
+    name = 'registers'
+
+    def __init__(self):
+        super().__init__()
+        self.registers = {}  # key -> Register
+        self.stale = []  # (when the read began, key, what was wrong)
+        self.reads = 0
+
+    def step(self, client, rng):
+        key = 'register:%s:%d' % (client.title.replace(' ', '-'), rng.randrange(REGISTERS))
+        with self.lock:
+            mine = self.registers.setdefault(key, Register())
+        mine.count += 1
+        outcome = client.request('SET', key, mine.count)
+        if outcome is not None and outcome.state == State.ANSWERED:
+            mine.acknowledged, mine.open = mine.count, set()
+        elif outcome is not None and outcome.state == State.UNCERTAIN:
+            mine.open.add(mine.count)
+            mine.uncertain.add(mine.count)
+        self.read(client, key, {b'%d' % one for one in {mine.acknowledged} | mine.open if one})
+        key = filling_key(rng.randrange(FILLING))
+        self.read(client, key, {filling_of(key).encode()})
+
+    def read(self, client, key, awaited):
+        began = time.monotonic()
+        outcome = client.request('GET', key)
+        if outcome is None or outcome.state != State.ANSWERED or not awaited:
+            return
+        found = outcome.reply if isinstance(outcome.reply, list) else [outcome.reply]
+        with self.lock:
+            self.reads += 1
+            if not awaited & set(found):
+                asked = client.samples[-1].node
+                self.stale.append((began, key, 'node %d answered %.60r, not %.60r' % (
+                    asked, found, sorted(awaited))))  # fmt: skip
+
+    def journal(self):
+        return {
+            'registers': {
+                key: (one.acknowledged, one.uncertain) for key, one in self.registers.items()
+            },
+            'stale': self.stale,
+            'reads': self.reads,
+        }
+
+
+class Register:
+    """Numbers that were written, from 1 on: the last one that was acknowledged, those after it of
+    which nobody knows, and all of which nobody knows."""
+
+    def __init__(self):
+        self.count, self.acknowledged = 0, 0
+        self.open, self.uncertain = set(), set()
 
 
 WORKLOADS = (SetWorkload, UniqueWorkload, CounterWorkload)

@@ -20,11 +20,11 @@ ERROR_RATE_MAX, GAP_SECONDS_MAX, REQUESTS_MIN = 0.02, 4, 200
 checks = Checks()
 
 
-def chaos(folder):
-    path = os.path.join(folder, 'chaos.json')
+def chaos(options, path):
+    """The report of a run, which it also writes to the path."""
     command = [SYSTEM_PYTHON, os.path.join(ROOT, 'tests/chaos/chaos.py'), '--binary', BINARY]
     done = subprocess.run(
-        command + OPTIONS + [path],
+        command + options + [path],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -56,7 +56,8 @@ def judge(report):
 
 def main():
     with tempfile.TemporaryDirectory(prefix='kvorum-chaos-') as folder:
-        checks.attempt('a short chaos', lambda: judge(chaos(folder)))
+        path = os.path.join(folder, 'chaos.json')
+        checks.attempt('a short chaos', lambda: judge(chaos(OPTIONS, path)))
     return checks.summary()
 
 

@@ -10,10 +10,8 @@ import shutil
 import signal
 import sys
 import threading
-import urllib.error
-import urllib.request
 
-from node_processes import KINDS, Checks, Cluster, RespError, free_ports, run, until
+from node_processes import Checks, Cluster, run, until
 
 BINARY = sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum'
 checks = Checks()
@@ -29,36 +27,13 @@ class Ring(Cluster):
         return super().write_config(file_name, extra, cluster)
 
     def add(self, *names):
-        ports = free_ports(len(names) * len(KINDS))
-        for i, name in enumerate(names):
-            self.ports[name] = dict(zip(KINDS, ports[i * len(KINDS) :]))
+        self.reserve(*names)
+        for name in names:
             self.start_added(name)
         return self
 
-    def start_added(self, name):
-        options = ['--data', os.path.join(self.folder, name)]
-        for kind in KINDS:
-            options += ['--' + kind, self.address(name, kind)]
-        self.start(name, options=options)
-
     def cli(self, at, *words, seconds=60):
         return run(BINARY, *words, '--admin', self.address(at, 'admin'), seconds=seconds)
-
-    def asked(self, at, what, post=False):
-        """A document of the admin API with its status."""
-        url = 'http://%s/api/v1/%s' % (self.address(at, 'admin'), what)
-        request = urllib.request.Request(url, method='POST' if post else 'GET')
-        if post:
-            request.add_header('Content-Type', 'application/json')
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
-
-    def states(self, at):
-        _, document = self.asked(at, 'members')
-        return {member['name']: member['state'] for member in document['members']}
 
     def kill(self, name, seen_by):
         self.end(name, signal.SIGKILL)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """For the integration tests: real processes on free loopback ports, a small RESP client, and the
 counting of checks. A module without tests of its own."""
+import base64
+import json
 import os
 import random
 import re
@@ -10,6 +12,8 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 KINDS = ('redis', 'memcached', 'peer', 'admin')
 
@@ -134,6 +138,7 @@ class Cluster:
     """Nodes of one YAML file. `extra` are lines of the file; `cluster` the keys of its cluster."""
 
     timing = 'hints: 200ms'
+    password = ''  # that the admin API asks of other hosts
 
     def __init__(
         self, binary, names, extra='', cluster='name: test\n  partitions: 16', network=Loopback()
@@ -142,10 +147,8 @@ class Cluster:
         self.names = list(names)
         self.network = network
         self.folder = tempfile.mkdtemp(prefix='kvorum-test-')
-        ports = free_ports(len(names) * len(KINDS))
-        self.ports = {
-            name: dict(zip(KINDS, ports[i * len(KINDS) :])) for i, name in enumerate(names)
-        }
+        self.ports = {}
+        self.reserve(*names)
         self.processes = {}
         self.keep = False  # the folder, once all is over
         self.config = self.write_config('cluster.yaml', extra, cluster)
@@ -161,6 +164,12 @@ class Cluster:
         if not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def reserve(self, *names):
+        """Ports for nodes."""
+        ports = free_ports(len(names) * len(KINDS))
+        for i, name in enumerate(names):
+            self.ports[name] = dict(zip(KINDS, ports[i * len(KINDS) :]))
+
     def port(self, name, kind='redis'):
         return self.ports[name][kind]
 
@@ -172,12 +181,17 @@ class Cluster:
         for name in self.names:
             fields = ['%s: %s' % (kind, self.address(name, kind)) for kind in KINDS]
             fields.append('data: %s' % os.path.join(self.folder, name))
+            fields += self.member_fields(name)
             members.append('    - {name: %s, %s}' % (name, ', '.join(fields)))
         path = os.path.join(self.folder, file_name)
         with open(path, 'w', encoding='utf-8') as file:
             file.write('cluster:\n  %s\n  members:\n%s\n' % (cluster, '\n'.join(members)))
             file.write('timing: {%s}\n%s\n' % (self.timing, extra))
         return path
+
+    def member_fields(self, _name):
+        """What else the file says of a member."""
+        return []
 
     def start(self, *names, config=None, options=()):
         for name in names or self.names:
@@ -191,6 +205,13 @@ class Cluster:
                     cwd=self.folder,
                 )
         return self
+
+    def start_added(self, name):
+        """A node that does not stand in the file."""
+        options = ['--data', os.path.join(self.folder, name)]
+        for kind in KINDS:
+            options += ['--' + kind, self.address(name, kind)]
+        self.start(name, options=options)
 
     def log_path(self, name):
         return os.path.join(self.folder, name + '.log')
@@ -223,6 +244,26 @@ class Cluster:
     def wait_settled(self, *names, seconds=20):
         names = names or self.names
         return until(lambda: all(self.is_settled(name) for name in names), seconds)
+
+    def asked(self, at, what, post=False, body=b''):
+        """A document of the admin API with its status."""
+        url = 'http://%s/api/v1/%s' % (self.address(at, 'admin'), what)
+        request = urllib.request.Request(url, body if post else None)
+        if post:
+            request.add_header('Content-Type', 'application/json')
+        if self.password:
+            login = base64.b64encode(b'any:' + self.password.encode())
+            request.add_header('Authorization', 'Basic ' + login.decode())
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def states(self, at):
+        """The members, and who waits: name -> state."""
+        _, document = self.asked(at, 'members')
+        return {member['name']: member['state'] for member in document['members']}
 
     def send(self, name, number):
         self.processes[name].send_signal(number)
