@@ -121,6 +121,14 @@ class Nodes(Cluster):
         except OSError:
             return False
 
+    def counts(self):
+        """What the members have counted since they started: where keys are missed."""
+        return {
+            name: {**status['counters'], **status['reaping']}
+            for name in self.names
+            for _, status in (self.asked(name, 'status'),)
+        }
+
     def roots(self, name):
         """(keyspace, partition) -> root."""
         with self.resp(name) as client:

@@ -106,11 +106,12 @@ class Run:
             key: availability.history(samples, key) + [str(nodes.inspect(nodes.names[0], key))]
             for key in sorted({key for verdict in verdicts for key in verdict.suspects})
         }
+        counts = nodes.counts() if suspects else {}
         wrong = {name: status for name, status in nodes.end_all().items() if status != 0}
         if wrong:
             self.troubles.append('ended by SIGTERM with other than 0: %s' % wrong)
         report = self.report(plan, samples, verdicts)
-        report['suspects'] = suspects
+        report['suspects'], report['counts'] = suspects, counts
         report['stretches'] = [
             (one.begin, one.end, one.text) for one in plan.stretches
         ]
