@@ -18,6 +18,7 @@ TallyVerdict QuorumRead::begin(SlotId id, Operation& operation, uint8_t r, Now n
   InlineVector<MemberIndex, 4> dead;
   operation.phase = Operation::Phase::kReading;
   reading.held.clear();
+  reading.frontier = {};  // of nothing: what is merged first would pass for dead
   reading.tally.needed = r;
   reading.tally.in_sets = core_.sets_in_play(key) != nullptr;
   reading.tally.asked = operation.request().r != 0;
