@@ -46,11 +46,11 @@ class Errors:
             return self.without_quorum
         if sample.state == State.REFUSED:
             return self.refused
-        for number, death in enumerate(self.plan.deaths):
-            if death.begin <= sample.ended and sample.began <= death.begin + GRACE_SECONDS:
-                self.at_deaths[number, sample.client] += 1
-                return self.in_flight
-        return self.others
+        before = [death.begin for death in self.plan.deaths if death.begin <= sample.ended]
+        if not before or sample.began > max(before) + GRACE_SECONDS:
+            return self.others
+        self.at_deaths[max(before), sample.client] += 1
+        return self.in_flight
 
     def text(self, samples):
         shown = most_frequent(

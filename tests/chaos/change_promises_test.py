@@ -60,6 +60,11 @@ class ErrorsOfClients(unittest.TestCase):
         self.assertEqual(self.kept(plan, self.error(0.9, State.UNCERTAIN)), [True, False, True])
         self.assertEqual(self.kept(plan, self.error(4.1, State.UNCERTAIN)), [True, False, True])
 
+    def test_each_death_costs_so_much(self):
+        plan = Plan([away('a', 1.05, 2), away('b', 2.05, 3)])
+        errors = [self.error(1, State.UNCERTAIN), self.error(2, State.UNCERTAIN)]
+        self.assertEqual(self.kept(plan, *errors), [True] * 3)
+
     def test_a_quorum_is_missed_only_where_two_are_down(self):
         refused = self.error(3, State.REFUSED, detail='NOQUORUM 1 of 2')
         self.assertFalse(self.kept(Plan([away('a', 1, 9)]), refused)[0])

@@ -31,6 +31,10 @@ class Change:
     def member(self):
         return self.rng.choice(self.nodes.names)
 
+    def dialed(self):
+        """One that a new node dials, and that knows of it: a founder in its file."""
+        return self.rng.choice([name for name in self.nodes.names if name in self.nodes.founders])
+
     def say_to(self, told, change, body=b'', **words):
         query = urllib.parse.urlencode({'change': change, **words})
         status, document = self.nodes.asked(told, 'members?' + query, post=True, body=body)
@@ -52,7 +56,7 @@ class Join(Change):
     title, spare, adds = 'join', 'j', 1
 
     def wish(self):
-        told = self.member()
+        told = self.dialed()
         self.start_spare(told)
         text = self.say_to(told, 'join', name=self.spare)
         self.nodes.names.append(self.spare)
@@ -80,7 +84,7 @@ class Death(Change):
         self.victim = self.member()
         self.nodes.depart(self.victim)
         self.nodes.kill([self.victim])
-        self.told = self.member()
+        self.told = self.dialed()
         self.wait_state(self.told, self.victim, 'down')
         return self.victim
 
