@@ -185,9 +185,12 @@ MemberIndex Agreement::on_told(const Telling& telling, Now now) {
     if (address.ok() && !(address.value() == view_->members[member].peer)) {
       peers_[member].address = address.value();
     }
-    // One that is in force elsewhere is what the copies here may come after.
-    for (const Configuration& former : telling.former) parts_.former->add(former, *view_);
-    if (telling.in_force && !in_force()) parts_.former->add(telling.configuration, *view_);
+    // One that is in force elsewhere is what the copies here may come after. Once the membership
+    // changed, sets in play say that, and files nothing.
+    if (!view_->is_changed()) {
+      for (const Configuration& former : telling.former) parts_.former->add(former, *view_);
+      if (telling.in_force && !in_force()) parts_.former->add(telling.configuration, *view_);
+    }
     judge(now);
     drop_former();
   }

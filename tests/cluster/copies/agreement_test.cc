@@ -69,6 +69,27 @@ TEST(Agreement, WhoChangedNothingServesAlone) {
   EXPECT_THAT(a.agreement.problems(), IsEmpty());
 }
 
+// A founder without a disk comes back after the membership changed: others still tell what their
+// files said, which is in force nowhere.
+TEST(Agreement, OnceTheMembershipChangedNothingIsFormer) {
+  const Node founder(1, kSiblings, {siblings()}, 10);
+  ASSERT_TRUE(founder.agreement.in_force());
+  Node back(0, kSiblings, {}, 20);
+  ASSERT_FALSE(back.agreement.in_force());
+  ClusterView changed = *back.view;
+  changed.newest_set = changed.cluster_id + 1;
+  changed.keyspaces[2].n = 2;
+  changed.generation = 1;
+  ASSERT_TRUE(changed.is_changed());
+  back.agreement.publish(std::make_shared<const ClusterView>(changed));
+  back.hear(founder);
+  EXPECT_FALSE(back.former.any());
+  Telling telling = founder.agreement.own_telling();
+  telling.former = {lww()};
+  back.agreement.on_told(telling, {1, 1000});
+  EXPECT_FALSE(back.former.any());
+}
+
 TEST(Agreement, ANodeWithoutAPastServesAlone) {
   const Node a(0, kSiblings, {}, 10);
   EXPECT_EQ(a.agreement.refused(), 0);
