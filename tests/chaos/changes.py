@@ -37,7 +37,17 @@ class Change:
 
     def say_to(self, told, change, body=b'', **words):
         query = urllib.parse.urlencode({'change': change, **words})
-        status, document = self.nodes.asked(told, 'members?' + query, post=True, body=body)
+        found = [503, 'it does not answer']
+
+        def is_taken():  # who joined just now begins anew, and is starting
+            try:
+                found[:] = self.nodes.asked(told, 'members?' + query, post=True, body=body)
+            except OSError:
+                return False
+            return found[0] != 503
+
+        until(is_taken, SEEN_SECONDS)
+        status, document = found
         if status != 200:
             raise Refused('%s at %s: %d %s' % (query, told, status, document))
         return '%s, told to %s' % (document['wish'], told)

@@ -277,6 +277,24 @@ TEST_F(Gets, ABrokenLinkOfTheLastStragglerBeginsTheRepair) {
 
 // ---- siblings that may be none
 
+struct FarGets : Gets {
+  FarGets() : Gets({.members = 5}) { lone.stand_at(4); }
+};
+
+// By that of copies which are not merged any more everything that comes would be dead.
+TEST_F(FarGets, ASecondReadingForgetsTheFrontierOfTheFirst) {
+  ReplicaReadReply whole = lone.full(old_one());
+  whole.frontier = Hlc::from_ms(LoneCore::kWallMs + 100);
+  start();
+  const Reading& reading = lone.of(id).reading;
+  for (const uint8_t attempt : {uint8_t{0}, uint8_t{1}}) {
+    if (attempt > 0) reads.begin(id, lone.of(id), 2, lone.now);
+    whole.attempt = attempt;
+    reads.on_reply(id, lone.of(id), {lone.at(0), whole}, lone.now);
+    EXPECT_THAT(LoneRequests::values_of(reading.held.object()), ElementsAre("old"));
+  }
+}
+
 class SiblingGets : public Gets {
  protected:
   using Gets::Gets;

@@ -360,21 +360,6 @@ TEST_F(FarReads, TheNearestIsAskedForTheObject) {
   EXPECT_TRUE(lone.sent(lone.at(3)).empty());
 }
 
-// By that of copies which are not merged any more everything that comes would be dead.
-TEST_F(FarReads, ASecondReadingForgetsTheFrontierOfTheFirst) {
-  ReplicaReadReply full = lone.full(old_one());
-  full.frontier = Hlc::from_ms(LoneCore::kWallMs + 100);
-  begin();
-  reply(lone.at(0), full);
-  EXPECT_THAT(held(), ElementsAre("old"));
-  begin_again();
-  EXPECT_EQ(reading().frontier, Hlc{});
-  full.attempt = 1;
-  reply(lone.at(0), full);
-  EXPECT_THAT(held(), ElementsAre("old"));
-  EXPECT_EQ(reading().frontier, full.frontier);
-}
-
 TEST_F(FarReads, ADigestBeforeAnyObjectIsFetched) {
   begin();
   MemberIndex other = lone.at(0);
