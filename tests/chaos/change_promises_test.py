@@ -56,13 +56,14 @@ class ErrorsOfClients(unittest.TestCase):
         others = self.error(2, State.UNCERTAIN, 'y')
         self.assertEqual(self.kept(plan, first, others), [True] * 3)
         again = self.error(2, State.UNCERTAIN)
-        self.assertEqual(self.kept(plan, first, again), [True, True, False])
+        self.assertEqual(self.kept(plan, first, again), [True] * 3)
+        self.assertEqual(self.kept(plan, first, again, again), [True, True, False])
         self.assertEqual(self.kept(plan, self.error(0.9, State.UNCERTAIN)), [True, False, True])
         self.assertEqual(self.kept(plan, self.error(4.1, State.UNCERTAIN)), [True, False, True])
 
     def test_each_death_costs_so_much(self):
         plan = Plan([away('a', 1.05, 2), away('b', 2.05, 3)])
-        errors = [self.error(1, State.UNCERTAIN), self.error(2, State.UNCERTAIN)]
+        errors = [self.error(1, State.UNCERTAIN), self.error(2, State.UNCERTAIN)] * 2
         self.assertEqual(self.kept(plan, *errors), [True] * 3)
 
     def test_a_quorum_is_missed_only_where_two_are_down(self):

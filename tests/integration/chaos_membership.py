@@ -18,7 +18,8 @@ KINDS = {'quiet', 'join', 'leave', 'dead', 'remove', 'replace', 'weight', 'raise
 VERDICTS = {'sets', 'unique keys', 'counters', 'registers', 'filling'}
 GAP_SECONDS_MAX = 4
 # What a busy machine may break.
-ABOUT_TIME = ('longest gap', 'roots are equal within')
+ABOUT_TIME = ('longest gap', 'roots are equal within', 'no errors but', 'a death costs')
+ERROR_RATE_MAX = 0.01
 checks = Checks()
 
 
@@ -33,6 +34,10 @@ def judge(report):
     checks.that('all workloads are judged', verdicts == VERDICTS, verdicts)
     kinds = {row['kind'].split(',')[0] for row in report['rows']}
     checks.that('all changes happened', kinds == KINDS, kinds)
+    errors = sum(row['errors'] for row in report['rows'])
+    requests = sum(row['requests'] for row in report['rows'])
+    few = errors < ERROR_RATE_MAX * requests
+    checks.that('few errors', few, '%d of %d' % (errors, requests))
     gap = max(row['longest_gap_seconds'] for row in report['rows'])
     checks.that('no client waits long', gap < GAP_SECONDS_MAX, gap)
 
