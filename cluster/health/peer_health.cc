@@ -15,6 +15,14 @@ size_t kind(Ask ask) {
   return static_cast<size_t>(ask);
 }
 
+// Of a peer without traffic, until it is probed. Where there are many each is probed less often, so
+// that together they cost no more: traffic finds out by itself, and the links have pings of their
+// own.
+constexpr uint64_t kIdlePeers = 8;
+uint64_t idle_us(size_t peers) {
+  return PeerHealth::kIdleUs * std::max<uint64_t>(1, peers / kIdlePeers);
+}
+
 uint64_t since(uint64_t then_us, uint64_t now_us) {
   return now_us > then_us ? now_us - then_us : 0;
 }
@@ -220,8 +228,8 @@ void PeerHealth::look_at(MemberIndex index, uint64_t now_us,
     if (peer.due_us > now_us) return;  // since just now
     peer.retry_us = std::min(2 * peer.retry_us, kRetryMaxUs);
     peer.due_us = now_us + jittered(peer.retry_us);
-  } else if (since(peer.heard_us, now_us) < kIdleUs) {
-    peer.due_us = peer.heard_us + kIdleUs + rng_.below(kIdleUs / 8);
+  } else if (since(peer.heard_us, now_us) < idle_us(peers_.size())) {
+    peer.due_us = peer.heard_us + idle_us(peers_.size()) + rng_.below(idle_us(peers_.size()) / 8);
     return;
   } else {
     peer.due_us = now_us + kProbeTimeoutUs;
@@ -249,7 +257,7 @@ void PeerHealth::probe_answered(MemberIndex index, uint64_t asked_us, uint64_t n
   if (peer->latency[kind(Ask::kRead)].add(now_us - asked_us, now_us)) {
     judge_latency(*peer, now_us);
   }
-  note_due(*peer, now_us + kIdleUs + rng_.below(kIdleUs / 8));
+  note_due(*peer, now_us + idle_us(peers_.size()) + rng_.below(idle_us(peers_.size()) / 8));
 }
 
 // Slow is who answers many times later than the other peers usually do, and not in a time that

@@ -155,6 +155,27 @@ TEST_F(PeerHealthTest, AnIdleLinkIsProbedAndASilentOneFoundOut) {
   EXPECT_EQ(health_.state(2), PeerState::kSuspected);
 }
 
+TEST_F(PeerHealthTest, ManyIdleLinksTogetherAreProbedNoMoreThanAFew) {
+  const auto probes_of = [this](MemberIndex members) {
+    health_.resize(members, 0);
+    std::vector<MemberIndex> all;
+    for (MemberIndex peer = 1; peer < members; ++peer) {
+      health_.set_linked(peer, true, now_us_);
+      all.push_back(peer);
+    }
+    pass(20 * kSecond, all, 1);
+    uint64_t before = 0, after = 0;
+    for (const MemberIndex peer : all) before += health_.report(peer).probes;
+    pass(200 * kSecond, all, 1);
+    for (const MemberIndex peer : all) after += health_.report(peer).probes;
+    return after - before;
+  };
+  const uint64_t few = probes_of(9), many = probes_of(200);
+  EXPECT_GE(few, 8u * 170);
+  EXPECT_LE(many, few * 11 / 10);
+  EXPECT_GE(many, few / 2);
+}
+
 TEST_F(PeerHealthTest, ABusyLinkIsItsOwnProbe) {
   pass(kSecond, {1, 2, 3, 4}, 1);
   size_t probes = 0;
