@@ -16,6 +16,8 @@ struct CoordinatorOptions {
   uint32_t anti_entropy_ms = 30'000;  // between two rounds with a peer; 0: none
   uint64_t scrub_ms = 3'600'000;      // in which every tree is built anew once
   uint32_t gossip_ms = 1000;          // 0: none, and no frontier
+  // Members that are told at once of a change of the history; gossip brings it to the others.
+  size_t tells_max = 16;
   uint64_t value_bytes_max = kValueBytesMax;
   uint32_t siblings_max = 100;
   uint32_t clock_entries_max = 10;

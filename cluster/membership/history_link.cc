@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/membership/history_link.h"
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "base/bytes.h"
 #include "base/check.h"
 #include "cluster/copies/shared_history.h"
@@ -86,8 +90,16 @@ void HistoryLink::tell_all(Now now) {
 void HistoryLink::on_time(Now now) {
   if (tell_at_us_ == 0 || now.steady_us < tell_at_us_) return;
   tell_at_us_ = 0;
+  std::vector<MemberIndex> linked;
   for (MemberIndex member = 0; member < core_.view->members.size(); ++member) {
-    if (member != core_.self() && core_.health.linked(member)) send_buckets(member);
+    if (member != core_.self() && core_.health.linked(member)) linked.push_back(member);
+  }
+  // In a large cluster some at random: each of them tells others in turn.
+  size_t left = std::min(linked.size(), core_.options.tells_max);
+  for (size_t at = 0; left > 0; ++at, --left) {
+    if (left < linked.size() - at)
+      std::swap(linked[at], linked[at + core_.rng.below(linked.size() - at)]);
+    send_buckets(linked[at]);
   }
 }
 

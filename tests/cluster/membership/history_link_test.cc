@@ -134,6 +134,25 @@ TEST_F(HistoryLinkTest, AllThatAreLinkedAreToldSoon) {
   EXPECT_TRUE(lone.sent_nothing()) << "once";
 }
 
+// Each of them tells others in turn, and gossip the rest.
+TEST_F(HistoryLinkTest, OfManySomeAtRandomAreTold) {
+  lone.core.options.tells_max = 1;
+  lone.link(kPeer);
+  lone.link(kOther);
+  size_t told[2] = {};
+  for (int change = 0; change < 40; ++change) {
+    lone.link_machine.tell_all(lone.now);
+    lone.pass_us(kTellUs);
+    lone.link_machine.on_time(lone.now);
+    const size_t peer = lone.sent(kPeer).size(), other_one = lone.sent(kOther).size();
+    EXPECT_EQ(peer + other_one, 1u);
+    told[0] += peer;
+    told[1] += other_one;
+  }
+  EXPECT_GT(told[0], 5u);
+  EXPECT_GT(told[1], 5u);
+}
+
 // ---- who answers
 
 TEST_F(HistoryLinkTest, EqualTablesAreNotAnswered) {
