@@ -96,6 +96,13 @@ void AntiEntropy::begin_round(MemberIndex peer, Now now) {
   PeerRound& round = rounds_[peer];
   round.due_us = 0;
   if (!core_.health.linked(peer)) return;
+  bool any = round.next_wish.has_value();
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    round.compared[keyspace] = shared_partitions(core_, keyspace, peer);
+    round.moving[keyspace] = moving_partitions(core_, keyspace, peer);
+    any |= !round.compared[keyspace].empty() || !round.moving[keyspace].empty();
+  }
+  if (!any) return rest(peer, now);  // of many members few have copies in common
   round.open(next_number_++, party_of(core_, now), now.steady_us + ExchangeAsker::kAnswerUs);
   ++core_.counters.exchange_rounds;
 
@@ -109,8 +116,6 @@ void AntiEntropy::begin_round(MemberIndex peer, Now now) {
   }
   message.gossip = gossip;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-    round.compared[keyspace] = shared_partitions(core_, keyspace, peer);
-    round.moving[keyspace] = moving_partitions(core_, keyspace, peer);
     const std::vector<uint32_t>& shared = round.compared[keyspace];
     if (shared.empty()) continue;
     message.keyspaces.emplace_back(keyspace, roots_digest(core_, keyspace, shared));
@@ -236,13 +241,18 @@ bool AntiEntropy::gives_to(MemberIndex peer) const {
   return false;
 }
 
+void AntiEntropy::rest(MemberIndex peer, Now now) {
+  PeerRound& round = rounds_[peer];
+  const uint64_t interval_us = core_.options.anti_entropy_ms * 1000ULL;
+  const uint64_t pause_us = round.pause_us(interval_us, in_haste() || gives_to(peer));
+  round.due_us = now.steady_us + pause_us / 2 + core_.rng.below(pause_us + 1);
+}
+
 void AntiEntropy::end_round(MemberIndex peer, Now now) {
   PeerRound& round = rounds_[peer];
   KVORUM_CHECK(round.state != PeerRound::State::kIdle);
   round.state = PeerRound::State::kIdle;
-  const uint64_t interval_us = core_.options.anti_entropy_ms * 1000ULL;
-  const uint64_t pause_us = round.pause_us(interval_us, in_haste() || gives_to(peer));
-  round.due_us = now.steady_us + pause_us / 2 + core_.rng.below(pause_us + 1);
+  rest(peer, now);
   wholeness_.look(now);
 }
 

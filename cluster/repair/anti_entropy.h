@@ -59,6 +59,7 @@ class AntiEntropy final : public DamageSink, private ExchangeSink {
   bool on_roots(MemberIndex from, const Frame& frame, Now now);
   void advance_round(MemberIndex peer, Now now);
   bool gives_to(MemberIndex peer) const;
+  void rest(MemberIndex peer, Now now);
   void end_round(MemberIndex peer, Now now);
   void note_equal(const PeerRound& round, uint8_t keyspace, const std::vector<uint32_t>& partitions,
                   const RootFence& fence);

@@ -48,10 +48,11 @@ std::vector<uint32_t> shared_partitions(const Core& core, uint8_t keyspace, Memb
   KVORUM_CHECK(view.is_member() && peer != core.self());
   const auto former = core.parts.is_moving() ? core.parts.former->list() : nullptr;
   std::vector<uint32_t> shared;
+  const size_t n = view.quorum(keyspace).n;
   for (uint32_t partition = 0; partition < view.ring.partitions(); ++partition) {
-    bool both = view.find_moving(partition) == nullptr &&
-                view.is_primary(core.self(), keyspace, partition) &&
-                view.is_primary(peer, keyspace, partition);
+    const std::span<const MemberIndex> primaries = view.ring.primaries(partition, n);
+    bool both = contains(primaries, core.self()) && contains(primaries, peer) &&
+                view.find_moving(partition) == nullptr;
     if (!both && former) {
       const Holders holders = holders_of(view, *former, keyspace, partition);
       both = contains(holders, core.self()) && contains(holders, peer);

@@ -82,6 +82,18 @@ TEST_F(AntiEntropyRound, IsNotBegunWithWhoStops) {
   EXPECT_THAT(types_of(lone.sent(kPeer)), ElementsAre(MessageType::kExchangeOpen));
 }
 
+TEST(AntiEntropyOfMany, WhoSharesNoCopyIsNotAsked) {
+  LoneAsker lone({.members = 40, .n = 1});
+  lone.link_up();
+  lone.live(100'000'000);
+  EXPECT_TRUE(lone.sent_nothing());
+  EXPECT_EQ(lone.counters().exchange_rounds, 0u);
+  lone.machine.repair({}, lone.now);
+  lone.live(20'000);
+  EXPECT_THAT(types_of(lone.sent(kPeer)), ElementsAre(MessageType::kExchangeOpen))
+      << "who wishes it is to see it end";
+}
+
 TEST(AntiEntropyOff, ThoseWhoDoNotExchange) {
   CoordinatorOptions without;
   without.anti_entropy_ms = 0;
