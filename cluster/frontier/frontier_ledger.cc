@@ -41,20 +41,23 @@ FrontierLedger::Copy* FrontierLedger::find(uint8_t keyspace, uint32_t partition)
 
 // The clock is read after what the slices hold was taken: an exchange that begins at a later
 // reading finds all of it in the tables.
-void FrontierLedger::take_slices(HybridClock& clock, Now now) {
+bool FrontierLedger::take_slices(HybridClock& clock, Now now) {
   taken_.clear();
+  bool changed = false;
   for (size_t at = 0; at < copies_.size(); ++at) {
     const Hlc least{table_->take_oldest_changed(static_cast<uint8_t>(at / partitions_),
                                                 static_cast<uint32_t>(at % partitions_))};
+    changed |= least != kNoHlc;
     if (least != kNoHlc && !copies_[at].peers.empty()) taken_.emplace_back(at, least);
   }
-  if (taken_.empty()) return;
+  if (taken_.empty()) return changed;
   const Hlc end = clock.tick(now.wall_ms);
   for (const auto& [at, least] : taken_) {
     std::deque<Slice>& slices = copies_[at].slices;
     KVORUM_CHECK(slices.empty() || slices.back().end < end);  // prune() goes by their order
     slices.push_back({end, least});
   }
+  return changed;
 }
 
 void FrontierLedger::note_clean(const PeerCopy& of, uint64_t run, uint64_t peer_run, Hlc began) {

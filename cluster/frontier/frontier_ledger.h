@@ -42,8 +42,8 @@ class FrontierLedger {
     KVORUM_CHECK(keyspace < kKeyspacesMax && partition < partitions_);
     return copies_[size_t{keyspace} * partitions_ + partition].held;
   }
-  // Ends the slice of every partition that changed.
-  void take_slices(HybridClock& clock, Now now);
+  // Ends the slice of every partition that changed. Whether any did.
+  bool take_slices(HybridClock& clock, Now now);
   // An exchange that began at `began` (of the own clock) was clean, in these two runs.
   void note_clean(const PeerCopy& of, uint64_t run, uint64_t peer_run, Hlc began);
   // Clean exchanges whose contents are synced by now begin to count.

@@ -24,6 +24,19 @@ std::vector<NodeId> ids_of(const ClusterView& view) {
   return ids;
 }
 
+// Also of what expired long after the last write.
+bool has_tombstones(const engine::ObjectTable& table) {
+  const uint32_t partitions = 1u << table.partition_bits();
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    for (uint32_t partition = 0; partition < partitions; ++partition) {
+      if (table.record_count(keyspace, partition) > table.live_count(keyspace, partition)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 FrontierProtocol::FrontierProtocol(FrontierParts parts, uint64_t run)
@@ -39,7 +52,7 @@ void FrontierProtocol::publish(std::shared_ptr<const ClusterView> later) {
   const std::lock_guard lock(mutex_);
   if (later->generation <= parts_.view->generation) return;  // as another reactor did
   parts_.view = std::move(later);
-  viewed_since_report_ = true;
+  viewed_since_report_ = stirred_ = true;
   ledger_.publish(*parts_.view);
   if (parts_.view->takes_part()) rounds_.set_members(ids_of(*parts_.view));
 }
@@ -65,29 +78,50 @@ bool FrontierProtocol::tick(uint64_t run, Now now) {
   if (run != rounds_.run()) {
     rounds_.begin_run(run);
     first_round_of_run_ = rounds_.round() + 1;
+    stirred_ = true;
   }
-  ledger_.take_slices(*parts_.clock, now);
+  const bool changed = ledger_.take_slices(*parts_.clock, now);
   ledger_.settle();
   least_since_report_ = std::min({least_since_report_, ledger_.take_settled(), oldest_hint()});
+  if (is_something_under_way(changed)) busy_at_ = parts_.clock->reading(now.wall_ms);
+  stirred_ = rests_ = false;
   bool rose = false;
   if (rounds_.round() != 0) {
     const std::optional<FrontierRounds::Ended> ended = rounds_.ended();
     if (!ended) return false;
     rose = judge(*ended);
     parts_.marks->forget_below(frontier_);
+    rests_ = !wants_round();
   }
-  report(run, clock);
+  if (!rests_) report(run, clock);
   return rose;
+}
+
+// Copies that are not whole are not raised, and hints are no objects of the ledger: the round that
+// counts for them comes afterwards.
+bool FrontierProtocol::is_something_under_way(bool changed) const {
+  return changed || stirred_ || oldest_hint_ != kNoHlc ||
+         (parts_.whole != nullptr && parts_.whole->missing() != 0) ||
+         (parts_.former != nullptr && parts_.former->any());
+}
+
+// After a round that ended.
+bool FrontierProtocol::wants_round() const {
+  return !agreed_ || frontier_ <= busy_at_ || rounds_.is_behind() ||
+         rounds_.round() < first_round_of_run_ || belief() != reported_belief_ ||
+         has_tombstones(*parts_.table);
 }
 
 void FrontierProtocol::lose(uint8_t keyspace, uint32_t partition, uint64_t over) {
   const std::lock_guard lock(mutex_);
+  stirred_ = true;
   losing_run_ = over;
   copies_.reset(keyspace, partition);
 }
 
 void FrontierProtocol::lose_all(uint64_t over) {
   const std::lock_guard lock(mutex_);
+  stirred_ = true;
   losing_run_ = over;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     for (uint32_t partition = 0; partition < copies_.partitions(); ++partition) {
@@ -126,7 +160,8 @@ void FrontierProtocol::report(uint64_t run, Hlc clock) {
   Hlc least = std::min({least_since_report_, present, clock_at_report_});
   if (rounds_.round() + 1 == first_round_of_run_) least = Hlc{};
   if (parts_.former != nullptr && parts_.former->any()) least = Hlc{};
-  rounds_.report(belief(), least);
+  reported_belief_ = belief();
+  rounds_.report(reported_belief_, least);
   KVORUM_CHECK(clock > clock_at_report_);  // ticks rise, and what is minted later lies above
   clock_at_report_ = clock;
   least_since_report_ = present;
@@ -172,7 +207,23 @@ bool FrontierProtocol::merge_gossip(std::string_view bytes) {
   return well_formed;
 }
 
-void FrontierProtocol::write_gossip(NodeId, std::string& out) { encode_gossip(out); }
+uint64_t FrontierProtocol::gossip_digest() const {
+  const std::lock_guard lock(mutex_);
+  return rounds_.digest();
+}
+
+bool FrontierProtocol::encode_newer_gossip(std::string_view theirs, std::string& out) const {
+  const std::lock_guard lock(mutex_);
+  return rounds_.encode_newer(theirs, out);
+}
+
+// What is known of the two that compare copies, whose runs have to be known: of all others gossip
+// tells.
+void FrontierProtocol::write_gossip(NodeId peer, std::string& out) {
+  const std::lock_guard lock(mutex_);
+  const NodeId both[] = {parts_.view->members[parts_.view->self].id, peer};
+  rounds_.encode_of(both, out);
+}
 
 void FrontierProtocol::on_gossip(NodeId, std::string_view bytes) { merge_gossip(bytes); }
 
@@ -193,6 +244,7 @@ FrontierStatus FrontierProtocol::status() const {
   status.awaited = rounds_.awaited();
   status.open = open_;
   status.hints_wait = oldest_hint_ != kNoHlc;
+  status.rests = rests_;
   return status;
 }
 

@@ -8,6 +8,11 @@
 //   clean exchanges --> ledger --least HLC not vouched for--> report --gossip--> all members
 //   all reports of a round, equal hashes --> CopyFrontiers of the copies --> reaper, drop_dead()
 //
+// Once the frontier has passed all that ever happened here, everybody agrees and no tombstone is
+// left, this node begins no round of its own: where nothing changes rounds end, and gossip has
+// nothing to carry. It goes on as soon as it changes something, or anybody else reports a later
+// round.
+//
 // What keeps it from rising is always one of: a member that does not report, hashes that differ, a
 // copy without a clean exchange in both present runs, a hint, versions not yet exchanged.
 // Shared by the machines of a node; any thread.
@@ -54,6 +59,7 @@ struct FrontierStatus {
   std::vector<NodeId> awaited;                   // did not report in the present round
   std::optional<FrontierLedger::PeerCopy> open;  // has had no clean exchange with that peer
   bool hints_wait = false;
+  bool rests = false;  // the frontier has passed everything here: nothing is waited for
 };
 
 class FrontierProtocol final : public ExchangeObserver {
@@ -80,6 +86,13 @@ class FrontierProtocol final : public ExchangeObserver {
     return rounds_.run_of(node);
   }
   void encode_gossip(std::string& out) const;
+  // Two members with the same one have nothing to tell each other.
+  uint64_t gossip_digest() const;
+  // What this node knows and the other one, whose encode_gossip() that is, does not. False where
+  // the bytes are malformed.
+  bool encode_newer_gossip(std::string_view theirs, std::string& out) const;
+  // Another member knows exactly what this one does, and so of this run.
+  void note_equal_gossip() { heard_.store(true, std::memory_order_release); }
   // False where the bytes are malformed.
   bool merge_gossip(std::string_view bytes);
   // Another member has said in this run what it knows, also of the runs before it.
@@ -101,6 +114,8 @@ class FrontierProtocol final : public ExchangeObserver {
   bool judge(const FrontierRounds::Ended& ended);
   void report(uint64_t run, Hlc clock);
   uint64_t belief() const;
+  bool is_something_under_way(bool changed) const;
+  bool wants_round() const;
 
   FrontierParts parts_;  // its view changes under the lock
   CopyFrontiers copies_;
@@ -115,6 +130,12 @@ class FrontierProtocol final : public ExchangeObserver {
   Hlc least_since_report_ = kNoHlc;
   Hlc oldest_hint_ = kNoHlc;
   Hlc frontier_;
+  // This node rests when the frontier has passed the latest reading at which anything was under
+  // way here.
+  bool stirred_ = true;  // since the last tick
+  bool rests_ = false;
+  Hlc busy_at_;
+  uint64_t reported_belief_ = 0;
   bool agreed_ = false;
   std::optional<FrontierLedger::PeerCopy> open_;
 };

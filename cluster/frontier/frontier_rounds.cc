@@ -2,9 +2,11 @@
 #include "cluster/frontier/frontier_rounds.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/hash.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -26,9 +28,35 @@ FrontierReport get_report(ByteReader& reader) {
   return report;
 }
 
+void put_entry(std::string& out, const FrontierEntry& entry) {
+  put_u64(out, entry.node);
+  put_u64(out, entry.run);
+  put_u64(out, entry.sequence);
+  put_report(out, entry.last);
+  put_report(out, entry.previous);
+}
+
+FrontierEntry get_entry(ByteReader& reader) {
+  FrontierEntry entry;
+  entry.node = reader.u64();
+  entry.run = reader.u64();
+  entry.sequence = reader.u64();
+  entry.last = get_report(reader);
+  entry.previous = get_report(reader);
+  return entry;
+}
+
+bool is_newer(const FrontierEntry& one, const FrontierEntry& other) {
+  return one.sequence > other.sequence ||
+         (one.sequence == other.sequence && one.last.round > other.last.round);
+}
+
+bool by_node(const FrontierEntry& entry, NodeId node) { return entry.node < node; }
+
 }  // namespace
 
 FrontierRounds::FrontierRounds(std::vector<NodeId> members, NodeId self, uint64_t run) {
+  std::sort(members.begin(), members.end());
   for (const NodeId member : members) {
     if (member == self) self_ = entries_.size();
     entries_.emplace_back().node = member;
@@ -38,15 +66,19 @@ FrontierRounds::FrontierRounds(std::vector<NodeId> members, NodeId self, uint64_
   own().sequence = 1;
 }
 
-void FrontierRounds::set_members(const std::vector<NodeId>& members) {
+const FrontierEntry* FrontierRounds::find(NodeId node) const {
+  const auto at = std::lower_bound(entries_.begin(), entries_.end(), node, by_node);
+  return at != entries_.end() && at->node == node ? &*at : nullptr;
+}
+
+void FrontierRounds::set_members(std::vector<NodeId> members) {
+  std::sort(members.begin(), members.end());
   std::vector<FrontierEntry> entries;
   const NodeId self = own().node;
   for (const NodeId member : members) {
-    const auto known =
-        std::find_if(entries_.begin(), entries_.end(),
-                     [&](const FrontierEntry& entry) { return entry.node == member; });
+    const FrontierEntry* const known = find(member);
     if (member == self) self_ = entries.size();
-    entries.push_back(known != entries_.end() ? *known : FrontierEntry{});
+    entries.push_back(known != nullptr ? *known : FrontierEntry{});
     entries.back().node = member;
   }
   entries_ = std::move(entries);
@@ -54,10 +86,8 @@ void FrontierRounds::set_members(const std::vector<NodeId>& members) {
 }
 
 bool FrontierRounds::merge(const FrontierEntry& entry) {
-  const auto found =
-      std::find_if(entries_.begin(), entries_.end(),
-                   [&](const FrontierEntry& known) { return known.node == entry.node; });
-  if (found == entries_.end()) return false;
+  const auto found = std::lower_bound(entries_.begin(), entries_.end(), entry.node, by_node);
+  if (found == entries_.end() || found->node != entry.node) return false;
   if (&*found == &own()) {
     // An earlier run of this node, as others remember it: this one goes on from its rounds, for
     // which it cannot vouch.
@@ -71,8 +101,7 @@ bool FrontierRounds::merge(const FrontierEntry& entry) {
     }
     return true;
   }
-  const bool newer = entry.sequence > found->sequence ||
-                     (entry.sequence == found->sequence && entry.last.round > found->last.round);
+  const bool newer = is_newer(entry, *found);
   if (newer) *found = entry;
   return newer;
 }
@@ -80,27 +109,45 @@ bool FrontierRounds::merge(const FrontierEntry& entry) {
 bool FrontierRounds::merge_encoded(std::string_view bytes) {
   if (bytes.size() % kEntryBytes != 0) return false;
   ByteReader reader(bytes);
-  while (!reader.done()) {
-    FrontierEntry entry;
-    entry.node = reader.u64();
-    entry.run = reader.u64();
-    entry.sequence = reader.u64();
-    entry.last = get_report(reader);
-    entry.previous = get_report(reader);
-    merge(entry);
-  }
+  while (!reader.done()) merge(get_entry(reader));
   return true;
 }
 
 void FrontierRounds::encode(std::string& out) const {
   for (const FrontierEntry& entry : entries_) {
-    if (entry.sequence == 0) continue;  // never heard of
-    put_u64(out, entry.node);
-    put_u64(out, entry.run);
-    put_u64(out, entry.sequence);
-    put_report(out, entry.last);
-    put_report(out, entry.previous);
+    if (entry.sequence != 0) put_entry(out, entry);  // else never heard of
   }
+}
+
+void FrontierRounds::encode_of(std::span<const NodeId> nodes, std::string& out) const {
+  for (const NodeId node : nodes) {
+    const FrontierEntry* const entry = find(node);
+    if (entry != nullptr && entry->sequence != 0) put_entry(out, *entry);
+  }
+}
+
+bool FrontierRounds::encode_newer(std::string_view theirs, std::string& out) const {
+  if (theirs.size() % kEntryBytes != 0) return false;
+  std::map<NodeId, FrontierEntry> known;
+  for (ByteReader reader(theirs); !reader.done();) {
+    const FrontierEntry entry = get_entry(reader);
+    known[entry.node] = entry;
+  }
+  for (const FrontierEntry& entry : entries_) {
+    if (entry.sequence == 0) continue;
+    const auto found = known.find(entry.node);
+    // Of another run its own node is to hear, whichever of them is the newer one.
+    const bool newer =
+        found == known.end() || is_newer(entry, found->second) || entry.run != found->second.run;
+    if (newer) put_entry(out, entry);
+  }
+  return true;
+}
+
+uint64_t FrontierRounds::digest() const {
+  std::string bytes;
+  encode(bytes);
+  return xxh64(bytes);
 }
 
 void FrontierRounds::begin_run(uint64_t run) {
@@ -111,10 +158,8 @@ void FrontierRounds::begin_run(uint64_t run) {
 }
 
 uint64_t FrontierRounds::run_of(NodeId node) const {
-  for (const FrontierEntry& entry : entries_) {
-    if (entry.node == node) return entry.run;
-  }
-  return 0;
+  const FrontierEntry* const entry = find(node);
+  return entry == nullptr ? 0 : entry->run;
 }
 
 const FrontierReport* FrontierRounds::report_of(const FrontierEntry& entry, uint64_t round) {
@@ -141,6 +186,12 @@ void FrontierRounds::report(uint64_t hash, Hlc least) {
   KVORUM_CHECK(own().last.round == 0 || ended());
   own().previous = own().last;
   own().last = {own().last.round + 1, hash, least};
+}
+
+bool FrontierRounds::is_behind() const {
+  return std::any_of(entries_.begin(), entries_.end(), [this](const FrontierEntry& entry) {
+    return entry.last.round > own().last.round;
+  });
 }
 
 std::vector<NodeId> FrontierRounds::awaited() const {

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,12 +40,18 @@ class FrontierRounds {
   FrontierRounds(std::vector<NodeId> members, NodeId self, uint64_t run);
 
   // Who has to report from now on, this node among them: of others nothing is known any more.
-  void set_members(const std::vector<NodeId>& members);
+  void set_members(std::vector<NodeId> members);
 
   // What another node knows. True where it brought anything new.
   bool merge(const FrontierEntry& entry);
   bool merge_encoded(std::string_view bytes);  // false: malformed, nothing was merged
   void encode(std::string& out) const;
+  // Of the members with these ids alone.
+  void encode_of(std::span<const NodeId> nodes, std::string& out) const;
+  // What this node knows and the other one, whose encode() that is, does not; false: malformed.
+  bool encode_newer(std::string_view theirs, std::string& out) const;
+  // Of encode(): two that know the same of the same members have the same.
+  uint64_t digest() const;
 
   // A new run of this node: its copies are no longer what they were.
   void begin_run(uint64_t run);
@@ -63,6 +70,8 @@ class FrontierRounds {
   // This node's report of the next round; to be called once ended() says so, or for the first one.
   void report(uint64_t hash, Hlc least);
   uint64_t round() const { return own().last.round; }
+  // Another member has reported a later round.
+  bool is_behind() const;
 
   // Who did not report this node's latest round yet.
   std::vector<NodeId> awaited() const;
@@ -70,9 +79,10 @@ class FrontierRounds {
  private:
   FrontierEntry& own() { return entries_[self_]; }
   const FrontierEntry& own() const { return entries_[self_]; }
+  const FrontierEntry* find(NodeId node) const;
   static const FrontierReport* report_of(const FrontierEntry& entry, uint64_t round);
 
-  std::vector<FrontierEntry> entries_;
+  std::vector<FrontierEntry> entries_;  // by id
   size_t self_ = 0;
   Hlc vouched_before_;
 };

@@ -15,7 +15,7 @@ bool Gossip::active() const {
          core_.view->is_member() && core_.view->members.size() > 1;
 }
 
-void Gossip::send(LinkIndex to, MessageType type) {
+void Gossip::send(LinkIndex to, MessageType type, std::string_view reports) {
   KVORUM_CHECK(core_.parts.frontier != nullptr);
   KVORUM_CHECK(core_.parts.marks != nullptr);  // a frontier has flush marks beside it
   FrameWriter frame(core_.outbox.frames(to), {type, 0, 0, 0});
@@ -25,7 +25,8 @@ void Gossip::send(LinkIndex to, MessageType type) {
   const Hlc reached = core_.parts.frontier->reached();
   put_u64(frame.out(), std::max(reached, core_.parts.marks->forgotten_below()).value);
   put_u64(frame.out(), core_.view->history_digest);
-  core_.parts.frontier->encode_gossip(frame.out());
+  put_u64(frame.out(), core_.parts.frontier->gossip_digest());
+  frame.out().append(reports);
   frame.finish();
 }
 
@@ -34,6 +35,18 @@ void Gossip::send_marks(LinkIndex to) {
   std::string marks;
   core_.parts.marks->encode(marks);
   if (!marks.empty()) put_flush_mark(core_.outbox.frames(to), 0, marks);
+}
+
+// Whoever told its reports has had those of this side.
+void Gossip::answer(LinkIndex to, uint64_t rounds_digest, bool was_told) {
+  FrontierProtocol& frontier = *core_.parts.frontier;
+  std::string reports;
+  if (rounds_digest == frontier.gossip_digest()) {
+    frontier.note_equal_gossip();
+  } else if (!was_told) {
+    frontier.encode_gossip(reports);
+  }
+  send(to, MessageType::kGossipReply, reports);
 }
 
 void Gossip::on_link_up(MemberIndex peer, Now now) {
@@ -48,8 +61,20 @@ bool Gossip::on_message(LinkIndex from, const Frame& frame) {
   const uint64_t marks_digest = reader.u64();
   const Hlc reached{reader.u64()};
   const uint64_t history_digest = reader.u64();
-  if (!reader.ok() || !core_.parts.frontier->merge_gossip(reader.rest())) return false;
-  if (frame.head.type == MessageType::kGossip) send(from, MessageType::kGossipReply);
+  const uint64_t rounds_digest = reader.u64();
+  if (!reader.ok()) return false;
+  const std::string_view reports = reader.rest();
+  std::string newer;  // than the reports: before they are merged
+  if (!reports.empty()) {
+    if (!core_.parts.frontier->encode_newer_gossip(reports, newer)) return false;
+    if (!core_.parts.frontier->merge_gossip(reports)) return false;
+  }
+  if (frame.head.type == MessageType::kGossip) {
+    answer(from, rounds_digest, !reports.empty());
+    if (!reports.empty()) return true;  // the rest was said before
+  } else if (!newer.empty()) {
+    send(from, MessageType::kGossip, newer);
+  }
   core_.parts.marks->forget_below(reached);
   histories_.on_digest(from, history_digest);
   if (marks_digest != core_.parts.marks->digest()) send_marks(from);

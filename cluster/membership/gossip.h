@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gossip (paper 4.8.1): once per interval this node tells one random linked member what it knows of
-// the rounds of the frontier protocol, and is told in return; with it goes the digest of the flush
-// marks, and where that differs the marks follow, both ways: a mark that a link lost, or that a
-// member missed, still reaches everybody. One coordinator of a node speaks, all answer. Private to
-// cluster/; owned by the coordinator.
+// the rounds of the frontier protocol, of the flush marks and of the history, as digests, and is
+// told in return. Where digests are equal nothing else passes, however many members there are; what
+// differs follows, both ways: so a mark that a link lost, or that a member missed, still reaches
+// everybody. One coordinator of a node speaks, all answer. Private to cluster/; owned by the
+// coordinator.
 //
-//   kGossip       digests of marks and of the history (history_link.h), frontier,
-//   FrontierProtocol::encode_gossip() --> merged, answered kGossipReply  the same of the other side
-//   --> merged kFlushMark    all marks of a side whose digest differs             --> merged
-//   (flush_operation)
+//   kGossip       digests of marks, history and rounds, frontier     --> answered
+//   kGossipReply  the same; where the rounds differ all reports      --> merged
+//   kGossip       with the reports that the other side lacks         --> merged, answered without
+//   kFlushMark    all marks of a side whose digest differs (flush_operation)     --> merged
+//   kHistoryBuckets  where the history differs (history_link.h)
 #pragma once
 
 #include "cluster/machine/core.h"
@@ -29,7 +31,9 @@ class Gossip {
 
  private:
   bool active() const;
-  void send(LinkIndex to, MessageType type);
+  // With reports of the rounds, or none.
+  void send(LinkIndex to, MessageType type, std::string_view reports = {});
+  void answer(LinkIndex to, uint64_t rounds_digest, bool was_told);
   void send_marks(LinkIndex to);
 
   Core& core_;

@@ -25,8 +25,8 @@
 namespace kvorum::cluster {
 
 inline constexpr uint16_t kProtocolVersion = 12;
-inline constexpr uint16_t kProtocolOldest =
-    11;  // that this binary still speaks: of the last release
+// What this binary still speaks: the version of the release before.
+inline constexpr uint16_t kProtocolOldest = 11;
 inline constexpr size_t kFrameLengthBytes = 4;
 inline constexpr size_t kFrameHeadBytes = 4 + 4 + 1 + 1 + 2 + 8;
 inline constexpr uint64_t kFrameBytesMax = kValueBytesMax + 16 * 1024 * 1024;

@@ -47,13 +47,40 @@ TEST_F(FrontierTest, TombstonesOfAQuietClusterAreForgottenEverywhere) {
   EXPECT_THAT(cluster.get(2, "stays").values, ElementsAre("v"));
 }
 
-TEST_F(FrontierTest, TheFrontierFollowsTheClocks) {
-  cluster.pass_ms(kLongEnoughMs);
+TEST_F(FrontierTest, TheFrontierFollowsTheClocksOfWhoWrites) {
+  for (int second = 0; second < 20; ++second) {
+    cluster.set(0, "k", std::to_string(second));
+    cluster.pass_ms(1000);
+  }
   for (const auto& node : cluster.nodes) {
     const uint64_t frontier_ms = node->frontier->status().frontier.ms();
     EXPECT_GT(frontier_ms + 5000, cluster.wall_ms);
     EXPECT_LE(frontier_ms, cluster.wall_ms);
+    EXPECT_FALSE(node->frontier->status().rests);
   }
+}
+
+// Gossip has nothing to carry then.
+TEST_F(FrontierTest, RoundsEndWhereNothingChangesAndGoOnWithTheNextWrite) {
+  cluster.set(0, "k", "v");
+  const uint64_t written_ms = cluster.wall_ms;
+  cluster.pass_ms(kLongEnoughMs);
+  const FrontierStatus before = cluster.nodes[0]->frontier->status();
+  EXPECT_TRUE(before.rests);
+  EXPECT_GT(before.frontier, Hlc::from_ms(written_ms));
+  cluster.pass_ms(kLongEnoughMs);
+  for (const auto& node : cluster.nodes) {
+    EXPECT_EQ(node->frontier->status().round, before.round);
+    EXPECT_EQ(node->frontier->gossip_digest(), cluster.nodes[0]->frontier->gossip_digest());
+  }
+  cluster.remove(1, "k");
+  const uint64_t removed_ms = cluster.wall_ms;
+  cluster.pass_ms(kLongEnoughMs);
+  for (const auto& node : cluster.nodes) {
+    EXPECT_GT(node->frontier->status().round, before.round);
+    EXPECT_GT(node->frontier->status().frontier, Hlc::from_ms(removed_ms));
+  }
+  EXPECT_EQ(records(), 0u);
 }
 
 // It aborted, for it was not among those that are counted (moving seed in a run from 5376).

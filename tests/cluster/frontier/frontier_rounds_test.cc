@@ -155,6 +155,50 @@ TEST(FrontierRounds, AFailedStoreBeginsARun) {
   EXPECT_FALSE(nodes.c.ended()->agreed);
 }
 
+TEST(FrontierRounds, OnlyWhatTheOtherLacksIsTold) {
+  Three nodes;
+  nodes.tell_all();
+  nodes.a.report(kHash, Hlc{5});
+  std::string theirs, newer;
+  nodes.b.encode(theirs);
+  EXPECT_TRUE(nodes.a.encode_newer(theirs, newer));
+  std::string own;
+  const NodeId self[] = {1};
+  nodes.a.encode_of(self, own);
+  EXPECT_EQ(newer, own);
+  EXPECT_NE(nodes.a.digest(), nodes.b.digest());
+  EXPECT_TRUE(nodes.b.merge_encoded(newer));
+  EXPECT_EQ(nodes.a.digest(), nodes.b.digest());
+  EXPECT_TRUE(nodes.b.is_behind());
+  EXPECT_FALSE(nodes.a.is_behind());
+  theirs.clear();
+  newer.clear();
+  nodes.b.encode(theirs);
+  EXPECT_TRUE(nodes.a.encode_newer(theirs, newer));
+  EXPECT_EQ(newer, "");
+  EXPECT_FALSE(nodes.a.encode_newer("x", newer));
+}
+
+// It has to hear what its run before this one vouched for, though its own entry is the newer one.
+TEST(FrontierRounds, ANewRunIsToldOfTheOneBefore) {
+  Three nodes;
+  nodes.report_all(7, 5, 9);
+  nodes.tell_all();
+  FrontierRounds again{{1, 2, 3}, 1, 101};
+  again.begin_run(102);  // a higher sequence
+  again.begin_run(103);
+  std::string theirs, newer;
+  again.encode(theirs);
+  EXPECT_TRUE(nodes.b.encode_newer(theirs, newer));
+  EXPECT_TRUE(again.merge_encoded(newer));
+  EXPECT_EQ(again.vouched_before(), Hlc{7});
+}
+
+TEST(FrontierRounds, TheOrderOfTheMembersDoesNotMatter) {
+  const FrontierRounds one{{1, 2, 3}, 2, 9}, other{{3, 2, 1}, 2, 9};
+  EXPECT_EQ(one.digest(), other.digest());
+}
+
 TEST(FrontierRounds, MalformedBytesAreRefused) {
   Three nodes;
   nodes.report_all(7, 5, 9);

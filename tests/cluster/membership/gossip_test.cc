@@ -81,6 +81,7 @@ constexpr uint64_t kIntervalUs = 200'000;
 struct Said {
   uint64_t marks_digest = 0;
   Hlc reached;
+  uint64_t rounds_digest = 0;
   std::string rounds;
 };
 
@@ -94,6 +95,7 @@ struct LoneGossip : LoneCore {
       put_u64(frame.out(), said.marks_digest);
       put_u64(frame.out(), said.reached.value);
       put_u64(frame.out(), 0);  // of the history
+      put_u64(frame.out(), said.rounds_digest);
       frame.out().append(said.rounds);
       frame.finish();
     });
@@ -104,6 +106,7 @@ struct LoneGossip : LoneCore {
     said.marks_digest = reader.u64();
     said.reached = Hlc{reader.u64()};
     EXPECT_EQ(reader.u64(), view->history_digest);
+    said.rounds_digest = reader.u64();
     said.rounds = reader.rest();
     EXPECT_TRUE(reader.ok());
     return said;
@@ -115,7 +118,10 @@ struct LoneGossip : LoneCore {
     return {ids, id_of(member), run_of(member)};
   }
   Said says(const FrontierRounds& rounds) const {
-    Said said{marks.digest(), {}, {}};
+    return {marks.digest(), {}, rounds.digest(), {}};
+  }
+  Said tells(const FrontierRounds& rounds) const {
+    Said said = says(rounds);
     rounds.encode(said.rounds);
     return said;
   }
@@ -149,9 +155,8 @@ TEST_F(GossipAlone, ALinkThatComesUpIsToldAtOnce) {
   const Said said = lone.said_by(frame);
   EXPECT_EQ(said.marks_digest, lone.marks.digest());
   EXPECT_EQ(said.reached, Hlc{});
-  FrontierRounds peer = lone.rounds_of(1);
-  EXPECT_TRUE(peer.merge_encoded(said.rounds));
-  EXPECT_EQ(peer.run_of(lone.id_of(0)), LoneCore::kIncarnation);
+  EXPECT_EQ(said.rounds_digest, lone.frontier->gossip_digest());
+  EXPECT_THAT(said.rounds, IsEmpty()) << "not before it is known that something differs";
   EXPECT_EQ(lone.gossip.next_deadline_us(), lone.now.steady_us + kIntervalUs);
 }
 
@@ -182,14 +187,48 @@ TEST(GossipOfAFew, AllAnswerWhoeverSpeaks) {
 }
 
 TEST_F(GossipAlone, WhatIsHeardIsKeptAndAnsweredOnce) {
-  const Said said = lone.says(lone.rounds_of(1));
+  const Said said = lone.tells(lone.rounds_of(1));
   EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(said)));
   EXPECT_THAT(lone.known_runs(), ElementsAre(100, 101, 0));
-  EXPECT_THAT(types_of(lone.sent(1)), ElementsAre(MessageType::kGossipReply));
-  const Said other = lone.says(lone.rounds_of(2));
+  EXPECT_THAT(lone.said_by(lone.only(1)).rounds, IsEmpty()) << "who told has heard all before";
+  const Said other = lone.tells(lone.rounds_of(2));
   EXPECT_TRUE(lone.gossip.on_message(2, lone.frame_of(other, MessageType::kGossipReply)));
   EXPECT_THAT(lone.known_runs(), ElementsAre(100, 101, 102));
-  EXPECT_TRUE(lone.sent_nothing()) << "an answer is not answered";
+  const Frame more = lone.only(2);
+  EXPECT_EQ(more.head.type, MessageType::kGossip) << "what it lacks";
+  FrontierRounds peer = lone.rounds_of(2);
+  EXPECT_TRUE(peer.merge_encoded(lone.said_by(more).rounds));
+  EXPECT_EQ(peer.run_of(lone.id_of(0)), 100u);
+  EXPECT_EQ(peer.run_of(lone.id_of(1)), 101u);
+  EXPECT_TRUE(lone.gossip.on_message(2, lone.frame_of(lone.says(peer), MessageType::kGossipReply)));
+  EXPECT_TRUE(lone.sent_nothing()) << "an answer without reports is not answered";
+}
+
+TEST_F(GossipAlone, AQuestionWithAnotherDigestIsAnsweredWithAllReports) {
+  EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(lone.says(lone.rounds_of(1)))));
+  FrontierRounds peer = lone.rounds_of(1);
+  EXPECT_TRUE(peer.merge_encoded(lone.said_by(lone.only(1)).rounds));
+  EXPECT_EQ(peer.run_of(lone.id_of(0)), LoneCore::kIncarnation);
+  EXPECT_FALSE(lone.frontier->heard());
+}
+
+// The contract: where nothing differs, what passes does not depend on how many there are.
+TEST(GossipOfAFew, WhereAllIsEqualAFrameHasTheSameSizeForTwoAndForAHundred) {
+  std::vector<size_t> sizes;
+  for (const uint32_t members : {2u, 100u}) {
+    LoneGossip lone({.members = members, .has_frontier = true, .options = gossiping()});
+    FrontierRounds peer = lone.rounds_of(1);
+    EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(lone.tells(peer))));
+    lone.sent(1);
+    std::string bytes;
+    lone.frontier->encode_gossip(bytes);
+    EXPECT_TRUE(peer.merge_encoded(bytes));
+    EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(lone.says(peer))));
+    const Frame answer = lone.only(1);
+    sizes.push_back(answer.payload.size());
+    EXPECT_TRUE(lone.frontier->heard());
+  }
+  EXPECT_THAT(sizes, ElementsAre(32, 32));
 }
 
 TEST_F(GossipAlone, MarksThatDifferFollow) {
@@ -237,11 +276,11 @@ TEST_F(GossipAlone, WhatWasHeardOfAFrontierIsPassedOn) {
 }
 
 TEST_F(GossipAlone, MalformedOnesAreNeitherKeptNorAnswered) {
-  Said said = lone.says(lone.rounds_of(1));
+  Said said = lone.tells(lone.rounds_of(1));
   lone.marks.merge(2, lone.mark_of(1, 1));
   said.reached = Hlc::from_ms(LoneCore::kWallMs + 2);
   const Frame whole = lone.frame_of(said);
-  constexpr size_t kNoRounds = 24;  // a node that knows nobody
+  constexpr size_t kNoRounds = 32;  // a node that tells no reports
   for (size_t bytes = 0; bytes < whole.payload.size(); ++bytes) {
     if (bytes == kNoRounds) continue;
     EXPECT_FALSE(lone.gossip.on_message(1, cut_to(whole, bytes))) << bytes;
@@ -295,7 +334,7 @@ TEST(GossipOfAFew, AFrontierThatRoseSetsTheReaperToWork) {
   lone.put("gone", lone.tombstone_of(1, 1));
   lone.put("stays", lone.object_of(1, 1, "v"));
   FrontierRounds peer = lone.rounds_of(1);
-  EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(lone.says(peer))));
+  EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(lone.tells(peer))));
   lone.link(1);
   int intervals = 0;
   for (; lone.holds("gone") && intervals < 20; ++intervals) {
@@ -308,6 +347,9 @@ TEST(GossipOfAFew, AFrontierThatRoseSetsTheReaperToWork) {
     }
     lone.sent(1);
     lone.gossip.on_time(lone.now);
+    if (lone.sent(1).empty()) continue;
+    const Frame answer = lone.frame_of(lone.tells(peer), MessageType::kGossipReply);
+    EXPECT_TRUE(lone.gossip.on_message(1, answer));
     const std::vector<Frame> frames = lone.sent(1);
     if (frames.empty()) continue;
     const Said said = lone.said_by(frames[0]);
@@ -316,7 +358,7 @@ TEST(GossipOfAFew, AFrontierThatRoseSetsTheReaperToWork) {
     const uint64_t round = own.u64(), hash = own.u64();
     peer.merge_encoded(said.rounds);
     if (peer.round() < round) peer.report(hash, lone.clock.reading(lone.now.wall_ms));
-    EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(lone.says(peer))));
+    EXPECT_TRUE(lone.gossip.on_message(1, lone.frame_of(lone.tells(peer))));
   }
   EXPECT_FALSE(lone.holds("gone"));
   EXPECT_GT(intervals, 1) << "not before both have reported";
