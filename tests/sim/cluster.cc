@@ -18,7 +18,7 @@ cluster::Founding found(const Swarm& swarm) {
   founding.keyspaces = swarm.keyspaces;
   for (size_t node = 0; node < swarm.founding_nodes(); ++node) {
     cluster::Member member;
-    member.name = std::string(1, static_cast<char>('a' + node));
+    member.name = name_of_node(node);
     member.peer = {"127.0.0.1", static_cast<uint16_t>(7000 + node)};
     founding.members.push_back(member);
   }

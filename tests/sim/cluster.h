@@ -75,7 +75,7 @@ class Cluster {
   size_t suspicions() const;
   // Vectors were cut (paper 4.4), so that equal versions may stand beside unequal vectors.
   bool truncated_clocks() const;
-  std::string node_name(size_t node) const { return std::string(1, static_cast<char>('a' + node)); }
+  std::string node_name(size_t node) const { return name_of_node(node); }
   // Nodes by their place in the preference list of a key.
   size_t node_for(const std::string& key, size_t place) const;
   uint32_t partition_of_key(const std::string& key) const;

@@ -14,6 +14,7 @@
 
 #include "tests/sim/planted.h"
 #include "tests/sim/run.h"
+#include "tests/sim/scale/report.h"
 #include "tests/sim/story.h"
 #include "tests/sim/swarm.h"
 
@@ -30,6 +31,7 @@ struct Options {
   bool eviction = false;
   bool peaceful = false;
   bool moving = false;
+  std::optional<std::string> scale;  // the part of the tables
   std::string plant, story;
 
   // What the seeds draw, as the option says it.
@@ -163,6 +165,7 @@ int run_story(const Options& options) {
 }
 
 int run(const Options& options, bool single) {
+  if (options.scale) return print_scale(*options.scale) ? 0 : 1;
   if (options.eviction) only_caches();
   if (options.planted) return run_planted(options);
   plant(planted_bug_named(options.plant));
@@ -189,6 +192,9 @@ int main(int argc, char** argv) {
   app.add_flag("--peaceful", options.peaceful,
                "no cuts and deaths, only pauses and clean stops: no sibling may come of them");
   app.add_flag("--moving", options.moving, "members join, leave, are removed, weigh otherwise");
+  app.add_option("--scale", options.scale, "tables of what grows with the nodes; or one of them")
+      ->expected(0, 1)
+      ->check(CLI::IsMember({"", "gossip", "joins", "load", "memory"}));
   app.add_option("--story", options.story, "a file of tests/sim/stories instead of seeds")
       ->check(CLI::ExistingFile);
   app.add_option("--plant", options.plant, "a bug for the seeds or the story to catch")

@@ -190,10 +190,12 @@ bool Network::all_linked() const {
 }
 
 bool Network::linked_both_ways(size_t node) const {
-  for (const Link& link : links_) {
-    if (link.dialer == link.acceptor || (link.dialer != node && link.acceptor != node)) continue;
-    const Host& other = hosts_[link.dialer == node ? link.acceptor : link.dialer];
-    if (other.peer && !other.leaves && !link.up) return false;
+  for (size_t other = 0; other < hosts_.size(); ++other) {
+    if (other == node || !hosts_[other].peer || hosts_[other].leaves) continue;
+    for (size_t reactor = 0; reactor < shape_.reactors; ++reactor) {
+      if (!links_[link_of(node, reactor, other)].up) return false;
+      if (!links_[link_of(other, reactor, node)].up) return false;
+    }
   }
   return true;
 }
@@ -231,6 +233,8 @@ void Network::send(const Sender& from, LinkIndex to, std::string_view batch) {
   cluster::Frame frame;
   size_t size = 0;
   while (cluster::parse_frame(batch, &frame, &size) == cluster::FrameStatus::kFrame) {
+    sent_bytes_[static_cast<size_t>(frame.head.type)] += size;
+    hosts_[from.node].sent_bytes += size;
     carry(way, batch.substr(0, size));
     batch.remove_prefix(size);
   }

@@ -9,6 +9,7 @@
 //   down --dial, greeted--> up --cut noticed, node died--> down (dialer told, dials again)
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 #include <vector>
@@ -59,6 +60,11 @@ class Network {
   // Counts cuts, broken links and deaths: what was reachable before and after, with no more of them
   // in between, was so all the time.
   uint64_t disturbances() const { return disturbances_; }
+  // Bytes of the frames that nodes sent, by type of message.
+  using Traffic = std::array<uint64_t, 256>;
+  const Traffic& sent_bytes() const { return sent_bytes_; }
+  // Of one node, all types together.
+  uint64_t sent_bytes_of(size_t node) const { return hosts_[node].sent_bytes; }
   // Every dialed link between living nodes is up.
   bool all_linked() const;
   // The same of one node's links to those that do not leave, and theirs to it.
@@ -84,6 +90,7 @@ class Network {
     Peer* peer = nullptr;
     bool leaves = false;  // soon
     uint64_t session = 0;
+    uint64_t sent_bytes = 0;
     std::vector<uint16_t> next_place;  // of accepted links, by reactor
   };
   // A way along a link: 0 from dialer to acceptor, 1 back.
@@ -117,6 +124,7 @@ class Network {
   std::vector<Link> links_;
   std::vector<bool> cut_;
   uint64_t disturbances_ = 0;
+  Traffic sent_bytes_{};
   std::map<std::pair<size_t, cluster::LinkIndex>, size_t> accepted_;  // (host, index) -> link
 };
 

@@ -112,7 +112,7 @@ class SimNode final : public Peer, public server::NodeServices {
   const cluster::ClusterView& view() const { return *view_; }
   // The node of a member, by its name.
   size_t node_of(cluster::MemberIndex member) const {
-    return static_cast<size_t>(view_->members[member].name[0] - 'a');
+    return node_named(view_->members[member].name);
   }
   uint64_t hints_pending() const;
   // `for b: key` each, and whether this node thinks b is up.
@@ -156,7 +156,7 @@ class SimNode final : public Peer, public server::NodeServices {
   void keep_history(uint64_t number, const std::string& encoded);
   void look_at_history(size_t reactor);
   void meet_new_members(size_t reactor);
-  cluster::MemberIndex member_of(size_t node) const;
+  cluster::MemberIndex member_of(size_t node);
   void open_tables();
   void start_reactors();
   void after_input(size_t reactor);
@@ -201,6 +201,8 @@ class SimNode final : public Peer, public server::NodeServices {
   uint64_t next_connection_ = 1;
 
   // Of a session.
+  std::vector<cluster::MemberIndex> member_of_node_;
+  size_t members_seen_ = 0;  // that stand there
   Course course_ = Course::kRuns;
   uint64_t course_until_us_ = 0;
   size_t peers_that_do_not_know_ = 0;

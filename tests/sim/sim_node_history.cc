@@ -50,6 +50,8 @@ bool SimNode::find_history() {
   view_ = std::make_shared<const cluster::ClusterView>(
       cluster::view_of(*history, placements, nullptr, id_));
   if (!view_->is_member()) return false;
+  members_seen_ = 0;
+  member_of_node_.assign(world_.swarm.nodes.size(), cluster::kNoMember);
   history_ = std::make_unique<cluster::SharedHistory>(
       cluster::SharedHistoryParts{id_, world_.swarm.reactors}, std::move(*history), view_);
   return true;
@@ -64,8 +66,14 @@ void SimNode::keep_history(uint64_t number, const std::string& encoded) {
   });
 }
 
-cluster::MemberIndex SimNode::member_of(size_t node) const {
-  return view_->find_name(std::string(1, static_cast<char>('a' + node)));
+// Members keep their index as long as a session lasts.
+cluster::MemberIndex SimNode::member_of(size_t node) {
+  for (size_t next = members_seen_; next < view_->members.size(); ++next) {
+    member_of_node_[node_of(static_cast<cluster::MemberIndex>(next))] =
+        static_cast<cluster::MemberIndex>(next);
+  }
+  members_seen_ = view_->members.size();
+  return member_of_node_[node];
 }
 
 // The links to members that this reactor did not know before.
@@ -74,7 +82,7 @@ void SimNode::meet_new_members(size_t reactor) {
   const cluster::ClusterView& view = state.coordinator.view();
   for (; state.members_met < view.members.size(); ++state.members_met) {
     const auto member = static_cast<cluster::MemberIndex>(state.members_met);
-    const auto node = static_cast<size_t>(view.members[member].name[0] - 'a');
+    const size_t node = node_named(view.members[member].name);
     if (member != view.self && state.linked[node]) state.coordinator.on_link(member, true, now());
   }
 }

@@ -15,6 +15,7 @@ namespace {
 
 using engine::SyncPolicy;
 
+constexpr size_t kLetters = 26;
 constexpr uint64_t kMs = 1000;
 constexpr uint64_t kSecond = 1'000'000;
 constexpr uint64_t kSmallMemoryBytes = 96 * 1024;
@@ -265,6 +266,17 @@ Swarm draw_moving_swarm(uint64_t seed) {
 
 void only_caches() { caches_alone = true; }
 
+std::string name_of_node(size_t node) {
+  return node < kLetters ? std::string(1, static_cast<char>('a' + node)) : fmt::format("n{}", node);
+}
+
+size_t node_named(std::string_view name) {
+  if (name.size() == 1) return static_cast<size_t>(name[0] - 'a');
+  size_t node = 0;
+  for (const char digit : name.substr(1)) node = 10 * node + static_cast<size_t>(digit - '0');
+  return node;
+}
+
 Swarm plain_swarm(size_t nodes) {
   Swarm swarm;
   swarm.seed = 1;
@@ -350,7 +362,7 @@ std::string Swarm::describe() const {
     text += fmt::format(", db {} may get {}/{}/{}", other.db, other.n, other.r, other.w);
   }
   for (size_t i = 0; i < nodes.size(); ++i) {
-    if (nodes[i].may_lose) text += fmt::format(", {} may lose", static_cast<char>('a' + i));
+    if (nodes[i].may_lose) text += fmt::format(", {} may lose", name_of_node(i));
   }
   return text;
 }

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/coordinator/coordinator.h"
@@ -111,6 +112,11 @@ Swarm draw_peaceful_swarm(uint64_t seed);
 Swarm draw_moving_swarm(uint64_t seed);
 // Has draw_swarm() make every cluster a cache that evicts, for `kvorum-sim --eviction`.
 void only_caches();
+
+// Nodes are called a to z, then n26, n27 and so on.
+std::string name_of_node(size_t node);
+// The inverse. REQUIRES: a name that name_of_node() gave.
+size_t node_named(std::string_view name);
 
 // A cluster without faults, for scenarios: three nodes or more, 3/2/2.
 Swarm plain_swarm(size_t nodes);
