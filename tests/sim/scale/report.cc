@@ -47,7 +47,7 @@ void print_joins() {
   fmt::print(
       "| nodes | partitions | join at once | one ring everywhere | nothing moves | bytes sent per "
       "node |\n|---|---|---|---|---|---|\n");
-  for (const ScaleShape& shape : {ScaleShape{10, 1024, 10}, ScaleShape{100, 1024, 10}}) {
+  for (const ScaleShape& shape : {ScaleShape{10, 256, 10}, ScaleShape{100, 256, 10}}) {
     const JoinFigures figures = join_at_once(shape, 1, kSettleLimitUs);
     fmt::print("| {} | {} | {} | {:.2f} s | {:.2f} s | {:.0f} |\n", shape.nodes, shape.partitions,
                shape.joiners, figures.known_s, figures.settled_s, figures.bytes_per_node);
