@@ -124,7 +124,8 @@ void Coordinator::prefetch(std::span<const Frame> frames) const {
   }
 }
 
-void Coordinator::on_link(MemberIndex peer, bool up, Now now) {
+void Coordinator::on_link(MemberIndex peer, bool up, Now now, uint16_t version) {
+  core_->health.set_version(peer, version);
   core_->health.set_linked(peer, up, now.steady_us);
   agreement_link_->on_link(peer, up, now);
   if (up && control_) histories_->on_link_up(peer);

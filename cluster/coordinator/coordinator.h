@@ -87,8 +87,8 @@ class Coordinator {
   // Starts fetching what these frames will need into the caches: for the frames that one read of a
   // link brought, before each goes to on_message().
   void prefetch(std::span<const Frame> frames) const;
-  // The link to a peer came up (both greetings done) or broke.
-  void on_link(MemberIndex peer, bool up, Now now);
+  // The link to a peer came up (both greetings done; they agreed on the version) or broke.
+  void on_link(MemberIndex peer, bool up, Now now, uint16_t version = kProtocolVersion);
   // Bytes of a large frame go to a peer that is asked, or come from it: whoever waits is patient.
   void on_flow(MemberIndex peer, const FrameHead& head, Now now);
   // The peer stops: it answers what it was asked, and is asked nothing more.

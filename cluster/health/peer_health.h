@@ -24,6 +24,7 @@
 #include "base/rng.h"
 #include "cluster/health/peer_latency.h"
 #include "cluster/ring/member.h"
+#include "cluster/wire/frame.h"
 
 namespace kvorum::cluster {
 
@@ -105,6 +106,11 @@ class PeerHealth {
   uint64_t generation() const { return generation_; }
 
   void set_linked(MemberIndex peer, bool up, uint64_t now_us);
+  // Of the peer protocol, as its link speaks it (frame.h).
+  void set_version(MemberIndex peer, uint16_t version) {
+    if (Peer* const known = find(peer)) known->version = version;
+  }
+  uint16_t version(MemberIndex peer) const { return peers_[peer].version; }
   // Until its link comes up anew.
   void set_stopping(MemberIndex peer, uint64_t now_us);
   void set_one_way(MemberIndex peer, bool one_way, uint64_t now_us);
@@ -134,6 +140,7 @@ class PeerHealth {
 
   struct Peer {
     bool linked = false;
+    uint16_t version = kProtocolVersion;  // as long as no link says otherwise
     bool stopping = false;
     bool one_way = false;
     bool newcomer = false;  // had no link yet

@@ -15,19 +15,33 @@ bool Gossip::active() const {
          core_.view->is_member() && core_.view->members.size() > 1;
 }
 
-void Gossip::send(LinkIndex to, MessageType type, std::string_view reports) {
+void Gossip::send(LinkIndex to, MessageType type, std::string_view reports, Form form) {
   KVORUM_CHECK(core_.parts.frontier != nullptr);
   KVORUM_CHECK(core_.parts.marks != nullptr);  // a frontier has flush marks beside it
-  FrameWriter frame(core_.outbox.frames(to), {type, 0, 0, 0});
+  const bool digests = form == Form::kDigests;
+  FrameWriter frame(core_.outbox.frames(to), {type, 0, digests ? kGossipDigests : uint16_t{0}, 0});
   put_u64(frame.out(), core_.parts.marks->digest());
   // Also what this node heard from others, who may have departed since: their marks are forgotten
   // here, and as long as they are not forgotten everywhere no round is agreed on.
   const Hlc reached = core_.parts.frontier->reached();
   put_u64(frame.out(), std::max(reached, core_.parts.marks->forgotten_below()).value);
   put_u64(frame.out(), core_.view->history_digest);
-  put_u64(frame.out(), core_.parts.frontier->gossip_digest());
+  if (digests) put_u64(frame.out(), core_.parts.frontier->gossip_digest());
   frame.out().append(reports);
   frame.finish();
+}
+
+void Gossip::ask(MemberIndex member) {
+  if (core_.health.version(member) >= kGossipDigestsVersion) {
+    return send(member, MessageType::kGossip, {}, Form::kDigests);
+  }
+  tell_all(member, MessageType::kGossip);
+}
+
+void Gossip::tell_all(LinkIndex to, MessageType type) {
+  std::string reports;
+  core_.parts.frontier->encode_gossip(reports);
+  send(to, type, reports, Form::kAllReports);
 }
 
 void Gossip::send_marks(LinkIndex to) {
@@ -46,13 +60,13 @@ void Gossip::answer(LinkIndex to, uint64_t rounds_digest, bool was_told) {
   } else if (!was_told) {
     frontier.encode_gossip(reports);
   }
-  send(to, MessageType::kGossipReply, reports);
+  send(to, MessageType::kGossipReply, reports, Form::kDigests);
 }
 
 void Gossip::on_link_up(MemberIndex peer, Now now) {
   if (!active()) return;
   if (due_us_ == 0) due_us_ = now.steady_us + core_.options.gossip_ms * 1000ULL;
-  send(peer, MessageType::kGossip);
+  ask(peer);
 }
 
 bool Gossip::on_message(LinkIndex from, const Frame& frame) {
@@ -61,23 +75,34 @@ bool Gossip::on_message(LinkIndex from, const Frame& frame) {
   const uint64_t marks_digest = reader.u64();
   const Hlc reached{reader.u64()};
   const uint64_t history_digest = reader.u64();
-  const uint64_t rounds_digest = reader.u64();
-  if (!reader.ok()) return false;
-  const std::string_view reports = reader.rest();
-  std::string newer;  // than the reports: before they are merged
-  if (!reports.empty()) {
-    if (!core_.parts.frontier->encode_newer_gossip(reports, newer)) return false;
-    if (!core_.parts.frontier->merge_gossip(reports)) return false;
-  }
-  if (frame.head.type == MessageType::kGossip) {
-    answer(from, rounds_digest, !reports.empty());
-    if (!reports.empty()) return true;  // the rest was said before
-  } else if (!newer.empty()) {
-    send(from, MessageType::kGossip, newer);
+  if (frame.head.flags & kGossipDigests) {
+    const uint64_t rounds_digest = reader.u64();
+    if (!reader.ok() || !on_reports(from, frame, rounds_digest, reader.rest())) return false;
+    const bool was_told = frame.head.type == MessageType::kGossip && !reader.rest().empty();
+    if (was_told) return true;  // the rest was said before
+  } else {
+    if (!reader.ok() || !core_.parts.frontier->merge_gossip(reader.rest())) return false;
+    if (frame.head.type == MessageType::kGossip) tell_all(from, MessageType::kGossipReply);
   }
   core_.parts.marks->forget_below(reached);
   histories_.on_digest(from, history_digest);
   if (marks_digest != core_.parts.marks->digest()) send_marks(from);
+  return true;
+}
+
+bool Gossip::on_reports(LinkIndex from, const Frame& frame, uint64_t rounds_digest,
+                        std::string_view reports) {
+  FrontierProtocol& frontier = *core_.parts.frontier;
+  std::string newer;  // than the reports: before they are merged
+  if (!reports.empty()) {
+    if (!frontier.encode_newer_gossip(reports, newer)) return false;
+    if (!frontier.merge_gossip(reports)) return false;
+  }
+  if (frame.head.type == MessageType::kGossip) {
+    answer(from, rounds_digest, !reports.empty());
+  } else if (!newer.empty()) {
+    send(from, MessageType::kGossip, newer, Form::kDigests);
+  }
   return true;
 }
 
@@ -91,7 +116,7 @@ void Gossip::on_time(Now now) {
     for (MemberIndex member = 0; member < core_.view->members.size(); ++member) {
       if (member != core_.self() && core_.health.linked(member)) linked.push_back(member);
     }
-    if (!linked.empty()) send(linked[core_.rng.below(linked.size())], MessageType::kGossip);
+    if (!linked.empty()) ask(linked[core_.rng.below(linked.size())]);
   }
   reaper_.on_time(now);
 }

@@ -31,8 +31,14 @@ class Gossip {
 
  private:
   bool active() const;
-  // With reports of the rounds, or none.
-  void send(LinkIndex to, MessageType type, std::string_view reports = {});
+  // What a frame says of the rounds: a digest, with reports or without; or, as members of the
+  // release before know it, all reports and nothing else.
+  enum class Form : uint8_t { kDigests, kAllReports };
+  void send(LinkIndex to, MessageType type, std::string_view reports, Form form);
+  void ask(MemberIndex member);
+  void tell_all(LinkIndex to, MessageType type);
+  bool on_reports(LinkIndex from, const Frame& frame, uint64_t rounds_digest,
+                  std::string_view reports);
   void answer(LinkIndex to, uint64_t rounds_digest, bool was_told);
   void send_marks(LinkIndex to);
 

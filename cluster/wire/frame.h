@@ -100,6 +100,11 @@ inline bool may_come_from_dialed(MessageType type) {
 // kPong: all coordinators of who answers have a link to who asked.
 inline constexpr uint16_t kPongLinked = 1 << 0;
 
+// kGossip, kGossipReply: the digest of the reports goes before them, or instead. Version 11 of the
+// protocol tells all reports each time.
+inline constexpr uint16_t kGossipDigests = 1 << 0;
+inline constexpr uint16_t kGossipDigestsVersion = 12;
+
 struct FrameHead {
   MessageType type;
   uint8_t keyspace = 0;

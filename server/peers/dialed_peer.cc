@@ -212,7 +212,7 @@ void DialedPeer::came_up() {
 void DialedPeer::tell_link(bool up) {
   const PeerLinksParts& parts = home_.parts();
   if (parts.identity->waits) return up ? ask_for_history() : void();
-  parts.coordinator->on_link(member_, up, parts.clock->now());
+  parts.coordinator->on_link(member_, up, parts.clock->now(), version_);
   parts.board->note_link(member_, up);
 }
 

@@ -117,10 +117,9 @@ void Network::establish(size_t at) {
 
 // Who is greeted dials at once (server/peers/dialed_peer.h, on_greeted()).
 void Network::dial_back(const Link& greeted) {
-  for (size_t at = 0; at < links_.size(); ++at) {
-    const Link& back = links_[at];
-    const bool between = back.dialer == greeted.acceptor && back.acceptor == greeted.dialer;
-    if (between && !back.up && !back.held_for_up) dial_later(at, rng_.below(kDialFirstUs));
+  for (size_t reactor = 0; reactor < shape_.reactors; ++reactor) {
+    const size_t at = link_of(greeted.acceptor, reactor, greeted.dialer);
+    if (!links_[at].up && !links_[at].held_for_up) dial_later(at, rng_.below(kDialFirstUs));
   }
 }
 

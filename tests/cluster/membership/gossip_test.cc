@@ -91,7 +91,7 @@ struct LoneGossip : LoneCore {
 
   Frame frame_of(const Said& said, MessageType type = MessageType::kGossip) {
     return made([&](std::string& batch) {
-      FrameWriter frame(batch, {type, 0, 0, 0});
+      FrameWriter frame(batch, {type, 0, kGossipDigests, 0});
       put_u64(frame.out(), said.marks_digest);
       put_u64(frame.out(), said.reached.value);
       put_u64(frame.out(), 0);  // of the history
@@ -210,6 +210,42 @@ TEST_F(GossipAlone, AQuestionWithAnotherDigestIsAnsweredWithAllReports) {
   EXPECT_TRUE(peer.merge_encoded(lone.said_by(lone.only(1)).rounds));
   EXPECT_EQ(peer.run_of(lone.id_of(0)), LoneCore::kIncarnation);
   EXPECT_FALSE(lone.frontier->heard());
+}
+
+// What version 11 of the protocol says: digests of marks and history, frontier, all reports.
+std::string all_reports(const LoneGossip& lone, const FrontierRounds& rounds) {
+  std::string payload;
+  for (const uint64_t word : {lone.marks.digest(), uint64_t{0}, uint64_t{0}}) {
+    put_u64(payload, word);
+  }
+  rounds.encode(payload);
+  return payload;
+}
+
+TEST_F(GossipAlone, AMemberOfTheReleaseBeforeIsToldAllReports) {
+  lone.core.health.set_version(1, kGossipDigestsVersion - 1);
+  lone.gossip.on_link_up(1, lone.now);
+  const Frame frame = lone.only(1);
+  EXPECT_EQ(frame.head.flags, 0);
+  FrontierRounds peer = lone.rounds_of(1);
+  EXPECT_TRUE(peer.merge_encoded(frame.payload.substr(24)));
+  EXPECT_EQ(peer.run_of(lone.id_of(0)), LoneCore::kIncarnation);
+}
+
+TEST_F(GossipAlone, AMemberOfTheReleaseBeforeIsAnsweredAsItAsks) {
+  const std::string payload = all_reports(lone, lone.rounds_of(1));
+  EXPECT_TRUE(lone.gossip.on_message(1, Frame{{MessageType::kGossip}, payload}));
+  EXPECT_THAT(lone.known_runs(), ElementsAre(100, 101, 0));
+  const Frame answer = lone.only(1);
+  EXPECT_EQ(answer.head.type, MessageType::kGossipReply);
+  EXPECT_EQ(answer.head.flags, 0);
+  FrontierRounds peer = lone.rounds_of(1);
+  EXPECT_TRUE(peer.merge_encoded(answer.payload.substr(24)));
+  EXPECT_EQ(peer.run_of(lone.id_of(0)), LoneCore::kIncarnation);
+  const std::string other = all_reports(lone, lone.rounds_of(2));
+  EXPECT_TRUE(lone.gossip.on_message(2, Frame{{MessageType::kGossipReply}, other}));
+  EXPECT_THAT(lone.known_runs(), ElementsAre(100, 101, 102));
+  EXPECT_TRUE(lone.sent_nothing());
 }
 
 // The contract: where nothing differs, what passes does not depend on how many there are.
