@@ -64,7 +64,9 @@ uint32_t PeerHealth::distance(MemberIndex peer) const {
   KVORUM_CHECK(peer < peers_.size());
   const Peer& state = peers_[peer];
   const uint64_t mean_us = state.latency[kind(Ask::kRead)].mean_us();
-  return 1 + static_cast<uint32_t>(std::bit_width(mean_us / 1024)) + (state.slow ? 64 : 0);
+  constexpr uint32_t kLatencies = 64;  // a step that no latency makes up for
+  return 1 + static_cast<uint32_t>(std::bit_width(mean_us / 1024)) + (state.far ? kLatencies : 0) +
+         (state.slow ? 2 * kLatencies : 0);
 }
 
 uint64_t PeerHealth::tail_us(MemberIndex peer, Ask ask) const {

@@ -96,7 +96,8 @@ class PeerHealth {
     return expected(peer, now_us) && now_us < peers_[peer].heard_of_us + kExpectedUs;
   }
   bool slow(MemberIndex peer) const { return peer != self_ && peers_[peer].slow; }
-  // Nearness by powers of two of the mean latency, this node nearest: for sorting.
+  // Nearness by powers of two of the mean latency, this node nearest, those in its zone before all
+  // others, slow ones last: for sorting.
   uint32_t distance(MemberIndex peer) const;
   // What 97 in 100 answers stay below; 0 where nothing is known.
   uint64_t tail_us(MemberIndex peer, Ask ask) const;
@@ -109,6 +110,10 @@ class PeerHealth {
   // Of the peer protocol, as its link speaks it (frame.h).
   void set_version(MemberIndex peer, uint16_t version) {
     if (Peer* const known = find(peer)) known->version = version;
+  }
+  // It stands in another zone than this node.
+  void set_far(MemberIndex peer, bool far) {
+    if (Peer* const known = find(peer)) known->far = far;
   }
   uint16_t version(MemberIndex peer) const { return peers_[peer].version; }
   // Until its link comes up anew.
@@ -144,6 +149,7 @@ class PeerHealth {
     bool stopping = false;
     bool one_way = false;
     bool newcomer = false;  // had no link yet
+    bool far = false;
     bool slow = false;
     bool half_open = false;  // cleared by a probe: no real answer yet
     uint32_t silences = 0;   // in a row

@@ -52,12 +52,23 @@ Core::Core(const NodeParts& node_parts, std::shared_ptr<const ClusterView> first
       hints(*node_parts.hints) {
   KVORUM_CHECK(parts.table && parts.authors && parts.marks && parts.clock);
   health.resize(view->members.size(), view->self, 0);
+  note_zones();
 }
 
 void Core::publish(std::shared_ptr<const ClusterView> later, Now now) {
   KVORUM_CHECK(later->follows(*view));
   view = std::move(later);
   health.resize(view->members.size(), view->self, now.steady_us);
+  note_zones();
+}
+
+void Core::note_zones() {
+  if (!view->is_member()) return;
+  const std::string& here = view->members[self()].zone;
+  for (size_t at = 0; at < view->members.size(); ++at) {
+    const std::string& zone = view->members[at].zone;
+    health.set_far(static_cast<MemberIndex>(at), !here.empty() && !zone.empty() && zone != here);
+  }
 }
 
 bool Core::is_primary(MemberIndex member, const KeyRef& key) const {

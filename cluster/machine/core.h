@@ -255,6 +255,8 @@ class Core {
   void give_back_scratch();
 
  private:
+  // Which peers stand in another zone, by the view.
+  void note_zones();
   void count_votes(const Operation& operation, Completion& completion);
 
   static constexpr size_t kScratchKept = 256 * 1024;

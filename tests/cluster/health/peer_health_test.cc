@@ -157,7 +157,7 @@ TEST_F(PeerHealthTest, AnIdleLinkIsProbedAndASilentOneFoundOut) {
 
 TEST_F(PeerHealthTest, ManyIdleLinksTogetherAreProbedNoMoreThanAFew) {
   const auto probes_of = [this](MemberIndex members) {
-    health_.resize(members, 0);
+    health_.resize(members, 0, now_us_);
     std::vector<MemberIndex> all;
     for (MemberIndex peer = 1; peer < members; ++peer) {
       health_.set_linked(peer, true, now_us_);
@@ -251,6 +251,26 @@ TEST_F(PeerHealthTest, AnswersThatNobodyAskedForAreHarmless) {
   health_.timed_out(0, now_us_, now_us_);
   EXPECT_EQ(health_.report(1).read_us, 0u);
   EXPECT_EQ(health_.report(0).timeouts, 0u);
+}
+
+TEST_F(PeerHealthTest, WhoStandsInTheOwnZoneIsNearerThanOthersAndASlowOneIsLast) {
+  health_.set_far(2, true);
+  for (int step = 0; step < 20; ++step, now_us_ += 20 * kMs) {
+    answer(1, 8 * kMs);
+    answer(2, 100);
+    answer(3, 1 * kMs);
+    answer(4, 1 * kMs);
+  }
+  EXPECT_EQ(health_.distance(0), 0u);
+  EXPECT_LT(health_.distance(3), health_.distance(1));
+  EXPECT_LT(health_.distance(1), health_.distance(2)) << "however fast that one is";
+  for (int step = 0; step < 50; ++step, now_us_ += 20 * kMs) {
+    answer(1, 400 * kMs);
+    answer(3, 1 * kMs);
+    answer(4, 1 * kMs);
+  }
+  EXPECT_TRUE(health_.slow(1));
+  EXPECT_LT(health_.distance(2), health_.distance(1));
 }
 
 TEST_F(PeerHealthTest, WhoComesDuringTheRunIsExpectedUntilItsFirstLink) {
