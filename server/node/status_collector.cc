@@ -232,9 +232,11 @@ void StatusCollector::add_frontier(ReapingStatus* reaping) const {
   const uint64_t usual_ms = 2 * timing.anti_entropy_ms + 10 * timing.gossip_ms;
   const uint64_t since_ms = std::max(reaping->frontier_ms, from_.self.started_wall_ms);
   const uint64_t now_ms = from_.self.wall_ms();
-  reaping->behind_ms = now_ms > since_ms ? now_ms - since_ms : 0;
-  if (!now.rests && since_ms + usual_ms < now_ms)
+  if (now.rests || now_ms <= since_ms) return;  // it has passed everything here
+  reaping->behind_ms = now_ms - since_ms;
+  if (since_ms + usual_ms < now_ms) {
     reaping->waits = frontier_waits(now, *from_.membership.view());
+  }
 }
 
 std::string StatusCollector::eviction_waits(const ReapingStatus& reaping) const {

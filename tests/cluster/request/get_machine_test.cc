@@ -401,26 +401,6 @@ TEST_F(ServingGets, WhereNobodyAnsweredNothingIsServed) {
   EXPECT_EQ(lone.answer().outcome, Outcome::kNoQuorum);
 }
 
-// ---- zones
-
-struct ZonedGets : Gets {
-  ZonedGets()
-      : Gets({.members = 4, .adjust_founding = [](Founding& founding) {
-                for (size_t at = 0; at < founding.members.size(); ++at) {
-                  founding.members[at].zone = at % 2 == 0 ? "here" : "there";
-                }
-              }}) {
-    lone.stand_at(3);  // the others own the key
-  }
-};
-
-TEST_F(ZonedGets, TheObjectIsAskedOfTheCopyInTheOwnZone) {
-  start();
-  for (const MemberIndex member : {MemberIndex{1}, MemberIndex{2}, MemberIndex{3}}) {
-    EXPECT_EQ(lone.asked(member).full, member == 2) << member;
-  }
-}
-
 // ---- the own copy alone
 
 struct LoneGets : Gets {
