@@ -37,6 +37,14 @@ bool has_tombstones(const engine::ObjectTable& table) {
   return false;
 }
 
+// Of a flush: forgotten once the frontier has passed them.
+bool has_marks(const FlushMarks& marks) {
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    if (marks.any(keyspace)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 FrontierProtocol::FrontierProtocol(FrontierParts parts, uint64_t run)
@@ -109,7 +117,7 @@ bool FrontierProtocol::is_something_under_way(bool changed) const {
 bool FrontierProtocol::wants_round() const {
   return !agreed_ || frontier_ <= busy_at_ || rounds_.is_behind() ||
          rounds_.round() < first_round_of_run_ || belief() != reported_belief_ ||
-         has_tombstones(*parts_.table);
+         has_marks(*parts_.marks) || has_tombstones(*parts_.table);
 }
 
 void FrontierProtocol::lose(uint8_t keyspace, uint32_t partition, uint64_t over) {

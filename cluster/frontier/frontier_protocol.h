@@ -8,10 +8,10 @@
 //   clean exchanges --> ledger --least HLC not vouched for--> report --gossip--> all members
 //   all reports of a round, equal hashes --> CopyFrontiers of the copies --> reaper, drop_dead()
 //
-// Once the frontier has passed all that ever happened here, everybody agrees and no tombstone is
-// left, this node begins no round of its own: where nothing changes rounds end, and gossip has
-// nothing to carry. It goes on as soon as it changes something, or anybody else reports a later
-// round.
+// Once the frontier has passed all that ever happened here, everybody agrees and neither a
+// tombstone nor a flush mark is left, this node begins no round of its own: where nothing changes
+// rounds end, and gossip has nothing to carry. It goes on as soon as it changes something, or
+// anybody else reports a later round.
 //
 // What keeps it from rising is always one of: a member that does not report, hashes that differ, a
 // copy without a clean exchange in both present runs, a hint, versions not yet exchanged.

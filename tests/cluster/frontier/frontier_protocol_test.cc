@@ -60,6 +60,23 @@ TEST_F(FrontierTest, TheFrontierFollowsTheClocksOfWhoWrites) {
   }
 }
 
+// It comes to all of them while they have nothing else to do.
+TEST_F(FrontierTest, NobodyRestsWithAMarkOfAFlush) {
+  cluster.set(0, "k", "v");
+  cluster.pass_ms(kLongEnoughMs);
+  ASSERT_TRUE(cluster.nodes[1]->frontier->status().rests);
+  const FlushMark mark{
+      {cluster.nodes[0]->coordinator->view().members[0].id, 1, Hlc::from_ms(cluster.wall_ms)}};
+  cluster.nodes[1]->marks.merge(3, mark);
+  cluster.pass_ms(100);
+  EXPECT_TRUE(cluster.nodes[1]->marks.any(3));
+  cluster.pass_ms(kLongEnoughMs);
+  for (const auto& node : cluster.nodes) {
+    EXPECT_FALSE(node->marks.any(3));
+    EXPECT_TRUE(node->frontier->status().rests);
+  }
+}
+
 // Gossip has nothing to carry then.
 TEST_F(FrontierTest, RoundsEndWhereNothingChangesAndGoOnWithTheNextWrite) {
   cluster.set(0, "k", "v");
