@@ -4,7 +4,8 @@
 // close enough to a preset threshold"). A rate is microseconds of work a second. Pure; owned by
 // AdmissionController.
 //
-//   nobody asks this node for anything     kFull: nothing waits
+//   nobody asks this node for anything,
+//     or nobody has for kQuietUs           kFull: nothing waits
 //   only other coordinators do             up to kUnmeasuredMax: how long clients wait is not known
 //   p99 of the last minute <= target       a twentieth of kBusyMax more a second, up to kBusyMax
 //   p99 of the last minute > target and
@@ -26,6 +27,7 @@ class AdmissionRate {
   static constexpr uint64_t kOperationsMin = 100;     // a minute; of fewer a p99 says nothing
   static constexpr uint64_t kLatestMin = 20;          // operations that tell how it is now
   static constexpr uint64_t kRecoveryUs = 20'000'000;
+  static constexpr uint64_t kQuietUs = 3'000'000;  // without clients, whatever the minute says
 
   // What was seen of the foreground. Latencies in microseconds.
   struct Foreground {
@@ -43,7 +45,9 @@ class AdmissionRate {
   void decide(const Foreground& seen, const Background& did) {
     const bool measured = seen.minute_operations >= kOperationsMin;
     slowed_ = false;
-    if (!measured && !seen.serves_others) {
+    const bool asked = seen.latest_operations != 0 || seen.serves_others;
+    quiet_us_ = asked ? 0 : quiet_us_ + did.elapsed_us;
+    if ((!measured && !seen.serves_others) || quiet_us_ >= kQuietUs) {
       rate_ = kFull;
       return;
     }
@@ -68,6 +72,7 @@ class AdmissionRate {
  private:
   const uint64_t target_us_;  // 0: none
   uint64_t rate_ = kFull;
+  uint64_t quiet_us_ = 0;  // since anybody asked
   bool slowed_ = false;
 };
 

@@ -36,6 +36,23 @@ TEST(AdmissionRate, WithoutClientsNothingWaits) {
   EXPECT_TRUE(rate.unlimited()) << "they are gone";
 }
 
+TEST(AdmissionRate, OnceClientsAreGoneForAWhileNothingWaitsForTheRestOfTheMinute) {
+  AdmissionRate rate(kTargetUs);
+  decide(rate, all_take(50'000), 20);
+  EXPECT_EQ(rate.rate(), AdmissionRate::kLeast);
+  AdmissionRate::Foreground gone = all_take(50'000);  // of the minute
+  gone.latest_operations = 0;
+  decide(rate, gone, AdmissionRate::kQuietUs / kHalfSecondUs - 1);
+  EXPECT_FALSE(rate.unlimited()) << "they may come again at once";
+  decide(rate, gone);
+  EXPECT_TRUE(rate.unlimited());
+  EXPECT_FALSE(rate.slowed());
+  decide(rate, all_take(50'000));
+  EXPECT_LE(rate.rate(), AdmissionRate::kBusyMax) << "they are back";
+  decide(rate, gone);
+  EXPECT_FALSE(rate.unlimited());
+}
+
 TEST(AdmissionRate, AFewOperationsAreNoForeground) {
   AdmissionRate rate(kTargetUs);
   decide(rate, all_take(50'000, AdmissionRate::kOperationsMin - 1));
