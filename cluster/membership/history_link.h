@@ -26,9 +26,8 @@ class HistoryLink final : public ApartListener {
   void on_apart(LinkIndex peer, Now now) override;
   // What a peer has, as its gossip says.
   void on_digest(LinkIndex from, uint64_t digest);
-  // The view of this node is another one: others are told, soon: all,
-  // or CoordinatorOptions::tells_max of them. Of the coordinator that has
-  // the control.
+  // The view of this node is another one: all others are told, soon, or
+  // CoordinatorOptions::tells_max of them. Of the coordinator that has the control.
   void tell_all(Now now);
   void on_time(Now now);
   uint64_t next_deadline_us() const { return tell_at_us_; }

@@ -49,8 +49,8 @@ struct SpokenVersions {
 
   bool include(uint16_t version) const { return version >= oldest && version <= newest; }
 };
-inline constexpr uint16_t kTellsNewest =
-    12;  // the first version in which Introduction::newest is told
+// The first version in which Introduction::newest is told.
+inline constexpr uint16_t kTellsNewest = 12;
 
 // This node, as it introduces itself. Shared by all links of a node.
 struct PeerIdentity {

@@ -119,8 +119,8 @@ def words_of(errors):
     return dict(collections.Counter('%s %s' % (e[2], e[3].split()[0]) for e in errors))
 
 
-def healthy(cluster, name):
-    url = 'http://%s/healthz' % cluster.address(name, 'admin')
+def healthy(cluster, name, path='healthz'):
+    url = 'http://%s/%s' % (cluster.address(name, 'admin'), path)
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return answer.status == 200

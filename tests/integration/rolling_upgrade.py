@@ -6,23 +6,12 @@ one release to the next, or with one binary. rolling_upgrade.py [path/to/kvorum 
 before]]; ends with `N passed, N failed`. `./x upgrade` builds the one before."""
 import os
 import sys
-import urllib.error
-import urllib.request
 
 from node_processes import Cluster, until
-from rolling_restart import BINARY, Load, Step, checks, counters_add_up, stop
+from rolling_restart import BINARY, Load, Step, checks, counters_add_up, healthy, stop
 
 PREVIOUS = sys.argv[2] if len(sys.argv) > 2 else BINARY
 KEYS = 2000
-
-
-def is_ready(cluster, name):
-    url = 'http://%s/readyz' % cluster.address(name, 'admin')
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return answer.status == 200
-    except (OSError, urllib.error.URLError):
-        return False
 
 
 def fill(cluster):
@@ -44,7 +33,7 @@ def restart(cluster, load, name, binary):
         stop(cluster, name)
         cluster.binary = os.path.abspath(binary)
         cluster.start(name)
-        checks.that('%s is ready' % name, until(lambda: is_ready(cluster, name), 20))
+        checks.that('%s is ready' % name, until(lambda: healthy(cluster, name, 'readyz'), 20))
         load.more(200, [name])
 
 

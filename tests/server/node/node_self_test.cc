@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "tests/server/node/grown_cluster.h"
+
 namespace kvorum::server {
 namespace {
 
@@ -29,17 +31,8 @@ constexpr const char* kThree =
     "cluster: {name: demo, members: [{name: a, peer: 127.0.0.1:7379}, {name: b, peer: "
     "127.0.0.2:7379}, {name: c, peer: 127.0.0.3:7379}]}\n";
 
-// Node f joined them.
 KeptMembership grown(const std::string& node) {
-  const Config config = load_config(kThree, "f.yaml", "a").config;
-  cluster::History history(founding_of(config));
-  cluster::Change change;
-  change.id = {Hlc{1 << 20}, 1};
-  change.described.id = 77;
-  change.described.name = "f";
-  change.described.peer = {"127.0.0.9", 7379};
-  EXPECT_TRUE(history.add(change));
-  return {node == "f" ? 77 : make_view(config).members[0].id, node, std::move(history)};
+  return grown_by_f(load_config(kThree, "f.yaml", "a").config, node);
 }
 
 TEST(NodeSelf, WhoIsNotInTheFileHasAnIdOfItsOwn) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/engine/scratch_directory.h"
+#include "tests/server/node/grown_cluster.h"
 
 namespace kvorum::server {
 namespace {
@@ -33,24 +34,12 @@ constexpr const char* kThree =
     "cluster: {name: demo, partitions: 16, members: [{name: a, peer: 127.0.0.1:7379}, {name: b, "
     "peer: 127.0.0.2:7379}, {name: c, peer: 127.0.0.3:7379}]}\n";
 
-// Node f joins them.
-KeptMembership growing(const Config& config) {
-  cluster::History history(founding_of(config));
-  cluster::Change change;
-  change.id = {Hlc{1 << 20}, 1};
-  change.described.id = 77;
-  change.described.name = "f";
-  change.described.peer = {"127.0.0.9", 7379};
-  EXPECT_TRUE(history.add(change));
-  return {make_view(config).members[0].id, "a", std::move(history)};
-}
-
 // The admin port is open while a node still reads its disk.
 TEST(StatusCollectorTest, ANodeThatStartsInTheMiddleOfAMoveTellsItsStatus) {
   const engine::testing::ScratchDirectory directory;
   const std::string node = "node: {name: a, data: " + directory.path() + "}\n";
   const Config config = load_config(kThree + node, "f.yaml").config;
-  const NodeSelf self(config, growing(config));
+  const NodeSelf self(config, grown_by_f(config, "a"));
   ASSERT_FALSE(self.view->moving.empty());
   const NodePhase phase;
   const LiveConfig live(config);
