@@ -132,13 +132,24 @@ void DialedPeer::publish(const cluster::Member& peer) {
 void DialedPeer::dial() {
   choose_address();
   state_ = State::kConnecting;
-  deadline_us_ = now_us() + kConnectUs;
-  home_.note_deadline(deadline_us_);
+  await_answer();
   ++attempt_;
   error_code error;
   const auto address = asio::ip::make_address(address_.host, error);
   if (error) return resolve();
   connect({Tcp::endpoint(address, address_.port)});
+}
+
+void DialedPeer::await_answer() {
+  deadline_us_ = now_us() + patience_us_;
+  home_.note_deadline(deadline_us_);
+}
+
+// That the peer cannot be reached is said once an attempt had all its time.
+void DialedPeer::ran_out(std::string_view what) {
+  if (patience_us_ == kConnectUs) return lost(what);
+  patience_us_ = kConnectUs;
+  rest();
 }
 
 void DialedPeer::resolve() {
@@ -171,8 +182,7 @@ void DialedPeer::connect(const std::vector<Tcp::endpoint>& endpoints) {
 void DialedPeer::on_connected(const error_code& error) {
   if (error) return lost(error.message());
   state_ = State::kGreeting;
-  deadline_us_ = now_us() + kConnectUs;
-  home_.note_deadline(deadline_us_);
+  await_answer();
   link_ = std::make_unique<Link>(*this, std::move(*socket_));
   socket_.reset();
   link_->start();
@@ -198,6 +208,7 @@ void DialedPeer::note_version(uint16_t newest) {
 void DialedPeer::came_up() {
   state_ = State::kUp;
   stopping_ = false;
+  patience_us_ = kFirstConnectUs;
   deadline_us_ = ask_clock_at_us_ = now_us();
   home_.note_deadline(deadline_us_);
   backoff_.reset();
@@ -237,8 +248,9 @@ void DialedPeer::note_joined() {
 void DialedPeer::on_greeted() {
   if (state_ == State::kUp) return one_way_ ? doubt() : void();
   // An attempt from before the peer was there may wait for its packets to be sent anew.
-  if (state_ == State::kConnecting && now_us() + kConnectUs > deadline_us_ + kStaleUs) rest();
+  if (state_ == State::kConnecting && now_us() + patience_us_ > deadline_us_ + kStaleUs) rest();
   if (state_ != State::kResting) return;
+  patience_us_ = kFirstConnectUs;
   deadline_us_ = now_us();
   home_.note_deadline(deadline_us_);
 }
@@ -281,7 +293,6 @@ void DialedPeer::lost(std::string_view why, bool refused) {
   if (state_ == State::kResting || state_ == State::kClosed) return;
   const bool was_up = state_ == State::kUp;
   if (link_) link_->abort();
-  version_ = home_.parts().identity->versions.newest;
   rest();
   home_.note_trouble(member_, why, refused);
   note_joined();
@@ -295,6 +306,7 @@ void DialedPeer::lost(std::string_view why, bool refused) {
 
 void DialedPeer::rest() {
   state_ = State::kResting;
+  version_ = home_.parts().identity->versions.newest;
   ++attempt_;
   resolver_.cancel();
   error_code ignored;
@@ -329,10 +341,10 @@ uint64_t DialedPeer::on_time(uint64_t now) {
       }
       break;
     case State::kConnecting:
-      lost("no answer to the attempt to connect");
+      ran_out("no answer to the attempt to connect");
       break;
     case State::kGreeting:
-      lost("no answer to the greeting");
+      ran_out("no answer to the greeting");
       break;
     case State::kUp:
       look_at_silence(now);

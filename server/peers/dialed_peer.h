@@ -23,6 +23,9 @@ namespace kvorum::server {
 
 class DialedPeer {
  public:
+  // How long an attempt may take to connect, and then to greet. The first is given up early: where
+  // a queue of the peer's kernel was full, a new attempt comes before what it dropped is sent anew.
+  static constexpr uint64_t kFirstConnectUs = 500'000;
   static constexpr uint64_t kConnectUs = 2'000'000;
   static constexpr uint64_t kClockEveryUs = 2'000'000;  // its wall clock is asked for
   static constexpr uint64_t kStaleUs = 50'000;          // so old an attempt is begun anew
@@ -61,6 +64,8 @@ class DialedPeer {
   void dial_again(uint16_t version);
   void note_version(uint16_t newest);
   void came_up();
+  void await_answer();
+  void ran_out(std::string_view what);
   void ask_for_history();
   void tell_link(bool up);
   void on_pong(bool linked);
@@ -85,6 +90,7 @@ class DialedPeer {
   uint16_t version_;  // of the peer protocol that the next greeting, or this link, speaks
   State state_ = State::kResting;
   uint64_t deadline_us_ = 0;
+  uint64_t patience_us_ = kFirstConnectUs;  // of this attempt
   cluster::PeerClock clock_;
   uint64_t ask_clock_at_us_ = 0;
   bool joined_ = false;    // it was reached once in both directions, or could not be

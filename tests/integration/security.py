@@ -139,6 +139,25 @@ def silent_connections_keep_nobody_out():
         checks.that('nobody who proved himself was evicted', lost[0] <= 1 and lost[1] == 0, lost)
 
 
+def who_does_not_answer_is_dialed_anew_early():
+    with Cluster(BINARY, 'ab') as cluster, socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        silent.bind(('127.0.0.1', cluster.port('b', 'peer')))
+        silent.listen(64)
+        silent.settimeout(10)
+        cluster.start('a')
+        links = [silent.accept()[0]]
+        began, took = time.monotonic(), 0
+        greeting = links[0].recv(1)
+        while took < 0.2:  # each reactor has a link of its own
+            links.append(silent.accept()[0])
+            took = time.monotonic() - began
+        checks.that('a node greets who does not answer', greeting)
+        checks.that('and comes again before two seconds are over', took < 1.5, took)
+        for one in links:
+            one.close()
+
+
 def is_refused(cluster, name):
     try:
         status_of(cluster, name)
@@ -378,6 +397,7 @@ def clocks_are_compared():
 def main():
     for scenario in (
         silent_connections_keep_nobody_out,
+        who_does_not_answer_is_dialed_anew_early,
         strangers_are_told_nothing,
         secret_changes_under_load,
         open_peer_port_needs_a_secret,
