@@ -86,7 +86,7 @@ void SharedHistory::changed() {
   next_ = std::make_shared<const History>(known_);
   if (!keeper_) return take_effect();
   keeping_ = ++numbers_;
-  next_->encode(to_keep_);
+  to_keep_ = next_;
 }
 
 void SharedHistory::kept(uint64_t number) {
@@ -101,10 +101,10 @@ void SharedHistory::kept(uint64_t number) {
 }
 
 void SharedHistory::take_effect() {
-  effective_ = std::move(next_);
+  const std::shared_ptr<const History> before = std::exchange(effective_, std::move(next_));
   next_ = nullptr;
-  auto later =
-      std::make_shared<ClusterView>(view_of(*effective_, placements_, view_.get(), parts_.self));
+  auto later = std::make_shared<ClusterView>(
+      view_of(*effective_, placements_, {view_.get(), before.get()}, parts_.self));
   later->generation = view_->generation + 1;
   KVORUM_CHECK(later->follows(*view_));
   note_owned(*view_, *later);
@@ -117,26 +117,26 @@ void SharedHistory::take_effect() {
 // nothing is said.
 void SharedHistory::note_owned(const ClusterView& before, const ClusterView& after) {
   if (whole_ == nullptr) return;
-  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-    for (uint32_t partition = 0; partition < after.ring.partitions(); ++partition) {
+  for_changed_partitions(before, after, [&](uint32_t partition) {
+    for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
       const bool was = before.is_member() && before.is_owner(before.self, keyspace, partition);
       const bool is = after.is_member() && after.is_owner(after.self, keyspace, partition);
       if (was != is) whole_->set(keyspace, partition, !is);
     }
-  }
+  });
 }
 
 void SharedHistory::call_back() {
-  std::string encoded;
+  std::shared_ptr<const History> to_keep;
   uint64_t number = 0;
   bool viewed = false;
   {
     const MutexLock guard(mutex_);
-    encoded.swap(to_keep_);
+    to_keep.swap(to_keep_);
     number = keeping_;
     viewed = std::exchange(viewed_, false);
   }
-  if (!encoded.empty()) keeper_(number, std::move(encoded));
+  if (to_keep != nullptr) keeper_(number, std::move(to_keep));
   if (viewed && on_view_) on_view_();
 }
 

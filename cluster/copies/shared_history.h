@@ -35,7 +35,7 @@ class SharedHistory {
  public:
   // `number` counts what is to be kept; kept() says so afterwards, from any thread but not from
   // within the call.
-  using Keeper = std::function<void(uint64_t number, std::string encoded)>;
+  using Keeper = std::function<void(uint64_t number, std::shared_ptr<const History> history)>;
 
   // `first` is the view that the machines begin with: of this history, or of the file where it has
   // no changes.
@@ -97,7 +97,7 @@ class SharedHistory {
   uint64_t keeping_ KVORUM_GUARDED_BY(mutex_) = 0;  // 0: nothing is
   uint64_t numbers_ KVORUM_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<const History> next_ KVORUM_GUARDED_BY(mutex_);
-  std::string to_keep_ KVORUM_GUARDED_BY(mutex_);
+  std::shared_ptr<const History> to_keep_ KVORUM_GUARDED_BY(mutex_);
   bool viewed_ KVORUM_GUARDED_BY(mutex_) = false;  // on_view_ is to be called
 };
 

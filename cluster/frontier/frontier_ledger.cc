@@ -11,26 +11,29 @@ FrontierLedger::FrontierLedger(const ClusterView& view, engine::ObjectTable* tab
     : table_(table),
       partitions_(uint32_t{1} << view.ring.partition_bits()),
       copies_(size_t{kKeyspacesMax} * partitions_) {
-  publish(view);
+  if (!view.is_member()) return;
+  for (uint32_t partition = 0; partition < partitions_; ++partition) publish(view, partition);
 }
 
-void FrontierLedger::publish(const ClusterView& view) {
+void FrontierLedger::publish(const ClusterView& before, const ClusterView& view) {
   if (!view.is_member()) return;
+  for_changed_partitions(before, view, [&](uint32_t partition) { publish(view, partition); });
+}
+
+void FrontierLedger::publish(const ClusterView& view, uint32_t partition) {
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-    for (uint32_t partition = 0; partition < partitions_; ++partition) {
-      Copy& copy = *find(keyspace, partition);
-      copy.held = view.is_owner(view.self, keyspace, partition);
-      if (!copy.held && copy.peers.empty()) continue;
-      std::vector<Peer> peers;
-      for (const MemberIndex member : view.owners(keyspace, partition)) {
-        if (member == view.self || !copy.held) continue;
-        const auto known = std::find_if(copy.peers.begin(), copy.peers.end(),
-                                        [&](const Peer& peer) { return peer.member == member; });
-        peers.push_back(known != copy.peers.end() ? *known : Peer{member, 0, 0, {}});
-      }
-      copy.peers = std::move(peers);
-      if (copy.peers.empty()) copy.slices.clear();
+    Copy& copy = *find(keyspace, partition);
+    copy.held = view.is_owner(view.self, keyspace, partition);
+    if (!copy.held && copy.peers.empty()) continue;
+    std::vector<Peer> peers;
+    for (const MemberIndex member : view.owners(keyspace, partition)) {
+      if (member == view.self || !copy.held) continue;
+      const auto known = std::find_if(copy.peers.begin(), copy.peers.end(),
+                                      [&](const Peer& peer) { return peer.member == member; });
+      peers.push_back(known != copy.peers.end() ? *known : Peer{member, 0, 0, {}});
     }
+    copy.peers = std::move(peers);
+    if (copy.peers.empty()) copy.slices.clear();
   }
 }
 

@@ -35,7 +35,7 @@ class FrontierLedger {
   FrontierLedger(const ClusterView& view, engine::ObjectTable* table);
 
   // Who holds copies may be others than before: what was exchanged with those that stay counts on.
-  void publish(const ClusterView& view);
+  void publish(const ClusterView& before, const ClusterView& view);
 
   // This node is a primary of the partition, as a rule together with others.
   bool holds(uint8_t keyspace, uint32_t partition) const {
@@ -57,6 +57,8 @@ class FrontierLedger {
   Hlc take_settled();
 
  private:
+  void publish(const ClusterView& view, uint32_t partition);
+
   struct Slice {
     Hlc end;  // the clock when it ended: everything in it happened before
     Hlc least;

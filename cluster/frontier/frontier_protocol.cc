@@ -59,9 +59,9 @@ FrontierProtocol::FrontierProtocol(FrontierParts parts, uint64_t run)
 void FrontierProtocol::publish(std::shared_ptr<const ClusterView> later) {
   const std::lock_guard lock(mutex_);
   if (later->generation <= parts_.view->generation) return;  // as another reactor did
-  parts_.view = std::move(later);
+  const std::shared_ptr<const ClusterView> before = std::exchange(parts_.view, std::move(later));
   viewed_since_report_ = stirred_ = true;
-  ledger_.publish(*parts_.view);
+  ledger_.publish(*before, *parts_.view);
   if (parts_.view->takes_part()) rounds_.set_members(ids_of(*parts_.view));
 }
 

@@ -42,7 +42,24 @@ void History::set_founding(Founding founding) {
 
 const std::set<Fact>& History::facts_of(uint32_t partition) const {
   const auto found = facts_.find(partition);
-  return found == facts_.end() ? kNoFacts : found->second;
+  return found == facts_.end() ? kNoFacts : *found->second;
+}
+
+std::vector<uint32_t> History::other_facts(const History& other) const {
+  std::vector<uint32_t> partitions;
+  auto a = facts_.begin();
+  auto b = other.facts_.begin();
+  while (a != facts_.end() || b != other.facts_.end()) {
+    if (b == other.facts_.end() || (a != facts_.end() && a->first < b->first)) {
+      partitions.push_back((a++)->first);
+    } else if (a == facts_.end() || b->first < a->first) {
+      partitions.push_back((b++)->first);
+    } else {
+      if (a->second != b->second) partitions.push_back(a->first);
+      ++a, ++b;
+    }
+  }
+  return partitions;
 }
 
 bool History::add(const Change& change) {
@@ -124,7 +141,9 @@ bool History::put_fact(const Fact& fact) {
     return true;
   }
   if (is_pointless(fact) || facts_of(fact.partition).contains(fact)) return false;
-  facts_[fact.partition].insert(fact);
+  auto known = std::make_shared<std::set<Fact>>(facts_of(fact.partition));
+  known->insert(fact);
+  facts_[fact.partition] = std::move(known);
   count(fact.hash());
   name_sets_of(fact);
   if (fact.kind == FactKind::kSettled) forget_below(fact);
@@ -143,7 +162,7 @@ bool History::is_pointless(const Fact& fact) const {
 }
 
 void History::forget_below(const Fact& settled) {
-  std::set<Fact>& known = facts_[settled.partition];
+  std::set<Fact> known = facts_of(settled.partition);
   for (auto at = known.begin(); at != known.end();) {
     if (!is_pointless(*at)) {
       ++at;
@@ -155,6 +174,7 @@ void History::forget_below(const Fact& settled) {
     leave_sets_of(forgotten);
   }
   KVORUM_CHECK(!known.empty());  // a settled set is not within itself
+  facts_[settled.partition] = std::make_shared<const std::set<Fact>>(std::move(known));
 }
 
 void History::name_sets_of(const Fact& fact) {
@@ -238,7 +258,7 @@ bool History::merge(const History& other) {
   for (const auto& [id, named] : other.named_) elements.sets.push_back(named.changes);
   for (const NodeId node : other.gone_) elements.facts.push_back(Fact::gone(node));
   for (const auto& [partition, facts] : other.facts_) {
-    elements.facts.insert(elements.facts.end(), facts.begin(), facts.end());
+    elements.facts.insert(elements.facts.end(), facts->begin(), facts->end());
   }
   return take_in(elements).value_or(false);
 }
@@ -261,10 +281,43 @@ std::string History::encode_chosen(const std::array<bool, kBuckets>& chosen) con
     all_sets(fact, [&](SetId set) { return sets.insert(set), true; });
   };
   for (const NodeId node : gone_) put(Fact::gone(node));
-  for (const auto& [partition, known] : facts_) std::for_each(known.begin(), known.end(), put);
+  for (const auto& [partition, known] : facts_) std::for_each(known->begin(), known->end(), put);
+  encode_sets(sets, changes);
+  return changes + facts;
+}
+
+void History::encode_sets(const std::set<SetId>& sets, std::string& out) const {
   for (const SetId set : sets) {
-    if (set != cluster_id_) encode_element(named_.at(set).changes, changes);
+    if (set != cluster_id_) encode_element(named_.at(set).changes, out);
   }
+}
+
+std::string History::encode_since(const History& before) const {
+  KVORUM_CHECK(before.cluster_id_ == cluster_id_);
+  std::string changes, facts;
+  std::set<SetId> sets;
+  const bool founding_is_new = before.changes_.empty() || before.founding_hash_ != founding_hash_;
+  if (!changes_.empty() && founding_is_new) encode_element(founding_, changes);
+  for (const auto& [id, change] : changes_) {
+    const auto known = before.changes_.find(id);
+    if (known == before.changes_.end() || known->second.hash() != change.hash()) {
+      encode_element(change, changes);
+    }
+  }
+  const auto put = [&](const Fact& fact) {
+    encode_element(fact, facts);
+    all_sets(fact, [&](SetId set) { return sets.insert(set), true; });
+  };
+  for (const NodeId node : gone_) {
+    if (!before.is_gone(node)) put(Fact::gone(node));
+  }
+  for (const uint32_t partition : other_facts(before)) {
+    const std::set<Fact>& known = before.facts_of(partition);
+    for (const Fact& fact : facts_of(partition)) {
+      if (!known.contains(fact)) put(fact);
+    }
+  }
+  encode_sets(sets, changes);
   return changes + facts;
 }
 

@@ -9,10 +9,12 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cluster/history/history_elements.h"
 
@@ -31,8 +33,13 @@ class History {
   uint64_t founding_hash() const { return founding_hash_; }
   uint64_t cluster_id() const { return cluster_id_; }
   const std::map<ChangeId, Change>& changes() const { return changes_; }
-  const std::map<uint32_t, std::set<Fact>>& facts() const { return facts_; }  // by partition
+  // By partition; none is empty. Histories that were copied from each other share the sets that
+  // are the same in both.
+  const std::map<uint32_t, std::shared_ptr<const std::set<Fact>>>& facts() const { return facts_; }
   const std::set<Fact>& facts_of(uint32_t partition) const;
+  // Partitions of which one of the two knows facts that the other may not know, ascending. Cheap
+  // where one is a copy of the other to which something was added.
+  std::vector<uint32_t> other_facts(const History& other) const;
   const std::set<NodeId>& gone() const { return gone_; }
   bool is_gone(NodeId node) const { return gone_.contains(node); }
 
@@ -63,6 +70,9 @@ class History {
   const std::array<uint64_t, kBuckets>& buckets() const { return buckets_; }
   static size_t bucket_of(uint64_t hash) { return hash % kBuckets; }
 
+  // What this history has and `before` has not, whole in the same way: whoever knows `before` can
+  // take it in. REQUIRES: of the same cluster.
+  std::string encode_since(const History& before) const;
   // Those that fall into the buckets, whole: with the lists of all sets that the facts name.
   std::string encode_chosen(const std::array<bool, kBuckets>& chosen) const;
 
@@ -74,6 +84,8 @@ class History {
   static std::optional<History> decode(std::string_view bytes);
 
  private:
+  void encode_sets(const std::set<SetId>& sets, std::string& out) const;
+
   struct NamedSet {
     ChangeList changes;
     size_t facts = 0;  // that name it
@@ -97,7 +109,7 @@ class History {
   uint64_t founding_hash_ = 0;
   uint64_t cluster_id_;
   std::map<ChangeId, Change> changes_;
-  std::map<uint32_t, std::set<Fact>> facts_;  // no empty ones
+  std::map<uint32_t, std::shared_ptr<const std::set<Fact>>> facts_;
   std::set<NodeId> gone_;
   std::map<SetId, NamedSet> named_;
   ChangeList all_changes_;

@@ -27,6 +27,11 @@ bool encode_difference(const History& history, std::string_view other_buckets, s
   return true;
 }
 
+void encode_additions(const History& before, const History& history, std::string& out) {
+  put_u64(out, history.cluster_id());
+  out += history.encode_since(before);
+}
+
 std::optional<bool> merge_difference(History& history, std::string_view difference) {
   if (difference.empty()) return false;
   ByteReader reader(difference);

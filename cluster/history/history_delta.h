@@ -25,6 +25,9 @@ void encode_buckets(const History& history, std::string& out);
 // where the other's buckets are malformed, or of another cluster.
 bool encode_difference(const History& history, std::string_view other_buckets, std::string& out);
 
+// All that `history` has and `before`, an earlier one of the same cluster, has not.
+void encode_additions(const History& before, const History& history, std::string& out);
+
 // Whether it brought anything new. None where it is malformed, of another cluster, or not whole:
 // nothing was taken in then.
 std::optional<bool> merge_difference(History& history, std::string_view difference);

@@ -12,9 +12,10 @@ namespace {
 
 class ViewBuilder {
  public:
-  ViewBuilder(const History& history, SetPlacements& placements, const ClusterView* previous)
+  ViewBuilder(const History& history, SetPlacements& placements, EarlierView earlier)
       : history_(history),
-        previous_(previous),
+        previous_(earlier.view),
+        previous_history_(earlier.history),
         source_(history, placements),
         newest_(source_.placement(history.newest())) {}
 
@@ -84,19 +85,44 @@ class ViewBuilder {
   }
 
   void find_moving() {
-    for (uint32_t partition = 0; partition < view_.ring.partitions(); ++partition) {
-      const PartitionSets sets(history_, source_, partition);
-      if (!sets.is_moving()) continue;
-      MovingPartition& moving = view_.moving.emplace_back();
-      moving.partition = partition;
-      moving.signature = sets.signature();
-      for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-        moving.class_of[keyspace] = source_.class_of(keyspace);
+    if (!is_of_previous_sets()) {
+      for (uint32_t partition = 0; partition < view_.ring.partitions(); ++partition) {
+        look_at(partition);
       }
-      for (const uint8_t keyspace : source_.classes()) {
-        moving.classes.push_back(sets_in_play(sets, keyspace));
+      return;
+    }
+    // Two ascending lists: what moved before, and what other facts are known of.
+    const std::vector<uint32_t> others = history_.other_facts(*previous_history_);
+    auto other = others.begin();
+    for (const MovingPartition& before : previous_->moving) {
+      for (; other != others.end() && *other < before.partition; ++other) look_at(*other);
+      if (other != others.end() && *other == before.partition) {
+        look_at(*other++);
+      } else if (before.class_of == source_.class_of()) {
+        view_.moving.push_back(before);
+      } else {
+        look_at(before.partition);
       }
     }
+    for (; other != others.end(); ++other) look_at(*other);
+  }
+
+  // Whether a partition moves, and between whom, depends on its facts alone then.
+  bool is_of_previous_sets() const {
+    return previous_history_ != nullptr && previous_history_->newest() == history_.newest() &&
+           previous_history_->founding_hash() == history_.founding_hash() &&
+           previous_history_->gone() == history_.gone();
+  }
+
+  void look_at(uint32_t partition) {
+    const PartitionSets sets(history_, source_, partition);
+    if (!sets.is_moving()) return;
+    std::vector<SetsInPlay> classes;
+    for (const uint8_t keyspace : source_.classes()) {
+      classes.push_back(sets_in_play(sets, keyspace));
+    }
+    view_.moving.push_back({partition, sets.signature(), source_.class_of(),
+                            std::make_shared<const std::vector<SetsInPlay>>(std::move(classes))});
   }
 
   SetsInPlay sets_in_play(const PartitionSets& sets, uint8_t keyspace) {
@@ -136,6 +162,7 @@ class ViewBuilder {
 
   const History& history_;
   const ClusterView* const previous_;
+  const History* const previous_history_;
   PlacedOwners source_;
   const SetPlacement& newest_;
   ClusterView view_;
@@ -145,10 +172,10 @@ class ViewBuilder {
 
 }  // namespace
 
-ClusterView view_of(const History& history, SetPlacements& placements, const ClusterView* previous,
+ClusterView view_of(const History& history, SetPlacements& placements, EarlierView earlier,
                     NodeId self) {
-  KVORUM_CHECK(previous == nullptr || previous->cluster_id == history.cluster_id());
-  return ViewBuilder(history, placements, previous).build(self);
+  KVORUM_CHECK(earlier.view == nullptr || earlier.view->cluster_id == history.cluster_id());
+  return ViewBuilder(history, placements, earlier).build(self);
 }
 
 }  // namespace kvorum::cluster

@@ -110,6 +110,7 @@ class PlacedOwners final : public OwnerSource {
   std::span<const uint8_t> classes() const override { return classes_; }
   // Which of the classes stands for the keyspace.
   uint8_t class_of(uint8_t keyspace) const { return class_of_[keyspace]; }
+  const std::array<uint8_t, kKeyspacesMax>& class_of() const { return class_of_; }
   const SetPlacement& placement(SetId set);
 
  private:

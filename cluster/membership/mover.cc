@@ -2,7 +2,8 @@
 #include "cluster/membership/mover.h"
 
 #include <algorithm>
-#include <set>
+#include <numeric>
+#include <utility>
 
 #include "base/check.h"
 #include "cluster/copies/shared_history.h"
@@ -17,7 +18,7 @@ bool Mover::is_busy() const {
   if (view.is_member() && view.members[view.self].standing == Standing::kLeaving) return true;
   const std::shared_ptr<const History> history = core_.parts.history->history();
   return std::any_of(history->facts().begin(), history->facts().end(), [](const auto& item) {
-    return std::any_of(item.second.begin(), item.second.end(),
+    return std::any_of(item.second->begin(), item.second->end(),
                        [](const Fact& fact) { return fact.kind == FactKind::kVote; });
   });
 }
@@ -30,45 +31,62 @@ void Mover::on_time(Now now) {
   if (core_.view->members[core_.self()].standing == Standing::kRemoved) return;
   if (!is_busy()) return;
   due_us_ = now.steady_us + kLookUs;
+  looked_us_ = now.steady_us;
   std::vector<Fact> facts;
-  look(*shared->history(), &facts);
+  look(shared->history(), &facts);
   if (has_left()) facts.push_back(Fact::gone(core_.self_id()));
   if (!facts.empty()) shared->add(facts);
 }
 
-void Mover::look(const History& history, std::vector<Fact>* facts) {
-  PlacedOwners owners(history, placements_);
-  std::set<uint32_t> partitions;
-  for (const MovingPartition& moving : core_.view->moving) partitions.insert(moving.partition);
-  for (const auto& [partition, known] : history.facts()) partitions.insert(partition);
-  for (const uint32_t partition : partitions) {
-    look_at({partition, PartitionSets(history, owners, partition), owners}, facts);
+void Mover::look(std::shared_ptr<const History> history, std::vector<Fact>* facts) {
+  PlacedOwners owners(*history, placements_);
+  const std::vector<uint32_t> others = unseen(*history);
+  looked_ = std::move(history);
+  for (const uint32_t partition : others) look_at(partition, owners, facts);
+  const SetId newest = looked_->newest();
+  for (const auto& [partition, awaited] : awaited_) {
+    if (!confirms(partition, awaited)) continue;
+    make_whole(partition);
+    facts->push_back(Fact::confirmed(partition, core_.self_id(), newest, awaited.from));
   }
 }
 
-void Mover::look_at(const Partition& of, std::vector<Fact>* facts) {
-  const PartitionSets& sets = of.sets;
-  const uint32_t partition = of.number;
+// Of others all was stated that follows from the history alone.
+std::vector<uint32_t> Mover::unseen(const History& history) const {
+  const bool same_sets = looked_ != nullptr && looked_->newest() == history.newest() &&
+                         looked_->founding_hash() == history.founding_hash() &&
+                         looked_->gone() == history.gone();
+  if (same_sets) return history.other_facts(*looked_);
+  std::vector<uint32_t> all(core_.view->ring.partitions());
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+void Mover::look_at(uint32_t partition, PlacedOwners& owners, std::vector<Fact>* facts) {
+  const PartitionSets sets(*looked_, owners, partition);
   const NodeId self = core_.self_id();
-  const SetId newest = sets.newest();
-  if (confirms(of)) {
-    std::vector<SetId> from = sets.live();
-    std::erase(from, newest);
-    make_whole(partition);
-    facts->push_back(Fact::confirmed(partition, self, newest, std::move(from)));
+  awaited_.erase(partition);
+  if (std::vector<Sources> needed = sets.sources_for(self); !needed.empty()) {
+    Awaited& awaited = awaited_[partition];
+    awaited.signature = sets.signature();
+    awaited.needed = std::move(needed);
+    awaited.from = sets.live();
+    std::erase(awaited.from, sets.newest());
+    for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+      awaited.stands_for[keyspace] = owners.classes()[owners.class_of(keyspace)];
+    }
   }
-  if (sets.may_vote(self)) facts->push_back(Fact::vote(partition, self, newest));
-  if (sets.may_settle(self)) facts->push_back(Fact::settled(partition, newest));
+  if (sets.may_vote(self)) facts->push_back(Fact::vote(partition, self, sets.newest()));
+  if (sets.may_settle(self)) facts->push_back(Fact::settled(partition, sets.newest()));
   for (Fact& lost : sets.losses(self)) facts->push_back(std::move(lost));
 }
 
 // In each keyspace, not only in that which stands for its class.
-bool Mover::confirms(const Partition& partition) const {
-  const std::vector<Sources> needed = partition.sets.sources_for(core_.self_id());
-  return !needed.empty() && std::all_of(needed.begin(), needed.end(), [&](const Sources& sources) {
+bool Mover::confirms(uint32_t partition, const Awaited& awaited) const {
+  return std::all_of(awaited.needed.begin(), awaited.needed.end(), [&](const Sources& sources) {
     for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-      const uint8_t stands = partition.owners.classes()[partition.owners.class_of(keyspace)];
-      if (stands == sources.keyspace && !is_sourced(sources, keyspace, partition)) return false;
+      if (awaited.stands_for[keyspace] != sources.keyspace) continue;
+      if (!is_sourced(sources, keyspace, partition, awaited.signature)) return false;
     }
     return true;
   });
@@ -76,10 +94,9 @@ bool Mover::confirms(const Partition& partition) const {
 
 // Enough of the old owners that are whole were compared with this copy since both know what is
 // known now; or all of them, where fewer are left.
-bool Mover::is_sourced(const Sources& sources, uint8_t keyspace, const Partition& of) const {
+bool Mover::is_sourced(const Sources& sources, uint8_t keyspace, uint32_t partition,
+                       uint64_t signature) const {
   if (planted(PlantedBug::kConfirmUnasked)) return true;
-  const uint32_t partition = of.number;
-  const uint64_t signature = of.sets.signature();
   KVORUM_CHECK(core_.parts.exchanges != nullptr && signature != 0);
   size_t whole = 0;
   size_t compared = 0;

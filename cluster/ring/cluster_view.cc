@@ -93,4 +93,26 @@ uint64_t ClusterView::exchange_hash() const {
   return xxh64(text);
 }
 
+std::optional<std::vector<uint32_t>> changed_partitions(const ClusterView& a,
+                                                        const ClusterView& b) {
+  const bool same_primaries = a.self == b.self && a.newest_set == b.newest_set &&
+                              a.keyspaces == b.keyspaces && a.ring == b.ring;
+  if (!same_primaries) return std::nullopt;
+  std::vector<uint32_t> changed;
+  auto one = a.moving.begin();
+  auto other = b.moving.begin();
+  while (one != a.moving.end() || other != b.moving.end()) {
+    if (other == b.moving.end() || (one != a.moving.end() && one->partition < other->partition)) {
+      changed.push_back((one++)->partition);
+    } else if (one == a.moving.end() || other->partition < one->partition) {
+      changed.push_back((other++)->partition);
+    } else {
+      const bool same = one->classes == other->classes && one->class_of == other->class_of;
+      if (!same) changed.push_back(one->partition);
+      ++one, ++other;
+    }
+  }
+  return changed;
+}
+
 }  // namespace kvorum::cluster

@@ -4,8 +4,10 @@
 // touched. Built by found_view (founding.h), and from the membership history once it has changes.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -94,5 +96,17 @@ struct ClusterView {
   // concurrent versions.
   uint64_t exchange_hash() const;
 };
+
+// Partitions that may have other owners in one of two views than in the other, ascending; none:
+// any may. Cheap where one view follows the other.
+std::optional<std::vector<uint32_t>> changed_partitions(const ClusterView& a, const ClusterView& b);
+
+// Calls fn(partition) for those.
+template <class Fn>
+void for_changed_partitions(const ClusterView& a, const ClusterView& b, Fn fn) {
+  const auto changed = changed_partitions(a, b);
+  if (changed) return (void)std::for_each(changed->begin(), changed->end(), fn);
+  for (uint32_t partition = 0; partition < b.ring.partitions(); ++partition) fn(partition);
+}
 
 }  // namespace kvorum::cluster

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/contains.h"
@@ -40,15 +41,16 @@ struct SetsInPlay {
   std::vector<MemberIndex> readable;  // of those that are read
 };
 
-// A partition of which more than one set is in play.
+// A partition of which more than one set is in play. Views that follow each other share what
+// stayed the same, so a copy costs little, and equal pointers mean equal owners.
 struct MovingPartition {
   uint32_t partition = 0;
   uint64_t signature = 0;
   // Keyspaces with the same n, r and w in all sets share an entry.
   std::array<uint8_t, kKeyspacesMax> class_of{};
-  std::vector<SetsInPlay> classes;
+  std::shared_ptr<const std::vector<SetsInPlay>> classes;
 
-  const SetsInPlay& sets(uint8_t keyspace) const { return classes[class_of[keyspace]]; }
+  const SetsInPlay& sets(uint8_t keyspace) const { return (*classes)[class_of[keyspace]]; }
 };
 
 }  // namespace kvorum::cluster

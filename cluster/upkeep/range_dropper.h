@@ -19,11 +19,14 @@ class RangeDropper {
   static constexpr uint64_t kTurnUs = 2'000;
   static constexpr uint64_t kRetryUs = 1'000'000;  // where the store refuses
   static constexpr uint64_t kLookUs = 100'000;     // while something is held that is not owned
+  static constexpr uint64_t kNewsUs = 20'000;      // after a view: they come in bunches
 
   explicit RangeDropper(Core& core) : core_(core), record_(core.parts) {}
 
   // Another view: what is owned may be less.
-  void publish(Now now) { due_us_ = now.steady_us + kTurnUs; }
+  void publish(Now now) {
+    if (ranges_.empty()) due_us_ = sooner_of(due_us_, now.steady_us + kNewsUs);
+  }
   void on_scanned(const ScanPage& page, Now now);
   void on_time(Now now);
   uint64_t next_deadline_us() const { return due_us_; }

@@ -52,10 +52,10 @@ class MoveReader {
     const auto add = [](std::vector<MemberIndex>& list, MemberIndex member) {
       if (!contains(list, member)) list.push_back(member);
     };
-    for (const cluster::SetsInPlay& sets : moving_.classes) {
+    for (const cluster::SetsInPlay& sets : *moving_.classes) {
       for (const MemberIndex owner : sets.sets.front().owners) add(from_, owner);
     }
-    for (const cluster::SetsInPlay& sets : moving_.classes) {
+    for (const cluster::SetsInPlay& sets : *moving_.classes) {
       for (const MemberIndex owner : sets.sets.back().owners) {
         if (!contains(from_, owner)) add(to_, owner);
       }
@@ -110,7 +110,7 @@ MovesStatus moves_of(const cluster::ClusterView& view, const cluster::History& h
     moves.rows.push_back(MoveReader(view, history, reachable, moving).row());
   }
   for (const auto& [partition, facts] : history.facts()) {
-    const bool lost = std::any_of(facts.begin(), facts.end(),
+    const bool lost = std::any_of(facts->begin(), facts->end(),
                                   [](const Fact& fact) { return fact.kind == FactKind::kLost; });
     if (lost) moves.lost.push_back(partition);
   }

@@ -191,7 +191,9 @@ bool Node::stop() {
   reactors_.stop();
   admin_server_.reset();
   watch_.reset();
-  return stores_.close();
+  const bool clean = stores_.close();
+  membership_.fold();
+  return clean;
 }
 
 void Node::reload(const Config& fresh) {

@@ -71,8 +71,9 @@ void NodeMembership::begin(Callbacks callbacks) {
   history_.set_on_view([this] { on_view(); });
   tell_differences();
   if (!stores_.is_durable()) return;
-  history_.set_keeper(
-      [this](uint64_t number, std::string history) { keep(number, std::move(history)); });
+  history_.set_keeper([this](uint64_t number, std::shared_ptr<const cluster::History> history) {
+    keep(number, std::move(history));
+  });
 }
 
 // The file founds; afterwards the history rules.
@@ -93,7 +94,7 @@ void NodeMembership::tell_differences() const {
   log_warning("`kvorum cluster plan FILE` shows the same, `kvorum cluster apply FILE` changes it");
 }
 
-void NodeMembership::keep(uint64_t number, std::string history) {
+void NodeMembership::keep(uint64_t number, std::shared_ptr<const cluster::History> history) {
   {
     const MutexLock guard(mutex_);
     pending_ = Pending{number, std::move(history)};
@@ -111,7 +112,7 @@ void NodeMembership::write_pending() {
     pending = pending_;
   }
   const uint64_t began_us = steady_us();
-  if (!pending || !stores_.write_membership(pending->history).ok()) return;
+  if (!pending || !stores_.keep_membership(pending->history).ok()) return;
   const uint64_t took_ms = (steady_us() - began_us) / 1000;
   if (took_ms >= kSlowMs) {
     log_warning(
@@ -124,6 +125,13 @@ void NodeMembership::write_pending() {
     if (pending_ && pending_->number == pending->number) pending_.reset();
   }
   history_.kept(pending->number);
+}
+
+void NodeMembership::fold() {
+  const MutexLock one_at_a_time(writing_);
+  if (!stores_.is_durable()) return;
+  // Where it fails the log is read at the next start.
+  (void)stores_.fold_membership();
 }
 
 void NodeMembership::look() {
@@ -155,8 +163,8 @@ void NodeMembership::log_changes(const cluster::History& before,
     if (before.is_gone(node)) continue;
     log_info("membership: {} left, and holds nothing any more", name_of(*now, node));
   }
-  for (const auto& [partition, facts] : after.facts()) {
-    for (const cluster::Fact& fact : facts) {
+  for (const uint32_t partition : after.other_facts(before)) {
+    for (const cluster::Fact& fact : after.facts_of(partition)) {
       if (fact.kind != cluster::FactKind::kLost) continue;
       if (before.facts_of(partition).contains(fact)) continue;
       log_error(

@@ -50,6 +50,8 @@ class NodeMembership final : public MembershipDesk, public AdmissionListener {
   MovesStatus moves(const cluster::ClusterView& of) const;
   // Now and then: what could not be written is written again, a new address is made known.
   void look();
+  // The node stops: what it keeps can be read by the release before as well.
+  void fold();
 
   // MembershipDesk
   Result<ChangePlan> plan(const MembershipWish& wish) override;
@@ -63,12 +65,12 @@ class NodeMembership final : public MembershipDesk, public AdmissionListener {
  private:
   struct Pending {
     uint64_t number = 0;
-    std::string history;
+    std::shared_ptr<const cluster::History> history;
   };
 
   bool waits() const { return !self_.view->is_member(); }
   void tell_differences() const;
-  void keep(uint64_t number, std::string history);
+  void keep(uint64_t number, std::shared_ptr<const cluster::History> history);
   void write_pending();
   void on_view();
   void log_changes(const cluster::History& before, const cluster::History& after) const;

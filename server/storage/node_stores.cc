@@ -56,6 +56,7 @@ NodeStores::NodeStores(const Owner& owner)
       view_(owner.view),
       founding_(owner.founding),
       node_id_(owner.id),
+      membership_(config_.node.data_directory, node_id_, config_.node.name),
       alone_(owner.alone) {}
 
 NodeStores::~NodeStores() = default;
@@ -347,6 +348,18 @@ void NodeStores::keep_configurations(const std::vector<cluster::Configuration>& 
 Status NodeStores::write_membership(std::string_view history) {
   const Status status =
       server::write_membership(config_.node.data_directory, node_id_, config_.node.name, history);
+  note_trouble(status);
+  return status;
+}
+
+Status NodeStores::keep_membership(std::shared_ptr<const cluster::History> history) {
+  const Status status = membership_.keep(std::move(history));
+  note_trouble(status);
+  return status;
+}
+
+Status NodeStores::fold_membership() {
+  const Status status = membership_.fold();
   note_trouble(status);
   return status;
 }

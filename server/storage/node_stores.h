@@ -28,6 +28,7 @@
 #include "server/storage/compaction_pace.h"
 #include "server/storage/hint_store.h"
 #include "server/storage/membership_file.h"
+#include "server/storage/membership_keeper.h"
 #include "server/storage/node_identity.h"
 #include "server/storage/serial_store.h"
 
@@ -95,6 +96,9 @@ class NodeStores {
   }
   // membership_file.h; waits for the disk.
   Status write_membership(std::string_view history);
+  // membership_keeper.h; one thread at a time.
+  Status keep_membership(std::shared_ptr<const cluster::History> history);
+  Status fold_membership();
   // What the copies follow, for the next start; the last ones win.
   void keep_configurations(const std::vector<cluster::Configuration>& configurations);
   std::string last_error() const;
@@ -122,6 +126,7 @@ class NodeStores {
   const cluster::ClusterView& view_;
   const cluster::Founding& founding_;
   const cluster::NodeId node_id_;
+  MembershipKeeper membership_;
   const bool alone_;
 
   CompactionPace pace_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -42,7 +43,8 @@ inline void move_partition(ClusterView& view, uint32_t partition, const std::vec
     if (at < readable_sets) push_new(play.readable, sets[at]);
     moving.signature = moving.signature * 31 + sets[at].set + (at < readable_sets);
   }
-  moving.classes.push_back(std::move(play));
+  moving.classes =
+      std::make_shared<const std::vector<SetsInPlay>>(std::vector<SetsInPlay>{std::move(play)});
   view.newest_set = sets.back().set;
   std::erase_if(view.moving,
                 [&](const MovingPartition& other) { return other.partition == partition; });

@@ -141,7 +141,11 @@ void SimNode::start_reactors() {
   parts_.history = history_.get();
   history_->set_whole(whole_.get());
   history_->set_keeper(
-      [this](uint64_t number, const std::string& encoded) { keep_history(number, encoded); });
+      [this](uint64_t number, const std::shared_ptr<const cluster::History>& history) {
+        std::string encoded;
+        history->encode(encoded);
+        keep_history(number, encoded);
+      });
   history_->set_on_view([this] {
     for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
       later(rng_.below(kLookUs), [this, reactor] { look_at_history(reactor); });

@@ -32,12 +32,10 @@ struct SharedHistoryTest : ::testing::Test {
 
   // Writes go nowhere until a test says that they are kept.
   void keep_by_hand() {
-    shared.set_keeper([this](uint64_t number, std::string bytes) {
+    shared.set_keeper([this](uint64_t number, const std::shared_ptr<const History>& history) {
       numbers.push_back(number);
-      const std::optional<History> decoded = History::decode(bytes);
-      ASSERT_TRUE(decoded);
-      EXPECT_TRUE(shared.known().merge(*decoded) == false) << "no more than is known";
-      kept_changes.push_back(decoded->changes().size());
+      EXPECT_TRUE(shared.known().merge(*history) == false) << "no more than is known";
+      kept_changes.push_back(history->changes().size());
     });
   }
   Change join(uint64_t hlc, NodeId id = kNew) {

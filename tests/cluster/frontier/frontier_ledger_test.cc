@@ -45,9 +45,13 @@ struct FrontierLedgerTest : ::testing::Test {
     });
     ledger.take_slices(lone.clock, lone.now);
   }
-  void publish() { ledger.publish(*lone.view); }
+  void publish() {
+    ledger.publish(*published, *lone.view);
+    published = lone.view;
+  }
 
   LoneHistory lone;
+  std::shared_ptr<const ClusterView> published = lone.view;
   FrontierLedger ledger{*lone.view, &lone.table};
   std::optional<FrontierLedger::PeerCopy> open;
   const uint32_t gained = lone.partition_of_self(false), own = lone.partition_of_self(true);

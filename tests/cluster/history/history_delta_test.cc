@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/history/history_delta.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -12,6 +13,7 @@ namespace {
 using fixtures::encoded;
 using fixtures::founder;
 using fixtures::HistoryDraw;
+using fixtures::make_change;
 using fixtures::make_founding;
 using fixtures::make_join;
 
@@ -180,6 +182,36 @@ RC_GTEST_PROP(HistoryDeltaProperty, AnAnswerToAnOlderQuestionIsWhole, ()) {
   const std::string answer = difference(b, asked);
   if (!answer.empty()) RC_ASSERT(merge_difference(a, answer).has_value());
   RC_ASSERT(encoded(a) == encoded(both));
+}
+
+// Whoever had the earlier one has the later one then.
+RC_GTEST_PROP(HistoryDeltaProperty, AdditionsMakeTheLaterOne, ()) {
+  const auto seed = *rc::gen::arbitrary<uint64_t>();
+  History history(make_founding(4, 4));
+  HistoryDraw(seed, 1).grow(history, *rc::gen::inRange<size_t>(0, 15));
+  History earlier = history;
+  HistoryDraw(seed + 1, 2).grow(history, *rc::gen::inRange<size_t>(0, 15));
+  std::string added;
+  encode_additions(earlier, history, added);
+  const std::optional<bool> merged = merge_difference(earlier, added);
+  RC_ASSERT(merged.has_value());
+  RC_ASSERT(earlier.digest() == history.digest());
+  RC_ASSERT(merge_difference(earlier, added) == std::optional<bool>(false));
+}
+
+TEST(HistoryFacts, AreSharedByCopies) {
+  History history(make_founding(4));
+  history.add(make_change(5, ChangeKind::kLeave, founder(history, 1)));
+  const SetId newest = history.newest();
+  history.add(Fact::vote(2, founder(history, 0), newest));
+  history.add(Fact::vote(3, founder(history, 0), newest));
+  History later = history;
+  EXPECT_THAT(later.other_facts(history), testing::IsEmpty());
+  later.add(Fact::vote(3, founder(history, 2), newest));
+  later.add(Fact::vote(7, founder(history, 2), newest));
+  EXPECT_THAT(later.other_facts(history), testing::ElementsAre(3, 7));
+  EXPECT_THAT(history.other_facts(later), testing::ElementsAre(3, 7));
+  EXPECT_EQ(history.facts_of(3).size(), 1u);
 }
 
 }  // namespace

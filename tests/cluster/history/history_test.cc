@@ -22,7 +22,7 @@ using Facts = std::set<Fact>;
 
 Facts all_facts(const History& history) {
   Facts facts;
-  for (const auto& [partition, known] : history.facts()) facts.insert(known.begin(), known.end());
+  for (const auto& [partition, known] : history.facts()) facts.insert(known->begin(), known->end());
   for (const NodeId node : history.gone()) facts.insert(Fact::gone(node));
   return facts;
 }

@@ -109,7 +109,7 @@ TEST_F(JoinedView, WhatTheNewcomerIsToOwnIsInPlayUnderBothSets) {
   EXPECT_EQ(sets.sets[0].w, 2);
   EXPECT_NE(partition.signature, 0U);
   EXPECT_NE(partition.signature, view.newest_set);
-  EXPECT_EQ(partition.classes.size(), 1U);
+  EXPECT_EQ(partition.classes->size(), 1U);
   const auto is_earlier = [](const MovingPartition& a, const MovingPartition& b) {
     return a.partition < b.partition;
   };
@@ -197,7 +197,7 @@ TEST_F(JoinedView, KeyspacesWithOtherNumbersHaveAClassOfTheirOwn) {
   const ClusterView view = view_of(history_, &found_);
   EXPECT_EQ(view.moving.size(), view.ring.partitions());  // of the third keyspace all move
   const MovingPartition& partition = view.moving.front();
-  EXPECT_EQ(partition.classes.size(), 2U);
+  EXPECT_EQ(partition.classes->size(), 2U);
   EXPECT_EQ(partition.class_of[0], 0);
   EXPECT_EQ(partition.class_of[2], 1);
   EXPECT_EQ(partition.sets(2).sets.back().n, 4);
@@ -225,6 +225,31 @@ RC_GTEST_PROP(HistoryViewProperty, IsTheSameInWhateverOrderThingsAreLearned, ())
   RC_ASSERT(described(view_a) == described(view_b));
   RC_ASSERT(described(view_a) == described(view_of(both_a)));
   RC_ASSERT(view_a.hash() == view_b.hash());
+}
+
+// What is known by the partition decides, whether the views between are built on or not.
+RC_GTEST_PROP(HistoryViewProperty, IsTheSameStepByStepAsAtOnce, ()) {
+  const auto seed = *rc::gen::arbitrary<uint64_t>();
+  History history(make_founding(4, 4));
+  HistoryDraw(seed, 1).grow(history, *rc::gen::inRange<size_t>(0, 10));
+  SetPlacements placements;
+  ClusterView view = cluster::view_of(history, placements, nullptr, 0);
+  for (uint64_t step = 2; step < 12; ++step) {
+    const History earlier = history;
+    HistoryDraw(seed + step, static_cast<NodeId>(step)).grow(history, 3);
+    const ClusterView before = std::move(view);
+    view = cluster::view_of(history, placements, {&before, &earlier}, 0);
+    RC_ASSERT(described(view) == described(view_of(history)));
+    const auto changed = changed_partitions(before, view);
+    for (uint32_t partition = 0; changed && partition < view.ring.partitions(); ++partition) {
+      if (std::binary_search(changed->begin(), changed->end(), partition)) continue;
+      for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+        const auto owned = before.owners(keyspace, partition);
+        const auto owns = view.owners(keyspace, partition);
+        RC_ASSERT(std::equal(owned.begin(), owned.end(), owns.begin(), owns.end()));
+      }
+    }
+  }
 }
 
 // A partition always has somebody to write to, and all that is read is written.

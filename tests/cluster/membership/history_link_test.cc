@@ -232,7 +232,7 @@ TEST_F(HistoryLinkTest, TwoLinksComeToTheSameHistory) {
 }
 
 TEST_F(HistoryLinkTest, WhatIsNotKeptYetIsToldNobody) {
-  lone.shared.set_keeper([](uint64_t, const std::string&) {});
+  lone.shared.set_keeper([](uint64_t, const std::shared_ptr<const History>&) {});
   learn_here(5, 100);
   learn_there(6, 101);
   lone.link_machine.on_link_up(kPeer);

@@ -24,7 +24,7 @@ struct LoneMover : LoneHistory {
   }
   size_t facts() const {
     size_t facts = shared.history()->gone().size();
-    for (const auto& [partition, known] : shared.history()->facts()) facts += known.size();
+    for (const auto& [partition, known] : shared.history()->facts()) facts += known->size();
     return facts;
   }
   Fact confirmation(uint32_t partition, NodeId node) const {

@@ -40,4 +40,13 @@ inline cluster::Change join_of(const std::string& name, cluster::NodeId id) {
   return change;
 }
 
+inline cluster::Change weight_change(const cluster::History& history, uint32_t weight) {
+  cluster::Change change;
+  change.kind = cluster::ChangeKind::kWeight;
+  change.id = {Hlc{history.highest_hlc().value + 1}, 1};
+  change.member = id_of(history, "a");
+  change.described.weight = weight;
+  return change;
+}
+
 }  // namespace kvorum::server::testing
