@@ -239,7 +239,14 @@ def what_is_known_survives():
         checks.that('it learns the ring', cluster.sets('a') == known, cluster.sets('a'))
         all_there(cluster, 'a')
         damaged = os.path.join(cluster.folder, 'f', 'membership')
+        log = damaged + '.log'
+        checks.that('what came later is in a log', os.path.getsize(log) > 0)
+        cluster.end('f', signal.SIGKILL)
+        cluster.start_added('f')
+        cluster.wait_settled('a', 'b', 'c', 'f', seconds=40)
+        checks.that('which is read', cluster.sets('f') == known, cluster.sets('f'))
         cluster.end('f')
+        checks.that('and is gone after a clean stop', not os.path.exists(log))
         with open(damaged, 'r+b') as file:
             file.seek(20)
             file.write(b'????')
