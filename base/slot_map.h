@@ -2,10 +2,12 @@
 // A pool of reusable objects with generation-tagged ids: an id that was released never finds a
 // later tenant of its slot, so a late reply or a stale timer is recognised by its id alone.
 // Objects keep their address and, when released, their memory (buffers inside keep capacity).
-// A pool has a tag, which each of its ids carries: ids of several pools can share one space.
+// A pool has a tag, which each of its ids carries: ids of several pools can share one space. Pools
+// of one tag, those of several threads, have each a part of the indices: an id tells whose it is.
 // Not thread-safe: one pool belongs to one machine.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -15,25 +17,39 @@
 
 namespace kvorum {
 
-// Generation (32 bits), the pool's tag (4), index (28). 0 is never a valid id.
+// Generation (32 bits), the pool's tag (4), index (28), whose highest bits are the number of the
+// pool's part, as many as that takes. 0 is never a valid id.
 using SlotId = uint64_t;
 inline constexpr int kSlotTagShift = 28;
 inline constexpr uint8_t kSlotTags = 16;
 constexpr uint8_t slot_tag(SlotId id) { return (id >> kSlotTagShift) & (kSlotTags - 1); }
 
+struct SlotPart {
+  uint32_t number = 0, of = 1;
+};
+// Of the index, behind the number of one of so many parts.
+constexpr int slot_index_bits(uint32_t parts) { return kSlotTagShift - std::bit_width(parts - 1); }
+// The number of the part; not below `parts` in ids that no pool gave.
+constexpr uint32_t slot_part(SlotId id, uint32_t parts) {
+  constexpr uint32_t kIndexMask = (uint32_t{1} << kSlotTagShift) - 1;
+  return (static_cast<uint32_t>(id) & kIndexMask) >> slot_index_bits(parts);
+}
+
 template <class T>
 class SlotMap {
  public:
   // `tag` is below kSlotTags.
-  explicit SlotMap(uint8_t tag = 0) : tag_bits_(uint32_t{tag} << kSlotTagShift) {
-    KVORUM_CHECK(tag < kSlotTags);
+  explicit SlotMap(uint8_t tag = 0, SlotPart part = {})
+      : tag_bits_((uint32_t{tag} << kSlotTagShift) | (part.number << slot_index_bits(part.of))),
+        slots_max_(uint32_t{1} << slot_index_bits(part.of)) {
+    KVORUM_CHECK(tag < kSlotTags && part.number < part.of);
   }
 
   // The object is as its last tenant left it: the caller resets it.
   T& acquire(SlotId* id) {
     uint32_t index;
     if (free_.empty()) {
-      KVORUM_CHECK(slots_ <= kIndexMask);
+      KVORUM_CHECK(slots_ < slots_max_);
       index = slots_++;
       if (index % kChunkSlots == 0) chunks_.push_back(std::make_unique<Slot[]>(kChunkSlots));
     } else {
@@ -99,12 +115,11 @@ class SlotMap {
     T value;
   };
   static constexpr uint32_t kChunkSlots = 64;
-  static constexpr uint32_t kIndexMask = (uint32_t{1} << kSlotTagShift) - 1;
 
   SlotId id_of(const Slot& slot, uint32_t index) const {
     return (static_cast<uint64_t>(slot.generation) << 32) | tag_bits_ | index;
   }
-  // Not below slots_ where the id is of another pool.
+  // Not below slots_ where the id is of another pool, or part.
   uint32_t index_of(SlotId id) const { return static_cast<uint32_t>(id) ^ tag_bits_; }
   // Null where the id has ended, or is of another pool.
   Slot* slot_of(SlotId id) {
@@ -119,8 +134,9 @@ class SlotMap {
   Slot& slot_at(uint32_t index) { return chunks_[index / kChunkSlots][index % kChunkSlots]; }
 
   std::vector<std::unique_ptr<Slot[]>> chunks_;
-  const uint32_t tag_bits_;
-  uint32_t slots_ = 0;  // that had a tenant
+  const uint32_t tag_bits_;   // and the part's
+  const uint32_t slots_max_;  // of the part
+  uint32_t slots_ = 0;        // that had a tenant
   std::vector<uint32_t> free_;
   size_t used_ = 0;
 };

@@ -8,6 +8,7 @@
 #include "cluster/frontier/frontier_protocol.h"
 #include "cluster/history/history_delta.h"
 #include "cluster/version/planted_bug.h"
+#include "cluster/wire/asker.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -26,7 +27,8 @@ Coordinator::Coordinator(const NodeParts& parts, std::shared_ptr<const ClusterVi
       gossip_(std::make_unique<Gossip>(*core_, *histories_)),
       agreement_link_(std::make_unique<AgreementLink>(*core_)),
       keyspaces_(std::make_unique<KeyspaceMachine>(
-          parts, core_->outbox, KeyspaceOptions{.timeout_ms = options.request_timeout_ms})),
+          parts, core_->outbox,
+          KeyspaceOptions{.timeout_ms = options.request_timeout_ms, .reactor = options.reactor})),
       control_(options.has_control
                    ? std::make_unique<Control>(
                          *core_, Control::Links{*gossip_, *agreement_link_, *histories_})
@@ -53,7 +55,7 @@ void Coordinator::set_limits(const CoordinatorOptions& options) {
   own.request_timeout_ms = options.request_timeout_ms;
   own.siblings_max = options.siblings_max;
   own.clock_entries_max = options.clock_entries_max;
-  keyspaces_->set_options({.timeout_ms = options.request_timeout_ms});
+  keyspaces_->set_timeout_ms(options.request_timeout_ms);
 }
 
 void Coordinator::set_sinks(CompletionSink* completions, KeyspaceSink* keyspace_completions) {
@@ -87,7 +89,7 @@ void Coordinator::look_at_history(Now now) {
   if (!core_->view->is_member()) return;  // it waits: the process begins anew once it is one
   mint_above_changes();
   publish(history->view(), now);
-  history->adopt(core_->options.reactor, core_->view->generation);
+  history->adopt(core_->options.reactor.number, core_->view->generation);
 }
 
 void Coordinator::encode_history_buckets(std::string& out) const {
@@ -142,8 +144,6 @@ void Coordinator::on_flow(MemberIndex peer, const FrameHead& head, Now now) {
 
 void Coordinator::on_stopping(MemberIndex peer, Now now) {
   core_->health.set_stopping(peer, now.steady_us);
-  // Behind everything that this coordinator asked it.
-  FrameWriter(core_->outbox.frames(peer), {MessageType::kStoppingSeen}).finish();
 }
 
 void Coordinator::on_one_way(MemberIndex peer, bool one_way, Now now) {
@@ -194,7 +194,8 @@ void Coordinator::notice_stall(Now now) {
 
 void Coordinator::probe_peers(Now now) {
   core_->health.on_time(now.steady_us, [&](MemberIndex peer) {
-    put_probe(core_->outbox.frames(peer), MessageType::kProbe, now.steady_us);
+    put_probe(core_->outbox.frames(peer), MessageType::kProbe,
+              probe_operation(now.steady_us, core_->options.reactor));
   });
 }
 

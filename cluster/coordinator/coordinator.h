@@ -91,7 +91,8 @@ class Coordinator {
   void on_link(MemberIndex peer, bool up, Now now, uint16_t version = kProtocolVersion);
   // Bytes of a large frame go to a peer that is asked, or come from it: whoever waits is patient.
   void on_flow(MemberIndex peer, const FrameHead& head, Now now);
-  // The peer stops: it answers what it was asked, and is asked nothing more.
+  // The peer stops: it answers what it was asked, and is asked nothing more. Behind the last of it
+  // the shell sends kStoppingSeen, once all coordinators that ask on the same link know.
   void on_stopping(MemberIndex peer, Now now);
   // Whether the peer is known to have links to this node too; without being told it is taken for
   // granted.

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "cluster/wire/asker.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -151,7 +152,8 @@ bool FrameRouter::on_probe(LinkIndex from, const Frame& frame) {
 }
 
 bool FrameRouter::on_probe_reply(MemberIndex from, const Frame& frame, Now now) {
-  to_.core.health.probe_answered(from, frame.head.operation, now.steady_us);
+  const uint64_t asked_us = probe_asked_us(frame.head.operation, to_.core.options.reactor);
+  to_.core.health.probe_answered(from, asked_us, now.steady_us);
   return true;
 }
 

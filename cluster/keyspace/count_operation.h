@@ -50,7 +50,7 @@ class CountOperations {
   void answer(const Deferred& question, Now now);
 
   KeyspaceCore& core_;
-  SlotMap<Count> counts_;
+  SlotMap<Count> counts_{0, core_.options.reactor};
   std::vector<Deferred> deferred_;
   uint64_t next_look_us_ = 0;
 };

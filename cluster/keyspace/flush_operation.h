@@ -65,7 +65,7 @@ class FlushOperations {
   void acknowledge_stored();
 
   KeyspaceCore& core_;
-  SlotMap<Flush> flushes_;
+  SlotMap<Flush> flushes_{0, core_.options.reactor};
   std::vector<Unstored> unstored_;
   uint64_t look_at_us_ = 0;  // whether marks were stored
 };

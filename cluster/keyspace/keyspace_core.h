@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/slot_map.h"
 #include "cluster/health/timer_queue.h"
 #include "cluster/own/node_parts.h"
 #include "cluster/wire/frame.h"
@@ -20,6 +21,7 @@ namespace kvorum::cluster {
 struct KeyspaceOptions {
   uint32_t timeout_ms = 1000;
   int scan_cursor_bits = kScanCursorBits;  // tests take few, so that many keys share them
+  SlotPart reactor;                        // which of the node's coordinators it is
 };
 
 struct KeyspaceCore {

@@ -27,7 +27,7 @@ class KeyspaceMachine {
   KeyspaceMachine(const KeyspaceMachine&) = delete;
 
   void set_sink(KeyspaceSink* sink) { core_.sink = sink; }
-  void set_options(const KeyspaceOptions& options) { core_.options = options; }
+  void set_timeout_ms(uint32_t timeout_ms) { core_.options.timeout_ms = timeout_ms; }
   // Members keep their index and their links; new ones start unlinked.
   void publish(std::shared_ptr<const ClusterView> view);
 

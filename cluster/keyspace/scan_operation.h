@@ -81,7 +81,7 @@ class ScanOperations {
 
   KeyspaceCore& core_;
   ScanServer& server_;
-  SlotMap<Scan> scans_;
+  SlotMap<Scan> scans_{0, core_.options.reactor};
   std::vector<PageItem> items_;  // kept for its memory
 };
 

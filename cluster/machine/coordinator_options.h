@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/slot_map.h"
 #include "cluster/version/edit.h"
 
 namespace kvorum::cluster {
@@ -21,7 +22,8 @@ struct CoordinatorOptions {
   uint64_t value_bytes_max = kValueBytesMax;
   uint32_t siblings_max = 100;
   uint32_t clock_entries_max = 10;
-  size_t reactor = 0;       // which of the node's coordinators it is
+  // Which of the node's coordinators it is: the ids of its operations say so (wire/asker.h).
+  SlotPart reactor;
   bool has_control = true;  // one coordinator of a node does the background work (control.h)
 };
 

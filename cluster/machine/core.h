@@ -66,7 +66,7 @@ class Core {
   Rng rng;
   Outbox outbox;
   PeerHealth health{rng};
-  OpenOperations open;
+  OpenOperations open{options.reactor};
   HedgeBudget hedges;
   FirstContact contact;
   Coordination coordination = Coordination::kRuns;

@@ -25,7 +25,11 @@ struct AwaitedCommit {
 
 class OpenOperations {
  public:
-  SlotMap<Operation> requests{static_cast<uint8_t>(OperationPool::kRequests)};
+  // Of that one of the node's coordinators.
+  explicit OpenOperations(SlotPart reactor)
+      : requests(static_cast<uint8_t>(OperationPool::kRequests), reactor) {}
+
+  SlotMap<Operation> requests;
   TimerQueue timers;
   std::deque<AwaitedCommit> awaited_commits;       // of the objects' table
   std::deque<AwaitedCommit> awaited_hint_commits;  // of the hints' table

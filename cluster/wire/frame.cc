@@ -58,8 +58,8 @@ bool peek_key(const Frame& frame, KeyRef* key) {
   return reader.ok() && key->keyspace < kKeyspacesMax;
 }
 
-void put_probe(std::string& batch, MessageType type, uint64_t asked_us) {
-  FrameWriter(batch, {type, 0, 0, asked_us}).finish();
+void put_probe(std::string& batch, MessageType type, SlotId operation) {
+  FrameWriter(batch, {type, 0, 0, operation}).finish();
 }
 
 }  // namespace kvorum::cluster

@@ -47,7 +47,7 @@ enum class MessageType : uint8_t {
   kReplicaReadReply = 11,
   kReplicaWrite = 12,
   kReplicaWriteReply = 13,
-  kProbe = 14,  // are you there: the operation is the asker's clock; no payload
+  kProbe = 14,  // are you there: the operation is the asker's clock (asker.h); no payload
   kProbeReply = 15,
   kForwardPermit = 16,  // whether, and for how long, a retry may begin (retry_permit.h)
   kForwardAsk = 17,     // the question, from the node that has the kForward
@@ -159,7 +159,7 @@ FrameStatus parse_frame(std::string_view bytes, Frame* frame, size_t* size);
 // frames about no key, and for keyspaces that do not exist.
 bool peek_key(const Frame& frame, KeyRef* key);
 
-// Both kinds of probe: the answer echoes asked_us.
-void put_probe(std::string& batch, MessageType type, uint64_t asked_us);
+// Both kinds of probe: the answer echoes the operation.
+void put_probe(std::string& batch, MessageType type, SlotId operation);
 
 }  // namespace kvorum::cluster

@@ -75,6 +75,7 @@ struct LimitsConfig {
   uint32_t siblings = 100;
   uint32_t clock_entries_max = 10;
   uint64_t hints_bytes = 1ULL << 30;
+  uint32_t peer_links = 256;         // that a node dials, or as many as there are other members
   uint64_t foreground_p99_ms = 10;  // 0: background work is not slowed down for clients
 };
 

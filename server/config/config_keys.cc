@@ -13,6 +13,7 @@ namespace {
 constexpr int64_t kSecondMs = 1000, kHourMs = 3600 * kSecondMs;
 constexpr int64_t kClockOffsetMaxMs = 30 * 24 * kHourMs;
 constexpr uint32_t kReactorsMax = 256, kClientsMax = 1'000'000, kSiblingsMax = 10'000;
+constexpr uint32_t kPeerLinksMax = kReactorsMax * cluster::kMembersMax;
 // A limit of values is one of all words of a request: keys have to fit.
 constexpr uint64_t kValueLimitLeast = 128 << 10;
 
@@ -64,6 +65,8 @@ constexpr ConfigRow<Config> kRows[] = {
         "limits.clock_entries_max", KeyChange::kLive),
     config_row<SizeKind{64 << 10, 1ULL << 50}, &Config::limits, &LimitsConfig::hints_bytes>(
         "limits.hints", KeyChange::kLive),
+    config_row<NumberKind<uint32_t>{1, kPeerLinksMax}, &Config::limits, &LimitsConfig::peer_links>(
+        "limits.peer_links"),
     config_row<DurationKind{0, 60 * kSecondMs}, &Config::limits, &LimitsConfig::foreground_p99_ms>(
         "limits.foreground_p99"),
     config_row<SecretsKind{}, &Config::passwords>("password", KeyChange::kLive),

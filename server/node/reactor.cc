@@ -9,7 +9,7 @@
 namespace kvorum::server {
 namespace {
 
-cluster::CoordinatorOptions coordinator_options(const Config& config, uint32_t index) {
+cluster::CoordinatorOptions coordinator_options(const Config& config, SlotPart reactor) {
   cluster::CoordinatorOptions options;
   options.request_timeout_ms = static_cast<uint32_t>(config.limits.request_timeout_ms);
   options.read_repair_wait_ms = static_cast<uint32_t>(config.timing.read_repair_wait_ms);
@@ -20,8 +20,8 @@ cluster::CoordinatorOptions coordinator_options(const Config& config, uint32_t i
   options.value_bytes_max = config.limits.value_bytes;
   options.siblings_max = config.limits.siblings;
   options.clock_entries_max = config.limits.clock_entries_max;
-  options.has_control = index == 0;
-  options.reactor = index;
+  options.has_control = reactor.number == 0;
+  options.reactor = reactor;
   return options;
 }
 
@@ -47,6 +47,12 @@ DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index,
   return options;
 }
 
+// An operation is over by then: what it asked is answered no more.
+uint64_t linger_us(const Config& config) {
+  constexpr uint64_t kMoreMs = 2'000;
+  return (config.limits.request_timeout_ms + kMoreMs) * 1000;
+}
+
 SessionRules session_rules(const Config& config) {
   return {!config.passwords.empty(), config.limits.client_output_bytes,
           config.limits.client_output_wait_ms * 1000};
@@ -64,12 +70,14 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
       pacer_(*parts.large_pace, clock_),
       client_share_(polls_, in_flight_, &pacer_),
       peer_share_(&client_share_),
-      coordinator_(parts.node, parts.view, coordinator_options(*parts.config, index), rng_seed),
+      coordinator_(parts.node, parts.view,
+                   coordinator_options(*parts.config, {index, parts.reactors}), rng_seed),
       dispatcher_(coordinator_, parts.node, *parts.services,
                   dispatcher_options(parts, index, this, in_flight_)),
       sessions_(dispatcher_, client_share_, clock_, *parts.clients),
       links_({&io_, parts.identity, parts.view, &coordinator_, &clock_, &peer_share_, parts.board,
-              parts.admission, rng_seed ^ 0x6b766f72756d, index == 0, parts.strangers_max}),
+              parts.admission, rng_seed ^ 0x6b766f72756d, index, parts.strangers_max,
+              linger_us(*parts.config)}),
       timer_(io_.get_executor()) {
   sessions_.set_rules(session_rules(*parts.config));
   publish();
@@ -163,6 +171,7 @@ void Reactor::end_turn() {
     links_.deliver(coordinator_.outbox());
     sessions_.flush();
   }
+  links_.post_mail();
   if (has_effects()) asio::post(io_, [] {});  // the rest belongs to the next turn
   sessions_.reap();
   links_.reap();
@@ -222,7 +231,7 @@ void Reactor::look_at_time() {
 void Reactor::apply(std::shared_ptr<const Config> config) {
   asio::post(io_, [this, config] {
     const LimitsConfig& limits = config->limits;
-    coordinator_.set_limits(coordinator_options(*config, index_));
+    coordinator_.set_limits(coordinator_options(*config, {index_, parts_.reactors}));
     dispatcher_.set_limits({config->passwords, limits.pipeline_bytes, limits.value_warn_bytes});
     sessions_.set_rules(session_rules(*config));
   });
@@ -335,6 +344,10 @@ void Reactor::on_greeted(cluster::MemberIndex member) {
   asio::post(io_, [this, member] { links_.on_greeted(member); });
 }
 
+void Reactor::on_link_mail() {
+  asio::post(io_, [this] { links_.take_mail(); });
+}
+
 void Reactor::quiesce() {
   asio::post(io_, [this] {
     quiescing_ = true;
@@ -417,7 +430,6 @@ void Reactor::publish_peers() {
   for (size_t i = 0; i < published_.peers_seen.size(); ++i) {
     published_.peers_seen[i] = coordinator_.peer_report(static_cast<cluster::MemberIndex>(i));
   }
-  if (index_ != 0) return;
   published_.peer_clocks.resize(published_.peers_seen.size());
   for (size_t i = 0; i < published_.peer_clocks.size(); ++i) {
     published_.peer_clocks[i] = links_.peer_clock(static_cast<cluster::MemberIndex>(i));

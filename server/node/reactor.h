@@ -58,9 +58,8 @@ struct ReactorSnapshot {
   ClientMemory client_memory;
   std::vector<cluster::PeerReport> peers_seen;  // by MemberIndex
   std::vector<LinkTrouble> link_troubles;       // the same; empty where there was none
-  // Of the first reactor: clocks of peers, by MemberIndex, and anti-entropy.
-  std::vector<std::optional<cluster::ClockReport>> peer_clocks;
-  cluster::RepairProgress repair;
+  std::vector<std::optional<cluster::ClockReport>> peer_clocks;  // where it has a link of its own
+  cluster::RepairProgress repair;                                // of the first reactor
   bool joined = false;  // takes clients (reactor.cc, look_at_joining)
 };
 
@@ -94,6 +93,8 @@ class Reactor final : private OtherReactors {
   void wake();
   // A peer greeted some reactor of this node.
   void on_greeted(cluster::MemberIndex member);
+  // Another reactor put something into this one's LinkMailbox.
+  void on_link_mail();
   // The steps of a stop. quiesce(): takes no more connections or requests of clients, begins no
   // edit; quiet() once those that it coordinates have their outcome. leave(): hands the others
   // back, tells the peers; drained() once all that was asked of this node is answered.

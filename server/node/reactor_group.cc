@@ -26,7 +26,9 @@ void await_all(const std::vector<std::unique_ptr<Reactor>>& reactors,
 }  // namespace
 
 ReactorGroup::ReactorGroup(const NodeSelf& self)
-    : self_(self), in_flight_(self.config.limits.in_flight_bytes), board_(self.reactors) {
+    : self_(self),
+      in_flight_(self.config.limits.in_flight_bytes),
+      board_(self.reactors, self.config.limits.peer_links) {
   const uint64_t foreground_p99_ms = self.config.limits.foreground_p99_ms;
   if (foreground_p99_ms == 0) return;
   admission_ = std::make_unique<cluster::AdmissionController>(foreground_p99_ms * 1000);
@@ -54,6 +56,7 @@ void ReactorGroup::build(Build from) {
   board_.on_greeted = [this](cluster::MemberIndex member) {
     for (const auto& reactor : reactors_) reactor->on_greeted(member);
   };
+  board_.on_mail = [this](uint32_t reactor) { reactors_[reactor]->on_link_mail(); };
   for (uint32_t i = 0; i < self_.reactors; ++i) {
     reactors_.push_back(std::make_unique<Reactor>(parts_, i, random_number()));
     if (admission_) admission_->watch(&reactors_.back()->latency());

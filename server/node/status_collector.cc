@@ -33,6 +33,15 @@ void join_troubles(const std::vector<LinkTrouble>& from, std::vector<LinkTrouble
   }
 }
 
+// Of several reactors, the first that knows.
+void join_clocks(const std::vector<std::optional<cluster::ClockReport>>& from,
+                 std::vector<std::optional<cluster::ClockReport>>* known) {
+  known->resize(std::max(known->size(), from.size()));
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (!(*known)[i]) (*known)[i] = from[i];
+  }
+}
+
 std::shared_ptr<const TrafficTotals> traffic_of(const Reactors& reactors) {
   auto totals = std::make_shared<TrafficTotals>();
   for (const auto& reactor : reactors) totals->add(reactor->traffic());
@@ -182,6 +191,7 @@ void StatusCollector::add_reactors(NodeStatus* status, PeersSeen* peers) const {
     status->peer_bytes_out += snapshot.peer_bytes_out;
     join_reports(snapshot.peers_seen, &peers->reports);
     join_troubles(snapshot.link_troubles, &peers->troubles);
+    join_clocks(snapshot.peer_clocks, &peers->clocks);
   }
 }
 
@@ -324,9 +334,7 @@ void StatusCollector::add_serving(uint64_t now_us, NodeStatus* status, PeersSeen
   cluster::AdmissionController* const admission = from_.reactors.admission();
   if (admission != nullptr) status->background = admission->report({now_us, 0});
   add_latency(reactors, now_us, status);
-  ReactorSnapshot first = reactors[0]->snapshot();
-  add_repair(first.repair, now_us, status);
-  peers->clocks = std::move(first.peer_clocks);
+  add_repair(reactors[0]->snapshot().repair, now_us, status);
   add_copies(status);
 }
 

@@ -55,7 +55,7 @@ class DialedPeer::Link final : public PeerLink {
     const uint64_t own = peer_.home_.parts().identity->view_hash;
     const uint64_t theirs = greeting_.peer().view_hash;
     if (own != 0 && theirs != 0 && own != theirs) {
-      peer_.home_.log_trouble(peer_.who() + " (configuration)",
+      peer_.home_.log_trouble(peer_.speaks(), peer_.who() + " (configuration)",
                               "its keyspaces, weights, racks or zones differ from ours: give every "
                               "node the same file");
     }
@@ -73,7 +73,8 @@ class DialedPeer::Link final : public PeerLink {
     } else if (frame.head.type == MessageType::kStopping) {
       peer_.on_stopping();
     } else if (cluster::may_come_from_dialed(frame.head.type)) {
-      peer_.home_.hand_over(peer_.member_, frame);
+      const bool passed = peer_.shared_ && peer_.home_.routes().pass_on(peer_.member_, frame);
+      if (!passed) peer_.home_.hand_over(peer_.member_, frame);
     }
     return is_open();
   }
@@ -94,8 +95,9 @@ class DialedPeer::Link final : public PeerLink {
   // A peer that stops has answered all that it was asked.
   bool wants_last_input() const override { return true; }
   void on_closed(std::string_view why) override { peer_.lost(why); }
-  // Both what is asked here and what is answered belongs to an operation of this reactor.
+  // Both what is asked here and what is answered belongs to an operation of who asks.
   void on_flow(const cluster::FrameHead& head) override {
+    if (peer_.shared_ && peer_.home_.routes().pass_on_flow(peer_.member_, head)) return;
     peer_.home_.tell_flow(peer_.member_, head);
   }
   TurnClock& clock() override { return *peer_.home_.parts().clock; }
@@ -125,7 +127,10 @@ void DialedPeer::choose_address() {
 void DialedPeer::publish(const cluster::Member& peer) {
   const bool moved = !(peer_.peer == peer.peer);
   peer_ = peer;
-  if (peer_.has_departed()) return note_joined();
+  if (peer_.has_departed()) {
+    told_.tried = true;
+    return tell();
+  }
   if (moved) on_greeted();
 }
 
@@ -200,32 +205,27 @@ void DialedPeer::dial_again(uint16_t version) {
 
 void DialedPeer::note_version(uint16_t newest) {
   const uint16_t own = home_.parts().identity->versions.newest;
-  if (newest == own || !home_.parts().logs) return;
+  if (newest == own || !speaks()) return;
   log_info("peer {}: version {} of the peer protocol is spoken with it, this node could speak {}",
            who(), version_, own);
 }
 
 void DialedPeer::came_up() {
   state_ = State::kUp;
-  stopping_ = false;
+  told_ = {true, true, false, told_.tried, version_, home_.next_link_number()};
   patience_us_ = kFirstConnectUs;
   deadline_us_ = ask_clock_at_us_ = now_us();
   home_.note_deadline(deadline_us_);
   backoff_.reset();
-  home_.log_recovery(who());
+  home_.log_recovery(speaks(), who());
   home_.note_trouble(member_, {}, false);
-  tell_link(true);
-  set_one_way(true);
+  // A node that waits has no part in the cluster but that it comes to know the history.
+  if (home_.parts().identity->waits) ask_for_history();
+  tell();
   doubt();
 }
 
-// A node that waits has no part in the cluster but that it comes to know the history.
-void DialedPeer::tell_link(bool up) {
-  const PeerLinksParts& parts = home_.parts();
-  if (parts.identity->waits) return up ? ask_for_history() : void();
-  parts.coordinator->on_link(member_, up, parts.clock->now(), version_);
-  parts.board->note_link(member_, up);
-}
+void DialedPeer::tell() { home_.routes().on_own(member_, told_); }
 
 void DialedPeer::ask_for_history() {
   std::string batch;
@@ -235,18 +235,8 @@ void DialedPeer::ask_for_history() {
   send(batch);
 }
 
-void DialedPeer::set_one_way(bool one_way) {
-  one_way_ = one_way;
-  if (home_.parts().identity->waits) return;
-  home_.parts().coordinator->on_one_way(member_, one_way, home_.parts().clock->now());
-}
-
-void DialedPeer::note_joined() {
-  if (!std::exchange(joined_, true)) home_.note_joined();
-}
-
 void DialedPeer::on_greeted() {
-  if (state_ == State::kUp) return one_way_ ? doubt() : void();
+  if (state_ == State::kUp) return told_.one_way ? doubt() : void();
   // An attempt from before the peer was there may wait for its packets to be sent anew.
   if (state_ == State::kConnecting && now_us() + patience_us_ > deadline_us_ + kStaleUs) rest();
   if (state_ != State::kResting) return;
@@ -269,25 +259,27 @@ void DialedPeer::ask_soon(uint64_t wait_us) {
 
 void DialedPeer::on_pong(bool linked) {
   if (state_ != State::kUp) return;
-  if (linked == one_way_) set_one_way(!linked);
-  if (linked) {
-    ask_us_ = 0;
-    return note_joined();
+  if (linked) ask_us_ = 0;
+  if (linked == told_.one_way || (linked && !told_.tried)) {
+    told_.one_way = !linked;
+    told_.tried = told_.tried || linked;
+    tell();
   }
+  if (linked || state_ != State::kUp) return;
   if (ask_us_ > now_us()) return;
   ask_soon(ask_wait_us_);
   ask_wait_us_ = std::min(2 * ask_wait_us_, kAskLongestUs);
 }
 
 void DialedPeer::on_stopping() {
-  if (state_ != State::kUp || stopping_) return;
-  stopping_ = true;
-  if (home_.parts().logs) log_info("peer {}: it stops", who());
-  home_.parts().coordinator->on_stopping(member_, home_.parts().clock->now());
-  note_joined();
+  if (state_ != State::kUp || told_.stopping) return;
+  told_.stopping = told_.tried = true;
+  if (speaks()) log_info("peer {}: it stops", who());
+  tell();
 }
 
 bool DialedPeer::sends() const { return link_ && link_->sends(); }
+bool DialedPeer::receives() const { return link_ && link_->receives(); }
 
 void DialedPeer::lost(std::string_view why, bool refused) {
   if (state_ == State::kResting || state_ == State::kClosed) return;
@@ -295,13 +287,15 @@ void DialedPeer::lost(std::string_view why, bool refused) {
   if (link_) link_->abort();
   rest();
   home_.note_trouble(member_, why, refused);
-  note_joined();
-  if (!was_up || !stopping_) {
-    home_.log_trouble(who(), was_up ? fmt::format("the link is lost: {}", why) : std::string(why));
+  if (!was_up || !told_.stopping) {
+    home_.log_trouble(speaks(), who(),
+                      was_up ? fmt::format("the link is lost: {}", why) : std::string(why));
   }
-  if (!was_up) return;
-  clock_ = {};
-  tell_link(false);
+  if (was_up) clock_ = {};
+  if (!was_up && told_.tried) return;
+  told_.up = false;
+  told_.tried = true;
+  tell();
 }
 
 void DialedPeer::rest() {
@@ -360,7 +354,7 @@ void DialedPeer::look_at_silence(uint64_t now) {
   const uint64_t heard = std::max(link_->heard_us(), home_.parts().clock->woke_from_long_us());
   const uint64_t silence = now > heard ? now - heard : 0;
   if (silence >= PeerLink::kDeadAfterUs) return lost("it has been silent for 3 s");
-  if (stopping_) {  // it is asked nothing any more
+  if (told_.stopping) {  // it is asked nothing any more
     deadline_us_ = heard + PeerLink::kDeadAfterUs;
     return;
   }
@@ -379,7 +373,7 @@ void DialedPeer::look_at_silence(uint64_t now) {
 }
 
 void DialedPeer::ask_clock(uint64_t now) {
-  if (state_ != State::kUp || stopping_) return;
+  if (state_ != State::kUp || told_.stopping) return;
   if (now >= ask_clock_at_us_) {
     link_->ping();
     ask_clock_at_us_ = now + kClockEveryUs;
@@ -394,7 +388,7 @@ void DialedPeer::on_clock(const Frame& pong) {
   const Now now = home_.parts().clock->now();
   const auto change = clock_.add({pong.head.operation, now.steady_us, now.wall_ms, wall_ms});
   if (change == cluster::PeerClock::Change::kNone) return;
-  home_.log_clock(who(), *clock_.report());
+  home_.log_clock(speaks(), who(), *clock_.report());
 }
 
 void DialedPeer::close() {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A peer as this reactor dials it: connects, greets, asks, and starts again after a growing pause
-// when the link breaks. Tells the coordinator when the link comes up and when it is lost. One per
-// other member; owned by PeerLinks. A link that is up is asked at short intervals whether the peer
-// has links to this node too, until it says so. The reactor's thread only.
+// when the link breaks. Tells the routes (peer_routes.h) whenever the state of the link changes.
+// One per member that this reactor dials; owned by PeerLinks. A link that is up is asked at short
+// intervals whether the peer has links to this node too, until it says so. The reactor's thread
+// only.
 //
 //   resting --pause over--> connecting --> greeting --> up
 //      | the peer greeted this node: at once              |
@@ -48,6 +49,9 @@ class DialedPeer {
   // It may have lost its link to this node.
   void doubt();
   bool sends() const;
+  bool receives() const;
+  // Other reactors ask on it too, from now on.
+  void share() { shared_ = true; }
   void close();
   void reap();
   std::optional<cluster::ClockReport> clock() const { return clock_.report(); }
@@ -67,11 +71,9 @@ class DialedPeer {
   void await_answer();
   void ran_out(std::string_view what);
   void ask_for_history();
-  void tell_link(bool up);
+  void tell();
   void on_pong(bool linked);
   void on_stopping();
-  void note_joined();
-  void set_one_way(bool one_way);
   void ask_soon(uint64_t wait_us);
   // The attempt or the link is over.
   void lost(std::string_view why, bool refused = false);
@@ -81,6 +83,7 @@ class DialedPeer {
   void on_clock(const cluster::Frame& pong);
   uint64_t now_us() const;
   std::string who() const;
+  bool speaks() const { return home_.routes().speaks_of(member_); }
 
   PeerLinks& home_;
   const cluster::MemberIndex member_;
@@ -93,10 +96,10 @@ class DialedPeer {
   uint64_t patience_us_ = kFirstConnectUs;  // of this attempt
   cluster::PeerClock clock_;
   uint64_t ask_clock_at_us_ = 0;
-  bool joined_ = false;    // it was reached once in both directions, or could not be
-  bool one_way_ = true;    // it has not said yet that it has links here
-  bool stopping_ = false;  // it said so
-  uint64_t ask_us_ = 0;    // when next
+  // As the routes were told, but for what comes with a link: up and its number.
+  LinkState told_;
+  bool shared_ = false;
+  uint64_t ask_us_ = 0;  // when next
   uint64_t ask_wait_us_ = kAskFirstUs;
   uint64_t attempt_ = 0;
   bool connecting_ = false;  // a handler of resolver or socket is in flight

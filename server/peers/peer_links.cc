@@ -15,14 +15,17 @@ namespace kvorum::server {
 using cluster::LinkIndex;
 using cluster::MemberIndex;
 
-PeerLinks::PeerLinks(const PeerLinksParts& parts) : parts_(parts), rng_(parts.rng_seed) {
+PeerLinks::PeerLinks(const PeerLinksParts& parts)
+    : parts_(parts),
+      rng_(parts.rng_seed),
+      routes_({parts.reactor, parts.identity->waits, parts.linger_us, parts.board}, *this) {
   parts_.coordinator->outbox().takes_large = true;
 }
 PeerLinks::~PeerLinks() = default;
 
 void PeerLinks::start() {
   started_ = true;
-  dial_new();
+  routes_.choose(*parts_.view);
 }
 
 void PeerLinks::publish(std::shared_ptr<const cluster::ClusterView> view) {
@@ -32,20 +35,45 @@ void PeerLinks::publish(std::shared_ptr<const cluster::ClusterView> view) {
   for (size_t i = 0; i < dialed_.size(); ++i) {
     if (dialed_[i]) dialed_[i]->publish(parts_.view->members[i]);
   }
-  dial_new();
+  routes_.choose(*parts_.view);
 }
 
-void PeerLinks::dial_new() {
+void PeerLinks::dial(MemberIndex member, bool shared) {
   const cluster::ClusterView& view = *parts_.view;
-  const size_t known = dialed_.size();
+  if (!started_ || member >= view.members.size() || member == view.self) return;
   dialed_.resize(view.members.size());
-  for (size_t i = known; i < dialed_.size(); ++i) {
-    if (i == view.self) continue;
-    dialed_[i] = std::make_unique<DialedPeer>(*this, static_cast<MemberIndex>(i));
-    if (view.members[i].has_departed()) continue;
-    ++unjoined_;
-    dialed_[i]->dial();
+  used_.resize(view.members.size());
+  if (!dialed_[member] && !view.members[member].has_departed()) {
+    dialed_[member] = std::make_unique<DialedPeer>(*this, member);
+    dialed_[member]->dial();
   }
+  if (shared && dialed_[member]) dialed_[member]->share();
+}
+
+void PeerLinks::drop(MemberIndex member) {
+  if (!dialed_at(member)) return;
+  used_[member] = nullptr;
+  dialed_[member]->close();
+  dropped_.push_back(std::move(dialed_[member]));
+  note_trouble(member, {}, false);
+}
+
+void PeerLinks::use(MemberIndex member, bool own) {
+  used_.resize(parts_.view->members.size());
+  used_[member] = own ? dialed_at(member) : nullptr;
+}
+
+void PeerLinks::send_on_own(MemberIndex member, std::string& batch) {
+  if (DialedPeer* const peer = dialed_at(member)) peer->send(batch);
+}
+
+void PeerLinks::send_large_on_own(MemberIndex member, cluster::LargeFrame frame) {
+  if (DialedPeer* const peer = dialed_at(member)) peer->send_large(std::move(frame));
+}
+
+bool PeerLinks::is_busy(MemberIndex member) const {
+  const DialedPeer* const peer = dialed_at(member);
+  return peer && (peer->sends() || peer->receives());
 }
 
 void PeerLinks::adopt(TcpSocket socket) {
@@ -117,12 +145,12 @@ void PeerLinks::deliver(cluster::Outbox& outbox) {
   outbox.clear_addressed();
   for (const LinkIndex index : addressed_) {
     std::string& batch = outbox.batch(index);
-    if (DialedPeer* const peer = dialed_at(index)) {
+    if (DialedPeer* const peer = used_at(index)) {
       peer->send(batch);
     } else if (AcceptedLink* const link = accepted_at(index)) {
       link->send(batch);
     } else {
-      batch.clear();
+      routes_.send(index, batch);
     }
   }
   if (!outbox.large.empty()) [[unlikely]]
@@ -137,17 +165,23 @@ AcceptedLink* PeerLinks::accepted_at(LinkIndex index) {
   return index.is_accepted() && place < places_.size() ? places_[place].link : nullptr;
 }
 
-DialedPeer* PeerLinks::dialed_at(LinkIndex index) {
-  const size_t member = index.member();
+DialedPeer* PeerLinks::dialed_at(MemberIndex member) const {
   return member < dialed_.size() ? dialed_[member].get() : nullptr;
+}
+
+DialedPeer* PeerLinks::used_at(LinkIndex index) const {
+  const size_t member = index.member();
+  return member < used_.size() ? used_[member] : nullptr;
 }
 
 void PeerLinks::deliver_large(cluster::Outbox& outbox) {
   for (cluster::Outbox::Large& large : std::exchange(outbox.large, {})) {
-    if (DialedPeer* const peer = dialed_at(large.to)) {
+    if (DialedPeer* const peer = used_at(large.to)) {
       peer->send_large(std::move(large.frame));
     } else if (AcceptedLink* const link = accepted_at(large.to)) {
       link->send_large(std::move(large.frame));
+    } else {
+      routes_.send_large(large.to, std::move(large.frame));
     }
   }
 }
@@ -164,6 +198,11 @@ void PeerLinks::ask_again() {
 }
 
 void PeerLinks::doubt(MemberIndex member) {
+  doubt_own(member);
+  routes_.doubt(member);
+}
+
+void PeerLinks::doubt_own(MemberIndex member) {
   if (DialedPeer* const peer = dialed_at(member)) peer->doubt();
 }
 
@@ -194,6 +233,7 @@ void PeerLinks::on_time(uint64_t now_us) {
     if (!peer) continue;
     if (const uint64_t next = peer->on_time(now_us); next != 0) note_deadline(next);
   }
+  if (const uint64_t next = routes_.on_time(now_us); next != 0) note_deadline(next);
   // A link that closes leaves the list, its place is taken by the last one.
   for (size_t i = 0; i < accepted_.size();) {
     const uint64_t next = accepted_[i]->on_time(now_us);
@@ -208,6 +248,9 @@ void PeerLinks::reap() {
     if (peer) peer->reap();
   }
   closed_.clear();
+  if (dropped_.empty()) return;
+  for (const auto& peer : dropped_) peer->reap();
+  std::erase_if(dropped_, [](const auto& peer) { return peer->settled(); });
 }
 
 void PeerLinks::close_all() {
@@ -222,7 +265,7 @@ void PeerLinks::close_all() {
 }
 
 bool PeerLinks::settled() const {
-  return accepted_.empty() && closed_.empty() &&
+  return accepted_.empty() && closed_.empty() && dropped_.empty() &&
          std::all_of(dialed_.begin(), dialed_.end(), [](const std::unique_ptr<DialedPeer>& peer) {
            return !peer || peer->settled();
          });
@@ -234,14 +277,14 @@ Nonce PeerLinks::fresh_nonce() {
   return nonce;
 }
 
-void PeerLinks::log_trouble(std::string_view who, std::string_view text) {
-  if (!parts_.logs) return log_debug("peer {}: {}", who, text);
+void PeerLinks::log_trouble(bool speaks, std::string_view who, std::string_view text) {
+  if (!speaks) return log_debug("peer {}: {}", who, text);
   say(gates_.ask(who, text, parts_.clock->now().steady_us), who, text);
 }
 
 // What strangers make us say differs at its beginning; behind it may stand what they chose.
 void PeerLinks::log_stranger(std::string_view host, std::string_view text) {
-  if (!parts_.logs) return log_debug("peer {}: {}", host, text);
+  if (parts_.reactor != 0) return log_debug("peer {}: {}", host, text);
   constexpr size_t kKindBytes = 16;
   const std::string subject = fmt::format("{} {}", host, text.substr(0, kKindBytes));
   say(gates_.ask(subject, {}, parts_.clock->now().steady_us), host, text);
@@ -253,9 +296,9 @@ void PeerLinks::say(const LogGates::Verdict& verdict, std::string_view who, std:
   log_warning("peer {}: {} ({} more since the last time)", who, text, verdict.suppressed);
 }
 
-void PeerLinks::log_recovery(std::string_view who) {
+void PeerLinks::log_recovery(bool speaks, std::string_view who) {
   gates_.forget(who);
-  if (parts_.logs) log_info("peer {}: linked", who);
+  if (speaks) log_info("peer {}: linked", who);
 }
 
 void PeerLinks::note_trouble(MemberIndex member, std::string_view text, bool refused) {
@@ -266,8 +309,8 @@ void PeerLinks::note_trouble(MemberIndex member, std::string_view text, bool ref
   ++troubles_generation_;
 }
 
-void PeerLinks::log_clock(std::string_view who, const cluster::ClockReport& clock) {
-  if (!parts_.logs) return;
+void PeerLinks::log_clock(bool speaks, std::string_view who, const cluster::ClockReport& clock) {
+  if (!speaks) return;
   const std::string subject = fmt::format("{} (clock)", who);
   if (!clock.is_off) {
     gates_.forget(subject);
@@ -282,6 +325,18 @@ void PeerLinks::log_clock(std::string_view who, const cluster::ClockReport& cloc
 std::optional<cluster::ClockReport> PeerLinks::peer_clock(MemberIndex member) const {
   if (member >= dialed_.size() || !dialed_[member]) return std::nullopt;
   return dialed_[member]->clock();
+}
+
+void PeerLinks::tell_link(MemberIndex member, bool up, uint16_t version) {
+  parts_.coordinator->on_link(member, up, parts_.clock->now(), version);
+}
+
+void PeerLinks::tell_one_way(MemberIndex member, bool one_way) {
+  parts_.coordinator->on_one_way(member, one_way, parts_.clock->now());
+}
+
+void PeerLinks::tell_stopping(MemberIndex member) {
+  parts_.coordinator->on_stopping(member, parts_.clock->now());
 }
 
 void PeerLinks::tell_flow(MemberIndex peer, const cluster::FrameHead& head) {

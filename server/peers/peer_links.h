@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The links of one reactor to the other nodes. The reactor dials every peer and asks its requests
-// there; what it accepts is some reactor of a peer that asks here, and is answered on the very same
-// connection, because operation ids belong to the reactor that asks. So the coordinator knows a
-// dialed link by its member, and an accepted one by a place (LinkIndex), which is not given to
-// another link for kIndexRestUs: a late answer must never reach a stranger. The reactor's thread
-// only.
+// there, unless there are so many that reactors share links (peer_routes.h); what it accepts is
+// some reactor of a peer that asks here, and is answered on the very same connection. So the
+// coordinator knows a link where it asks by its member, and an accepted one by a place (LinkIndex),
+// which is not given to another link for kIndexRestUs: a late answer must never reach a stranger.
+// The reactor's thread only.
 #pragma once
 
 #include <memory>
@@ -18,6 +18,7 @@
 #include "server/net/stream.h"
 #include "server/peers/greeting.h"
 #include "server/peers/link_board.h"
+#include "server/peers/peer_routes.h"
 #include "server/process/logging.h"
 
 namespace kvorum::server {
@@ -57,11 +58,12 @@ struct PeerLinksParts {
   LinkBoard* board = nullptr;
   AdmissionListener* admission = nullptr;
   uint64_t rng_seed = 0;
-  bool logs = true;  // one reactor of a node does; the others see the same troubles
+  uint32_t reactor = 0;
   size_t ungreeted_max = 256;
+  uint64_t linger_us = 3'000'000;  // PeerRoutesParts
 };
 
-class PeerLinks {
+class PeerLinks final : private RouteOwner {
  public:
   static constexpr size_t kPlacesMax = 0x8000;  // of accepted links
   static constexpr uint64_t kIndexRestUs = 120'000'000;
@@ -70,25 +72,31 @@ class PeerLinks {
   static constexpr size_t kHostPart = 2;
 
   explicit PeerLinks(const PeerLinksParts& parts);
-  ~PeerLinks();
+  ~PeerLinks() override;
   PeerLinks(const PeerLinks&) = delete;
 
-  // Dials every other member, and again whenever a link breaks. A node that waits asks each to be
+  // Dials the other members, and again whenever a link breaks. A node that waits asks each to be
   // let in, and for the history.
   void start();
-  // A later view: who joined is dialed, who departed is not dialed again.
+  // A later view: who joined is dialed, who departed is not dialed again, and with the number of
+  // members other reactors may have to dial them.
   void publish(std::shared_ptr<const cluster::ClusterView> view);
   void adopt(TcpSocket socket);
   // Sends the frames of a turn: one send per link. Those to a link that is down are dropped: the
   // coordinator was told.
   void deliver(cluster::Outbox& outbox);
   void on_time(uint64_t now_us);
+  // What other reactors handed to this one, and, at the end of a turn, what they get.
+  void take_mail() { routes_.take_mail(); }
+  void post_mail() {
+    if (routes_.has_mail()) routes_.post_mail();
+  }
   // A peer greeted this node: it is there, and is dialed without waiting for the next attempt.
   void on_greeted(cluster::MemberIndex member);
   // Somebody unknown knows of this node, which waits: perhaps it was admitted.
   void ask_again();
   // Every peer was reached once, in both directions, or cannot be.
-  bool joined() const { return started_ && unjoined_ == 0; }
+  bool joined() const { return started_ && routes_.joined(); }
 
   // Tells all peers that this node stops.
   void say_stopping();
@@ -106,7 +114,7 @@ class PeerLinks {
   // By MemberIndex; the generation counts its changes.
   const std::vector<LinkTrouble>& troubles() const { return troubles_; }
   uint64_t troubles_generation() const { return troubles_generation_; }
-  // Of a peer that is linked and has answered.
+  // Of a peer that is linked here and has answered.
   std::optional<cluster::ClockReport> peer_clock(cluster::MemberIndex member) const;
 
   // For the links.
@@ -114,27 +122,49 @@ class PeerLinks {
   PeerCounters& counters() { return counters_; }
   Rng& rng() { return rng_; }
   Nonce fresh_nonce();
-  void note_deadline(uint64_t deadline_us);
+  void note_deadline(uint64_t deadline_us) override;
   // The index of a link that was greeted; none when there are too many.
   std::optional<cluster::LinkIndex> give_index(AcceptedLink& link);
   void retire(AcceptedLink& link);
-  void log_trouble(std::string_view who, std::string_view text);
+  // One reactor of a node logs; the others see the same troubles. Of a link that was dialed
+  // PeerRoutes::speaks_of() knows who.
+  void log_trouble(std::string_view who, std::string_view text) {
+    log_trouble(parts_.reactor == 0, who, text);
+  }
+  void log_trouble(bool speaks, std::string_view who, std::string_view text);
   // Of a host that proved nothing: once per interval and kind of trouble, whatever it makes of it.
   void log_stranger(std::string_view host, std::string_view text);
-  void log_recovery(std::string_view who);
+  void log_recovery(bool speaks, std::string_view who);
   void note_trouble(cluster::MemberIndex member, std::string_view text, bool refused);
-  void log_clock(std::string_view who, const cluster::ClockReport& clock);
-  void hand_over(cluster::LinkIndex from, const cluster::Frame& frame);
-  void tell_flow(cluster::MemberIndex peer, const cluster::FrameHead& head);
-  void note_joined() { --unjoined_; }
+  void log_clock(bool speaks, std::string_view who, const cluster::ClockReport& clock);
+  void hand_over(cluster::LinkIndex from, const cluster::Frame& frame) override;
+  void tell_flow(cluster::MemberIndex peer, const cluster::FrameHead& head) override;
+  PeerRoutes& routes() { return routes_; }
+  uint64_t next_link_number() {
+    return ++links_made_ * parts_.board->plan().reactors + parts_.reactor;
+  }
   // A link that a peer asked on is gone: perhaps it cannot ask this node any more.
   void doubt(cluster::MemberIndex member);
 
  private:
-  void dial_new();
+  // RouteOwner
+  void dial(cluster::MemberIndex member, bool shared) override;
+  void drop(cluster::MemberIndex member) override;
+  void use(cluster::MemberIndex member, bool own) override;
+  void send_on_own(cluster::MemberIndex member, std::string& batch) override;
+  void send_large_on_own(cluster::MemberIndex member, cluster::LargeFrame frame) override;
+  void doubt_own(cluster::MemberIndex member) override;
+  bool is_busy(cluster::MemberIndex member) const override;
+  void tell_link(cluster::MemberIndex member, bool up, uint16_t version) override;
+  void tell_one_way(cluster::MemberIndex member, bool one_way) override;
+  void tell_stopping(cluster::MemberIndex member) override;
+  cluster::Outbox& outbox() override { return parts_.coordinator->outbox(); }
+  uint64_t now_us() const override { return parts_.clock->now().steady_us; }
+
   void deliver_large(cluster::Outbox& outbox);
   AcceptedLink* accepted_at(cluster::LinkIndex index);
-  DialedPeer* dialed_at(cluster::LinkIndex index);
+  DialedPeer* dialed_at(cluster::MemberIndex member) const;
+  DialedPeer* used_at(cluster::LinkIndex index) const;
 
   struct Place {  // of an accepted link's index
     AcceptedLink* link = nullptr;
@@ -152,8 +182,11 @@ class PeerLinks {
   LogGates gates_;
   uint64_t next_deadline_us_ = 0;
   bool started_ = false, stopping_ = false;
-  size_t unjoined_ = 0;                              // peers
-  std::vector<std::unique_ptr<DialedPeer>> dialed_;  // by MemberIndex; null for this node
+  PeerRoutes routes_;
+  std::vector<std::unique_ptr<DialedPeer>> dialed_;  // by MemberIndex; null where there is none
+  std::vector<DialedPeer*> used_;                    // the same, where this reactor asks on it
+  std::vector<std::unique_ptr<DialedPeer>> dropped_;
+  uint64_t links_made_ = 0;
   std::vector<std::unique_ptr<AcceptedLink>> accepted_, closed_;
   std::vector<Place> places_;
   size_t next_place_ = 0;

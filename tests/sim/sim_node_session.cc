@@ -169,7 +169,8 @@ void SimNode::start_reactors() {
   for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
     cluster::CoordinatorOptions options = options_;
     options.has_control = reactor == 0;
-    options.reactor = reactor;
+    options.reactor = {static_cast<uint32_t>(reactor),
+                       static_cast<uint32_t>(world_.swarm.reactors)};
     reactors_.push_back(std::make_unique<ReactorState>(parts_, view_, options, rng_.next()));
     reactors_.back()->linked.assign(world_.swarm.nodes.size(), false);
     reactors_.back()->members_met = view_->members.size();

@@ -82,7 +82,10 @@ bool SimNode::hear_of_stop(size_t reactor, cluster::LinkIndex from, const cluste
     return true;
   }
   if (frame.head.type != cluster::MessageType::kStopping) return false;
-  reactors_[reactor]->coordinator.on_stopping(from.member(), now());
+  cluster::Coordinator& coordinator = reactors_[reactor]->coordinator;
+  coordinator.on_stopping(from.member(), now());
+  cluster::FrameWriter(coordinator.outbox().frames(from), {cluster::MessageType::kStoppingSeen})
+      .finish();
   return true;
 }
 
