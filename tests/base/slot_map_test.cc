@@ -162,6 +162,30 @@ TEST(SlotMap, IdsOfAnotherPoolFindNothing) {
   EXPECT_EQ(*second.find(b), 20);
 }
 
+TEST(SlotMap, PoolsOfOneTagHaveTheirPartOfTheIndices) {
+  SlotMap<int> first(1, {0, 3}), second(1, {1, 3}), third(1, {2, 3});
+  SlotId a = 0, b = 0, c = 0;
+  first.acquire(&a) = 10;
+  second.acquire(&b) = 20;
+  third.acquire(&c) = 30;
+  EXPECT_EQ(slot_part(a, 3), 0u);
+  EXPECT_EQ(slot_part(b, 3), 1u);
+  EXPECT_EQ(slot_part(c, 3), 2u);
+  EXPECT_EQ(slot_tag(c), 1);
+  EXPECT_EQ(*third.find(c), 30);
+  EXPECT_EQ(third.find(a), nullptr);
+  EXPECT_EQ(first.find(c), nullptr);
+  third.release(c);
+  third.acquire(&c);
+  EXPECT_EQ(slot_part(c, 3), 2u);
+  EXPECT_EQ(slot_part(c, 1), 0u);  // of a pool that has them all
+}
+
+TEST(SlotMap, APartOfTheIndicesIsOneOfThem) {
+  using Map = SlotMap<int>;
+  EXPECT_DEATH(Map(1, {3, 3}), "invariant broken");
+}
+
 TEST(SlotMap, APeekFindsTheSlotWhoeverHasIt) {
   SlotMap<int> map(3);
   SlotId first = 0, later = 0;

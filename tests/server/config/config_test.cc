@@ -46,6 +46,7 @@ TEST(ConfigDefaults, NoFileIsOneDurableNodeOnTheUsualPorts) {
   EXPECT_EQ(config.limits.client_output_bytes, 1U << 20);
   EXPECT_EQ(config.limits.client_output_wait_ms, 60'000U);
   EXPECT_EQ(config.limits.siblings, 100U);
+  EXPECT_EQ(config.limits.peer_links, 256U);
   EXPECT_EQ(config.limits.clock_entries_max, 10U);
   EXPECT_EQ(config.limits.hints_bytes, 1U << 30);
   EXPECT_EQ(config.limits.foreground_p99_ms, 10U);
