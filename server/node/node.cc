@@ -66,7 +66,9 @@ Status Node::plan_for_descriptors() {
   DescriptorNeeds needs;
   needs.durable = self_.config.engine.type == EngineType::kLevelDb;
   needs.reactors = self_.reactors;
-  needs.peers = self_.view->members.size() - (self_.view->is_member() ? 1 : 0);
+  const size_t peers = self_.view->members.size() - (self_.view->is_member() ? 1 : 0);
+  const LinkPlan links{self_.reactors, self_.config.limits.peer_links};
+  needs.links = peers * links.dialers(peers);
   needs.listeners = listening_;
   needs.clients = live_.get()->limits.clients;
   const uint64_t limit = descriptor_limit();

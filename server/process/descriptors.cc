@@ -33,7 +33,7 @@ Result<DescriptorPlan> plan_descriptors(uint64_t limit, const DescriptorNeeds& n
   plan.admin = share(limit, 16, kAdminMin, kAdminMax);
   plan.strangers = share(limit, 16ULL * needs.reactors, kStrangersMin, kStrangersMax);
   const uint64_t tables = needs.durable ? std::min(limit / 5, kTablesMax) : 0;
-  const uint64_t links = needs.reactors * (2 * needs.peers + plan.strangers);
+  const uint64_t links = 2 * needs.links + uint64_t{needs.reactors} * plan.strangers;
   plan.reserved = kMargin + needs.listeners + kOfReactor * (needs.reactors + 1) +
                   (needs.durable ? kOfStores : 0) + tables + links + plan.admin;
   const uint64_t left = limit - std::min(limit, plan.reserved);

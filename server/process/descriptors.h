@@ -14,7 +14,7 @@ namespace kvorum::server {
 struct DescriptorNeeds {
   bool durable = true;  // LevelDB, for objects and hints
   uint32_t reactors = 1;
-  uint64_t peers = 0;      // other members
+  uint64_t links = 0;      // that the node dials; as many come from the other members
   uint64_t listeners = 4;  // sockets that listen
   uint32_t clients = 10000;
 };

@@ -10,7 +10,7 @@ namespace {
 DescriptorNeeds member_of_three() {
   DescriptorNeeds needs;
   needs.reactors = 2;
-  needs.peers = 2;
+  needs.links = 4;
   needs.listeners = 7;
   return needs;
 }
