@@ -163,6 +163,7 @@ TEST(ConfigProblems, WrongValuesAreNamed) {
       {"limits: {siblings: 0}", "limits.siblings: 0 is out of range; allowed are 1 to 10000"},
       {"limits: {clock_entries_max: 3}",
        "limits.clock_entries_max: 3 is out of range; allowed are 4 to 1000"},
+      {"limits: {peer_links: 0}", "limits.peer_links: 0 is out of range; allowed are 1 to 262144"},
       {"limits: {hints: 0b}", "limits.hints: 0b is out of range; allowed are 64kb to 1024tb"},
       {"timing: {gossip: 0s}", "timing.gossip: 0s is out of range; allowed are 1ms to 1d"},
       {"timing: {hints: soon}", "timing.hints: 'soon' is not a duration"},

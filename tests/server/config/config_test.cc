@@ -84,7 +84,7 @@ engine:  {type: memory, sync: always, memory: 64mb, eviction: none}
 reactors: 4
 limits:  {clients: 7, request_timeout: 250ms, value: 3mb, value_warn: 2kb, pipeline_bytes: 1gb,
           siblings: 9, in_flight: 2gb, client_output: 3mb, client_output_wait: 4s,
-          clock_entries_max: 15, hints: 256mb, peer_links: 77, foreground_p99: 25ms}
+          clock_entries_max: 15, hints: 256mb, foreground_p99: 25ms}
 password: 1234
 timing:  {gossip: 10ms, hints: 20ms, anti_entropy: 1m, read_repair_wait: 0, scrub: 2h}
 debug:   {clock_offset: -5s}
@@ -126,7 +126,6 @@ log:     {level: debug, format: json}
   EXPECT_EQ(config.limits.client_output_wait_ms, 4'000U);
   EXPECT_EQ(config.limits.siblings, 9U);
   EXPECT_EQ(config.limits.clock_entries_max, 15U);
-  EXPECT_EQ(config.limits.peer_links, 77U);
   EXPECT_EQ(config.limits.hints_bytes, 256U << 20);
   EXPECT_EQ(config.limits.foreground_p99_ms, 25U);
   EXPECT_THAT(config.passwords, ElementsAre("1234"));
@@ -138,6 +137,10 @@ log:     {level: debug, format: json}
   EXPECT_EQ(config.clock_offset_ms, -5000);
   EXPECT_EQ(config.log.level, LogLevel::kDebug);
   EXPECT_EQ(config.log.format, LogFormat::kJson);
+}
+
+TEST(Config, ReadsTheBoundOfLinks) {
+  EXPECT_EQ(config_of("limits: {peer_links: 77}").limits.peer_links, 77U);
 }
 
 TEST(Config, EmptySectionsAreTheDefaults) {
