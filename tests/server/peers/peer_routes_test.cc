@@ -223,7 +223,7 @@ TEST_F(Routes, BeyondItTheOthersAskOnTheLinkOfTheCarrier) {
 TEST_F(Routes, AllOfATurnIsOnePieceOfMail) {
   make(2, 1);
   choose(4);
-  for (const MemberIndex member : {1, 3}) at(1).link(member, true);
+  for (const MemberIndex member : {MemberIndex{1}, MemberIndex{3}}) at(1).link(member, true);
   settle();
   std::string one = "one ", other = "other ";
   at(0).routes.send(MemberIndex{1}, one);
@@ -303,7 +303,7 @@ TEST_F(Routes, WithMoreMembersAWayChangesWithoutAGap) {
   make(2, 4);
   choose(3);
   for (uint32_t i = 0; i < 2; ++i) {
-    for (const MemberIndex member : {1, 2}) at(i).link(member, true);
+    for (const MemberIndex member : {MemberIndex{1}, MemberIndex{2}}) at(i).link(member, true);
   }
   forget_told();
   choose(4);
@@ -357,7 +357,7 @@ TEST_F(Routes, WhatWasAskedOnAnOldLinkIsLostWithIt) {
   make(2, 4);
   choose(3);
   for (uint32_t i = 0; i < 2; ++i) {
-    for (const MemberIndex member : {1, 2}) at(i).link(member, true);
+    for (const MemberIndex member : {MemberIndex{1}, MemberIndex{2}}) at(i).link(member, true);
   }
   choose(4);
   forget_told();
