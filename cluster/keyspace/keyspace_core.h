@@ -21,7 +21,7 @@ namespace kvorum::cluster {
 struct KeyspaceOptions {
   uint32_t timeout_ms = 1000;
   int scan_cursor_bits = kScanCursorBits;  // tests take few, so that many keys share them
-  SlotPart reactor;                        // which of the node's coordinators it is
+  SlotPart reactor{};                      // which of the node's coordinators it is
 };
 
 struct KeyspaceCore {

@@ -23,7 +23,7 @@ struct CoordinatorOptions {
   uint32_t siblings_max = 100;
   uint32_t clock_entries_max = 10;
   // Which of the node's coordinators it is: the ids of its operations say so (wire/asker.h).
-  SlotPart reactor;
+  SlotPart reactor{};
   bool has_control = true;  // one coordinator of a node does the background work (control.h)
 };
 

@@ -68,7 +68,8 @@ struct LinkMail {
   }
   // Keeps some of its memory.
   void clear() {
-    constexpr size_t kBytesKept = 1024 * 1024;
+    constexpr size_t kBytesKept = 1024 * 1024, kItemsKept = 8 * 1024;
+    if (items.capacity() > kItemsKept) std::vector<LinkItem>().swap(items);
     items.clear();
     give_back(bytes, kBytesKept);
     large.clear();
