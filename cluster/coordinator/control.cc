@@ -15,6 +15,7 @@ void Control::on_link(MemberIndex peer, bool up, Now now) {
 void Control::publish(Now now) {
   anti_entropy_.publish(now);
   links_.histories.tell_all(now);
+  links_.held_copies.publish(now);
   range_dropper_.publish(now);
   mover_.publish(now);
 }
@@ -31,6 +32,7 @@ void Control::on_time(Now now) {
   links_.gossip.on_time(now);
   links_.agreements.on_time(now);
   links_.histories.on_time(now);
+  links_.held_copies.on_time(now);
   anti_entropy_.on_time(now);
   tree_keeper_.on_time(now);
   expiry_.on_time(now);
@@ -42,6 +44,7 @@ uint64_t Control::next_deadline_us() const {
   uint64_t next = sooner_of(hint_replay_.next_deadline_us(), links_.gossip.next_deadline_us());
   next = sooner_of(next, links_.agreements.next_deadline_us());
   next = sooner_of(next, links_.histories.next_deadline_us());
+  next = sooner_of(next, links_.held_copies.next_deadline_us());
   next = sooner_of(next, range_dropper_.next_deadline_us());
   next = sooner_of(next, mover_.next_deadline_us());
   next = sooner_of(next, anti_entropy_.next_deadline_us());

@@ -7,6 +7,7 @@
 
 #include "cluster/membership/agreement_link.h"
 #include "cluster/membership/gossip.h"
+#include "cluster/membership/held_copies_link.h"
 #include "cluster/membership/history_link.h"
 #include "cluster/membership/mover.h"
 #include "cluster/repair/anti_entropy.h"
@@ -25,6 +26,7 @@ class Control {
     Gossip& gossip;
     AgreementLink& agreements;
     HistoryLink& histories;
+    HeldCopiesLink& held_copies;
   };
   Control(Core& core, const Links& links)
       : hint_replay_(core),

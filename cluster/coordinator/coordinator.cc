@@ -26,17 +26,18 @@ Coordinator::Coordinator(const NodeParts& parts, std::shared_ptr<const ClusterVi
       histories_(std::make_unique<HistoryLink>(*core_, [this](Now now) { look_at_history(now); })),
       gossip_(std::make_unique<Gossip>(*core_, *histories_)),
       agreement_link_(std::make_unique<AgreementLink>(*core_)),
+      held_copies_(std::make_unique<HeldCopiesLink>(*core_)),
       keyspaces_(std::make_unique<KeyspaceMachine>(
           parts, core_->outbox,
           KeyspaceOptions{.timeout_ms = options.request_timeout_ms, .reactor = options.reactor})),
       control_(options.has_control
-                   ? std::make_unique<Control>(
-                         *core_, Control::Links{*gossip_, *agreement_link_, *histories_})
+                   ? std::make_unique<Control>(*core_, Control::Links{*gossip_, *agreement_link_,
+                                                                      *histories_, *held_copies_})
                    : nullptr),
       machines_(std::make_unique<MachineTable>()),
       router_(std::make_unique<FrameRouter>(FrameRouter::Machines{
           *core_, *machines_, *requests_, *replicas_, *exchange_server_, *gossip_, *agreement_link_,
-          *histories_, *keyspaces_, control_.get()})) {
+          *histories_, *held_copies_, *keyspaces_, control_.get()})) {
   core_->apart = histories_.get();
   machines_->set(OperationPool::kRequests, requests_->table());
   machines_->set(OperationPool::kReplicaFrames, *replicas_);

@@ -50,6 +50,7 @@ class Core;
 class ExchangeServer;
 class FrameRouter;
 class Gossip;
+class HeldCopiesLink;
 class HistoryLink;
 class KeyspaceMachine;
 class MachineTable;
@@ -155,6 +156,7 @@ class Coordinator {
   const std::unique_ptr<HistoryLink> histories_;
   const std::unique_ptr<Gossip> gossip_;
   const std::unique_ptr<AgreementLink> agreement_link_;
+  const std::unique_ptr<HeldCopiesLink> held_copies_;
   const std::unique_ptr<KeyspaceMachine> keyspaces_;
   const std::unique_ptr<Control> control_;  // null: another coordinator of the node has it
   const std::unique_ptr<MachineTable> machines_;

@@ -75,6 +75,11 @@ constexpr FrameRouter::Table::Table() {
       return router.to_.histories.on_message(from, frame, now);
     });
   }
+  for (const Type type : {Type::kHeldCopies, Type::kHeldCopiesReply}) {
+    set(type, [](R& router, LinkIndex from, const Frame& frame, Now now) {
+      return router.to_.held_copies.on_message(from, frame, now);
+    });
+  }
   set(Type::kProbe, [](R& router, LinkIndex from, const Frame& frame, Now) {
     return router.on_probe(from, frame);
   });

@@ -9,6 +9,7 @@
 #include "cluster/keyspace/keyspace_machine.h"
 #include "cluster/membership/agreement_link.h"
 #include "cluster/membership/gossip.h"
+#include "cluster/membership/held_copies_link.h"
 #include "cluster/repair/exchange_server.h"
 #include "cluster/request/replica_service.h"
 
@@ -26,6 +27,7 @@ class FrameRouter {
     Gossip& gossip;
     AgreementLink& agreement_link;
     HistoryLink& histories;
+    HeldCopiesLink& held_copies;
     KeyspaceMachine& keyspaces;
     Control* control;  // null: this coordinator has none
   };

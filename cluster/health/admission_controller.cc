@@ -118,6 +118,12 @@ void AdmissionController::steer(uint64_t now_us) {
   rate_.store(steered_.rate.rate(), std::memory_order_relaxed);
 }
 
+uint8_t AdmissionController::percent(BackgroundWork work, Now now) {
+  const BackgroundReport now_is = report(now);
+  if (now_is.unlimited || !now_is.works[static_cast<size_t>(work)].waiting) return 100;
+  return static_cast<uint8_t>(std::min(now_is.percent(), 99.0));
+}
+
 BackgroundReport AdmissionController::report(Now now) {
   if (now.steady_us >= relaxed(steer_at_us_)) steer(now.steady_us);
   BackgroundReport report;

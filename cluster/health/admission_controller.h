@@ -57,6 +57,7 @@ class AdmissionController final : public BackgroundBudget {
 
   // Any thread.
   uint64_t wait_us(BackgroundWork work, size_t bytes, Now now) override;
+  uint8_t percent(BackgroundWork work, Now now) override;
   BackgroundReport report(Now now);
 
  private:

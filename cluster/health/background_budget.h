@@ -20,6 +20,9 @@ class BackgroundBudget {
   virtual ~BackgroundBudget() = default;
   // Microseconds until a batch of about so many bytes may begin; 0: now, and it counts as begun.
   virtual uint64_t wait_us(BackgroundWork work, size_t bytes, Now now) = 0;
+  // At what part of full speed work of this kind goes on, since it was put off a moment ago; 100:
+  // it was not.
+  virtual uint8_t percent(BackgroundWork /*work*/, Now /*now*/) { return 100; }
 };
 
 }  // namespace kvorum::cluster

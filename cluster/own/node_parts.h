@@ -10,6 +10,7 @@
 #include "cluster/copies/claims.h"
 #include "cluster/copies/hints.h"
 #include "cluster/copies/shared_history.h"
+#include "cluster/copies/told_copies.h"
 #include "cluster/frontier/clean_exchanges.h"
 #include "cluster/frontier/whole_replicas.h"
 #include "cluster/health/background_budget.h"
@@ -48,6 +49,7 @@ struct NodeParts {
   const FormerPlacements* former = nullptr;  // null: the configuration never changed
   Agreement* agreement = nullptr;            // null: all nodes have the same configuration
   SharedHistory* history = nullptr;          // null: the membership never changes
+  ToldCopies* told_copies = nullptr;         // null: nobody is asked for what moves
 
   bool is_whole(uint8_t keyspace, uint32_t partition) const {
     return whole == nullptr || whole->is_whole(keyspace, partition);

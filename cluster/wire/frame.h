@@ -24,7 +24,7 @@
 
 namespace kvorum::cluster {
 
-inline constexpr uint16_t kProtocolVersion = 12;
+inline constexpr uint16_t kProtocolVersion = 13;
 // What this binary still speaks: the version of the release before.
 inline constexpr uint16_t kProtocolOldest = 11;
 inline constexpr size_t kFrameLengthBytes = 4;
@@ -80,6 +80,8 @@ enum class MessageType : uint8_t {
   kTellingReply = 99,
   kHistoryBuckets = 100,  // cluster/membership/history_link.h
   kHistoryDifference = 101,
+  kHeldCopies = 102,  // what do you hold of the partitions that move (held_copies.h)
+  kHeldCopiesReply = 103,
 };
 
 // On a link between two nodes the one that dialed asks (even types), the other one answers (odd
@@ -104,6 +106,9 @@ inline constexpr uint16_t kPongLinked = 1 << 0;
 // protocol tells all reports each time.
 inline constexpr uint16_t kGossipDigests = 1 << 0;
 inline constexpr uint16_t kGossipDigestsVersion = 12;
+
+// kHeldCopies: since when it is understood.
+inline constexpr uint16_t kHeldCopiesVersion = 13;
 
 struct FrameHead {
   MessageType type;

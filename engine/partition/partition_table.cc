@@ -109,6 +109,13 @@ bool PartitionTable::complete() const {
                           resident_count_ == counts_.records && !tree_.distrusted());
 }
 
+uint64_t PartitionTable::object_bytes() const {
+  if (resident_count_ == 0) return 0;
+  const auto resident = static_cast<double>(pool_.used_bytes() + bytes_apart_);
+  const double part = static_cast<double>(resident_count_) / static_cast<double>(counts_.records);
+  return static_cast<uint64_t>(resident / part);
+}
+
 uint64_t PartitionTable::memory_bytes() const {
   return pool_.used_bytes() + bytes_apart_ + index_.memory_bytes() + deadlines_.memory_bytes() +
          (dirty_.capacity() + taken_.capacity()) * sizeof(DirtyPlace) + tree_.memory_bytes();

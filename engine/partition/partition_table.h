@@ -105,6 +105,9 @@ class PartitionTable {
   const BucketIndex& index() const KVORUM_REQUIRES(lock_) { return index_; }
   uint64_t digest() const KVORUM_REQUIRES(lock_) { return tree_.hashes().root(); }
   const ObjectCounts& counts() const KVORUM_REQUIRES(lock_) { return counts_; }
+  // About what all objects take in memory. Those that are resident stand for the others; 0 where
+  // none is.
+  uint64_t object_bytes() const KVORUM_REQUIRES(lock_);
   uint64_t take_oldest_changed() KVORUM_REQUIRES(lock_) {
     return std::exchange(oldest_changed_, kNothingChanged);
   }

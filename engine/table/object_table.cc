@@ -152,6 +152,13 @@ uint64_t ObjectTable::record_count(uint8_t keyspace, uint32_t partition) const {
   return counts(keyspace, partition).records;
 }
 
+uint64_t ObjectTable::object_bytes(uint8_t keyspace, uint32_t partition) const {
+  const PartitionTable* table = directory_.find(keyspace, partition);
+  if (table == nullptr) return 0;
+  const SpinLockGuard guard(table->lock());
+  return table->object_bytes();
+}
+
 uint64_t ObjectTable::memory_bytes() const {
   const int64_t bytes = directory_.shared().memory_bytes.load(std::memory_order_relaxed);
   return bytes < 0 ? 0 : static_cast<uint64_t>(bytes);

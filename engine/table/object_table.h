@@ -95,6 +95,8 @@ class ObjectTable {
   // Of the live ones, those with a deadline.
   uint64_t expiring_count(uint8_t keyspace, uint32_t partition) const;
   uint64_t record_count(uint8_t keyspace, uint32_t partition) const;
+  // About what its objects take in memory, were all resident (PartitionTable::object_bytes()).
+  uint64_t object_bytes(uint8_t keyspace, uint32_t partition) const;
   uint64_t memory_bytes() const;
   int partition_bits() const { return directory_.options().partition_bits; }
 

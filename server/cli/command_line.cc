@@ -162,7 +162,8 @@ void add_members(CLI::App& app, Parsed& parsed) {
   add_output(members, parsed);
   members.callback(
       [&parsed] { parsed.exit_status = show_members(parsed.admin, parsed.output == "json"); });
-  CLI::App& transfers = *app.add_subcommand("transfers", "Show which partitions move, and why not");
+  CLI::App& transfers =
+      *app.add_subcommand("transfers", "Show which partitions move, how far, and why not");
   add_output(transfers, parsed);
   transfers.callback(
       [&parsed] { parsed.exit_status = show_transfers(parsed.admin, parsed.output == "json"); });

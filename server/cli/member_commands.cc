@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
 #include <cstdio>
@@ -130,10 +131,7 @@ int await_moves(Asker& asker, const MemberCommand& command, size_t planned) {
     most = std::max(most, left);
     quiet = left == 0 && length_in(asker.body(), "leaving") == 0 ? quiet + 1 : 0;
     if (command.json || !terminal || most == 0) continue;
-    constexpr size_t kWidth = 40;
-    const size_t done = (most - left) * kWidth / most;
-    fmt::print("\r[{:<{}}] {} of {} partitions moved", std::string(done, '='), kWidth, most - left,
-               most);
+    fmt::print("\r{}\x1b[K", move_line(asker.body(), most));  // clears what a longer one left
     std::fflush(stdout);
   }
   if (command.json) return kExitFine;
@@ -142,6 +140,21 @@ int await_moves(Asker& asker, const MemberCommand& command, size_t planned) {
 }
 
 }  // namespace
+
+std::string move_line(const std::string& transfers, size_t most) {
+  constexpr size_t kWidth = 40;
+  const size_t moved = most - std::min(most, length_in(transfers, "transfers"));
+  const std::string bar(most == 0 ? 0 : moved * kWidth / most, '=');
+  std::string line = fmt::format("[{:<{}}] {} of {} partitions moved", bar, kWidth, moved, most);
+  const std::optional<json::value> progress = value_in(transfers, "progress");
+  if (moved == most || !progress || !progress->is_object()) return line;
+  const std::string told = json::serialize(*progress);
+  if (!value_in(told, "percent").value_or(nullptr).is_int64()) return line;
+  line += fmt::format(", {} % of the keys", number_in(told, "percent"));
+  if (!value_in(told, "seconds_left").value_or(nullptr).is_int64()) return line;
+  return line + fmt::format(", {} a second, about {} s left", number_in(told, "keys_per_second"),
+                            number_in(told, "seconds_left"));
+}
 
 std::string wish_target(const MembershipWish& wish) {
   std::string target = fmt::format("/api/v1/members?change={}", name_of(wish.kind));

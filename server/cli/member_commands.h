@@ -25,6 +25,9 @@ int change_members(const std::string& admin_address, const MemberCommand& comman
 // What is different in a cluster's file: shown, or made so. Exit status 2: the file has mistakes.
 int apply_file(const std::string& admin_address, const std::string& path, MemberCommand command);
 
+// What is drawn while moves are waited for, of a document of /api/v1/transfers: how many of `most`
+// partitions have moved, and how it goes on with the others.
+std::string move_line(const std::string& transfers, size_t most);
 // The request of a wish: `/api/v1/members?change=join&name=f`.
 std::string wish_target(const MembershipWish& wish);
 // Its body; empty for most.

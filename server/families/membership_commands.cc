@@ -131,7 +131,8 @@ constexpr CommandRow kRows[] = {
      "The state of the cluster as this node sees it, one name:value per line.", "O(members)",
      cluster_status},
     {"kv.cluster|transfers", 2, kLook, 0, 0, 0, Group::kQuorum, "1.0.0", "",
-     "The partitions that move, and for what each waits.", "O(partitions)", cluster_transfers},
+     "The partitions that move: how much is copied, and for what each waits.", "O(partitions)",
+     cluster_transfers},
     {"kv.cluster|weight", 4, kChange, 0, 0, 0, Group::kQuorum, "1.0.0", "name weight",
      "Gives a member so many shares of the partitions.", "O(partitions)", cluster_change},
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/own/own_held_copies.h"
 #include "server/flow/turn_clock.h"
 #include "server/membership/cluster_file.h"
 #include "server/net/hosts.h"
@@ -175,19 +176,21 @@ void NodeMembership::log_changes(const cluster::History& before,
   }
 }
 
-MovesStatus NodeMembership::moves(const cluster::ClusterView& of) const {
-  std::vector<bool> reachable(of.members.size());  // asked for rows alone
+MovesStatus NodeMembership::moves(const cluster::ClusterView& of,
+                                  uint8_t background_percent) const {
+  MembersSeen seen;
+  seen.reachable.resize(of.members.size());  // asked for rows alone
   const bool looks = !of.moving.empty() && callbacks_.is_reachable;
-  for (size_t at = 0; looks && at < reachable.size(); ++at) {
-    reachable[at] = callbacks_.is_reachable(static_cast<cluster::MemberIndex>(at));
+  for (size_t at = 0; looks && at < seen.reachable.size(); ++at) {
+    seen.reachable[at] = callbacks_.is_reachable(static_cast<cluster::MemberIndex>(at));
   }
-  MovesStatus moves = moves_of(of, *history_.history(), reachable);
-  for (MovesStatus::Row& row : moves.rows) {
-    for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
-      row.keys += stores_.objects().record_count(keyspace, row.partition);
-    }
+  seen.told = told_copies_.by_member(of.members.size());
+  cluster::HeldCopies own = cluster::own_held_copies(of, stores_.objects());
+  own.background_percent = background_percent;
+  if (of.is_member()) {
+    seen.told[of.self] = std::make_shared<const cluster::HeldCopies>(std::move(own));
   }
-  return moves;
+  return moves_of(of, *history_.history(), seen);
 }
 
 KeptMembership NodeMembership::kept() const {

@@ -39,15 +39,18 @@ class NodeMembership final : public MembershipDesk, public AdmissionListener {
     std::function<bool(cluster::MemberIndex member)> is_reachable;
   };
   void begin(Callbacks callbacks);
-  void add_to(cluster::NodeParts* parts) { parts->history = &history_; }
+  void add_to(cluster::NodeParts* parts) {
+    parts->history = &history_;
+    parts->told_copies = &told_copies_;
+  }
 
   // Any thread.
   std::shared_ptr<const cluster::ClusterView> view() const { return history_.view(); }
   // The node waited, and was admitted, or is known by another id: it is to begin with kept().
   bool begins_anew() const { return anew_.load(std::memory_order_acquire); }
   KeptMembership kept() const;
-  // REQUIRES: the node serves.
-  MovesStatus moves(const cluster::ClusterView& of) const;
+  // `background_percent` is this node's own (HeldCopies). REQUIRES: the node serves.
+  MovesStatus moves(const cluster::ClusterView& of, uint8_t background_percent) const;
   // Now and then: what could not be written is written again, a new address is made known.
   void look();
   // The node stops: what it keeps can be read by the release before as well.
@@ -87,6 +90,7 @@ class NodeMembership final : public MembershipDesk, public AdmissionListener {
   NodeCopies& copies_;
   Callbacks callbacks_;
   cluster::SharedHistory history_;
+  cluster::ToldCopies told_copies_;
   WaitingNodes waiting_;
   std::atomic<bool> anew_{false};
   std::atomic<cluster::NodeId> known_as_{0};

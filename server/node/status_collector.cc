@@ -325,6 +325,17 @@ void StatusCollector::add_rate(uint64_t now_us, NodeStatus* status) {
   status->commands_per_second = rate_;
 }
 
+void StatusCollector::add_moves(const cluster::ClusterView& view, uint64_t now_us,
+                                NodeStatus* status) {
+  cluster::AdmissionController* const admission = from_.reactors.admission();
+  const uint8_t percent =
+      admission == nullptr ? uint8_t{100}
+                           : admission->percent(cluster::BackgroundWork::kAntiEntropy, {now_us, 0});
+  status->moves = from_.membership.moves(view, percent);
+  const std::lock_guard lock(rate_lock_);
+  progress_.look(now_us, &status->moves);
+}
+
 void StatusCollector::add_serving(uint64_t now_us, NodeStatus* status, PeersSeen* peers) const {
   const Reactors& reactors = from_.reactors.all();
   KVORUM_CHECK(!reactors.empty());
@@ -350,7 +361,7 @@ NodeStatus StatusCollector::status() {
   if (serving) add_serving(now_us, &status, &peers);
   add_members(*view, peers, &status);
   status.transfers_active = view->moving.size();
-  if (serving && view->is_changed()) status.moves = from_.membership.moves(*view);
+  if (serving && view->is_changed()) add_moves(*view, now_us, &status);
   status.waiting_nodes = from_.membership.waiting_nodes();
   status.far_ahead = from_.stores.clock().far_ahead_count();
   status.now_ms = from_.self.wall_ms();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "server/access/login_guard.h"
+#include "server/membership/moves_progress.h"
 #include "server/node/live_config.h"
 #include "server/node/node_copies.h"
 #include "server/node/node_membership.h"
@@ -66,6 +67,7 @@ class StatusCollector {
                           const PeersSeen& peers) const;
   void add_clients(NodeStatus* status) const;
   void add_rate(uint64_t now_us, NodeStatus* status);
+  void add_moves(const cluster::ClusterView& view, uint64_t now_us, NodeStatus* status);
   std::string eviction_waits(const ReapingStatus& reaping) const;
 
   const Sources from_;
@@ -75,6 +77,7 @@ class StatusCollector {
   // Commands per second, between two looks at the counter.
   std::mutex rate_lock_;
   uint64_t rate_at_us_ = 0, rate_commands_ = 0, rate_ = 0;  // under it
+  MovesProgress progress_;                                  // under it
 
   std::mutex reset_lock_;
   std::shared_ptr<const NodeStatus> at_reset_;  // under it

@@ -40,6 +40,75 @@ json::array list_json(const std::vector<std::string>& names) {
   return out;
 }
 
+std::string parts_text(bool is_counted, const std::string& part, const std::string& whole) {
+  return is_counted ? fmt::format("{}/{}", part, whole) : "-";
+}
+
+// A sentence, as far as it is known.
+std::string total_text(const MovesStatus::Total& total) {
+  std::string text = fmt::format("{} partitions move", total.partitions_left);
+  if (!total.is_counted) return text + "; how much is copied is not known of all\n";
+  text += fmt::format(", {} % is copied: {} keys ({}), {} left ({})", total.percent(),
+                      total.copied.keys, bytes_text(total.copied.bytes), total.left.keys,
+                      bytes_text(total.left.bytes));
+  if (total.seconds_left) {
+    text += fmt::format("; {} keys/s ({}/s), about {} s left", total.per_second.keys,
+                        bytes_text(total.per_second.bytes), *total.seconds_left);
+  }
+  return text + "\n";
+}
+
+std::vector<std::string> transfer_row(const MovesStatus::Row& row) {
+  const bool counted = row.is_counted;
+  return {std::to_string(row.partition),
+          list_text(row.from),
+          list_text(row.to),
+          list_text(row.confirmed),
+          list_text(row.voted),
+          parts_text(counted, std::to_string(row.copied.keys), std::to_string(row.of.keys)),
+          parts_text(counted, bytes_text(row.copied.bytes), bytes_text(row.of.bytes)),
+          counted ? fmt::format("{} %", row.percent()) : "-",
+          fmt::format("{}/s", row.per_second.keys),
+          row.waits};
+}
+
+json::value number_or_null(bool is_known, uint64_t number) {
+  return is_known ? json::value(number) : json::value(nullptr);
+}
+
+json::object transfer_object(const MovesStatus::Row& row) {
+  const bool counted = row.is_counted;
+  return {{"partition", row.partition},
+          {"from", list_json(row.from)},
+          {"to", list_json(row.to)},
+          {"confirmed", list_json(row.confirmed)},
+          {"voted", list_json(row.voted)},
+          {"keys", row.keys},
+          {"keys_copied", number_or_null(counted, row.copied.keys)},
+          {"keys_total", number_or_null(counted, row.of.keys)},
+          {"bytes_copied", number_or_null(counted, row.copied.bytes)},
+          {"bytes_total", number_or_null(counted, row.of.bytes)},
+          {"percent", number_or_null(counted, row.percent())},
+          {"keys_per_second", row.per_second.keys},
+          {"bytes_per_second", row.per_second.bytes},
+          {"waits", row.waits}};
+}
+
+json::object progress_object(const MovesStatus::Total& total) {
+  const bool counted = total.is_counted;
+  return {{"partitions_moved", total.partitions_moved},
+          {"partitions_left", total.partitions_left},
+          {"keys_copied", number_or_null(counted, total.copied.keys)},
+          {"keys_left", number_or_null(counted, total.left.keys)},
+          {"bytes_copied", number_or_null(counted, total.copied.bytes)},
+          {"bytes_left", number_or_null(counted, total.left.bytes)},
+          {"percent", number_or_null(counted, total.percent())},
+          {"keys_per_second", total.per_second.keys},
+          {"bytes_per_second", total.per_second.bytes},
+          {"seconds_left",
+           number_or_null(total.seconds_left.has_value(), total.seconds_left.value_or(0))}};
+}
+
 std::string document(json::object object, const std::string& text) {
   object["text"] = text;
   return json::serialize(object) + "\n";
@@ -108,14 +177,10 @@ std::string transfers_text(const NodeStatus& status) {
   std::string left;
   if (!leaving.empty()) left = "handing over what they hold: " + list_text(leaving) + "\n";
   if (moves.rows.empty()) return leaving.empty() ? "nothing moves\n" : left;
-  std::vector<TableRow> rows = {
-      {"PARTITION", "FROM", "TO", "CONFIRMED", "VOTED", "KEYS", "WAITS FOR"}};
-  for (const MovesStatus::Row& row : moves.rows) {
-    rows.push_back({std::to_string(row.partition), list_text(row.from), list_text(row.to),
-                    list_text(row.confirmed), list_text(row.voted), std::to_string(row.keys),
-                    row.waits});
-  }
-  return aligned(rows) + fmt::format("{} partitions move\n", moves.rows.size()) + left;
+  std::vector<TableRow> rows = {{"PARTITION", "FROM", "TO", "CONFIRMED", "VOTED", "KEYS", "BYTES",
+                                 "COPIED", "RATE", "WAITS FOR"}};
+  for (const MovesStatus::Row& row : moves.rows) rows.push_back(transfer_row(row));
+  return aligned(rows) + total_text(moves.total) + left;
 }
 
 std::string members_text(const NodeStatus& status) {
@@ -152,17 +217,12 @@ std::string transfers_json(const NodeStatus& status) {
   const MovesStatus& moves = status.moves;
   json::array rows, lost;
   for (const MovesStatus::Row& row : moves.rows) {
-    rows.push_back(json::object{{"partition", row.partition},
-                                {"from", list_json(row.from)},
-                                {"to", list_json(row.to)},
-                                {"confirmed", list_json(row.confirmed)},
-                                {"voted", list_json(row.voted)},
-                                {"keys", row.keys},
-                                {"waits", row.waits}});
+    rows.push_back(transfer_object(row));
   }
   for (const uint32_t partition : moves.lost) lost.push_back(partition);
   json::object object = {{"newest_set", moves.newest_set},
                          {"transfers", std::move(rows)},
+                         {"progress", progress_object(moves.total)},
                          {"leaving", list_json(leaving_members(status))},
                          {"lost", std::move(lost)}};
   return document(std::move(object), transfers_text(status));

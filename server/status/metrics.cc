@@ -201,8 +201,29 @@ void add_hints(const NodeStatus& status, Families& out) {
               number(status.counters.writes_softened));
 }
 
-void add_cluster(const NodeStatus& status, Families& out) {
+// As far as the members said what they hold.
+void add_transfers(const NodeStatus& status, Families& out) {
   out.gauge("kvorum_transfers_active", "Partitions on the move.", number(status.transfers_active));
+  const MovesStatus::Total& total = status.moves.total;
+  out.gauge("kvorum_transfers_keys_copied",
+            "Keys that new owners have, of this move of partitions.", number(total.copied.keys));
+  out.gauge("kvorum_transfers_keys_left", "Keys that new owners do not have yet.",
+            number(total.left.keys));
+  out.gauge("kvorum_transfers_bytes_copied", "About the bytes of the keys copied, in memory.",
+            number(total.copied.bytes));
+  out.gauge("kvorum_transfers_bytes_left", "About the bytes of the keys left, in memory.",
+            number(total.left.bytes));
+  out.gauge("kvorum_transfers_keys_per_second", "Keys that come to new owners, lately.",
+            number(total.per_second.keys));
+  out.gauge("kvorum_transfers_bytes_per_second", "About the bytes of these keys, in memory.",
+            number(total.per_second.bytes));
+  if (total.seconds_left) {
+    out.gauge("kvorum_transfers_seconds_left", "Until all keys have come, at this rate.",
+              number(*total.seconds_left));
+  }
+}
+
+void add_cluster(const NodeStatus& status, Families& out) {
   out.start("kvorum_member_up", "1: linked and not suspected, as this node sees it.",
             MetricType::Gauge);
   for (const MemberStatus& member : status.members) {
@@ -400,6 +421,7 @@ std::string metrics_text(const NodeStatus& status) {
   add_operations(status.counters, families);
   add_hints(status, families);
   add_latency(status, families);
+  add_transfers(status, families);
   add_cluster(status, families);
   add_peers(status, families);
   if (status.background) add_background(*status.background, families);

@@ -262,6 +262,76 @@ def all_there(cluster, name):
     checks.that('all is read at %s' % name, not wrong, wrong[:3])
 
 
+def how_far_it_is_is_shown_anywhere():
+    """A third node knows how much a newcomer has of what it takes from others."""
+    limits = 'engine: {type: memory}\nkeyspaces: {default: {n: 2, r: 1, w: 2}}'
+    with Ring(BINARY, 'abc', limits, cluster='name: test\n  partitions: 32') as cluster:
+        cluster.start().wait_settled()
+        fill(cluster, 40000)
+        cluster.add('f')
+        until(lambda: cluster.states('a').get('f') == 'waiting', 10)
+        cluster.change('b', 'join', 'f', '--no-wait', what='f joins')
+        seen = []
+
+        def is_over():
+            document = cluster.asked('a', 'transfers')[1]
+            if document['transfers'] or seen:
+                seen.append(document)
+            return bool(seen) and not document['transfers']
+
+        checks.that('the moves end', until(is_over, 60), seen[-1:])
+        checks.that('nothing moves', seen[-1]['text'] == 'nothing moves\n', seen[-1]['text'])
+        rows_grow([row for document in seen for row in document['transfers']])
+        totals_add_up([document['progress'] for document in seen[:-1]])
+
+
+def fill(cluster, keys):
+    batch, wrong = 1000, []
+    with cluster.resp('a', 20) as client:
+        for first in range(0, keys, batch):
+            names = range(first, first + batch)
+            words = [client.encode('SET', 'k%d' % i, 'v' * 200) for i in names]
+            client.socket.sendall(b''.join(words))
+            wrong += [reply for reply in (client.read() for _ in names) if reply != b'OK']
+    checks.that('%d keys are written' % keys, not wrong, wrong[:3])
+
+
+def rows_grow(rows):
+    counted = [row for row in rows if row['percent'] is not None]
+    checks.that('rows are counted', counted, rows[:2])
+    partial = [row for row in counted if 0 < row['percent'] < 100]
+    whole = [row for row in counted if row['percent'] == 100]
+    checks.that('copies are seen to be partly there', partial, counted[:3])
+    checks.that('and to be all there', whole, counted[-3:])
+    best, shrunk = {}, []
+    for row in counted:
+        if row['percent'] < best.get(row['partition'], 0):
+            shrunk.append(row)
+        best[row['partition']] = row['percent']
+    checks.that('none of them shrinks', not shrunk, shrunk[:2])
+    odd = [
+        row
+        for row in counted
+        if row['keys_copied'] > row['keys_total']
+        or row['bytes_copied'] > row['bytes_total']
+        or row['bytes_total'] < 200 * row['keys_total']
+    ]
+    checks.that('with their bytes', not odd, odd[:2])
+
+
+def totals_add_up(totals):
+    known = [total for total in totals if total['percent'] is not None]
+    checks.that('totals are known', known, totals[:2])
+    percents = [total['percent'] for total in known]
+    checks.that('they grow', percents == sorted(percents), percents)
+    keys = {total['keys_copied'] + total['keys_left'] for total in known}
+    checks.that('of as many keys all the time', len(keys) == 1, keys)
+    rates = [total['keys_per_second'] for total in known]
+    left = [total['seconds_left'] for total in known if total['keys_per_second'] > 0]
+    checks.that('with a rate', any(rates), rates)
+    checks.that('and the time left', left and None not in left, left)
+
+
 def the_dead_are_replaced():
     engine = 'engine: {type: memory}'
     with Ring(BINARY, 'abc', engine, cluster='name: test\n  partitions: 64') as cluster:
@@ -348,6 +418,7 @@ SCENARIOS = (
     who_waits_changes_nothing,
     it_grows_and_shrinks_under_load,
     what_is_known_survives,
+    how_far_it_is_is_shown_anywhere,
     the_dead_are_replaced,
     an_edited_file_is_applied,
 )

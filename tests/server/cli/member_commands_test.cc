@@ -19,6 +19,19 @@ TEST(MemberCommandsTest, AWishIsARequest) {
   EXPECT_EQ(wish_target({Kind::kReplace, "b", "f"}), "/api/v1/members?change=replace&name=b&by=f");
 }
 
+TEST(MemberCommandsTest, WhoWaitsSeesHowTheMovesGoOn) {
+  const std::string rows = R"({"transfers": [{}, {}], "progress": )";
+  const std::string bar = "[====================                    ] 2 of 4 partitions moved";
+  EXPECT_EQ(move_line(R"({"transfers": [{}, {}]})", 4), bar);
+  EXPECT_EQ(move_line(rows + R"({"percent": null, "seconds_left": null}})", 4), bar);
+  EXPECT_EQ(move_line(rows + R"({"percent": 61, "keys_per_second": 0, "seconds_left": null}})", 4),
+            bar + ", 61 % of the keys");
+  EXPECT_EQ(move_line(rows + R"({"percent": 61, "keys_per_second": 900, "seconds_left": 7}})", 4),
+            bar + ", 61 % of the keys, 900 a second, about 7 s left");
+  EXPECT_EQ(move_line(R"({"transfers": [], "progress": {"percent": 100}})", 4),
+            "[========================================] 4 of 4 partitions moved");
+}
+
 TEST(MemberCommandsTest, NobodyThereIsAFailure) {
   MemberCommand command;
   command.wish = {Kind::kJoin, "f"};

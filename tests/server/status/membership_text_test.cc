@@ -90,12 +90,49 @@ TEST(MembershipText, TransfersNameWhomTheyWaitFor) {
   status.members[1].standing = cluster::Standing::kLeaving;
   EXPECT_EQ(transfers_text(status), "handing over what they hold: b\n");
   status.moves.rows.push_back({7, {"a", "b"}, {"f"}, {}, {"a"}, 12, "the vote of b"});
-  EXPECT_THAT(transfers_text(status), HasSubstr("7          a b   f   -          a      12    the "
-                                                "vote of b\n1 partitions move\n"));
+  status.moves.total.partitions_left = 1;
+  EXPECT_THAT(
+      transfers_text(status),
+      HasSubstr("7          a b   f   -          a      -     -      -       0/s   the vote "
+                "of b\n1 partitions move; how much is copied is not known of all\n"));
   EXPECT_THAT(transfers_text(status), Not(HasSubstr("nothing")));
   const json::object document = json::parse(transfers_json(status)).as_object();
   EXPECT_EQ(document.at("transfers").at(0).at("waits").as_string(), "the vote of b");
+  EXPECT_TRUE(document.at("transfers").at(0).at("percent").is_null());
+  EXPECT_TRUE(document.at("progress").at("percent").is_null());
   EXPECT_EQ(document.at("leaving").at(0).as_string(), "b");
+}
+
+TEST(MembershipText, TransfersSayHowFarTheyAre) {
+  NodeStatus status = a_status();
+  MovesStatus::Row row{7, {"a", "b"}, {"f"}, {}, {}, 12, "f copies it"};
+  row.is_counted = true;
+  row.copied = {30, 3000};
+  row.of = {40, 4000};
+  row.per_second = {10, 1000};
+  status.moves.rows = {row};
+  status.moves.total = {true, 3, 1, {130, 13000}, {10, 1000}, {10, 1000}, 1};
+  EXPECT_THAT(
+      transfers_text(status),
+      HasSubstr("7          a b   f   -          -      30/40  3.0 KB/4.0 KB  75 %    10/s  "
+                "f copies it\n1 partitions move, 92 % is copied: 130 keys (13.0 KB), 10 "
+                "left (1.0 KB); 10 keys/s (1.0 KB/s), about 1 s left\n"));
+  const json::object document = json::parse(transfers_json(status)).as_object();
+  const json::object& transfer = document.at("transfers").at(0).as_object();
+  EXPECT_EQ(transfer.at("keys").as_int64(), 12);
+  EXPECT_EQ(transfer.at("keys_copied").as_int64(), 30);
+  EXPECT_EQ(transfer.at("keys_total").as_int64(), 40);
+  EXPECT_EQ(transfer.at("bytes_total").as_int64(), 4000);
+  EXPECT_EQ(transfer.at("percent").as_int64(), 75);
+  EXPECT_EQ(transfer.at("keys_per_second").as_int64(), 10);
+  const json::object& progress = document.at("progress").as_object();
+  EXPECT_EQ(progress.at("partitions_moved").as_int64(), 3);
+  EXPECT_EQ(progress.at("partitions_left").as_int64(), 1);
+  EXPECT_EQ(progress.at("keys_left").as_int64(), 10);
+  EXPECT_EQ(progress.at("bytes_copied").as_int64(), 13000);
+  EXPECT_EQ(progress.at("seconds_left").as_int64(), 1);
+  status.moves.total.seconds_left.reset();
+  EXPECT_THAT(transfers_text(status), HasSubstr("10 left (1.0 KB)\n"));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ namespace kvorum::server {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 NodeStatus some_status() {
   NodeStatus status;
@@ -57,6 +58,23 @@ TEST(MetricsTest, HintsStandUnderTheirTargets) {
   EXPECT_THAT(text, HasSubstr("kvorum_hints_oldest_milliseconds{target=\"b\"} 3000"));
   EXPECT_THAT(text, HasSubstr("kvorum_hints_bytes 900"));
   EXPECT_THAT(text, HasSubstr("kvorum_hints_total{event=\"refused\"} 4"));
+}
+
+TEST(MetricsTest, TransfersSayHowMuchIsLeft) {
+  NodeStatus status = some_status();
+  EXPECT_THAT(metrics_text(status), Not(HasSubstr("kvorum_transfers_seconds_left")));
+  status.moves.total.copied = {30, 300};
+  status.moves.total.left = {70, 700};
+  status.moves.total.per_second = {10, 100};
+  status.moves.total.seconds_left = 7;
+  const std::string text = metrics_text(status);
+  EXPECT_THAT(text, HasSubstr("kvorum_transfers_keys_copied 30"));
+  EXPECT_THAT(text, HasSubstr("kvorum_transfers_keys_left 70"));
+  EXPECT_THAT(text, HasSubstr("kvorum_transfers_bytes_copied 300"));
+  EXPECT_THAT(text, HasSubstr("kvorum_transfers_bytes_left 700"));
+  EXPECT_THAT(text, HasSubstr("kvorum_transfers_keys_per_second 10"));
+  EXPECT_THAT(text, HasSubstr("kvorum_transfers_bytes_per_second 100"));
+  EXPECT_THAT(text, HasSubstr("kvorum_transfers_seconds_left 7"));
 }
 
 TEST(MetricsTest, FaultsOfTheDiskStandByKind) {
