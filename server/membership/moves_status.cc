@@ -200,7 +200,9 @@ uint32_t MovesStatus::Row::percent() const {
 
 uint32_t MovesStatus::Total::percent() const {
   const uint64_t keys = copied.keys + left.keys;
-  return keys == 0 ? 0 : percent_of(copied.keys, keys);
+  if (keys != 0) return percent_of(copied.keys, keys);
+  return partitions_left == 0 ? 100
+                              : percent_of(partitions_moved, partitions_moved + partitions_left);
 }
 
 MovesStatus moves_of(const cluster::ClusterView& view, const cluster::History& history,

@@ -45,13 +45,13 @@ struct MovesStatus {
   };
   // All moves since the last time that nothing moved, as far as this node saw them.
   struct Total {
-    bool is_counted = false;  // each row is
+    bool is_counted = true;  // each row is
     uint64_t partitions_moved = 0, partitions_left = 0;
     Amount copied, left;
     Amount per_second;
     std::optional<uint64_t> seconds_left;  // nothing: no key came in the last seconds
 
-    // By keys.
+    // By keys; by partitions where they have none.
     uint32_t percent() const;
   };
   std::string newest_set;      // empty: the membership never changed

@@ -263,26 +263,50 @@ def all_there(cluster, name):
 
 
 def how_far_it_is_is_shown_anywhere():
-    """A third node knows how much a newcomer has of what it takes from others."""
+    """A third node knows how much a newcomer has of what it takes from others. Clients write until
+    that was seen, and hold up the copying: they come first."""
     limits = 'engine: {type: memory}\nkeyspaces: {default: {n: 2, r: 1, w: 2}}'
     with Ring(BINARY, 'abc', limits, cluster='name: test\n  partitions: 32') as cluster:
         cluster.start().wait_settled()
         fill(cluster, 40000)
         cluster.add('f')
         until(lambda: cluster.states('a').get('f') == 'waiting', 10)
+        seen, ended = [], threading.Event()
+        writer = threading.Thread(target=write_again, args=(cluster, ended))
+        writer.start()
         cluster.change('b', 'join', 'f', '--no-wait', what='f joins')
-        seen = []
 
         def is_over():
             document = cluster.asked('a', 'transfers')[1]
             if document['transfers'] or seen:
                 seen.append(document)
+            if document['progress']['seconds_left'] and any(map(is_partly_there, rows_of(seen))):
+                ended.set()
             return bool(seen) and not document['transfers']
 
-        checks.that('the moves end', until(is_over, 60), seen[-1:])
+        over = until(is_over, 60)
+        ended.set()
+        writer.join()
+        checks.that('the moves end', over, seen[-1:])
         checks.that('nothing moves', seen[-1]['text'] == 'nothing moves\n', seen[-1]['text'])
-        rows_grow([row for document in seen for row in document['transfers']])
+        rows_grow(rows_of(seen))
         totals_add_up([document['progress'] for document in seen[:-1]])
+
+
+def write_again(cluster, ended):
+    with cluster.resp('a', 20) as client:
+        number = 0
+        while not ended.is_set():
+            number = (number + 1) % 40000
+            client('SET', 'k%d' % number, 'w' * 200)
+
+
+def rows_of(documents):
+    return [row for document in documents for row in document['transfers']]
+
+
+def is_partly_there(row):
+    return row['percent'] is not None and 0 < row['percent'] < 100
 
 
 def fill(cluster, keys):
@@ -299,7 +323,7 @@ def fill(cluster, keys):
 def rows_grow(rows):
     counted = [row for row in rows if row['percent'] is not None]
     checks.that('rows are counted', counted, rows[:2])
-    partial = [row for row in counted if 0 < row['percent'] < 100]
+    partial = [row for row in counted if is_partly_there(row)]
     whole = [row for row in counted if row['percent'] == 100]
     checks.that('copies are seen to be partly there', partial, counted[:3])
     checks.that('and to be all there', whole, counted[-3:])
@@ -309,6 +333,9 @@ def rows_grow(rows):
             shrunk.append(row)
         best[row['partition']] = row['percent']
     checks.that('none of them shrinks', not shrunk, shrunk[:2])
+    slowed = 'the background budget of f: clients come first'
+    waits = {row['waits'] for row in rows}
+    checks.that('they say why they wait', any(slowed in text for text in waits), waits)
     odd = [
         row
         for row in counted

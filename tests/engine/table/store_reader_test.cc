@@ -91,6 +91,17 @@ TEST_F(StoreReaderTest, WhatIsEvictedIsLoadedAgain) {
   EXPECT_LT(table_->memory_bytes(), kSmallMemory + 64 * 1024);
 }
 
+TEST_F(StoreReaderTest, WhatIsResidentStandsForTheBytesOfAll) {
+  start(kSmallMemory);
+  crowd_out("k", 5000);
+  uint64_t bytes = 0;
+  for (uint32_t p = 0; p < 4; ++p) bytes += table_->object_bytes(0, p);
+  EXPECT_GT(bytes, 2 * table_->memory_bytes());
+  EXPECT_GT(bytes, 5000u * 200);
+  EXPECT_LT(bytes, 5000u * 350);
+  EXPECT_EQ(table_->object_bytes(1, 0), 0u);
+}
+
 TEST_F(StoreReaderTest, WarmingFillsMemoryAndNoMore) {
   start();
   for (int i = 0; i < 5000; ++i)

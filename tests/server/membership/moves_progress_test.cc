@@ -41,8 +41,16 @@ class MovesProgressTest : public ::testing::Test {
 TEST_F(MovesProgressTest, NothingMoves) {
   const MovesStatus::Total total = look().total;
   EXPECT_EQ(total.partitions_left, 0u);
-  EXPECT_EQ(total.percent(), 0u);
+  EXPECT_TRUE(total.is_counted);
+  EXPECT_EQ(total.percent(), 100u);
   EXPECT_FALSE(total.seconds_left);
+}
+
+TEST_F(MovesProgressTest, WhereThereAreNoKeysPartitionsCount) {
+  for (uint32_t partition = 0; partition < 4; ++partition) row(partition, 0, 0);
+  EXPECT_EQ(look().total.percent(), 0u);
+  row(2, 0, 0);
+  EXPECT_EQ(look().total.percent(), 75u);
 }
 
 TEST_F(MovesProgressTest, TheRateIsOfTheLastSeconds) {

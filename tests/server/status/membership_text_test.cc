@@ -87,10 +87,14 @@ TEST(MembershipText, MembersAreWhatTheyAreInOneWord) {
 TEST(MembershipText, TransfersNameWhomTheyWaitFor) {
   NodeStatus status = a_status();
   EXPECT_EQ(transfers_text(status), "nothing moves\n");
+  const json::object idle = json::parse(transfers_json(status)).as_object();
+  EXPECT_EQ(idle.at("progress").at("percent").as_int64(), 100);
+  EXPECT_EQ(idle.at("progress").at("keys_left").as_int64(), 0);
   status.members[1].standing = cluster::Standing::kLeaving;
   EXPECT_EQ(transfers_text(status), "handing over what they hold: b\n");
   status.moves.rows.push_back({7, {"a", "b"}, {"f"}, {}, {"a"}, 12, "the vote of b"});
   status.moves.total.partitions_left = 1;
+  status.moves.total.is_counted = false;
   EXPECT_THAT(
       transfers_text(status),
       HasSubstr("7          a b   f   -          a      -     -      -       0/s   the vote "
