@@ -84,6 +84,16 @@ TEST(MembershipText, MembersAreWhatTheyAreInOneWord) {
   EXPECT_EQ(document.at("members").at(2).at("state").as_string(), "waiting");
 }
 
+MovesStatus::Row a_row(const std::string& waits) {
+  MovesStatus::Row row;
+  row.partition = 7;
+  row.from = {"a", "b"};
+  row.to = {"f"};
+  row.keys = 12;
+  row.waits = waits;
+  return row;
+}
+
 TEST(MembershipText, TransfersNameWhomTheyWaitFor) {
   NodeStatus status = a_status();
   EXPECT_EQ(transfers_text(status), "nothing moves\n");
@@ -92,7 +102,8 @@ TEST(MembershipText, TransfersNameWhomTheyWaitFor) {
   EXPECT_EQ(idle.at("progress").at("keys_left").as_int64(), 0);
   status.members[1].standing = cluster::Standing::kLeaving;
   EXPECT_EQ(transfers_text(status), "handing over what they hold: b\n");
-  status.moves.rows.push_back({7, {"a", "b"}, {"f"}, {}, {"a"}, 12, "the vote of b"});
+  status.moves.rows.push_back(a_row("the vote of b"));
+  status.moves.rows[0].voted = {"a"};
   status.moves.total.partitions_left = 1;
   status.moves.total.is_counted = false;
   EXPECT_THAT(
@@ -109,7 +120,7 @@ TEST(MembershipText, TransfersNameWhomTheyWaitFor) {
 
 TEST(MembershipText, TransfersSayHowFarTheyAre) {
   NodeStatus status = a_status();
-  MovesStatus::Row row{7, {"a", "b"}, {"f"}, {}, {}, 12, "f copies it"};
+  MovesStatus::Row row = a_row("f copies it");
   row.is_counted = true;
   row.copied = {30, 3000};
   row.of = {40, 4000};
