@@ -10,6 +10,7 @@ ROOMS = {
     'engine': ('store', 'index', 'tree', 'partition', 'table', 'commit'),
     'cluster': (
         'version',
+        'spread',
         'ring',
         'history',
         'wire',
