@@ -15,6 +15,7 @@ class Placing {
       : members_(before.members),
         owners_(before.ring.owners().begin(), before.ring.owners().end()),
         keyspaces_(before.keyspaces),
+        placement_(before.ring.shape().placement),
         placed_(before.ring.placed_members()) {}
 
   void apply(const Change& change) {
@@ -49,7 +50,7 @@ class Placing {
 
  private:
   RingShape shape() const {
-    return {static_cast<uint32_t>(owners_.size()), neighbours_apart(keyspaces_)};
+    return {static_cast<uint32_t>(owners_.size()), neighbours_apart(keyspaces_), placement_};
   }
   bool stands(Standing standing) const {
     return at_ != kNoMember && members_[at_].standing == standing;
@@ -143,6 +144,7 @@ class Placing {
   std::vector<Member> members_;
   std::vector<MemberIndex> owners_;
   std::array<KeyspacePolicy, kKeyspacesMax> keyspaces_;
+  uint8_t placement_;               // its version
   size_t placed_;                   // members with a place
   const Change* change_ = nullptr;  // that is applied
   MemberIndex at_ = kNoMember;      // whom it is about

@@ -23,7 +23,8 @@ FormerPlacement place(const Configuration& configuration, const ClusterView& vie
     member.zone = place.zone;
   }
   placement.ring =
-      Ring::found(members, {view.ring.partitions(), neighbours_apart(configuration.keyspaces)});
+      Ring::found(members, {view.ring.partitions(), neighbours_apart(configuration.keyspaces),
+                            view.ring.shape().placement});
   for (size_t db = 0; db < kKeyspacesMax; ++db) {
     placement.quorums[db] = effective_quorum(configuration.keyspaces[db], members.size());
   }

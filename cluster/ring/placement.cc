@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "cluster/ring/placement_seed.h"
 #include "cluster/ring/spread_cost.h"
+#include "cluster/spread/mend.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -21,6 +22,7 @@ constexpr uint32_t kAttemptedPartitions = 4096;  // over all attempts: a large r
 constexpr uint32_t kShufflesPerPartition = 32;
 constexpr uint32_t kRepairEvaluationsPerPartition = 128;
 constexpr uint32_t kFruitlessRepairsMax = 4;
+constexpr uint32_t kMendedDivisor = 20;  // to mend, a change moves 5 % of the partitions at most
 
 using Sequences = std::vector<std::vector<MemberIndex>>;
 
@@ -177,6 +179,34 @@ std::vector<MemberIndex> by_id(std::span<const Member> members) {
   return order;
 }
 
+PlaceNumbers place_numbers(std::span<const Member> members) {
+  std::map<std::pair<std::string, std::string>, uint16_t> racks;
+  std::map<std::string, uint16_t> zones;
+  PlaceNumbers places;
+  for (const Member& member : members) {
+    const auto rack = static_cast<uint16_t>(racks.size()),
+               zone = static_cast<uint16_t>(zones.size());
+    places.rack.push_back(racks.try_emplace({member.zone, member.rack}, rack).first->second);
+    places.zone.push_back(zones.try_emplace(member.zone, zone).first->second);
+  }
+  return places;
+}
+
+std::vector<MemberIndex> mended(std::vector<MemberIndex> owners,
+                                std::span<const MemberIndex> before,
+                                std::span<const Member> members, RingShape shape) {
+  if (shape.placement < kPlacementMended) return owners;
+  std::vector<uint32_t> owned(members.size(), 0);
+  uint32_t moves = 0;
+  for (uint32_t at = 0; at < owners.size(); ++at) {
+    ++owned[owners[at]];
+    if (!before.empty() && before[at] != owners[at]) ++moves;
+  }
+  const GapCost cost(place_numbers(members), owned, shape.spread);
+  const MendLimits limits{before, moves + shape.partitions / kMendedDivisor};
+  return mend(std::move(owners), cost, limits, placement_seed(members, shape));
+}
+
 uint64_t placement_seed(std::span<const Member> members, RingShape shape) {
   std::string text;
   put_u32(text, shape.partitions);
@@ -254,7 +284,7 @@ std::vector<MemberIndex> place_founders(std::span<const Member> founders, RingSh
     if (!SpreadCost::is_avoidable(best_cost)) break;
   }
   KVORUM_CHECK(best.size() == shape.partitions);
-  return best;
+  return mended(std::move(best), {}, founders, shape);
 }
 
 std::vector<std::string> placement_problems(std::span<const MemberIndex> owners,

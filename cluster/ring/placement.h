@@ -12,17 +12,28 @@
 #include <vector>
 
 #include "cluster/ring/member.h"
+#include "cluster/spread/windows.h"
 
 namespace kvorum::cluster {
 
 inline constexpr uint32_t kPartitionsMax = 16384;
 
+// Versions of placement: an older cluster keeps the ring that it has. The mended one exchanges
+// partitions where neighbours could be further apart, and places copies by zones and racks
+// (cluster/spread/). It differs only where the unmended one is not proven to be the best.
+inline constexpr uint8_t kPlacementUnmended = 1, kPlacementMended = 2;
+inline constexpr uint8_t kPlacementNewest = kPlacementMended;
+
 struct RingShape {
   uint32_t partitions = 256;  // a power of two, fixed for the life of the cluster
   uint32_t spread = 4;        // neighbours that should be distinct: the largest n, and one more
+  uint8_t placement = kPlacementNewest;
 
   bool operator==(const RingShape&) const = default;
 };
+
+// What cluster/spread/ knows of members.
+PlaceNumbers place_numbers(std::span<const Member> members);
 
 // The number of partitions each member should own: Q * weight / total, rounded so that they add up.
 std::vector<uint32_t> fair_shares(std::span<const Member> members, uint32_t partitions);
@@ -34,7 +45,7 @@ std::vector<MemberIndex> place_newcomer(std::vector<MemberIndex> owners,
                                         std::span<const Member> members, RingShape shape);
 
 // Members that are not placed own nothing afterwards: what `owners` still says is theirs is given
-// to others, and no more than that changes hands.
+// to others.
 std::vector<MemberIndex> place_without(std::vector<MemberIndex> owners,
                                        std::span<const Member> members, RingShape shape);
 

@@ -134,7 +134,8 @@ std::vector<MemberIndex> place_newcomer(std::vector<MemberIndex> owners,
                                         std::span<const Member> members, RingShape shape) {
   KVORUM_CHECK(members.size() >= 2 && members.size() <= kMembersMax);
   KVORUM_CHECK(owners.size() == shape.partitions);
-  return Admission(std::move(owners), members, shape).place();
+  const std::vector<MemberIndex> before = owners;
+  return mended(Admission(std::move(owners), members, shape).place(), before, members, shape);
 }
 
 }  // namespace kvorum::cluster

@@ -127,10 +127,11 @@ class Rebalance {
 std::vector<MemberIndex> place_without(std::vector<MemberIndex> owners,
                                        std::span<const Member> members, RingShape shape) {
   KVORUM_CHECK(owners.size() == shape.partitions);
+  const std::vector<MemberIndex> before = owners;
   Rebalance rebalance(std::move(owners), members, shape);
   rebalance.give_away_departed();
   rebalance.even_out();
-  return rebalance.take();
+  return mended(rebalance.take(), before, members, shape);
 }
 
 std::vector<MemberIndex> place_again(std::vector<MemberIndex> owners,

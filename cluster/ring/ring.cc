@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "base/check.h"
+#include "cluster/spread/copy_places.h"
 
 namespace kvorum::cluster {
 
@@ -56,8 +57,18 @@ void Ring::fill_preference_lists(std::span<const Member> members) {
   preferences_.reserve(owners_.size() * members_);
   std::vector<uint32_t> met(members.size(), 0);  // the last walk that met a member, plus one
   const size_t owning = members_ - idle.size();
+  const PlaceNumbers places = place_numbers(members);
+  const bool by_places = shape_.placement >= kPlacementMended;
+  const auto copies = static_cast<uint32_t>(std::min<size_t>(shape_.spread - 1, owning));
+  CopyPlaces copy_places(owners_, places, copies);
   for (uint32_t partition = 0; partition < owners_.size(); ++partition) {
     size_t found = 0;
+    const auto chosen = by_places ? copy_places.of(partition) : std::span<const MemberIndex>();
+    for (const MemberIndex owner : chosen) {
+      met[owner] = partition + 1;
+      preferences_.push_back(owner);
+      ++found;
+    }
     for (size_t step = 0; found < owning; ++step) {
       const MemberIndex owner = owners_[(partition + step) & (owners_.size() - 1)];
       KVORUM_CHECK(owner < members.size() && members[owner].is_placed());

@@ -47,7 +47,8 @@ class Ring {
   size_t placed_members() const { return members_; }
 
   // All of those, each once: clockwise from the partition, skipping members already met; those that
-  // own nothing come last, by id. The first N are the primaries, the others the fallbacks.
+  // own nothing come last, by id. The first N are the primaries, the others the fallbacks. Of the
+  // largest N the mended placement skips zones and racks that have a copy, too.
   std::span<const MemberIndex> preference_list(uint32_t partition) const {
     return {preferences_.data() + size_t{partition} * members_, members_};
   }

@@ -2,71 +2,57 @@
 #include "cluster/ring/spread_cost.h"
 
 #include <algorithm>
-#include <map>
 #include <numeric>
+
+#include "cluster/ring/placement.h"
 
 namespace kvorum::cluster {
 namespace {
 
 constexpr int64_t kHard = 1LL << 32;  // above the sum of all soft costs of the largest ring
 
-// Numbers the distinct names in order of their first appearance.
-template <class NameOf>
-std::vector<uint16_t> group(std::span<const Member> members, NameOf name_of) {
-  std::map<std::string, uint16_t> numbers;
-  std::vector<uint16_t> groups;
-  for (size_t index = 0; index < members.size(); ++index) {
-    const auto next = static_cast<uint16_t>(numbers.size());
-    groups.push_back(numbers.try_emplace(name_of(index), next).first->second);
-  }
-  return groups;
-}
-
-struct Windows {
+struct HardAndSoft {
   uint32_t hard, soft;
 };
 
 // A group that owns c of Q partitions can keep a distance of Q / c at most, so the largest group
 // bounds the window that can be demanded of all.
-Windows windows_of(const std::vector<uint16_t>& groups, std::span<const uint32_t> shares,
-                   uint32_t spread) {
-  std::vector<uint32_t> owned(groups.size(), 0);
-  for (size_t index = 0; index < groups.size(); ++index) owned[groups[index]] += shares[index];
+HardAndSoft windows_of(std::span<const uint32_t> owned, uint32_t spread) {
   const uint32_t partitions = std::accumulate(owned.begin(), owned.end(), 0U);
   const uint32_t largest = *std::max_element(owned.begin(), owned.end());
-  const auto present = static_cast<uint32_t>(
-      std::count_if(owned.begin(), owned.end(), [](uint32_t n) { return n; }));
-  const uint32_t soft = std::clamp(std::min(spread, present), 1U, partitions);
+  const uint32_t soft = wished_window(owned, spread);
   return {std::clamp(partitions / largest, 1U, soft), soft};
 }
 
 }  // namespace
 
 SpreadCost::SpreadCost(std::span<const Member> members, std::span<const uint32_t> shares,
-                       uint32_t spread) {
-  const auto add = [&](const char* name, std::vector<uint16_t> groups, int64_t cost) {
-    const Windows windows = windows_of(groups, shares, spread);
+                       uint32_t spread)
+    : costs_(std::max(spread, 1U)) {
+  const PlaceNumbers places = place_numbers(members);
+  const Windows distinct = distinct_windows(places, shares, spread);
+  std::vector<uint16_t> nodes(members.size());
+  std::iota(nodes.begin(), nodes.end(), uint16_t{0});
+  levels_ = {Level{"zone", places.zone, distinct.zone}, Level{"rack", places.rack, distinct.rack},
+             Level{"node", std::move(nodes), distinct.node}};
+  constexpr int64_t kSoftCosts[kLevels] = {1 << 3, 1, 1 << 8};
+  for (size_t level = 0; level < kLevels; ++level) {
+    const HardAndSoft windows =
+        windows_of(owned_by_group(levels_[level].group_of_member, shares), spread);
     reach_ = std::max(reach_, windows.soft);
-    if (windows.soft == 1) return;
-    levels_.push_back({name, std::move(groups), windows.hard, windows.soft, cost * kHard, cost});
-  };
-  add("node", group(members, [](size_t index) { return std::to_string(index); }), 1 << 8);
-  add("zone", group(members, [&](size_t index) { return members[index].zone; }), 1 << 3);
-  // Racks of the same name in two zones are two racks.
-  add("rack",
-      group(members,
-            [&](size_t index) { return members[index].zone + '\0' + members[index].rack; }),
-      1);
+    for (uint32_t distance = 1; distance < windows.soft; ++distance) {
+      const int64_t cost = kSoftCosts[level] * (distance < windows.hard ? kHard : 1);
+      for (size_t shared = level + 1; shared <= kLevels; ++shared) costs_[distance][shared] += cost;
+    }
+  }
 }
 
 int64_t SpreadCost::between(MemberIndex left, MemberIndex right, uint32_t distance) const {
-  int64_t cost = 0;
-  for (const Level& level : levels_) {
-    if (distance >= level.soft_window) continue;
-    if (level.group_of_member[left] != level.group_of_member[right]) continue;
-    cost += distance < level.hard_window ? level.hard_cost : level.soft_cost;
-  }
-  return cost;
+  const auto is_same = [&](size_t level) {
+    return levels_[level].group_of_member[left] == levels_[level].group_of_member[right];
+  };
+  const size_t shared = left == right ? 3 : is_same(1) ? 2 : is_same(0) ? 1 : 0;
+  return costs_[distance][shared];
 }
 
 int64_t SpreadCost::at(std::span<const MemberIndex> owners, uint32_t partition) const {
@@ -88,7 +74,7 @@ std::vector<std::string> SpreadCost::problems(std::span<const MemberIndex> owner
   const auto partitions = static_cast<uint32_t>(owners.size());
   for (const Level& level : levels_) {
     for (uint32_t partition = 0; partition < partitions; ++partition) {
-      for (uint32_t distance = 1; distance < level.hard_window; ++distance) {
+      for (uint32_t distance = 1; distance < level.distinct_window; ++distance) {
         const uint32_t other = (partition + distance) & (partitions - 1);
         if (level.group_of_member[owners[partition]] != level.group_of_member[owners[other]]) {
           continue;
