@@ -2,8 +2,9 @@
 // Chooses the nodes of a partition's copies: clockwise from the partition, but no zone twice as
 // long as another one can be had, nor a rack. A zone or rack that owns less than a third of what
 // one copy of everything would be is only used where it is near, so that small ones are not given a
-// copy of everything: nodes get at most about three times the copies that their partitions ask for.
-// Called by Ring for each partition, when a view is built; keeps its scratch memory between calls.
+// copy of everything: the nodes of a place get together at most three times the copies that their
+// partitions ask for. Called by Ring for each partition, when a view is built; keeps its scratch
+// memory between calls.
 #pragma once
 
 #include <cstdint>
