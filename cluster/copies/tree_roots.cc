@@ -13,13 +13,16 @@ constexpr uint8_t kVersion = 1;
 
 }  // namespace
 
-void encode_roots(const engine::ObjectTable& table, std::string& out) {
+void encode_roots(const engine::ObjectTable& table, const WholeReplicas* whole, std::string& out) {
   const uint32_t partitions = 1u << table.partition_bits();
   put_u8(out, kVersion);
   put_u32(out, partitions);
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     for (uint32_t partition = 0; partition < partitions; ++partition) {
-      const uint64_t root = table.digest(keyspace, partition);
+      const bool lacks = whole != nullptr && !whole->is_whole(keyspace, partition) &&
+                         !whole->is_new(keyspace, partition);
+      const uint64_t digest = table.digest(keyspace, partition);
+      const uint64_t root = lacks ? ~digest : digest;
       if (root == 0) continue;
       put_u8(out, keyspace);
       put_u32(out, partition);

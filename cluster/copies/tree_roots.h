@@ -12,8 +12,9 @@
 
 namespace kvorum::cluster {
 
-// Of the partitions that hold objects.
-void encode_roots(const engine::ObjectTable& table, std::string& out);
+// Of the partitions that hold objects. Those that lack something by `whole`, if it is not null, are
+// written as others than they are, so that they lack it at the next start too.
+void encode_roots(const engine::ObjectTable& table, const WholeReplicas* whole, std::string& out);
 
 // Marks the copies whose root differs as not whole. Returns how many; all of them where the bytes
 // are damaged.

@@ -102,6 +102,7 @@ PeerReport PeerHealth::report(MemberIndex peer) const {
   report.unanswered = known.silences;
   report.stopping = known.stopping;
   report.one_way = known.one_way;
+  report.version = known.linked ? known.version : uint16_t{0};
   return report;
 }
 

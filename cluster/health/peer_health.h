@@ -48,6 +48,7 @@ struct PeerReport {
   uint64_t write_us = 0;      // mean of its acknowledgements
   uint64_t usual_us = 0;      // the median of all peers' means
   uint32_t unanswered = 0;    // in a row
+  uint16_t version = 0;       // of the peer protocol; 0: it is not linked
   bool stopping = false;      // it said so
   bool one_way = false;       // it may not have a link to this node yet
 };

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "cluster/ring/keyspace_policy.h"
+#include "cluster/ring/placement.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -51,6 +52,11 @@ bool decode_newcomer(ByteReader& reader, Member* member) {
   return member->id != 0 && decode_described(reader, member);
 }
 
+bool decode_placement(ByteReader& reader, uint8_t* placement) {
+  *placement = reader.u8();
+  return reader.ok() && is_raised_placement(*placement);
+}
+
 // What the kind says beside whom it is about.
 bool decode_body(ByteReader& reader, Change* change) {
   switch (change->kind) {
@@ -68,12 +74,14 @@ bool decode_body(ByteReader& reader, Change* change) {
       return decode_addresses(reader, &change->described);
     case ChangeKind::kPolicy:
       return decode_policy(reader, &change->policy);
+    case ChangeKind::kPlacement:
+      return decode_placement(reader, &change->placement);
   }
   return false;  // a kind that a later version has
 }
 
 bool is_about_a_member(ChangeKind kind) {
-  return kind != ChangeKind::kJoin && kind != ChangeKind::kPolicy;
+  return kind != ChangeKind::kJoin && kind != ChangeKind::kPolicy && kind != ChangeKind::kPlacement;
 }
 
 }  // namespace
@@ -134,6 +142,8 @@ void encode_change(const Change& change, std::string& out) {
       return encode_addresses(change.described, out);
     case ChangeKind::kPolicy:
       return encode_policy(change.policy, out);
+    case ChangeKind::kPlacement:
+      return put_u8(out, change.placement);
   }
 }
 

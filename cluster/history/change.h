@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A change of the membership, as a person wished it (docs/MEMBERSHIP.md): who joined, left, was
-// removed or replaced, what became of a member's weight, place or addresses, or of a keyspace's
-// policy. Plain values, never changed once made; a history is a set of them. Their bytes are
+// removed or replaced, what became of a member's weight, place or addresses, of a keyspace's
+// policy, of the version of placement. Plain values, never changed once made; a history is a set of them. Their bytes are
 // canonical: what the kind does not need is neither written nor hashed.
 #pragma once
 
@@ -34,15 +34,17 @@ enum class ChangeKind : uint8_t {
   kPlace,  // rack and zone
   kAddress,
   kPolicy,
+  kPlacement,  // a higher version of placement
 };
 
 struct Change {
   ChangeId id;
   ChangeKind kind = ChangeKind::kJoin;
-  NodeId member = 0;  // whom it is about; kReplace: who goes; not of kJoin and kPolicy
+  NodeId member = 0;  // whom it is about; kReplace: who goes; 0 with kJoin, kPolicy, kPlacement
   // kJoin, kReplace: who comes. Else what the kind is about: weight, rack and zone, or addresses.
   Member described;
   KeyspacePolicy policy;  // kPolicy: the new one of the keyspace policy.db
+  uint8_t placement = 0;  // kPlacement: the version from now on (placement.h)
 
   // Somebody comes.
   bool admits() const { return kind == ChangeKind::kJoin || kind == ChangeKind::kReplace; }

@@ -10,7 +10,7 @@
 namespace kvorum::cluster {
 namespace {
 
-enum class ElementKind : uint8_t { kFounding = 1, kChange, kSet, kFact };
+enum class ElementKind : uint8_t { kFounding = 1, kChange, kSet, kFact, kPlacedFounding };
 
 constexpr size_t kNameBytesMax = 512;
 
@@ -41,6 +41,7 @@ bool decode_founders(ByteReader& reader, std::vector<Member>* members) {
 }
 
 bool decode_founding(ByteReader& reader, Founding* founding) {
+  founding->placement = kPlacementUnmended;
   founding->cluster_name = reader.bytes();
   founding->partitions = reader.u32();
   const uint8_t partitioner = reader.u8();
@@ -55,6 +56,13 @@ bool decode_founding(ByteReader& reader, Founding* founding) {
     if (!decode_policy(reader, &founding->keyspaces[db])) return false;
     if (founding->keyspaces[db].db != db) return false;
   }
+  return true;
+}
+
+bool decode_placed_founding(ByteReader& reader, Founding* founding) {
+  const uint8_t placement = reader.u8();
+  if (!is_raised_placement(placement) || !decode_founding(reader, founding)) return false;
+  founding->placement = placement;
   return true;
 }
 
@@ -82,6 +90,8 @@ bool decode_element(ByteReader& reader, HistoryElements* elements) {
   switch (static_cast<ElementKind>(reader.u8())) {
     case ElementKind::kFounding:
       return !elements->founding && decode_founding(reader, &elements->founding.emplace());
+    case ElementKind::kPlacedFounding:
+      return !elements->founding && decode_placed_founding(reader, &elements->founding.emplace());
     case ElementKind::kChange:
       return decode_change(reader, &elements->changes.emplace_back());
     case ElementKind::kSet:
@@ -97,7 +107,9 @@ void put_kind(ElementKind kind, std::string& out) { put_u8(out, static_cast<uint
 }  // namespace
 
 void encode_element(const Founding& founding, std::string& out) {
-  put_kind(ElementKind::kFounding, out);
+  const bool is_placed = founding.placement > kPlacementUnmended;
+  put_kind(is_placed ? ElementKind::kPlacedFounding : ElementKind::kFounding, out);
+  if (is_placed) put_u8(out, founding.placement);
   encode_founding(founding, out);
 }
 
@@ -129,6 +141,7 @@ bool decode_elements(std::string_view bytes, HistoryElements* elements) {
 uint64_t founding_hash(const Founding& founding) {
   std::string text = "founding\n";
   encode_founding(founding, text);
+  if (founding.placement > kPlacementUnmended) put_u8(text, founding.placement);
   return xxh64(text);
 }
 

@@ -4,6 +4,10 @@
 // they make sense together is for History::take_in() to judge.
 //
 //   element = kind(1) founding | kind(2) change | kind(3) count ChangeId* | kind(4) fact
+//           | kind(5) placement founding
+//
+// A founding with the first placement has kind 1, as releases know it that have no other; one with
+// a later placement has kind 5, which they refuse.
 #pragma once
 
 #include <cstdint>

@@ -39,6 +39,8 @@ class Placing {
       case ChangeKind::kPolicy:
         keyspaces_[change.policy.db] = change.policy;
         return;
+      case ChangeKind::kPlacement:
+        return raise_placement();
     }
   }
 
@@ -129,6 +131,12 @@ class Placing {
     member.rack = described.rack;
     member.zone = described.zone;
     if (member.is_placed()) place_all_again();
+  }
+
+  void raise_placement() {
+    if (change_->placement <= placement_) return;
+    placement_ = change_->placement;
+    place_all_again();
   }
 
   void move_addresses() {

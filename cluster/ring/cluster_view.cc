@@ -72,6 +72,8 @@ uint64_t ClusterView::hash() const {
     put_bytes(text, member.zone);
   }
   for (const MemberIndex owner : ring.owners()) put_u16(text, owner);
+  const uint8_t placement = ring.shape().placement;
+  if (placement > kPlacementUnmended) put_u8(text, placement);  // else as earlier releases have it
   for (const KeyspacePolicy& policy : keyspaces) {
     for (const uint8_t number : {policy.db, policy.n, policy.r, policy.w}) put_u8(text, number);
     put_u8(text, static_cast<uint8_t>(policy.conflicts));

@@ -10,7 +10,9 @@
 namespace kvorum::cluster {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+// The second one has a version of placement behind it, above the first: earlier releases, which
+// place in that way alone, refuse it.
+constexpr uint8_t kVersion = 1, kPlacedVersion = 2;
 
 // Collects `name value`, where `of` differs.
 class Words {
@@ -45,6 +47,7 @@ Configuration configuration_of(const ClusterView& view) {
     configuration.members.push_back({member.name, member.weight, member.rack, member.zone});
   }
   configuration.keyspaces = view.keyspaces;
+  configuration.placement = view.ring.shape().placement;
   for (uint8_t db = 0; db < kKeyspacesMax; ++db) {
     configuration.keyspaces[db].name.clear();
     configuration.keyspaces[db].db = db;
@@ -54,7 +57,8 @@ Configuration configuration_of(const ClusterView& view) {
 
 void encode_configuration(const Configuration& configuration, std::string& out) {
   KVORUM_CHECK(!configuration.members.empty() && configuration.members.size() <= kMembersMax);
-  put_u8(out, kVersion);
+  const bool is_placed = configuration.placement > kPlacementUnmended;
+  put_u8(out, is_placed ? kPlacedVersion : kVersion);
   put_u64(out, configuration.id_seed);
   put_varint(out, configuration.members.size());
   for (const MemberPlace& member : configuration.members) {
@@ -67,11 +71,13 @@ void encode_configuration(const Configuration& configuration, std::string& out) 
     for (const uint8_t number : {policy.n, policy.r, policy.w}) put_u8(out, number);
     put_u8(out, policy_flags(policy));
   }
+  if (is_placed) put_u8(out, configuration.placement);
 }
 
 bool decode_configuration(ByteReader& reader, Configuration* configuration) {
   *configuration = {};
-  if (reader.u8() != kVersion) return false;
+  const uint8_t version = reader.u8();
+  if (version != kVersion && version != kPlacedVersion) return false;
   configuration->id_seed = reader.u64();
   const uint64_t members = reader.varint();
   if (!reader.ok() || members == 0 || members > kMembersMax) return false;
@@ -92,11 +98,15 @@ bool decode_configuration(ByteReader& reader, Configuration* configuration) {
     set_policy_flags(reader.u8(), policy);
     if (policy.n == 0 || policy.r == 0 || policy.w == 0) return false;
   }
-  return reader.ok();
+  if (version == kVersion) return reader.ok();
+  configuration->placement = reader.u8();
+  return reader.ok() && is_raised_placement(configuration->placement);
 }
 
 KeyspaceMask differing_keyspaces(const Configuration& a, const Configuration& b) {
-  if (a.members != b.members || a.id_seed != b.id_seed) return kAllKeyspaces;
+  const bool same_owners =
+      a.members == b.members && a.id_seed == b.id_seed && a.placement == b.placement;
+  if (!same_owners) return kAllKeyspaces;
   KeyspaceMask mask = 0;
   for (uint8_t db = 0; db < a.keyspaces.size(); ++db) {
     if (!(a.keyspaces[db] == b.keyspaces[db])) mask = static_cast<KeyspaceMask>(mask | mask_of(db));
@@ -134,6 +144,7 @@ std::string describe_difference(const Configuration& of, const Configuration& th
       if (member.name == theirs.name) add_places(member, theirs, words);
     }
   }
+  words.add_number(of.placement, than.placement, "placement");
   char id[17];
   std::snprintf(id, sizeof id, "%016llx", static_cast<unsigned long long>(of.id_seed));
   words.add(of.id_seed != than.id_seed, "cluster id", id);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What of a cluster's description decides which nodes hold a key and how: the members with their
-// weights and places, and the policies of the keyspaces. Addresses are no part of it. A node keeps
+// weights and places, the policies of the keyspaces, the placement. Addresses are no part of it. A node keeps
 // in its data directory the one that its copies follow (server/storage/node_identity.h) and tells
 // its own to every other node (agreement.h). Pure values; names of keyspaces are for people and not
 // compared.
@@ -30,6 +30,7 @@ struct Configuration {
   uint64_t id_seed = 0;
   std::vector<MemberPlace> members;  // by name
   std::array<KeyspacePolicy, kKeyspacesMax> keyspaces;
+  uint8_t placement = kPlacementUnmended;  // its version
 
   bool operator==(const Configuration&) const = default;
 };

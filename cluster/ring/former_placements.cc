@@ -24,7 +24,7 @@ FormerPlacement place(const Configuration& configuration, const ClusterView& vie
   }
   placement.ring =
       Ring::found(members, {view.ring.partitions(), neighbours_apart(configuration.keyspaces),
-                            view.ring.shape().placement});
+                            configuration.placement});
   for (size_t db = 0; db < kKeyspacesMax; ++db) {
     placement.quorums[db] = effective_quorum(configuration.keyspaces[db], members.size());
   }

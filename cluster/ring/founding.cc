@@ -86,8 +86,8 @@ ClusterView found_view(const Founding& founding, std::string_view self_name) {
   KVORUM_CHECK(twin == view.members.end());
   for (Member& member : view.members) member.id = founder_id(view.cluster_id, member.name);
   view.keyspaces = founding.keyspaces;
-  view.ring =
-      Ring::found(view.members, {founding.partitions, neighbours_apart(founding.keyspaces)});
+  view.ring = Ring::found(view.members, {founding.partitions, neighbours_apart(founding.keyspaces),
+                                         founding.placement});
   view.self = view.find_name(self_name);
   view.newest_set = view.cluster_id;
   return view;

@@ -2,7 +2,8 @@
 // Founding a cluster from its description in the YAML file: cluster id, node ids, first ring. The
 // ids are digests of what the file says, in an order-free form, so every founder that reads the
 // same members comes to the same cluster, whatever order they stand in. Names make the identity:
-// addresses, weights, racks and zones may change. Called once at start-up by server/ (and by tests
+// addresses, weights, racks and zones may change. The file says nothing of the placement: founders
+// agree on it when they meet (docs/MEMBERSHIP.md). Called once at start-up by server/ (and by tests
 // and the simulator); pure.
 #pragma once
 
@@ -23,6 +24,8 @@ struct Founding {
   Partitioner partitioner = Partitioner::kMd5;
   std::vector<Member> members;  // distinct names; their ids are not read
   std::array<KeyspacePolicy, kKeyspacesMax> keyspaces = default_keyspaces();
+  // The version of placement with which the first ring is made; no part of the cluster's id.
+  uint8_t placement = kPlacementNewest;
 
   // `default` (n 3, r 2, w 2, siblings) for every database.
   static std::array<KeyspacePolicy, kKeyspacesMax> default_keyspaces();

@@ -23,6 +23,11 @@ inline constexpr uint32_t kPartitionsMax = 16384;
 // (cluster/spread/). It differs only where the unmended one is not proven to be the best.
 inline constexpr uint8_t kPlacementUnmended = 1, kPlacementMended = 2;
 inline constexpr uint8_t kPlacementNewest = kPlacementMended;
+// One that a cluster has because it was founded with it, or raised to it: what is written of it
+// says so, and what says nothing means the first.
+constexpr bool is_raised_placement(uint8_t placement) {
+  return placement > kPlacementUnmended && placement <= kPlacementNewest;
+}
 
 struct RingShape {
   uint32_t partitions = 256;  // a power of two, fixed for the life of the cluster

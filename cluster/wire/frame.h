@@ -25,7 +25,7 @@
 namespace kvorum::cluster {
 
 inline constexpr uint16_t kProtocolVersion = 13;
-// What this binary still speaks: the version of the release before.
+// The oldest one that this binary still speaks, for rolling upgrades.
 inline constexpr uint16_t kProtocolOldest = 11;
 inline constexpr size_t kFrameLengthBytes = 4;
 inline constexpr size_t kFrameHeadBytes = 4 + 4 + 1 + 1 + 2 + 8;
@@ -109,6 +109,9 @@ inline constexpr uint16_t kGossipDigestsVersion = 12;
 
 // kHeldCopies: since when it is understood.
 inline constexpr uint16_t kHeldCopiesVersion = 13;
+// From here on each side of a link tells with which version of placement its cluster was founded,
+// and knows changes of it. Whoever speaks less has the first placement (server/peers/greeting.h).
+inline constexpr uint16_t kPlacementVersion = 13;
 
 struct FrameHead {
   MessageType type;

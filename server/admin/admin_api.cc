@@ -126,7 +126,7 @@ Result<std::string> file_in(const std::string& body) {
   return std::string(file->as_string());
 }
 
-// POST /api/v1/members?change=join&name=f; `change`: join, leave, remove, replace, weight, apply.
+// POST /api/v1/members?change=join&name=f; `change`: join, leave, remove, replace, weight, apply, placement.
 Result<MembershipWish> wish_of(const HttpRequest& wanted) {
   const std::string change = query_value(wanted.query, "change").value_or("");
   MembershipWish wish;
@@ -134,16 +134,21 @@ Result<MembershipWish> wish_of(const HttpRequest& wanted) {
                                         [&](const auto& known) { return known.name == change; });
   if (kind == std::end(kWishNames)) {
     return Status(Code::kInvalid,
-                  "change must be one of join, leave, remove, replace, weight, apply");
+                  "change must be one of join, leave, remove, replace, weight, apply, placement");
   }
   wish.kind = kind->kind;
   wish.name = query_value(wanted.query, "name").value_or("");
   wish.by = query_value(wanted.query, "by").value_or("");
   wish.force = query_value(wanted.query, "force").value_or("") == "true";
-  int64_t weight = 0;
-  const bool is_number = optional_number(wanted, "weight", UINT32_MAX, &weight);
-  if (!is_number) return Status(Code::kInvalid, "weight must be a number");
+  int64_t weight = 0, placement = 0;
+  if (!optional_number(wanted, "weight", UINT32_MAX, &weight)) {
+    return Status(Code::kInvalid, "weight must be a number");
+  }
+  if (!optional_number(wanted, "placement", UINT8_MAX, &placement)) {
+    return Status(Code::kInvalid, "placement must be a number");
+  }
   wish.weight = static_cast<uint32_t>(weight);
+  wish.placement = static_cast<uint8_t>(placement);
   if (wish.kind != MembershipWish::Kind::kApply) return wish;
   auto file = file_in(wanted.body);
   if (!file.ok()) return file.status();

@@ -190,7 +190,7 @@ void add_members(CLI::App& app, Parsed& parsed) {
 
 void add_cluster(CLI::App& app, Parsed& parsed) {
   CLI::App& cluster = *app.add_subcommand(
-      "cluster", "Compare an edited cluster file with the cluster, or apply it");
+      "cluster", "Compare an edited cluster file with the cluster, apply it, or change placement");
   cluster.require_subcommand(1);
   CLI::App& plan = *cluster.add_subcommand(
       "plan", "Show what is different in the file and what it would move; changes nothing");
@@ -205,6 +205,12 @@ void add_cluster(CLI::App& app, Parsed& parsed) {
     });
   }
   add_doing(apply, parsed);
+  MembershipWish& wish = parsed.member.wish;
+  CLI::App& placement =
+      add_change(cluster, parsed,
+                 {MembershipWish::Kind::kPlacement, "placement",
+                  "Raise the version of placement: where the copies of a partition stand"});
+  placement.add_option("VERSION", wish.placement, "2 is the newest")->required();
 }
 
 void add_repair(CLI::App& app, Parsed& parsed) {

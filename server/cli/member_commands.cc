@@ -161,6 +161,7 @@ std::string wish_target(const MembershipWish& wish) {
   if (!wish.name.empty()) target += "&name=" + query_escaped(wish.name);
   if (!wish.by.empty()) target += "&by=" + query_escaped(wish.by);
   if (wish.kind == Kind::kWeight) target += fmt::format("&weight={}", wish.weight);
+  if (wish.kind == Kind::kPlacement) target += fmt::format("&placement={}", wish.placement);
   if (wish.force) target += "&force=true";
   return target;
 }

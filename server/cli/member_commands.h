@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `kvorum members | transfers | join | leave | remove | replace | weight` and
-// `kvorum cluster plan | apply FILE`: what the admin API of a
-// node says of the members, and what it is told. A change is shown as a plan first, and asked for
+// `kvorum cluster plan FILE | apply FILE | placement VERSION`: what the admin API of a node says of
+// the members, and what it is told. A change is shown as a plan first, and asked for
 // unless --yes; afterwards the moves are waited for. Exit status: 0 fine, 1 refused or not done.
 #pragma once
 

@@ -62,16 +62,17 @@ void reload(Node& node, const ServeOptions& options) {
       first_line(report.ok() ? report.choose_name_text(options.config_file) : report.to_text()));
 }
 
-// The next signal; 0: there is none yet, and it is time to look at the node, which waits.
+// The next signal; 0: there is none yet, and it is time to look at the node.
 int next_signal(const sigset_t& signals, const Node& node) {
   constexpr timespec kLook{0, 100'000'000};
   const int received =
-      node.waits() ? sigtimedwait(&signals, nullptr, &kLook) : sigwaitinfo(&signals, nullptr);
+      node.may_begin_anew() ? sigtimedwait(&signals, nullptr, &kLook)
+                            : sigwaitinfo(&signals, nullptr);
   return received < 0 ? 0 : received;
 }
 
 // Returns when it is time to stop (true; from then on another such signal ends the process at
-// once), or when the node, which waited, was admitted.
+// once), or when the node has to begin anew.
 bool attend_signals(const sigset_t& signals, Node& node, const ServeOptions& options) {
   for (;;) {
     const int received = next_signal(signals, node);
@@ -94,7 +95,7 @@ bool attend_signals(const sigset_t& signals, Node& node, const ServeOptions& opt
   }
 }
 
-// A node that waited begins anew as a member.
+// A node that waited begins anew as a member, and one that learned how its cluster was founded.
 int run_node(const sigset_t& signals, const Config& config, const ServeOptions& options) {
   std::optional<KeptMembership> kept;
   for (;;) {
@@ -111,7 +112,7 @@ int run_node(const sigset_t& signals, const Config& config, const ServeOptions& 
       log_info("stopped");
       return saved ? kExitFine : kExitFailed;
     }
-    log_info("this node was admitted: it begins anew as a member");
+    log_info("this node begins anew as a member");
   }
 }
 

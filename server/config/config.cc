@@ -348,6 +348,7 @@ cluster::Founding founding_of(const Config& config) {
   founding.partitions = config.cluster.partitions;
   founding.partitioner = config.cluster.partitioner;
   founding.keyspaces = config.keyspaces;
+  founding.placement = config.cluster.placement;
   for (const FounderConfig& founder : config.cluster.founders) {
     founding.members.push_back(founder.member);
   }

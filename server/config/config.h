@@ -51,6 +51,8 @@ struct ClusterConfig {
   uint32_t partitions = 256;
   Partitioner partitioner = Partitioner::kMd5;
   std::vector<FounderConfig> founders;
+  // Of the founding. No key of the file: Node::open() says it (founded_placement.h).
+  uint8_t placement = cluster::kPlacementNewest;
   // Null where none has that name.
   const FounderConfig* find_founder(std::string_view its_name) const;
   bool names_members = false;  // false: this node alone, for the file names nobody

@@ -38,7 +38,8 @@ bool read_wish(Words words, Plan& plan, MembershipWish* wish) {
     size_t least, most;
   };
   constexpr Row kRows[] = {{Kind::kJoin, 2, 2},    {Kind::kLeave, 1, 2},  {Kind::kRemove, 2, 3},
-                           {Kind::kReplace, 3, 4}, {Kind::kWeight, 3, 3}, {Kind::kApply, 2, 2}};
+                           {Kind::kReplace, 3, 4}, {Kind::kWeight, 3, 3}, {Kind::kApply, 2, 2},
+                           {Kind::kPlacement, 2, 2}};
   for (const Row& row : kRows) {
     if (words.empty() || !equals_ignoring_case(words[0], name_of(row.kind))) continue;
     const bool fits = words.size() >= row.least && words.size() <= row.most;
@@ -50,12 +51,17 @@ bool read_wish(Words words, Plan& plan, MembershipWish* wish) {
       wish->file = words[1];
       return true;
     }
+    int64_t number = 0;
+    if (row.kind == Kind::kPlacement) {
+      if (!read_integer(words[1], plan, &number)) return false;
+      wish->placement = number < 0 || number > UINT8_MAX ? 0 : static_cast<uint8_t>(number);
+      return true;
+    }
     if (words.size() > 1) wish->name = words[1];
     if (row.kind == Kind::kReplace) wish->by = words[2];
     if (row.kind != Kind::kWeight) return true;
-    int64_t weight = 0;
-    if (!read_integer(words[2], plan, &weight)) return false;
-    wish->weight = weight < 0 || weight > UINT32_MAX ? 0 : static_cast<uint32_t>(weight);
+    if (!read_integer(words[2], plan, &number)) return false;
+    wish->weight = number < 0 || number > UINT32_MAX ? 0 : static_cast<uint32_t>(number);
     return true;
   }
   plan.fail(protocol::kSyntaxError);
@@ -118,9 +124,11 @@ constexpr CommandRow kRows[] = {
      "Lets a member hand over what it holds and depart.", "O(partitions)", cluster_change},
     {"kv.cluster|members", 2, kLook, 0, 0, 0, Group::kQuorum, "1.0.0", "",
      "The members, who waits and who has departed.", "O(members)", cluster_members},
+    {"kv.cluster|placement", 3, kChange, 0, 0, 0, Group::kQuorum, "1.0.0", "version",
+     "Raises the version of placement.", "O(partitions)", cluster_change},
     {"kv.cluster|plan", -4, kLook, 0, 0, 0, Group::kQuorum, "1.0.0",
      "JOIN name | LEAVE name | REMOVE name | REPLACE name by | WEIGHT name weight | "
-     "APPLY file",
+     "APPLY file | PLACEMENT version",
      "What a change would move. Changes nothing.", "O(partitions)", cluster_plan},
     {"kv.cluster|remove", -3, kChange, 0, 0, 0, Group::kQuorum, "1.0.0", "name [FORCE]",
      "Declares a member dead: others take over what it had.", "O(partitions)", cluster_change},

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster/wire/frame.h"
 #include "server/config/config_members.h"
 #include "server/membership/cluster_file.h"
 
@@ -130,6 +131,46 @@ Result<Change> weigh(const MembershipWish& wish, const WishPlace& place) {
   return change;
 }
 
+// Who speaks an older protocol could neither read the change nor compute the ring that follows.
+Status refuse_older(const WishPlace& place) {
+  for (size_t at = 0; at < place.view.members.size(); ++at) {
+    const auto member = static_cast<MemberIndex>(at);
+    if (member == place.view.self || place.view.members[at].has_departed()) continue;
+    const uint16_t spoken = place.spoken_version ? place.spoken_version(member) : uint16_t{0};
+    if (spoken >= cluster::kPlacementVersion) continue;
+    const std::string& name = place.view.members[at].name;
+    const std::string why =
+        spoken == 0 ? fmt::format("{} is not linked", name)
+                    : fmt::format("{} speaks version {} of the peer protocol", name, spoken);
+    return Status(Code::kInvalid,
+                  fmt::format("{}: the placement can change once every member is there and speaks "
+                              "version {}: upgrade it, bring it back, or remove it",
+                              why, cluster::kPlacementVersion));
+  }
+  return {};
+}
+
+Result<Change> raise_placement(const MembershipWish& wish, const WishPlace& place) {
+  const uint8_t is = place.view.ring.shape().placement;
+  if (!cluster::is_raised_placement(wish.placement)) {
+    return Status(Code::kInvalid,
+                  fmt::format("the placement can be raised to {}, the newest that there is",
+                              cluster::kPlacementNewest));
+  }
+  if (wish.placement == is) {
+    return Status(Code::kExists, fmt::format("the cluster has placement {} already", is));
+  }
+  if (wish.placement < is) {
+    return Status(Code::kInvalid,
+                  fmt::format("the cluster has placement {}: it does not go back", is));
+  }
+  if (Status status = refuse_older(place); !status.ok()) return status;
+  Change change;
+  change.kind = ChangeKind::kPlacement;
+  change.placement = wish.placement;
+  return change;
+}
+
 Result<Change> make_one(const MembershipWish& wish, const WishPlace& place) {
   switch (wish.kind) {
     case Kind::kJoin:
@@ -140,6 +181,8 @@ Result<Change> make_one(const MembershipWish& wish, const WishPlace& place) {
       return remove(wish, place);
     case Kind::kReplace:
       return replace(wish, place);
+    case Kind::kPlacement:
+      return raise_placement(wish, place);
     case Kind::kWeight:
     case Kind::kApply:
       break;
@@ -233,6 +276,8 @@ std::string wish_text(const MembershipWish& wish) {
       return "replace " + wish.name + " " + wish.by + force;
     case Kind::kApply:
       return "apply the file";
+    case Kind::kPlacement:
+      return fmt::format("placement {}", wish.placement);
     case Kind::kWeight:
       break;
   }

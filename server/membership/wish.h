@@ -16,7 +16,7 @@
 namespace kvorum::server {
 
 struct MembershipWish {
-  enum class Kind : uint8_t { kJoin, kLeave, kRemove, kReplace, kWeight, kApply };
+  enum class Kind : uint8_t { kJoin, kLeave, kRemove, kReplace, kWeight, kApply, kPlacement };
 
   Kind kind = Kind::kJoin;
   std::string name{};   // whom it is about; empty with kLeave: the node that is asked
@@ -24,6 +24,7 @@ struct MembershipWish {
   uint32_t weight = 1;  // kWeight
   bool force = false;   // kRemove and kReplace: also one that lives
   std::string file{};   // kApply: the text of a cluster's file
+  uint8_t placement = 0;  // kPlacement: its version (cluster/ring/placement.h)
 };
 
 // Where it is wished.
@@ -34,6 +35,8 @@ struct WishPlace {
   std::string blocked;  // why nothing may change now; empty: it may
   bool evicts =
       false;  // what the last write wins is evicted here, so no database may come to be it
+  // Of the peer protocol, with the member; 0: it is not linked.
+  std::function<uint16_t(cluster::MemberIndex member)> spoken_version{};
 };
 
 // What it means.

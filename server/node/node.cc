@@ -25,7 +25,8 @@ uint64_t steady_us() { return TurnClock(0).read().steady_us; }
 Node::Node(const Config& config, std::optional<KeptMembership> kept)
     : self_(config, std::move(kept)),
       live_(config),
-      stores_({self_.config, *self_.view, self_.history.founding(), self_.id, self_.is_alone()}),
+      stores_({self_.config, *self_.view, self_.history.founding(), self_.id, self_.is_alone(),
+               self_.founded.is_firm}),
       copies_(self_, stores_),
       membership_(self_, stores_, copies_),
       reactors_(self_),
@@ -97,7 +98,8 @@ void Node::start_admin() {
 void Node::start_reactors() {
   copies_.judge();
   membership_.begin({[this] { reactors_.wake(); },
-                     [this](cluster::MemberIndex member) { return is_reachable(member); }});
+                     [this](cluster::MemberIndex member) { return is_reachable(member); },
+                     [this](cluster::MemberIndex member) { return spoken_version(member); }});
   ReactorGroup::Build build;
   build.node = stores_.parts();
   copies_.add_to(&build.node);
@@ -137,6 +139,7 @@ PeerIdentity Node::identity() const {
       make_secret_keys(self_.config.cluster.secrets, {view.cluster_name, view.cluster_id});
   identity.waits = !view.is_member();
   if (identity.waits) identity.offered = self_.described();
+  identity.founded = [this] { return membership_.founded(); };
   return identity;
 }
 
@@ -148,6 +151,18 @@ bool Node::is_reachable(cluster::MemberIndex member) const {
     return member < snapshot.peers_seen.size() &&
            snapshot.peers_seen[member].state <= cluster::PeerState::kSlow;
   });
+}
+
+// By all reactors.
+uint16_t Node::spoken_version(cluster::MemberIndex member) const {
+  if (member == self_.view->self) return cluster::kProtocolVersion;
+  uint16_t least = cluster::kProtocolVersion;
+  for (const auto& reactor : reactors_.all()) {
+    const ReactorSnapshot snapshot = reactor->snapshot();
+    const bool is_known = member < snapshot.peers_seen.size();
+    least = std::min(least, is_known ? snapshot.peers_seen[member].version : uint16_t{0});
+  }
+  return least;
 }
 
 void Node::start_watch() {
@@ -193,7 +208,7 @@ bool Node::stop() {
   reactors_.stop();
   admin_server_.reset();
   watch_.reset();
-  const bool clean = stores_.close();
+  const bool clean = stores_.close(copies_.is_judged() ? &copies_.whole() : nullptr);
   membership_.fold();
   return clean;
 }

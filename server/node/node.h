@@ -67,9 +67,12 @@ class Node final : public NodeServices, public AdminServices {
   // cannot. The thread that opened the node.
   void reload(const Config& fresh);
 
-  // This node waits to be admitted. begins_anew(): it was; stop it, and open another one with
-  // kept(). Any thread.
-  bool waits() const { return !self_.view->is_member(); }
+  // This node waits to be admitted, or does not know for sure with which placement its cluster was
+  // founded. begins_anew(): it was admitted, or learned of another one; stop it, and open another
+  // node with kept(). Any thread.
+  bool may_begin_anew() const {
+    return !self_.view->is_member() || !membership_.founded().is_firm;
+  }
   bool begins_anew() const { return membership_.begins_anew(); }
   KeptMembership kept() const { return membership_.kept(); }
 
@@ -89,6 +92,7 @@ class Node final : public NodeServices, public AdminServices {
   void log_start() const;
   PeerIdentity identity() const;
   bool is_reachable(cluster::MemberIndex member) const;
+  uint16_t spoken_version(cluster::MemberIndex member) const;
 
   const NodeSelf self_;
   NodePhase phase_;

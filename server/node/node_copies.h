@@ -29,6 +29,7 @@ class NodeCopies {
   void add_to(cluster::NodeParts* parts);
 
   // Any thread, once judge() was called.
+  bool is_judged() const { return whole_ != nullptr; }
   const cluster::WholeReplicas& whole() const { return *whole_; }
   cluster::WholeReplicas* mutable_whole() { return whole_.get(); }
   const cluster::FormerPlacements& former() const { return former_; }

@@ -45,6 +45,8 @@ std::string change_text(const cluster::ClusterView& view, const Change& change) 
                          change.described.zone);
     case ChangeKind::kAddress:
       return fmt::format("{} is reached at {}", who, change.described.peer.to_text());
+    case ChangeKind::kPlacement:
+      return fmt::format("the cluster has placement {}", change.placement);
     case ChangeKind::kPolicy:
       break;
   }
@@ -59,6 +61,7 @@ NodeMembership::NodeMembership(const NodeSelf& self, NodeStores& stores, NodeCop
       stores_(stores),
       copies_(copies),
       history_({self.id, self.reactors}, self.history, self.view),
+      founding_is_firm_(self.founded.is_firm),
       told_(history_.history()) {}
 
 Status NodeMembership::keep_waiting() {
@@ -198,9 +201,55 @@ KeptMembership NodeMembership::kept() const {
   const cluster::NodeId known_as = known_as_.load();
   kept.id = known_as != 0 ? known_as : self_.id;
   kept.node_name = self_.config.node.name;
+  kept.founded = founded();
+  {
+    const MutexLock guard(mutex_);
+    if (yields_to_.version != 0) kept.founded = yields_to_;
+  }
   cluster::History known = *history_.history();
-  if (!known.changes().empty()) kept.history = std::move(known);
+  if (known.changes().empty()) return kept;
+  kept.founded = {known.founding().placement, true};
+  kept.history = std::move(known);
   return kept;
+}
+
+// A change carries the founding with it.
+FoundedPlacement NodeMembership::founded() const {
+  if (waits()) return {};
+  return {self_.founded.version, founding_is_firm_.load() || view()->is_changed()};
+}
+
+void NodeMembership::on_same_founding(cluster::NodeId member, bool is_firm) {
+  if (waits() || founding_is_firm_ || view()->is_changed()) return;
+  {
+    const MutexLock guard(mutex_);
+    met_.insert(member);
+    const bool all_met = met_.size() + 1 >= self_.view->members.size();
+    if (!is_firm && !all_met) return;
+  }
+  if (founding_is_firm_.exchange(true)) return;
+  log_info("the cluster was founded with placement {}", self_.founded.version);
+  if (stores_.is_durable()) stores_.run_on_store_thread([this] { write_founding(); });
+}
+
+// On a store thread. What fails is found out anew at the next start.
+void NodeMembership::write_founding() {
+  const MutexLock one_at_a_time(writing_);
+  if (!cluster::is_raised_placement(self_.founded.version)) return;
+  const bool has_changes = !history_.history()->changes().empty();  // they are in the file
+  if (has_changes || !stores_.write_founding(true).ok()) return;
+  log_debug("membership: the founding is kept");
+}
+
+void NodeMembership::on_founded_as(const FoundedPlacement& theirs) {
+  if (founded().is_firm || anew_) return;
+  log_info("the cluster was founded with placement {}, this node began with {}", theirs.version,
+           self_.founded.version);
+  {
+    const MutexLock guard(mutex_);
+    yields_to_ = theirs;
+  }
+  anew_.store(true, std::memory_order_release);
 }
 
 void NodeMembership::on_known_as(cluster::NodeId id) {
@@ -240,7 +289,8 @@ Result<WishedChanges> NodeMembership::changes_of(const MembershipWish& wish) con
   const std::shared_ptr<const cluster::ClusterView> now = view();
   const WishPlace place{
       *now, [this](std::string_view name) { return waiting_.find(name, steady_us()); },
-      callbacks_.is_reachable, why_blocked(*now), self_.config.engine.eviction != Eviction::kNone};
+      callbacks_.is_reachable, why_blocked(*now), self_.config.engine.eviction != Eviction::kNone,
+      callbacks_.spoken_version};
   return make_changes(wish, place);
 }
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The membership as a node has it: its history with what keeps it on disk, the nodes that wait to
 // be admitted, and the desk where administrators say what they wish. Of a node that waits itself,
-// how it learns that it was admitted: then the process begins anew, as a member (begins_anew()).
+// how it learns that it was admitted, and of a founder, with which placement its cluster was founded
+// (founded_placement.h): then the process begins anew (begins_anew()).
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,8 @@ class NodeMembership final : public MembershipDesk, public AdmissionListener {
   struct Callbacks {
     std::function<void()> on_view;
     std::function<bool(cluster::MemberIndex member)> is_reachable;
+    // Of the peer protocol, with all reactors; 0: some has no link.
+    std::function<uint16_t(cluster::MemberIndex member)> spoken_version;
   };
   void begin(Callbacks callbacks);
   void add_to(cluster::NodeParts* parts) {
@@ -46,8 +50,11 @@ class NodeMembership final : public MembershipDesk, public AdmissionListener {
 
   // Any thread.
   std::shared_ptr<const cluster::ClusterView> view() const { return history_.view(); }
-  // The node waited, and was admitted, or is known by another id: it is to begin with kept().
-  bool begins_anew() const { return anew_.load(std::memory_order_acquire); }
+  // With which placement the cluster was founded, as far as it is known.
+  FoundedPlacement founded() const;
+  // The node waited, and was admitted, or is known by another id; or the cluster was founded with
+  // another placement: it is to begin with kept().
+  bool begins_anew() const override { return anew_.load(std::memory_order_acquire); }
   KeptMembership kept() const;
   // `background_percent` is this node's own (HeldCopies). REQUIRES: the node serves.
   MovesStatus moves(const cluster::ClusterView& of, uint8_t background_percent) const;
@@ -64,6 +71,8 @@ class NodeMembership final : public MembershipDesk, public AdmissionListener {
   // AdmissionListener
   void on_waiting(const cluster::Member& node) override;
   void on_known_as(cluster::NodeId id) override;
+  void on_same_founding(cluster::NodeId member, bool is_firm) override;
+  void on_founded_as(const FoundedPlacement& theirs) override;
 
  private:
   struct Pending {
@@ -75,6 +84,7 @@ class NodeMembership final : public MembershipDesk, public AdmissionListener {
   void tell_differences() const;
   void keep(uint64_t number, std::shared_ptr<const cluster::History> history);
   void write_pending();
+  void write_founding();
   void on_view();
   void log_changes(const cluster::History& before, const cluster::History& after) const;
   void tell_address();
@@ -95,12 +105,15 @@ class NodeMembership final : public MembershipDesk, public AdmissionListener {
   std::atomic<bool> anew_{false};
   std::atomic<cluster::NodeId> known_as_{0};
   std::atomic<bool> address_told_{false};
+  std::atomic<bool> founding_is_firm_;
 
   Mutex taking_;   // one wish after the other: each is planned for what the one before made
   Mutex writing_;  // the file has one writer at a time
   mutable Mutex mutex_;
   std::optional<Pending> pending_ KVORUM_GUARDED_BY(mutex_);                // to be written
   std::shared_ptr<const cluster::History> told_ KVORUM_GUARDED_BY(mutex_);  // in the log
+  std::set<cluster::NodeId> met_ KVORUM_GUARDED_BY(mutex_);  // members of the same founding
+  FoundedPlacement yields_to_ KVORUM_GUARDED_BY(mutex_);     // version 0: to none
 };
 
 }  // namespace kvorum::server

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "cluster/history/history_view.h"
@@ -15,6 +16,28 @@
 
 namespace kvorum::server {
 namespace {
+
+// What is kept says it. What releases of before left behind has the first one; who has nothing
+// begins with the newest. Whoever is alone has nobody to agree with.
+FoundedPlacement founded_by(const Config& config, const std::optional<KeptMembership>& kept) {
+  FoundedPlacement founded{cluster::kPlacementNewest, false};
+  std::error_code error;
+  if (kept && kept->history) {
+    founded = {kept->history->founding().placement, true};
+  } else if (kept) {
+    founded = kept->founded;
+  } else if (config.engine.type == EngineType::kLevelDb &&
+             std::filesystem::exists(config.node.data_directory + "/objects", error)) {
+    founded.version = cluster::kPlacementUnmended;
+  }
+  founded.is_firm |= config.cluster.founders.size() == 1;
+  return founded;
+}
+
+Config placed(Config config, uint8_t placement) {
+  config.cluster.placement = placement;
+  return config;
+}
 
 // Of a founder it follows from its name, so one whose disk was lost is the same node. Who is none
 // chooses one, which is kept, or told by the members that know its name.
@@ -35,7 +58,8 @@ std::shared_ptr<const cluster::ClusterView> first_view(const Config& config,
 }  // namespace
 
 NodeSelf::NodeSelf(const Config& from, std::optional<KeptMembership> kept)
-    : config(from),
+    : founded(founded_by(from, kept)),
+      config(placed(from, founded.version)),
       id(own_id(config, kept)),
       history(kept && kept->history ? std::move(*kept->history)
                                     : cluster::History(founding_of(config))),

@@ -13,6 +13,7 @@
 #include "cluster/history/history.h"
 #include "cluster/ring/cluster_view.h"
 #include "server/config/config.h"
+#include "server/membership/founded_placement.h"
 #include "server/storage/membership_file.h"
 
 namespace kvorum::server {
@@ -31,6 +32,7 @@ struct NodeSelf {
   // What it is as a member, by its own file.
   cluster::Member described() const;
 
+  const FoundedPlacement founded;  // as far as it was known at the start
   const Config config;             // as it was at the start; LiveConfig is what holds
   const cluster::NodeId id;        // of a member or not
   const cluster::History history;  // as kept; else founded by the configuration

@@ -332,6 +332,7 @@ void Reactor::deliver_rounds() {
 // peer that cannot be reached is not waited for, and one that stands still not for long.
 void Reactor::look_at_joining() {
   if (join_until_us_ == 0) return;  // not started yet
+  if (parts_.admission->begins_anew()) return;
   const Now now = clock_.now();
   if (parts_.view->is_member() && !links_.joined() && now.steady_us < join_until_us_) return;
   joined_ = true;

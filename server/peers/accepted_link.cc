@@ -67,6 +67,9 @@ bool AcceptedLink::on_greeting(const Frame& frame) {
   }
   if (!too_many) send(batch);
   if (greeting_.proved()) look_at_admission();
+  if (greeting_.founded_as().version != 0) {
+    home_.parts().admission->on_founded_as(greeting_.founded_as());
+  }
   ++home_.counters().refused_greetings;
   tell_trouble(too_many ? "too many links to this node" : greeting_.trouble());
   leave();
@@ -129,6 +132,12 @@ void AcceptedLink::tell_trouble(std::string_view text) {
     return home_.log_trouble(greeting_.peer().node_name + " at " + host_, text);
   }
   home_.log_stranger(host_, text);
+}
+
+void AcceptedLink::look_at_version() {
+  if (!is_up() || greeting_.version() >= home_.oldest_version()) return;
+  tell_trouble(home_.too_old_text(greeting_.version()));
+  leave();
 }
 
 void AcceptedLink::evict() {

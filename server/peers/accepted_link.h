@@ -28,6 +28,8 @@ class AcceptedLink final : public PeerLink {
   bool heard_hello() const { return greeting_.heard_hello(); }
   // Closes one that has not proved who it is, for want of room.
   void evict();
+  // Closes one that speaks a version which the view of now does not allow any more.
+  void look_at_version();
 
   void say_stopping();
   // Its peer asks nothing more, and has every answer; or it cannot ask.

@@ -52,6 +52,9 @@ class DialedPeer::Link final : public PeerLink {
     if (step == GreetingStep::kFailed) return fail(greeting_.trouble());
     if (!batch.empty()) send(batch);
     if (step == GreetingStep::kGoesOn || !is_open()) return is_open();
+    if (greeting_.version() < peer_.home_.oldest_version()) {
+      return fail(peer_.home_.too_old_text(greeting_.version()));
+    }
     const uint64_t own = peer_.home_.parts().identity->view_hash;
     const uint64_t theirs = greeting_.peer().view_hash;
     if (own != 0 && theirs != 0 && own != theirs) {
@@ -62,6 +65,10 @@ class DialedPeer::Link final : public PeerLink {
     greeted();
     peer_.note_version(greeting_.peer().newest);
     peer_.came_up();
+    const FoundedPlacement& founded = greeting_.peer().founded;
+    if (founded.version != 0) {
+      peer_.home_.parts().admission->on_same_founding(peer_.peer_.id, founded.is_firm);
+    }
     return is_open();
   }
 
@@ -80,15 +87,24 @@ class DialedPeer::Link final : public PeerLink {
   }
 
   bool fail(std::string_view why) {
-    if (const uint16_t older = greeting_.older_version()) {
+    const uint16_t older = greeting_.older_version();
+    if (older != 0 && older < peer_.home_.oldest_version()) {
+      close();
+      peer_.lost(peer_.home_.too_old_text(older), /*refused=*/true);
+      return false;
+    }
+    if (older != 0) {
       close();
       peer_.dial_again(older);
       return false;
     }
     const cluster::NodeId known_as = greeting_.known_as();
+    const FoundedPlacement founded_as = greeting_.founded_as();
+    AdmissionListener& admission = *peer_.home_.parts().admission;
     close();
     peer_.lost(why, /*refused=*/true);
-    if (known_as != 0) peer_.home_.parts().admission->on_known_as(known_as);
+    if (known_as != 0) admission.on_known_as(known_as);
+    if (founded_as.version != 0) admission.on_founded_as(founded_as);
     return false;
   }
 
@@ -127,6 +143,9 @@ void DialedPeer::choose_address() {
 void DialedPeer::publish(const cluster::Member& peer) {
   const bool moved = !(peer_.peer == peer.peer);
   peer_ = peer;
+  if (state_ == State::kUp && version_ < home_.oldest_version()) {
+    lost(home_.too_old_text(version_), /*refused=*/true);
+  }
   if (peer_.has_departed()) {
     told_.tried = true;
     return tell();

@@ -74,6 +74,34 @@ std::string told_by_both(Verdict verdict, std::string_view dialer, std::string_v
   return told;
 }
 
+FoundedPlacement founded_by(const PeerIdentity& self) {
+  return self.waits || !self.founded ? FoundedPlacement{} : self.founded();
+}
+
+void put_founded(std::string& out, const FoundedPlacement& founded) {
+  put_u8(out, founded.version);
+  put_u8(out, founded.is_firm ? 1 : 0);
+}
+
+bool get_founded(ByteReader& reader, FoundedPlacement* founded) {
+  founded->version = reader.u8();
+  const uint8_t is_firm = reader.u8();
+  founded->is_firm = is_firm == 1;
+  return reader.ok() && is_firm <= 1;
+}
+
+struct FoundedNode {
+  const std::string& name;
+  uint8_t placement;
+};
+
+std::string apart_text(const FoundedNode& a, const FoundedNode& b) {
+  return fmt::format(
+      "the cluster of node {} was founded with placement {}, that of node {} with {}: start the one "
+      "that holds nothing with an empty data directory",
+      a.name, a.placement, b.name, b.placement);
+}
+
 Introduction introduce(const PeerIdentity& self, std::string_view wanted_name) {
   Introduction told;
   told.cluster_id = self.cluster_id;
@@ -86,6 +114,7 @@ Introduction introduce(const PeerIdentity& self, std::string_view wanted_name) {
   told.waits = self.waits;
   told.offered = self.offered;
   told.newest = self.versions.newest;
+  told.founded = founded_by(self);
   return told;
 }
 
@@ -131,6 +160,7 @@ std::string Introduction::encode(uint16_t version) const {
   put_u8(out, waits ? 1 : 0);
   if (waits) cluster::encode_described(offered, out);
   if (version >= kTellsNewest) put_u16(out, newest);
+  if (version >= cluster::kPlacementVersion) put_founded(out, founded);
   return out;
 }
 
@@ -148,6 +178,8 @@ bool Introduction::decode(uint16_t version, std::string_view bytes, Introduction
   if (out->waits && !cluster::decode_described(reader, &out->offered)) return false;
   out->offered.id = out->node_id;
   out->newest = version >= kTellsNewest ? reader.u16() : uint16_t{0};
+  out->founded = {out->waits ? uint8_t{0} : cluster::kPlacementUnmended, false};
+  if (version >= cluster::kPlacementVersion && !get_founded(reader, &out->founded)) return false;
   return reader.ok() && reader.done() && waits <= 1;
 }
 
@@ -170,6 +202,13 @@ void DialerGreeting::begin(std::string& out) const {
 GreetingStep DialerGreeting::fail(std::string_view why) {
   trouble_ = why;
   return GreetingStep::kFailed;
+}
+
+GreetingStep DialerGreeting::yield_to(const FoundedPlacement& theirs) {
+  founded_as_ = theirs;
+  return fail(fmt::format("its cluster was founded with placement {}, this node has {}: this node "
+                          "begins anew with that one",
+                          theirs.version, founded_by(self_).version));
 }
 
 GreetingStep DialerGreeting::on_frame(const Frame& frame, std::string& out) {
@@ -229,6 +268,15 @@ GreetingStep DialerGreeting::on_done(const Frame& frame) {
     known_as_ = ByteReader(told).u64();
     return fail("it knows this node's name by another id");
   }
+  if (verdict == Verdict::kFoundedAs) {
+    ByteReader answer(told);
+    FoundedPlacement theirs;
+    const bool is_whole = get_founded(answer, &theirs) && answer.done();
+    if (!is_whole || match_foundings(founded_by(self_), theirs) != FoundingMatch::kYields) {
+      return fail(kBrokenOff);
+    }
+    return yield_to(theirs);
+  }
   const bool welcome = verdict == Verdict::kWelcome;
   if (!welcome || !Introduction::decode(start_.version, told, &peer_)) return fail(kBrokenOff);
   if (is_lowered(start_.version, self_.versions.newest, peer_.newest)) return fail(kLowered);
@@ -236,13 +284,33 @@ GreetingStep DialerGreeting::on_done(const Frame& frame) {
     return fail(fmt::format("node {} answered there: check the peer addresses in cluster.members",
                             peer_.node_name));
   }
-  return GreetingStep::kLinked;
+  const FoundedPlacement own = founded_by(self_);
+  switch (match_foundings(own, peer_.founded)) {
+    case FoundingMatch::kSame:
+      return GreetingStep::kLinked;
+    case FoundingMatch::kYields:
+      return yield_to(peer_.founded);
+    case FoundingMatch::kInsists:
+    case FoundingMatch::kApart:
+      break;
+  }
+  return fail(apart_text({peer_.node_name, peer_.founded.version}, {self_.node_name, own.version}));
+}
+
+uint16_t oldest_spoken(const PeerIdentity& self, const cluster::ClusterView& view) {
+  const bool is_raised = cluster::is_raised_placement(view.ring.shape().placement);
+  const bool holds = view.is_changed() || founded_by(self).is_firm;
+  const uint16_t needed = is_raised && holds ? cluster::kPlacementVersion : uint16_t{0};
+  return std::max(self.versions.oldest, needed);
 }
 
 AcceptorGreeting::AcceptorGreeting(const PeerIdentity& self,
                                    std::shared_ptr<const cluster::ClusterView> view,
                                    const Nonce& nonce, IsLinked is_linked)
-    : self_(self), view_(std::move(view)), is_linked_(std::move(is_linked)) {
+    : self_(self),
+      view_(std::move(view)),
+      is_linked_(std::move(is_linked)),
+      versions_{oldest_spoken(self, *view_), self.versions.newest} {
   start_.acceptor = nonce;
 }
 
@@ -261,8 +329,8 @@ GreetingStep AcceptorGreeting::on_hello(const Frame& frame, std::string& out) {
   if (!has_shape(frame, MessageType::kHello, 0) || !read_start(reader, &version)) {
     return fail("it sent something else than a greeting");
   }
-  const bool spoken = self_.versions.include(version);
-  start_.version = spoken ? version : self_.versions.newest;
+  const bool spoken = versions_.include(version);
+  start_.version = spoken ? version : versions_.newest;
   if (spoken) {
     start_.dialer = get_nonce(reader);
     if (!reader.ok() || !reader.done()) return fail("it sent something else than a greeting");
@@ -276,10 +344,10 @@ GreetingStep AcceptorGreeting::on_hello(const Frame& frame, std::string& out) {
                               ? std::string()
                               : fmt::format("version {} of the peer protocol is spoken here, yours "
                                             "is {}: upgrade the older binary",
-                                            text_of(self_.versions), version));
+                                            text_of(versions_), version));
   put_nonce(answer.out(), start_.acceptor);
   answer.finish();
-  return spoken ? GreetingStep::kGoesOn : fail(version_trouble(version, self_.versions));
+  return spoken ? GreetingStep::kGoesOn : fail(version_trouble(version, versions_));
 }
 
 GreetingStep AcceptorGreeting::on_proof(const Frame& frame, std::string& out) {
@@ -317,13 +385,10 @@ GreetingStep AcceptorGreeting::on_proof(const Frame& frame, std::string& out) {
 
 // Of one that proved itself: what it is told; trouble() where that is no welcome.
 AcceptorGreeting::Verdict AcceptorGreeting::decide(std::string* answer) {
-  const auto refuse = [&](std::string text) {
-    trouble_ = "it was refused, and told: " + text;
-    *answer = std::move(text);
-    return Verdict::kRefused;
-  };
   std::string refusal = refusal_of(peer_, self_, *view_);
-  if (!refusal.empty()) return refuse(std::move(refusal));
+  if (!refusal.empty()) return refuse(std::move(refusal), answer);
+  const Verdict founding = match_founding(answer);
+  if (founding != Verdict::kWelcome) return founding;
   if (view_->find_id(peer_.node_id) != cluster::kNoMember) {
     *answer = introduce(self_, {}).encode(start_.version);
     return Verdict::kWelcome;
@@ -331,15 +396,44 @@ AcceptorGreeting::Verdict AcceptorGreeting::decide(std::string* answer) {
   const cluster::MemberIndex known = view_->find_present(peer_.node_name);
   if (known == cluster::kNoMember) {
     waits_ = true;
-    return refuse(waiting_text(peer_.node_name));
+    return refuse(waiting_text(peer_.node_name), answer);
   }
   if (is_linked_ && is_linked_(known)) {
     return refuse(
-        fmt::format("a member {} is there: start this node with another name", peer_.node_name));
+        fmt::format("a member {} is there: start this node with another name", peer_.node_name),
+        answer);
   }
   put_u64(*answer, view_->members[known].id);
   trouble_ = "it was told the id of the member of its name";
   return Verdict::kKnownAs;
+}
+
+AcceptorGreeting::Verdict AcceptorGreeting::refuse(std::string text, std::string* answer) {
+  trouble_ = "it was refused, and told: " + text;
+  *answer = std::move(text);
+  return Verdict::kRefused;
+}
+
+AcceptorGreeting::Verdict AcceptorGreeting::match_founding(std::string* answer) {
+  const FoundedPlacement own = founded_by(self_);
+  switch (match_foundings(own, peer_.founded)) {
+    case FoundingMatch::kSame:
+      return Verdict::kWelcome;
+    case FoundingMatch::kYields:
+      founded_as_ = peer_.founded;
+      return refuse(fmt::format("node {} begins anew with placement {}, as its cluster was founded",
+                                self_.node_name, peer_.founded.version),
+                    answer);
+    case FoundingMatch::kInsists:
+      if (start_.version < cluster::kPlacementVersion) break;
+      put_founded(*answer, own);
+      trouble_ = "it was told with which placement its cluster was founded";
+      return Verdict::kFoundedAs;
+    case FoundingMatch::kApart:
+      break;
+  }
+  return refuse(apart_text({self_.node_name, own.version}, {peer_.node_name, peer_.founded.version}),
+                answer);
 }
 
 std::string refusal_of(const Introduction& dialer, const PeerIdentity& self,

@@ -16,7 +16,10 @@
 // speaks itself: the dialer comes again with that one, if it still speaks it (older_version()). So
 // the releases of a rolling upgrade talk to each other by the highest version that both speak. From
 // version 12 on each side also tells, sealed, the newest one that it speaks: nobody in between can
-// make two of them speak an older one.
+// make two of them speak an older one. From version 13 on each also tells with which placement its
+// cluster was founded, and who has to yield begins anew (founded_placement.h). Where the placement
+// in use, or that of a firm founding, is not the first, no older version is spoken: those who speak
+// it could not compute the ring.
 //
 // The dialer proves first. Keys, proofs and the seal: greeting_proof.h, secret_keys.h. Who proved
 // nothing is told no more than that; a node that knows the secret but does not belong here is told
@@ -34,6 +37,7 @@
 
 #include "cluster/ring/cluster_view.h"
 #include "cluster/wire/frame.h"
+#include "server/membership/founded_placement.h"
 #include "server/peers/greeting_proof.h"
 
 namespace kvorum::server {
@@ -65,7 +69,12 @@ struct PeerIdentity {
   // It is no member: what it would be as one. Its id may not be the one that members know it by.
   bool waits = false;
   cluster::Member offered;
+  // By any thread; null: it tells nothing of it, for it waits.
+  std::function<FoundedPlacement()> founded;
 };
+
+// The oldest version that a node may speak, by what it knows now.
+uint16_t oldest_spoken(const PeerIdentity& self, const cluster::ClusterView& view);
 
 // What each side tells of itself, sealed.
 struct Introduction {
@@ -79,6 +88,8 @@ struct Introduction {
   bool waits = false;
   cluster::Member offered;  // of one that waits
   uint16_t newest = 0;      // the version that its binary could speak; 0: not told
+  // Below version 13 it is not told, and is the first one.
+  FoundedPlacement founded;
 
   std::string encode(uint16_t version) const;
   static bool decode(uint16_t version, std::string_view bytes, Introduction* out);
@@ -102,11 +113,14 @@ class DialerGreeting {
   uint16_t older_version() const { return older_version_; }
   // Of one that waits: the id by which the other side knows its name; 0: it said nothing of it.
   cluster::NodeId known_as() const { return known_as_; }
+  // The placement to which this node has to yield; version 0: it has not.
+  const FoundedPlacement& founded_as() const { return founded_as_; }
   const std::string& trouble() const { return trouble_; }
 
  private:
   GreetingStep on_welcome(const cluster::Frame& frame, std::string& out);
   GreetingStep on_done(const cluster::Frame& frame);
+  GreetingStep yield_to(const FoundedPlacement& theirs);
   GreetingStep fail(std::string_view why);
 
   const PeerIdentity& self_;
@@ -115,6 +129,7 @@ class DialerGreeting {
   std::string told_;  // our introduction, once it was sent
   Introduction peer_;
   cluster::NodeId known_as_ = 0;
+  FoundedPlacement founded_as_;
   uint16_t older_version_ = 0;
   std::string trouble_;
 };
@@ -122,7 +137,13 @@ class DialerGreeting {
 class AcceptorGreeting {
  public:
   // The last word. Who proved nothing is told the first and nothing else.
-  enum class Verdict : uint8_t { kNotProved = 0, kRefused = 1, kWelcome = 2, kKnownAs = 3 };
+  enum class Verdict : uint8_t {
+    kNotProved = 0,
+    kRefused = 1,
+    kWelcome = 2,
+    kKnownAs = 3,
+    kFoundedAs = 4,  // from version 13 on
+  };
   // Whether this node is linked to the member: then nobody else is it.
   using IsLinked = std::function<bool(cluster::MemberIndex member)>;
 
@@ -136,6 +157,9 @@ class AcceptorGreeting {
   bool proved() const { return proved_; }
   // Whether it was told to wait: it belongs here, and nobody admitted it yet.
   bool waits() const { return waits_; }
+  uint16_t version() const { return start_.version; }  // once linked
+  // The placement to which this node has to yield; version 0: it has not.
+  const FoundedPlacement& founded_as() const { return founded_as_; }
   const Introduction& peer() const { return peer_; }
   const std::string& trouble() const { return trouble_; }
 
@@ -143,12 +167,16 @@ class AcceptorGreeting {
   GreetingStep on_hello(const cluster::Frame& frame, std::string& out);
   GreetingStep on_proof(const cluster::Frame& frame, std::string& out);
   Verdict decide(std::string* answer);
+  Verdict refuse(std::string text, std::string* answer);
+  Verdict match_founding(std::string* answer);
   GreetingStep fail(std::string_view why);
 
   const PeerIdentity& self_;
   const std::shared_ptr<const cluster::ClusterView> view_;
   const IsLinked is_linked_;
+  const SpokenVersions versions_;
   GreetingStart start_;
+  FoundedPlacement founded_as_;
   bool heard_hello_ = false, proved_ = false, waits_ = false;
   Introduction peer_;
   std::string trouble_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/peers/peer_links.h"
 
+#include <fmt/format.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
@@ -35,6 +36,9 @@ void PeerLinks::publish(std::shared_ptr<const cluster::ClusterView> view) {
   for (size_t i = 0; i < dialed_.size(); ++i) {
     if (dialed_[i]) dialed_[i]->publish(parts_.view->members[i]);
   }
+  std::vector<AcceptedLink*> links;
+  for (const std::unique_ptr<AcceptedLink>& link : accepted_) links.push_back(link.get());
+  for (AcceptedLink* const link : links) link->look_at_version();
   routes_.choose(*parts_.view);
 }
 
@@ -74,6 +78,13 @@ void PeerLinks::send_large_on_own(MemberIndex member, cluster::LargeFrame frame)
 bool PeerLinks::is_busy(MemberIndex member) const {
   const DialedPeer* const peer = dialed_at(member);
   return peer && (peer->sends() || peer->receives());
+}
+
+std::string PeerLinks::too_old_text(uint16_t version) const {
+  return fmt::format(
+      "it speaks version {} of the peer protocol, and placement {} of this cluster needs {}: "
+      "upgrade the older binary",
+      version, parts_.view->ring.shape().placement, oldest_version());
 }
 
 void PeerLinks::adopt(TcpSocket socket) {

@@ -37,7 +37,7 @@ struct LinkTrouble {
   bool refused = false;  // it answers, but the greeting failed
 };
 
-// Told of nodes that are no members yet. By any reactor.
+// Told of nodes that are no members yet, and of how the cluster was founded. By any reactor.
 class AdmissionListener {
  public:
   virtual ~AdmissionListener() = default;
@@ -45,6 +45,12 @@ class AdmissionListener {
   virtual void on_waiting(const cluster::Member& node) = 0;
   // This node waits, and a member knows its name by this id.
   virtual void on_known_as(cluster::NodeId id) = 0;
+  // A member has the same placement of the founding, and is linked; another one, to which this
+  // node yields.
+  virtual void on_same_founding(cluster::NodeId member, bool is_firm) = 0;
+  virtual void on_founded_as(const FoundedPlacement& theirs) = 0;
+  // This node is to be another one in a moment: nobody is let in any more.
+  virtual bool begins_anew() const = 0;
 };
 
 // What the links of one reactor work with. Nothing is owned.
@@ -119,6 +125,9 @@ class PeerLinks final : private RouteOwner {
 
   // For the links.
   const PeerLinksParts& parts() const { return parts_; }
+  // By the view of now; a link that speaks less is closed.
+  uint16_t oldest_version() const { return oldest_spoken(*parts_.identity, *parts_.view); }
+  std::string too_old_text(uint16_t version) const;
   PeerCounters& counters() { return counters_; }
   Rng& rng() { return rng_; }
   Nonce fresh_nonce();

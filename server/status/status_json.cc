@@ -273,6 +273,7 @@ std::string ring_json(const cluster::ClusterView& view) {
                                {"cluster_id", hex64(view.cluster_id)},
                                {"partitioner", partitioner_text(view.partitioner)},
                                {"partitions", view.ring.partitions()},
+                               {"placement", view.ring.shape().placement},
                                {"members", std::move(members)},
                                {"owners", names_json(view, view.ring.owners())}});
 }

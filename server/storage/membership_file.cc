@@ -17,7 +17,7 @@ namespace kvorum::server {
 namespace {
 
 constexpr uint32_t kMagic = 0x4d4d564b;  // "KVMM"
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 1, kFoundingVersion = 2;
 
 std::string path_of(const std::string& directory) { return directory + "/membership"; }
 
@@ -28,9 +28,18 @@ Status damage_of(const std::string& path) {
                             path));
 }
 
+bool decode_founded(ByteReader& reader, FoundedPlacement* founded) {
+  founded->version = reader.u8();
+  const uint8_t is_firm = reader.u8();
+  founded->is_firm = is_firm == 1;
+  return reader.ok() && cluster::is_raised_placement(founded->version) && is_firm <= 1;
+}
+
 std::optional<KeptMembership> decode(std::string_view bytes) {
   ByteReader head(bytes);
-  const bool is_known = head.u32() == kMagic && head.u8() == kVersion;
+  const bool is_ours = head.u32() == kMagic;
+  const uint8_t version = head.u8();
+  const bool is_known = is_ours && (version == kVersion || version == kFoundingVersion);
   const uint64_t checksum = head.u64();
   if (!head.ok() || !is_known || checksum != xxh64(head.rest())) return std::nullopt;
   ByteReader reader(head.rest());
@@ -38,11 +47,34 @@ std::optional<KeptMembership> decode(std::string_view bytes) {
   kept.id = reader.u64();
   kept.node_name = reader.bytes();
   const std::string_view history = reader.bytes();
+  if (version == kFoundingVersion) {
+    if (!history.empty() || !decode_founded(reader, &kept.founded)) return std::nullopt;
+  }
   if (!reader.ok() || !reader.done() || kept.id == 0) return std::nullopt;
   if (history.empty()) return kept;
   kept.history = cluster::History::decode(history);
   if (!kept.history) return std::nullopt;
+  kept.founded = {kept.history->founding().placement, true};
   return kept;
+}
+
+// All or nothing: under another name first.
+Status write_whole(const std::string& directory, uint8_t version, std::string_view body) {
+  std::string bytes;
+  put_u32(bytes, kMagic);
+  put_u8(bytes, version);
+  put_u64(bytes, xxh64(body));
+  bytes += body;
+  const std::string path = path_of(directory), fresh = path + ".new";
+  {
+    const DiskFile file(fresh, O_WRONLY | O_CREAT | O_TRUNC);
+    const bool written = file.is_open() && file.write_all(bytes);
+    if (!written || ::fsync(file.number()) != 0) return disk_failure("write", fresh);
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return disk_failure("rename", fresh);
+  const DiskFile folder(directory, O_RDONLY | O_DIRECTORY);
+  if (!folder.is_open() || ::fsync(folder.number()) != 0) return disk_failure("sync", directory);
+  return {};
 }
 
 }  // namespace
@@ -62,26 +94,27 @@ Result<std::optional<KeptMembership>> read_membership(const std::string& directo
   return kept;
 }
 
+Status write_founding(const std::string& directory, const KeptMembership& kept) {
+  const FoundedPlacement& founded = kept.founded;
+  if (!cluster::is_raised_placement(founded.version)) {
+    return write_membership(directory, kept.id, kept.node_name, {});
+  }
+  std::string body;
+  put_u64(body, kept.id);
+  put_bytes(body, kept.node_name);
+  put_bytes(body, {});
+  put_u8(body, founded.version);
+  put_u8(body, founded.is_firm ? 1 : 0);
+  return write_whole(directory, kFoundingVersion, body);
+}
+
 Status write_membership(const std::string& directory, cluster::NodeId id,
                         std::string_view node_name, std::string_view history) {
-  std::string body, bytes;
+  std::string body;
   put_u64(body, id);
   put_bytes(body, node_name);
   put_bytes(body, history);
-  put_u32(bytes, kMagic);
-  put_u8(bytes, kVersion);
-  put_u64(bytes, xxh64(body));
-  bytes += body;
-  const std::string path = path_of(directory), fresh = path + ".new";
-  {
-    const DiskFile file(fresh, O_WRONLY | O_CREAT | O_TRUNC);
-    const bool written = file.is_open() && file.write_all(bytes);
-    if (!written || ::fsync(file.number()) != 0) return disk_failure("write", fresh);
-  }
-  if (::rename(fresh.c_str(), path.c_str()) != 0) return disk_failure("rename", fresh);
-  const DiskFile folder(directory, O_RDONLY | O_DIRECTORY);
-  if (!folder.is_open() || ::fsync(folder.number()) != 0) return disk_failure("sync", directory);
-  return {};
+  return write_whole(directory, kVersion, body);
 }
 
 }  // namespace kvorum::server

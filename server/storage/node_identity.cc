@@ -181,6 +181,24 @@ bool decode_configurations(std::string_view bytes,
   return reader.ok();
 }
 
+// A founder that has nothing yet learned that its cluster has another placement: no copy follows
+// the one with which it began.
+Status forget_placement(const engine::Store& store, const StoreClaim& claim, SessionStart* start) {
+  if (start->configurations.size() != 1) return {};
+  cluster::Configuration began = start->configurations.front();
+  if (began == claim.configuration) return {};
+  began.placement = claim.configuration.placement;
+  if (!(began == claim.configuration)) return {};
+  bool has_objects = false;
+  const std::string facts(1, engine::kFactPrefix);
+  const Status status = store.scan({}, facts, [&](std::string_view, std::string_view) {
+    has_objects = true;
+    return false;
+  });
+  if (status.ok() && !has_objects) start->configurations.clear();
+  return status;
+}
+
 Hlc read_hlc(std::string_view bytes) { return Hlc{ByteReader(bytes).u64()}; }
 
 }  // namespace
@@ -221,6 +239,7 @@ Result<SessionStart> begin_session(engine::Store& store, const StoreClaim& claim
   engine::StoreBatch batch;
   if (!claim.waits) add_put(batch, "identity", encode_identity(claim));
   batch.erase(clean_stop_key());
+  if (Status status = forget_placement(store, claim, &start); !status.ok()) return status;
   if (start.configurations.empty() && !claim.waits) {
     // Earlier versions kept none: that of the present start, with their ids.
     if (start.former_cluster_id != 0) {

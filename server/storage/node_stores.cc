@@ -57,7 +57,8 @@ NodeStores::NodeStores(const Owner& owner)
       founding_(owner.founding),
       node_id_(owner.id),
       membership_(config_.node.data_directory, node_id_, config_.node.name),
-      alone_(owner.alone) {}
+      alone_(owner.alone),
+      founding_is_firm_(owner.founding_is_firm) {}
 
 NodeStores::~NodeStores() = default;
 
@@ -81,7 +82,8 @@ Status NodeStores::open() {
   Status status = lock.value().describe("node " + config_.node.name);
   if (!status.ok()) return status;
   directory_lock_.emplace(std::move(lock).value());
-  status = open_objects();
+  status = keep_founding();
+  if (status.ok()) status = open_objects();
   if (!status.ok()) return status;
   status = claim();
   if (status.code() == Code::kCorruption) {
@@ -90,6 +92,16 @@ Status NodeStores::open() {
   }
   if (status.ok()) status = open_large_files();
   return status.ok() ? hints_.open() : status;
+}
+
+// Before there are objects: a directory that has some, and says nothing, is one of before.
+Status NodeStores::keep_founding() {
+  if (!view_.is_member() || view_.is_changed()) return {};
+  std::error_code error;
+  const bool says_something =
+      std::filesystem::exists(config_.node.data_directory + "/membership", error);
+  const bool is_raised = cluster::is_raised_placement(founding_.placement);
+  return is_raised || says_something ? write_founding(founding_is_firm_) : Status();
 }
 
 Status NodeStores::open_objects() {
@@ -364,6 +376,16 @@ Status NodeStores::fold_membership() {
   return status;
 }
 
+Status NodeStores::write_founding(bool is_firm) {
+  KeptMembership kept;
+  kept.id = node_id_;
+  kept.node_name = config_.node.name;
+  kept.founded = {founding_.placement, is_firm};
+  const Status status = server::write_founding(config_.node.data_directory, kept);
+  note_trouble(status);
+  return status;
+}
+
 void NodeStores::note_trouble(const Status& status) {
   if (status.ok()) return;
   const std::lock_guard lock(trouble_lock_);
@@ -384,7 +406,7 @@ engine::StoreFaults NodeStores::faults() const {
   return faults;
 }
 
-bool NodeStores::close() {
+bool NodeStores::close(const cluster::WholeReplicas* whole) {
   committer_.reset();  // commits and syncs
   hints_.end_commits();
   if (!store_ || !facts_) return true;
@@ -395,7 +417,7 @@ bool NodeStores::close() {
   }
   note_trouble(facts_->keep_marks());
   std::string roots;
-  cluster::encode_roots(*objects_, roots);
+  cluster::encode_roots(*objects_, whole, roots);
   const Status status = end_session(*store_, incarnation_, clock_.reading(wall_ms()), roots);
   note_trouble(status);
   return status.ok();

@@ -48,6 +48,7 @@ class NodeStores {
     const cluster::Founding& founding;
     cluster::NodeId id;
     bool alone = false;  // no other member holds anything
+    bool founding_is_firm = false;  // founded_placement.h
   };
   explicit NodeStores(const Owner& owner);
   ~NodeStores();
@@ -59,8 +60,9 @@ class NodeStores {
   Status read();
   // REQUIRES: read() was fine.
   void start_commits(Rounds rounds);
-  // Commits what is dirty and marks the stop as clean. False where something could not be saved.
-  bool close();
+  // Commits what is dirty and marks the stop as clean, but for copies that are not `whole`: the
+  // next start finds them so. False where something could not be saved.
+  bool close(const cluster::WholeReplicas* whole = nullptr);
 
   // Every key has a copy at another node.
   bool is_replicated() const;
@@ -99,6 +101,8 @@ class NodeStores {
   // membership_keeper.h; one thread at a time.
   Status keep_membership(std::shared_ptr<const cluster::History> history);
   Status fold_membership();
+  // Of a founder that knows no change: with which placement it begins. REQUIRES: open() was fine.
+  Status write_founding(bool is_firm);
   // What the copies follow, for the next start; the last ones win.
   void keep_configurations(const std::vector<cluster::Configuration>& configurations);
   std::string last_error() const;
@@ -107,6 +111,7 @@ class NodeStores {
   uint64_t commit_failures() const { return committer_ ? committer_->failures() : 0; }
 
  private:
+  Status keep_founding();
   Status open_objects();
   Status open_large_files();
   Status claim();
@@ -127,7 +132,7 @@ class NodeStores {
   const cluster::Founding& founding_;
   const cluster::NodeId node_id_;
   MembershipKeeper membership_;
-  const bool alone_;
+  const bool alone_, founding_is_firm_;
 
   CompactionPace pace_;
   std::optional<DirectoryLock> directory_lock_;

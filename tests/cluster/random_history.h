@@ -20,6 +20,13 @@ inline Founding make_founding(uint32_t members, uint32_t partitions = 16) {
   return founding;
 }
 
+// As releases found it that have no other placement.
+inline Founding make_unmended_founding(uint32_t members, uint32_t partitions = 16) {
+  Founding founding = make_founding(members, partitions);
+  founding.placement = kPlacementUnmended;
+  return founding;
+}
+
 inline NodeId founder(const History& history, uint32_t number) {
   return founder_id(history.cluster_id(), "n" + std::to_string(number));
 }
@@ -120,7 +127,7 @@ class HistoryDraw {
 
   Change draw_change(const History& history) {
     Change change;
-    change.kind = static_cast<ChangeKind>(1 + rng_.below(8));
+    change.kind = static_cast<ChangeKind>(1 + rng_.below(9));
     change.member = node(history);
     if (change.admits()) {
       const NodeId id = 100 + rng_.below(6);
@@ -129,6 +136,7 @@ class HistoryDraw {
     change.described.weight = static_cast<uint32_t>(1 + rng_.below(3));
     change.described.rack = rng_.below(2) == 0 ? "" : "r1";
     change.described.peer = {"10.0.0." + std::to_string(rng_.below(9)), 7379};
+    change.placement = kPlacementMended;
     change.policy.db = static_cast<uint8_t>(rng_.below(2));
     change.policy.n = static_cast<uint8_t>(1 + rng_.below(4));
     change.policy.r = static_cast<uint8_t>(1 + rng_.below(change.policy.n));

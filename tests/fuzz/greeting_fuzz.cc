@@ -38,11 +38,11 @@ struct Node {
 
 void check_introduction(Choices choices) {
   const SpokenVersions ours;
-  const auto version = static_cast<uint16_t>(ours.oldest + choices.byte() % 2);
+  const auto version = static_cast<uint16_t>(ours.oldest + choices.byte() % 3);
   Introduction told, again;
   if (!Introduction::decode(version, choices.rest(), &told)) return;
   KVORUM_CHECK(Introduction::decode(version, told.encode(version), &again));
-  KVORUM_CHECK(again.newest == told.newest);
+  KVORUM_CHECK(again.newest == told.newest && again.founded == told.founded);
   KVORUM_CHECK(again.node_name == told.node_name && again.node_id == told.node_id);
   KVORUM_CHECK(again.waits == told.waits && again.offered.name == told.offered.name);
 }

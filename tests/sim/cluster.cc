@@ -16,10 +16,12 @@ cluster::Founding found(const Swarm& swarm) {
   founding.cluster_name = "simulated";
   founding.partitions = swarm.partitions;
   founding.keyspaces = swarm.keyspaces;
+  founding.placement = swarm.placement;
   for (size_t node = 0; node < swarm.founding_nodes(); ++node) {
     cluster::Member member;
     member.name = name_of_node(node);
     member.peer = {"127.0.0.1", static_cast<uint16_t>(7000 + node)};
+    member.zone = swarm.zone_of(node);
     founding.members.push_back(member);
   }
   return founding;
@@ -148,6 +150,7 @@ bool Cluster::admit(size_t at, size_t newcomer, cluster::ChangeKind kind,
   member.name = node_name(newcomer);
   member.id = swarm.seed * 1000 + newcomer + 1;
   member.peer = {"127.0.0.1", static_cast<uint16_t>(7000 + newcomer)};
+  member.zone = swarm.zone_of(newcomer);
   cluster::Change change;
   change.kind = kind;
   change.member = instead_of;
@@ -176,6 +179,15 @@ void Cluster::change_policy(size_t at, const cluster::KeyspacePolicy& policy) {
   nodes[at]->propose(std::move(change));
   trace.note(queue.now_us(),
              {"policy", policy.db, uint64_t{policy.n} * 100 + policy.r * 10u + policy.w});
+  ++changes;
+}
+
+void Cluster::raise_placement(size_t at) {
+  cluster::Change change;
+  change.kind = cluster::ChangeKind::kPlacement;
+  change.placement = cluster::kPlacementMended;
+  nodes[at]->propose(std::move(change));
+  trace.note(queue.now_us(), {"placement", at});
   ++changes;
 }
 

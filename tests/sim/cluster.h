@@ -33,6 +33,7 @@ class Cluster {
   bool replace(size_t at, size_t member, size_t newcomer);
   void change(size_t at, cluster::ChangeKind kind, size_t member, uint32_t weight = 1);
   void change_policy(size_t at, const cluster::KeyspacePolicy& policy);
+  void raise_placement(size_t at);
   // The node that knows most, of those that live; its view, or the last one where none does.
   const SimNode& best_informed() const;
   const cluster::ClusterView& view() const { return best_informed().view(); }

@@ -162,6 +162,10 @@ void Faults::change_members() {
   if (!node.alive() || !node.is_member()) return;
   const cluster::ClusterView& view = node.view();
   if (!cluster_.swarm.other_policies.empty() && policies_.chance(0.4)) return change_policy(at);
+  const bool may_rise = view.ring.shape().placement == cluster::kPlacementUnmended;
+  if (cluster_.swarm.raises_placement && may_rise && placements_.chance(0.3)) {
+    return cluster_.raise_placement(at);
+  }
   switch (rng_.below(4)) {
     case 0:
       cluster_.join(at, member);

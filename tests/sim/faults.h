@@ -13,7 +13,8 @@ class Faults {
       : cluster_(cluster),
         rng_(seed),
         replacing_(seed * 0x9e3779b97f4a7c15ULL + 1),
-        policies_(seed * 0x9e3779b97f4a7c15ULL + 2) {}
+        policies_(seed * 0x9e3779b97f4a7c15ULL + 2),
+        placements_(seed * 0x9e3779b97f4a7c15ULL + 3) {}
 
   void start();
   void stop() { stopped_ = true; }
@@ -38,7 +39,7 @@ class Faults {
 
   Cluster& cluster_;
   Rng rng_;
-  Rng replacing_, policies_;  // of their own: what else a seed does is as it was before
+  Rng replacing_, policies_, placements_;  // of their own: what else a seed does is as it was before
   bool stopped_ = false;
   bool disturbed_ = false;  // of a peaceful run: a node is paused, or down
 };

@@ -231,7 +231,7 @@ void SimNode::die(Death how) {
       !hint_table_->store_health().failed() && table_->commits().commit(true).ok() &&
       keep_trees(true) && hint_table_->commits().commit(true).ok()) {
     std::string roots;
-    cluster::encode_roots(*table_, roots);
+    cluster::encode_roots(*table_, whole_.get(), roots);
     const Hlc reading = clock_->reading(now().wall_ms);
     const bool ended = facts_->keep_marks().ok() &&
                        server::end_session(*store_, incarnation_, reading, roots).ok();

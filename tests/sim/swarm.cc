@@ -182,6 +182,20 @@ void draw_other_policies(Swarm& swarm) {
   }
 }
 
+// From numbers of its own, as above.
+void draw_placement(Swarm& swarm) {
+  Rng rng(swarm.seed * 0x9e3779b97f4a7c15ULL + 9);
+  const bool is_mended = rng.chance(0.5);
+  swarm.placement = is_mended ? cluster::kPlacementMended : cluster::kPlacementUnmended;
+}
+
+// Where members change, copies stand by zones in some, and the placement is raised in some.
+void draw_zones(Swarm& swarm) {
+  Rng rng(swarm.seed * 0x9e3779b97f4a7c15ULL + 10);
+  if (rng.chance(0.4)) swarm.zones = rng.between(2, 3);
+  swarm.raises_placement = swarm.placement == cluster::kPlacementUnmended && rng.chance(0.6);
+}
+
 }  // namespace
 
 Swarm draw_swarm(uint64_t seed) {
@@ -206,6 +220,7 @@ Swarm draw_swarm(uint64_t seed) {
   swarm.sticky = pick(rng, {0.0, 0.5, 0.9, 1.0});
   draw_damage(swarm);
   draw_eviction(swarm);
+  draw_placement(swarm);
   return swarm;
 }
 
@@ -253,6 +268,7 @@ Swarm draw_moving_swarm(uint64_t seed) {
   swarm.evicts = false;
   if (!swarm.durable) swarm.memory_bytes = 0;
   draw_other_policies(swarm);
+  draw_zones(swarm);
   swarm.founders = std::max<size_t>(swarm.nodes.size(), swarm.copies_max());
   swarm.nodes.resize(swarm.founders + rng.between(1, 4));
   swarm.partitions = pick<uint32_t>(rng, {4, 8, 16});
@@ -335,6 +351,8 @@ std::string Swarm::describe() const {
       : memory_bytes ? ", little memory"
                      : "");
   text += fmt::format(", delay {}+{} us", network.delay_min_us, network.delay_spread_us);
+  text += fmt::format(", placement {}{}", placement, raises_placement ? " and then 2" : "");
+  if (zones > 1) text += fmt::format(", {} zones", zones);
   if (network.loss > 0) text += fmt::format(", loss {}", network.loss);
   if (network.duplication > 0) text += fmt::format(", duplication {}", network.duplication);
   if (network.reorders) text += ", reordering";

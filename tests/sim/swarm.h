@@ -83,6 +83,9 @@ struct Swarm {
   std::array<cluster::KeyspacePolicy, kKeyspacesMax> keyspaces;  // at first
   // What keyspaces may be changed to while they are used, beside what they were at first.
   std::vector<cluster::KeyspacePolicy> other_policies;
+  uint8_t placement = cluster::kPlacementUnmended;  // of the founding
+  size_t zones = 1;             // in which the nodes stand, in turn
+  bool raises_placement = false;  // as one of the changes of the membership
   cluster::CoordinatorOptions options;
   NetworkWeather network;
   DiskWeather disk;
@@ -93,6 +96,10 @@ struct Swarm {
   size_t keys_per_workload = 3;
   double sticky = 0.9;  // chance that a client stays at its node from request to request
 
+  // Empty where nobody named zones.
+  std::string zone_of(size_t node) const {
+    return zones > 1 ? "z" + std::to_string(node % zones) : std::string();
+  }
   // The largest n that a keyspace may get.
   size_t copies_max() const;
   // Of other_policies, those of this keyspace.

@@ -27,7 +27,7 @@ TEST(TreeRoots, WhatIsAsItWasIsWhole) {
   engine::ObjectTable table(options());
   for (int n = 0; n < 40; ++n) store(table, std::to_string(n), 1000 + static_cast<uint64_t>(n));
   std::string roots;
-  encode_roots(table, roots);
+  encode_roots(table, nullptr, roots);
   WholeReplicas whole(4, true);
   EXPECT_EQ(mark_differing_roots(table, roots, whole), 0u);
   EXPECT_EQ(whole.missing(), 0u);
@@ -39,14 +39,14 @@ TEST(TreeRoots, APartitionThatLostOrGainedAnObjectIsNot) {
   for (int n = 1; n < 40; ++n) store(after, std::to_string(n), 1000 + static_cast<uint64_t>(n));
   const uint32_t lost = partition_of(position_of("0"), 4);
   std::string roots;
-  encode_roots(before, roots);
+  encode_roots(before, nullptr, roots);
   WholeReplicas whole(4, true);
   EXPECT_EQ(mark_differing_roots(after, roots, whole), 1u);
   EXPECT_FALSE(whole.is_whole(3, lost));
   EXPECT_TRUE(whole.is_whole(3, (lost + 1) % 16));
   EXPECT_TRUE(whole.is_whole(2, lost));
   roots.clear();
-  encode_roots(after, roots);
+  encode_roots(after, nullptr, roots);
   EXPECT_EQ(mark_differing_roots(before, roots, whole), 1u);
 }
 
@@ -54,7 +54,7 @@ TEST(TreeRoots, DamagedOrMissingBytesProveNothing) {
   engine::ObjectTable table(options());
   store(table, "k", 5);
   std::string roots;
-  encode_roots(table, roots);
+  encode_roots(table, nullptr, roots);
   for (const std::string& bytes : {std::string(), roots.substr(0, roots.size() - 1),
                                    std::string("\x7f") + roots.substr(1), roots + "x"}) {
     WholeReplicas whole(4, true);

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/rng.h"
+#include "cluster/ring/placement.h"
 #include "tests/cluster/random_history.h"
 
 namespace kvorum::cluster {
@@ -53,7 +54,7 @@ TEST(Change, EveryKindComesBack) {
     EXPECT_EQ(bytes_of(decoded), bytes_of(change));
     EXPECT_EQ(decoded.hash(), change.hash());
   }
-  EXPECT_EQ(met.size(), 8U);
+  EXPECT_EQ(met.size(), 9U);
 }
 
 TEST(Change, WhoJoinsComesBackWhole) {
@@ -107,7 +108,10 @@ TEST(Change, ComesAfterAllThatItsAuthorKnew) {
 TEST(Change, TruncatedBytesAreRefused) {
   Change policy = make_change(7, ChangeKind::kPolicy, 0);
   policy.policy.name = "sessions";
-  for (const Change& change : {full_join(), policy, make_change(7, ChangeKind::kWeight, 100)}) {
+  Change placement = make_change(7, ChangeKind::kPlacement, 0);
+  placement.placement = kPlacementMended;
+  for (const Change& change :
+       {full_join(), policy, placement, make_change(7, ChangeKind::kWeight, 100)}) {
     const std::string bytes = bytes_of(change);
     for (size_t size = 0; size < bytes.size(); ++size) {
       ByteReader reader(std::string_view(bytes).substr(0, size));
@@ -119,7 +123,7 @@ TEST(Change, TruncatedBytesAreRefused) {
 
 TEST(Change, WhatMakesNoSenseIsRefused) {
   const std::vector<std::function<void(Change&)>> faults = {
-      [](Change& change) { change.kind = static_cast<ChangeKind>(9); },
+      [](Change& change) { change.kind = static_cast<ChangeKind>(10); },
       [](Change& change) { change.described.id = 0; },
       [](Change& change) { change.described.name = ""; },
       [](Change& change) { change.described.name = std::string(513, 'x'); },
@@ -130,6 +134,9 @@ TEST(Change, WhatMakesNoSenseIsRefused) {
       [](Change& change) { change.kind = ChangeKind::kPolicy, change.policy.n = 0; },
       [](Change& change) { change.kind = ChangeKind::kPolicy, change.policy.w = 0; },
       [](Change& change) { change.kind = ChangeKind::kPolicy, change.policy.db = kKeyspacesMax; },
+      [](Change& change) { change.kind = ChangeKind::kPlacement, change.placement = 0; },
+      [](Change& change) { change.kind = ChangeKind::kPlacement, change.placement = 1; },
+      [](Change& change) { change.kind = ChangeKind::kPlacement, change.placement = 3; },
   };
   for (size_t fault = 0; fault < faults.size(); ++fault) {
     Change change = full_join();

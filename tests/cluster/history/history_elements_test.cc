@@ -66,6 +66,7 @@ TEST(HistoryElements, TheOrderOfTheFoundersIsNotHashedAndAllElseIs) {
       [](Founding& founding) { founding.members[0].weight = 2; },
       [](Founding& founding) { founding.members[0].peer.port = 1; },
       [](Founding& founding) { founding.keyspaces[9].n = 2; },
+      [](Founding& founding) { founding.placement = kPlacementUnmended; },
   };
   for (const auto& differ : differences) {
     Founding founding = sample_founding();
@@ -86,12 +87,39 @@ TEST(HistoryElements, AFoundingThatMakesNoSenseIsRefused) {
       [](Founding& founding) { founding.cluster_name = std::string(513, 'x'); },
       [](Founding& founding) { founding.keyspaces[4].db = 5; },
       [](Founding& founding) { founding.keyspaces[4].r = 0; },
+      [](Founding& founding) { founding.placement = kPlacementNewest + 1; },
   };
   for (size_t fault = 0; fault < faults.size(); ++fault) {
     Founding founding = sample_founding();
     faults[fault](founding);
     EXPECT_TRUE(is_refused(bytes_of(founding))) << fault;
   }
+}
+
+// The first byte is the kind: releases that have the first placement alone know kinds 1 to 4, and
+// refuse a history with another one as a whole.
+TEST(HistoryElements, AFoundingWithALaterPlacementIsAnElementThatOlderReleasesRefuse) {
+  Founding founding = sample_founding();
+  founding.placement = kPlacementMended;
+  const std::string placed = bytes_of(founding);
+  EXPECT_EQ(placed.substr(0, 2), std::string("\x05\x02", 2));
+  HistoryElements elements;
+  ASSERT_TRUE(decode_elements(placed, &elements));
+  EXPECT_EQ(elements.founding->placement, kPlacementMended);
+  founding.placement = kPlacementUnmended;
+  const std::string unplaced = bytes_of(founding);
+  EXPECT_EQ(unplaced[0], 1);
+  EXPECT_EQ(unplaced.substr(1), placed.substr(2));
+  elements = {};
+  ASSERT_TRUE(decode_elements(unplaced, &elements));
+  EXPECT_EQ(elements.founding->placement, kPlacementUnmended);
+  // One thing is written in one way.
+  EXPECT_TRUE(is_refused(std::string("\x05\x01", 2) + unplaced.substr(1)));
+  EXPECT_TRUE(is_refused(std::string("\x05\x00", 2) + unplaced.substr(1)));
+}
+
+TEST(HistoryElements, TheHashOfAFoundingWithTheFirstPlacementNeverChanges) {
+  EXPECT_EQ(founding_hash(fixtures::make_unmended_founding(3)), 0ULL);
 }
 
 TEST(HistoryElements, WhatMakesNoSenseIsRefused) {
@@ -102,6 +130,7 @@ TEST(HistoryElements, WhatMakesNoSenseIsRefused) {
   EXPECT_TRUE(is_refused(bytes_of(sample_founding()) + bytes_of(sample_founding())));
   EXPECT_TRUE(is_refused(std::string(1, '\0')));
   EXPECT_TRUE(is_refused("\x05"));
+  EXPECT_TRUE(is_refused("\x06"));
   EXPECT_FALSE(is_refused(""));
 }
 

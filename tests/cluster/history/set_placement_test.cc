@@ -5,6 +5,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "tests/cluster/random_history.h"
 
@@ -235,6 +236,72 @@ TEST_F(SetPlacementTest, ARaisedNIsAChangeOfOwnersAndMovesNoToken) {
   EXPECT_EQ(now().owners(1, 7).size(), 3U);
   EXPECT_EQ(ring_owners(now()), ring_owners(before));
   EXPECT_EQ(now().ring.shape().spread, 6U);
+}
+
+Change raising(uint64_t hlc, uint8_t placement) {
+  Change change = make_change(hlc, ChangeKind::kPlacement, 0);
+  change.placement = placement;
+  return change;
+}
+
+// Partitions that have two of three copies in one zone.
+uint32_t crowded(const SetPlacement& placement) {
+  uint32_t count = 0;
+  for (uint32_t partition = 0; partition < placement.ring.partitions(); ++partition) {
+    std::set<std::string> zones;
+    for (const MemberIndex owner : placement.owners(0, partition)) {
+      zones.insert(placement.members[owner].zone);
+    }
+    count += zones.size() < 3;
+  }
+  return count;
+}
+
+TEST_F(SetPlacementTest, AFoundingHasThePlacementThatItSays) {
+  history_ = History(fixtures::make_unmended_founding(6, 64));
+  EXPECT_EQ(now().ring.shape().placement, kPlacementUnmended);
+  join(kNew, "m0");
+  EXPECT_EQ(now().ring.shape().placement, kPlacementUnmended);
+  history_ = History(make_founding(6, 64));
+  EXPECT_EQ(now().ring.shape().placement, kPlacementMended);
+}
+
+// As many nodes in each zone, or one more.
+TEST_F(SetPlacementTest, ARaisedPlacementPutsOneCopyIntoEachZone) {
+  uint32_t crowded_before = 0;
+  for (uint32_t members = 3; members <= 30; ++members) {
+    Founding founding = fixtures::make_unmended_founding(members, 256);
+    for (uint32_t at = 0; at < members; ++at) {
+      founding.members[at].zone = "z" + std::to_string(at % 3);
+    }
+    history_ = History(founding);
+    const SetPlacement before = now();
+    crowded_before += crowded(before);
+    history_.add(raising(next(), kPlacementMended));
+    const SetPlacement after = now();
+    EXPECT_EQ(after.ring.shape().placement, kPlacementMended);
+    EXPECT_EQ(crowded(after), 0U) << members;
+    uint32_t moved = 0, copies = 0;
+    for (uint32_t partition = 0; partition < 256; ++partition) {
+      moved += before.ring.owner(partition) != after.ring.owner(partition);
+      const auto had = before.owners(0, partition);
+      for (const MemberIndex owner : after.owners(0, partition)) {
+        copies += std::find(had.begin(), had.end(), owner) == had.end();
+      }
+    }
+    EXPECT_LE(moved, 256U / 20) << members;
+    RecordProperty("copies_moved_of_768_with_" + std::to_string(members), copies);
+  }
+  EXPECT_GT(crowded_before, 0U);
+}
+
+TEST_F(SetPlacementTest, APlacementNeverGoesBackAndRaisedAgainDoesNothing) {
+  begin(5);
+  const SetPlacement before = now();
+  history_.add(raising(next(), kPlacementMended));
+  EXPECT_EQ(now().ring, before.ring);
+  history_.add(raising(next(), kPlacementUnmended));  // which nobody can wish
+  EXPECT_EQ(now().ring.shape().placement, kPlacementMended);
 }
 
 TEST(KnowingOwners, OutnumberTheAcknowledgingOnesAndHalf) {

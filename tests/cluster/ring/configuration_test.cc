@@ -30,6 +30,28 @@ TEST(Configuration, IsTheSameAfterItTravelled) {
   }
 }
 
+// Releases that have the first placement alone wrote version 1, and read no other.
+TEST(Configuration, AnUnmendedOneIsWrittenAsBefore) {
+  Configuration unmended = example();
+  unmended.placement = kPlacementUnmended;
+  std::string bytes, mended;
+  encode_configuration(unmended, bytes);
+  encode_configuration(example(), mended);
+  EXPECT_EQ(bytes[0], 1);
+  EXPECT_EQ(mended, "\x02" + bytes.substr(1) + "\x02");
+  ByteReader reader(bytes);
+  Configuration decoded;
+  ASSERT_TRUE(decode_configuration(reader, &decoded));
+  EXPECT_EQ(decoded, unmended);
+  EXPECT_EQ(differing_keyspaces(unmended, example()), kAllKeyspaces);
+  EXPECT_EQ(describe_difference(example(), unmended, 0), "placement 2");
+  for (const char placement : {0, 1, 3}) {
+    mended.back() = placement;
+    ByteReader wrong(mended);
+    EXPECT_FALSE(decode_configuration(wrong, &decoded));
+  }
+}
+
 TEST(Configuration, NamesOfKeyspacesAndAddressesAreNoPartOfIt) {
   Founding founding;
   founding.members = fixtures::make_members(3);

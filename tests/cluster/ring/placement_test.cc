@@ -250,5 +250,31 @@ TEST(PlacementKnownAnswers, TheUnmendedOneNeverChanges) {
   }
 }
 
+// The same of the mended one and of its copies, since clusters are founded with it.
+TEST(PlacementKnownAnswers, TheMendedOneNeverChanges) {
+  constexpr std::array kDigests = {0ULL, 0ULL, 0ULL};
+  constexpr uint32_t kHistoriesEach = 10, kStepsEach = 6, kCopies = 3;
+  uint64_t seed = 1000;
+  for (const uint64_t expected : kDigests) {
+    uint64_t digest = 0;
+    for (uint32_t taken = 0; taken < kHistoriesEach; ++taken) {
+      while (RandomMembership::partitions_of(++seed) > kPartitionsMax) continue;
+      RandomMembership membership(seed, kPlacementMended);
+      for (uint32_t step = 0; step <= kStepsEach; ++step) {
+        if (step > 0) membership.step();
+        const Ring ring =
+            Ring::of_owners(membership.owners(), membership.members(), membership.shape());
+        std::string text;
+        for (uint32_t partition = 0; partition < ring.partitions(); ++partition) {
+          put_u16(text, ring.owner(partition));
+          for (const MemberIndex copy : ring.primaries(partition, kCopies)) put_u16(text, copy);
+        }
+        digest = digest * 1099511628211ULL ^ xxh64(text);
+      }
+    }
+    EXPECT_EQ(digest, expected) << "up to seed " << seed;
+  }
+}
+
 }  // namespace
 }  // namespace kvorum::cluster

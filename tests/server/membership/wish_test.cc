@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
+#include "cluster/wire/frame.h"
 #include "tests/server/membership/founded.h"
 
 namespace kvorum::server {
@@ -35,7 +37,10 @@ class WishTest : public ::testing::Test {
           return testing::join_of("f", 77).described;
         },
         [&](cluster::MemberIndex member) { return !dead.contains(view.members[member].name); },
-        blocked, evicts};
+        blocked, evicts, [&](cluster::MemberIndex member) {
+          const auto found = spoken.find(view.members[member].name);
+          return found == spoken.end() ? cluster::kProtocolVersion : found->second;
+        }};
     return make_changes(wish, place);
   }
   std::string refused(MembershipWish wish) { return made(std::move(wish)).status().message(); }
@@ -44,12 +49,63 @@ class WishTest : public ::testing::Test {
   std::set<std::string> dead;
   std::string blocked;
   bool evicts = false;
+  std::map<std::string, uint16_t> spoken;  // of the peer protocol, where it is not the newest
 };
+
+cluster::Founding unmended_founding() {
+  cluster::Founding founding = testing::founding(3);
+  founding.placement = cluster::kPlacementUnmended;
+  return founding;
+}
+
+MembershipWish placement_wish(uint8_t placement) {
+  MembershipWish wish;
+  wish.kind = Kind::kPlacement;
+  wish.placement = placement;
+  return wish;
+}
 
 class LoneWishTest : public WishTest {
  protected:
   LoneWishTest() : WishTest(1) {}
 };
+
+TEST_F(WishTest, ThePlacementIsRaisedOnce) {
+  EXPECT_EQ(made(placement_wish(2)).status().code(), Code::kExists);
+  history = cluster::History(unmended_founding());
+  const auto change = made(placement_wish(2));
+  ASSERT_TRUE(change.ok()) << change.status().message();
+  EXPECT_EQ(change.value().kind, ChangeKind::kPlacement);
+  EXPECT_EQ(change.value().placement, 2);
+  cluster::Change raised = change.value();
+  raised.id = {Hlc{7}, 1};
+  ASSERT_TRUE(history.add(raised));
+  EXPECT_EQ(refused(placement_wish(2)), "the cluster has placement 2 already");
+  for (const uint8_t unknown : {0, 1, 3}) {
+    EXPECT_EQ(refused(placement_wish(unknown)),
+              "the placement can be raised to 2, the newest that there is");
+  }
+  EXPECT_EQ(wish_text(placement_wish(2)), "placement 2");
+}
+
+TEST_F(WishTest, ThePlacementWaitsForMembersThatDoNotKnowIt) {
+  history = cluster::History(unmended_founding());
+  spoken["c"] = 12;
+  EXPECT_EQ(refused(placement_wish(2)),
+            "c speaks version 12 of the peer protocol: the placement can change once every member "
+            "is there and speaks version 13: upgrade it, bring it back, or remove it");
+  spoken["c"] = 0;
+  EXPECT_THAT(refused(placement_wish(2)), HasSubstr("c is not linked"));
+  spoken.clear();
+  EXPECT_TRUE(made(placement_wish(2)).ok());
+  spoken["b"] = 0;  // who departed is not asked
+  cluster::Change removal;
+  removal.id = {Hlc{7}, 1};
+  removal.kind = ChangeKind::kRemove;
+  removal.member = testing::view_at(history, "b").members[1].id;
+  ASSERT_TRUE(history.add(removal));
+  EXPECT_TRUE(made(placement_wish(2)).ok());
+}
 
 TEST_F(WishTest, WhoWaitsJoins) {
   const auto change = made({Kind::kJoin, "f"});

@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <utility>
 
+#include "tests/engine/scratch_directory.h"
 #include "tests/server/node/grown_cluster.h"
 
 namespace kvorum::server {
@@ -54,6 +56,36 @@ TEST(NodeSelf, TheHistoryRulesOverTheFile) {
   EXPECT_EQ(founder.view->members.size(), 4u);
   EXPECT_EQ(founder.view->newest_set, joined.view->newest_set);
   EXPECT_FALSE(founder.is_alone());
+}
+
+std::string founder_in(const std::string& directory) {
+  return std::string(kThree) + "node: {name: a, data: " + directory + "}\n";
+}
+
+TEST(NodeSelf, AFreshFounderBeginsWithTheNewestPlacement) {
+  engine::testing::ScratchDirectory directory;
+  const NodeSelf self = self_of(founder_in(directory.path()));
+  EXPECT_EQ(self.founded, (FoundedPlacement{cluster::kPlacementNewest, false}));
+  EXPECT_EQ(self.view->ring.shape().placement, cluster::kPlacementNewest);
+  EXPECT_EQ(self.history.founding().placement, cluster::kPlacementNewest);
+  EXPECT_TRUE(self_of("node: {name: a}\n").founded.is_firm);  // nobody else founds with it
+}
+
+TEST(NodeSelf, ADirectoryOfBeforeHasTheFirstPlacement) {
+  engine::testing::ScratchDirectory directory;
+  std::filesystem::create_directory(directory.path() + "/objects");
+  const NodeSelf self = self_of(founder_in(directory.path()));
+  EXPECT_EQ(self.founded, (FoundedPlacement{cluster::kPlacementUnmended, false}));
+  EXPECT_EQ(self.view->ring.shape().placement, cluster::kPlacementUnmended);
+}
+
+TEST(NodeSelf, WhatIsKeptSaysThePlacement) {
+  engine::testing::ScratchDirectory directory;
+  KeptMembership kept{5, "a", {}};
+  kept.founded = {cluster::kPlacementMended, true};
+  const NodeSelf self = self_of(founder_in(directory.path()), kept);
+  EXPECT_EQ(self.founded, kept.founded);
+  EXPECT_EQ(self.view->ring.shape().placement, cluster::kPlacementMended);
 }
 
 TEST(NodeSelf, AFileOfAnotherClusterIsRefused) {

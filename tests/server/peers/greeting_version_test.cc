@@ -100,5 +100,115 @@ TEST(GreetingVersionTest, NobodyInBetweenLowersTheVersion) {
   EXPECT_EQ(honest.accepted, GreetingStep::kLinked);
 }
 
+// ---- placements of the founding
+
+Node founded(std::string_view name, FoundedPlacement placement, SpokenVersions versions = {}) {
+  Node node = speaking(name, versions);
+  node.found(placement.version, placement.is_firm);
+  return node;
+}
+
+TEST(GreetingPlacementTest, TheSameOneIsToldAndLinked) {
+  const Node a = founded("a", {2, true}), b = founded("b", {2, false});
+  Greeting greeting(b, a);
+  greeting.run();
+  EXPECT_EQ(greeting.dialed, GreetingStep::kLinked) << greeting.dialer.trouble();
+  EXPECT_EQ(greeting.accepted, GreetingStep::kLinked) << greeting.acceptor.trouble();
+  EXPECT_EQ(greeting.dialer.peer().founded, (FoundedPlacement{2, true}));
+  EXPECT_EQ(greeting.acceptor.peer().founded, (FoundedPlacement{2, false}));
+}
+
+TEST(GreetingPlacementTest, ADialerYieldsToAnOlderFounding) {
+  const Node a = founded("a", {1, true}), b = founded("b", {2, false});
+  Greeting greeting(b, a);
+  greeting.run();
+  EXPECT_EQ(greeting.dialed, GreetingStep::kFailed);
+  EXPECT_EQ(greeting.accepted, GreetingStep::kFailed);
+  EXPECT_EQ(greeting.dialer.founded_as(), (FoundedPlacement{1, true}));
+  EXPECT_EQ(greeting.acceptor.founded_as().version, 0);
+  EXPECT_EQ(greeting.dialer.trouble(),
+            "its cluster was founded with placement 1, this node has 2: this node begins anew with "
+            "that one");
+}
+
+TEST(GreetingPlacementTest, AnAcceptorYieldsAndSaysSo) {
+  const Node a = founded("a", {2, false}), b = founded("b", {1, false});
+  Greeting greeting(b, a);
+  greeting.run();
+  EXPECT_EQ(greeting.accepted, GreetingStep::kFailed);
+  EXPECT_EQ(greeting.acceptor.founded_as(), (FoundedPlacement{1, false}));
+  EXPECT_EQ(greeting.dialer.founded_as().version, 0);
+  EXPECT_THAT(greeting.dialer.trouble(), HasSubstr("node a begins anew with placement 1"));
+}
+
+TEST(GreetingPlacementTest, TwoFirmOnesNameBothValues) {
+  const Node a = founded("a", {2, true}), b = founded("b", {1, true});
+  Greeting greeting(b, a);
+  greeting.run();
+  EXPECT_EQ(greeting.dialed, GreetingStep::kFailed);
+  EXPECT_EQ(greeting.dialer.founded_as().version, 0);
+  EXPECT_EQ(greeting.acceptor.founded_as().version, 0);
+  EXPECT_EQ(greeting.dialer.trouble(),
+            "it refused this node: the cluster of node a was founded with placement 2, that of "
+            "node b with 1: start the one that holds nothing with an empty data directory");
+}
+
+// An older release has the first placement, whatever it says.
+TEST(GreetingPlacementTest, WhatIsNotFirmYieldsToAnOlderReleaseOnEitherSide) {
+  const Node older = founded("a", {1, false}, {11, 12});
+  Node newer = founded("b", {2, false});
+  newer.proposes = 12;
+  Greeting dialing(newer, older);
+  dialing.run();
+  EXPECT_EQ(dialing.dialed, GreetingStep::kFailed);
+  EXPECT_EQ(dialing.dialer.founded_as(), (FoundedPlacement{1, false}));
+  Greeting accepting(older, newer, "b");
+  accepting.run();
+  EXPECT_EQ(accepting.accepted, GreetingStep::kFailed);
+  EXPECT_EQ(accepting.acceptor.founded_as(), (FoundedPlacement{1, false}));
+}
+
+TEST(GreetingPlacementTest, AFirstPlacementIsSharedWithAnOlderRelease) {
+  const Node older = founded("b", {1, false}, {11, 12});
+  const Node newer = founded("a", {1, true});
+  Greeting greeting(older, newer);
+  greeting.run();
+  EXPECT_EQ(greeting.dialed, GreetingStep::kLinked) << greeting.dialer.trouble();
+  EXPECT_EQ(greeting.accepted, GreetingStep::kLinked) << greeting.acceptor.trouble();
+  EXPECT_EQ(greeting.acceptor.version(), 12);
+}
+
+TEST(GreetingPlacementTest, AFirmSecondOneIsSpokenOfByItsVersionAlone) {
+  const Node older = founded("b", {1, false}, {11, 12});
+  const Node newer = founded("a", {2, true});
+  EXPECT_EQ(oldest_spoken(newer.identity, newer.view), 13);
+  Greeting greeting(older, newer);
+  greeting.run();
+  EXPECT_EQ(greeting.accepted, GreetingStep::kFailed);
+  EXPECT_EQ(greeting.acceptor.trouble(),
+            "it speaks version 12 of the peer protocol, this node speaks 13: upgrade the older "
+            "binary");
+  EXPECT_EQ(greeting.dialer.trouble(),
+            "it speaks version 13 of the peer protocol, this node speaks 11 to 12: upgrade the "
+            "older binary");
+}
+
+TEST(GreetingPlacementTest, AChangedHistoryMakesItFirm) {
+  Node node = founded("a", {2, false});
+  EXPECT_EQ(oldest_spoken(node.identity, node.view), 11);
+  node.view.newest_set = 5;
+  EXPECT_EQ(oldest_spoken(node.identity, node.view), 13);
+}
+
+TEST(GreetingPlacementTest, AWaitingNodeIsNotAskedForIt) {
+  const Node a = founded("a", {2, true});
+  Node f = founded("b", {1, true});
+  f.wait_as("f", 77);
+  Greeting greeting(f, a);
+  greeting.run();
+  EXPECT_TRUE(greeting.acceptor.waits());
+  EXPECT_THAT(greeting.dialer.trouble(), HasSubstr("waits to be admitted"));
+}
+
 }  // namespace
 }  // namespace kvorum::server

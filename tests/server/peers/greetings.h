@@ -16,8 +16,10 @@
 namespace kvorum::server {
 
 inline cluster::ClusterView view_of(const std::string& cluster_name, std::string_view self,
-                                    uint32_t partitions = 256) {
+                                    uint32_t partitions = 256,
+                                    uint8_t placement = cluster::kPlacementUnmended) {
   cluster::Founding founding;
+  founding.placement = placement;
   founding.cluster_name = cluster_name;
   founding.partitions = partitions;
   for (const char* const name : {"a", "b", "c"}) {
@@ -50,6 +52,11 @@ struct Node {
   }
   std::shared_ptr<const cluster::ClusterView> shared_view() const {
     return std::make_shared<const cluster::ClusterView>(view);
+  }
+  void found(uint8_t placement, bool is_firm) {
+    const uint32_t partitions = view.ring.partitions();
+    view = view_of(view.cluster_name, identity.node_name, partitions, placement);
+    identity.founded = [placement, is_firm] { return FoundedPlacement{placement, is_firm}; };
   }
   // No member: it would like to be one, by this name.
   void wait_as(const std::string& name, cluster::NodeId id) {

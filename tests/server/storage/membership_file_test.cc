@@ -56,6 +56,39 @@ TEST_F(MembershipFileTest, WhatWasWrittenIsRead) {
   EXPECT_FALSE(std::filesystem::exists(path() + ".new"));
 }
 
+TEST_F(MembershipFileTest, AFoundingWithALaterPlacementIsOfVersionTwo) {
+  KeptMembership written;
+  written.id = 77;
+  written.node_name = "a";
+  written.founded = {cluster::kPlacementMended, true};
+  ASSERT_TRUE(write_founding(directory.path(), written).ok());
+  EXPECT_EQ(content()[4], 2);  // which releases without one refuse
+  auto kept = read_membership(directory.path()).value();
+  EXPECT_EQ(kept->id, 77u);
+  EXPECT_EQ(kept->founded, written.founded);
+  EXPECT_FALSE(kept->history);
+  written.founded = {cluster::kPlacementUnmended, true};
+  ASSERT_TRUE(write_founding(directory.path(), written).ok());
+  EXPECT_EQ(content()[4], 1);
+  kept = read_membership(directory.path()).value();
+  EXPECT_EQ(kept->founded, (FoundedPlacement{cluster::kPlacementUnmended, false}));
+}
+
+TEST_F(MembershipFileTest, AHistorySaysHowTheClusterWasFounded) {
+  for (const uint8_t placement : {cluster::kPlacementUnmended, cluster::kPlacementMended}) {
+    cluster::Founding founding = testing::founding(3);
+    founding.placement = placement;
+    cluster::History history(founding);
+    ASSERT_TRUE(history.add(testing::join_of("f", 77)));
+    std::string bytes;
+    history.encode(bytes);
+    ASSERT_TRUE(write_membership(directory.path(), 77, "f", bytes).ok());
+    EXPECT_EQ(content()[4], 1);
+    const auto kept = read_membership(directory.path()).value();
+    EXPECT_EQ(kept->founded, (FoundedPlacement{placement, true}));
+  }
+}
+
 TEST_F(MembershipFileTest, EveryDamageIsNoticedAndSaysWhatToDo) {
   ASSERT_TRUE(write_membership(directory.path(), 77, "f", {}).ok());
   const std::string whole = content();
