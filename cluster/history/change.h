@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A change of the membership, as a person wished it (docs/MEMBERSHIP.md): who joined, left, was
 // removed or replaced, what became of a member's weight, place or addresses, of a keyspace's
-// policy, of the version of placement. Plain values, never changed once made; a history is a set of them. Their bytes are
-// canonical: what the kind does not need is neither written nor hashed.
+// policy, of the version of placement. Plain values, never changed once made; a history is a set of
+// them. Their bytes are canonical: what the kind does not need is neither written nor hashed.
 #pragma once
 
 #include <compare>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What of a cluster's description decides which nodes hold a key and how: the members with their
-// weights and places, the policies of the keyspaces, the placement. Addresses are no part of it. A node keeps
-// in its data directory the one that its copies follow (server/storage/node_identity.h) and tells
-// its own to every other node (agreement.h). Pure values; names of keyspaces are for people and not
-// compared.
+// weights and places, the policies of the keyspaces, the placement. Addresses are no part of it. A
+// node keeps in its data directory the one that its copies follow (server/storage/node_identity.h)
+// and tells its own to every other node (agreement.h). Pure values; names of keyspaces are for
+// people and not compared.
 #pragma once
 
 #include <array>

@@ -22,9 +22,9 @@ FormerPlacement place(const Configuration& configuration, const ClusterView& vie
     member.rack = place.rack;
     member.zone = place.zone;
   }
-  placement.ring =
-      Ring::found(members, {view.ring.partitions(), neighbours_apart(configuration.keyspaces),
-                            configuration.placement});
+  placement.ring = Ring::found(
+      members,
+      {view.ring.partitions(), neighbours_apart(configuration.keyspaces), configuration.placement});
   for (size_t db = 0; db < kKeyspacesMax; ++db) {
     placement.quorums[db] = effective_quorum(configuration.keyspaces[db], members.size());
   }

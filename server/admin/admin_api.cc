@@ -126,7 +126,8 @@ Result<std::string> file_in(const std::string& body) {
   return std::string(file->as_string());
 }
 
-// POST /api/v1/members?change=join&name=f; `change`: join, leave, remove, replace, weight, apply, placement.
+// POST /api/v1/members?change=join&name=f; `change`: join, leave, remove, replace, weight, apply,
+// placement.
 Result<MembershipWish> wish_of(const HttpRequest& wanted) {
   const std::string change = query_value(wanted.query, "change").value_or("");
   MembershipWish wish;

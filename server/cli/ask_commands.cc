@@ -322,9 +322,10 @@ Result<std::string> ring_table(const std::string& ring_document) {
                     text_of(member, "weight"), text_of(member, "rack"), text_of(member, "zone")});
   }
   if (rows.size() == 1) return not_understood();
-  return fmt::format("cluster {} ({}): {} partitions by {}, placement {}\n\n", text_of(ring, "cluster"),
-                     text_of(ring, "cluster_id"), text_of(ring, "partitions"),
-                     text_of(ring, "partitioner"), text_of(ring, "placement")) +
+  return fmt::format("cluster {} ({}): {} partitions by {}, placement {}\n\n",
+                     text_of(ring, "cluster"), text_of(ring, "cluster_id"),
+                     text_of(ring, "partitions"), text_of(ring, "partitioner"),
+                     text_of(ring, "placement")) +
          aligned(rows);
 }
 

@@ -65,9 +65,8 @@ void reload(Node& node, const ServeOptions& options) {
 // The next signal; 0: there is none yet, and it is time to look at the node.
 int next_signal(const sigset_t& signals, const Node& node) {
   constexpr timespec kLook{0, 100'000'000};
-  const int received =
-      node.may_begin_anew() ? sigtimedwait(&signals, nullptr, &kLook)
-                            : sigwaitinfo(&signals, nullptr);
+  const int received = node.may_begin_anew() ? sigtimedwait(&signals, nullptr, &kLook)
+                                             : sigwaitinfo(&signals, nullptr);
   return received < 0 ? 0 : received;
 }
 

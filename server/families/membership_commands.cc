@@ -37,8 +37,8 @@ bool read_wish(Words words, Plan& plan, MembershipWish* wish) {
     Kind kind;
     size_t least, most;
   };
-  constexpr Row kRows[] = {{Kind::kJoin, 2, 2},    {Kind::kLeave, 1, 2},  {Kind::kRemove, 2, 3},
-                           {Kind::kReplace, 3, 4}, {Kind::kWeight, 3, 3}, {Kind::kApply, 2, 2},
+  constexpr Row kRows[] = {{Kind::kJoin, 2, 2},     {Kind::kLeave, 1, 2},  {Kind::kRemove, 2, 3},
+                           {Kind::kReplace, 3, 4},  {Kind::kWeight, 3, 3}, {Kind::kApply, 2, 2},
                            {Kind::kPlacement, 2, 2}};
   for (const Row& row : kRows) {
     if (words.empty() || !equals_ignoring_case(words[0], name_of(row.kind))) continue;

@@ -19,11 +19,11 @@ struct MembershipWish {
   enum class Kind : uint8_t { kJoin, kLeave, kRemove, kReplace, kWeight, kApply, kPlacement };
 
   Kind kind = Kind::kJoin;
-  std::string name{};   // whom it is about; empty with kLeave: the node that is asked
-  std::string by{};     // kReplace: who takes its place
-  uint32_t weight = 1;  // kWeight
-  bool force = false;   // kRemove and kReplace: also one that lives
-  std::string file{};   // kApply: the text of a cluster's file
+  std::string name{};     // whom it is about; empty with kLeave: the node that is asked
+  std::string by{};       // kReplace: who takes its place
+  uint32_t weight = 1;    // kWeight
+  bool force = false;     // kRemove and kReplace: also one that lives
+  std::string file{};     // kApply: the text of a cluster's file
   uint8_t placement = 0;  // kPlacement: its version (cluster/ring/placement.h)
 };
 

@@ -15,9 +15,9 @@ struct WishName {
 };
 
 inline constexpr WishName kWishNames[] = {
-    {"join", MembershipWish::Kind::kJoin},     {"leave", MembershipWish::Kind::kLeave},
-    {"remove", MembershipWish::Kind::kRemove}, {"replace", MembershipWish::Kind::kReplace},
-    {"weight", MembershipWish::Kind::kWeight}, {"apply", MembershipWish::Kind::kApply},
+    {"join", MembershipWish::Kind::kJoin},          {"leave", MembershipWish::Kind::kLeave},
+    {"remove", MembershipWish::Kind::kRemove},      {"replace", MembershipWish::Kind::kReplace},
+    {"weight", MembershipWish::Kind::kWeight},      {"apply", MembershipWish::Kind::kApply},
     {"placement", MembershipWish::Kind::kPlacement}};
 
 constexpr std::string_view name_of(MembershipWish::Kind kind) {

@@ -70,9 +70,7 @@ class Node final : public NodeServices, public AdminServices {
   // This node waits to be admitted, or does not know for sure with which placement its cluster was
   // founded. begins_anew(): it was admitted, or learned of another one; stop it, and open another
   // node with kept(). Any thread.
-  bool may_begin_anew() const {
-    return !self_.view->is_member() || !membership_.founded().is_firm;
-  }
+  bool may_begin_anew() const { return !self_.view->is_member() || !membership_.founded().is_firm; }
   bool begins_anew() const { return membership_.begins_anew(); }
   KeptMembership kept() const { return membership_.kept(); }
 

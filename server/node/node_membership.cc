@@ -287,10 +287,12 @@ std::string NodeMembership::why_blocked(const cluster::ClusterView& view) const 
 
 Result<WishedChanges> NodeMembership::changes_of(const MembershipWish& wish) const {
   const std::shared_ptr<const cluster::ClusterView> now = view();
-  const WishPlace place{
-      *now, [this](std::string_view name) { return waiting_.find(name, steady_us()); },
-      callbacks_.is_reachable, why_blocked(*now), self_.config.engine.eviction != Eviction::kNone,
-      callbacks_.spoken_version};
+  const WishPlace place{*now,
+                        [this](std::string_view name) { return waiting_.find(name, steady_us()); },
+                        callbacks_.is_reachable,
+                        why_blocked(*now),
+                        self_.config.engine.eviction != Eviction::kNone,
+                        callbacks_.spoken_version};
   return make_changes(wish, place);
 }
 

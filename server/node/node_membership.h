@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The membership as a node has it: its history with what keeps it on disk, the nodes that wait to
 // be admitted, and the desk where administrators say what they wish. Of a node that waits itself,
-// how it learns that it was admitted, and of a founder, with which placement its cluster was founded
-// (founded_placement.h): then the process begins anew (begins_anew()).
+// how it learns that it was admitted, and of a founder, with which placement its cluster was
+// founded (founded_placement.h): then the process begins anew (begins_anew()).
 #pragma once
 
 #include <atomic>

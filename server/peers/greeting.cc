@@ -97,7 +97,8 @@ struct FoundedNode {
 
 std::string apart_text(const FoundedNode& a, const FoundedNode& b) {
   return fmt::format(
-      "the cluster of node {} was founded with placement {}, that of node {} with {}: start the one "
+      "the cluster of node {} was founded with placement {}, that of node {} with {}: start the "
+      "one "
       "that holds nothing with an empty data directory",
       a.name, a.placement, b.name, b.placement);
 }
@@ -206,9 +207,10 @@ GreetingStep DialerGreeting::fail(std::string_view why) {
 
 GreetingStep DialerGreeting::yield_to(const FoundedPlacement& theirs) {
   founded_as_ = theirs;
-  return fail(fmt::format("its cluster was founded with placement {}, this node has {}: this node "
-                          "begins anew with that one",
-                          theirs.version, founded_by(self_).version));
+  return fail(
+      fmt::format("its cluster was founded with placement {}, this node has {}: this node "
+                  "begins anew with that one",
+                  theirs.version, founded_by(self_).version));
 }
 
 GreetingStep DialerGreeting::on_frame(const Frame& frame, std::string& out) {
@@ -432,8 +434,8 @@ AcceptorGreeting::Verdict AcceptorGreeting::match_founding(std::string* answer) 
     case FoundingMatch::kApart:
       break;
   }
-  return refuse(apart_text({self_.node_name, own.version}, {peer_.node_name, peer_.founded.version}),
-                answer);
+  return refuse(
+      apart_text({self_.node_name, own.version}, {peer_.node_name, peer_.founded.version}), answer);
 }
 
 std::string refusal_of(const Introduction& dialer, const PeerIdentity& self,

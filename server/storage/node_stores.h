@@ -47,7 +47,7 @@ class NodeStores {
     const cluster::ClusterView& view;  // the first
     const cluster::Founding& founding;
     cluster::NodeId id;
-    bool alone = false;  // no other member holds anything
+    bool alone = false;             // no other member holds anything
     bool founding_is_firm = false;  // founded_placement.h
   };
   explicit NodeStores(const Owner& owner);

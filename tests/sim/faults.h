@@ -39,7 +39,8 @@ class Faults {
 
   Cluster& cluster_;
   Rng rng_;
-  Rng replacing_, policies_, placements_;  // of their own: what else a seed does is as it was before
+  Rng replacing_, policies_,
+      placements_;  // of their own: what else a seed does is as it was before
   bool stopped_ = false;
   bool disturbed_ = false;  // of a peaceful run: a node is paused, or down
 };

@@ -84,8 +84,8 @@ struct Swarm {
   // What keyspaces may be changed to while they are used, beside what they were at first.
   std::vector<cluster::KeyspacePolicy> other_policies;
   uint8_t placement = cluster::kPlacementUnmended;  // of the founding
-  size_t zones = 1;             // in which the nodes stand, in turn
-  bool raises_placement = false;  // as one of the changes of the membership
+  size_t zones = 1;                                 // in which the nodes stand, in turn
+  bool raises_placement = false;                    // as one of the changes of the membership
   cluster::CoordinatorOptions options;
   NetworkWeather network;
   DiskWeather disk;

@@ -37,7 +37,9 @@ class WishTest : public ::testing::Test {
           return testing::join_of("f", 77).described;
         },
         [&](cluster::MemberIndex member) { return !dead.contains(view.members[member].name); },
-        blocked, evicts, [&](cluster::MemberIndex member) {
+        blocked,
+        evicts,
+        [&](cluster::MemberIndex member) {
           const auto found = spoken.find(view.members[member].name);
           return found == spoken.end() ? cluster::kProtocolVersion : found->second;
         }};
