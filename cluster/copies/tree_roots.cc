@@ -11,6 +11,9 @@ namespace {
 
 constexpr uint8_t kVersion = 1;
 
+// The root that is written of a copy which lacked something at the stop.
+uint64_t lacking(uint64_t digest) { return ~digest; }
+
 }  // namespace
 
 void encode_roots(const engine::ObjectTable& table, const WholeReplicas* whole, std::string& out) {
@@ -22,7 +25,7 @@ void encode_roots(const engine::ObjectTable& table, const WholeReplicas* whole, 
       const bool lacks = whole != nullptr && !whole->is_whole(keyspace, partition) &&
                          !whole->is_new(keyspace, partition);
       const uint64_t digest = table.digest(keyspace, partition);
-      const uint64_t root = lacks ? ~digest : digest;
+      const uint64_t root = lacks ? lacking(digest) : digest;
       if (root == 0) continue;
       put_u8(out, keyspace);
       put_u32(out, partition);
@@ -51,9 +54,10 @@ size_t mark_differing_roots(const engine::ObjectTable& table, std::string_view r
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     for (uint32_t partition = 0; partition < partitions; ++partition) {
       const uint64_t root = expected[size_t{keyspace} * partitions + partition];
-      if (good && table.digest(keyspace, partition) == root) continue;
+      const uint64_t digest = table.digest(keyspace, partition);
+      if (good && digest == root) continue;
       whole.set(keyspace, partition, false);
-      ++differing;
+      differing += !good || root != lacking(digest);
     }
   }
   return differing;

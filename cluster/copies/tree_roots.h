@@ -16,8 +16,8 @@ namespace kvorum::cluster {
 // written as others than they are, so that they lack it at the next start too.
 void encode_roots(const engine::ObjectTable& table, const WholeReplicas* whole, std::string& out);
 
-// Marks the copies whose root differs as not whole. Returns how many; all of them where the bytes
-// are damaged.
+// Marks the copies whose root differs as not whole. Returns how many lost something since the stop;
+// all of them where the bytes are damaged.
 size_t mark_differing_roots(const engine::ObjectTable& table, std::string_view roots,
                             WholeReplicas& whole);
 

@@ -81,6 +81,16 @@ def a_new_cluster():
         again = cluster.cli('a', 'cluster', 'placement', '2', '--yes')
         told = again.returncode == 1 and 'has placement 2 already' in again.stderr
         checks.that('it cannot be raised further', told, again)
+        with cluster.resp('b') as client:
+            for words, said in (
+                (('PLACEMENT', '2'), 'ERR the cluster has placement 2 already'),
+                (('PLAN', 'PLACEMENT', '2'), 'ERR the cluster has placement 2 already'),
+                (('PLACEMENT', '3'), 'ERR the placement can be raised to 2'),
+                (('PLACEMENT', 'x'), 'ERR value is not an integer or out of range'),
+                (('PLAN', 'PLACEMENT', '2', 'b'), 'ERR syntax error'),
+            ):
+                reply = str(client('KV.CLUSTER', *words))
+                checks.that('KV.CLUSTER %s' % ' '.join(words), reply.startswith(said), reply)
         cluster.wipe('c')
         cluster.start('c')
         checks.that('settled after a lost disk', cluster.wait_settled(seconds=40))

@@ -50,6 +50,23 @@ TEST(TreeRoots, APartitionThatLostOrGainedAnObjectIsNot) {
   EXPECT_EQ(mark_differing_roots(before, roots, whole), 1u);
 }
 
+// A disk that was lost, and a clean stop before others brought back what was on it.
+TEST(TreeRoots, ACopyThatLackedSomethingAtTheStopLacksItStill) {
+  engine::ObjectTable table(options());
+  store(table, "k", 5);
+  const uint32_t partition = partition_of(position_of("k"), 4);
+  WholeReplicas at_stop(4, true), at_start(4, true);
+  at_stop.set(3, partition, false);
+  at_stop.set(2, 7, false);  // an empty one
+  at_stop.note_new(1, 7);    // which forgot nothing
+  std::string roots;
+  encode_roots(table, &at_stop, roots);
+  EXPECT_EQ(mark_differing_roots(table, roots, at_start), 0u);
+  EXPECT_EQ(at_start.missing(), 2u);
+  EXPECT_FALSE(at_start.is_whole(3, partition));
+  EXPECT_FALSE(at_start.is_whole(2, 7));
+}
+
 TEST(TreeRoots, DamagedOrMissingBytesProveNothing) {
   engine::ObjectTable table(options());
   store(table, "k", 5);

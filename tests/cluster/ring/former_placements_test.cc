@@ -36,6 +36,23 @@ size_t staying(const ClusterView& now, const ClusterView& before) {
   return count;
 }
 
+// Of a cluster that was founded anew, as one that yields to another placement is.
+TEST(FormerPlacements, EachHasTheRingOfItsOwnPlacement) {
+  Founding founding;
+  founding.partitions = 64;
+  founding.members = fixtures::make_members(6, {.racks = 0, .zones = 3});
+  const ClusterView mended = found_view(founding, "n0");
+  founding.placement = kPlacementUnmended;
+  const ClusterView unmended = found_view(founding, "n0");
+  ASSERT_FALSE(mended.ring == unmended.ring);
+  for (const auto& [before, now] : {std::pair(&mended, &unmended), std::pair(&unmended, &mended)}) {
+    FormerPlacements former;
+    EXPECT_TRUE(former.add(configuration_of(*before), *now));
+    ASSERT_EQ(former.list()->size(), 1u);
+    EXPECT_TRUE(former.list()->front().ring == before->ring);
+  }
+}
+
 size_t owned_by_first(const ClusterView& view) {
   size_t count = 0;
   for (uint32_t partition = 0; partition < 16; ++partition) {

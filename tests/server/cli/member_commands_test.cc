@@ -13,6 +13,9 @@ TEST(MemberCommandsTest, AWishIsARequest) {
   EXPECT_EQ(wish_target({Kind::kLeave, ""}), "/api/v1/members?change=leave");
   EXPECT_EQ(wish_target({Kind::kWeight, "b", "", 3}),
             "/api/v1/members?change=weight&name=b&weight=3");
+  MembershipWish placement{Kind::kPlacement};
+  placement.placement = 2;
+  EXPECT_EQ(wish_target(placement), "/api/v1/members?change=placement&placement=2");
   MembershipWish remove{Kind::kRemove, "a&b"};
   remove.force = true;
   EXPECT_EQ(wish_target(remove), "/api/v1/members?change=remove&name=a%26b&force=true");
