@@ -17,19 +17,21 @@
 namespace kvorum::server {
 namespace {
 
+bool has_objects(const Config& config) {
+  std::error_code error;
+  return config.engine.type == EngineType::kLevelDb &&
+         std::filesystem::exists(config.node.data_directory + "/objects", error);
+}
+
 // What is kept says it. What releases of before left behind has the first one; who has nothing
-// begins with the newest. Whoever is alone has nobody to agree with.
+// begins with the newest. Who founded alone has nobody to agree with, unless its disk was lost and
+// others joined before.
 FoundedPlacement founded_by(const Config& config, const std::optional<KeptMembership>& kept) {
   FoundedPlacement founded{cluster::kPlacementNewest, false};
-  std::error_code error;
-  if (kept && kept->history) {
-    founded = {kept->history->founding().placement, true};
-  } else if (kept) {
-    founded = kept->founded;
-  } else if (config.engine.type == EngineType::kLevelDb &&
-             std::filesystem::exists(config.node.data_directory + "/objects", error)) {
-    founded.version = cluster::kPlacementUnmended;
-  }
+  if (!kept && !has_objects(config)) return founded;
+  if (kept && kept->history) return {kept->history->founding().placement, true};
+  founded.version = cluster::kPlacementUnmended;
+  if (kept && kept->founded.version != 0) founded = kept->founded;
   founded.is_firm |= config.cluster.founders.size() == 1;
   return founded;
 }

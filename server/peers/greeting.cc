@@ -418,6 +418,14 @@ AcceptorGreeting::Verdict AcceptorGreeting::refuse(std::string text, std::string
 
 AcceptorGreeting::Verdict AcceptorGreeting::match_founding(std::string* answer) {
   const FoundedPlacement own = founded_by(self_);
+  const bool is_old = start_.version < cluster::kPlacementVersion;
+  if (is_old && peer_.waits && cluster::is_raised_placement(own.version)) {
+    return refuse(
+        fmt::format("node {} speaks version {} of the peer protocol, and a cluster with "
+                    "placement {} needs {}: upgrade the older binary",
+                    peer_.node_name, start_.version, own.version, cluster::kPlacementVersion),
+        answer);
+  }
   switch (match_foundings(own, peer_.founded)) {
     case FoundingMatch::kSame:
       return Verdict::kWelcome;
@@ -427,7 +435,7 @@ AcceptorGreeting::Verdict AcceptorGreeting::match_founding(std::string* answer) 
                                 self_.node_name, peer_.founded.version),
                     answer);
     case FoundingMatch::kInsists:
-      if (start_.version < cluster::kPlacementVersion) break;
+      if (is_old) break;
       put_founded(*answer, own);
       trouble_ = "it was told with which placement its cluster was founded";
       return Verdict::kFoundedAs;

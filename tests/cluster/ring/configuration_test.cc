@@ -45,7 +45,7 @@ TEST(Configuration, AnUnmendedOneIsWrittenAsBefore) {
   EXPECT_EQ(decoded, unmended);
   EXPECT_EQ(differing_keyspaces(unmended, example()), kAllKeyspaces);
   EXPECT_EQ(describe_difference(example(), unmended, 0), "placement 2");
-  for (const char placement : {0, 1, 3}) {
+  for (const char placement : {'\0', '\1', '\3'}) {
     mended.back() = placement;
     ByteReader wrong(mended);
     EXPECT_FALSE(decode_configuration(wrong, &decoded));

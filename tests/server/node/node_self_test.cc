@@ -68,7 +68,6 @@ TEST(NodeSelf, AFreshFounderBeginsWithTheNewestPlacement) {
   EXPECT_EQ(self.founded, (FoundedPlacement{cluster::kPlacementNewest, false}));
   EXPECT_EQ(self.view->ring.shape().placement, cluster::kPlacementNewest);
   EXPECT_EQ(self.history.founding().placement, cluster::kPlacementNewest);
-  EXPECT_TRUE(self_of("node: {name: a}\n").founded.is_firm);  // nobody else founds with it
 }
 
 TEST(NodeSelf, ADirectoryOfBeforeHasTheFirstPlacement) {
@@ -86,6 +85,17 @@ TEST(NodeSelf, WhatIsKeptSaysThePlacement) {
   const NodeSelf self = self_of(founder_in(directory.path()), kept);
   EXPECT_EQ(self.founded, kept.founded);
   EXPECT_EQ(self.view->ring.shape().placement, cluster::kPlacementMended);
+}
+
+TEST(NodeSelf, WhoFoundedAloneHasNobodyToAgreeWithUnlessItLostItsDisk) {
+  engine::testing::ScratchDirectory directory;
+  const std::string alone = "node: {name: a, data: " + directory.path() + "}\n";
+  EXPECT_EQ(self_of(alone).founded, (FoundedPlacement{cluster::kPlacementNewest, false}));
+  KeptMembership kept{5, "a", {}};
+  kept.founded = {cluster::kPlacementMended, false};
+  EXPECT_TRUE(self_of(alone, kept).founded.is_firm);
+  std::filesystem::create_directory(directory.path() + "/objects");
+  EXPECT_EQ(self_of(alone).founded, (FoundedPlacement{cluster::kPlacementUnmended, true}));
 }
 
 TEST(NodeSelf, AFileOfAnotherClusterIsRefused) {

@@ -200,6 +200,20 @@ TEST(GreetingPlacementTest, AChangedHistoryMakesItFirm) {
   EXPECT_EQ(oldest_spoken(node.identity, node.view), 13);
 }
 
+// Admitted, it could not read the history.
+TEST(GreetingPlacementTest, AnOlderReleaseDoesNotWaitAtASecondOneThatIsNotFirm) {
+  const Node a = founded("a", {2, false});
+  Node f = founded("b", {0, false}, {11, 12});
+  f.wait_as("f", 77);
+  Greeting greeting(f, a);
+  greeting.run();
+  EXPECT_FALSE(greeting.acceptor.waits());
+  EXPECT_EQ(
+      greeting.dialer.trouble(),
+      "it refused this node: node f speaks version 12 of the peer protocol, and a cluster with "
+      "placement 2 needs 13: upgrade the older binary");
+}
+
 TEST(GreetingPlacementTest, AWaitingNodeIsNotAskedForIt) {
   const Node a = founded("a", {2, true});
   Node f = founded("b", {1, true});
