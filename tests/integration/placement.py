@@ -120,27 +120,6 @@ def a_file_that_was_moved_away():
         all_there(cluster)
 
 
-def a_lone_founder_loses_its_disk(older, placement):
-    with Zones('a', older=older) as cluster:
-        cluster.start()
-        checks.that('one node is settled', cluster.wait_settled())
-        if older:
-            cluster.upgrade('a')
-            checks.that('upgraded', cluster.wait_settled())
-        fill(cluster, 'a')
-        cluster.add('f')
-        until(lambda: cluster.states('a').get('f') == 'waiting', 10)
-        cluster.change('a', 'join', 'f')
-        checks.that('settled with f', cluster.wait_settled('a', 'f'))
-        cluster.wipe('a')
-        cluster.start('a')
-        there = until(lambda: cluster.sets('a') == cluster.sets('f'), 20)
-        checks.that('it learns the history', there, cluster.log('a')[-2000:])
-        checks.that('settled again', cluster.wait_settled('a', 'f', seconds=40))
-        checks.that('with its placement', cluster.placements('af') == {placement})
-        all_there(cluster, 'a', 'f')
-
-
 def raised(cluster, at):
     load = Load(cluster, 'b')
     until(lambda: len(load.written) > 300, 20)
@@ -255,9 +234,7 @@ def older_nodes_without_disks():
 def main():
     checks.attempt('a new cluster', a_new_cluster)
     checks.attempt('a file that was moved away', a_file_that_was_moved_away)
-    checks.attempt('a lone founder', a_lone_founder_loses_its_disk, '', 2)
     if OLDER is not None:
-        checks.attempt('an older lone founder', a_lone_founder_loses_its_disk, 'a', 1)
         checks.attempt('an older cluster', an_older_cluster_is_raised)
         checks.attempt('an older binary', an_older_binary_joins_no_newer_cluster)
         checks.attempt('a mixed founding', both_found_one_cluster, '')

@@ -83,7 +83,7 @@ TEST_F(WishTest, ThePlacementIsRaisedOnce) {
   raised.id = {Hlc{7}, 1};
   ASSERT_TRUE(history.add(raised));
   EXPECT_EQ(refused(placement_wish(2)), "the cluster has placement 2 already");
-  for (const uint8_t unknown : {0, 1, 3}) {
+  for (const uint8_t unknown : {uint8_t{0}, uint8_t{1}, uint8_t{3}}) {
     EXPECT_EQ(refused(placement_wish(unknown)),
               "the placement can be raised to 2, the newest that there is");
   }

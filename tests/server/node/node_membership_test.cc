@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "server/storage/membership_file.h"
 #include "tests/engine/scratch_directory.h"
@@ -75,6 +76,12 @@ class Founder {
     membership.begin({[] {}, [](cluster::MemberIndex) { return true; }, {}});
   }
 
+  ~Founder() { stop(); }
+
+  // What the store threads have to do comes first.
+  void stop() {
+    if (!std::exchange(stopped, true)) stores.close(&copies.whole());
+  }
   static Config config_in(const std::string& directory) {
     const ConfigReport report = load_config(
         "cluster: {name: demo, partitions: 16, members: [{name: a, peer: 127.0.0.1:7379}, {name: "
@@ -93,6 +100,7 @@ class Founder {
   NodeStores stores;
   NodeCopies copies;
   NodeMembership membership;
+  bool stopped = false;
 };
 
 FoundedPlacement on_disk(const std::string& directory) {
@@ -108,7 +116,7 @@ TEST(NodeMembership, AFoundingIsFirmOnceEveryFounderWasMet) {
   EXPECT_FALSE(founder.membership.founded().is_firm);
   founder.membership.on_same_founding(founder.id_of("c"), false);
   EXPECT_TRUE(founder.membership.founded().is_firm);
-  founder.stores.close();  // behind what the store threads have to do
+  founder.stop();
   EXPECT_EQ(on_disk(directory.path()), (FoundedPlacement{2, true}));
   founder.membership.on_founded_as({1, false});
   EXPECT_FALSE(founder.membership.begins_anew());
@@ -129,7 +137,6 @@ TEST(NodeMembership, AFreshFounderYieldsAndForgetsTheOtherPlacement) {
     founder.membership.on_founded_as({1, false});
     EXPECT_TRUE(founder.membership.begins_anew());
     kept = founder.membership.kept();
-    founder.stores.close(&founder.copies.whole());
   }
   EXPECT_EQ(kept.founded, (FoundedPlacement{1, false}));
   Founder again(directory.path(), kept);
