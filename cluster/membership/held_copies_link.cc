@@ -41,7 +41,9 @@ void HeldCopiesLink::publish(Now now) {
     return;
   }
   note_owners();
-  if (is_new || due_us_ == 0) due_us_ = now.steady_us + kFirstUs;
+  if (!is_new && due_us_ != 0) return;
+  pause_us_ = kFirstUs;
+  due_us_ = now.steady_us + pause_us_;
 }
 
 void HeldCopiesLink::on_time(Now now) {
@@ -53,7 +55,8 @@ void HeldCopiesLink::on_time(Now now) {
     put_held_copies_question(core_.outbox.frames(member));
     ++asked;
   }
-  due_us_ = now.steady_us + std::max(kAskUs, asked * kAskEachUs);
+  pause_us_ = std::min(2 * pause_us_, kAskUs);  // newcomers have no links at first
+  due_us_ = now.steady_us + std::max(pause_us_, asked * kAskEachUs);
 }
 
 bool HeldCopiesLink::on_message(LinkIndex from, const Frame& frame, Now now) {

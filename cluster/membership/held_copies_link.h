@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// While partitions move, a node asks their owners twice a second what they hold of them, so that
-// any node can show how far each transfer is, and for what it waits (ToldCopies). In a large
-// cluster it asks less often, so that no more than a hundred questions a second leave it. Nothing
-// depends on the answers. Members of the releases before are not asked. Private to cluster/; owned
-// by the coordinator.
+// While partitions move, a node asks their owners twice a second, and more often at first, what
+// they hold of them, so that any node can show how far each transfer is, and for what it waits
+// (ToldCopies). In a large cluster it asks less often, so that no more than a hundred questions a
+// second leave it. Nothing depends on the answers. Members of the releases before are not asked.
+// Private to cluster/; owned by the coordinator.
 //
 //   kHeldCopies       --> answered by every coordinator
 //   kHeldCopiesReply  --> noted
@@ -39,6 +39,7 @@ class HeldCopiesLink {
   Core& core_;
   SetId newest_set_;
   uint64_t due_us_ = 0;              // 0: nothing moves
+  uint64_t pause_us_ = kFirstUs;     // before the question that is due
   std::vector<MemberIndex> owners_;  // of what moves, in the order of members
   HeldCopies answer_;
   uint64_t answer_generation_ = 0;  // the view's

@@ -66,6 +66,18 @@ TEST_F(AdmittedWork, GetsItsRateBesideClients) {
   EXPECT_FALSE(report().works[static_cast<size_t>(BackgroundWork::kHints)].waiting);
 }
 
+TEST_F(AdmittedWork, SaysAtWhichPartOfFullSpeedItIsPutOff) {
+  const auto percent = [&](BackgroundWork kind) { return controller_.percent(kind, {now_us_, 0}); };
+  pass(kSecond, 0, {BackgroundWork::kAntiEntropy});
+  EXPECT_EQ(percent(BackgroundWork::kAntiEntropy), 100);
+  pass(2 * kSecond, 1 * kMs, {BackgroundWork::kAntiEntropy});
+  EXPECT_EQ(percent(BackgroundWork::kAntiEntropy), static_cast<int>(report().percent()));
+  EXPECT_LT(percent(BackgroundWork::kAntiEntropy), 10);
+  EXPECT_EQ(percent(BackgroundWork::kHints), 100);  // nobody asked for them
+  pass(2 * kSecond, 1 * kMs, {});
+  EXPECT_EQ(percent(BackgroundWork::kAntiEntropy), 100);
+}
+
 TEST_F(AdmittedWork, IsSlowedByTheP99OfTheLastMinuteAndNeverStarves) {
   pass(2 * kSecond, 1 * kMs, {BackgroundWork::kHints});
   pass(10 * kSecond, 2 * kTargetUs, {BackgroundWork::kHints});

@@ -93,6 +93,13 @@ TEST_F(HeldCopiesLinkTest, OwnersAreAskedTwiceASecond) {
   EXPECT_THAT(asked(kPeer), ElementsAre(MessageType::kHeldCopies));
   EXPECT_THAT(asked(kOther), ElementsAre(MessageType::kHeldCopies));
   EXPECT_THAT(asked(3), IsEmpty());
+  for (uint64_t pause_us = 2 * kFirstUs; pause_us < kAskUs; pause_us *= 2) {
+    pass(pause_us - 1);
+    EXPECT_TRUE(lone.sent_nothing());
+    pass(1);
+    EXPECT_THAT(asked(kOther), ElementsAre(MessageType::kHeldCopies));
+    EXPECT_THAT(asked(kPeer), ElementsAre(MessageType::kHeldCopies));
+  }
   pass(kAskUs - 1);
   EXPECT_TRUE(lone.sent_nothing());
   lone.link(kPeer, false);
