@@ -17,7 +17,7 @@ HeldCopiesLink::HeldCopiesLink(Core& core) : core_(core), newest_set_(core.view-
 void HeldCopiesLink::note_owners() {
   std::vector<bool> owns(core_.view->members.size());
   for (const MovingPartition& moving : core_.view->moving) {
-    for (const SetsInPlay& sets : moving.classes) {
+    for (const SetsInPlay& sets : *moving.classes) {
       for (const MemberIndex owner : sets.owners) owns[owner] = true;
     }
   }

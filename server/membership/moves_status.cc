@@ -126,7 +126,7 @@ class MoveReader {
   // An owner that the new ones have to compare with, and that cannot be reached; kNoMember where
   // enough of them can.
   MemberIndex missing_source() const {
-    for (const cluster::SetsInPlay& sets : moving_.classes) {
+    for (const cluster::SetsInPlay& sets : *moving_.classes) {
       const cluster::OwnerSet& set = sets.sets.front();
       size_t reached = 0;
       MemberIndex missing = cluster::kNoMember;
