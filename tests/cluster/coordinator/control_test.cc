@@ -45,7 +45,8 @@ class Controls : public ::testing::Test {
   HistoryLink histories{lone.core, [](Now) {}};
   Gossip gossip{lone.core, histories};
   AgreementLink agreement{lone.core};
-  Control control{lone.core, {gossip, agreement, histories}};
+  HeldCopiesLink held_copies{lone.core};
+  Control control{lone.core, {gossip, agreement, histories, held_copies}};
 };
 
 TEST_F(Controls, ALinkThatComesUpStartsGossipHintsAndExchanges) {
