@@ -35,10 +35,11 @@ class FrameRouterTest : public ::testing::Test {
   HistoryLink histories{lone.core, [](Now) {}};
   Gossip gossip{lone.core, histories};
   AgreementLink agreement_link{lone.core};
+  HeldCopiesLink held_copies{lone.core};
   KeyspaceMachine keyspaces{lone.core.parts, lone.core.outbox, {}};
   MachineTable pools;
   FrameRouter router{{lone.core, pools, requests, replicas, exchange_server, gossip, agreement_link,
-                      histories, keyspaces, nullptr}};
+                      histories, held_copies, keyspaces, nullptr}};
 };
 
 TEST_F(FrameRouterTest, TypesThatNoMachineTakesAreCounted) {

@@ -32,10 +32,10 @@ struct SharedHistoryTest : ::testing::Test {
 
   // Writes go nowhere until a test says that they are kept.
   void keep_by_hand() {
-    shared.set_keeper([this](uint64_t number, const std::shared_ptr<const History>& history) {
+    shared.set_keeper([this](uint64_t number, const std::shared_ptr<const History>& kept) {
       numbers.push_back(number);
-      EXPECT_TRUE(shared.known().merge(*history) == false) << "no more than is known";
-      kept_changes.push_back(history->changes().size());
+      EXPECT_TRUE(shared.known().merge(*kept) == false) << "no more than is known";
+      kept_changes.push_back(kept->changes().size());
     });
   }
   Change join(uint64_t hlc, NodeId id = kNew) {

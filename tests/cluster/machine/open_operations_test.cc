@@ -17,7 +17,7 @@ class OpenOperationsTest : public ::testing::Test {
     return operation;
   }
 
-  OpenOperations open;
+  OpenOperations open{SlotPart{}};
   SlotId id = 0;
 };
 
@@ -80,7 +80,7 @@ TEST_F(OpenOperationsTest, OwnCommitsAreAwaitedInTheirOwnQueues) {
 }
 
 TEST(OpenOperationsDeathTest, EndingARequestTwiceIsABrokenInvariant) {
-  OpenOperations open;
+  OpenOperations open{SlotPart{}};
   SlotId id = 0;
   open.requests.acquire(&id).begin(Operation::Kind::kGet, {});
   open.release(id);
