@@ -73,12 +73,16 @@ class ViewBuilder {
     KVORUM_CHECK(view_.ring.placed_members() == newest_.ring.placed_members());
   }
 
-  // Most facts leave the ring as it was, and its preference lists are long.
+  // Most facts leave the ring as it was, and its preference lists are long. They follow from the
+  // owners, and from where the members stand (copy_places.h).
   bool is_ring_of_previous(const std::vector<MemberIndex>& owners) const {
     if (previous_ == nullptr || !(previous_->ring.shape() == newest_.ring.shape())) return false;
     if (previous_->members.size() != view_.members.size()) return false;
     for (size_t at = 0; at < view_.members.size(); ++at) {
-      if (previous_->members[at].is_placed() != view_.members[at].is_placed()) return false;
+      const Member& before = previous_->members[at];
+      const Member& now = view_.members[at];
+      if (before.is_placed() != now.is_placed()) return false;
+      if (before.rack != now.rack || before.zone != now.zone) return false;
     }
     const auto theirs = previous_->ring.owners();
     return std::equal(theirs.begin(), theirs.end(), owners.begin(), owners.end());

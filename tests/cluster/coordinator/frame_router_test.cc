@@ -38,7 +38,6 @@ class FrameRouterTest : public ::testing::Test {
   HeldCopiesLink held_copies{lone.core};
   KeyspaceMachine keyspaces{lone.core.parts, lone.core.outbox, {}};
   MachineTable pools;
-  HeldCopiesLink held_copies{lone.core};
   FrameRouter router{{lone.core, pools, requests, replicas, exchange_server, gossip, agreement_link,
                       histories, held_copies, keyspaces, nullptr}};
 };

@@ -18,7 +18,7 @@ struct LoneMover : LoneHistory {
   // One look, as after a new view.
   void look() {
     mover.publish(now);
-    pass_us(1);
+    pass_us(mover.next_deadline_us() - now.steady_us);
     mover.on_time(now);
     follow();
   }
@@ -85,6 +85,17 @@ TEST_F(MoverTest, LooksAgainWhileSomethingMoves) {
 
 TEST_F(MoverTest, LooksAtOnceAfterANewView) {
   lone.leave(1);
+  lone.mover.publish(lone.now);
+  EXPECT_EQ(lone.mover.next_deadline_us(), lone.now.steady_us + 1);
+}
+
+TEST_F(MoverTest, FactsThatComeInABunchAreLookedAtTogether) {
+  lone.leave(1);
+  lone.look();
+  const uint64_t looked_us = lone.now.steady_us;
+  lone.mover.publish(lone.now);
+  EXPECT_EQ(lone.mover.next_deadline_us(), looked_us + Mover::kNewsUs);
+  lone.pass_us(2 * Mover::kNewsUs);
   lone.mover.publish(lone.now);
   EXPECT_EQ(lone.mover.next_deadline_us(), lone.now.steady_us + 1);
 }
