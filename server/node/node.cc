@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "server/commands/password.h"
+#include "server/process/directory_lock.h"
 #include "server/process/logging.h"
 
 namespace kvorum::server {
@@ -39,7 +40,11 @@ Result<std::unique_ptr<Node>> Node::open(const Config& config, std::optional<Kep
     kept = std::move(on_disk).value();
   }
   const std::string refusal = kept ? membership_refusal(config, *kept) : std::string();
-  if (!refusal.empty()) return Status(Code::kExists, refusal);
+  if (!refusal.empty()) {
+    // Where another process runs in the directory, that is what is wrong.
+    const auto lock = DirectoryLock::take(config.node.data_directory);
+    return lock.ok() ? Status(Code::kExists, refusal) : lock.status();
+  }
   std::unique_ptr<Node> node(new Node(config, std::move(kept)));
   if (Status status = node->bind_listeners(); !status.ok()) return status;
   if (Status status = node->plan_for_descriptors(); !status.ok()) return status;

@@ -135,7 +135,7 @@ void NodeMembership::fold() {
   const MutexLock one_at_a_time(writing_);
   if (!stores_.is_durable()) return;
   // Where it fails the log is read at the next start.
-  (void)stores_.fold_membership();
+  (void)stores_.fold_membership(*history_.history());
 }
 
 void NodeMembership::look() {

@@ -35,11 +35,9 @@ Status MembershipKeeper::keep(std::shared_ptr<const cluster::History> history) {
   return log_.begin();
 }
 
-Status MembershipKeeper::fold() {
-  if (!log_.has_begun()) return {};
-  if (!log_.is_empty()) {
-    if (Status status = write_whole(*kept_); !status.ok()) return status;
-  }
+Status MembershipKeeper::fold(const cluster::History& history) {
+  if (!log_.is_on_disk()) return {};
+  if (Status status = write_whole(history); !status.ok()) return status;
   log_.remove();
   return {};
 }

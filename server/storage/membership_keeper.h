@@ -18,8 +18,9 @@ class MembershipKeeper {
 
   // On disk when it returns. `history` has all that was kept before.
   Status keep(std::shared_ptr<const cluster::History> history);
-  // The history that is kept in the file alone, which releases before the log read.
-  Status fold();
+  // All that was kept stands in the file alone, which releases before the log read; also what the
+  // log has of a run before. `history`: what is in effect.
+  Status fold(const cluster::History& history);
 
  private:
   Status write_whole(const cluster::History& history) const;

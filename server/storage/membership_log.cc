@@ -93,6 +93,8 @@ Status MembershipLog::begin() {
   return {};
 }
 
+bool MembershipLog::is_on_disk() const { return ::access(path_.c_str(), F_OK) == 0; }
+
 bool MembershipLog::has_room_for(std::string_view added) const {
   return at_ + aligned(kHeadBytes + added.size()) <= kBytes;
 }

@@ -32,8 +32,8 @@ class MembershipLog {
   // The file was written whole, and an empty log takes the place of the one that there is.
   Status begin();
   bool has_begun() const { return file_ != nullptr; }
-  // No records were added since.
-  bool is_empty() const { return number_ == 0; }
+  // There is one, begun here or left by a run before.
+  bool is_on_disk() const;
   bool has_room_for(std::string_view added) const;
   // On disk when it returns. REQUIRES: it has begun, and has room.
   Status add(std::string_view added);

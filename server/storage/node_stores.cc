@@ -370,8 +370,8 @@ Status NodeStores::keep_membership(std::shared_ptr<const cluster::History> histo
   return status;
 }
 
-Status NodeStores::fold_membership() {
-  const Status status = membership_.fold();
+Status NodeStores::fold_membership(const cluster::History& history) {
+  const Status status = membership_.fold(history);
   note_trouble(status);
   return status;
 }

@@ -100,7 +100,7 @@ class NodeStores {
   Status write_membership(std::string_view history);
   // membership_keeper.h; one thread at a time.
   Status keep_membership(std::shared_ptr<const cluster::History> history);
-  Status fold_membership();
+  Status fold_membership(const cluster::History& history);
   // Of a founder that knows no change: with which placement it begins. REQUIRES: open() was fine.
   Status write_founding(bool is_firm);
   // What the copies follow, for the next start; the last ones win.

@@ -31,7 +31,7 @@ constexpr sim::PlantedBugRow kRows[] = {
     {PlantedBug::kDropAtOnce, "drop-at-once", "ranges go before owners have them", true, false,
      true, 300},
     {PlantedBug::kWriteReadable, "write-readable", "writes pass by the newest set", true, false,
-     true, 1200},
+     true, 300},
     // Seeds hardly meet it: tests/cluster/machine/tallies_sets_test.cc says what reads ask.
     {PlantedBug::kReadOldest, "read-oldest", "reads ask the oldest set alone", false, false, true},
     {PlantedBug::kForgetContext, "forget-context", "an update keeps what it covers", true},
