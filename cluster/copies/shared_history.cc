@@ -89,7 +89,23 @@ void SharedHistory::changed() {
   to_keep_ = next_;
 }
 
+// Without the lock, which reactors may wait for: a new set's owners take milliseconds to find.
+void SharedHistory::find_placement() {
+  std::shared_ptr<const History> next;
+  SetPlacements placements;
+  {
+    const MutexLock guard(mutex_);
+    if (next_ == nullptr || next_->newest() == view_->newest_set) return;
+    next = next_;
+    placements = placements_;
+  }
+  placements.of(*next, next->newest());
+  const MutexLock guard(mutex_);
+  if (next == next_) placements_ = std::move(placements);
+}
+
 void SharedHistory::kept(uint64_t number) {
+  find_placement();
   {
     const MutexLock guard(mutex_);
     if (keeping_ == 0 || number < keeping_) return;
@@ -153,6 +169,11 @@ std::shared_ptr<const History> SharedHistory::history() const {
 std::shared_ptr<const ClusterView> SharedHistory::view() const {
   const MutexLock guard(mutex_);
   return view_;
+}
+
+SetPlacements SharedHistory::placements() const {
+  const MutexLock guard(mutex_);
+  return placements_;
 }
 
 Hlc SharedHistory::highest_change() const {

@@ -64,6 +64,9 @@ class SharedHistory {
   // Of what is in effect.
   std::shared_ptr<const History> history() const;
   std::shared_ptr<const ClusterView> view() const;
+  // Of the sets that are known, for who asks for more than the view says: to find one takes a
+  // while.
+  SetPlacements placements() const;
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
   // Above every change that is known, in effect or not.
   Hlc highest_change() const;
@@ -78,6 +81,7 @@ class SharedHistory {
   // What is to be called once the lock is free stands in to_keep_ and viewed_.
   void changed() KVORUM_REQUIRES(mutex_);
   void take_effect() KVORUM_REQUIRES(mutex_);
+  void find_placement();
   void forgive_unowned() KVORUM_REQUIRES(mutex_);
   void note_owned(const ClusterView& before, const ClusterView& after);
   void call_back();

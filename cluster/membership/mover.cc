@@ -39,6 +39,9 @@ void Mover::on_time(Now now) {
 }
 
 void Mover::look(std::shared_ptr<const History> history, std::vector<Fact>* facts) {
+  if (looked_ == nullptr || looked_->newest() != history->newest()) {
+    placements_ = core_.parts.history->placements();
+  }
   PlacedOwners owners(*history, placements_);
   const std::vector<uint32_t> others = unseen(*history);
   looked_ = std::move(history);

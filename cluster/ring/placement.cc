@@ -195,7 +195,11 @@ PlaceNumbers place_numbers(std::span<const Member> members) {
 std::vector<MemberIndex> mended(std::vector<MemberIndex> owners,
                                 std::span<const MemberIndex> before,
                                 std::span<const Member> members, RingShape shape) {
-  if (shape.placement < kPlacementMended) return owners;
+  // Where nobody says where it stands, distinct nodes are all that there is to reach.
+  const bool stands = std::any_of(members.begin(), members.end(), [](const Member& member) {
+    return !member.zone.empty() || !member.rack.empty();
+  });
+  if (shape.placement < kPlacementMended || !stands) return owners;
   std::vector<uint32_t> owned(members.size(), 0);
   uint32_t moves = 0;
   for (uint32_t at = 0; at < owners.size(); ++at) {
