@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/keys_that_differ.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -27,6 +28,17 @@ bool all_sets(const Fact& fact, Fn fn) {
   return fn(fact.set) && std::all_of(fact.from.begin(), fact.from.end(), fn);
 }
 
+// Facts as they are written, and the sets that they name.
+struct WrittenFacts {
+  void put(const Fact& fact) {
+    encode_element(fact, bytes);
+    all_sets(fact, [&](SetId set) { return sets.insert(set), true; });
+  }
+
+  std::string bytes;
+  std::set<SetId> sets;
+};
+
 }  // namespace
 
 History::History(Founding founding)
@@ -46,20 +58,9 @@ const std::set<Fact>& History::facts_of(uint32_t partition) const {
 }
 
 std::vector<uint32_t> History::other_facts(const History& other) const {
-  std::vector<uint32_t> partitions;
-  auto a = facts_.begin();
-  auto b = other.facts_.begin();
-  while (a != facts_.end() || b != other.facts_.end()) {
-    if (b == other.facts_.end() || (a != facts_.end() && a->first < b->first)) {
-      partitions.push_back((a++)->first);
-    } else if (a == facts_.end() || b->first < a->first) {
-      partitions.push_back((b++)->first);
-    } else {
-      if (a->second != b->second) partitions.push_back(a->first);
-      ++a, ++b;
-    }
-  }
-  return partitions;
+  return keys_that_differ(
+      facts_, other.facts_, [](const auto& item) { return item.first; },
+      [](const auto& own, const auto& theirs) { return own.second == theirs.second; });
 }
 
 bool History::add(const Change& change) {
@@ -269,21 +270,19 @@ uint64_t History::digest() const {
 
 std::string History::encode_chosen(const std::array<bool, kBuckets>& chosen) const {
   const auto is_chosen = [&](uint64_t hash) { return chosen[bucket_of(hash)]; };
-  std::string changes, facts;
-  std::set<SetId> sets;
+  std::string changes;
+  WrittenFacts facts;
   if (!changes_.empty() && is_chosen(founding_hash_)) encode_element(founding_, changes);
   for (const auto& [id, change] : changes_) {
     if (is_chosen(change.hash())) encode_element(change, changes);
   }
   const auto put = [&](const Fact& fact) {
-    if (!is_chosen(fact.hash())) return;
-    encode_element(fact, facts);
-    all_sets(fact, [&](SetId set) { return sets.insert(set), true; });
+    if (is_chosen(fact.hash())) facts.put(fact);
   };
   for (const NodeId node : gone_) put(Fact::gone(node));
   for (const auto& [partition, known] : facts_) std::for_each(known->begin(), known->end(), put);
-  encode_sets(sets, changes);
-  return changes + facts;
+  encode_sets(facts.sets, changes);
+  return changes + facts.bytes;
 }
 
 void History::encode_sets(const std::set<SetId>& sets, std::string& out) const {
@@ -294,8 +293,8 @@ void History::encode_sets(const std::set<SetId>& sets, std::string& out) const {
 
 std::string History::encode_since(const History& before) const {
   KVORUM_CHECK(before.cluster_id_ == cluster_id_);
-  std::string changes, facts;
-  std::set<SetId> sets;
+  std::string changes;
+  WrittenFacts facts;
   const bool founding_is_new = before.changes_.empty() || before.founding_hash_ != founding_hash_;
   if (!changes_.empty() && founding_is_new) encode_element(founding_, changes);
   for (const auto& [id, change] : changes_) {
@@ -304,21 +303,17 @@ std::string History::encode_since(const History& before) const {
       encode_element(change, changes);
     }
   }
-  const auto put = [&](const Fact& fact) {
-    encode_element(fact, facts);
-    all_sets(fact, [&](SetId set) { return sets.insert(set), true; });
-  };
   for (const NodeId node : gone_) {
-    if (!before.is_gone(node)) put(Fact::gone(node));
+    if (!before.is_gone(node)) facts.put(Fact::gone(node));
   }
   for (const uint32_t partition : other_facts(before)) {
     const std::set<Fact>& known = before.facts_of(partition);
     for (const Fact& fact : facts_of(partition)) {
-      if (!known.contains(fact)) put(fact);
+      if (!known.contains(fact)) facts.put(fact);
     }
   }
-  encode_sets(sets, changes);
-  return changes + facts;
+  encode_sets(facts.sets, changes);
+  return changes + facts.bytes;
 }
 
 void History::encode(std::string& out) const {

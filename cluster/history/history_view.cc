@@ -89,7 +89,7 @@ class ViewBuilder {
   }
 
   void find_moving() {
-    if (!is_of_previous_sets()) {
+    if (previous_history_ == nullptr || !have_same_sets(*previous_history_, history_)) {
       for (uint32_t partition = 0; partition < view_.ring.partitions(); ++partition) {
         look_at(partition);
       }
@@ -109,13 +109,6 @@ class ViewBuilder {
       }
     }
     for (; other != others.end(); ++other) look_at(*other);
-  }
-
-  // Whether a partition moves, and between whom, depends on its facts alone then.
-  bool is_of_previous_sets() const {
-    return previous_history_ != nullptr && previous_history_->newest() == history_.newest() &&
-           previous_history_->founding_hash() == history_.founding_hash() &&
-           previous_history_->gone() == history_.gone();
   }
 
   void look_at(uint32_t partition) {

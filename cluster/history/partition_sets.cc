@@ -15,6 +15,10 @@ const std::set<NodeId> kNobody;
 
 }  // namespace
 
+bool have_same_sets(const History& a, const History& b) {
+  return a.newest() == b.newest() && a.founding_hash() == b.founding_hash() && a.gone() == b.gone();
+}
+
 PartitionSets::PartitionSets(const History& history, OwnerSource& source, uint32_t partition)
     : history_(history),
       source_(source),

@@ -16,6 +16,10 @@
 
 namespace kvorum::cluster {
 
+// The same changes, founding and departed nodes: what the two say of a partition differs by its
+// facts alone.
+bool have_same_sets(const History& a, const History& b);
+
 // Where owners come from: of a real history its placements; tests hand them in.
 class OwnerSource {
  public:

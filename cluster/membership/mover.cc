@@ -56,10 +56,9 @@ void Mover::look(std::shared_ptr<const History> history, std::vector<Fact>* fact
 
 // Of others all was stated that follows from the history alone.
 std::vector<uint32_t> Mover::unseen(const History& history) const {
-  const bool same_sets = looked_ != nullptr && looked_->newest() == history.newest() &&
-                         looked_->founding_hash() == history.founding_hash() &&
-                         looked_->gone() == history.gone();
-  if (same_sets) return history.other_facts(*looked_);
+  if (looked_ != nullptr && have_same_sets(*looked_, history)) {
+    return history.other_facts(*looked_);
+  }
   std::vector<uint32_t> all(core_.view->ring.partitions());
   std::iota(all.begin(), all.end(), 0);
   return all;

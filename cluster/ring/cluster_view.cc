@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/contains.h"
 #include "base/hash.h"
+#include "base/keys_that_differ.h"
 
 namespace kvorum::cluster {
 
@@ -100,21 +101,11 @@ std::optional<std::vector<uint32_t>> changed_partitions(const ClusterView& a,
   const bool same_primaries = a.self == b.self && a.newest_set == b.newest_set &&
                               a.keyspaces == b.keyspaces && a.ring == b.ring;
   if (!same_primaries) return std::nullopt;
-  std::vector<uint32_t> changed;
-  auto one = a.moving.begin();
-  auto other = b.moving.begin();
-  while (one != a.moving.end() || other != b.moving.end()) {
-    if (other == b.moving.end() || (one != a.moving.end() && one->partition < other->partition)) {
-      changed.push_back((one++)->partition);
-    } else if (one == a.moving.end() || other->partition < one->partition) {
-      changed.push_back((other++)->partition);
-    } else {
-      const bool same = one->classes == other->classes && one->class_of == other->class_of;
-      if (!same) changed.push_back(one->partition);
-      ++one, ++other;
-    }
-  }
-  return changed;
+  return keys_that_differ(
+      a.moving, b.moving, [](const MovingPartition& moving) { return moving.partition; },
+      [](const MovingPartition& one, const MovingPartition& other) {
+        return one.classes == other.classes && one.class_of == other.class_of;
+      });
 }
 
 }  // namespace kvorum::cluster

@@ -3,10 +3,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 namespace kvorum::server {
@@ -40,6 +40,19 @@ bool DiskFile::read_all(std::string* bytes) const {
     if (got <= 0) return got == 0;
     bytes->append(piece, static_cast<size_t>(got));
   }
+}
+
+Status replace_file(const std::string& directory, const std::string& path, std::string_view bytes) {
+  const std::string fresh = path + ".new";
+  {
+    const DiskFile file(fresh, O_WRONLY | O_CREAT | O_TRUNC);
+    const bool written = file.is_open() && file.write_all(bytes);
+    if (!written || ::fsync(file.number()) != 0) return disk_failure("write", fresh);
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return disk_failure("rename", fresh);
+  const DiskFile folder(directory, O_RDONLY | O_DIRECTORY);
+  if (!folder.is_open() || ::fsync(folder.number()) != 0) return disk_failure("sync", directory);
+  return {};
 }
 
 Status disk_failure(std::string_view doing, const std::string& path) {

@@ -28,6 +28,10 @@ class DiskFile {
   const int number_;
 };
 
+// The file of the directory has these bytes, all or nothing: written under another name first,
+// synced and renamed. On disk when it returns.
+Status replace_file(const std::string& directory, const std::string& path, std::string_view bytes);
+
 // By errno: kNoSpace or kIoError, "cannot write /data/membership: No space left on device".
 Status disk_failure(std::string_view doing, const std::string& path);
 

@@ -3,10 +3,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -58,23 +56,13 @@ std::optional<KeptMembership> decode(std::string_view bytes) {
   return kept;
 }
 
-// All or nothing: under another name first.
 Status write_whole(const std::string& directory, uint8_t version, std::string_view body) {
   std::string bytes;
   put_u32(bytes, kMagic);
   put_u8(bytes, version);
   put_u64(bytes, xxh64(body));
   bytes += body;
-  const std::string path = path_of(directory), fresh = path + ".new";
-  {
-    const DiskFile file(fresh, O_WRONLY | O_CREAT | O_TRUNC);
-    const bool written = file.is_open() && file.write_all(bytes);
-    if (!written || ::fsync(file.number()) != 0) return disk_failure("write", fresh);
-  }
-  if (::rename(fresh.c_str(), path.c_str()) != 0) return disk_failure("rename", fresh);
-  const DiskFile folder(directory, O_RDONLY | O_DIRECTORY);
-  if (!folder.is_open() || ::fsync(folder.number()) != 0) return disk_failure("sync", directory);
-  return {};
+  return replace_file(directory, path_of(directory), bytes);
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <optional>
 #include <utility>
 
@@ -82,13 +81,10 @@ Status MembershipLog::begin() {
   file_.reset();
   number_ = 0;
   at_ = 0;
-  const std::string fresh = path_ + ".new";
-  auto file = std::make_unique<DiskFile>(fresh, O_WRONLY | O_CREAT | O_TRUNC);
-  const bool written = file->is_open() && file->write_all(std::string(kBytes, 0));
-  if (!written || ::fsync(file->number()) != 0) return disk_failure("write", fresh);
-  if (::rename(fresh.c_str(), path_.c_str()) != 0) return disk_failure("rename", fresh);
-  const DiskFile folder(directory_, O_RDONLY | O_DIRECTORY);
-  if (!folder.is_open() || ::fsync(folder.number()) != 0) return disk_failure("sync", directory_);
+  Status status = replace_file(directory_, path_, std::string(kBytes, 0));
+  if (!status.ok()) return status;
+  auto file = std::make_unique<DiskFile>(path_, O_WRONLY);
+  if (!file->is_open()) return disk_failure("open", path_);
   file_ = std::move(file);
   return {};
 }
