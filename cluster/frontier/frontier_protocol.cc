@@ -50,19 +50,20 @@ bool has_marks(const FlushMarks& marks) {
 FrontierProtocol::FrontierProtocol(FrontierParts parts, uint64_t run)
     : parts_(std::move(parts)),
       copies_(parts_.view->ring.partition_bits()),
-      ledger_(*parts_.view, parts_.table),
-      rounds_(ids_of(*parts_.view), parts_.view->members[parts_.view->self].id, run) {
+      view_(parts_.view),
+      ledger_(*view_, parts_.table),
+      rounds_(ids_of(*view_), view_->members[view_->self].id, run) {
   KVORUM_CHECK(parts_.table != nullptr && parts_.hints != nullptr);
   KVORUM_CHECK(parts_.clock != nullptr && parts_.marks != nullptr);
 }
 
 void FrontierProtocol::publish(std::shared_ptr<const ClusterView> later) {
-  const std::lock_guard lock(mutex_);
-  if (later->generation <= parts_.view->generation) return;  // as another reactor did
-  const std::shared_ptr<const ClusterView> before = std::exchange(parts_.view, std::move(later));
+  const MutexLock lock(mutex_);
+  if (later->generation <= view_->generation) return;  // as another reactor did
+  const std::shared_ptr<const ClusterView> before = std::exchange(view_, std::move(later));
   viewed_since_report_ = stirred_ = true;
-  ledger_.publish(*before, *parts_.view);
-  if (parts_.view->takes_part()) rounds_.set_members(ids_of(*parts_.view));
+  ledger_.publish(*before, *view_);
+  if (view_->takes_part()) rounds_.set_members(ids_of(*view_));
 }
 
 // The least HLC of all that became a hint since there last was none.
@@ -80,7 +81,7 @@ Hlc FrontierProtocol::oldest_hint() {
 }
 
 bool FrontierProtocol::tick(uint64_t run, Now now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // A tick: what is minted later is above it even where the wall clock goes back.
   const Hlc clock = parts_.clock->tick(now.wall_ms);
   if (run != rounds_.run()) {
@@ -121,14 +122,14 @@ bool FrontierProtocol::wants_round() const {
 }
 
 void FrontierProtocol::lose(uint8_t keyspace, uint32_t partition, uint64_t over) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stirred_ = true;
   losing_run_ = over;
   copies_.reset(keyspace, partition);
 }
 
 void FrontierProtocol::lose_all(uint64_t over) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stirred_ = true;
   losing_run_ = over;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
@@ -159,7 +160,7 @@ bool FrontierProtocol::judge(const FrontierRounds::Ended& ended) {
 void FrontierProtocol::report(uint64_t run, Hlc clock) {
   open_.reset();
   std::vector<uint64_t> runs;
-  for (const Member& member : parts_.view->members) {
+  for (const Member& member : view_->members) {
     runs.push_back(rounds_.run_of(member.id));
   }
   viewed_since_report_ = false;
@@ -178,13 +179,13 @@ void FrontierProtocol::report(uint64_t run, Hlc clock) {
 // Of all on which members have to agree before a round counts.
 uint64_t FrontierProtocol::belief() const {
   std::string bytes;
-  put_u64(bytes, parts_.view->hash());
+  put_u64(bytes, view_->hash());
   // A mark that this node might forget is no knowledge yet.
   const bool stored = parts_.marks->stored() >= parts_.marks->generation();
-  put_u64(bytes, stored ? 0 : parts_.view->members[parts_.view->self].id);
+  put_u64(bytes, stored ? 0 : view_->members[view_->self].id);
   put_u64(bytes, parts_.marks->digest());
   // In an order that all have in common: indexes are each node's own.
-  std::vector<NodeId> ids = ids_of(*parts_.view);
+  std::vector<NodeId> ids = ids_of(*view_);
   std::sort(ids.begin(), ids.end());
   for (const NodeId id : ids) {
     put_u64(bytes, id);
@@ -194,17 +195,17 @@ uint64_t FrontierProtocol::belief() const {
 }
 
 Hlc FrontierProtocol::reached() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return frontier_;
 }
 
 void FrontierProtocol::encode_gossip(std::string& out) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   rounds_.encode(out);
 }
 
 bool FrontierProtocol::merge_gossip(std::string_view bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const uint64_t round = rounds_.round();
   const bool well_formed = rounds_.merge_encoded(bytes);
   // What an earlier run vouched for stays true: this one mints above it.
@@ -216,20 +217,20 @@ bool FrontierProtocol::merge_gossip(std::string_view bytes) {
 }
 
 uint64_t FrontierProtocol::gossip_digest() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return rounds_.digest();
 }
 
 bool FrontierProtocol::encode_newer_gossip(std::string_view theirs, std::string& out) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return rounds_.encode_newer(theirs, out);
 }
 
 // What is known of the two that compare copies, whose runs have to be known: of all others gossip
 // tells.
 void FrontierProtocol::write_gossip(NodeId peer, std::string& out) {
-  const std::lock_guard lock(mutex_);
-  const NodeId both[] = {parts_.view->members[parts_.view->self].id, peer};
+  const MutexLock lock(mutex_);
+  const NodeId both[] = {view_->members[view_->self].id, peer};
   rounds_.encode_of(both, out);
 }
 
@@ -237,14 +238,14 @@ void FrontierProtocol::on_gossip(NodeId, std::string_view bytes) { merge_gossip(
 
 void FrontierProtocol::on_clean_exchange(uint8_t keyspace, uint32_t partition,
                                          const CleanExchange& exchange) {
-  const MemberIndex peer = parts_.view->find_id(exchange.peer);
+  const MutexLock lock(mutex_);
+  const MemberIndex peer = view_->find_id(exchange.peer);
   if (peer == kNoMember) return;
-  const std::lock_guard lock(mutex_);
   ledger_.note_clean({keyspace, partition, peer}, exchange.run, exchange.peer_run, exchange.began);
 }
 
 FrontierStatus FrontierProtocol::status() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   FrontierStatus status;
   status.round = rounds_.round();
   status.frontier = frontier_;

@@ -20,12 +20,12 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "cluster/frontier/clean_exchanges.h"
 #include "cluster/frontier/copy_frontiers.h"
 #include "cluster/frontier/frontier_ledger.h"
@@ -82,7 +82,7 @@ class FrontierProtocol final : public ExchangeObserver {
   Hlc reached() const;
   // The run that a member is in, as far as is known; 0: nothing is.
   uint64_t run_of(NodeId node) const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return rounds_.run_of(node);
   }
   void encode_gossip(std::string& out) const;
@@ -110,34 +110,37 @@ class FrontierProtocol final : public ExchangeObserver {
   FrontierStatus status() const;
 
  private:
-  Hlc oldest_hint();
-  bool judge(const FrontierRounds::Ended& ended);
-  void report(uint64_t run, Hlc clock);
-  uint64_t belief() const;
-  bool is_something_under_way(bool changed) const;
-  bool wants_round() const;
+  Hlc oldest_hint() KVORUM_REQUIRES(mutex_);
+  bool judge(const FrontierRounds::Ended& ended) KVORUM_REQUIRES(mutex_);
+  void report(uint64_t run, Hlc clock) KVORUM_REQUIRES(mutex_);
+  uint64_t belief() const KVORUM_REQUIRES(mutex_);
+  bool is_something_under_way(bool changed) const KVORUM_REQUIRES(mutex_);
+  bool wants_round() const KVORUM_REQUIRES(mutex_);
 
-  FrontierParts parts_;  // its view changes under the lock
+  const FrontierParts parts_;
   CopyFrontiers copies_;
   std::atomic<bool> heard_{false};
-  mutable std::mutex mutex_;  // of what follows
-  FrontierLedger ledger_;
-  FrontierRounds rounds_;
-  uint64_t first_round_of_run_ = 1;
-  bool viewed_since_report_ = false;
-  uint64_t losing_run_ = 0;  // the one in which copies were lost last
-  Hlc clock_at_report_;
-  Hlc least_since_report_ = kNoHlc;
-  Hlc oldest_hint_ = kNoHlc;
-  Hlc frontier_;
+  mutable Mutex mutex_;
+  // Any reactor may publish the next one while another looks at it.
+  std::shared_ptr<const ClusterView> view_ KVORUM_GUARDED_BY(mutex_);
+  FrontierLedger ledger_ KVORUM_GUARDED_BY(mutex_);
+  FrontierRounds rounds_ KVORUM_GUARDED_BY(mutex_);
+  uint64_t first_round_of_run_ KVORUM_GUARDED_BY(mutex_) = 1;
+  bool viewed_since_report_ KVORUM_GUARDED_BY(mutex_) = false;
+  // The one in which copies were lost last.
+  uint64_t losing_run_ KVORUM_GUARDED_BY(mutex_) = 0;
+  Hlc clock_at_report_ KVORUM_GUARDED_BY(mutex_);
+  Hlc least_since_report_ KVORUM_GUARDED_BY(mutex_) = kNoHlc;
+  Hlc oldest_hint_ KVORUM_GUARDED_BY(mutex_) = kNoHlc;
+  Hlc frontier_ KVORUM_GUARDED_BY(mutex_);
   // This node rests when the frontier has passed the latest reading at which anything was under
   // way here.
-  bool stirred_ = true;  // since the last tick
-  bool rests_ = false;
-  Hlc busy_at_;
-  uint64_t reported_belief_ = 0;
-  bool agreed_ = false;
-  std::optional<FrontierLedger::PeerCopy> open_;
+  bool stirred_ KVORUM_GUARDED_BY(mutex_) = true;  // since the last tick
+  bool rests_ KVORUM_GUARDED_BY(mutex_) = false;
+  Hlc busy_at_ KVORUM_GUARDED_BY(mutex_);
+  uint64_t reported_belief_ KVORUM_GUARDED_BY(mutex_) = 0;
+  bool agreed_ KVORUM_GUARDED_BY(mutex_) = false;
+  std::optional<FrontierLedger::PeerCopy> open_ KVORUM_GUARDED_BY(mutex_);
 };
 
 }  // namespace kvorum::cluster

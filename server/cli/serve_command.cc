@@ -12,6 +12,7 @@
 
 #include "server/cli/command_line.h"
 #include "server/node/node.h"
+#include "server/process/crash_report.h"
 #include "server/process/descriptors.h"
 #include "server/process/logging.h"
 
@@ -132,6 +133,7 @@ int serve(const ServeOptions& options) {
     complain(report.choose_name_text(options.config_file));
     return kExitUsage;
   }
+  install_crash_report(report.config.log.file);
   if (Status status = start_logging(report.config.log, report.config.node.name); !status.ok()) {
     complain("kvorum: " + status.message());
     return kExitFailed;

@@ -108,7 +108,9 @@ def excused_lines(errors):
 
 def p99_line(rows):
     """Of the table, the quiet one first. No promise: other programs share the CPUs."""
-    before = rows[0]['latency_ms']['p99']
+    before = rows[0]['latency_ms']['p99'] if rows else 0
+    if not before:
+        return 'p99: nothing was measured'
     ratios = ['%s %.1f' % (row['kind'], row['latency_ms']['p99'] / before) for row in rows[1:]]
     above = [row['kind'] for row in rows[1:] if row['latency_ms']['p99'] > P99_RATIO_MAX * before]
     return 'p99 beside %.1f ms before: %s; %s' % (

@@ -15,6 +15,8 @@ import time
 import urllib.error
 import urllib.request
 
+from crash_texts import crash_texts
+
 KINDS = ('redis', 'memcached', 'peer', 'admin')
 
 
@@ -161,8 +163,14 @@ class Cluster:
             if process.poll() is None:
                 process.kill()
             process.wait()
+        self.tell_crashes()
         if not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def tell_crashes(self):
+        for name in self.processes:
+            for text in crash_texts(self.binary, self.log(name)):
+                print('CRASH of %s: %s' % (name, text), flush=True)
 
     def reserve(self, *names):
         """Ports for nodes."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+from crash_texts import REPORT, crash_texts, functions_at
 from node_processes import Checks, Cluster, RespError, until
 
 BINARY = sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum'
@@ -150,8 +151,28 @@ def nobody_reads_the_log():
         os.close(reader)
 
 
+def crash_is_reported():
+    """With a log file, and by a signal of somebody else."""
+    with Cluster(BINARY, 'a') as cluster:
+        path = os.path.join(cluster.folder, 'file.log')
+        with open(cluster.config, 'a', encoding='utf-8') as file:
+            file.write('\nlog: {file: "%s"}\n' % path)
+        cluster.start().wait_settled()
+        status = cluster.end('a', signal.SIGSEGV)
+        checks.that('it dies of the signal', status == -signal.SIGSEGV, status)
+        with open(path, encoding='utf-8') as file:
+            for log, where in ((cluster.log('a'), 'standard error'), (file.read(), 'the file')):
+                report = REPORT.search(log)
+                told = report and 'SIGSEGV, sent by process %d, in thread' % os.getpid()
+                checks.that('%s tells of it' % where, told and told in report[0], log[-500:])
+        names = functions_at(cluster.binary, report[1].split()) if report else ''
+        checks.that('offsets are functions', 'attend_signals' in names, names)
+        checks.that('asked for, it is no crash', not crash_texts(cluster.binary, cluster.log('a')))
+
+
 def main():
     for scenario in (
+        crash_is_reported,
         none_ends_the_node,
         reload,
         log_file_is_opened_again,

@@ -79,7 +79,7 @@ class Network {
   struct Link {
     size_t dialer = 0, reactor = 0, acceptor = 0;
     bool up = false;
-    bool held_for_up = false;  // by its dialer, which notices a break later
+    bool held_for_up = false;  // by its dialer, also where it is up; a break it notices later
     uint64_t generation = 0;
     size_t accepting_reactor = 0;
     cluster::LinkIndex accepted_index;
