@@ -34,15 +34,22 @@ void SharedHistory::set_whole(WholeReplicas* whole) {
   }
 }
 
-// What a copy lacks is no trouble where it is none.
 void SharedHistory::forgive_unowned() {
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     for (uint32_t partition = 0; partition < view_->ring.partitions(); ++partition) {
-      if (!view_->is_owner(view_->self, keyspace, partition)) {
-        whole_->set(keyspace, partition, true);
-      }
+      if (!is_owned(keyspace, partition)) whole_->set(keyspace, partition, true);
     }
   }
+}
+
+bool SharedHistory::is_owned(uint8_t keyspace, uint32_t partition) const {
+  return view_->is_member() && view_->is_owner(view_->self, keyspace, partition);
+}
+
+void SharedHistory::forgive(uint8_t keyspace, uint32_t partition) {
+  const MutexLock guard(mutex_);
+  if (whole_ == nullptr || is_owned(keyspace, partition)) return;
+  whole_->set(keyspace, partition, true);
 }
 
 template <class Fn>

@@ -45,7 +45,10 @@ class SharedHistory {
   // Before any machine runs: copies that this node comes to own are not whole, nor are those that
   // it is about to fill.
   void set_whole(WholeReplicas* whole);
-  // The same. Without a keeper everything has its effect at once.
+  // What a copy lacks is no trouble where it is none: whole, unless this node owns it by the view
+  // of now. Reactors may still work by an earlier one.
+  void forgive(uint8_t keyspace, uint32_t partition);
+  // Before any machine runs. Without a keeper everything has its effect at once.
   void set_keeper(Keeper keeper) { keeper_ = std::move(keeper); }
   // Called with no lock held when view() is another one.
   void set_on_view(std::function<void()> on_view) { on_view_ = std::move(on_view); }
@@ -83,6 +86,7 @@ class SharedHistory {
   void take_effect() KVORUM_REQUIRES(mutex_);
   void find_placement();
   void forgive_unowned() KVORUM_REQUIRES(mutex_);
+  bool is_owned(uint8_t keyspace, uint32_t partition) const KVORUM_REQUIRES(mutex_);
   void note_owned(const ClusterView& before, const ClusterView& after);
   void call_back();
 

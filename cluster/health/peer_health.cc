@@ -231,7 +231,7 @@ void PeerHealth::look_at(MemberIndex index, uint64_t now_us,
     if (peer.due_us > now_us) return;  // since just now
     peer.retry_us = std::min(2 * peer.retry_us, kRetryMaxUs);
     peer.due_us = now_us + jittered(peer.retry_us);
-  } else if (since(peer.heard_us, now_us) < idle_us(peers_.size())) {
+  } else if (!peer.slow && since(peer.heard_us, now_us) < idle_us(peers_.size())) {
     peer.due_us = peer.heard_us + idle_us(peers_.size()) + rng_.below(idle_us(peers_.size()) / 8);
     return;
   } else {

@@ -2,7 +2,8 @@
 // Local failure detection (paper 4.8.3): B is down for this coordinator when B does not answer it,
 // and slow when it answers many times later than the others. Judged from the answers to own
 // questions alone; traffic is the probe, a link without answers is probed by small questions of its
-// own (kProbe). Nothing is told to other nodes and no outage changes the membership. Owned by Core.
+// own (kProbe). So is who is slow: reads go around it, and what it acknowledges tells nothing of
+// how fast it reads. Nothing is told to other nodes and no outage changes the membership. Owned by Core.
 //
 //   down <--link--> up <--ten times the others' latency--> slow
 //                    |  ^

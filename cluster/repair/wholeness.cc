@@ -2,6 +2,7 @@
 #include "cluster/repair/wholeness.h"
 
 #include "base/contains.h"
+#include "cluster/copies/shared_history.h"
 
 namespace kvorum::cluster {
 namespace {
@@ -39,13 +40,25 @@ bool Wholeness::former_exchanged(uint8_t keyspace, uint32_t partition) const {
   return true;
 }
 
-bool Wholeness::may_be_whole(uint8_t keyspace, uint32_t partition, Now now) const {
+// A copy that is being filled comes to be whole as a new one (mover.h); one that this node does not
+// own, by any view, is none.
+void Wholeness::look_at(uint8_t keyspace, uint32_t partition, Now now) {
   const bool moving = core_.parts.is_moving();
   const Holders holders = holders_of(
       *core_.view, moving ? *core_.parts.former->list() : FormerList{}, keyspace, partition);
-  if (!contains(holders, core_.self())) {
-    return !core_.view->is_changed();  // else it comes to be whole as a new copy (mover.h)
+  if (contains(holders, core_.self())) {
+    if (!may_be_whole(keyspace, partition, holders, now)) return;
+  } else if (core_.parts.history != nullptr) {
+    return core_.parts.history->forgive(keyspace, partition);
+  } else if (core_.view->is_changed()) {
+    return;
   }
+  core_.parts.whole->set(keyspace, partition, true);
+}
+
+bool Wholeness::may_be_whole(uint8_t keyspace, uint32_t partition, const Holders& holders,
+                             Now now) const {
+  const bool moving = core_.parts.is_moving();
   if (core_.parts.is_damaged(keyspace, partition)) return false;
   if (core_.parts.agreement && !core_.parts.agreement->in_force() && moving) return false;
   bool any = holders.size() == 1;
@@ -72,8 +85,7 @@ void Wholeness::look(Now now) {
   if (!whole || !core_.parts.exchanges || whole->missing() == 0) return;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     for (uint32_t partition = 0; partition < whole->partitions(); ++partition) {
-      if (whole->is_whole(keyspace, partition)) continue;
-      if (may_be_whole(keyspace, partition, now)) whole->set(keyspace, partition, true);
+      if (!whole->is_whole(keyspace, partition)) look_at(keyspace, partition, now);
     }
   }
   if (whole->missing() > 0) look_at_us_ = now.steady_us + kLookUs;

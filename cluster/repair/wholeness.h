@@ -30,7 +30,8 @@ class Wholeness {
   uint64_t next_deadline_us() const { return grace_until_us_ == 0 ? 1 : look_at_us_; }
 
  private:
-  bool may_be_whole(uint8_t keyspace, uint32_t partition, Now now) const;
+  void look_at(uint8_t keyspace, uint32_t partition, Now now);
+  bool may_be_whole(uint8_t keyspace, uint32_t partition, const Holders& holders, Now now) const;
   bool former_exchanged(uint8_t keyspace, uint32_t partition) const;
   bool has_exchanged(uint8_t keyspace, uint32_t partition, MemberIndex with) const;
   bool is_away(MemberIndex primary, Now now) const;

@@ -292,6 +292,22 @@ TEST_F(OwnedCopies, OfWhatIsNotOwnedAnyMoreNothingIsSaid) {
 }
 
 // A node that starts while its copies are being filled has forgotten how far that was.
+// A wiped node that learns of changes before its machines looked at its copies.
+TEST_F(OwnedCopies, WhatIsNotOwnedIsForgivenWhateverReactorsKnow) {
+  for (uint32_t partition = 0; partition < whole.partitions(); ++partition) {
+    whole.set(0, partition, false);
+  }
+  shared.add(make_change(5, ChangeKind::kWeight, founder(history, 1)));
+  size_t forgiven = 0;
+  for (uint32_t partition = 0; partition < whole.partitions(); ++partition) {
+    shared.forgive(0, partition);
+    EXPECT_EQ(whole.is_whole(0, partition), !shared.view()->is_owner(0, 0, partition));
+    forgiven += whole.is_whole(0, partition);
+  }
+  EXPECT_GT(forgiven, 0u);
+  EXPECT_LT(forgiven, whole.partitions());
+}
+
 TEST(SharedHistoryAtStart, CopiesThatAreBeingFilledAreNotWhole) {
   History history(make_founding(4));
   history.add(make_change(5, ChangeKind::kLeave, founder(history, 1)));

@@ -214,6 +214,20 @@ TEST_F(PeerHealthTest, ASlowPeerIsKnownAsSlowAndForgivenWhenItIsFastAgain) {
   EXPECT_FALSE(health_.slow(1));
 }
 
+// Reads go around it, so probes alone can tell.
+TEST_F(PeerHealthTest, ASlowPeerThatIsOnlyWrittenToIsForgivenAllTheSame) {
+  for (int step = 0; step < 50; ++step, now_us_ += 20 * kMs) {
+    answer(1, 28 * kMs);
+    for (MemberIndex peer = 2; peer < 5; ++peer) answer(peer, 100);
+  }
+  EXPECT_TRUE(health_.slow(1));
+  for (int step = 0; step < 500; ++step) {
+    health_.answered(1, {Ask::kWrite, now_us_ - 100}, now_us_);
+    pass(10 * kMs, {1, 2, 3, 4}, 1);
+  }
+  EXPECT_FALSE(health_.slow(1));
+}
+
 TEST_F(PeerHealthTest, OneLateAnswerMakesNobodySlowAndEquallyLatePeersNeither) {
   for (int step = 0; step < 50; ++step, now_us_ += 20 * kMs) {
     for (MemberIndex peer = 1; peer < 5; ++peer)
