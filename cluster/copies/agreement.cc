@@ -62,14 +62,14 @@ Agreement::Agreement(AgreementParts parts)
   in_force_ = !kept_.empty() && kept_.back() == own_;
   if (kept_.empty()) kept_.push_back(own_);
   for (const Configuration& configuration : kept_) parts_.former->add(configuration, *view_);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   judge({});
   drop_former();
 }
 
 void Agreement::publish(std::shared_ptr<const ClusterView> later) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (later == view_ || later->generation < view_->generation) return;
     KVORUM_CHECK(later->follows(*view_));
     KVORUM_CHECK(later->members.size() <= kMembersMax);
@@ -119,9 +119,9 @@ void Agreement::judge(Now now) {
     return;
   }
   const std::vector<Group> all = groups();
-  const Group& standing =
-      *std::min_element(all.begin(), all.end(),
-                        [this](const Group& a, const Group& b) { return stands_before(a, b); });
+  const auto before = [this](const Group& a, const Group& b)
+                          KVORUM_REQUIRES(mutex_) { return stands_before(a, b); };
+  const Group& standing = *std::min_element(all.begin(), all.end(), before);
   standing_ = *standing.configuration;
   if (standing.count >= majority()) follow(standing_, now);
   KeyspaceMask refused = differing_keyspaces(own_, standing_);
@@ -154,7 +154,7 @@ void Agreement::follow(const Configuration& standing, Now now) {
 }
 
 Telling Agreement::own_telling() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   KVORUM_CHECK(view_->is_member());  // AgreementLink::active()
   Telling telling;
   telling.node = view_->members[view_->self].id;
@@ -175,7 +175,7 @@ MemberIndex Agreement::on_told(const Telling& telling, Now now) {
   const bool was_in_force = in_force();
   MemberIndex member = kNoMember;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     member = view_->find_id(telling.node);
     if (member == kNoMember || member == view_->self) return kNoMember;
     KVORUM_CHECK(member < peers_.size());
@@ -201,7 +201,7 @@ MemberIndex Agreement::on_told(const Telling& telling, Now now) {
 }
 
 std::optional<Endpoint> Agreement::told_address(MemberIndex member) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   KVORUM_CHECK(member < peers_.size());
   return peers_[member].address;
 }
@@ -209,7 +209,7 @@ std::optional<Endpoint> Agreement::told_address(MemberIndex member) const {
 void Agreement::on_link(MemberIndex member, bool up, Now now) {
   const std::vector<std::string> before = problems();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (member >= peers_.size()) return;
     Peer& peer = peers_[member];
     peer.links += up ? 1 : -1;
@@ -225,7 +225,7 @@ void Agreement::on_link(MemberIndex member, bool up, Now now) {
 void Agreement::look(Now) {
   const std::vector<Configuration> before = kept();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     drop_former();
   }
   if (!(before == kept()) && listener_) listener_();
@@ -271,14 +271,14 @@ std::string Agreement::reason_locked(uint8_t keyspace) const {
 }
 
 std::string Agreement::reason(uint8_t keyspace) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return reason_locked(keyspace);
 }
 
 // Keyspaces without an entry of their own are as `default`: the first of those that say the same
 // speaks for all.
 std::vector<std::string> Agreement::problems() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<std::string> problems;
   const auto add = [&](const std::string& problem) {
     if (std::find(problems.begin(), problems.end(), problem) == problems.end()) {
@@ -303,7 +303,7 @@ std::vector<std::string> Agreement::problems() const {
 }
 
 std::vector<Configuration> Agreement::kept() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return kept_;
 }
 

@@ -17,12 +17,12 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/check.h"
+#include "base/mutex.h"
 #include "cluster/frontier/whole_replicas.h"
 #include "cluster/ring/former_placements.h"
 #include "cluster/version/hybrid_clock.h"
@@ -116,14 +116,14 @@ class Agreement {
     Hlc started;
   };
 
-  size_t majority() const { return view_->members.size() / 2 + 1; }
-  std::vector<Group> groups() const;
-  bool stands_before(const Group& a, const Group& b) const;
-  void judge(Now now);
-  void drop_former();
-  void follow(const Configuration& standing, Now now);
-  std::string names_of(const Configuration& configuration) const;
-  std::string reason_locked(uint8_t keyspace) const;
+  size_t majority() const KVORUM_REQUIRES(mutex_) { return view_->members.size() / 2 + 1; }
+  std::vector<Group> groups() const KVORUM_REQUIRES(mutex_);
+  bool stands_before(const Group& a, const Group& b) const KVORUM_REQUIRES(mutex_);
+  void judge(Now now) KVORUM_REQUIRES(mutex_);
+  void drop_former() KVORUM_REQUIRES(mutex_);
+  void follow(const Configuration& standing, Now now) KVORUM_REQUIRES(mutex_);
+  std::string names_of(const Configuration& configuration) const KVORUM_REQUIRES(mutex_);
+  std::string reason_locked(uint8_t keyspace) const KVORUM_REQUIRES(mutex_);
 
   const AgreementParts parts_;
   std::function<void()> listener_;
@@ -133,12 +133,12 @@ class Agreement {
   std::array<std::atomic<bool>, kMembersMax> same_{};
   std::atomic<uint64_t> agreed_at_{0};
   std::atomic<bool> in_force_{false};
-  mutable std::mutex mutex_;  // of what follows
-  std::shared_ptr<const ClusterView> view_;
-  Configuration own_;        // of the view
-  std::vector<Peer> peers_;  // by member
-  std::vector<Configuration> kept_;
-  Configuration standing_;
+  mutable Mutex mutex_;
+  std::shared_ptr<const ClusterView> view_ KVORUM_GUARDED_BY(mutex_);
+  Configuration own_ KVORUM_GUARDED_BY(mutex_);        // of the view
+  std::vector<Peer> peers_ KVORUM_GUARDED_BY(mutex_);  // by member
+  std::vector<Configuration> kept_ KVORUM_GUARDED_BY(mutex_);
+  Configuration standing_ KVORUM_GUARDED_BY(mutex_);
 };
 
 }  // namespace kvorum::cluster

@@ -2,7 +2,6 @@
 #include "cluster/copies/hint_ledger.h"
 
 #include <algorithm>
-#include <mutex>
 
 #include "base/check.h"
 
@@ -49,7 +48,7 @@ bool HintLedger::note(const Change& change) {
   const uint64_t before_bytes = change.before == nullptr ? 0 : change.before->bytes;
   const uint64_t after_bytes = change.after == nullptr ? 0 : change.after->bytes;
   if (!reserve(before_bytes, after_bytes, change.bounded)) return false;
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   Target& target = targets_[change.target];
   KVORUM_CHECK(target.bytes >= before_bytes);
   target.bytes += after_bytes - before_bytes;
@@ -67,7 +66,7 @@ bool HintLedger::note(const Change& change) {
 
 std::optional<HintPlace> HintLedger::first_from(NodeId target, const HintPlace& from,
                                                 bool inclusive) const {
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   const auto found = targets_.find(target);
   if (found == targets_.end()) return std::nullopt;
   const std::set<HintPlace>& places = found->second.places;
@@ -77,7 +76,7 @@ std::optional<HintPlace> HintLedger::first_from(NodeId target, const HintPlace& 
 }
 
 std::vector<NodeId> HintLedger::targets() const {
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   std::vector<NodeId> ids;
   for (const auto& [id, target] : targets_) {
     if (!target.places.empty()) ids.push_back(id);
@@ -86,13 +85,13 @@ std::vector<NodeId> HintLedger::targets() const {
 }
 
 uint64_t HintLedger::count_for(NodeId target) const {
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   const auto found = targets_.find(target);
   return found == targets_.end() ? 0 : found->second.places.size();
 }
 
 void HintLedger::delivered(NodeId id, uint64_t bytes, uint64_t now_us) {
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   Target& target = targets_[id];
   ++target.delivered;
   target.delivered_bytes += bytes;
@@ -110,18 +109,18 @@ void HintLedger::delivered(NodeId id, uint64_t bytes, uint64_t now_us) {
 }
 
 void HintLedger::waits(NodeId target, HintWait wait) {
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   targets_[target].wait = wait;
 }
 
 HintWait HintLedger::wait_of(NodeId target) const {
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   const auto found = targets_.find(target);
   return found == targets_.end() ? HintWait::kScan : found->second.wait;
 }
 
 std::optional<Hlc> HintLedger::oldest() const {
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   std::optional<Hlc> least;
   for (const auto& [id, target] : targets_) {
     if (target.places.empty()) continue;
@@ -132,7 +131,7 @@ std::optional<Hlc> HintLedger::oldest() const {
 }
 
 std::vector<HintTargetReport> HintLedger::report(uint64_t now_us) const {
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   std::vector<HintTargetReport> rows;
   for (const auto& [id, target] : targets_) {
     HintTargetReport& row = rows.emplace_back();

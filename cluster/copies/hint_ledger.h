@@ -116,7 +116,8 @@ class HintLedger {
   std::atomic<uint64_t> bytes_max_;  // 0: no bound
   std::atomic<uint64_t> count_{0}, bytes_{0}, refused_{0};
   mutable SpinLock lock_;
-  std::map<NodeId, Target> targets_;  // stays when its hints are gone: few, and with their history
+  // One stays when its hints are gone: few, and with their history.
+  std::map<NodeId, Target> targets_ KVORUM_GUARDED_BY(lock_);
 };
 
 }  // namespace kvorum::cluster

@@ -6,7 +6,7 @@
 namespace kvorum::cluster {
 
 void LostCopies::on_loss(uint8_t keyspace, uint32_t partition) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!whole_->note_damage(keyspace, partition)) return;
   count_.fetch_add(1, std::memory_order_relaxed);
   const uint64_t over = renew_incarnation_();
@@ -14,7 +14,7 @@ void LostCopies::on_loss(uint8_t keyspace, uint32_t partition) {
 }
 
 void LostCopies::on_loss_of_all() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     for (uint32_t partition = 0; partition < whole_->partitions(); ++partition) {
       whole_->note_damage(keyspace, partition);

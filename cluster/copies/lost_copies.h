@@ -9,8 +9,8 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 
+#include "base/mutex.h"
 #include "cluster/frontier/whole_replicas.h"
 #include "engine/table/object_table.h"
 
@@ -35,7 +35,7 @@ class LostCopies final : public engine::LossListener {
   WholeReplicas* const whole_;
   FrontierProtocol* const frontier_;
   const std::function<uint64_t()> renew_incarnation_;
-  std::mutex mutex_;  // one loss after the other
+  Mutex mutex_;  // one loss after the other
   std::atomic<uint64_t> count_{0};
 };
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/frontier/clean_exchanges.h"
 
-#include <mutex>
-
 #include "base/check.h"
 
 namespace kvorum::cluster {
@@ -11,7 +9,7 @@ void CleanExchanges::note(uint8_t keyspace, std::span<const uint32_t> partitions
                           const CleanExchange& exchange) {
   KVORUM_CHECK(exchange.peer != 0);  // latest() knows by it that there was one
   {
-    const std::lock_guard guard(lock_);
+    const SpinLockGuard guard(lock_);
     std::vector<CleanExchange>& latest = latest_[{exchange.peer, keyspace}];
     latest.resize(partitions_);
     for (const uint32_t partition : partitions) {
@@ -28,7 +26,7 @@ void CleanExchanges::note(uint8_t keyspace, std::span<const uint32_t> partitions
 
 std::optional<CleanExchange> CleanExchanges::latest(uint8_t keyspace, uint32_t partition,
                                                     NodeId peer) const {
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   const auto found = latest_.find({peer, keyspace});
   KVORUM_CHECK(partition < partitions_);
   if (found == latest_.end() || found->second[partition].peer == 0) return std::nullopt;
@@ -36,7 +34,7 @@ std::optional<CleanExchange> CleanExchanges::latest(uint8_t keyspace, uint32_t p
 }
 
 uint64_t CleanExchanges::count() const {
-  const std::lock_guard guard(lock_);
+  const SpinLockGuard guard(lock_);
   return count_;
 }
 

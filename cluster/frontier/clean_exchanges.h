@@ -62,8 +62,9 @@ class CleanExchanges {
   const uint32_t partitions_;
   ExchangeObserver* observer_ = nullptr;
   mutable SpinLock lock_;
-  std::map<std::pair<NodeId, uint8_t>, std::vector<CleanExchange>> latest_;  // by partition
-  uint64_t count_ = 0;
+  // By partition.
+  std::map<std::pair<NodeId, uint8_t>, std::vector<CleanExchange>> latest_ KVORUM_GUARDED_BY(lock_);
+  uint64_t count_ KVORUM_GUARDED_BY(lock_) = 0;
 };
 
 }  // namespace kvorum::cluster

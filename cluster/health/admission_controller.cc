@@ -2,7 +2,6 @@
 #include "cluster/health/admission_controller.h"
 
 #include <algorithm>
-#include <mutex>
 
 #include "base/check.h"
 #include "cluster/health/operation_latency.h"
@@ -87,7 +86,7 @@ uint64_t AdmissionController::wait_us(BackgroundWork kind, size_t bytes, Now now
 
 // Whoever finds the lock held comes back half a second later.
 void AdmissionController::steer(uint64_t now_us) {
-  const std::lock_guard lock(lock_);
+  const SpinLockGuard lock(lock_);
   if (now_us < relaxed(steer_at_us_)) return;
   steer_at_us_.store(now_us + kSteerUs, std::memory_order_relaxed);
   LatencyCounts minute, ever;
@@ -128,7 +127,7 @@ BackgroundReport AdmissionController::report(Now now) {
   if (now.steady_us >= relaxed(steer_at_us_)) steer(now.steady_us);
   BackgroundReport report;
   {
-    const std::lock_guard lock(lock_);
+    const SpinLockGuard lock(lock_);
     report.rate = steered_.rate.rate();
     report.unlimited = steered_.rate.unlimited();
     report.slowed = steered_.rate.slowed();

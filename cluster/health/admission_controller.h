@@ -68,7 +68,6 @@ class AdmissionController final : public BackgroundBudget {
     std::atomic<uint64_t> done_us{0};
     std::atomic<uint64_t> waits{0};
   };
-  // Touched by whoever holds the lock.
   struct Steered {
     explicit Steered(uint64_t target_p99_us) : rate(target_p99_us) {}
 
@@ -87,7 +86,7 @@ class AdmissionController final : public BackgroundBudget {
   std::atomic<uint64_t> rate_{AdmissionRate::kFull};
   std::atomic<uint64_t> steer_at_us_{0};
   SpinLock lock_;
-  Steered steered_;
+  Steered steered_ KVORUM_GUARDED_BY(lock_);
 };
 
 }  // namespace kvorum::cluster

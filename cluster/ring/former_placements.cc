@@ -41,7 +41,7 @@ bool FormerPlacements::add(const Configuration& configuration, const ClusterView
       [](const MemberPlace& place, const Member& member) { return place.name == member.name; });
   // Who joined since stands behind the others (ClusterView::follows()).
   if (same.first != configuration.members.end()) return true;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const FormerPlacement& known : *list_) {
     if (known.configuration == configuration) return true;
   }
@@ -54,13 +54,13 @@ bool FormerPlacements::add(const Configuration& configuration, const ClusterView
 }
 
 void FormerPlacements::clear() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   list_ = std::make_shared<const FormerList>();
   any_.store(false, std::memory_order_release);
 }
 
 std::shared_ptr<const FormerList> FormerPlacements::list() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return list_;
 }
 

@@ -15,11 +15,11 @@
 #include <array>
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "base/check.h"
 #include "base/inline_vector.h"
+#include "base/mutex.h"
 #include "cluster/ring/configuration.h"
 
 namespace kvorum::cluster {
@@ -58,9 +58,10 @@ class FormerPlacements {
   std::shared_ptr<const FormerList> list() const;
 
  private:
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::atomic<bool> any_{false};
-  std::shared_ptr<const FormerList> list_ = std::make_shared<const FormerList>();
+  std::shared_ptr<const FormerList> list_ KVORUM_GUARDED_BY(mutex_) =
+      std::make_shared<const FormerList>();
 };
 
 // Whom reads of a partition ask, then the former primaries that are none any more.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/version/author_table.h"
 
-#include <mutex>
-
 #include "base/atomic_raise.h"
 #include "base/check.h"
 
@@ -32,7 +30,7 @@ bool AuthorTable::find(uint64_t node, uint64_t incarnation, uint32_t size, Index
 
 bool AuthorTable::intern(uint64_t node, uint64_t incarnation, Index* index) {
   if (find(node, incarnation, size(), index)) return true;
-  const std::lock_guard<SpinLock> guard(lock_);
+  const SpinLockGuard guard(lock_);
   const uint32_t size = size_.load(std::memory_order_relaxed);
   if (find(node, incarnation, size, index)) return true;
   if (size >= kAuthorsMax) return false;

@@ -46,10 +46,10 @@ class AuthorTable {
   bool find(uint64_t node, uint64_t incarnation, uint32_t size, Index* index) const;
 
   std::array<std::atomic<Chunk*>, 256> chunks_{};
-  std::vector<std::unique_ptr<Chunk>> owned_;
   std::atomic<uint32_t> size_{0};
   mutable std::atomic<uint32_t> last_found_{0};
   SpinLock lock_;  // of additions
+  std::vector<std::unique_ptr<Chunk>> owned_ KVORUM_GUARDED_BY(lock_);
 };
 
 }  // namespace kvorum::cluster

@@ -177,7 +177,7 @@ void FlushMarks::raised(KeyspaceMask keyspaces) {
 
 bool FlushMarks::merge(uint8_t keyspace, const FlushMark& mark) {
   KVORUM_CHECK(keyspace < kKeyspacesMax);
-  const std::lock_guard<std::mutex> guard(lock_);
+  const MutexLock guard(lock_);
   if (highest_in(mark) < forgotten_below_) return false;
   bool any_raised = false;
   for (const FlushMarkEntry& entry : mark) any_raised |= raise(keyspace, entry);
@@ -186,7 +186,7 @@ bool FlushMarks::merge(uint8_t keyspace, const FlushMark& mark) {
 }
 
 void FlushMarks::flush(KeyspaceMask keyspaces, FlushMark& mark, FunctionRef<FlushMarkEntry()> own) {
-  const std::lock_guard<std::mutex> guard(lock_);
+  const MutexLock guard(lock_);
   KVORUM_CHECK(keyspaces != 0);
   mark.push_back(own());
   KVORUM_CHECK(mark.back().node != 0 && mark.back().hlc != Hlc{});  // else nobody takes it
@@ -211,7 +211,7 @@ bool FlushMarks::forget(uint8_t keyspace) {
 }
 
 void FlushMarks::forget_below(Hlc frontier) {
-  const std::lock_guard<std::mutex> guard(lock_);
+  const MutexLock guard(lock_);
   forgotten_below_ = std::max(forgotten_below_, frontier);
   bool changed = false;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
@@ -221,7 +221,7 @@ void FlushMarks::forget_below(Hlc frontier) {
 }
 
 Hlc FlushMarks::forgotten_below() const {
-  const std::lock_guard<std::mutex> guard(lock_);
+  const MutexLock guard(lock_);
   return forgotten_below_;
 }
 
@@ -229,8 +229,9 @@ FlushMark FlushMarks::entries(uint8_t keyspace, Which which) const {
   FlushMark mark;
   if (!any(keyspace)) return mark;
   KVORUM_CHECK(latest_[keyspace] != nullptr);  // what is published was taken from there
+  const uint64_t present = epochs_[keyspace];
   latest_[keyspace]->for_each([&](const FlushMarkEntry& entry, uint64_t epoch) {
-    if (which == Which::kAll || epoch == epochs_[keyspace]) mark.push_back(entry);
+    if (which == Which::kAll || epoch == present) mark.push_back(entry);
   });
   std::sort(mark.begin(), mark.end(), [](const FlushMarkEntry& a, const FlushMarkEntry& b) {
     return std::tie(a.node, a.incarnation) < std::tie(b.node, b.incarnation);
@@ -239,7 +240,7 @@ FlushMark FlushMarks::entries(uint8_t keyspace, Which which) const {
 }
 
 FlushMark FlushMarks::mark(uint8_t keyspace) const {
-  const std::lock_guard<std::mutex> guard(lock_);
+  const MutexLock guard(lock_);
   return entries(keyspace, Which::kRemembered);
 }
 
@@ -258,7 +259,7 @@ void FlushMarks::encode(std::string& out) const { encode(Which::kRemembered, out
 void FlushMarks::encode_all(std::string& out) const { encode(Which::kAll, out); }
 
 void FlushMarks::encode(Which which, std::string& out) const {
-  const std::lock_guard<std::mutex> guard(lock_);
+  const MutexLock guard(lock_);
   // FLUSHALL gives all keyspaces one mark: each different one is written once.
   std::vector<EncodedMark> marks;
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {

@@ -15,7 +15,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +22,7 @@
 
 #include "base/check.h"
 #include "base/function_ref.h"
+#include "base/mutex.h"
 #include "base/position.h"
 #include "cluster/version/object.h"
 
@@ -97,23 +97,23 @@ class FlushMarks {
   class Table;
 
   enum class Which : uint8_t { kRemembered, kAll };
-  bool raise(uint8_t keyspace, const FlushMarkEntry& entry);
-  void raised(KeyspaceMask keyspaces);
-  FlushMark entries(uint8_t keyspace, Which which) const;
+  bool raise(uint8_t keyspace, const FlushMarkEntry& entry) KVORUM_REQUIRES(lock_);
+  void raised(KeyspaceMask keyspaces) KVORUM_REQUIRES(lock_);
+  FlushMark entries(uint8_t keyspace, Which which) const KVORUM_REQUIRES(lock_);
   void encode(Which which, std::string& out) const;
-  bool forget(uint8_t keyspace);
+  bool forget(uint8_t keyspace) KVORUM_REQUIRES(lock_);
 
   std::array<std::atomic<Table*>, kKeyspacesMax> tables_{};  // null: nothing is covered
   std::array<std::atomic<uint64_t>, kKeyspacesMax> raised_{}, claimed_{}, swept_{}, settled_{};
   std::atomic<uint64_t> generation_{0};
   std::atomic<uint64_t> stored_{0};
-  mutable std::mutex lock_;  // of writers, and of what follows
+  mutable Mutex lock_;  // of writers, and of what follows
   // A keyspace's table, published or not; entries of an epoch that is over are forgotten. They may
   // go on covering what is dead anyway.
-  std::array<Table*, kKeyspacesMax> latest_{};
-  std::array<uint64_t, kKeyspacesMax> epochs_{};
-  Hlc forgotten_below_;
-  std::vector<std::unique_ptr<Table>> owned_;
+  std::array<Table*, kKeyspacesMax> latest_ KVORUM_GUARDED_BY(lock_){};
+  std::array<uint64_t, kKeyspacesMax> epochs_ KVORUM_GUARDED_BY(lock_){};
+  Hlc forgotten_below_ KVORUM_GUARDED_BY(lock_);
+  std::vector<std::unique_ptr<Table>> owned_ KVORUM_GUARDED_BY(lock_);
 };
 
 }  // namespace kvorum::cluster

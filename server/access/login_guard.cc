@@ -26,7 +26,7 @@ std::string LoginGuard::network_of(std::string_view peer_address) {
 }
 
 uint64_t LoginGuard::delay_us(std::string_view peer_address, uint64_t now_us) {
-  const std::lock_guard guard(lock_);
+  const MutexLock guard(lock_);
   if (throttle_.size() == 0) return 0;
   return throttle_.delay_us(network_of(peer_address), now_us);
 }
@@ -35,7 +35,7 @@ void LoginGuard::failed(std::string_view peer_address, uint64_t now_us) {
   failed_.fetch_add(1, std::memory_order_relaxed);
   const std::string network = network_of(peer_address);
   {
-    const std::lock_guard guard(lock_);
+    const MutexLock guard(lock_);
     throttle_.failed(network, now_us);
   }
   tell(network, "a login failed: wrong password or user", now_us);
@@ -49,7 +49,7 @@ void LoginGuard::refused(std::string_view peer_address, uint64_t now_us) {
 void LoginGuard::tell(const std::string& network, std::string_view what, uint64_t now_us) {
   LogGates::Verdict verdict;
   {
-    const std::lock_guard guard(lock_);
+    const MutexLock guard(lock_);
     verdict = gates_.ask(fmt::format("{} {}", network, what), {}, now_us);
   }
   if (!verdict.open) return;

@@ -5,10 +5,10 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "base/mutex.h"
 #include "server/access/login_throttle.h"
 #include "server/process/logging.h"
 
@@ -30,9 +30,9 @@ class LoginGuard {
  private:
   void tell(const std::string& network, std::string_view what, uint64_t now_us);
 
-  std::mutex lock_;
-  LoginThrottle throttle_;  // under lock_
-  LogGates gates_;          // under lock_
+  Mutex lock_;
+  LoginThrottle throttle_ KVORUM_GUARDED_BY(lock_);
+  LogGates gates_ KVORUM_GUARDED_BY(lock_);
   std::atomic<uint64_t> failed_{0}, refused_{0};
 };
 

@@ -5,10 +5,10 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
+#include "base/mutex.h"
 #include "server/clients/session.h"
 #include "server/dispatch/dispatcher.h"
 #include "server/flow/turn_clock.h"
@@ -22,12 +22,12 @@ struct ClientCount {
   std::atomic<uint64_t> received{0}, rejected{0};
   // A line about clients of any reactor; closed unless it is time for another one.
   LogGates::Verdict ask_gate(std::string_view text, uint64_t now_us) {
-    const std::lock_guard lock(gates_lock);
+    const MutexLock lock(gates_lock);
     return gates.ask("clients", text, now_us);
   }
 
-  std::mutex gates_lock;
-  LogGates gates;
+  Mutex gates_lock;
+  LogGates gates KVORUM_GUARDED_BY(gates_lock);
 };
 
 struct SessionRules {

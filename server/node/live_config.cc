@@ -73,7 +73,7 @@ std::vector<ConfigChange> config_changes(const Config& running, const Config& fr
 }
 
 std::shared_ptr<const Config> LiveConfig::take(const Config& fresh) {
-  const std::lock_guard guard(lock_);
+  const MutexLock guard(lock_);
   const std::vector<ConfigChange> changes = config_changes(*in_force_, fresh);
   for (const ConfigChange& change : changes) {
     if (change.live) {

@@ -5,10 +5,10 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "server/config/config.h"
 
 namespace kvorum::server {
@@ -33,15 +33,15 @@ class LiveConfig {
       : in_force_(std::make_shared<const Config>(at_start)) {}
 
   std::shared_ptr<const Config> get() const {
-    const std::lock_guard guard(lock_);
+    const MutexLock guard(lock_);
     return in_force_;
   }
   // Puts in force what of `fresh` can change, and logs it and what cannot. Returns what holds then.
   std::shared_ptr<const Config> take(const Config& fresh);
 
  private:
-  mutable std::mutex lock_;
-  std::shared_ptr<const Config> in_force_;  // under it
+  mutable Mutex lock_;
+  std::shared_ptr<const Config> in_force_ KVORUM_GUARDED_BY(lock_);
 };
 
 }  // namespace kvorum::server

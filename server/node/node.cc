@@ -253,7 +253,7 @@ void Node::large_value(std::string_view key, uint64_t bytes) {
 void Node::binary_client(std::string_view address) {
   LogGates::Verdict verdict;
   {
-    const std::lock_guard lock(client_trouble_lock_);
+    const MutexLock lock(client_trouble_lock_);
     verdict = client_troubles_.ask("memcached", "binary", steady_us());
   }
   if (!verdict.open) return;

@@ -12,9 +12,9 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "server/access/login_guard.h"
 #include "server/admin/admin_api.h"
@@ -97,8 +97,8 @@ class Node final : public NodeServices, public AdminServices {
   LiveConfig live_;
   LoginGuard logins_;
   LargeValues large_values_;
-  std::mutex client_trouble_lock_;
-  LogGates client_troubles_;  // under it
+  Mutex client_trouble_lock_;
+  LogGates client_troubles_ KVORUM_GUARDED_BY(client_trouble_lock_);
 
   NodeSockets sockets_;     // until the reactors and the admin server have them
   uint64_t listening_ = 0;  // how many there were

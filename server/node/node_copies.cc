@@ -101,7 +101,7 @@ void NodeCopies::agree() {
 
 // By the reactor that heard it.
 void NodeCopies::on_agreement() {
-  const std::lock_guard lock(agreement_lock_);
+  const MutexLock lock(agreement_lock_);
   const std::vector<std::string> problems = agreement_->problems();
   for (const std::string& problem : problems) {
     const bool told =

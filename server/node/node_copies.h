@@ -5,10 +5,10 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "cluster/copies/lost_copies.h"
 #include "cluster/frontier/frontier_protocol.h"
 #include "cluster/own/node_parts.h"
@@ -59,8 +59,9 @@ class NodeCopies {
   std::unique_ptr<cluster::FrontierProtocol> frontier_;
   std::unique_ptr<cluster::LostCopies> losses_;  // where there are other copies
 
-  std::mutex agreement_lock_;
-  std::vector<std::string> told_problems_;  // under it; of the agreement, in the log
+  Mutex agreement_lock_;
+  // Of the agreement, in the log.
+  std::vector<std::string> told_problems_ KVORUM_GUARDED_BY(agreement_lock_);
 };
 
 }  // namespace kvorum::server

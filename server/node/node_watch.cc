@@ -19,7 +19,7 @@ NodeWatch::NodeWatch(Sources sources) : sources_(std::move(sources)) {
 
 NodeWatch::~NodeWatch() {
   {
-    const std::lock_guard guard(lock_);
+    const MutexLock guard(lock_);
     ending_ = true;
   }
   wake_.notify_one();
@@ -27,18 +27,22 @@ NodeWatch::~NodeWatch() {
 }
 
 void NodeWatch::expect_repair() {
-  const std::lock_guard guard(lock_);
+  const MutexLock guard(lock_);
   repair_expected_ = true;
 }
 
-void NodeWatch::run() {
-  std::unique_lock guard(lock_);
-  while (!wake_.wait_for(guard, kPause, [this] { return ending_; })) {
-    if (std::exchange(repair_expected_, false)) watch_.expect_repair();
-    guard.unlock();
-    look();
-    guard.lock();
+// False: it is time to end.
+bool NodeWatch::waits() {
+  const auto until = std::chrono::steady_clock::now() + kPause;
+  const MutexLock guard(lock_);
+  while (!ending_ && wake_.wait_until(lock_, until)) {
   }
+  if (std::exchange(repair_expected_, false)) watch_.expect_repair();
+  return !ending_;
+}
+
+void NodeWatch::run() {
+  while (waits()) look();
 }
 
 void NodeWatch::look() {

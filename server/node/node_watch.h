@@ -5,13 +5,12 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "server/status/node_status.h"
 #include "server/status/status_watch.h"
 
@@ -43,16 +42,17 @@ class NodeWatch {
     uint32_t looks = 0;  // without a new one
   };
 
+  bool waits();
   void run();
   void look();
   void look_at_turns();
 
   const Sources sources_;
-  std::mutex lock_;
-  std::condition_variable wake_;
-  bool ending_ = false;           // under the lock
-  bool repair_expected_ = false;  // under the lock
-  StatusWatch watch_;             // of the thread, as the next
+  Mutex lock_;
+  ConditionVariable wake_;
+  bool ending_ KVORUM_GUARDED_BY(lock_) = false;
+  bool repair_expected_ KVORUM_GUARDED_BY(lock_) = false;
+  StatusWatch watch_;  // of the thread, as the next
   std::vector<Turns> turns_;
   std::atomic<int> stuck_{kNobody};
   std::thread thread_;

@@ -304,7 +304,7 @@ void Reactor::start_range_load(const cluster::RangeLoad& load) {
 
 void Reactor::on_round(Committed table, engine::Ticket ticket, bool ok) {
   {
-    const std::lock_guard lock(round_lock_);
+    const MutexLock lock(round_lock_);
     Round& round = rounds_[static_cast<size_t>(table)];
     round.ticket = ticket;
     round.failed = round.failed || !ok;
@@ -318,7 +318,7 @@ void Reactor::on_round(Committed table, engine::Ticket ticket, bool ok) {
 void Reactor::deliver_rounds() {
   std::array<Round, 2> ended;
   {
-    const std::lock_guard lock(round_lock_);
+    const MutexLock lock(round_lock_);
     ended = std::exchange(rounds_, {});
     rounds_posted_ = false;
   }
@@ -400,7 +400,7 @@ void Reactor::close_everything() {
 }
 
 void Reactor::publish() {
-  const std::lock_guard lock(published_lock_);
+  const MutexLock lock(published_lock_);
   published_.coordinator = coordinator_.counters();
   published_.dispatcher = dispatcher_.counters();
   published_.peers = links_.counters();
@@ -415,7 +415,7 @@ void Reactor::publish() {
   publish_peers();
 }
 
-// Under the lock. States at once, latencies and counts now and then, and what clients hold.
+// States at once, latencies and counts now and then, and what clients hold.
 void Reactor::publish_peers() {
   const uint64_t now_us = clock_.now().steady_us;
   const uint64_t generation = coordinator_.peers_generation();
@@ -438,7 +438,7 @@ void Reactor::publish_peers() {
 }
 
 ReactorSnapshot Reactor::snapshot() const {
-  const std::lock_guard lock(published_lock_);
+  const MutexLock lock(published_lock_);
   return published_;
 }
 

@@ -14,10 +14,10 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "cluster/coordinator/coordinator.h"
 #include "engine/commit/committer.h"
 #include "server/clients/sessions.h"
@@ -146,7 +146,7 @@ class Reactor final : private OtherReactors {
   void request_marks();
   void arm_timer();
   void publish();
-  void publish_peers();
+  void publish_peers() KVORUM_REQUIRES(published_lock_);
   void close_everything();
 
   const ReactorParts& parts_;
@@ -183,12 +183,13 @@ class Reactor final : private OtherReactors {
     engine::Ticket ticket = 0;
     bool failed = false, ended = false;
   };
-  std::mutex round_lock_;
-  std::array<Round, 2> rounds_;  // by Committed
-  bool rounds_posted_ = false;
+  Mutex round_lock_;
+  std::array<Round, 2> rounds_ KVORUM_GUARDED_BY(round_lock_);  // by Committed
+  bool rounds_posted_ KVORUM_GUARDED_BY(round_lock_) = false;
 
-  mutable std::mutex published_lock_;
-  ReactorSnapshot published_;
+  mutable Mutex published_lock_;
+  ReactorSnapshot published_ KVORUM_GUARDED_BY(published_lock_);
+  // The reactor's own.
   uint64_t peers_published_ = 0, troubles_published_ = 0;  // their generations
   uint64_t publish_peers_at_us_ = 0;
 };

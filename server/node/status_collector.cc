@@ -314,7 +314,7 @@ void StatusCollector::add_clients(NodeStatus* status) const {
 }
 
 void StatusCollector::add_rate(uint64_t now_us, NodeStatus* status) {
-  const std::lock_guard lock(rate_lock_);
+  const MutexLock lock(rate_lock_);
   constexpr uint64_t kWindowUs = 1'000'000;
   if (now_us >= rate_at_us_ + kWindowUs) {
     const uint64_t commands = status->commands_processed - rate_commands_;
@@ -332,7 +332,7 @@ void StatusCollector::add_moves(const cluster::ClusterView& view, uint64_t now_u
       admission == nullptr ? uint8_t{100}
                            : admission->percent(cluster::BackgroundWork::kAntiEntropy, {now_us, 0});
   status->moves = from_.membership.moves(view, percent);
-  const std::lock_guard lock(rate_lock_);
+  const MutexLock lock(rate_lock_);
   progress_.look(now_us, &status->moves);
 }
 
@@ -377,7 +377,7 @@ NodeStatus StatusCollector::status() {
   status.memory_resident_bytes = process.resident_bytes;
   status.problems = node_problems(status);
   problem_times_.date(&status.problems, status.now_ms);
-  const std::lock_guard lock(reset_lock_);
+  const MutexLock lock(reset_lock_);
   status.at_reset = at_reset_;
   return status;
 }
@@ -385,7 +385,7 @@ NodeStatus StatusCollector::status() {
 void StatusCollector::reset_statistics() {
   auto now = std::make_shared<NodeStatus>(status());
   now->at_reset = nullptr;
-  const std::lock_guard lock(reset_lock_);
+  const MutexLock lock(reset_lock_);
   at_reset_ = std::move(now);
 }
 

@@ -6,10 +6,10 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "server/access/login_guard.h"
 #include "server/membership/moves_progress.h"
 #include "server/node/live_config.h"
@@ -75,12 +75,14 @@ class StatusCollector {
   ProblemTimes problem_times_;
 
   // Commands per second, between two looks at the counter.
-  std::mutex rate_lock_;
-  uint64_t rate_at_us_ = 0, rate_commands_ = 0, rate_ = 0;  // under it
-  MovesProgress progress_;                                  // under it
+  Mutex rate_lock_;
+  uint64_t rate_at_us_ KVORUM_GUARDED_BY(rate_lock_) = 0;
+  uint64_t rate_commands_ KVORUM_GUARDED_BY(rate_lock_) = 0;
+  uint64_t rate_ KVORUM_GUARDED_BY(rate_lock_) = 0;
+  MovesProgress progress_ KVORUM_GUARDED_BY(rate_lock_);
 
-  std::mutex reset_lock_;
-  std::shared_ptr<const NodeStatus> at_reset_;  // under it
+  Mutex reset_lock_;
+  std::shared_ptr<const NodeStatus> at_reset_ KVORUM_GUARDED_BY(reset_lock_);
 };
 
 }  // namespace kvorum::server

@@ -18,7 +18,7 @@ std::string readable(std::string_view key) {
 std::string LargeValues::tell(std::string_view key, uint64_t bytes, uint64_t now_us) {
   LogGates::Verdict verdict;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     verdict = gates_.ask("values", "large", now_us);
   }
   if (!verdict.open) return {};

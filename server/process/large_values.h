@@ -3,10 +3,10 @@
 // thread may call it.
 #pragma once
 
-#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "base/mutex.h"
 #include "server/process/logging.h"
 
 namespace kvorum::server {
@@ -17,8 +17,8 @@ class LargeValues {
   std::string tell(std::string_view key, uint64_t bytes, uint64_t now_us);
 
  private:
-  std::mutex mutex_;
-  LogGates gates_;  // under mutex_
+  Mutex mutex_;
+  LogGates gates_ KVORUM_GUARDED_BY(mutex_);
 };
 
 }  // namespace kvorum::server

@@ -12,10 +12,10 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
 #include <thread>
+
+#include "base/mutex.h"
 
 namespace kvorum::server {
 namespace {
@@ -39,25 +39,26 @@ struct LogWriter::State {
   void loop();
   bool take(std::string* batch, uint64_t* lost);
   void write_out(std::string_view batch);
-  void open_again();
+  void open_again() KVORUM_REQUIRES(mutex);
   void tell(const std::string& text) {
     if (on_trouble && !stopping) on_trouble(text);
   }
   bool is_over() const { return stopping && Clock::now() >= ends_at.load(); }
 
-  std::string path;  // empty: standard error
+  // Of the thread, which has a first line to write before it looks: they are set before.
   int descriptor = STDERR_FILENO;
   bool is_regular = false;
   std::function<void(std::string_view)> on_trouble;
-  std::string trouble;  // of the thread
+  std::string trouble;
 
-  std::mutex mutex;
-  std::condition_variable wake, idle;
-  std::string pending;   // under mutex, as the next four
-  uint64_t lost = 0;     // not yet told of
-  bool writing = false;  // what was taken is not out yet
-  bool reopen_wanted = false;
-  bool finished = false;
+  Mutex mutex;
+  ConditionVariable wake, idle;
+  std::string path KVORUM_GUARDED_BY(mutex);  // empty: standard error
+  std::string pending KVORUM_GUARDED_BY(mutex);
+  uint64_t lost KVORUM_GUARDED_BY(mutex) = 0;     // not yet told of
+  bool writing KVORUM_GUARDED_BY(mutex) = false;  // what was taken is not out yet
+  bool reopen_wanted KVORUM_GUARDED_BY(mutex) = false;
+  bool finished KVORUM_GUARDED_BY(mutex) = false;
   std::atomic<bool> stopping{false};
   std::atomic<Clock::time_point> ends_at{Clock::time_point::max()};
   std::atomic<uint64_t> dropped{0};
@@ -74,7 +75,7 @@ void LogWriter::State::loop() {
     }
     if (!trouble.empty()) tell(std::exchange(trouble, {}));
   }
-  const std::lock_guard guard(mutex);
+  const MutexLock guard(mutex);
   finished = true;
   idle.notify_all();
 }
@@ -82,10 +83,10 @@ void LogWriter::State::loop() {
 // False: nothing is left, and it is time to end.
 bool LogWriter::State::take(std::string* batch, uint64_t* gone) {
   batch->clear();
-  std::unique_lock guard(mutex);
+  const MutexLock guard(mutex);
   writing = false;
   if (pending.empty()) idle.notify_all();
-  wake.wait(guard, [this] { return stopping || reopen_wanted || !pending.empty(); });
+  while (!stopping && !reopen_wanted && pending.empty()) wake.wait(mutex);
   if (reopen_wanted) open_again();
   if (pending.empty() && stopping) return false;
   batch->swap(pending);
@@ -112,8 +113,7 @@ void LogWriter::State::write_out(std::string_view batch) {
   }
 }
 
-// Under the mutex. The lines that were written before may be anywhere; those that follow are in the
-// new file.
+// The lines that were written before may be anywhere; those that follow are in the new file.
 void LogWriter::State::open_again() {
   reopen_wanted = false;
   if (path.empty()) return;
@@ -134,16 +134,22 @@ LogWriter::LogWriter() : state_(std::make_shared<State>()) {
 }
 
 LogWriter::~LogWriter() {
-  std::unique_lock guard(state_->mutex);
-  state_->ends_at = Clock::now() + milliseconds(kEndMs);
-  state_->stopping = true;
-  state_->wake.notify_all();
-  const bool ended = state_->idle.wait_for(guard, milliseconds(kEndMs + 2 * kLookMs),
-                                           [this] { return state_->finished; });
-  guard.unlock();
+  const Clock::time_point now = Clock::now();
+  bool ended = false, has_file = false;
+  {
+    const MutexLock guard(state_->mutex);
+    state_->ends_at = now + milliseconds(kEndMs);
+    state_->stopping = true;
+    state_->wake.notify_all();
+    const Clock::time_point until = now + milliseconds(kEndMs + 2 * kLookMs);
+    while (!state_->finished && state_->idle.wait_until(state_->mutex, until)) {
+    }
+    ended = state_->finished;
+    has_file = !state_->path.empty();
+  }
   if (ended) {
     state_->thread.join();
-    if (!state_->path.empty()) close(state_->descriptor);
+    if (has_file) close(state_->descriptor);
   } else {
     state_->thread.detach();
   }
@@ -155,7 +161,7 @@ Status LogWriter::open_file(const std::string& path) {
     return {Code::kIoError,
             fmt::format("cannot open the log file {}: {}", path, std::strerror(errno))};
   }
-  const std::lock_guard guard(state_->mutex);
+  const MutexLock guard(state_->mutex);
   state_->path = path;
   state_->descriptor = opened;
   state_->is_regular = true;
@@ -163,12 +169,12 @@ Status LogWriter::open_file(const std::string& path) {
 }
 
 void LogWriter::set_on_trouble(std::function<void(std::string_view)> on_trouble) {
-  const std::lock_guard guard(state_->mutex);
+  const MutexLock guard(state_->mutex);
   state_->on_trouble = std::move(on_trouble);
 }
 
 void LogWriter::write(std::string_view line) {
-  const std::lock_guard guard(state_->mutex);
+  const MutexLock guard(state_->mutex);
   if (state_->pending.size() + line.size() > kQueueBytesMax) {
     ++state_->lost;
     ++state_->dropped;
@@ -179,19 +185,21 @@ void LogWriter::write(std::string_view line) {
 }
 
 void LogWriter::flush() {
-  std::unique_lock guard(state_->mutex);
-  state_->idle.wait_for(guard, milliseconds(kEndMs),
-                        [this] { return !state_->writing && state_->pending.empty(); });
+  const Clock::time_point until = Clock::now() + milliseconds(kEndMs);
+  const MutexLock guard(state_->mutex);
+  while ((state_->writing || !state_->pending.empty()) &&
+         state_->idle.wait_until(state_->mutex, until)) {
+  }
 }
 
 void LogWriter::reopen() {
-  const std::lock_guard guard(state_->mutex);
+  const MutexLock guard(state_->mutex);
   state_->reopen_wanted = true;
   state_->wake.notify_one();
 }
 
 bool LogWriter::has_file() const {
-  const std::lock_guard guard(state_->mutex);
+  const MutexLock guard(state_->mutex);
   return !state_->path.empty();
 }
 

@@ -19,7 +19,7 @@ std::string quarantine_line(const cluster::Quarantined& version) {
 
 void Quarantine::add(const std::vector<cluster::Quarantined>& versions) {
   if (versions.empty()) return;
-  const std::lock_guard lock(lock_);
+  const MutexLock lock(lock_);
   count_.fetch_add(versions.size(), std::memory_order_relaxed);
   log_warning("{} versions that had been deleted long ago came back and were dropped{}{}",
               versions.size(), path_.empty() ? "" : ": see ", path_);

@@ -6,10 +6,10 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "cluster/wire/outbox.h"
 
 namespace kvorum::server {
@@ -26,7 +26,7 @@ class Quarantine {
 
  private:
   const std::string path_;
-  std::mutex lock_;
+  Mutex lock_;  // one writes to the file at a time
   std::atomic<uint64_t> count_{0};
 };
 

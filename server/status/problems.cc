@@ -211,7 +211,7 @@ bool any_unready(const std::vector<NodeProblem>& problems) {
 }
 
 void ProblemTimes::date(std::vector<NodeProblem>* problems, uint64_t now_ms) {
-  const std::lock_guard guard(lock_);
+  const MutexLock guard(lock_);
   std::map<Key, uint64_t> present;
   for (NodeProblem& problem : *problems) {
     Key key{problem.code, problem.subject};

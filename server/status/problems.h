@@ -7,9 +7,10 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
+
+#include "base/mutex.h"
 
 namespace kvorum::server {
 
@@ -39,8 +40,8 @@ class ProblemTimes {
 
  private:
   using Key = std::pair<std::string, std::string>;
-  std::mutex lock_;
-  std::map<Key, uint64_t> since_ms_;
+  Mutex lock_;
+  std::map<Key, uint64_t> since_ms_ KVORUM_GUARDED_BY(lock_);
 };
 
 }  // namespace kvorum::server

@@ -219,7 +219,7 @@ Status NodeStores::read() {
   }
   if (!status.ok()) return status;
   incarnation_ = session_.incarnation;
-  const std::lock_guard lock(configurations_lock_);
+  const MutexLock lock(configurations_lock_);
   configurations_ = session_.configurations;
   return {};
 }
@@ -347,12 +347,12 @@ void NodeStores::store_marks(std::function<void()> stored) {
 }
 
 void NodeStores::keep_configurations(const std::vector<cluster::Configuration>& configurations) {
-  const std::lock_guard lock(configurations_lock_);
+  const MutexLock lock(configurations_lock_);
   if (!facts_ || configurations == configurations_) return;
   configurations_ = configurations;
   if (!committer_) return note_trouble(facts_->keep_configurations(configurations_));
   committer_->run_on_store_thread([this] {
-    const std::lock_guard last_wins(configurations_lock_);
+    const MutexLock last_wins(configurations_lock_);
     note_trouble(facts_->keep_configurations(configurations_));
   });
 }
@@ -388,13 +388,13 @@ Status NodeStores::write_founding(bool is_firm) {
 
 void NodeStores::note_trouble(const Status& status) {
   if (status.ok()) return;
-  const std::lock_guard lock(trouble_lock_);
+  const MutexLock lock(trouble_lock_);
   if (last_error_ != status.message()) log_error("the store failed: {}", status.message());
   last_error_ = status.message();
 }
 
 std::string NodeStores::last_error() const {
-  const std::lock_guard lock(trouble_lock_);
+  const MutexLock lock(trouble_lock_);
   return last_error_;
 }
 

@@ -14,11 +14,11 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "cluster/own/node_parts.h"
 #include "cluster/ring/cluster_view.h"
 #include "engine/commit/committer.h"
@@ -151,11 +151,12 @@ class NodeStores {
   HintStore hints_{config_, pace_};
   std::unique_ptr<SessionFacts> facts_;  // null before read(), and with the engine memory
 
-  std::mutex configurations_lock_;
-  std::vector<cluster::Configuration> configurations_;  // under it; as kept last
+  Mutex configurations_lock_;
+  // As kept last.
+  std::vector<cluster::Configuration> configurations_ KVORUM_GUARDED_BY(configurations_lock_);
 
-  mutable std::mutex trouble_lock_;
-  std::string last_error_;  // under it
+  mutable Mutex trouble_lock_;
+  std::string last_error_ KVORUM_GUARDED_BY(trouble_lock_);
 
   std::unique_ptr<engine::Committer> committer_;
 };

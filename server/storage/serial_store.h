@@ -4,8 +4,8 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 
+#include "base/mutex.h"
 #include "engine/store/store.h"
 
 namespace kvorum::server {
@@ -15,16 +15,16 @@ class SerialStore final : public engine::Store {
   explicit SerialStore(std::unique_ptr<engine::Store> store) : store_(std::move(store)) {}
 
   Status write(const engine::StoreBatch& batch, bool sync) override {
-    const std::lock_guard lock(writers_);
+    const MutexLock lock(writers_);
     return store_->write(batch, sync);
   }
   Status sync() override { return store_->sync(); }
   Status reopen() override {
-    const std::lock_guard lock(writers_);
+    const MutexLock lock(writers_);
     return store_->reopen();
   }
   Result<std::string> salvage(const Status& damage) override {
-    const std::lock_guard lock(writers_);
+    const MutexLock lock(writers_);
     return store_->salvage(damage);
   }
   Status read(std::string_view key, std::string* value) const override {
@@ -36,8 +36,8 @@ class SerialStore final : public engine::Store {
   }
 
  private:
-  std::unique_ptr<engine::Store> store_;
-  std::mutex writers_;
+  const std::unique_ptr<engine::Store> store_;
+  Mutex writers_;  // one at a time
 };
 
 }  // namespace kvorum::server

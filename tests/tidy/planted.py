@@ -5,6 +5,7 @@ import os
 import tempfile
 
 import planted_documents
+import planted_locks
 import rooms
 import rules
 
@@ -409,12 +410,14 @@ def found_in(rule_name, files):
 def outcomes():
     """(case, '' or what is wrong about how the rule took it) of every planted tree."""
     proven = set()
-    for rule, name, path, content, others in FORBIDDEN + planted_documents.FORBIDDEN:
+    forbidden = FORBIDDEN + planted_documents.FORBIDDEN + planted_locks.FORBIDDEN
+    for rule, name, path, content, others in forbidden:
         found = found_in(rule, {path: content, **others})
         hit = any(line.startswith(path + ':') for line in found)
         proven.add(rule)
         yield '%s: %s' % (rule, name), '' if hit else 'not noticed'
-    for rule, name, path, content, others in ALLOWED + planted_documents.ALLOWED:
+    allowed = ALLOWED + planted_documents.ALLOWED + planted_locks.ALLOWED
+    for rule, name, path, content, others in allowed:
         found = found_in(rule, {path: content, **others})
         yield '%s: %s' % (rule, name), '; '.join(found)
     unproven = {rule.__name__ for rule in rules.RULES} - proven

@@ -9,6 +9,7 @@ import subprocess
 import tokenize
 
 import documents
+import locks
 import rooms
 import scan
 
@@ -390,6 +391,7 @@ RULES = [
     machine_paths,
     mirrors,
     *documents.RULES,
+    *locks.RULES,
 ]
 
 
