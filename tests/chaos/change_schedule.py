@@ -155,8 +155,11 @@ class ChangeSchedule:
         self.deaths[-1].end = time.monotonic()
 
     def is_back(self, name):
+        """Ready, or no member any more: who leaves may have left by then."""
         look_for_dead(self.nodes)
-        return self.nodes.is_ready(name)
+        left = 'membership: %s left, and holds nothing' % name
+        is_gone = name in self.nodes.leaving and left in self.nodes.log(name)
+        return is_gone or self.nodes.is_ready(name)
 
     def settle(self, say):
         """Until nothing moves, and who left is gone; then all is compared."""
