@@ -76,9 +76,18 @@ enum CommandFlag : uint32_t {
   kNoScript = 1u << 8,
   kContainer = 1u << 9,  // has subcommands: rows named "container|subcommand"
   kBarrier = 1u << 10,   // runs alone in its connection's pipeline
+  kUnqueued = 1u << 11,  // runs at once also between MULTI and EXEC
 };
 
-enum class Group : uint8_t { kString, kGeneric, kConnection, kServer, kScripting, kQuorum };
+enum class Group : uint8_t {
+  kString,
+  kGeneric,
+  kConnection,
+  kServer,
+  kScripting,
+  kTransactions,
+  kQuorum
+};
 
 struct CommandRow {
   std::string_view name;  // lower case; subcommands as "config|get"
@@ -109,6 +118,7 @@ std::span<const CommandRow> connection_commands();
 std::span<const CommandRow> client_commands();
 std::span<const CommandRow> server_commands();
 std::span<const CommandRow> scripting_commands();
+std::span<const CommandRow> transaction_commands();
 std::span<const CommandRow> introspection_commands();
 std::span<const CommandRow> quorum_commands();
 std::span<const CommandRow> operator_commands();

@@ -34,10 +34,10 @@ class CommandIndex {
   CommandIndex() {
     using Family = std::span<const CommandRow> (*)();
     constexpr Family kFamilies[] = {
-        string_commands,   string_part_commands,   counter_commands,    generic_commands,
-        expiry_commands,   keyspace_commands,      connection_commands, client_commands,
-        server_commands,   introspection_commands, scripting_commands,  quorum_commands,
-        operator_commands, membership_commands,
+        string_commands,   string_part_commands,   counter_commands,     generic_commands,
+        expiry_commands,   keyspace_commands,      connection_commands,  client_commands,
+        server_commands,   introspection_commands, scripting_commands,   quorum_commands,
+        operator_commands, membership_commands,    transaction_commands,
     };
     rows_.reserve(TrafficCounts::kCommandsMax);
     for (Family family : kFamilies) {
@@ -129,6 +129,8 @@ std::string_view group_name(Group group) {
       return "server";
     case Group::kScripting:
       return "scripting";
+    case Group::kTransactions:
+      return "transactions";
     case Group::kQuorum:
       return "quorum";
   }

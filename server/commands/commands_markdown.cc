@@ -18,6 +18,7 @@ constexpr Chapter kChapters[] = {
     {Group::kGeneric, "Keys"},
     {Group::kConnection, "Connection"},
     {Group::kServer, "Server"},
+    {Group::kTransactions, "Transactions"},
     {Group::kScripting, "Scripts and functions"},
 };
 

@@ -31,6 +31,7 @@ constexpr EditRow kEdits[] = {
     {"cache-cas", edit_cache_cas, true, false},
     {"cache-count", edit_cache_count, true, false},
     {"cache-touch", edit_cache_touch, true, true},
+    {"batch", edit_batch, true, false},
 };
 static_assert(std::size(kEdits) == kEditCount);
 

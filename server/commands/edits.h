@@ -30,6 +30,7 @@ enum : cluster::EditCode {
   kEditCacheCas,
   kEditCacheCount,
   kEditCacheTouch,
+  kEditBatch,
   kEditCount,  // how many there are
 };
 
@@ -54,6 +55,7 @@ EditOutput edit_cache_join(const EditInput& input, std::string& scratch);
 EditOutput edit_cache_cas(const EditInput& input, std::string& scratch);
 EditOutput edit_cache_count(const EditInput& input, std::string& scratch);
 EditOutput edit_cache_touch(const EditInput& input, std::string& scratch);
+EditOutput edit_batch(const EditInput& input, std::string& scratch);
 
 // The edits of all command families, in the order of their codes.
 cluster::EditTable all_edits();

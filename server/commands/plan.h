@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A plan is what a handler wants done: answer at once, run operations on keys and make a reply from
-// their completions, or run an operation on a whole keyspace. The dispatcher carries it out: it
-// fills in positions and quorums, splits, gathers and orders. One Plan per reactor is used again
-// and again, so that the usual command allocates nothing.
+// their completions, run an operation on a whole keyspace, or what a transaction needs. The
+// dispatcher carries it out: it fills in positions and quorums, splits, gathers and orders. One
+// Plan per reactor is used again and again, so that the usual command allocates nothing.
 #pragma once
 
 #include <cstdint>
@@ -72,8 +72,11 @@ enum class Gather : uint8_t {
   kConcatenate,  // one after the other, without a header (memcached)
 };
 
+// What the connection's transaction is to do (server/dispatch/transaction).
+enum class TransactionVerb : uint8_t { kNone, kMulti, kExec, kDiscard, kWatch, kUnwatch, kForget };
+
 struct Plan {
-  enum class Kind : uint8_t { kReply, kOperations, kKeyspace, kEverywhere };
+  enum class Kind : uint8_t { kReply, kOperations, kKeyspace, kEverywhere, kTransaction };
   Kind kind = Kind::kReply;
   protocol::Reply reply;  // kReply
 
@@ -92,6 +95,9 @@ struct Plan {
   // kEverywhere: asked of every reactor of the node; their answers, one behind the other.
   std::function<std::string(NodeFacts& facts)> ask;
   Join join = nullptr;
+
+  // kTransaction, with the keys of WATCH in `requests`; kForget beside a reply.
+  TransactionVerb verb = TransactionVerb::kNone;
 
   Remembered remembered;
   uint16_t command = 0;         // the row's number
@@ -120,6 +126,10 @@ struct Plan {
     return request;
   }
   void whole_keyspace(cluster::KeyspaceRequest::Kind request_kind, KeyspaceFinish make);
+  void transaction(TransactionVerb what) {
+    kind = Kind::kTransaction;
+    verb = what;
+  }
   void everywhere(std::function<std::string(NodeFacts& facts)> question, Join make) {
     kind = Kind::kEverywhere;
     ask = std::move(question);
@@ -138,6 +148,7 @@ inline void Plan::reset() {
   keeps_key = false;
   argument.clear();
   remembered.clear();
+  verb = TransactionVerb::kNone;
   silent = false;
   flush_after_ms = 0;
   again_at_us = 0;

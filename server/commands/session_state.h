@@ -31,6 +31,8 @@ struct SessionState {
   std::string name, library_name, library_version;
   uint8_t r = 0, w = 0;  // KV.QUORUM; 0: the keyspace's
   ReplyMode reply_mode = ReplyMode::kOn;
+  int64_t queued_commands = -1;  // since MULTI; -1: there was none
+  size_t watched_keys = 0;
   bool causal = false;  // KV.CAUSAL ON
   bool no_evict = false, no_touch = false;
   bool closing = false;  // QUIT: no further request is read
@@ -45,7 +47,8 @@ struct SessionState {
   // What the connection holds; true only where it was just asked for (NodeFacts::each_session).
   struct Buffers {
     size_t input_bytes = 0, output_bytes = 0;
-    size_t replies = 0;  // that wait for their operation, or for one before them
+    size_t replies = 0;       // that wait for their operation, or for one before them
+    size_t queued_bytes = 0;  // of a transaction
     size_t all_bytes = 0;
   };
   Buffers buffers;

@@ -14,6 +14,7 @@
 #include "server/connection/causal_memory.h"
 #include "server/connection/pending_keys.h"
 #include "server/connection/reply_queue.h"
+#include "server/dispatch/transaction/transaction.h"
 #include "server/flow/in_flight.h"
 
 namespace kvorum::server {
@@ -31,6 +32,8 @@ struct CallShape {
   Dialect dialect{};
   protocol::RespVersion resp{};
   bool silent = false;
+  // It is asked by the client's transaction, as its item of this number; 0: by none.
+  uint32_t item = 0;
 };
 
 // A command whose operations were not all sent: those from `first` on follow.
@@ -48,13 +51,20 @@ struct ClientState {
       : operations_held(in_flight, HeldFor::kOperations),
         replies_held(in_flight, HeldFor::kReplies) {}
 
-  // What it holds, as against its part. Not the gathered bytes: only going on gets rid of them.
+  // What it holds, as against its part. Not the gathered and queued bytes: only going on gets rid
+  // of them.
   size_t held_bytes() const { return reserved_bytes + replies.bytes() + unsent_bytes; }
   void update_buffers() {
     session.buffers = {.input_bytes = input_bytes,
                        .output_bytes = replies.bytes() + unsent_bytes,
                        .replies = replies.waiting(),
-                       .all_bytes = input_bytes + held_bytes() + gathered_bytes};
+                       .queued_bytes = queued_bytes,
+                       .all_bytes = input_bytes + held_bytes() + gathered_bytes + queued_bytes};
+  }
+  void forget_transaction() {
+    transaction.reset();
+    session.queued_commands = -1;
+    session.watched_keys = queued_bytes = 0;
   }
   // One of its replies had so many bytes.
   void learn(size_t reply_bytes) {
@@ -66,13 +76,15 @@ struct ClientState {
   SlotId slot = 0;  // in the dispatcher's registry
   ReplyQueue replies;
   PendingKeys pending;
-  std::unique_ptr<CausalMemory> causal;  // with KV.CAUSAL ON
+  std::unique_ptr<CausalMemory> causal;      // with KV.CAUSAL ON
+  std::unique_ptr<Transaction> transaction;  // after a first MULTI or WATCH
 
   size_t operations_pending = 0;  // sent to the coordinator, not answered
   bool keyspace_pending = false;  // SCAN, FLUSHALL ...: nothing else with keys runs beside it
   Unsent unsent;                  // its gathering is 0 where there is none
   size_t reserved_bytes = 0;      // what operations hold, and what their replies may need
   size_t gathered_bytes = 0;      // replies of parts of commands
+  size_t queued_bytes = 0;        // commands between MULTI and EXEC
   size_t input_bytes = 0;         // that arrived and were not taken
   size_t unsent_bytes = 0;        // replies that left and that the socket did not take
   size_t expected_bytes = kExpectedFloor;

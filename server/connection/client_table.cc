@@ -45,7 +45,7 @@ void ClientTable::each_session(FunctionRef<void(const SessionState&)> fn) {
 
 // Who was over its part goes on below half of it: not one request at a time.
 void ClientTable::count(ClientState& client) {
-  client.operations_held.set(client.reserved_bytes + client.gathered_bytes);
+  client.operations_held.set(client.reserved_bytes + client.gathered_bytes + client.queued_bytes);
   client.replies_held.set(client.replies.memory_bytes());
   count_operations();
   const size_t held = client.held_bytes();

@@ -156,6 +156,22 @@ bool CommandRunner::plan_command(ClientState& client, Words words, const Command
   return false;
 }
 
+// Between MULTI and EXEC. True: the reply is planned, and the command waits for EXEC, or was not
+// admitted (`row` is null), and EXEC will not run.
+bool CommandRunner::queue_command(ClientState& client, Words words, const CommandRow* row,
+                                  Now now) {
+  if (row != nullptr && row->flags & kUnqueued) return false;
+  if (row == nullptr) {
+    client.transaction->must_abort = true;
+    return true;
+  }
+  plans_.transactions().queue(client, *row, words);
+  client.session.last_command = row;
+  client.session.last_active_us = now.steady_us;
+  ++counters_.commands;
+  return true;
+}
+
 bool CommandRunner::execute_resp(ClientState& client, const ParsedRequest& request, Now now) {
   SessionState& session = client.session;
   const Words words = batch_.words_of(request);
@@ -166,6 +182,13 @@ bool CommandRunner::execute_resp(ClientState& client, const ParsedRequest& reque
   plan_.reset();
   const uint64_t began_ns = begin_timing(row);
   const bool admitted = admit(client, words, &row);
+  if (client.transaction && client.transaction->is_queueing()) [[unlikely]] {
+    if (queue_command(client, words, admitted ? row : nullptr, now)) {
+      if (!admitted) count_call(row, false, 0);
+      plans_.carry_out({client, nullptr, silences(session), now});
+      return true;
+    }
+  }
   if (admitted && !plan_command(client, words, *row, now)) {
     session.reply_mode = mode_before;
     return false;

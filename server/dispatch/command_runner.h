@@ -62,6 +62,7 @@ class CommandRunner {
   bool execute_memcached(ClientState& client, size_t index, Now now);
   void find_key(const ClientState& client, size_t index);
   bool admit(ClientState& client, Words words, const CommandRow** row);
+  bool queue_command(ClientState& client, Words words, const CommandRow* row, Now now);
   bool plan_command(ClientState& client, Words words, const CommandRow& row, Now now);
   uint64_t clock_ms(Now now) const { return node_.clock->reading(now.wall_ms).ms(); }
   uint64_t begin_timing(const CommandRow* row);

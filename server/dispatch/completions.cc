@@ -96,6 +96,10 @@ void Completions::on_complete(uint64_t tag, const Completion& completion) {
   if (!call) return;
   ClientState* const client = clients_.find(call->client);
   if (client) settle(*client, *call, completion);
+  if (call->item != 0) [[unlikely]] {
+    if (client) transactions_.on_complete(*client, *call, completion);
+    return calls_.release(tag, *call);
+  }
   if (completion.outcome == Outcome::kOk) {
     Gathering* const gathering = calls_.find_gathering(call->gathering);
     const Remembered& remembered = gathering ? gathering->remembered : call->remembered;
@@ -153,6 +157,11 @@ void Completions::deliver(ClientState* client, const CallShape& call, const Repl
   }
   client->replies.close(call.place);
   client->notify();
+}
+
+// Of a command about a whole keyspace or node.
+void Completions::deliver_whole(ClientState& client, const CallShape& call, const Reply& reply) {
+  call.item != 0 ? transactions_.on_reply(client, call, reply) : deliver(&client, call, reply);
 }
 
 void Completions::count_failure(const CallShape& call) {
@@ -256,7 +265,7 @@ void Completions::on_keyspace_complete(uint64_t tag,
   KVORUM_CHECK(client->keyspace_pending && client->operations_pending > 0);
   client->keyspace_pending = false;
   --client->operations_pending;
-  deliver(client, *call, step.reply);
+  deliver_whole(*client, *call, step.reply);
   calls_.release(tag, *call);
 }
 
@@ -264,7 +273,7 @@ void Completions::on_all_said(SlotId id, Call& call) {
   KVORUM_CHECK(call.remembered.number == 0);
   if (ClientState* const client = clients_.find(call.client)) {
     --client->operations_pending;
-    deliver(client, call, call.join(std::move(call.remembered.gathered)));
+    deliver_whole(*client, call, call.join(std::move(call.remembered.gathered)));
   }
   calls_.release(id, call);
 }

@@ -11,6 +11,7 @@
 #include "server/dispatch/dispatcher_options.h"
 #include "server/dispatch/due_work.h"
 #include "server/dispatch/open_calls.h"
+#include "server/dispatch/transaction/transaction_results.h"
 
 namespace kvorum::server {
 
@@ -31,7 +32,8 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
         due_(parts.due),
         facts_(parts.facts),
         traffic_(parts.traffic),
-        counters_(parts.counters) {}
+        counters_(parts.counters),
+        transactions_({parts.clients, parts.facts, parts.traffic, parts.counters}) {}
 
   // A reply that waits for nothing but those before it. A silent one only takes its turn.
   static void answer(ClientState& client, const protocol::Reply& reply, bool silent = false);
@@ -41,11 +43,14 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
   // REQUIRES: `call` is that of `id`, and every reactor has said its part.
   void on_all_said(SlotId id, Call& call);
 
+  TransactionResults& transactions() { return transactions_; }
+
  private:
   void settle(ClientState& client, const Call& call, const cluster::Completion& completion);
   // To nobody where the client has gone.
   void deliver(ClientState* client, const CallShape& call, const protocol::Reply& reply,
                const SharedBytes* owner = nullptr);
+  void deliver_whole(ClientState& client, const CallShape& call, const protocol::Reply& reply);
   void count_failure(const CallShape& call);
 
   void gather(const CallShape& call, const protocol::Reply& reply);
@@ -60,6 +65,7 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
   NodeFacts& facts_;
   TrafficCounts& traffic_;
   DispatcherCounters& counters_;
+  TransactionResults transactions_;
 };
 
 }  // namespace kvorum::server

@@ -16,7 +16,8 @@ Dispatcher::Dispatcher(cluster::Coordinator& coordinator, const cluster::NodePar
       due_(coordinator, clients_, calls_),
       completions_({clients_, calls_, due_, facts_, traffic_, counters_}),
       commands_({parts_, coordinator, options_, due_, facts_, traffic_, counters_},
-                {coordinator, services, options_, clients_, calls_, due_, facts_, completions_}) {
+                {coordinator, services, options_, clients_, calls_, due_, facts_, completions_,
+                 traffic_, *parts.clock}) {
   coordinator.set_sinks(&completions_, &completions_);
 }
 

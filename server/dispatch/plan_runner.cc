@@ -57,7 +57,11 @@ PlanRunner::PlanRunner(const Parts& parts, Plan& plan)
       due_(parts.due),
       facts_(parts.facts),
       completions_(parts.completions),
-      plan_(plan) {}
+      plan_(plan),
+      clock_(parts.clock),
+      transactions_(
+          {*this, parts.clients, parts.facts, parts.traffic, parts.completions.transactions()},
+          plan) {}
 
 bool PlanRunner::carry_out(const Task& task) {
   ClientState& client = task.client;
@@ -71,11 +75,14 @@ bool PlanRunner::carry_out(const Task& task) {
       return submit_all(task);
     case Plan::Kind::kKeyspace:
       if (client.operations_pending > 0) return false;
-      submit_keyspace(task);
+      submit_keyspace(task, shape_for(task));
       return true;
     case Plan::Kind::kEverywhere:
-      ask_everywhere(task);
+      ask_everywhere(task, shape_for(task));
       return true;
+    case Plan::Kind::kTransaction:
+      if (!transactions_.carry_out(client, task.now)) return false;
+      break;
   }
   answer(task);
   return true;
@@ -85,6 +92,7 @@ void PlanRunner::answer(const Task& task) {
   ClientState& client = task.client;
   if (plan_.flush_after_ms > 0) due_.flush_at(task.now.steady_us + plan_.flush_after_ms * 1000);
   if (client.causal && !client.session.causal) client.causal.reset();
+  if (plan_.verb == TransactionVerb::kForget) client.forget_transaction();
   Completions::answer(client, plan_.reply, task.silent);
 }
 
@@ -115,18 +123,22 @@ bool PlanRunner::must_wait(const ClientState& client) const {
   return false;
 }
 
-CallShape PlanRunner::shape_for(const Task& task) const {
-  ClientState& client = task.client;
+CallShape PlanRunner::shape_without_place(const ClientState& client) const {
   CallShape shape;
   shape.client = client.slot;
-  shape.place = client.replies.open();
   shape.finish = plan_.finish;
   shape.command = plan_.command;
   shape.keyspace = client.session.keyspace;
   shape.dialect = client.session.dialect;
   shape.resp = client.session.resp;
-  shape.silent = task.silent;
   shape.trailer = plan_.trailer;
+  return shape;
+}
+
+CallShape PlanRunner::shape_for(const Task& task) const {
+  CallShape shape = shape_without_place(task.client);
+  shape.place = task.client.replies.open();
+  shape.silent = task.silent;
   return shape;
 }
 
@@ -232,11 +244,11 @@ void PlanRunner::reserve(ClientState& client, const cluster::Request& request, C
   client.reserved_bytes += call.reserved_bytes;
 }
 
-void PlanRunner::submit_keyspace(const Task& task) {
+void PlanRunner::submit_keyspace(const Task& task, const CallShape& shape) {
   ClientState& client = task.client;
   KVORUM_CHECK(!client.keyspace_pending);
   SlotId id = 0;
-  Call& call = calls_.open(shape_for(task), &id);
+  Call& call = calls_.open(shape, &id);
   call.keyspace_finish = plan_.keyspace_finish;
   call.keyspace_request = plan_.keyspace_request;
   call.keyspace_request.keyspace = client.session.keyspace;
@@ -246,9 +258,9 @@ void PlanRunner::submit_keyspace(const Task& task) {
   coordinator_.submit(call.keyspace_request, id, task.now);
 }
 
-void PlanRunner::ask_everywhere(const Task& task) {
+void PlanRunner::ask_everywhere(const Task& task, const CallShape& shape) {
   SlotId id = 0;
-  Call& call = calls_.open(shape_for(task), &id);
+  Call& call = calls_.open(shape, &id);
   call.join = plan_.join;
   call.remembered.clear();
   call.remembered.gathered = plan_.ask(facts_);
@@ -262,5 +274,34 @@ void PlanRunner::ask_everywhere(const Task& task) {
     if (--waiting->remembered.number == 0) completions_.on_all_said(id, *waiting);
   });
 }
+
+// ---- for transactions
+
+void PlanRunner::submit_item(ClientState& client, cluster::Request& request, uint32_t item,
+                             Now now) {
+  if (client.session.causal && !client.causal) client.causal = std::make_unique<CausalMemory>();
+  CallShape shape = shape_without_place(client);
+  shape.item = item;
+  submit_one({client, nullptr, false, now}, request, shape);
+}
+
+void PlanRunner::submit_plan_as_item(ClientState& client, uint32_t item, Now now) {
+  CallShape shape = shape_without_place(client);
+  shape.item = item;
+  const Task task{client, nullptr, false, now};
+  plan_.kind == Plan::Kind::kKeyspace ? submit_keyspace(task, shape) : ask_everywhere(task, shape);
+}
+
+bool PlanRunner::place(const ClientState& client, KeyRef& key) const {
+  if (key.key.size() > kKeyBytesMax) return false;
+  place_key(client, nullptr, key);
+  return true;
+}
+
+uint32_t PlanRunner::partition_of(const Position& position) const {
+  return coordinator_.view().ring.partition_of(position);
+}
+
+uint64_t PlanRunner::clock_ms(Now now) const { return clock_.reading(now.wall_ms).ms(); }
 
 }  // namespace kvorum::server

@@ -11,10 +11,11 @@
 #include "server/dispatch/dispatcher_options.h"
 #include "server/dispatch/due_work.h"
 #include "server/dispatch/open_calls.h"
+#include "server/dispatch/transaction/transaction_runner.h"
 
 namespace kvorum::server {
 
-class PlanRunner {
+class PlanRunner final : private TransactionOperations {
  public:
   // Operations that one connection may have open: the rest of a command with more keys waits.
   static constexpr size_t kOperationsMax = 8192;
@@ -29,6 +30,8 @@ class PlanRunner {
     DueWork& due;
     NodeFacts& facts;
     Completions& completions;
+    TrafficCounts& traffic;
+    const cluster::HybridClock& clock;
   };
   PlanRunner(const Parts& parts, Plan& plan);
 
@@ -42,20 +45,30 @@ class PlanRunner {
   // False where it has to wait for a request that is under way: it is planned again then.
   bool carry_out(const Task& task);
 
+  TransactionRunner& transactions() { return transactions_; }
+
  private:
+  // TransactionOperations
+  void submit_item(ClientState& client, cluster::Request& request, uint32_t item, Now now) override;
+  void submit_plan_as_item(ClientState& client, uint32_t item, Now now) override;
+  bool place(const ClientState& client, KeyRef& key) const override;
+  uint32_t partition_of(const Position& position) const override;
+  uint64_t clock_ms(Now now) const override;
+
   void answer(const Task& task);
   bool place_keys(const Task& task);
   void place_key(const ClientState& client, const KeyRef* known, KeyRef& key) const;
   bool must_wait(const ClientState& client) const;
   CallShape shape_for(const Task& task) const;
+  CallShape shape_without_place(const ClientState& client) const;
   bool submit_all(const Task& task);
   bool submit_rest(const Task& task);
   bool submit_from(const Task& task, CallShape shape, size_t first);
   void submit_one(const Task& task, cluster::Request& request, const CallShape& shape);
   void submit(ClientState& client, cluster::Request& request, SlotId id, Now now);
   void submit_large(ClientState& client, cluster::Request& request, SlotId id, Now now);
-  void submit_keyspace(const Task& task);
-  void ask_everywhere(const Task& task);
+  void submit_keyspace(const Task& task, const CallShape& shape);
+  void ask_everywhere(const Task& task, const CallShape& shape);
   static void reserve(ClientState& client, const cluster::Request& request, Call& call,
                       size_t held);
 
@@ -68,6 +81,8 @@ class PlanRunner {
   NodeFacts& facts_;
   Completions& completions_;
   Plan& plan_;
+  const cluster::HybridClock& clock_;
+  TransactionRunner transactions_;
 };
 
 }  // namespace kvorum::server

@@ -20,18 +20,24 @@ uint64_t seconds_since(uint64_t then_us, uint64_t now_us) {
   return then_us == 0 || then_us > now_us ? 0 : (now_us - then_us) / 1'000'000;
 }
 
+std::string client_flags(const SessionState& session) {
+  std::string flags;
+  if (session.queued_commands >= 0) flags += 'x';
+  if (session.no_evict) flags += 'e';
+  return flags.empty() ? "N" : flags;
+}
+
 std::string client_line(const SessionState& session, uint64_t now_us) {
   return fmt::format(
       "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 "
-      "multi=-1 qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={} "
-      "tot-mem={} "
-      "events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}\n",
+      "multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={} "
+      "omem={} tot-mem={} events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}\n",
       session.id, session.peer_address, session.local_address, session.name,
       seconds_since(session.started_us, now_us), seconds_since(session.last_active_us, now_us),
-      session.no_evict ? "e" : "N", session.keyspace, session.buffers.input_bytes,
-      session.buffers.replies, session.buffers.output_bytes, session.buffers.all_bytes,
-      command_name(session), static_cast<int>(session.resp), session.library_name,
-      session.library_version);
+      client_flags(session), session.keyspace, session.queued_commands, session.watched_keys,
+      session.buffers.input_bytes, session.buffers.queued_bytes, session.buffers.replies,
+      session.buffers.output_bytes, session.buffers.all_bytes, command_name(session),
+      static_cast<int>(session.resp), session.library_name, session.library_version);
 }
 
 void client_id(const CommandCall& call, Plan& plan) {

@@ -131,6 +131,7 @@ void reset(const CommandCall& call, Plan& plan) {
   session.causal = session.no_evict = session.no_touch = false;
   session.reply_mode = ReplyMode::kOn;
   plan.answer(Reply::simple("RESET"));
+  plan.verb = TransactionVerb::kForget;
 }
 
 constexpr uint32_t kAlways = kNoScript | kLoading | kStale | kFast | kNoAuth;
@@ -145,9 +146,9 @@ constexpr CommandRow kRows[] = {
      "Greets the server, and chooses RESP2 or RESP3.", "O(1)", hello},
     {"ping", -1, kFast | kLoading | kStale, 0, 0, 0, Group::kConnection, "1.0.0", "[message]",
      "Answers PONG, or the message.", "O(1)", ping},
-    {"quit", -1, kAlways, 0, 0, 0, Group::kConnection, "1.0.0", "",
+    {"quit", -1, kAlways | kUnqueued, 0, 0, 0, Group::kConnection, "1.0.0", "",
      "Closes the connection after the replies.", "O(1)", quit},
-    {"reset", 1, kAlways, 0, 0, 0, Group::kConnection, "6.2.0", "",
+    {"reset", 1, kAlways | kUnqueued, 0, 0, 0, Group::kConnection, "6.2.0", "",
      "Makes the connection as if new.", "O(1)", reset},
     {"select", 2, kLoading | kStale | kFast, 0, 0, 0, Group::kConnection, "1.0.0", "index",
      "Changes to another database: a keyspace with its own policy.", "O(1)", select},

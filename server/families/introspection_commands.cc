@@ -27,6 +27,7 @@ std::vector<std::string_view> categories(const CommandRow& row) {
   if (row.flags & kAdmin) names.push_back("@dangerous");
   if (row.group == Group::kConnection) names.push_back("@connection");
   if (row.group == Group::kScripting) names.push_back("@scripting");
+  if (row.group == Group::kTransactions) names.push_back("@transaction");
   return names;
 }
 

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs MULTI, EXEC and what belongs to them (transaction.h). EXEC and WATCH wait for what they
+// asked as a command with many keys does: they are run again until all is there. EXEC plans its
+// commands in their order, stage by stage: operations of one key become one, those of a keyspace
+// are a stage by themselves.
+//
+// Keys that are watched are read again before anything is done. One that EXEC writes is compared
+// once more, inside its critical section; those are written first, so that nothing else was done
+// where one gave way. All are of one partition. The reactor's thread only.
+#pragma once
+
+#include "server/commands/command.h"
+#include "server/connection/client_table.h"
+#include "server/dispatch/transaction/transaction.h"
+#include "server/dispatch/transaction/transaction_results.h"
+
+namespace kvorum::server {
+
+// Carries out what a transaction asks.
+class TransactionOperations {
+ public:
+  virtual ~TransactionOperations() = default;
+  // An operation; its outcome is that of the item.
+  virtual void submit_item(ClientState& client, cluster::Request& request, uint32_t item,
+                           Now now) = 0;
+  // The plan, which is about a keyspace or for all reactors.
+  virtual void submit_plan_as_item(ClientState& client, uint32_t item, Now now) = 0;
+  // Where the key lies, as the connection is now. False where it is too long.
+  virtual bool place(const ClientState& client, KeyRef& key) const = 0;
+  virtual uint32_t partition_of(const Position& position) const = 0;
+  virtual uint64_t clock_ms(Now now) const = 0;
+};
+
+class TransactionRunner {
+ public:
+  // Operations that are sent before the first of them is awaited.
+  static constexpr size_t kOperationsAtOnce = 4096;
+
+  // All outlive it.
+  struct Parts {
+    TransactionOperations& operations;
+    ClientTable& clients;
+    NodeFacts& facts;
+    TrafficCounts& traffic;
+    TransactionResults& results;
+  };
+  TransactionRunner(const Parts& parts, Plan& plan) : parts_(parts), plan_(plan) {}
+
+  // What the plan wants. True: the plan is the reply now. False: it waits, and is run again.
+  bool carry_out(ClientState& client, Now now);
+  // A command between MULTI and EXEC: the plan is the reply.
+  void queue(ClientState& client, const CommandRow& row, Words words);
+
+ private:
+  bool watch(ClientState& client, Now now);
+  bool begin_watch(ClientState& client);
+  bool exec(ClientState& client, Now now);
+  bool run(ClientState& client, Now now);
+  bool end_with(ClientState& client, protocol::Reply reply);
+  void read_keys(ClientState& client, Now now);
+
+  void plan_stage(ClientState& client, Now now);
+  bool plan_command(ClientState& client, size_t at, Now now);
+  void add_operations(ClientState& client, size_t at);
+  void add_step(ClientState& client, size_t at, size_t place, cluster::Request& request);
+  TransactionGroup& group_of(Transaction& transaction, const KeyRef& key);
+  void mark_watched(Transaction& transaction);
+  void send_groups(ClientState& client, Now now);
+  void send_group(ClientState& client, size_t at, Now now);
+  void send_batch(ClientState& client, size_t at, Now now);
+  bool may_be_batched(const Transaction& transaction, const TransactionStep& step) const;
+  void drop_unbatchable(ClientState& client);
+
+  const Parts parts_;
+  Plan& plan_;
+  std::vector<std::string_view> words_;  // of the command that is planned
+};
+
+}  // namespace kvorum::server

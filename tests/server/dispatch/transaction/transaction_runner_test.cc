@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// What EXEC asks of the coordinator, and what it may hold.
+#include "server/dispatch/transaction/transaction_runner.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/server/dispatch/command_cluster.h"
+
+namespace kvorum::server {
+namespace {
+
+struct TransactionRunnerTest : ::testing::Test {
+  uint64_t puts() const { return cluster.nodes[0]->coordinator.counters().puts; }
+  uint64_t gets() const { return cluster.nodes[0]->coordinator.counters().gets; }
+  void begin(std::initializer_list<std::vector<std::string>> commands) {
+    EXPECT_EQ(client.say("MULTI"), "+OK\r\n");
+    for (const std::vector<std::string>& words : commands) {
+      EXPECT_EQ(client.line(TestClient::resp(words)), "+QUEUED\r\n");
+    }
+  }
+
+  CommandCluster cluster{1};
+  TestClient client{cluster, 0};
+};
+
+TEST_F(TransactionRunnerTest, CommandsOfAKeyAreOnePut) {
+  begin({{"INCR", "a"}, {"INCR", "a"}, {"GET", "a"}, {"SET", "b", "v"}, {"INCR", "a"}});
+  const uint64_t puts_before = puts(), gets_before = gets();
+  EXPECT_EQ(client.say("EXEC"), "*5\r\n:1\r\n:2\r\n$1\r\n2\r\n+OK\r\n:3\r\n");
+  EXPECT_EQ(puts() - puts_before, 2u);
+  EXPECT_EQ(gets() - gets_before, 0u);
+}
+
+TEST_F(TransactionRunnerTest, ReadsOfAKeyAreOneGet) {
+  begin({{"GET", "a"}, {"STRLEN", "a"}, {"EXISTS", "a", "a", "b"}});
+  const uint64_t before = gets();
+  EXPECT_EQ(client.say("EXEC"), "*3\r\n$-1\r\n:0\r\n:0\r\n");
+  EXPECT_EQ(gets() - before, 2u);
+}
+
+TEST_F(TransactionRunnerTest, AWatchedKeyThatChangedIsNotAskedFor) {
+  client.say("WATCH", "a");
+  client.say("SET", "a", "1");
+  begin({{"INCR", "a"}, {"INCR", "b"}});
+  const uint64_t before = puts();
+  EXPECT_EQ(client.say("EXEC"), "*-1\r\n");
+  EXPECT_EQ(puts(), before);
+}
+
+// The comparison in the critical section, behind the one before.
+TEST_F(TransactionRunnerTest, AWatchedKeyGivesWayAlsoBetweenTheTwoComparisons) {
+  CommandCluster three{3};
+  const size_t primary = three.primary_of("k");
+  TestClient slow{three, primary}, quick{three, (primary + 1) % 3};
+  EXPECT_EQ(slow.say("WATCH", "k"), "+OK\r\n");
+  EXPECT_EQ(slow.say("MULTI"), "+OK\r\n");
+  EXPECT_EQ(slow.say("SET", "k", "slow"), "+QUEUED\r\n");
+  // Both are under way at once: whichever way it goes, no write is lost unseen.
+  std::string slow_reply = slow.send(TestClient::resp({"EXEC"}));
+  std::string quick_reply = quick.send(TestClient::resp({"SET", "k", "quick", "XX"}));
+  three.settle();
+  slow_reply += slow.take();
+  quick_reply += quick.take();
+  EXPECT_TRUE(slow_reply == "*1\r\n+OK\r\n" || slow_reply == "*-1\r\n") << slow_reply;
+  const std::string now = quick.say("GET", "k");
+  EXPECT_TRUE(now == "$4\r\nslow\r\n" || now == "$5\r\nquick\r\n") << now;
+}
+
+TEST_F(TransactionRunnerTest, VersionsNeedTheirKeyForThemselves) {
+  begin({{"KV.GET", "a"}, {"SET", "b", "v"}});
+  const std::string alone = client.say("EXEC");
+  EXPECT_EQ(alone.find("-ERR"), std::string::npos) << alone;
+  begin({{"KV.GET", "a"}, {"SET", "a", "v"}});
+  EXPECT_EQ(client.say("EXEC"),
+            "*2\r\n-ERR in a transaction this command must be the only one of its key\r\n+OK\r\n");
+}
+
+TEST_F(TransactionRunnerTest, MoreOperationsThanAreAskedAtOnce) {
+  EXPECT_EQ(client.say("MULTI"), "+OK\r\n");
+  const size_t count = TransactionRunner::kOperationsAtOnce + 10;
+  std::string expected = "*" + std::to_string(count) + "\r\n";
+  for (size_t i = 0; i < count; ++i) {
+    client.say("INCR", "k" + std::to_string(i));
+    expected += ":1\r\n";
+  }
+  EXPECT_EQ(client.say("EXEC"), expected);
+}
+
+TEST(TransactionLimits, AQueueHoldsAQuarterOfWhatMayBeInFlight) {
+  InFlight in_flight{16 << 20};
+  InFlightShare share{in_flight};
+  DispatcherOptions options;
+  options.in_flight = &share;
+  CommandCluster cluster{1, {}, options};
+  TestClient client{cluster, 0};
+  const std::string value(1 << 20, 'x');
+  EXPECT_EQ(client.say("MULTI"), "+OK\r\n");
+  size_t taken = 0;
+  std::string reply;
+  while ((reply = client.say("SET", "k", value)) == "+QUEUED\r\n") ++taken;
+  EXPECT_EQ(taken, 3u);
+  EXPECT_EQ(reply.substr(0, 24), "-OOM command not allowed") << reply;
+  EXPECT_EQ(client.say("EXEC"), "-EXECABORT Transaction discarded because of previous errors.\r\n");
+  EXPECT_EQ(client.say("SET", "k", value), "+OK\r\n");
+}
+
+}  // namespace
+}  // namespace kvorum::server
