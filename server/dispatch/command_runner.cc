@@ -182,6 +182,9 @@ bool CommandRunner::execute_resp(ClientState& client, const ParsedRequest& reque
   plan_.reset();
   const uint64_t began_ns = begin_timing(row);
   const bool admitted = admit(client, words, &row);
+  if (!admitted && row != nullptr && row->name == "exec") [[unlikely]] {
+    plans_.transactions().refuse_exec(client);
+  }
   if (client.transaction && client.transaction->is_queueing()) [[unlikely]] {
     if (queue_command(client, words, admitted ? row : nullptr, now)) {
       if (!admitted) count_call(row, false, 0);

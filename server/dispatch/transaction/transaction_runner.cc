@@ -61,6 +61,15 @@ void TransactionRunner::queue(ClientState& client, const CommandRow& row, Words 
   plan_.answer(Reply::simple("QUEUED"));
 }
 
+void TransactionRunner::refuse_exec(ClientState& client) {
+  std::string_view reason = plan_.reply.text();
+  if (reason.starts_with("ERR ")) reason.remove_prefix(4);
+  std::string text = "EXECABORT Transaction discarded because of: ";
+  text.append(reason);
+  if (client.transaction) end_with(client, Reply::none());
+  plan_.fail_owned(std::move(text));
+}
+
 bool TransactionRunner::end_with(ClientState& client, Reply reply) {
   client.gathered_bytes -= client.transaction->reply_bytes;
   client.transaction->end();

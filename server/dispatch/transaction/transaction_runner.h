@@ -50,6 +50,8 @@ class TransactionRunner {
   bool carry_out(ClientState& client, Now now);
   // A command between MULTI and EXEC: the plan is the reply.
   void queue(ClientState& client, const CommandRow& row, Words words);
+  // EXEC itself was not admitted, as the plan says: there is no transaction any more.
+  void refuse_exec(ClientState& client);
 
  private:
   bool watch(ClientState& client, Now now);
