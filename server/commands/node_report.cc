@@ -7,7 +7,7 @@
 #include <iterator>
 
 #include "server/commands/command_table.h"
-#include "server/process/versions.h"
+#include "server/commands/versions.h"
 
 namespace kvorum::server {
 namespace {

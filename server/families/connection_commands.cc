@@ -2,8 +2,8 @@
 #include <limits>
 
 #include "server/commands/password.h"
+#include "server/commands/versions.h"
 #include "server/commands/words.h"
-#include "server/process/versions.h"
 
 namespace kvorum::server {
 namespace {

@@ -7,9 +7,9 @@
 #include "protocol/memcached_line.h"
 #include "server/commands/edits.h"
 #include "server/commands/password.h"
+#include "server/commands/versions.h"
 #include "server/commands/words.h"
 #include "server/families/memcached_replies.h"
-#include "server/process/versions.h"
 
 namespace kvorum::server {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <iterator>
 
+#include "server/commands/versions.h"
 #include "server/families/memcached_commands.h"
-#include "server/process/versions.h"
 
 namespace kvorum::server {
 namespace {

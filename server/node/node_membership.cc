@@ -145,10 +145,10 @@ void NodeMembership::look() {
 }
 
 void NodeMembership::on_view() {
-  const std::shared_ptr<const cluster::History> after = history_.history();
-  std::shared_ptr<const cluster::History> before;
+  std::shared_ptr<const cluster::History> before, after;
   {
     const MutexLock guard(mutex_);
+    after = history_.history();  // of two threads here the later one has the later
     before = std::exchange(told_, after);
   }
   log_changes(*before, *after);

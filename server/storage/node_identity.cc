@@ -277,7 +277,9 @@ std::string clean_stop_key() { return fact_key("clean-stop"); }
 Status SessionFacts::write_again(uint64_t wall_ms) {
   reserved_ms_.store(0, std::memory_order_relaxed);
   const Status status = keep_clock(wall_ms);
-  return status.ok() ? write_marks(marks_->generation()) : status;
+  if (!status.ok()) return status;
+  const MutexLock lock(writing_marks_);
+  return write_marks(marks_->generation());
 }
 
 Status SessionFacts::keep_clock(uint64_t wall_ms) {
@@ -302,6 +304,7 @@ Status SessionFacts::keep_configurations(
 }
 
 Status SessionFacts::keep_marks() {
+  const MutexLock lock(writing_marks_);
   const uint64_t generation = marks_->generation();
   return marks_->stored() >= generation ? Status() : write_marks(generation);
 }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "cluster/ring/configuration.h"
 #include "cluster/ring/member.h"
@@ -85,13 +86,14 @@ class SessionFacts {
   Status write_again(uint64_t wall_ms);
 
  private:
-  Status write_marks(uint64_t generation);
+  Status write_marks(uint64_t generation) KVORUM_REQUIRES(writing_marks_);
 
   engine::Store* store_;
   const cluster::HybridClock* clock_;
   cluster::FlushMarks* marks_;
   bool sync_;
   std::atomic<uint64_t> reserved_ms_{0};
+  Mutex writing_marks_;  // one after the other: older marks must not replace later ones
 };
 
 }  // namespace kvorum::server

@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <future>
+
 #include "base/bytes.h"
 #include "tests/engine/map_store.h"
 
@@ -250,6 +254,30 @@ TEST(SessionFactsTest, FlushMarksAreStoredBeforeTheyAreCalledSo) {
   EXPECT_LT(marks.stored(), marks.generation());
   store.set_broken(false);
   EXPECT_TRUE(facts.keep_marks().ok());
+  EXPECT_EQ(marks.stored(), marks.generation());
+
+  cluster::FlushMarks again;
+  ASSERT_TRUE(again.merge_encoded(begin(store, claim_of("a"), 1).flush_marks));
+  EXPECT_EQ(again.mark(0), marks.mark(0));
+}
+
+TEST(SessionFactsTest, OlderMarksDoNotReplaceLaterOnes) {
+  MapStore store;
+  cluster::HybridClock clock;
+  cluster::FlushMarks marks;
+  SessionFacts facts(&store, &clock, &marks, true);
+  ASSERT_TRUE(marks.merge(0, {{5, 6, Hlc{700}}}));
+  std::atomic<bool> is_first{true};
+  std::future<Status> other;
+  store.on_write = [&] {
+    if (!is_first.exchange(false)) return;
+    ASSERT_TRUE(marks.merge(0, {{5, 6, Hlc{800}}}));
+    other = std::async(std::launch::async, [&] { return facts.keep_marks(); });
+    // It is made to wait for this write, or ends before it.
+    other.wait_for(std::chrono::milliseconds(100));
+  };
+  ASSERT_TRUE(facts.keep_marks().ok());
+  ASSERT_TRUE(other.get().ok());
   EXPECT_EQ(marks.stored(), marks.generation());
 
   cluster::FlushMarks again;
