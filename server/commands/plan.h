@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "cluster/wire/keyspace_operation.h"
 #include "cluster/wire/request.h"
 #include "protocol/reply.h"
+#include "server/commands/stages.h"
 
 namespace kvorum::server {
 
@@ -73,7 +75,7 @@ enum class Gather : uint8_t {
 };
 
 struct Plan {
-  enum class Kind : uint8_t { kReply, kOperations, kKeyspace, kEverywhere };
+  enum class Kind : uint8_t { kReply, kOperations, kKeyspace, kEverywhere, kStages };
   Kind kind = Kind::kReply;
   protocol::Reply reply;  // kReply
 
@@ -92,6 +94,11 @@ struct Plan {
   // kEverywhere: asked of every reactor of the node; their answers, one behind the other.
   std::function<std::string(NodeFacts& facts)> ask;
   Join join = nullptr;
+
+  // kStages: the first stage is planned by next_stage, too. Rows of such commands have kBarrier.
+  NextStage next_stage = nullptr;
+  std::vector<std::string> stage_words;
+  int other_keyspace = -1;  // of a stage: where its keys are; -1: in the session's
 
   Remembered remembered;
   uint16_t command = 0;         // the row's number
@@ -120,6 +127,11 @@ struct Plan {
     return request;
   }
   void whole_keyspace(cluster::KeyspaceRequest::Kind request_kind, KeyspaceFinish make);
+  void in_stages(std::span<const std::string_view> words, NextStage next) {
+    kind = Kind::kStages;
+    next_stage = next;
+    stage_words.assign(words.begin(), words.end());
+  }
   void everywhere(std::function<std::string(NodeFacts& facts)> question, Join make) {
     kind = Kind::kEverywhere;
     ask = std::move(question);

@@ -40,6 +40,10 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
   void on_keyspace_complete(uint64_t tag, const cluster::KeyspaceCompletion& completion) override;
   // REQUIRES: `call` is that of `id`, and every reactor has said its part.
   void on_all_said(SlotId id, Call& call);
+  // The reply of a command of several stages; to nobody where the client has gone.
+  void answer_staged(const CallShape& shape, const protocol::Reply& reply) {
+    deliver(clients_.find(shape.client), shape, reply);
+  }
 
  private:
   void settle(ClientState& client, const Call& call, const cluster::Completion& completion);
@@ -48,6 +52,11 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
                const SharedBytes* owner = nullptr);
   void count_failure(const CallShape& call);
 
+  void note_failure(const Call& call, const cluster::Completion& completion);
+  void complete_part(const Call& call, const cluster::Completion& completion);
+  void take_result(const Call& call, const cluster::Completion& completion, StagedRun& run);
+  void keep_bytes(std::string_view bytes, const SharedBytes* owner, StagedRun& run,
+                  StageResult& result);
   void gather(const CallShape& call, const protocol::Reply& reply);
   void gather_reply(const CallShape& call, const protocol::Reply& reply, Gathering& gathering);
   void drop_gathered(const CallShape& call, Gathering& gathering);

@@ -57,6 +57,7 @@ PlanRunner::PlanRunner(const Parts& parts, Plan& plan)
       due_(parts.due),
       facts_(parts.facts),
       completions_(parts.completions),
+      stages_(parts.stages),
       plan_(plan) {}
 
 bool PlanRunner::carry_out(const Task& task) {
@@ -75,6 +76,10 @@ bool PlanRunner::carry_out(const Task& task) {
       return true;
     case Plan::Kind::kEverywhere:
       ask_everywhere(task);
+      return true;
+    case Plan::Kind::kStages:
+      if (client.operations_pending > 0) return false;
+      stages_.start(client, shape_for(task), plan_, task.now);
       return true;
   }
   answer(task);

@@ -11,6 +11,7 @@
 #include "server/dispatch/dispatcher_options.h"
 #include "server/dispatch/due_work.h"
 #include "server/dispatch/open_calls.h"
+#include "server/dispatch/stage_runner.h"
 
 namespace kvorum::server {
 
@@ -29,6 +30,7 @@ class PlanRunner {
     DueWork& due;
     NodeFacts& facts;
     Completions& completions;
+    StageRunner& stages;
   };
   PlanRunner(const Parts& parts, Plan& plan);
 
@@ -67,6 +69,7 @@ class PlanRunner {
   DueWork& due_;
   NodeFacts& facts_;
   Completions& completions_;
+  StageRunner& stages_;
   Plan& plan_;
 };
 
