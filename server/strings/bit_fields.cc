@@ -59,12 +59,14 @@ std::optional<int64_t> new_field_value(const FieldOperation& field, int64_t befo
   if (adds) exact += before;
   if (!adds && !field.is_signed) exact = static_cast<uint64_t>(field.value);
   const FieldRange range = range_of(field);
+  // As in Redis, where the difference to the largest wraps for the most negative numbers.
+  const bool wraps = !adds && field.is_signed && range.most - exact > INT64_MAX;
   if (exact >= range.least && exact <= range.most) return static_cast<int64_t>(exact);
   switch (field.overflow) {
     case FieldOverflow::kWrap:
       return low_bits(field, raw);
     case FieldOverflow::kSaturate:
-      return static_cast<int64_t>(exact > range.most ? range.most : range.least);
+      return static_cast<int64_t>(exact > range.most || wraps ? range.most : range.least);
     case FieldOverflow::kFail:
       break;
   }

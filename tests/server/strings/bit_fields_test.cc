@@ -78,6 +78,20 @@ TEST(BitFields, ANegativeNumberIsLargeWithoutASign) {
   EXPECT_EQ(new_field_value(u8, 7), std::nullopt);
 }
 
+TEST(BitFields, TheMostNegativeNumbersSaturateUpwardsAsInRedis) {
+  FieldOperation i8 = field_of(true, 8);
+  i8.action = FieldAction::kSet;
+  i8.overflow = FieldOverflow::kSaturate;
+  i8.value = -129;
+  EXPECT_EQ(new_field_value(i8, 0), -128);
+  i8.value = INT64_MIN + 128;
+  EXPECT_EQ(new_field_value(i8, 0), -128);
+  i8.value = INT64_MIN + 127;
+  EXPECT_EQ(new_field_value(i8, 0), 127);
+  i8.bits = 64;
+  EXPECT_EQ(new_field_value(i8, 0), INT64_MIN + 127);
+}
+
 TEST(BitFields, TravelInBytes) {
   FieldOperation field = field_of(true, 33, 1234567);
   field.action = FieldAction::kIncrement;
