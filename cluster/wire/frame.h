@@ -24,7 +24,7 @@
 
 namespace kvorum::cluster {
 
-inline constexpr uint16_t kProtocolVersion = 13;
+inline constexpr uint16_t kProtocolVersion = 14;
 // The oldest one that this binary still speaks, for rolling upgrades.
 inline constexpr uint16_t kProtocolOldest = 11;
 inline constexpr size_t kFrameLengthBytes = 4;

@@ -110,6 +110,13 @@ bool is_client_name(std::string_view name);
 
 std::span<const CommandRow> string_commands();
 std::span<const CommandRow> string_part_commands();
+std::span<const CommandRow> several_string_commands();
+std::span<const CommandRow> bit_commands();
+std::span<const CommandRow> bit_field_commands();
+std::span<const CommandRow> matching_commands();
+std::span<const CommandRow> object_commands();
+std::span<const CommandRow> copy_commands();
+std::span<const CommandRow> dump_commands();
 std::span<const CommandRow> counter_commands();
 std::span<const CommandRow> generic_commands();
 std::span<const CommandRow> expiry_commands();

@@ -34,10 +34,12 @@ class CommandIndex {
   CommandIndex() {
     using Family = std::span<const CommandRow> (*)();
     constexpr Family kFamilies[] = {
-        string_commands,   string_part_commands,   counter_commands,     generic_commands,
-        expiry_commands,   keyspace_commands,      connection_commands,  client_commands,
-        server_commands,   introspection_commands, scripting_commands,   quorum_commands,
-        operator_commands, membership_commands,    transaction_commands,
+        string_commands,        string_part_commands, several_string_commands, matching_commands,
+        counter_commands,       bit_commands,         bit_field_commands,      generic_commands,
+        copy_commands,          dump_commands,        object_commands,         expiry_commands,
+        keyspace_commands,      connection_commands,  client_commands,         server_commands,
+        introspection_commands, scripting_commands,   quorum_commands,         operator_commands,
+        membership_commands,    transaction_commands,
     };
     rows_.reserve(TrafficCounts::kCommandsMax);
     for (Family family : kFamilies) {

@@ -31,6 +31,10 @@ constexpr EditRow kEdits[] = {
     {"cache-cas", edit_cache_cas, true, false},
     {"cache-count", edit_cache_count, true, false},
     {"cache-touch", edit_cache_touch, true, true},
+    {"set-bit", edit_set_bit, true, false},
+    {"bit-fields", edit_bit_fields, true, false},
+    {"set-matching", edit_set_matching, true, false},
+    {"remove-matching", edit_remove_matching, true, false},
     {"batch", edit_batch, true, false},
 };
 static_assert(std::size(kEdits) == kEditCount);
@@ -73,10 +77,13 @@ EditOutput store_in_place(const EditInput& input, std::string_view bytes) {
   return output;
 }
 
+std::string conflict_error(size_t siblings) {
+  return fmt::format("CONFLICT {} siblings; read with KV.GET, write back with KV.PUT", siblings);
+}
+
 bool is_conflict(const EditInput& input, std::string& scratch, EditOutput* output) {
   if (input.visible.size() < 2) return false;
-  scratch = fmt::format("CONFLICT {} siblings; read with KV.GET, write back with KV.PUT",
-                        input.visible.size());
+  scratch = conflict_error(input.visible.size());
   *output = reject(scratch);
   return true;
 }

@@ -30,6 +30,10 @@ enum : cluster::EditCode {
   kEditCacheCas,
   kEditCacheCount,
   kEditCacheTouch,
+  kEditSetBit,
+  kEditBitFields,
+  kEditSetMatching,
+  kEditRemoveMatching,
   kEditBatch,
   kEditCount,  // how many there are
 };
@@ -55,6 +59,10 @@ EditOutput edit_cache_join(const EditInput& input, std::string& scratch);
 EditOutput edit_cache_cas(const EditInput& input, std::string& scratch);
 EditOutput edit_cache_count(const EditInput& input, std::string& scratch);
 EditOutput edit_cache_touch(const EditInput& input, std::string& scratch);
+EditOutput edit_set_bit(const EditInput& input, std::string& scratch);
+EditOutput edit_bit_fields(const EditInput& input, std::string& scratch);
+EditOutput edit_set_matching(const EditInput& input, std::string& scratch);
+EditOutput edit_remove_matching(const EditInput& input, std::string& scratch);
 EditOutput edit_batch(const EditInput& input, std::string& scratch);
 
 // The edits of all command families, in the order of their codes.
@@ -66,6 +74,8 @@ EditOutput reject(std::string_view error);
 EditOutput store_tombstone(int64_t reply_number);
 // A new value in place of visible[0], which lends its flags and deadline where it exists.
 EditOutput store_in_place(const EditInput& input, std::string_view bytes);
+// What a command answers that would have to choose one of several siblings.
+std::string conflict_error(size_t siblings);
 // Whether the key has several siblings; then `output` is the CONFLICT rejection.
 bool is_conflict(const EditInput& input, std::string& scratch, EditOutput* output);
 

@@ -51,8 +51,10 @@ bool element_matches(std::string_view pattern, size_t* at, char text_letter, boo
 
 }  // namespace
 
-// Only the last star is ever widened: what an earlier one could take, the last one can too.
+// Only the last star is ever widened: what an earlier one could take, the last one can too. As in
+// Redis no pattern but the empty one takes the empty text, not even stars.
 bool glob_matches(std::string_view pattern, std::string_view text, bool ignore_case) {
+  if (text.empty()) return pattern.empty();
   constexpr size_t kNone = std::string_view::npos;
   size_t in_pattern = 0, in_text = 0;
   size_t after_star = kNone, star_end = 0;

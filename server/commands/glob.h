@@ -6,6 +6,7 @@
 
 namespace kvorum::server {
 
+// The empty text matches the empty pattern alone: who means all texts by "*" looks for that first.
 // Linear space and at most |pattern| * |text| steps, whatever a client sends.
 bool glob_matches(std::string_view pattern, std::string_view text, bool ignore_case = false);
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "cluster/wire/keyspace_operation.h"
 #include "cluster/wire/request.h"
 #include "protocol/reply.h"
+#include "server/commands/stages.h"
 
 namespace kvorum::server {
 
@@ -76,7 +78,7 @@ enum class Gather : uint8_t {
 enum class TransactionVerb : uint8_t { kNone, kMulti, kExec, kDiscard, kWatch, kUnwatch, kForget };
 
 struct Plan {
-  enum class Kind : uint8_t { kReply, kOperations, kKeyspace, kEverywhere, kTransaction };
+  enum class Kind : uint8_t { kReply, kOperations, kKeyspace, kEverywhere, kStages, kTransaction };
   Kind kind = Kind::kReply;
   protocol::Reply reply;  // kReply
 
@@ -98,6 +100,11 @@ struct Plan {
 
   // kTransaction, with the keys of WATCH in `requests`; kForget beside a reply.
   TransactionVerb verb = TransactionVerb::kNone;
+
+  // kStages: the first stage is planned by next_stage, too. Rows of such commands have kBarrier.
+  NextStage next_stage = nullptr;
+  std::vector<std::string> stage_words;
+  int other_keyspace = -1;  // of a stage: where its keys are; -1: in the session's
 
   Remembered remembered;
   uint16_t command = 0;         // the row's number
@@ -129,6 +136,11 @@ struct Plan {
   void transaction(TransactionVerb what) {
     kind = Kind::kTransaction;
     verb = what;
+  }
+  void in_stages(std::span<const std::string_view> words, NextStage next) {
+    kind = Kind::kStages;
+    next_stage = next;
+    stage_words.assign(words.begin(), words.end());
   }
   void everywhere(std::function<std::string(NodeFacts& facts)> question, Join make) {
     kind = Kind::kEverywhere;

@@ -53,6 +53,17 @@ Reply values_reply(const Versions& versions) {
   return Reply::array(std::move(items));
 }
 
+Reply finish_ok(const FinishInput&) { return Reply::ok(); }
+
+Reply finish_number(const FinishInput& input) {
+  return Reply::integer(input.completion.reply_number);
+}
+
+Reply finish_old_value(const FinishInput& input) {
+  const cluster::Completion& completion = input.completion;
+  return completion.has_reply_bytes ? Reply::bulk(completion.reply_bytes) : Reply::nil();
+}
+
 bool read_integer(std::string_view word, Plan& plan, int64_t* value) {
   const std::optional<int64_t> parsed = protocol::parse_int64(word);
   if (!parsed) {
@@ -60,6 +71,18 @@ bool read_integer(std::string_view word, Plan& plan, int64_t* value) {
     return false;
   }
   *value = *parsed;
+  return true;
+}
+
+bool read_database(std::string_view word, Plan& plan, uint8_t* keyspace) {
+  int64_t index = 0;
+  if (!read_integer(word, plan, &index)) return false;
+  if (index < std::numeric_limits<int32_t>::min() || index > std::numeric_limits<int32_t>::max()) {
+    plan.fail("ERR value is out of range, value must between -2147483648 and 2147483647");
+    return false;
+  }
+  if (index < 0 || index >= kKeyspacesMax) return plan.fail(protocol::kDbOutOfRange), false;
+  *keyspace = static_cast<uint8_t>(index);
   return true;
 }
 

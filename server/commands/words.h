@@ -35,9 +35,17 @@ Versions seen(const FinishInput& input);
 // Nil, a bulk string, or the array of siblings.
 protocol::Reply values_reply(const Versions& versions);
 
+// Finishes of edits: +OK, the number they answer, or the value that they found (nil for none).
+protocol::Reply finish_ok(const FinishInput& input);
+protocol::Reply finish_number(const FinishInput& input);
+protocol::Reply finish_old_value(const FinishInput& input);
+
 bool is_lww(NodeFacts& facts, uint8_t keyspace);
 
 // An integer argument; false with "value is not an integer or out of range" set in the plan.
 bool read_integer(std::string_view word, Plan& plan, int64_t* value);
+
+// The number of a database; false with Redis's error set in the plan.
+bool read_database(std::string_view word, Plan& plan, uint8_t* keyspace);
 
 }  // namespace kvorum::server

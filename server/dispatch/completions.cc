@@ -6,7 +6,8 @@
 #include <utility>
 
 #include "base/check.h"
-#include "server/dispatch/outcome_reply.h"
+#include "server/commands/words.h"
+#include "server/connection/outcome_reply.h"
 
 namespace kvorum::server {
 
@@ -98,22 +99,89 @@ void Completions::on_complete(uint64_t tag, const Completion& completion) {
   if (client) settle(*client, *call, completion);
   if (call->item != 0) [[unlikely]] {
     if (client) transactions_.on_complete(*client, *call, completion);
-    return calls_.release(tag, *call);
-  }
-  if (completion.outcome == Outcome::kOk) {
-    Gathering* const gathering = calls_.find_gathering(call->gathering);
-    const Remembered& remembered = gathering ? gathering->remembered : call->remembered;
-    const Reply reply = call->finish({completion, remembered, facts_, call->keyspace, call->key});
-    gathering ? gather(*call, reply)
-              : deliver(client, *call, reply, owner_of(reply.text(), completion));
+  } else if (call->gathering != 0) {
+    complete_part(*call, completion);
+  } else if (completion.outcome == Outcome::kOk) {
+    const Reply reply =
+        call->finish({completion, call->remembered, facts_, call->keyspace, call->key});
+    deliver(client, *call, reply, owner_of(reply.text(), completion));
   } else {
-    if (completion.outcome == Outcome::kOutOfMemory && call->dialect == Dialect::kMemcached) {
-      traffic_.note(CacheCount::kStoreNoMemory);
-    }
-    const Reply reply = failure_reply(failure_of(*call, completion), call->dialect);
-    call->gathering != 0 ? gather(*call, reply) : deliver(client, *call, reply);
+    note_failure(*call, completion);
+    deliver(client, *call, failure_reply(failure_of(*call, completion), call->dialect));
   }
   calls_.release(tag, *call);
+}
+
+void Completions::note_failure(const Call& call, const Completion& completion) {
+  if (completion.outcome == Outcome::kOutOfMemory && call.dialect == Dialect::kMemcached) {
+    traffic_.note(CacheCount::kStoreNoMemory);
+  }
+}
+
+// One of several operations of a command.
+void Completions::complete_part(const Call& call, const Completion& completion) {
+  Gathering* const gathering = calls_.find_gathering(call.gathering);
+  KVORUM_CHECK(gathering != nullptr);  // it ends with its last call
+  if (gathering->staged) return take_result(call, completion, *gathering->staged);
+  if (completion.outcome == Outcome::kOk) {
+    gather(call, call.finish({completion, gathering->remembered, facts_, call.keyspace, call.key}));
+  } else {
+    note_failure(call, completion);
+    gather(call, failure_reply(failure_of(call, completion), call.dialect));
+  }
+}
+
+// Of a stage, whose calls stand in the order of their places.
+void Completions::take_result(const Call& call, const Completion& completion, StagedRun& run) {
+  KVORUM_CHECK(run.open > 0 && call.gathering_place < run.results.size());
+  StageResult& result = run.results[call.gathering_place];
+  if (completion.outcome != Outcome::kOk) {
+    const Reply reply = failure_reply(failure_of(call, completion), call.dialect);
+    if (run.error.empty()) write_for(call, reply, run.error);
+  } else if (call.kind == cluster::Request::Kind::kRead) {
+    const Versions versions = seen({completion, call.remembered, facts_, call.keyspace, {}});
+    result.siblings = versions.size();
+    result.context.vector = completion.object->vector;
+    if (!versions.empty()) {
+      result.flags = versions[0].flags;
+      result.deadline_ms = versions[0].deadline_ms;
+      keep_bytes(versions[0].bytes, owner_of(versions[0].bytes, completion), run, result);
+    }
+  } else {
+    result.reply_code = completion.reply_code;
+    result.reply_number = completion.reply_number;
+    if (completion.context) result.context = *completion.context;
+    keep_bytes(completion.reply_bytes, nullptr, run, result);
+  }
+  --run.open;
+  const bool waits = run.open == 0 || (run.sent < run.results.size() && run.open == run.go_on_at);
+  if (waits && !run.is_running) due_.stage_on(call.gathering);
+}
+
+// As replies that are gathered, what the stages of a command read has a limit; one value is always
+// taken.
+void Completions::keep_bytes(std::string_view bytes, const SharedBytes* owner, StagedRun& run,
+                             StageResult& result) {
+  const size_t bytes_max =
+      std::max<uint64_t>(clients_.in_flight().limit() / 2, facts_.value_bytes_max());
+  if (run.held_bytes + bytes.size() > bytes_max) {
+    if (run.error.empty()) {
+      protocol::append_error(run.error, fmt::format("ERR the values are too large together: {} "
+                                                    "bytes at least, and {} can be held",
+                                                    run.held_bytes + bytes.size(), bytes_max));
+    }
+    return;
+  }
+  if (worth_sharing(bytes, owner)) {
+    result.owner = *owner;
+    result.shared = bytes;
+  } else {
+    result.copy = bytes;
+  }
+  run.held_bytes += bytes.size();
+  if (ClientState* const client = clients_.find(run.shape.client)) {
+    client->reserved_bytes += bytes.size();
+  }
 }
 
 // What the connection remembers of a completed operation.
@@ -159,7 +227,7 @@ void Completions::deliver(ClientState* client, const CallShape& call, const Repl
   client->notify();
 }
 
-// Of a command about a whole keyspace or node.
+// Of a command about a whole keyspace or node, or of several stages.
 void Completions::deliver_whole(ClientState& client, const CallShape& call, const Reply& reply) {
   call.item != 0 ? transactions_.on_reply(client, call, reply) : deliver(&client, call, reply);
 }

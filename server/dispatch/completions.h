@@ -42,6 +42,12 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
   void on_keyspace_complete(uint64_t tag, const cluster::KeyspaceCompletion& completion) override;
   // REQUIRES: `call` is that of `id`, and every reactor has said its part.
   void on_all_said(SlotId id, Call& call);
+  // The reply of a command of several stages; to nobody where the client has gone.
+  void answer_staged(const CallShape& shape, const protocol::Reply& reply) {
+    if (ClientState* const client = clients_.find(shape.client)) {
+      deliver_whole(*client, shape, reply);
+    }
+  }
 
   TransactionResults& transactions() { return transactions_; }
 
@@ -53,6 +59,11 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
   void deliver_whole(ClientState& client, const CallShape& call, const protocol::Reply& reply);
   void count_failure(const CallShape& call);
 
+  void note_failure(const Call& call, const cluster::Completion& completion);
+  void complete_part(const Call& call, const cluster::Completion& completion);
+  void take_result(const Call& call, const cluster::Completion& completion, StagedRun& run);
+  void keep_bytes(std::string_view bytes, const SharedBytes* owner, StagedRun& run,
+                  StageResult& result);
   void gather(const CallShape& call, const protocol::Reply& reply);
   void gather_reply(const CallShape& call, const protocol::Reply& reply, Gathering& gathering);
   void drop_gathered(const CallShape& call, Gathering& gathering);

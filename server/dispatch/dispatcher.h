@@ -8,6 +8,7 @@
 //   OpenCalls     what was asked of the coordinator
 //   DueWork       what goes on without new input
 //   Completions   outcome -> reply in its place
+//   StageRunner   commands of several rounds of operations
 //   CommandRunner request -> plan, which its PlanRunner carries out
 //
 // The reactor's thread only, but for traffic().
@@ -21,6 +22,7 @@
 #include "server/dispatch/due_work.h"
 #include "server/dispatch/open_calls.h"
 #include "server/dispatch/reactor_facts.h"
+#include "server/dispatch/stage_runner.h"
 #include "server/status/node_status.h"
 
 namespace kvorum::server {
@@ -44,9 +46,13 @@ class Dispatcher {
   // At the end of a turn: what operations hold is in flight.
   void count_held() { clients_.count_operations(); }
 
-  // What goes on without new input: KEYS over several scans, a delayed flush_all. Call run_due() at
-  // the end of a turn while has_work(), and at next_deadline_us() (0: none). May complete calls.
-  void run_due(Now now) { due_.run(now); }
+  // What goes on without new input: KEYS over several scans, a stage, a delayed flush_all. Call
+  // run_due() at the end of a turn while has_work(), and at next_deadline_us() (0: none). May
+  // complete calls.
+  void run_due(Now now) {
+    due_.run(now);
+    stages_.run(now);
+  }
   bool has_work() const { return due_.has_work(); }
   uint64_t next_deadline_us() const { return due_.next_deadline_us(); }
 
@@ -70,6 +76,7 @@ class Dispatcher {
   OpenCalls calls_;
   DueWork due_;
   Completions completions_;
+  StageRunner stages_;
   CommandRunner commands_;
 };
 

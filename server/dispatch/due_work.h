@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a dispatcher has to do without new input: KEYS over several scans, delayed flush_alls, and
-// connections whose attempt to log in waits. The reactor's thread only.
+// What a dispatcher has to do without new input: KEYS over several scans, commands whose stage is
+// done, delayed flush_alls, and connections whose attempt to log in waits. The reactor's thread
+// only.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,15 @@ class DueWork {
 
   // The call's keyspace request is submitted again from the cursor.
   void scan_on(SlotId call, uint64_t cursor) { scans_.push_back({call, cursor}); }
+  // All that was sent of a stage is there: the StageRunner goes on with it.
+  void stage_on(SlotId gathering) { stages_.push_back(gathering); }
+  // The next of them; false where there is none.
+  bool take_stage(SlotId* gathering) {
+    if (stages_.empty()) return false;
+    *gathering = stages_.back();
+    stages_.pop_back();
+    return true;
+  }
   // All keyspaces are flushed then; not where kFlushesMax are scheduled already.
   void flush_at(uint64_t due_us);
   // The client's next request is run again then. It reads no further meanwhile; others go on.
@@ -30,7 +40,7 @@ class DueWork {
   // May complete calls, whose replies go out with the turn.
   void run(Now now);
   // Something that waits for no time: run() goes on with it.
-  bool has_work() const { return !scans_.empty(); }
+  bool has_work() const { return !scans_.empty() || !stages_.empty(); }
   // Steady microseconds of what waits for its time; 0: nothing does.
   uint64_t next_deadline_us() const;
 
@@ -52,6 +62,7 @@ class DueWork {
   ClientTable& clients_;
   OpenCalls& calls_;
   std::vector<Scan> scans_;
+  std::vector<SlotId> stages_;
   std::vector<uint64_t> flushes_due_us_;
   std::vector<Postponed> postponed_;  // one for each connection that waits
 };

@@ -56,6 +56,18 @@ void OpenCalls::release_gathering(SlotId id, Gathering& gathering) {
   gatherings_.release(id);
 }
 
+StagedRun& OpenCalls::open_staged(SlotId* id) {
+  Gathering& gathering = gatherings_.acquire(id);
+  gathering.staged = std::make_unique<StagedRun>();
+  return *gathering.staged;
+}
+
+void OpenCalls::release_staged(SlotId id, Gathering& gathering) {
+  KVORUM_CHECK(gathering.staged != nullptr && gathering.staged->open == 0);
+  gathering.staged.reset();
+  gatherings_.release(id);
+}
+
 void OpenCalls::drop_unsent(const Unsent& unsent) {
   Gathering* const gathering = gatherings_.find(unsent.gathering);
   if (!gathering) return;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/slot_map.h"
@@ -38,6 +39,22 @@ struct Call : CallShape {
   }
 };
 
+// A command of several stages (server/commands/stages.h) that is under way.
+struct StagedRun {
+  CallShape shape;
+  NextStage next = nullptr;
+  std::vector<std::string> words;
+  Plan plan;                                   // of the present stage
+  size_t sent = 0, open = 0;                   // operations of the stage
+  size_t go_on_at = 0;                         // with so many open, more of them are sent
+  bool is_running = false;                     // its operations are being sent
+  std::vector<StageResult> results;            // of the stage
+  std::vector<std::vector<StageResult>> done;  // of those before it
+  size_t held_bytes = 0;                       // of all of them; they count as the client's
+  std::string error;                           // of the first operation that failed, written
+  uint8_t r = 0, w = 0;                        // of the session
+};
+
 // The replies of one command's operations, until the last is there.
 struct Gathering {
   Gather how{};
@@ -48,6 +65,7 @@ struct Gathering {
   size_t counted_bytes = 0;  // of the client's gathered bytes
   ReplyQueue replies;
   Remembered remembered;
+  std::unique_ptr<StagedRun> staged;  // then it has nothing else
 
   // Its replies are kept until the last of them.
   bool concatenates() const { return how == Gather::kArray || how == Gather::kConcatenate; }
@@ -64,10 +82,13 @@ class OpenCalls {
 
   // For the plan's operations. Takes over what the plan remembers.
   Gathering& open_gathering(Plan& plan, SlotId* id);
+  // For a command of several stages.
+  StagedRun& open_staged(SlotId* id);
   // Null where it has ended, and for 0.
   Gathering* find_gathering(SlotId id) { return gatherings_.find(id); }
   // REQUIRES: `gathering` is that of `id`, and none of its calls is open.
   void release_gathering(SlotId id, Gathering& gathering);
+  void release_staged(SlotId id, Gathering& gathering);
   // Its client has gone, with operations of a command that were not sent.
   void drop_unsent(const Unsent& unsent);
 

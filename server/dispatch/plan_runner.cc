@@ -57,6 +57,7 @@ PlanRunner::PlanRunner(const Parts& parts, Plan& plan)
       due_(parts.due),
       facts_(parts.facts),
       completions_(parts.completions),
+      stages_(parts.stages),
       plan_(plan),
       clock_(parts.clock),
       transactions_(
@@ -79,6 +80,10 @@ bool PlanRunner::carry_out(const Task& task) {
       return true;
     case Plan::Kind::kEverywhere:
       ask_everywhere(task, shape_for(task));
+      return true;
+    case Plan::Kind::kStages:
+      if (client.operations_pending > 0) return false;
+      stages_.start(client, shape_for(task), plan_, task.now);
       return true;
     case Plan::Kind::kTransaction:
       if (!transactions_.carry_out(client, task.now)) return false;
@@ -289,6 +294,7 @@ void PlanRunner::submit_plan_as_item(ClientState& client, uint32_t item, Now now
   CallShape shape = shape_without_place(client);
   shape.item = item;
   const Task task{client, nullptr, false, now};
+  if (plan_.kind == Plan::Kind::kStages) return stages_.start(client, shape, plan_, now);
   plan_.kind == Plan::Kind::kKeyspace ? submit_keyspace(task, shape) : ask_everywhere(task, shape);
 }
 

@@ -11,6 +11,7 @@
 #include "server/dispatch/dispatcher_options.h"
 #include "server/dispatch/due_work.h"
 #include "server/dispatch/open_calls.h"
+#include "server/dispatch/stage_runner.h"
 #include "server/dispatch/transaction/transaction_runner.h"
 
 namespace kvorum::server {
@@ -32,6 +33,7 @@ class PlanRunner final : private TransactionOperations {
     Completions& completions;
     TrafficCounts& traffic;
     const cluster::HybridClock& clock;
+    StageRunner& stages;
   };
   PlanRunner(const Parts& parts, Plan& plan);
 
@@ -80,6 +82,7 @@ class PlanRunner final : private TransactionOperations {
   DueWork& due_;
   NodeFacts& facts_;
   Completions& completions_;
+  StageRunner& stages_;
   Plan& plan_;
   const cluster::HybridClock& clock_;
   TransactionRunner transactions_;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <limits>
 
 #include "server/commands/password.h"
 #include "server/commands/versions.h"
@@ -26,14 +25,7 @@ void quit(const CommandCall& call, Plan& plan) {
 }
 
 void select(const CommandCall& call, Plan& plan) {
-  int64_t index = 0;
-  if (!read_integer(call.words[1], plan, &index)) return;
-  if (index < std::numeric_limits<int32_t>::min() || index > std::numeric_limits<int32_t>::max()) {
-    return plan.fail("ERR value is out of range, value must between -2147483648 and 2147483647");
-  }
-  if (index < 0 || index >= kKeyspacesMax) return plan.fail(protocol::kDbOutOfRange);
-  call.session.keyspace = static_cast<uint8_t>(index);
-  plan.answer(Reply::ok());
+  if (read_database(call.words[1], plan, &call.session.keyspace)) plan.answer(Reply::ok());
 }
 
 // Without a password the default user takes any.

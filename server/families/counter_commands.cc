@@ -35,13 +35,9 @@ EditOutput edit_increment(const EditInput& input, std::string& scratch) {
 
 namespace {
 
-Reply finish_increment(const FinishInput& input) {
-  return Reply::integer(input.completion.reply_number);
-}
-
 void plan_increment(std::string_view key, int64_t step, Plan& plan) {
   put_u64(plan.argument, static_cast<uint64_t>(step));
-  plan.edit(key, kEditIncrement, finish_increment).argument = plan.argument;
+  plan.edit(key, kEditIncrement, finish_number).argument = plan.argument;
 }
 
 void incr(const CommandCall& call, Plan& plan) { plan_increment(call.words[1], 1, plan); }

@@ -55,10 +55,6 @@ EditOutput edit_persist(const EditInput& input, std::string& scratch) {
 
 namespace {
 
-Reply finish_number(const FinishInput& input) {
-  return Reply::integer(input.completion.reply_number);
-}
-
 bool read_conditions(const CommandCall& call, Plan& plan, uint8_t* bits) {
   for (std::string_view word : call.words.subspan(3)) {
     if (equals_ignoring_case(word, "nx")) {

@@ -31,10 +31,6 @@ namespace {
 
 using protocol::Reply;
 
-Reply finish_number(const FinishInput& input) {
-  return Reply::integer(input.completion.reply_number);
-}
-
 void del(const CommandCall& call, Plan& plan) {
   for (std::string_view key : call.words.subspan(1)) plan.edit(key, kEditRemove, finish_number);
   plan.gather = Gather::kSum;

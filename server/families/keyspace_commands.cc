@@ -16,8 +16,16 @@ constexpr uint32_t kKeysBatch = 1000;
 // More than this is no answer that a client wants in one piece.
 constexpr size_t kKeysBytesMax = 256 * 1024 * 1024;
 
-bool shows(const std::string& pattern, std::string_view key) {
-  return pattern.empty() || glob_matches(pattern, key);
+// What KEYS and SCAN remember: a pattern, unless all keys match.
+enum : int64_t { kAllMatch, kHasPattern };
+
+void remember_pattern(std::string_view pattern, Plan& plan) {
+  plan.remembered.second = pattern == "*" ? kAllMatch : kHasPattern;
+  plan.remembered.text = pattern;
+}
+
+bool shows(const Remembered& remembered, std::string_view key) {
+  return remembered.second == kAllMatch || glob_matches(remembered.text, key);
 }
 
 Reply cursor_and_keys(uint64_t cursor, std::vector<Reply> keys) {
@@ -31,15 +39,22 @@ KeyspaceStep finish_scan(const KeyspaceCompletion& completion, Remembered& remem
   std::vector<Reply> keys;
   const bool other_type = remembered.number != 0;
   for (const std::string& key : completion.keys) {
-    if (!other_type && shows(remembered.text, key)) keys.push_back(Reply::bulk(key));
+    if (!other_type && shows(remembered, key)) keys.push_back(Reply::bulk(key));
   }
   return {false, 0, cursor_and_keys(completion.cursor, std::move(keys))};
 }
 
+// As Redis reads it: no digits are 0, and a minus wraps. A cursor beyond ours is the last place.
 bool read_cursor(std::string_view word, uint64_t* cursor) {
-  const char* const end = word.data() + word.size();
-  const auto [rest, error] = std::from_chars(word.data(), end, *cursor);
-  return error == std::errc() && rest == end && !word.empty();
+  const bool has_sign = word.starts_with('-') || word.starts_with('+');
+  const std::string_view digits = word.substr(has_sign ? 1 : 0);
+  const char* const end = digits.data() + digits.size();
+  const auto [rest, error] = std::from_chars(digits.data(), end, *cursor);
+  if (!word.empty() && (error != std::errc() || rest != end)) return false;
+  if (word.starts_with('-')) *cursor = 0 - *cursor;
+  constexpr uint64_t kCursorMax = (1ULL << cluster::kScanCursorBits) - 1;
+  *cursor = std::min(*cursor, kCursorMax);
+  return true;
 }
 
 bool read_scan_count(std::string_view word, Plan& plan, uint32_t* count) {
@@ -62,7 +77,7 @@ void scan(const CommandCall& call, Plan& plan) {
     if (has_value && equals_ignoring_case(call.words[i], "count")) {
       if (!read_scan_count(call.words[i + 1], plan, &count)) return;
     } else if (has_value && equals_ignoring_case(call.words[i], "match")) {
-      plan.remembered.text = call.words[i + 1] == "*" ? std::string_view() : call.words[i + 1];
+      remember_pattern(call.words[i + 1], plan);
     } else if (has_value && equals_ignoring_case(call.words[i], "type")) {
       plan.remembered.number = equals_ignoring_case(call.words[i + 1], "string") ? 0 : 1;
     } else {
@@ -76,7 +91,7 @@ void scan(const CommandCall& call, Plan& plan) {
 
 KeyspaceStep finish_keys(const KeyspaceCompletion& completion, Remembered& remembered) {
   for (const std::string& key : completion.keys) {
-    if (!shows(remembered.text, key)) continue;
+    if (!shows(remembered, key)) continue;
     protocol::append_bulk(remembered.gathered, key);
     ++remembered.number;
   }
@@ -91,7 +106,7 @@ KeyspaceStep finish_keys(const KeyspaceCompletion& completion, Remembered& remem
 }
 
 void keys(const CommandCall& call, Plan& plan) {
-  plan.remembered.text = call.words[1] == "*" ? std::string_view() : call.words[1];
+  remember_pattern(call.words[1], plan);
   plan.whole_keyspace(KeyspaceRequest::Kind::kScan, finish_keys);
   plan.keyspace_request.count = kKeysBatch;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/commands/edits.h"
+#include "server/commands/set_condition.h"
 #include "server/commands/words.h"
 
 namespace kvorum::server {
@@ -8,19 +9,7 @@ namespace {
 using protocol::Reply;
 using Verdict = EditOutput::Verdict;
 
-Reply finish_ok(const FinishInput&) { return Reply::ok(); }
-
 Reply finish_get(const FinishInput& input) { return values_reply(seen(input)); }
-
-// Of edits that answer with the value they found, or nil.
-Reply finish_old_value(const FinishInput& input) {
-  const cluster::Completion& completion = input.completion;
-  return completion.has_reply_bytes ? Reply::bulk(completion.reply_bytes) : Reply::nil();
-}
-
-Reply finish_number(const FinishInput& input) {
-  return Reply::integer(input.completion.reply_number);
-}
 
 void get(const CommandCall& call, Plan& plan) { plan.read(call.words[1], finish_get); }
 
@@ -48,19 +37,6 @@ EditOutput edit_set(const EditInput& input, std::string&) {
   output.bytes = input.value;
   return output;
 }
-
-namespace {
-
-// The condition and extras of kEditSetIf, one byte before the value's options.
-enum SetBit : uint8_t {
-  kSetIfAbsent = 1 << 0,
-  kSetIfPresent = 1 << 1,
-  kSetGet = 1 << 2,
-  kSetKeepTtl = 1 << 3,
-};
-enum SetReply : uint8_t { kWasSet, kWasNotSet };
-
-}  // namespace
 
 EditOutput edit_set_if(const EditInput& input, std::string& scratch) {
   ByteReader reader(input.argument);
@@ -96,6 +72,13 @@ struct SetOptions {
   uint8_t bits = 0;
   bool has_expiry = false;
   ExpiryWord expiry;
+  std::optional<ValueMatch> match;  // instead of NX or XX
+
+  // NX, XX and each kind of match exclude each other.
+  bool takes(const ValueMatch& other) const {
+    return !(bits & (kSetIfAbsent | kSetIfPresent)) && (!match || match->kind == other.kind);
+  }
+  bool takes_condition(uint8_t excluded) const { return !(bits & excluded) && !match; }
 };
 
 // Redis lets an option be given twice and refuses those that exclude each other.
@@ -103,10 +86,14 @@ bool read_set_options(Words words, SetOptions* options) {
   for (size_t i = 3; i < words.size(); ++i) {
     const std::string_view word = words[i];
     const std::optional<ExpiryWord> expiry = expiry_option(word);
-    if (equals_ignoring_case(word, "nx") && !(options->bits & kSetIfPresent)) {
+    const std::optional<ValueMatch> match = match_option(word);
+    if (equals_ignoring_case(word, "nx") && options->takes_condition(kSetIfPresent)) {
       options->bits |= kSetIfAbsent;
-    } else if (equals_ignoring_case(word, "xx") && !(options->bits & kSetIfAbsent)) {
+    } else if (equals_ignoring_case(word, "xx") && options->takes_condition(kSetIfAbsent)) {
       options->bits |= kSetIfPresent;
+    } else if (match && options->takes(*match) && i + 1 < words.size()) {
+      options->match = match;
+      options->match->text = words[++i];
     } else if (equals_ignoring_case(word, "get")) {
       options->bits |= kSetGet;
     } else if (equals_ignoring_case(word, "keepttl") && !options->has_expiry) {
@@ -126,9 +113,16 @@ bool read_set_options(Words words, SetOptions* options) {
 }
 
 void plan_set_if(std::string_view key, uint8_t bits, const ValueOptions& value, Plan& plan) {
-  put_u8(plan.argument, bits);
-  put_value_options(plan.argument, value);
+  put_set_condition(plan.argument, bits, value);
   plan.edit(key, kEditSetIf, bits & kSetGet ? finish_old_value : finish_set_if);
+}
+
+void plan_set_matching(std::string_view key, const SetOptions& options, const ValueOptions& value,
+                       Plan& plan) {
+  put_u8(plan.argument, options.bits);
+  put_value_match(plan.argument, *options.match);
+  put_value_options(plan.argument, value);
+  plan.edit(key, kEditSetMatching, options.bits & kSetGet ? finish_old_value : finish_set_if);
 }
 
 void plan_set(std::string_view key, uint64_t deadline_ms, Plan& plan) {
@@ -141,7 +135,9 @@ void set(const CommandCall& call, Plan& plan) {
   if (!read_set_options(call.words, &options)) return plan.fail(protocol::kSyntaxError);
   uint64_t deadline_ms = 0;
   if (options.has_expiry && !read_deadline(call, options.expiry, plan, &deadline_ms)) return;
-  if (options.bits == 0) {
+  if (options.match) {
+    plan_set_matching(call.words[1], options, {deadline_ms, 0}, plan);
+  } else if (options.bits == 0) {
     plan_set(call.words[1], deadline_ms, plan);
   } else {
     plan_set_if(call.words[1], options.bits, {deadline_ms, 0}, plan);
@@ -224,8 +220,9 @@ constexpr CommandRow kRows[] = {
     {"psetex", 4, kWrite | kDenyOom, 1, 1, 1, Group::kString, "2.6.0", "key milliseconds value",
      "Writes a value that expires after so many milliseconds.", "O(1)", psetex},
     {"set", -3, kWrite | kDenyOom, 1, 1, 1, Group::kString, "1.0.0",
-     "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT "
-     "unix-time-milliseconds | KEEPTTL]",
+     "key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] [EX "
+     "seconds | "
+     "PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
      "Writes a value in place of all that is known of the key, siblings too.", "O(1)", set},
     {"setex", 4, kWrite | kDenyOom, 1, 1, 1, Group::kString, "2.0.0", "key seconds value",
      "Writes a value that expires after so many seconds.", "O(1)", setex},

@@ -11,15 +11,6 @@ using protocol::Reply;
 
 Reply finish_value(const FinishInput& input) { return values_reply(seen(input)); }
 
-Reply finish_old_value(const FinishInput& input) {
-  const cluster::Completion& completion = input.completion;
-  return completion.has_reply_bytes ? Reply::bulk(completion.reply_bytes) : Reply::nil();
-}
-
-Reply finish_number(const FinishInput& input) {
-  return Reply::integer(input.completion.reply_number);
-}
-
 }  // namespace
 
 EditOutput edit_set_range(const EditInput& input, std::string& scratch) {

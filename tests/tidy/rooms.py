@@ -37,6 +37,8 @@ ROOMS = {
         'status',
         'commands',
         'families',
+        'strings',
+        'keys',
         'connection',
         'dispatch',
         'clients',

@@ -218,7 +218,7 @@ bool TransactionRunner::run(ClientState& client, Now now) {
 
 // ---- a stage
 
-// Until a command about a whole keyspace, which is a stage by itself.
+// Until a command about a whole keyspace or one of several stages, which is a stage by itself.
 void TransactionRunner::plan_stage(ClientState& client, Now now) {
   Transaction& transaction = *client.transaction;
   transaction.steps.clear();
@@ -244,8 +244,8 @@ bool TransactionRunner::plan_command(ClientState& client, size_t at, Now now) {
   row.handler(
       CommandCall{words_, row, client.session, parts_.facts, parts_.operations.clock_ms(now), now},
       plan_);
-  const bool is_alone =
-      plan_.kind == Plan::Kind::kKeyspace || plan_.kind == Plan::Kind::kEverywhere;
+  const bool is_alone = plan_.kind == Plan::Kind::kKeyspace || plan_.kind == Plan::Kind::kStages ||
+                        plan_.kind == Plan::Kind::kEverywhere;
   if (is_alone && !transaction.groups.empty()) return false;
   parts_.traffic.commands[row.number].calls.add();
   TransactionPart& part = transaction.parts[at];

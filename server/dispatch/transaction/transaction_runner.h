@@ -23,7 +23,7 @@ class TransactionOperations {
   // An operation; its outcome is that of the item.
   virtual void submit_item(ClientState& client, cluster::Request& request, uint32_t item,
                            Now now) = 0;
-  // The plan, which is about a keyspace or for all reactors.
+  // The plan, which is about a keyspace, of several stages, or for all reactors.
   virtual void submit_plan_as_item(ClientState& client, uint32_t item, Now now) = 0;
   // Where the key lies, as the connection is now. False where it is too long.
   virtual bool place(const ClientState& client, KeyRef& key) const = 0;

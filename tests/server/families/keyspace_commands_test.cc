@@ -66,6 +66,8 @@ TEST_P(Keyspace, ScanFilters) {
   EXPECT_EQ(scan_all({"MATCH", "key1?"}, &calls).size(), 10u);
   EXPECT_EQ(scan_all({"TYPE", "string", "COUNT", "1000"}, &calls).size(), 100u);
   EXPECT_EQ(scan_all({"TYPE", "list"}, &calls).size(), 0u);
+  EXPECT_EQ(client.say("SCAN", "x", "FOO"), "-ERR invalid cursor\r\n");
+  EXPECT_EQ(client.say("SCAN", "-99999999999999999999"), "-ERR invalid cursor\r\n");
   EXPECT_EQ(client.say("SCAN", "x"), "-ERR invalid cursor\r\n");
   EXPECT_EQ(client.say("SCAN", "0", "COUNT", "0"), "-ERR syntax error\r\n");
 }
@@ -109,6 +111,24 @@ TEST_P(Keyspace, KeepTheirPlaceInAPipeline) {
       client.line(words("SET", "a", "1") + words("DBSIZE") + words("FLUSHALL") + words("DBSIZE") +
                   words("GET", "a") + words("SET", "a", "2") + words("KEYS", "*") + "PING\r\n"),
       "+OK\r\n:1\r\n+OK\r\n:0\r\n$-1\r\n+OK\r\n*1\r\n$1\r\na\r\n+PONG\r\n");
+}
+
+// The empty key is found by the empty pattern, and by "*", which asks for all.
+TEST(Keyspaces, EmptyPatternsAndCursors) {
+  CommandCluster cluster(3);
+  TestClient client(cluster, 0);
+  client.say("SET", "k", "v");
+  EXPECT_EQ(client.say("KEYS", ""), "*0\r\n");
+  client.say("SET", "", "v");
+  EXPECT_EQ(client.say("KEYS", ""), "*1\r\n$0\r\n\r\n");
+  EXPECT_EQ(client.say("KEYS", "**"), "*1\r\n$1\r\nk\r\n");
+  EXPECT_EQ(client.say("SCAN", "0", "COUNT", "100", "MATCH", ""),
+            "*2\r\n$1\r\n0\r\n*1\r\n$0\r\n\r\n");
+  EXPECT_EQ(bulks(client.say("KEYS", "*")).size(), 2u);
+  EXPECT_EQ(bulks(client.say("SCAN", "", "COUNT", "100")).size(), 3u) << "and the cursor";
+  EXPECT_TRUE(client.say("SCAN", "-1").starts_with("*2\r\n$1\r\n0\r\n"));
+  EXPECT_TRUE(client.say("SCAN", "18446744073709551615").starts_with("*2\r\n$1\r\n0\r\n"));
+  EXPECT_EQ(client.say("SCAN", "-"), "-ERR invalid cursor\r\n");
 }
 
 }  // namespace

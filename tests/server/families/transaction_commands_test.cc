@@ -8,8 +8,7 @@ namespace {
 
 constexpr const char* kOk = "+OK\r\n";
 constexpr const char* kQueued = "+QUEUED\r\n";
-constexpr const char* kAborted =
-    "-EXECABORT Transaction discarded because of previous errors.\r\n";
+constexpr const char* kAborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
 
 class Transactions : public ::testing::Test {
  protected:
@@ -107,6 +106,17 @@ TEST_F(Transactions, WholeKeyspacesInTheirOrder) {
   EXPECT_EQ(client.say("SET", "after", "v"), kQueued);
   EXPECT_EQ(client.say("KEYS", "*"), kQueued);
   EXPECT_EQ(client.say("EXEC"), "*5\r\n+OK\r\n:2\r\n+OK\r\n+OK\r\n*1\r\n$5\r\nafter\r\n");
+}
+
+TEST_F(Transactions, CommandsOfSeveralStagesInTheirOrder) {
+  EXPECT_EQ(client.say("MULTI"), kOk);
+  EXPECT_EQ(client.say("SET", "a", "1"), kQueued);
+  EXPECT_EQ(client.say("RENAME", "a", "b"), kQueued);
+  EXPECT_EQ(client.say("INCR", "b"), kQueued);
+  EXPECT_EQ(client.say("MSETNX", "b", "9", "c", "9"), kQueued);
+  EXPECT_EQ(client.say("RENAME", "absent", "b"), kQueued);
+  EXPECT_EQ(client.say("GET", "a"), kQueued);
+  EXPECT_EQ(client.say("EXEC"), "*6\r\n+OK\r\n+OK\r\n:2\r\n:0\r\n-ERR no such key\r\n$-1\r\n");
 }
 
 TEST_F(Transactions, SelectHoldsForWhatFollows) {

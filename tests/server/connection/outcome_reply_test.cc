@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/dispatch/outcome_reply.h"
+#include "server/connection/outcome_reply.h"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 
 #include "cluster/wire/request.h"
 #include "protocol/reply.h"
-#include "server/dispatch/conversation.h"
+#include "server/commands/session_state.h"
 
 namespace kvorum::server {
 

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carries out commands of several stages (server/commands/stages.h): plans a stage, sends its
+// operations, and goes on when they are done, to the reply.
+//
+//   start -> plan a stage -> send -> (all there) -> plan the next stage -> ... -> reply
+//                              ^          |
+//                              +-- a part is done: more of it is sent
+//
+// What completes while operations are sent is taken at once; else a completion, which may not call
+// the coordinator, leaves the stage to DueWork. The reactor's thread only.
+#pragma once
+
+#include "cluster/coordinator/coordinator.h"
+#include "server/commands/command.h"
+#include "server/connection/client_table.h"
+#include "server/dispatch/completions.h"
+#include "server/dispatch/due_work.h"
+#include "server/dispatch/open_calls.h"
+
+namespace kvorum::server {
+
+class StageRunner {
+ public:
+  // Operations of one command that are open at a time.
+  static constexpr size_t kOpenMax = 1024;
+
+  // All outlive it.
+  struct Parts {
+    cluster::Coordinator& coordinator;
+    ClientTable& clients;
+    OpenCalls& calls;
+    DueWork& due;
+    NodeFacts& facts;
+    Completions& completions;
+    const cluster::HybridClock& clock;
+  };
+  explicit StageRunner(const Parts& parts) : parts_(parts) {}
+
+  // REQUIRES: nothing else with keys of this client is under way. Takes over the plan's words.
+  void start(ClientState& client, const CallShape& shape, Plan& plan, Now now);
+  // Goes on with the stages that are done.
+  void run(Now now);
+
+ private:
+  void go_on(SlotId id, Now now);
+  bool plan_next(StagedRun& run, Now now);
+  void send(SlotId id, StagedRun& run, Now now);
+  void send_one(SlotId id, StagedRun& run, ClientState* client, Now now);
+  void end(SlotId id, const protocol::Reply& reply);
+
+  const Parts parts_;
+};
+
+}  // namespace kvorum::server
