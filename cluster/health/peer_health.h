@@ -3,7 +3,8 @@
 // and slow when it answers many times later than the others. Judged from the answers to own
 // questions alone; traffic is the probe, a link without answers is probed by small questions of its
 // own (kProbe). So is who is slow: reads go around it, and what it acknowledges tells nothing of
-// how fast it reads. Nothing is told to other nodes and no outage changes the membership. Owned by Core.
+// how fast it reads. Nothing is told to other nodes and no outage changes the membership. Owned by
+// Core.
 //
 //   down <--link--> up <--ten times the others' latency--> slow
 //                    |  ^

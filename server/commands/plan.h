@@ -74,7 +74,7 @@ enum class Gather : uint8_t {
   kConcatenate,  // one after the other, without a header (memcached)
 };
 
-// What the connection's transaction is to do (server/dispatch/transaction).
+// What the connection's transaction is to do (server/transaction).
 enum class TransactionVerb : uint8_t { kNone, kMulti, kExec, kDiscard, kWatch, kUnwatch, kForget };
 
 struct Plan {

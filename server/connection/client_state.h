@@ -14,7 +14,7 @@
 #include "server/connection/causal_memory.h"
 #include "server/connection/pending_keys.h"
 #include "server/connection/reply_queue.h"
-#include "server/dispatch/transaction/transaction.h"
+#include "server/connection/transaction.h"
 #include "server/flow/in_flight.h"
 
 namespace kvorum::server {

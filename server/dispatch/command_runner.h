@@ -8,6 +8,7 @@
 
 #include "protocol/memcached_request.h"
 #include "server/commands/command.h"
+#include "server/connection/dispatcher_counters.h"
 #include "server/dispatch/plan_runner.h"
 
 namespace kvorum::server {

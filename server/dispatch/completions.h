@@ -8,10 +8,11 @@
 #include "protocol/reply.h"
 #include "server/commands/command.h"
 #include "server/connection/client_table.h"
+#include "server/connection/dispatcher_counters.h"
+#include "server/connection/open_calls.h"
 #include "server/dispatch/dispatcher_options.h"
 #include "server/dispatch/due_work.h"
-#include "server/dispatch/open_calls.h"
-#include "server/dispatch/transaction/transaction_results.h"
+#include "server/transaction/transaction_results.h"
 
 namespace kvorum::server {
 

@@ -16,11 +16,12 @@
 
 #include "cluster/coordinator/coordinator.h"
 #include "server/connection/client_table.h"
+#include "server/connection/dispatcher_counters.h"
+#include "server/connection/open_calls.h"
 #include "server/dispatch/command_runner.h"
 #include "server/dispatch/completions.h"
 #include "server/dispatch/dispatcher_options.h"
 #include "server/dispatch/due_work.h"
-#include "server/dispatch/open_calls.h"
 #include "server/dispatch/reactor_facts.h"
 #include "server/dispatch/stage_runner.h"
 #include "server/status/node_status.h"

@@ -34,10 +34,4 @@ struct DispatcherLimits {
   uint64_t value_warn_bytes = kValueBytesMax;
 };
 
-// Since start; read for INFO and metrics by status().
-struct DispatcherCounters {
-  uint64_t commands = 0;
-  uint64_t hits = 0, misses = 0;
-};
-
 }  // namespace kvorum::server

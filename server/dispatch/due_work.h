@@ -9,7 +9,7 @@
 
 #include "cluster/coordinator/coordinator.h"
 #include "server/connection/client_table.h"
-#include "server/dispatch/open_calls.h"
+#include "server/connection/open_calls.h"
 
 namespace kvorum::server {
 

@@ -7,12 +7,12 @@
 #include "cluster/coordinator/coordinator.h"
 #include "server/commands/command.h"
 #include "server/connection/client_table.h"
+#include "server/connection/open_calls.h"
 #include "server/dispatch/completions.h"
 #include "server/dispatch/dispatcher_options.h"
 #include "server/dispatch/due_work.h"
-#include "server/dispatch/open_calls.h"
 #include "server/dispatch/stage_runner.h"
-#include "server/dispatch/transaction/transaction_runner.h"
+#include "server/transaction/transaction_runner.h"
 
 namespace kvorum::server {
 

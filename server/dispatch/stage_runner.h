@@ -13,9 +13,9 @@
 #include "cluster/coordinator/coordinator.h"
 #include "server/commands/command.h"
 #include "server/connection/client_table.h"
+#include "server/connection/open_calls.h"
 #include "server/dispatch/completions.h"
 #include "server/dispatch/due_work.h"
-#include "server/dispatch/open_calls.h"
 
 namespace kvorum::server {
 

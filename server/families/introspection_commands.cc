@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "protocol/glob.h"
 #include "server/commands/command_table.h"
-#include "server/commands/glob.h"
 #include "server/commands/help.h"
 
 namespace kvorum::server {
@@ -96,7 +96,7 @@ void command_list(const CommandCall& call, Plan& plan) {
   std::vector<Reply> names;
   for (const CommandRow* row : all_commands()) {
     bool shown = filter == Filter::kNone ? !row->is_subcommand() : false;
-    if (filter == Filter::kPattern) shown = glob_matches(argument, row->name, true);
+    if (filter == Filter::kPattern) shown = protocol::glob_matches(argument, row->name, true);
     if (filter == Filter::kCategory) {
       for (std::string_view name : categories(*row)) {
         shown |= equals_ignoring_case(argument, name.substr(1));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <charconv>
 
-#include "server/commands/glob.h"
+#include "protocol/glob.h"
 #include "server/commands/words.h"
 
 namespace kvorum::server {
@@ -25,7 +25,7 @@ void remember_pattern(std::string_view pattern, Plan& plan) {
 }
 
 bool shows(const Remembered& remembered, std::string_view key) {
-  return remembered.second == kAllMatch || glob_matches(remembered.text, key);
+  return remembered.second == kAllMatch || protocol::glob_matches(remembered.text, key);
 }
 
 Reply cursor_and_keys(uint64_t cursor, std::vector<Reply> keys) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include "server/commands/glob.h"
+#include "protocol/glob.h"
 #include "server/commands/help.h"
 #include "server/commands/node_report.h"
 
@@ -93,7 +93,7 @@ void config_get(const CommandCall& call, Plan& plan) {
   std::vector<Reply> fields;
   for (const Parameter& parameter : kParameters) {
     for (std::string_view pattern : call.words.subspan(2)) {
-      if (!glob_matches(pattern, parameter.name, /*ignore_case=*/true)) continue;
+      if (!protocol::glob_matches(pattern, parameter.name, /*ignore_case=*/true)) continue;
       const bool is_name = pattern.find_first_of("[*?\\") == std::string_view::npos;
       fields.push_back(Reply::bulk(is_name ? pattern : parameter.name));
       fields.push_back(Reply::bulk_owned(parameter.value(call.facts)));

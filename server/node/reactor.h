@@ -21,6 +21,7 @@
 #include "cluster/coordinator/coordinator.h"
 #include "engine/commit/committer.h"
 #include "server/clients/sessions.h"
+#include "server/connection/dispatcher_counters.h"
 #include "server/dispatch/other_reactors.h"
 #include "server/net/acceptor.h"
 #include "server/peers/peer_links.h"

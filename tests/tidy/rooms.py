@@ -40,6 +40,7 @@ ROOMS = {
         'strings',
         'keys',
         'connection',
+        'transaction',
         'dispatch',
         'clients',
         'peers',

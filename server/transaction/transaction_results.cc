@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/dispatch/transaction/transaction_results.h"
+#include "server/transaction/transaction_results.h"
 
 #include <utility>
 
 #include "base/check.h"
-#include "server/commands/edit_batch.h"
-#include "server/dispatch/outcome_reply.h"
+#include "server/connection/outcome_reply.h"
+#include "server/transaction/edit_batch.h"
 
 namespace kvorum::server {
 namespace {

@@ -18,7 +18,7 @@
 #include "cluster/wire/request.h"
 #include "protocol/resp_writer.h"
 #include "server/commands/plan.h"
-#include "server/dispatch/transaction/command_queue.h"
+#include "server/connection/command_queue.h"
 
 namespace kvorum::server {
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/commands/glob.h"
+#include "protocol/glob.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace kvorum::server {
+namespace kvorum::protocol {
 namespace {
 
 TEST(Glob, Matches) {
@@ -52,4 +52,4 @@ TEST(Glob, APatternOfManyStarsEndsSoon) {
 }
 
 }  // namespace
-}  // namespace kvorum::server
+}  // namespace kvorum::protocol

@@ -4,10 +4,10 @@
 
 #include <string_view>
 
-namespace kvorum::server {
+namespace kvorum::protocol {
 
 // The empty text matches the empty pattern alone: who means all texts by "*" looks for that first.
 // Linear space and at most |pattern| * |text| steps, whatever a client sends.
 bool glob_matches(std::string_view pattern, std::string_view text, bool ignore_case = false);
 
-}  // namespace kvorum::server
+}  // namespace kvorum::protocol

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/commands/edit_batch.h"
+#include "server/transaction/edit_batch.h"
 
 #include <gtest/gtest.h>
 

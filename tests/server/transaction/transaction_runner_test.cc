@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What EXEC asks of the coordinator, and what it may hold.
-#include "server/dispatch/transaction/transaction_runner.h"
+#include "server/transaction/transaction_runner.h"
 
 #include <gtest/gtest.h>
 

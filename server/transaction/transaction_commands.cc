@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // MULTI and what belongs to it: the connection's transaction does the work
-// (server/dispatch/transaction).
+// (server/transaction).
 #include "server/commands/command.h"
 
 namespace kvorum::server {

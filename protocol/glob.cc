@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/commands/glob.h"
+#include "protocol/glob.h"
 
 #include <utility>
 
 #include "base/ascii.h"
 
-namespace kvorum::server {
+namespace kvorum::protocol {
 namespace {
 
 unsigned char folded(char letter, bool ignore_case) {
@@ -78,4 +78,4 @@ bool glob_matches(std::string_view pattern, std::string_view text, bool ignore_c
   return in_pattern == pattern.size();
 }
 
-}  // namespace kvorum::server
+}  // namespace kvorum::protocol

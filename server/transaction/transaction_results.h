@@ -5,8 +5,8 @@
 #pragma once
 
 #include "server/connection/client_table.h"
-#include "server/dispatch/dispatcher_options.h"
-#include "server/dispatch/open_calls.h"
+#include "server/connection/dispatcher_counters.h"
+#include "server/connection/open_calls.h"
 
 namespace kvorum::server {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/dispatch/open_calls.h"
+#include "server/connection/open_calls.h"
 
 #include <gtest/gtest.h>
 

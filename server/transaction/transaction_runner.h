@@ -11,8 +11,8 @@
 
 #include "server/commands/command.h"
 #include "server/connection/client_table.h"
-#include "server/dispatch/transaction/transaction.h"
-#include "server/dispatch/transaction/transaction_results.h"
+#include "server/connection/transaction.h"
+#include "server/transaction/transaction_results.h"
 
 namespace kvorum::server {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/dispatch/transaction/command_queue.h"
+#include "server/connection/command_queue.h"
 
 #include <gmock/gmock.h>
 

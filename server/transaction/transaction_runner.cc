@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/dispatch/transaction/transaction_runner.h"
+#include "server/transaction/transaction_runner.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 #include "server/commands/command_table.h"
-#include "server/commands/edit_batch.h"
+#include "server/transaction/edit_batch.h"
 
 namespace kvorum::server {
 namespace {
