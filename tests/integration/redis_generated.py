@@ -92,8 +92,9 @@ class Drawer:
         return words
 
     def getex_options(self):
-        return self.pick(([], ['PERSIST'], ['EX', 1000], ['EX', 0], ['EX', 'x'], ['EXAT', 1],
-                          ['EX', 2**63 - 1], ['PXAT', 99999999999999], ['PERSIST', 'EX', 1]))  # fmt: skip
+        kept = ([], ['PERSIST'], ['EX', 1000], ['PXAT', 99999999999999], ['EXAT', 1])
+        wrong = (['EX', 0], ['EX', 'x'], ['EX', 2**63 - 1], ['PERSIST', 'EX', 1])
+        return self.pick(kept + wrong)
 
     def expire_conditions(self):
         return self.some(('NX', 'XX', 'GT', 'LT', 'FOO'), self.pick((0, 0, 1, 2)))
@@ -120,8 +121,8 @@ class Drawer:
     def field(self):
         width = self.pick((1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 31, 32, 33, 62, 63, 64, 0, 65))
         kind = self.pick('uuuuiiiix')
-        offset = self.pick((0, 1, 2, 3, 5, 7, 8, 9, 16, 31, 64, 100, '#0', '#1', '#3', -1, 'x', '#'))
-        return ['%s%d' % (kind, width), offset]
+        offsets = (0, 1, 2, 3, 5, 7, 8, 9, 16, 31, 64, 100, '#0', '#1', '#3', -1, 'x', '#')
+        return ['%s%d' % (kind, width), self.pick(offsets)]
 
     def field_reads(self):
         return [word for _ in range(self.rng.randint(0, 3)) for word in ['GET'] + self.field()]
@@ -141,7 +142,8 @@ class Drawer:
         return self.some(('LEN', 'IDX', 'WITHMATCHLEN'), 2) + self.pick(([], least))
 
     def copy_options(self):
-        return self.pick(([], ['REPLACE'], ['DB', 1], ['DB', 16], ['DB', 'x'], ['DB', 2, 'replace']))
+        elsewhere = (['DB', 1], ['DB', 16], ['DB', 'x'], ['DB', 2, 'replace'])
+        return self.pick(([], ['REPLACE']) + elsewhere)
 
     def database(self):
         return [self.pick((0, 1, 2, -1, 16, 'x'))]
