@@ -184,7 +184,8 @@ class Drawer:
         if self.chance(0.02) and len(words) > 2:
             words[self.rng.randrange(1, len(words))] = self.pick(('x', '', -1))
         change = self.pick((str, str, str, str.lower, str.title))
-        return [change(word) if isinstance(word, str) and word.isupper() else word for word in words]
+        changes = lambda word: isinstance(word, str) and word.isupper()
+        return [change(word) if changes(word) else word for word in words]
 
 
 # The parts of each command behind its name: what Drawer draws for them.
