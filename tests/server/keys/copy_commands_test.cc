@@ -8,7 +8,7 @@ namespace {
 
 class CopyCommands : public ::testing::Test {
  protected:
-  CommandCluster cluster{3};
+  CommandCluster cluster{5};
   TestClient client{cluster, 0};
 };
 
@@ -65,6 +65,34 @@ TEST_F(CopyCommands, Rename) {
   EXPECT_EQ(client.say("RENAMENX", "c", "c"), ":0\r\n");
   EXPECT_EQ(client.say("RENAME", "a", "a"), "-ERR no such key\r\n");
   EXPECT_EQ(client.say("DBSIZE"), ":1\r\n");
+}
+
+// Large values are shared, not copied, and come from other nodes in pieces.
+TEST_F(CopyCommands, LargeValues) {
+  std::string value(1 << 20, 'v');
+  value[5] = 'w';
+  client.say("SET", "a", value);
+  EXPECT_EQ(client.say("COPY", "a", "b"), ":1\r\n");
+  EXPECT_EQ(client.say("RENAME", "a", "c"), "+OK\r\n");
+  EXPECT_EQ(client.say("BITOP", "AND", "d", "b", "c"), ":1048576\r\n");
+  const std::string reply = "$1048576\r\n" + value + "\r\n";
+  EXPECT_EQ(client.say("GET", "b"), reply);
+  EXPECT_EQ(client.say("GET", "c"), reply);
+  EXPECT_EQ(client.say("GET", "d"), reply);
+  EXPECT_EQ(client.say("EXISTS", "a"), ":0\r\n");
+}
+
+// The same in one step, from each node: whoever coordinates is another one.
+TEST_F(CopyCommands, ThroughAnyNode) {
+  for (size_t node = 0; node < 5; ++node) {
+    TestClient other(cluster, node);
+    const std::string from = "from" + std::to_string(node), to = "to" + std::to_string(node);
+    EXPECT_EQ(other.say("SET", from, "v", "PX", "60000"), "+OK\r\n");
+    EXPECT_EQ(other.say("RENAMENX", from, to), ":1\r\n");
+    EXPECT_EQ(client.say("GET", to), "$1\r\nv\r\n");
+    EXPECT_EQ(client.say("PTTL", to), ":60000\r\n");
+    EXPECT_EQ(client.say("EXISTS", from), ":0\r\n");
+  }
 }
 
 TEST_F(CopyCommands, SeveralSiblingsAreNotCopied) {

@@ -9,7 +9,7 @@ namespace {
 
 class DumpCommands : public ::testing::Test {
  protected:
-  CommandCluster cluster{3};
+  CommandCluster cluster{5};
   TestClient client{cluster, 0};
   const std::string dump = dump_string("hello");
 };

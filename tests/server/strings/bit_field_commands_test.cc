@@ -8,7 +8,7 @@ namespace {
 
 class BitFieldCommands : public ::testing::Test {
  protected:
-  CommandCluster cluster{3};
+  CommandCluster cluster{5};
   TestClient client{cluster, 0};
 };
 

@@ -10,7 +10,7 @@ namespace {
 
 class Matching : public ::testing::Test {
  protected:
-  CommandCluster cluster{3};
+  CommandCluster cluster{5};
   TestClient client{cluster, 0};
 };
 
