@@ -168,7 +168,8 @@ class Cluster:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def tell_crashes(self):
-        for name in self.processes:
+        logged = [name for name in self.processes if os.path.exists(self.log_path(name))]
+        for name in logged:
             for text in crash_texts(self.binary, self.log(name)):
                 print('CRASH of %s: %s' % (name, text), flush=True)
 

@@ -40,7 +40,8 @@ TEST(CommandTable, EveryRowIsWhole) {
       EXPECT_TRUE(container->flags & kContainer) << row->name;
     }
     if (row->first_key > 0) {
-      EXPECT_TRUE(row->flags & (kWrite | kReadonly)) << row->name;
+      const bool only_looks = row->group == Group::kTransactions;  // WATCH, as in Redis
+      EXPECT_TRUE(only_looks || row->flags & (kWrite | kReadonly)) << row->name;
       EXPECT_GE(std::abs(row->arity), row->first_key + 1) << row->name;
     }
   }
