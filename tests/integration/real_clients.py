@@ -16,7 +16,7 @@ SYSTEM_PYTHON = '/usr/bin/python3'  # which has Debian's client modules
 checks = Checks()
 
 REDIS_PY = """
-import redis, sys
+import redis, sys, threading
 a = redis.Redis(port=int(sys.argv[1]))
 c = redis.Redis(port=int(sys.argv[2]), decode_responses=True)
 assert a.set('py', 'x', ex=100) and c.get('py') == 'x' and 0 < c.ttl('py') <= 100
@@ -25,6 +25,21 @@ with c.pipeline(transaction=False) as pipe:
     for i in range(1000): pipe.set('py:%d' % i, i)
     assert all(pipe.execute())
 assert sorted(int(k.split(b':')[1]) for k in a.scan_iter('py:*', count=100)) == list(range(1000))
+with a.pipeline() as pipe:  # MULTI and EXEC, as it is by itself
+    pipe.mset({'tx:1': 1, 'tx:2': 2}).incrby('tx:1', 9).get('tx:1').expire('tx:2', 10)
+    assert pipe.execute() == [True, 10, b'10', True]
+def count(port):
+    with redis.Redis(port=port) as own:
+        for _ in range(50):
+            def add(pipe):
+                value = int(pipe.get('watched') or 0)
+                pipe.multi()
+                pipe.set('watched', value + 1)
+            own.transaction(add, 'watched')
+counters = [threading.Thread(target=count, args=[int(port)]) for port in sys.argv[1:3] * 2]
+for each in counters: each.start()
+for each in counters: each.join()
+assert c.get('watched') == '200', c.get('watched')
 assert c.mget('py:1', 'nothing', 'py:999') == ['1', None, '999']
 assert [a.incr('n') for _ in range(5)] == [1, 2, 3, 4, 5]
 a.execute_command('KV.PUT', 'two', '', '1'); a.execute_command('KV.PUT', 'two', '', '2')
