@@ -37,7 +37,9 @@ void server_section(const NodeStatus& status, Out out) {
   fmt::format_to(out,
                  "# Server\r\nredis_version:{}\r\nkvorum_version:{}\r\nredis_mode:standalone\r\n",
                  kRedisVersion, status.version.empty() ? kKvorumVersion : status.version);
-  fmt::format_to(out, "os:Linux\r\narch_bits:64\r\nprocess_id:{}\r\nrun_id:{}\r\ntcp_port:{}\r\n",
+  fmt::format_to(out,
+                 "os:Linux\r\narch_bits:64\r\nmonotonic_clock:POSIX clock_gettime\r\n"
+                 "multiplexing_api:epoll\r\nprocess_id:{}\r\nrun_id:{}\r\ntcp_port:{}\r\n",
                  status.pid, status.run_id, port_of(status.redis));
   fmt::format_to(out, "uptime_in_seconds:{}\r\nuptime_in_days:{}\r\nio_threads_active:{}\r\n",
                  status.uptime_seconds, status.uptime_seconds / 86400, status.reactors);
@@ -47,6 +49,8 @@ void server_section(const NodeStatus& status, Out out) {
 void clients_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "# Clients\r\nconnected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:0\r\n",
                  status.clients_connected, status.clients_max);
+  // Of what is not there.
+  fmt::format_to(out, "cluster_connections:0\r\ntracking_clients:0\r\npubsub_clients:0\r\n");
   const ClientMemory& clients = status.in_flight.clients;
   fmt::format_to(out,
                  "client_recent_max_input_buffer:{}\r\nclient_recent_max_output_buffer:{}\r\n"
@@ -59,6 +63,11 @@ void memory_section(const NodeStatus& status, Out out) {
                  status.memory_used_bytes, human_bytes(status.memory_used_bytes));
   fmt::format_to(out, "used_memory_rss:{}\r\nused_memory_rss_human:{}\r\n",
                  status.memory_resident_bytes, human_bytes(status.memory_resident_bytes));
+  fmt::format_to(out,
+                 "mem_fragmentation_ratio:{:.2f}\r\nused_memory_lua:0\r\n"
+                 "active_defrag_running:0\r\nlazyfree_pending_objects:0\r\n",
+                 static_cast<double>(status.memory_resident_bytes) /
+                     static_cast<double>(std::max<uint64_t>(status.memory_used_bytes, 1)));
   fmt::format_to(out, "maxmemory:{}\r\nmaxmemory_human:{}\r\nmaxmemory_policy:{}\r\n",
                  status.memory_max_bytes, human_bytes(status.memory_max_bytes),
                  eviction_policy(status));
@@ -77,6 +86,13 @@ void memory_section(const NodeStatus& status, Out out) {
 void persistence_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "# Persistence\r\nloading:{}\r\nengine:{}\r\nsync:{}\r\n",
                  status.loading ? 1 : 0, status.engine, status.sync);
+  // As of a Redis without snapshots, whose log takes each write.
+  fmt::format_to(out,
+                 "async_loading:0\r\nrdb_changes_since_last_save:0\r\nrdb_bgsave_in_progress:0\r\n"
+                 "rdb_last_bgsave_status:ok\r\naof_enabled:{}\r\naof_rewrite_in_progress:0\r\n"
+                 "aof_rewrite_scheduled:0\r\naof_last_bgrewrite_status:ok\r\n"
+                 "aof_last_write_status:{}\r\n",
+                 status.engine == "memory" ? 0 : 1, status.store_failed ? "err" : "ok");
   fmt::format_to(out, "store_status:{}\r\nstore_error:{}\r\n", status.store_failed ? "err" : "ok",
                  status.store_error);
   fmt::format_to(out, "store_commits:{}\r\nstore_failures:{}\r\ndamaged_records:{}\r\n",
@@ -100,17 +116,35 @@ void stats_section(const NodeStatus& status, Out out) {
                  status.protected_refusals, status.logins_failed);
   fmt::format_to(out, "evicted_keys:{}\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\n",
                  status.counters.evicted_keys, status.keyspace_hits, status.keyspace_misses);
+  uint64_t failed = 0;
+  if (status.traffic) {
+    for (const CommandRow* row : all_commands()) {
+      const CommandTotals& totals = status.traffic->commands[row->number];
+      failed += totals.failed + totals.rejected;
+    }
+  }
+  fmt::format_to(out,
+                 "total_error_replies:{}\r\nsync_full:0\r\nsync_partial_ok:0\r\n"
+                 "sync_partial_err:0\r\npubsub_channels:0\r\npubsub_patterns:0\r\n"
+                 "latest_fork_usec:0\r\nmigrate_cached_sockets:0\r\n"
+                 "slave_expires_tracked_keys:0\r\n",
+                 failed);
 }
 
 // Every node takes writes: to Redis's clients each is a master without replicas.
 void replication_section(const NodeStatus& status, Out out) {
-  fmt::format_to(out, "# Replication\r\nrole:master\r\nconnected_slaves:0\r\nmaster_replid:{}\r\n",
+  fmt::format_to(out,
+                 "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
+                 "master_failover_state:no-failover\r\nmaster_replid:{}\r\n"
+                 "master_replid2:0000000000000000000000000000000000000000\r\n"
+                 "master_repl_offset:0\r\nsecond_repl_offset:-1\r\nrepl_backlog_active:0\r\n",
                  status.run_id);
 }
 
 void cpu_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "# CPU\r\nused_cpu_sys:{:.6f}\r\nused_cpu_user:{:.6f}\r\n",
                  status.cpu_system_seconds, status.cpu_user_seconds);
+  fmt::format_to(out, "used_cpu_sys_children:0.000000\r\nused_cpu_user_children:0.000000\r\n");
 }
 
 // To clients of Redis Cluster each node is a lone server (there is no CLUSTER command).

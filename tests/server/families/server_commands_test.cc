@@ -86,6 +86,34 @@ TEST_F(Server, CommandsDescribeThemselves) {
   EXPECT_EQ(client.say("COMMAND", "GETKEYS", "PING"), "-ERR The command has no key arguments\r\n");
 }
 
+// What monitors of Redis ask for: they take a field that is missing for a broken server.
+TEST_F(Server, InfoHasWhatMonitorsRead) {
+  client.say("INCR", "k", "x");
+  const std::string info = client.say("INFO");
+  for (const char* field : {"multiplexing_api:epoll",
+                            "cluster_connections:0",
+                            "tracking_clients:0",
+                            "pubsub_clients:0",
+                            "mem_fragmentation_ratio:",
+                            "active_defrag_running:0",
+                            "rdb_bgsave_in_progress:0",
+                            "rdb_last_bgsave_status:ok",
+                            "aof_enabled:0",
+                            "aof_last_write_status:ok",
+                            "sync_full:0",
+                            "total_error_replies:1",
+                            "pubsub_channels:0",
+                            "latest_fork_usec:0",
+                            "master_failover_state:no-failover",
+                            "master_repl_offset:0",
+                            "second_repl_offset:-1",
+                            "repl_backlog_active:0",
+                            "used_cpu_sys_children:0.000000",
+                            "cluster_enabled:0"}) {
+    EXPECT_THAT(info, HasSubstr(std::string("\r\n") + field)) << field;
+  }
+}
+
 TEST_F(Server, CountsHitsAndCommands) {
   client.say("SET", "k", "v");
   client.say("GET", "k");
