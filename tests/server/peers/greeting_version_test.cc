@@ -185,12 +185,13 @@ TEST(GreetingPlacementTest, AFirmSecondOneIsSpokenOfByItsVersionAlone) {
   Greeting greeting(older, newer);
   greeting.run();
   EXPECT_EQ(greeting.accepted, GreetingStep::kFailed);
+  const std::string newest = std::to_string(cluster::kProtocolVersion);
   EXPECT_EQ(greeting.acceptor.trouble(),
-            "it speaks version 12 of the peer protocol, this node speaks 13: upgrade the older "
-            "binary");
-  EXPECT_EQ(greeting.dialer.trouble(),
-            "it speaks version 13 of the peer protocol, this node speaks 11 to 12: upgrade the "
-            "older binary");
+            "it speaks version 12 of the peer protocol, this node speaks 13 to " + newest +
+                ": upgrade the older binary");
+  EXPECT_EQ(greeting.dialer.trouble(), "it speaks version " + newest +
+                                           " of the peer protocol, this node speaks 11 to 12: "
+                                           "upgrade the older binary");
 }
 
 TEST(GreetingPlacementTest, AChangedHistoryMakesItFirm) {
