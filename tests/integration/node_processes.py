@@ -61,6 +61,9 @@ def is_free(port):
             return False
 
 
+GIVEN = set()  # ports, also of nodes that do not run yet
+
+
 def free_ports(count):
     """Below those that the kernel gives to outgoing connections, so that none of these takes the
     port of a node that is down for a while."""
@@ -69,13 +72,17 @@ def free_ports(count):
         for port in random.sample(range(12000 + PLACE, 32000, PLACES), 2000):
             if len(held) == count:
                 break
+            if port in GIVEN:
+                continue
             one = socket.socket()
             try:
                 one.bind(('127.0.0.1', port))
                 held.append(one)
             except OSError:
                 one.close()
-        return [one.getsockname()[1] for one in held]
+        ports = [one.getsockname()[1] for one in held]
+        GIVEN.update(ports)
+        return ports
     finally:
         for one in held:
             one.close()
