@@ -15,6 +15,11 @@ using Visible = InlineVector<Version, 1>;
 enum class Step : uint8_t { kRead, kEdit };
 enum class Answer : uint8_t { kVersions, kEdited, kRejected };
 
+// What the edits of a batch may copy, about: the partition is locked meanwhile.
+constexpr uint64_t kWorkBytesMax = uint64_t{1} << 30;
+
+constexpr std::string_view kTooMuchWork =
+    "ERR the transaction changes a large value too often: use fewer commands for this key";
 constexpr std::string_view kRepliesTooLarge =
     "ERR the replies of the transaction for this key are larger than a value may be";
 
@@ -41,6 +46,8 @@ class Batch {
   }
 
   void edit(cluster::EditCode code, std::string_view argument, std::string_view value) {
+    if (work_bytes_ > kWorkBytesMax) return put_rejection(kTooMuchWork);
+    if (!visible_.empty()) work_bytes_ += visible_[0].bytes.size();
     // What a step before removed is not there, whatever other copies have.
     const bool may_be_evicted = input_.may_be_evicted && !stored_;
     const EditInput step{input_.key,    input_.object, visible_,
@@ -87,6 +94,7 @@ class Batch {
   // `output` may point into the bytes that it replaces.
   void store(const EditOutput& output) {
     std::string bytes(output.bytes);
+    work_bytes_ += bytes.size();
     // Of the bytes that lay there before the batch: only while all its edits kept them.
     const bool keeps_origin = output.keep_origin && (!stored_ || last_.keep_origin);
     bytes_ = std::move(bytes);
@@ -109,6 +117,7 @@ class Batch {
   std::string bytes_;  // of the value that was stored last
   EditOutput last_;
   bool stored_ = false;
+  uint64_t work_bytes_ = 0;
 };
 
 EditOutput gave_way() { return keep(kBatchGaveWay); }

@@ -134,6 +134,21 @@ TEST_F(EditBatchTest, RepliesAreBounded) {
   EXPECT_EQ(own.outcome, Outcome::kRejected);
 }
 
+// Each copies the value, with the partition locked.
+TEST_F(EditBatchTest, ALargeValueIsNotChangedForEver) {
+  const std::string large(64 << 20, 'x');
+  add_version(large);
+  for (int i = 0; i < 1000; ++i) append("y");
+  const EditOutput output = run(batch.bytes(), 128 << 20);
+  EXPECT_GT(output.bytes.size(), large.size());
+  EXPECT_LT(output.bytes.size(), large.size() + 20);
+  BatchReplies replies(output.reply_bytes);
+  Completion own;
+  int rejected = 0;
+  while (replies.next({}, &own)) rejected += own.outcome == Outcome::kRejected;
+  EXPECT_GT(rejected, 980);
+}
+
 TEST_F(EditBatchTest, AWatchedKeyGivesWayOnceItWasWritten) {
   add_version("a", kNow + 10);
   object.vector.raise({1, 2, Hlc{3}}, Hlc{4});
