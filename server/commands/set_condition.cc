@@ -15,6 +15,23 @@ constexpr size_t kDigestDigits = 16;
 
 }  // namespace
 
+EditOutput set_if(bool stores, uint8_t bits, const ValueOptions& options, const EditInput& input) {
+  const bool found = !input.visible.empty();
+  EditOutput output;
+  output.reply_code = stores ? kWasSet : kWasNotSet;
+  if (bits & kSetGet && found) {
+    output.has_reply_bytes = true;
+    output.reply_bytes = input.visible[0].bytes;
+  }
+  if (!stores) return output;
+  output.verdict = EditOutput::Verdict::kStore;
+  output.bytes = input.value;
+  output.flags = options.flags;
+  output.deadline_ms = options.deadline_ms;
+  if (bits & kSetKeepTtl && found) output.deadline_ms = input.visible[0].deadline_ms;
+  return output;
+}
+
 std::optional<ValueMatch> match_option(std::string_view option) {
   if (equals_ignoring_case(option, "ifeq")) return ValueMatch{Kind::kEqual, {}};
   if (equals_ignoring_case(option, "ifne")) return ValueMatch{Kind::kNotEqual, {}};

@@ -29,6 +29,10 @@ inline void put_set_condition(std::string& argument, uint8_t bits, const ValueOp
   put_value_options(argument, value);
 }
 
+// What SET does under a condition that holds or does not: its reply, the old value where `bits` ask
+// for it, and the new one where `stores`.
+EditOutput set_if(bool stores, uint8_t bits, const ValueOptions& options, const EditInput& input);
+
 struct ValueMatch {
   enum class Kind : uint8_t { kEqual, kNotEqual, kDigestEqual, kDigestNotEqual };
   Kind kind = Kind::kEqual;

@@ -18,6 +18,13 @@ struct FailedOperation {
   bool is_read = false;
 };
 
+inline FailedOperation failure_of(const cluster::Completion& completion, bool is_read) {
+  return {completion.outcome, completion.text, completion.acknowledged, completion.needed, is_read};
+}
+
 protocol::Reply failure_reply(const FailedOperation& failure, Dialect dialect);
+
+// Of a command that was not even tried.
+inline constexpr std::string_view kKeyTooLong = "ERR the key is longer than 65536 bytes";
 
 }  // namespace kvorum::server

@@ -19,9 +19,9 @@ namespace {
 
 constexpr size_t kGatheredInAnyCase = 1024 * 1024;
 
-FailedOperation failure_of(const Call& call, const Completion& completion) {
+Reply failed_reply(const Call& call, const Completion& completion) {
   const bool is_read = call.kind != cluster::Request::Kind::kEdit;
-  return {completion.outcome, completion.text, completion.acknowledged, completion.needed, is_read};
+  return failure_reply(failure_of(completion, is_read), call.dialect);
 }
 
 void write_for(Dialect dialect, protocol::RespVersion resp, const Reply& reply, std::string& out) {
@@ -74,13 +74,6 @@ bool put_large(ReplyQueue& replies, const CallShape& call, const Reply& reply,
   return true;
 }
 
-bool any_visible(const Completion& completion) {
-  for (const cluster::Version& version : completion.object->versions) {
-    if (cluster::visible(version, completion.now_ms)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 void Completions::answer(ClientState& client, const Reply& reply, bool silent) {
@@ -107,7 +100,7 @@ void Completions::on_complete(uint64_t tag, const Completion& completion) {
     deliver(client, *call, reply, owner_of(reply.text(), completion));
   } else {
     note_failure(*call, completion);
-    deliver(client, *call, failure_reply(failure_of(*call, completion), call->dialect));
+    deliver(client, *call, failed_reply(*call, completion));
   }
   calls_.release(tag, *call);
 }
@@ -127,7 +120,7 @@ void Completions::complete_part(const Call& call, const Completion& completion) 
     gather(call, call.finish({completion, gathering->remembered, facts_, call.keyspace, call.key}));
   } else {
     note_failure(call, completion);
-    gather(call, failure_reply(failure_of(call, completion), call.dialect));
+    gather(call, failed_reply(call, completion));
   }
 }
 
@@ -136,7 +129,7 @@ void Completions::take_result(const Call& call, const Completion& completion, St
   KVORUM_CHECK(run.open > 0 && call.gathering_place < run.results.size());
   StageResult& result = run.results[call.gathering_place];
   if (completion.outcome != Outcome::kOk) {
-    const Reply reply = failure_reply(failure_of(call, completion), call.dialect);
+    const Reply reply = failed_reply(call, completion);
     if (run.error.empty()) write_for(call, reply, run.error);
   } else if (call.kind == cluster::Request::Kind::kRead) {
     const Versions versions = seen({completion, call.remembered, facts_, call.keyspace, {}});
@@ -193,7 +186,7 @@ void Completions::settle(ClientState& client, const Call& call, const Completion
   client.session.has_last_service = true;
   client.session.last_service = completion.service;
   if (call.kind == cluster::Request::Kind::kRead && completion.object) {
-    ++(any_visible(completion) ? counters_.hits : counters_.misses);
+    counters_.note_read(completion);
   }
   if (call.causal == CausalNote::kNone || !client.causal) return;
   const KeyRef key{call.key, {}, call.keyspace};

@@ -6,12 +6,12 @@
 
 #include "base/check.h"
 #include "server/commands/edits.h"
+#include "server/connection/outcome_reply.h"
 
 namespace kvorum::server {
 
 namespace {
 
-constexpr std::string_view kKeyTooLong = "ERR the key is longer than 65536 bytes";
 constexpr size_t kOperationBytes = 1024;  // of an operation by itself, about
 
 KeyUse use_of(const cluster::Request& request) {

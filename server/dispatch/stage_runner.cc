@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "server/connection/outcome_reply.h"
 
 namespace kvorum::server {
 
@@ -12,7 +13,6 @@ using protocol::Reply;
 
 namespace {
 
-constexpr std::string_view kKeyTooLong = "ERR the key is longer than 65536 bytes";
 constexpr size_t kStagesMax = 8;  // more would be a command that never ends
 
 }  // namespace

@@ -47,18 +47,7 @@ EditOutput edit_set_if(const EditInput& input, std::string& scratch) {
   EditOutput output;
   const bool needs_the_one = bits & kSetGet || (bits & kSetKeepTtl && stores);
   if (needs_the_one && is_conflict(input, scratch, &output)) return output;
-  output.reply_code = stores ? kWasSet : kWasNotSet;
-  if (bits & kSetGet && found) {
-    output.has_reply_bytes = true;
-    output.reply_bytes = input.visible[0].bytes;
-  }
-  if (!stores) return output;
-  output.verdict = Verdict::kStore;
-  output.bytes = input.value;
-  output.flags = options.flags;
-  output.deadline_ms = options.deadline_ms;
-  if (bits & kSetKeepTtl && found) output.deadline_ms = input.visible[0].deadline_ms;
-  return output;
+  return set_if(stores, bits, options, input);
 }
 
 namespace {

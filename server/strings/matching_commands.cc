@@ -6,8 +6,6 @@
 
 namespace kvorum::server {
 
-using Verdict = EditOutput::Verdict;
-
 // Argument: kSetGet and kSetKeepTtl, the match, the value's options.
 EditOutput edit_set_matching(const EditInput& input, std::string& scratch) {
   ByteReader reader(input.argument);
@@ -18,19 +16,7 @@ EditOutput edit_set_matching(const EditInput& input, std::string& scratch) {
   if (is_conflict(input, scratch, &output)) return output;
   const std::optional<bool> stores = holds(match, input);
   if (!stores) return reject(kBadDigest);
-  const bool found = !input.visible.empty();
-  output.reply_code = *stores ? kWasSet : kWasNotSet;
-  if (bits & kSetGet && found) {
-    output.has_reply_bytes = true;
-    output.reply_bytes = input.visible[0].bytes;
-  }
-  if (!*stores) return output;
-  output.verdict = Verdict::kStore;
-  output.bytes = input.value;
-  output.flags = options.flags;
-  output.deadline_ms = options.deadline_ms;
-  if (bits & kSetKeepTtl && found) output.deadline_ms = input.visible[0].deadline_ms;
-  return output;
+  return set_if(*stores, bits, options, input);
 }
 
 // Argument: the match.

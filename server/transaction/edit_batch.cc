@@ -125,9 +125,7 @@ EditOutput gave_way() { return keep(kBatchGaveWay); }
 }  // namespace
 
 uint64_t watch_digest(const cluster::Object& object, uint64_t now_ms) {
-  const bool any = std::any_of(object.versions.begin(), object.versions.end(),
-                               [&](const Version& version) { return visible(version, now_ms); });
-  if (!any) return 0;
+  if (visible_versions(object, now_ms).empty()) return 0;
   std::string bytes;
   for (const cluster::VectorEntry& entry : object.vector) {
     put_u64(bytes, entry.actor.node);

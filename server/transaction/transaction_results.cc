@@ -23,11 +23,6 @@ bool is_read(const TransactionStep& step) {
   return step.request.kind != cluster::Request::Kind::kEdit;
 }
 
-FailedOperation failure_of(const TransactionStep& step, const Completion& completion) {
-  return {completion.outcome, completion.text, completion.acknowledged, completion.needed,
-          is_read(step)};
-}
-
 void append_part(const TransactionPart& part, std::string& out) {
   if (!part.error.empty()) {
     out += part.error;
@@ -80,11 +75,9 @@ void TransactionResults::note_digest(Transaction& transaction, size_t item,
                                      const Completion& completion) {
   KVORUM_CHECK(item < transaction.reading.size());
   if (completion.outcome != Outcome::kOk) {
-    const FailedOperation failure{completion.outcome, completion.text, completion.acknowledged,
-                                  completion.needed, true};
     transaction.error.clear();
-    protocol::write_resp(failure_reply(failure, Dialect::kResp), protocol::RespVersion::k2,
-                         transaction.error);
+    protocol::write_resp(failure_reply(failure_of(completion, true), Dialect::kResp),
+                         protocol::RespVersion::k2, transaction.error);
     return;
   }
   const uint64_t digest = watch_digest(*completion.object, completion.now_ms);
@@ -107,7 +100,7 @@ void TransactionResults::note_group(ClientState& client, const TransactionGroup&
     const TransactionStep& step = transaction.steps[at];
     // The operation itself was counted.
     if (at != group.steps.front() && completion.object != nullptr) {
-      ++(completion.object->versions.empty() ? parts_.counters.misses : parts_.counters.hits);
+      parts_.counters.note_read(completion);
     }
     put_outcome(client, step, completion);
   }
@@ -132,9 +125,7 @@ void TransactionResults::note_batch(ClientState& client, const TransactionGroup&
       put(client, step.part, step.place, Reply::error("ERR the transaction's reply was malformed"));
       continue;
     }
-    if (own.object != nullptr) {
-      ++(own.object->versions.empty() ? parts_.counters.misses : parts_.counters.hits);
-    }
+    if (own.object != nullptr) parts_.counters.note_read(own);
     put_outcome(client, step, own);
   }
 }
@@ -144,7 +135,7 @@ void TransactionResults::put_outcome(ClientState& client, const TransactionStep&
   const TransactionPart& part = client.transaction->parts[step.part];
   if (completion.outcome != Outcome::kOk) {
     return put(client, step.part, step.place,
-               failure_reply(failure_of(step, completion), Dialect::kResp));
+               failure_reply(failure_of(completion, is_read(step)), Dialect::kResp));
   }
   put(client, step.part, step.place,
       part.finish(

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "server/commands/command_table.h"
+#include "server/connection/outcome_reply.h"
 #include "server/transaction/edit_batch.h"
 
 namespace kvorum::server {
@@ -19,7 +19,6 @@ constexpr std::string_view kCrossSlot = "CROSSSLOT Keys in request don't hash to
 constexpr std::string_view kNoRoom =
     "OOM command not allowed: the transaction and what else is in flight here is more than "
     "limits.in_flight allows";
-constexpr std::string_view kKeyTooLong = "ERR the key is longer than 65536 bytes";
 constexpr std::string_view kMustBeAlone =
     "ERR in a transaction this command must be the only one of its key";
 constexpr std::string_view kNotHere = "ERR this command is not allowed in a transaction";
@@ -397,8 +396,6 @@ void TransactionRunner::send_batch(ClientState& client, size_t at, Now now) {
   cluster::Request request;
   for (const size_t number : group.steps) {
     const cluster::Request& step = transaction.steps[number].request;
-    request.r = std::max(request.r, step.r);
-    request.w = std::max(request.w, step.w);
     if (step.kind == cluster::Request::Kind::kRead) {
       argument.read();
     } else {

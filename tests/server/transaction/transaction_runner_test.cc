@@ -38,6 +38,19 @@ TEST_F(TransactionRunnerTest, ReadsOfAKeyAreOneGet) {
   EXPECT_EQ(gets() - before, 2u);
 }
 
+// What was deleted is a miss, though its tombstone is read.
+TEST_F(TransactionRunnerTest, ReadsAreCountedOneByOne) {
+  client.say("SET", "gone", "v");
+  client.say("DEL", "gone");
+  client.say("SET", "there", "v");
+  const DispatcherCounters& counters = cluster.nodes[0]->dispatcher.counters();
+  const uint64_t hits = counters.hits, misses = counters.misses;
+  begin({{"GET", "gone"}, {"STRLEN", "gone"}, {"GET", "there"}, {"STRLEN", "there"}});
+  EXPECT_EQ(client.say("EXEC"), "*4\r\n$-1\r\n:0\r\n$1\r\nv\r\n:1\r\n");
+  EXPECT_EQ(counters.hits - hits, 2u);
+  EXPECT_EQ(counters.misses - misses, 2u);
+}
+
 TEST_F(TransactionRunnerTest, AWatchedKeyThatChangedIsNotAskedFor) {
   client.say("WATCH", "a");
   client.say("SET", "a", "1");
