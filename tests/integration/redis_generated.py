@@ -41,6 +41,7 @@ class Drawer:
     def __init__(self, seed):
         self.rng = random.Random(seed)
         self.pick = self.rng.choice
+        self.durations = 0
 
     def chance(self, share):
         return self.rng.random() < share
@@ -76,8 +77,11 @@ class Drawer:
         return self.rng.sample(words, self.rng.randint(0, most))
 
     def seconds(self):
-        """Or milliseconds: nothing may expire while the two are asked one after the other."""
-        return [self.pick((100_000, 900_000, 0, -1, 'x', 2**63 - 1, 2**63 // 1000, -2**63))]
+        """Or milliseconds: nothing may expire while the two are asked one after the other. No
+        duration twice: whether GT finds the same one later would be a question of the clock."""
+        self.durations += 1
+        lasting = (base + self.durations for base in (100_000, 900_000, 2**63 // 1000))
+        return [self.pick((*lasting, 0, -1, 'x', 2**63 - 1, -2**63))]
 
     def unix_time(self):
         return [self.pick((9999999999, 99999999999999, 0, -1, 1, 'x', 2**63 - 1, 2**63 - 2))]
