@@ -21,6 +21,12 @@ inline std::string upper_case(std::string_view text) {
   return upper;
 }
 
+inline std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& letter : lower) letter = to_lower(letter);
+  return lower;
+}
+
 // REQUIRES: `lower` holds no upper-case letter.
 constexpr bool equals_ignoring_case(std::string_view text, std::string_view lower) {
   if (text.size() != lower.size()) return false;

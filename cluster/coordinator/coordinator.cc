@@ -132,7 +132,7 @@ void Coordinator::on_link(MemberIndex peer, bool up, Now now, uint16_t version) 
   core_->health.set_linked(peer, up, now.steady_us);
   agreement_link_->on_link(peer, up, now);
   if (up && control_) histories_->on_link_up(peer);
-  keyspaces_->on_peer(peer, up, now);
+  keyspaces_->on_peer(peer, up, now, version);
   if (control_) control_->on_link(peer, up, now);
   if (!up) machines_->on_link_down(peer, now);
 }

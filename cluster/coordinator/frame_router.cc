@@ -92,6 +92,9 @@ constexpr FrameRouter::Table::Table() {
   set_block(Type::kScan, [](R& router, LinkIndex from, const Frame& frame, Now now) {
     return router.to_.keyspaces.on_message(from, frame, now);
   });
+  set_block(Type::kFindText, [](R& router, LinkIndex from, const Frame& frame, Now now) {
+    return router.to_.keyspaces.on_message(from, frame, now);
+  });
   set_block(Type::kExchangeOpen, [](R& router, LinkIndex from, const Frame& frame, Now now) {
     return router.on_exchange(from, frame, now);
   });

@@ -33,7 +33,8 @@ struct KeyspaceCore {
   KeyspaceOptions options;
   std::shared_ptr<const ClusterView> view;
   KeyspaceSink* sink = nullptr;
-  std::vector<bool> linked;  // by member
+  std::vector<bool> linked;        // by member
+  std::vector<uint16_t> versions;  // likewise: of the protocol that a linked one speaks
 
   MemberIndex self() const { return view->self; }
   NodeId self_id() const { return view->members[view->self].id; }

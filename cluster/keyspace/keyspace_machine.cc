@@ -7,6 +7,14 @@
 #include "cluster/wire/keyspace_messages.h"
 
 namespace kvorum::cluster {
+namespace {
+
+bool is_about_texts(const KeyspaceRequest& request) {
+  return request.kind == KeyspaceRequest::Kind::kFindText ||
+         request.kind == KeyspaceRequest::Kind::kDropTexts;
+}
+
+}  // namespace
 
 KeyspaceMachine::KeyspaceMachine(const NodeParts& parts, Outbox& outbox,
                                  const KeyspaceOptions& options)
@@ -15,17 +23,19 @@ KeyspaceMachine::KeyspaceMachine(const NodeParts& parts, Outbox& outbox,
       scans_(core_, scan_server_),
       counts_(core_),
       flushes_(core_),
+      texts_(core_),
       sweeper_(core_) {
   look({});  // marks that were read at start
 }
 
 size_t KeyspaceMachine::open_operations() const {
-  return scans_.open() + scan_server_.open() + counts_.open() + flushes_.open();
+  return scans_.open() + scan_server_.open() + counts_.open() + flushes_.open() + texts_.open();
 }
 
 void KeyspaceMachine::publish(std::shared_ptr<const ClusterView> view) {
   KVORUM_CHECK(view->members.size() >= core_.linked.size());  // members keep their index
   core_.linked.resize(view->members.size());
+  core_.versions.resize(view->members.size());
   core_.view = std::move(view);
 }
 
@@ -45,7 +55,7 @@ void KeyspaceMachine::submit(const KeyspaceRequest& request, uint64_t tag, Now n
   if (!core_.view->takes_part()) {
     return core_.fail(tag, Outcome::kClusterDown, core_.view->why_no_part());
   }
-  if (refuses(request, tag)) return;
+  if (!is_about_texts(request) && refuses(request, tag)) return;
   switch (request.kind) {
     case KeyspaceRequest::Kind::kScan:
       scans_.submit(request, tag, now);
@@ -57,12 +67,17 @@ void KeyspaceMachine::submit(const KeyspaceRequest& request, uint64_t tag, Now n
       flushes_.submit(request, tag, now);
       look(now);
       break;
+    case KeyspaceRequest::Kind::kFindText:
+    case KeyspaceRequest::Kind::kDropTexts:
+      texts_.submit(request, tag, now);
+      break;
   }
 }
 
-void KeyspaceMachine::on_peer(MemberIndex peer, bool up, Now now) {
+void KeyspaceMachine::on_peer(MemberIndex peer, bool up, Now now, uint16_t version) {
   if (peer >= core_.linked.size() || core_.linked[peer] == up) return;
   core_.linked[peer] = up;
+  core_.versions[peer] = version;
   if (up) {
     flushes_.on_peer_up(peer);
     return;
@@ -70,6 +85,7 @@ void KeyspaceMachine::on_peer(MemberIndex peer, bool up, Now now) {
   scans_.on_peer_down(peer, now);
   counts_.on_peer_down(peer, now);
   flushes_.on_peer_down(peer, now);
+  texts_.on_peer_down(peer);
   look(now);
 }
 
@@ -127,6 +143,13 @@ bool KeyspaceMachine::on_message(LinkIndex from, const Frame& frame, Now now) {
       if (!parse_flush_mark_reply(frame)) return false;
       flushes_.on_marked(peer, operation, now);
       return true;
+    case MessageType::kFindText:
+    case MessageType::kDropTexts:
+      texts_.on_question(from, frame);
+      return true;
+    case MessageType::kFindTextReply:
+    case MessageType::kDropTextsReply:
+      return texts_.on_answer(peer, frame);
     default:
       return false;
   }
@@ -149,6 +172,7 @@ void KeyspaceMachine::on_time(Now now) {
   scans_.on_time(now);
   counts_.on_time(now);
   flushes_.on_time(now);
+  texts_.on_time(now);
   look(now);
 }
 
@@ -156,6 +180,7 @@ uint64_t KeyspaceMachine::next_deadline_us() {
   uint64_t next = sweeper_.next_deadline_us();
   next = sooner_of(next, scans_.next_deadline_us());
   next = sooner_of(next, counts_.next_deadline_us());
+  next = sooner_of(next, texts_.next_deadline_us());
   return sooner_of(next, flushes_.next_deadline_us());
 }
 

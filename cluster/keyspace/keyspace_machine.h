@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The keyspace machine: operations on a whole keyspace over all nodes, and this node's part in
 // those of others. SCAN (scan_operation.h, scan_server.h), DBSIZE (count_operation.h), FLUSHDB and
-// FLUSHALL (flush_operation.h), and giving memory back after a flush (mark_sweeper.h). A pure state
+// FLUSHALL (flush_operation.h), giving memory back after a flush (mark_sweeper.h), and the texts of
+// all nodes (text_operations.h). A pure state
 // machine owned by each Coordinator, which passes it frames of types 32 and up and the same inputs
 // as it gets itself; not thread-safe. What the machines of a node share stands in NodeParts.
 //
@@ -17,6 +18,7 @@
 #include "cluster/keyspace/mark_sweeper.h"
 #include "cluster/keyspace/scan_operation.h"
 #include "cluster/keyspace/scan_server.h"
+#include "cluster/keyspace/text_operations.h"
 #include "cluster/own/scan_page.h"
 
 namespace kvorum::cluster {
@@ -33,7 +35,7 @@ class KeyspaceMachine {
 
   void submit(const KeyspaceRequest& request, uint64_t tag, Now now);
   // The link to a peer came up or broke. One that came up gets this node's flush marks.
-  void on_peer(MemberIndex peer, bool up, Now now);
+  void on_peer(MemberIndex peer, bool up, Now now, uint16_t version = kProtocolVersion);
   // False where the frame is malformed or of no type that belongs here.
   bool on_message(LinkIndex from, const Frame& frame, Now now);
   // The answer to one of Outbox::range_loads, from read_stored_page().
@@ -58,6 +60,7 @@ class KeyspaceMachine {
   ScanOperations scans_;
   CountOperations counts_;
   FlushOperations flushes_;
+  TextOperations texts_;
   MarkSweeper sweeper_;
 };
 

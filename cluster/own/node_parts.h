@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "cluster/copies/agreement.h"
 #include "cluster/copies/claims.h"
@@ -24,6 +26,16 @@
 namespace kvorum::cluster {
 
 class FrontierProtocol;  // frontier_protocol.h
+
+// Texts that belong to the cluster and are kept in memory alone: scripts, by their names. A node
+// that lacks one asks the others. Any thread.
+class SharedTexts {
+ public:
+  virtual ~SharedTexts() = default;
+  // False where there is none of this name.
+  virtual bool find(std::string_view name, std::string* text) = 0;
+  virtual void drop_all() = 0;
+};
 
 // Shared by all machines of a node; outlives them. Nothing is owned.
 struct NodeParts {
@@ -50,6 +62,7 @@ struct NodeParts {
   Agreement* agreement = nullptr;            // null: all nodes have the same configuration
   SharedHistory* history = nullptr;          // null: the membership never changes
   ToldCopies* told_copies = nullptr;         // null: nobody is asked for what moves
+  SharedTexts* texts = nullptr;              // null: there are none
 
   bool is_whole(uint8_t keyspace, uint32_t partition) const {
     return whole == nullptr || whole->is_whole(keyspace, partition);

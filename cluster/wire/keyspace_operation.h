@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations on a whole keyspace, over all nodes: SCAN (and KEYS, RANDOMKEY from it), DBSIZE,
-// FLUSHDB and FLUSHALL. Never the local node alone.
+// FLUSHDB and FLUSHALL, and on the texts of all nodes. Never the local node alone.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ namespace kvorum::cluster {
 inline constexpr int kScanCursorBits = 53;
 
 struct KeyspaceRequest {
-  enum class Kind : uint8_t { kScan, kCount, kFlush };
+  // The last two are about no keyspace, but about the texts of all nodes (SharedTexts).
+  enum class Kind : uint8_t { kScan, kCount, kFlush, kFindText, kDropTexts };
   Kind kind = Kind::kScan;
   uint8_t keyspace = 0;
   bool all_keyspaces = false;  // kFlush
@@ -25,12 +26,14 @@ struct KeyspaceRequest {
   uint64_t cursor = 0;
   uint32_t count = 10;      // at least so many keys, if there are; ties are never split
   uint32_t timeout_ms = 0;  // 0: limits.request_timeout
+  std::string name;         // kFindText
 };
 
 struct KeyspaceCompletion {
   Outcome outcome = Outcome::kOk;
   std::string_view text;          // of the error
-  std::vector<std::string> keys;  // kScan: keys with a visible value
+  // kScan: keys with a visible value. kFindText: the text, or nothing.
+  std::vector<std::string> keys;
   uint64_t cursor = 0;            // kScan
   uint64_t count = 0;             // kCount
 };

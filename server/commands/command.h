@@ -23,6 +23,8 @@
 
 namespace kvorum::server {
 
+class ScriptLibrary;
+
 using Words = std::span<const std::string_view>;
 
 // What handlers may ask of the node they run in.
@@ -51,6 +53,9 @@ class NodeFacts {
   virtual void reset_statistics() = 0;
   // Null where the membership never changes.
   virtual MembershipDesk* membership() = 0;
+  virtual ScriptLibrary& scripts() = 0;
+  // Ends what runs on threads of their own; how many that were.
+  virtual size_t end_long_scripts() = 0;
 };
 
 struct CommandCall {

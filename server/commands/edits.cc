@@ -36,6 +36,7 @@ constexpr EditRow kEdits[] = {
     {"set-matching", edit_set_matching, true, false},
     {"remove-matching", edit_remove_matching, true, false},
     {"batch", edit_batch, true, false},
+    {"script", edit_script, true, false},
 };
 static_assert(std::size(kEdits) == kEditCount);
 

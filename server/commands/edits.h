@@ -35,6 +35,7 @@ enum : cluster::EditCode {
   kEditSetMatching,
   kEditRemoveMatching,
   kEditBatch,
+  kEditScript,
   kEditCount,  // how many there are
 };
 
@@ -64,6 +65,7 @@ EditOutput edit_bit_fields(const EditInput& input, std::string& scratch);
 EditOutput edit_set_matching(const EditInput& input, std::string& scratch);
 EditOutput edit_remove_matching(const EditInput& input, std::string& scratch);
 EditOutput edit_batch(const EditInput& input, std::string& scratch);
+EditOutput edit_script(const EditInput& input, std::string& scratch);
 
 // The edits of all command families, in the order of their codes.
 cluster::EditTable all_edits();

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -104,7 +105,10 @@ struct Plan {
   // kStages: the first stage is planned by next_stage, too. Rows of such commands have kBarrier.
   NextStage next_stage = nullptr;
   std::vector<std::string> stage_words;
-  int other_keyspace = -1;  // of a stage: where its keys are; -1: in the session's
+  // Of a stage alone:
+  int other_keyspace = -1;          // where its keys are; -1: in the session's
+  std::shared_ptr<EndableWork> work;  // instead of operations
+  bool starts_over = false;         // what the stages before brought is dropped first
 
   Remembered remembered;
   uint16_t command = 0;         // the row's number

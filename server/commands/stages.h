@@ -2,18 +2,22 @@
 // A command that needs several rounds of operations: RENAME reads a key, then writes another one,
 // then deletes the first. The operations of one stage run side by side. When all of them are there,
 // the command's function is called again: it plans the next stage or the reply. An operation that
-// fails ends the command with its error; what the stages before wrote stays. Such a command runs
-// alone in its connection's pipeline, and to its end though its client may go. Values; owned by the
-// dispatcher's StageRunner from the first stage on.
+// fails ends the command with its error; what the stages before wrote stays. A stage may also be an
+// operation on a keyspace, or work that takes long and needs nothing of the node. Such a command
+// runs alone in its connection's pipeline, and to its end though its client may go. Values; owned
+// by the dispatcher's StageRunner from the first stage on.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/endable_work.h"
 #include "base/shared_bytes.h"
 #include "cluster/version/object.h"
+#include "protocol/resp_writer.h"
 
 namespace kvorum::server {
 
@@ -40,13 +44,21 @@ struct StageResult {
   std::string_view bytes() const { return owner ? shared : std::string_view(copy); }
 };
 
+// What a command keeps from one stage to the next, beside what its operations brought.
+class StageState {
+ public:
+  virtual ~StageState() = default;
+};
+
 struct StageCall {
   const std::vector<std::string>& words;  // of the command
+  std::unique_ptr<StageState>& state;     // null at first
   // Of each stage that is done, what its operations brought, in their order.
   const std::vector<std::vector<StageResult>>& done;
   NodeFacts& facts;
-  uint8_t keyspace;  // the session's
-  uint64_t now_ms;   // the hybrid clock
+  uint8_t keyspace;            // the session's
+  protocol::RespVersion resp;  // likewise
+  uint64_t now_ms;             // the hybrid clock
 
   size_t stage() const { return done.size(); }
   const std::vector<StageResult>& results() const { return done.back(); }

@@ -44,7 +44,9 @@ struct StagedRun {
   CallShape shape;
   NextStage next = nullptr;
   std::vector<std::string> words;
+  std::unique_ptr<StageState> state;
   Plan plan;                                   // of the present stage
+  SlotId of_call = 0;                          // it answers this call, which waits; 0: a command
   size_t sent = 0, open = 0;                   // operations of the stage
   size_t go_on_at = 0;                         // with so many open, more of them are sent
   bool is_running = false;                     // its operations are being sent

@@ -8,6 +8,8 @@
 #include "base/check.h"
 #include "server/commands/words.h"
 #include "server/connection/outcome_reply.h"
+#include "server/eval/edit_script.h"
+#include "server/eval/script_stages.h"
 
 namespace kvorum::server {
 
@@ -34,6 +36,12 @@ void write_for(Dialect dialect, protocol::RespVersion resp, const Reply& reply, 
 
 void write_for(const CallShape& call, const Reply& reply, std::string& out) {
   write_for(call.dialect, call.resp, reply, out);
+}
+
+// In a transaction it is refused instead.
+bool is_long_script(const Completion& completion, const Call& call) {
+  return completion.reply_code == kScriptTooLong && call.finish == finish_script &&
+         call.item == 0 && call.gathering == 0;
 }
 
 // What stands before the replies that were gathered.
@@ -88,6 +96,9 @@ void Completions::answer(ClientState& client, const Reply& reply, bool silent) {
 void Completions::on_complete(uint64_t tag, const Completion& completion) {
   Call* const call = calls_.find(tag);
   if (!call) return;
+  if (is_long_script(completion, *call)) [[unlikely]] {
+    return due_.script_on(tag, completion.reply_bytes);
+  }
   ClientState* const client = clients_.find(call->client);
   if (client) settle(*client, *call, completion);
   if (call->item != 0) [[unlikely]] {
@@ -103,6 +114,13 @@ void Completions::on_complete(uint64_t tag, const Completion& completion) {
     deliver(client, *call, failed_reply(*call, completion));
   }
   calls_.release(tag, *call);
+}
+
+void Completions::settle_staged(SlotId id) {
+  Call* const call = calls_.find(id);
+  KVORUM_CHECK(call != nullptr);
+  if (ClientState* const client = clients_.find(call->client)) settle(*client, *call, {});
+  calls_.release(id, *call);
 }
 
 void Completions::note_failure(const Call& call, const Completion& completion) {
@@ -314,6 +332,10 @@ void Completions::on_keyspace_complete(uint64_t tag,
                                        const cluster::KeyspaceCompletion& completion) {
   Call* const call = calls_.find(tag);
   if (!call) return;
+  if (call->gathering != 0) {
+    complete_keyspace_stage(*call, completion);
+    return calls_.release(tag, *call);
+  }
   ClientState* const client = clients_.find(call->client);
   if (!client) return calls_.release(tag, *call);
   KeyspaceStep step;
@@ -328,6 +350,22 @@ void Completions::on_keyspace_complete(uint64_t tag,
   --client->operations_pending;
   deliver_whole(*client, *call, step.reply);
   calls_.release(tag, *call);
+}
+
+void Completions::complete_keyspace_stage(const Call& call,
+                                          const cluster::KeyspaceCompletion& completion) {
+  Gathering* const gathering = calls_.find_gathering(call.gathering);
+  KVORUM_CHECK(gathering != nullptr && gathering->staged != nullptr);
+  StagedRun& run = *gathering->staged;
+  if (completion.outcome != Outcome::kOk) {
+    write_for(call, failure_reply({completion.outcome, completion.text}, call.dialect), run.error);
+  } else if (!completion.keys.empty()) {
+    run.results[0].siblings = 1;
+    run.results[0].copy = completion.keys[0];
+  }
+  KVORUM_CHECK(run.open == 1);
+  run.open = 0;
+  if (!run.is_running) due_.stage_on(call.gathering);
 }
 
 void Completions::on_all_said(SlotId id, Call& call) {

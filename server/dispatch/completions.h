@@ -50,6 +50,9 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
     }
   }
 
+  // A call that waited for stages is over.
+  void settle_staged(SlotId id);
+
   TransactionResults& transactions() { return transactions_; }
 
  private:
@@ -65,6 +68,7 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
   void take_result(const Call& call, const cluster::Completion& completion, StagedRun& run);
   void keep_bytes(std::string_view bytes, const SharedBytes* owner, StagedRun& run,
                   StageResult& result);
+  void complete_keyspace_stage(const Call& call, const cluster::KeyspaceCompletion& completion);
   void gather(const CallShape& call, const protocol::Reply& reply);
   void gather_reply(const CallShape& call, const protocol::Reply& reply, Gathering& gathering);
   void drop_gathered(const CallShape& call, Gathering& gathering);

@@ -15,7 +15,7 @@ Dispatcher::Dispatcher(cluster::Coordinator& coordinator, const cluster::NodePar
       facts_({coordinator, parts_, services, options_, clients_, traffic_}),
       due_(coordinator, clients_, calls_),
       completions_({clients_, calls_, due_, facts_, traffic_, counters_}),
-      stages_({coordinator, clients_, calls_, due_, facts_, completions_, *parts_.clock}),
+      stages_({coordinator, clients_, calls_, due_, facts_, completions_, *parts_.clock, options_}),
       commands_({parts_, coordinator, options_, due_, facts_, traffic_, counters_},
                 {coordinator, services, options_, clients_, calls_, due_, facts_, completions_,
                  traffic_, *parts.clock, stages_}) {

@@ -9,10 +9,13 @@
 
 #include "base/position.h"
 #include "base/siphash.h"
+#include "server/dispatch/long_work.h"
 #include "server/dispatch/other_reactors.h"
 #include "server/flow/in_flight.h"
 
 namespace kvorum::server {
+
+class ScriptLibrary;
 
 struct DispatcherOptions {
   std::vector<std::string> passwords;     // any of them; none: nobody is asked
@@ -25,6 +28,8 @@ struct DispatcherOptions {
   InFlightShare* in_flight = nullptr;  // outlives it; null: one of its own with the usual limit
   uint64_t (*steady_ns)() = nullptr;   // how long commands take is not measured without it
   OtherReactors* others = nullptr;     // of the same node; outlives the dispatcher
+  LongWork* long_work = nullptr;       // likewise; null: work that takes long is done at once
+  ScriptLibrary* scripts = nullptr;    // of the node; outlives it; null: one of its own
 };
 
 // What of them may change while it runs.

@@ -5,6 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cluster/coordinator/coordinator.h"
@@ -25,6 +28,15 @@ class DueWork {
   void scan_on(SlotId call, uint64_t cursor) { scans_.push_back({call, cursor}); }
   // All that was sent of a stage is there: the StageRunner goes on with it.
   void stage_on(SlotId gathering) { stages_.push_back(gathering); }
+  // The call's script takes too long where its key is: the StageRunner runs it elsewhere.
+  void script_on(SlotId call, std::string_view task) {
+    scripts_.push_back({call, std::string(task)});
+  }
+  struct LongScript {
+    SlotId call = 0;
+    std::string task;
+  };
+  std::vector<LongScript> take_scripts() { return std::exchange(scripts_, {}); }
   // The next of them; false where there is none.
   bool take_stage(SlotId* gathering) {
     if (stages_.empty()) return false;
@@ -40,7 +52,7 @@ class DueWork {
   // May complete calls, whose replies go out with the turn.
   void run(Now now);
   // Something that waits for no time: run() goes on with it.
-  bool has_work() const { return !scans_.empty() || !stages_.empty(); }
+  bool has_work() const { return !scans_.empty() || !stages_.empty() || !scripts_.empty(); }
   // Steady microseconds of what waits for its time; 0: nothing does.
   uint64_t next_deadline_us() const;
 
@@ -63,6 +75,7 @@ class DueWork {
   OpenCalls& calls_;
   std::vector<Scan> scans_;
   std::vector<SlotId> stages_;
+  std::vector<LongScript> scripts_;
   std::vector<uint64_t> flushes_due_us_;
   std::vector<Postponed> postponed_;  // one for each connection that waits
 };

@@ -8,6 +8,7 @@
 #include "server/commands/command.h"
 #include "server/connection/client_table.h"
 #include "server/dispatch/dispatcher_options.h"
+#include "server/script/script_library.h"
 
 namespace kvorum::server {
 
@@ -50,10 +51,17 @@ class ReactorFacts final : public NodeFacts {
   TrafficCounts& traffic() override { return from_.traffic; }
   void reset_statistics() override { from_.services.reset_statistics(); }
   MembershipDesk* membership() override { return from_.services.membership(); }
+  ScriptLibrary& scripts() override {
+    return from_.options.scripts ? *from_.options.scripts : own_scripts_;
+  }
+  size_t end_long_scripts() override {
+    return from_.options.long_work ? from_.options.long_work->end_all() : 0;
+  }
 
  private:
   const Sources from_;
   Rng rng_;
+  ScriptLibrary own_scripts_;  // for those without a node around them
 };
 
 }  // namespace kvorum::server

@@ -33,6 +33,7 @@ class StageRunner {
     NodeFacts& facts;
     Completions& completions;
     const cluster::HybridClock& clock;
+    const DispatcherOptions& options;
   };
   explicit StageRunner(const Parts& parts) : parts_(parts) {}
 
@@ -44,9 +45,13 @@ class StageRunner {
  private:
   void go_on(SlotId id, Now now);
   bool plan_next(StagedRun& run, Now now);
+  void adopt(const DueWork::LongScript& script, Now now);
   void send(SlotId id, StagedRun& run, Now now);
+  void send_keyspace(SlotId id, StagedRun& run, Now now);
+  void hand_over(SlotId id, StagedRun& run);
   void send_one(SlotId id, StagedRun& run, ClientState* client, Now now);
   void end(SlotId id, const protocol::Reply& reply);
+  void give_back(StagedRun& run);
 
   const Parts parts_;
 };

@@ -31,22 +31,6 @@ uint64_t steady_ns() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
-DispatcherOptions dispatcher_options(const ReactorParts& parts, uint32_t index,
-                                     OtherReactors* others, InFlightShare& in_flight) {
-  DispatcherOptions options;
-  options.in_flight = &in_flight;
-  options.passwords = parts.config->passwords;
-  options.token_keys = parts.identity->keys.token;
-  options.pipeline_bytes_max = parts.config->limits.pipeline_bytes;
-  options.value_bytes_max = parts.config->limits.value_bytes;
-  options.value_warn_bytes = parts.config->limits.value_warn_bytes;
-  options.first_client_id = index + 1;
-  options.client_id_step = parts.reactors;
-  options.steady_ns = steady_ns;
-  options.others = others;
-  return options;
-}
-
 // An operation is over by then: what it asked is answered no more.
 uint64_t linger_us(const Config& config) {
   constexpr uint64_t kMoreMs = 2'000;
@@ -73,7 +57,7 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
       coordinator_(parts.node, parts.view,
                    coordinator_options(*parts.config, {index, parts.reactors}), rng_seed),
       dispatcher_(coordinator_, parts.node, *parts.services,
-                  dispatcher_options(parts, index, this, in_flight_)),
+                  dispatcher_options()),
       sessions_(dispatcher_, client_share_, clock_, *parts.clients),
       links_({&io_, parts.identity, parts.view, &coordinator_, &clock_, &peer_share_, parts.board,
               parts.admission, rng_seed ^ 0x6b766f72756d, index, parts.strangers_max,
@@ -84,6 +68,23 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
 }
 
 Reactor::~Reactor() { stop(); }
+
+DispatcherOptions Reactor::dispatcher_options() {
+  DispatcherOptions options;
+  options.scripts = parts_.scripts;
+  options.in_flight = &in_flight_;
+  options.passwords = parts_.config->passwords;
+  options.token_keys = parts_.identity->keys.token;
+  options.pipeline_bytes_max = parts_.config->limits.pipeline_bytes;
+  options.value_bytes_max = parts_.config->limits.value_bytes;
+  options.value_warn_bytes = parts_.config->limits.value_warn_bytes;
+  options.first_client_id = index_ + 1;
+  options.client_id_step = parts_.reactors;
+  options.steady_ns = steady_ns;
+  options.others = this;
+  options.long_work = this;
+  return options;
+}
 
 void Reactor::add_listener(Dialect dialect, ListeningSocket socket) {
   client_acceptors_.push_back(std::make_unique<Acceptor>(
@@ -104,6 +105,11 @@ void Reactor::ask_each(const Ask& ask, const Tell& tell) {
       asio::post(io_, [tell, said] { tell(said); });
     });
   }
+}
+
+bool Reactor::do_elsewhere(std::shared_ptr<EndableWork> work, std::function<void()> done) {
+  return parts_.long_work->add(std::move(work),
+                               [this, done = std::move(done)] { asio::post(io_, done); });
 }
 
 void Reactor::start() {

@@ -17,15 +17,18 @@
 #include <thread>
 #include <vector>
 
+#include "base/endable_work.h"
 #include "base/mutex.h"
 #include "cluster/coordinator/coordinator.h"
 #include "engine/commit/committer.h"
 #include "server/clients/sessions.h"
 #include "server/connection/dispatcher_counters.h"
+#include "server/dispatch/long_work.h"
 #include "server/dispatch/other_reactors.h"
 #include "server/net/acceptor.h"
 #include "server/peers/peer_links.h"
 #include "server/process/quarantine.h"
+#include "server/script/script_library.h"
 
 namespace kvorum::server {
 
@@ -44,6 +47,8 @@ struct ReactorParts {
   LinkBoard* board = nullptr;
   InFlight* in_flight = nullptr;
   LargePace* large_pace = nullptr;
+  EndableWorkThreads* long_work = nullptr;
+  ScriptLibrary* scripts = nullptr;
   uint32_t reactors = 1;
 };
 
@@ -64,7 +69,7 @@ struct ReactorSnapshot {
   bool joined = false;  // takes clients (reactor.cc, look_at_joining)
 };
 
-class Reactor final : private OtherReactors {
+class Reactor final : private OtherReactors, private LongWork {
  public:
   Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed);
   ~Reactor() override;
@@ -124,7 +129,11 @@ class Reactor final : private OtherReactors {
   // OtherReactors
   size_t count() const override { return others_.size(); }
   void ask_each(const Ask& ask, const Tell& tell) override;
+  // LongWork
+  bool do_elsewhere(std::shared_ptr<EndableWork> work, std::function<void()> done) override;
+  size_t end_all() override { return parts_.long_work->end_all(); }
 
+  DispatcherOptions dispatcher_options();
   void run();
   void run_turn();
   void gather_inputs(uint64_t seen_before);

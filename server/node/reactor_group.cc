@@ -52,6 +52,9 @@ void ReactorGroup::build(Build from) {
   parts_.board = &board_;
   parts_.in_flight = &in_flight_;
   parts_.large_pace = &large_pace_;
+  parts_.scripts = &scripts_;
+  parts_.node.texts = &scripts_;
+  parts_.long_work = &long_work_;
   parts_.reactors = self_.reactors;
   board_.on_greeted = [this](cluster::MemberIndex member) {
     for (const auto& reactor : reactors_) reactor->on_greeted(member);
@@ -104,6 +107,7 @@ void ReactorGroup::leave(uint64_t wait_ms) {
 }
 
 void ReactorGroup::stop() {
+  long_work_.stop();
   for (const auto& reactor : reactors_) reactor->stop();
 }
 

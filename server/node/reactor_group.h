@@ -72,6 +72,8 @@ class ReactorGroup {
   AcceptFailures accept_failures_;
   InFlight in_flight_;
   LargePace large_pace_{usable_cpus()};
+  ScriptLibrary scripts_;
+  EndableWorkThreads long_work_;
   LinkBoard board_;
   std::unique_ptr<cluster::AdmissionController> admission_;
   std::unique_ptr<Quarantine> quarantine_;

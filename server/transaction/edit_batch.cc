@@ -4,82 +4,53 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "server/transaction/local_key.h"
 
 namespace kvorum::server {
 namespace {
 
 using cluster::Version;
 using Verdict = EditOutput::Verdict;
-using Visible = InlineVector<Version, 1>;
 
 enum class Step : uint8_t { kRead, kEdit };
 enum class Answer : uint8_t { kVersions, kEdited, kRejected };
-
-// What the edits of a batch may copy, about: the partition is locked meanwhile.
-constexpr uint64_t kWorkBytesMax = uint64_t{1} << 30;
 
 constexpr std::string_view kTooMuchWork =
     "ERR the transaction changes a large value too often: use fewer commands for this key";
 constexpr std::string_view kRepliesTooLarge =
     "ERR the replies of the transaction for this key are larger than a value may be";
 
-// A step's view of the key, and what it leaves for the next one.
+// Runs the steps and writes what they answer.
 class Batch {
  public:
   Batch(const EditInput& input, std::string& scratch)
-      : input_(input), visible_(input.visible), replies_(scratch) {
+      : input_(input), key_(input), replies_(scratch) {
     replies_.clear();
   }
 
   void read() {
     const size_t before = replies_.size();
     put_u8(replies_, static_cast<uint8_t>(Answer::kVersions));
-    put_varint(replies_, visible_.size());
-    for (const Version& version : visible_) {
-      put_varint(replies_, version.flags);
-      put_varint(replies_, version.deadline_ms);
-      put_bytes(replies_, version.bytes);
-    }
+    put_versions(replies_, key_.visible());
     if (replies_.size() <= reply_bytes_max()) return;
     replies_.resize(before);
     put_rejection(kRepliesTooLarge);
   }
 
   void edit(cluster::EditCode code, std::string_view argument, std::string_view value) {
-    if (work_bytes_ > kWorkBytesMax) return put_rejection(kTooMuchWork);
-    if (!visible_.empty()) work_bytes_ += visible_[0].bytes.size();
-    // What a step before removed is not there, whatever other copies have.
-    const bool may_be_evicted = input_.may_be_evicted && !stored_;
-    const EditInput step{input_.key,    input_.object, visible_,
-                         input_.now_ms, input_.origin, may_be_evicted,
-                         argument,      value,         input_.value_bytes_max};
+    if (key_.is_overworked()) return put_rejection(kTooMuchWork);
     std::string made;
-    const EditOutput output = all_edits()[code].apply(step, made);
+    const EditOutput output = key_.edit(code, argument, value, made);
     if (output.verdict == Verdict::kReject) return put_rejection(output.reply_bytes);
     put_u8(replies_, static_cast<uint8_t>(Answer::kEdited));
     put_u8(replies_, output.reply_code);
     put_u64(replies_, static_cast<uint64_t>(output.reply_number));
     put_u8(replies_, output.has_reply_bytes);
     if (output.has_reply_bytes) put_bytes(replies_, output.reply_bytes);
-    if (output.verdict == Verdict::kStore) store(output);
   }
 
   // `scratch` has the replies, and behind them the value.
-  EditOutput finish() {
-    EditOutput output;
-    output.has_reply_bytes = true;
-    const size_t reply_bytes = replies_.size();
-    if (stored_) {
-      replies_.append(bytes_);
-      output = last_;
-      output.bytes = std::string_view(replies_).substr(reply_bytes);
-      output.has_reply_bytes = true;
-    }
-    output.reply_bytes = std::string_view(replies_).substr(0, reply_bytes);
-    output.reply_code = kBatchDone;
-    output.reply_number = 0;
-    return output;
-  }
+  EditOutput finish() { return answer_behind(key_, replies_, kBatchDone); }
 
  private:
   size_t reply_bytes_max() const {
@@ -91,38 +62,38 @@ class Batch {
     put_bytes(replies_, text);
   }
 
-  // `output` may point into the bytes that it replaces.
-  void store(const EditOutput& output) {
-    std::string bytes(output.bytes);
-    work_bytes_ += bytes.size();
-    // Of the bytes that lay there before the batch: only while all its edits kept them.
-    const bool keeps_origin = output.keep_origin && (!stored_ || last_.keep_origin);
-    bytes_ = std::move(bytes);
-    last_ = output;
-    last_.keep_origin = keeps_origin;
-    stored_ = true;
-    visible_.clear();
-    if (output.type == cluster::TypeTag::kTombstone) return;
-    Version version;
-    version.type = output.type;
-    version.flags = output.flags;
-    version.deadline_ms = output.deadline_ms;
-    version.bytes = bytes_;
-    visible_.push_back(version);
-  }
-
   const EditInput& input_;
-  Visible visible_;
+  LocalKey key_;
   std::string& replies_;
-  std::string bytes_;  // of the value that was stored last
-  EditOutput last_;
-  bool stored_ = false;
-  uint64_t work_bytes_ = 0;
 };
 
 EditOutput gave_way() { return keep(kBatchGaveWay); }
 
 }  // namespace
+
+void put_versions(std::string& out, const InlineVector<Version, 1>& versions) {
+  put_varint(out, versions.size());
+  for (const Version& version : versions) {
+    put_varint(out, version.flags);
+    put_varint(out, version.deadline_ms);
+    put_bytes(out, version.bytes);
+  }
+}
+
+EditOutput answer_behind(const LocalKey& key, std::string& scratch, uint8_t reply_code) {
+  EditOutput output;
+  const size_t reply_bytes = scratch.size();
+  if (key.stored()) {
+    output = key.result();
+    scratch.append(output.bytes);
+    output.bytes = std::string_view(scratch).substr(reply_bytes);
+  }
+  output.has_reply_bytes = true;
+  output.reply_bytes = std::string_view(scratch).substr(0, reply_bytes);
+  output.reply_code = reply_code;
+  output.reply_number = 0;
+  return output;
+}
 
 uint64_t watch_digest(const cluster::Object& object, uint64_t now_ms) {
   if (visible_versions(object, now_ms).empty()) return 0;
@@ -187,17 +158,17 @@ const std::string& BatchArgument::bytes() {
   return bytes_;
 }
 
-bool BatchReplies::read_versions() {
-  const uint64_t count = reader_.varint();
-  object_.versions.clear();
-  for (uint64_t at = 0; at < count && reader_.ok(); ++at) {
+bool get_versions(ByteReader& reader, InlineVector<Version, 1>* versions) {
+  const uint64_t count = reader.varint();
+  versions->clear();
+  for (uint64_t at = 0; at < count && reader.ok(); ++at) {
     Version version;
-    version.flags = static_cast<uint32_t>(reader_.varint());
-    version.deadline_ms = reader_.varint();
-    version.bytes = reader_.bytes();
-    object_.versions.push_back(version);
+    version.flags = static_cast<uint32_t>(reader.varint());
+    version.deadline_ms = reader.varint();
+    version.bytes = reader.bytes();
+    versions->push_back(version);
   }
-  return reader_.ok();
+  return reader.ok();
 }
 
 bool BatchReplies::next(const cluster::Completion& whole, cluster::Completion* completion) {
@@ -207,7 +178,7 @@ bool BatchReplies::next(const cluster::Completion& whole, cluster::Completion* c
   switch (static_cast<Answer>(reader_.u8())) {
     case Answer::kVersions:
       completion->object = &object_;
-      return read_versions();
+      return get_versions(reader_, &object_.versions);
     case Answer::kRejected:
       completion->outcome = cluster::Outcome::kRejected;
       completion->text = reader_.bytes();

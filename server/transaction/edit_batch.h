@@ -22,6 +22,16 @@ namespace kvorum::server {
 // are not there are alike.
 uint64_t watch_digest(const cluster::Object& object, uint64_t now_ms);
 
+class LocalKey;
+
+// What a client sees of a key, for one who looks at it elsewhere.
+void put_versions(std::string& out, const InlineVector<cluster::Version, 1>& versions);
+// They borrow from what is read. False where that is malformed.
+bool get_versions(ByteReader& reader, InlineVector<cluster::Version, 1>* versions);
+
+// The answer of an edit that was made of many: what `scratch` holds; behind that the value is put.
+EditOutput answer_behind(const LocalKey& key, std::string& scratch, uint8_t reply_code);
+
 class BatchArgument {
  public:
   // Before the first step.
@@ -49,8 +59,6 @@ class BatchReplies {
   bool next(const cluster::Completion& whole, cluster::Completion* completion);
 
  private:
-  bool read_versions();
-
   ByteReader reader_;
   cluster::Object object_;
 };

@@ -19,6 +19,7 @@
 #include "cluster/ring/founding.h"
 #include "server/dispatch/conversation.h"
 #include "server/dispatch/dispatcher.h"
+#include "server/script/script_library.h"
 #include "server/storage/node_identity.h"
 #include "tests/sim/network.h"
 #include "tests/sim/sim_store.h"
@@ -218,6 +219,7 @@ class SimNode final : public Peer, public server::NodeServices {
   std::unique_ptr<cluster::SharedHistory> history_;
   std::unique_ptr<cluster::FrontierProtocol> frontier_;
   std::unique_ptr<cluster::LostCopies> losses_;
+  std::unique_ptr<server::ScriptLibrary> scripts_;
   bool salvaging_ = false;
   std::unique_ptr<cluster::StoredRecordCodec> codec_;
   std::unique_ptr<engine::ObjectTable> table_, hint_table_;

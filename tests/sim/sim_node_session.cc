@@ -165,6 +165,8 @@ void SimNode::start_reactors() {
     return over;
   });
   parts_.losses = losses_.get();
+  scripts_ = std::make_unique<server::ScriptLibrary>();
+  parts_.texts = scripts_.get();
   if (world_.swarm.is_replicated()) table_->store_health().set_loss_listener(losses_.get());
   for (size_t reactor = 0; reactor < world_.swarm.reactors; ++reactor) {
     cluster::CoordinatorOptions options = options_;
@@ -179,6 +181,7 @@ void SimNode::start_reactors() {
     dispatching.pipeline_bytes_max = world_.swarm.pipeline_bytes_max;
     dispatching.first_client_id = reactor + 1;
     dispatching.client_id_step = world_.swarm.reactors;
+    dispatching.scripts = scripts_.get();
     reactors_.back()->dispatcher = std::make_unique<server::Dispatcher>(
         reactors_.back()->coordinator, parts_, *this, dispatching);
   }

@@ -15,6 +15,11 @@ engine::TableOptions table_options() {
   return options;
 }
 
+DispatcherOptions with_scripts(DispatcherOptions options, ScriptLibrary& scripts) {
+  options.scripts = &scripts;
+  return options;
+}
+
 }  // namespace
 
 CommandNode::CommandNode(const cluster::Founding& founding, const std::string& name,
@@ -25,7 +30,7 @@ CommandNode::CommandNode(const cluster::Founding& founding, const std::string& n
       hints(&hint_table, &authors, {}),
       view(std::make_shared<const cluster::ClusterView>(cluster::found_view(founding, name))),
       coordinator(parts(), view, {}, number + 1),
-      dispatcher(coordinator, parts(), *this, std::move(options)) {}
+      dispatcher(coordinator, parts(), *this, with_scripts(std::move(options), scripts)) {}
 
 cluster::NodeParts CommandNode::parts() {
   cluster::NodeParts parts;
@@ -36,6 +41,7 @@ cluster::NodeParts CommandNode::parts() {
   parts.marks = &marks;
   parts.edits = all_edits();
   parts.incarnation = incarnation;
+  parts.texts = &scripts;
   return parts;
 }
 

@@ -15,6 +15,7 @@
 #include "protocol/resp_reply.h"
 #include "server/dispatch/conversation.h"
 #include "server/dispatch/dispatcher.h"
+#include "server/script/script_library.h"
 
 namespace kvorum::server {
 
@@ -35,6 +36,7 @@ struct CommandNode : NodeServices {
   uint64_t login_delay = 0;  // microseconds
   uint64_t logins_failed = 0, protected_refusals = 0;
 
+  ScriptLibrary scripts;
   uint64_t incarnation;
   cluster::AuthorTable authors;
   cluster::HybridClock clock;

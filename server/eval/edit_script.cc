@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/eval/edit_script.h"
+
+#include "server/script/script_engine.h"
+#include "server/transaction/edit_batch.h"
+
+namespace kvorum::server {
+namespace {
+
+EditOutput show(const EditInput& input, std::string& scratch) {
+  scratch.clear();
+  put_u64(scratch, watch_digest(input.object, input.now_ms));
+  put_u8(scratch, input.may_be_evicted);
+  put_versions(scratch, input.visible);
+  EditOutput output = keep(kScriptSnapshot);
+  output.has_reply_bytes = true;
+  output.reply_bytes = scratch;
+  return output;
+}
+
+EditOutput hand_back(const EditInput& input) {
+  EditOutput output = keep(kScriptTooLong);
+  output.has_reply_bytes = true;
+  output.reply_bytes = input.argument;
+  return output;
+}
+
+}  // namespace
+
+bool get_snapshot(std::string_view bytes, KeySnapshot* snapshot) {
+  ByteReader reader(bytes);
+  snapshot->digest = reader.u64();
+  snapshot->may_be_evicted = reader.u8() != 0;
+  return get_versions(reader, &snapshot->visible);
+}
+
+EditOutput edit_script(const EditInput& input, std::string& scratch) {
+  if (input.value == kSnapshotOfKey) return show(input, scratch);
+  ScriptTask task;
+  if (!get_script_task(input.argument, &task)) return reject("ERR a script was malformed");
+  // The clock of who coordinates: deadlines are judged by it.
+  task.now_us = std::max(task.now_us, input.now_ms * 1000);
+  ScriptKey key(input);
+  ScriptKeys keys;
+  keys.add(key);
+  scratch.clear();
+  const ScriptEngine::Limits limits{{kInstructionsOnReactor, nullptr}, input.value_bytes_max};
+  const ScriptEnd end = ScriptEngine::of_this_thread().run(task, keys, limits, scratch);
+  if (end != ScriptEnd::kDone) return hand_back(input);
+  return answer_behind(key.local(), scratch, kScriptDone);
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/eval/script_bodies.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/ascii.h"
+#include "server/commands/words.h"
+#include "server/eval/script_stages.h"
+#include "server/lua/sha1.h"
+#include "server/script/script_engine.h"
+
+namespace kvorum::server {
+namespace {
+
+constexpr std::string_view kKnownFlags[] = {"no-writes", "allow-oom", "allow-stale", "no-cluster",
+                                            "allow-cross-slot-keys"};
+
+std::string_view next_word(std::string_view& line) {
+  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+  const std::string_view word = line.substr(0, line.find(' '));
+  line.remove_prefix(word.size());
+  return word;
+}
+
+// "#!lua flags=no-writes,allow-oom". False with the error planned.
+bool read_first_line(std::string_view line, ScriptBody& body, Plan& plan) {
+  const std::string_view engine = next_word(line);
+  if (engine != "#!lua") {
+    plan.fail_owned(std::string("ERR Unexpected engine in script shebang: ").append(engine));
+    return false;
+  }
+  for (std::string_view option = next_word(line); !option.empty(); option = next_word(line)) {
+    if (!option.starts_with("flags=")) {
+      plan.fail_owned(std::string("ERR Unknown lua shebang option: ").append(option));
+      return false;
+    }
+    option.remove_prefix(6);
+    while (!option.empty()) {
+      const std::string_view flag = option.substr(0, option.find(','));
+      option.remove_prefix(std::min(flag.size() + 1, option.size()));
+      if (std::find(std::begin(kKnownFlags), std::end(kKnownFlags), flag) ==
+          std::end(kKnownFlags)) {
+        plan.fail_owned(std::string("ERR Unexpected flag in script shebang: ").append(flag));
+        return false;
+      }
+      body.read_only = body.read_only || flag == "no-writes";
+    }
+  }
+  return true;
+}
+
+bool read_code(ScriptBody& body, Plan& plan) {
+  body.code = body.text;
+  if (!body.text.starts_with("#!")) return true;
+  const size_t end = body.text.find('\n');
+  if (end == std::string::npos) {
+    plan.fail("ERR Invalid script shebang");
+    return false;
+  }
+  body.code = body.text.substr(end);  // the line stays, so that errors count as their writer does
+  return read_first_line(std::string_view(body.text).substr(0, end), body, plan);
+}
+
+bool is_read_only(std::string_view command) { return command.ends_with("_ro"); }
+
+ScriptTask task_of(const ScriptBody& body, Words words, const ScriptWords& read) {
+  ScriptTask task;
+  task.sha = body.sha;
+  task.body = body.code;
+  task.keys.assign(read.keys.begin(), read.keys.end());
+  task.arguments.assign(read.arguments.begin(), read.arguments.end());
+  task.read_only = body.read_only || is_read_only(lower_case(words[0]));
+  return task;
+}
+
+}  // namespace
+
+std::shared_ptr<const ScriptBody> keep_script(std::string_view text, NodeFacts& facts, Plan& plan) {
+  std::string sha = sha1_hex(text);
+  if (std::shared_ptr<const ScriptBody> known = facts.scripts().get(sha)) return known;
+  auto body = std::make_shared<ScriptBody>();
+  body->sha = std::move(sha);
+  body->text = text;
+  if (!read_code(*body, plan)) return nullptr;
+  std::string problem = ScriptEngine::of_this_thread().check(body->sha, body->code);
+  if (!problem.empty()) {
+    plan.fail_owned(std::move(problem));
+    return nullptr;
+  }
+  facts.scripts().add(body);
+  return body;
+}
+
+std::shared_ptr<const ScriptBody> known_script(std::string_view name, NodeFacts& facts) {
+  if (name.size() != kShaDigits) return nullptr;
+  std::shared_ptr<const ScriptBody> known = facts.scripts().get(name);
+  return known ? known : facts.scripts().get(lower_case(name));
+}
+
+bool read_script_words(Words words, Plan& plan, ScriptWords* read) {
+  int64_t count = 0;
+  if (!read_integer(words[2], plan, &count)) return false;
+  if (count > static_cast<int64_t>(words.size()) - 3) {
+    plan.fail("ERR Number of keys can't be greater than number of args");
+  } else if (count < 0) {
+    plan.fail("ERR Number of keys can't be negative");
+  } else {
+    const auto keys = static_cast<size_t>(count);
+    *read = {words.subspan(3, keys), words.subspan(3 + keys)};
+    return true;
+  }
+  return false;
+}
+
+void plan_script(const CommandCall& call, const ScriptBody& body, Plan& plan) {
+  ScriptWords read;
+  if (!read_script_words(call.words, plan, &read)) return;
+  const bool one =
+      !read.keys.empty() && std::all_of(read.keys.begin(), read.keys.end(),
+                                        [&](std::string_view key) { return key == read.keys[0]; });
+  if (one) {
+    ScriptTask task = task_of(body, call.words, read);
+    task.resp = call.session.resp;
+    task.keyspace = call.session.keyspace;
+    task.now_us = call.facts.wall_us();
+    put_script_task(plan.argument, task);
+    plan.edit(read.keys[0], kEditScript, finish_script).argument = plan.argument;
+    return;
+  }
+  if (!are_together(read.keys, call.facts, plan)) return;
+  std::vector<std::string_view> words(call.words.begin(), call.words.end());
+  words[0] = is_read_only(lower_case(call.words[0])) ? "evalsha_ro" : "evalsha";
+  words[1] = body.sha;
+  plan.in_stages(words, run_script);
+}
+
+bool find_body(const StageCall& call, Plan& plan) {
+  std::shared_ptr<const ScriptBody> body = known_script(call.words[1], call.facts);
+  if (!body && call.stage() == 0) {
+    plan.whole_keyspace(cluster::KeyspaceRequest::Kind::kFindText, nullptr);
+    plan.keyspace_request.name = lower_case(call.words[1]);
+    return false;
+  }
+  if (!body && call.results()[0].found()) {
+    body = keep_script(call.results()[0].bytes(), call.facts, plan);
+    if (!body) return false;
+  }
+  const std::vector<std::string_view> words(call.words.begin(), call.words.end());
+  ScriptWords read;
+  if (!body) return plan.fail(protocol::kNoScript), false;
+  if (!read_script_words(words, plan, &read)) return false;
+  if (!are_together(read.keys, call.facts, plan)) return false;
+  ScriptTask task = task_of(*body, words, read);
+  task.resp = call.resp;
+  task.keyspace = call.keyspace;
+  task.now_us = call.facts.wall_us();
+  std::string bytes;
+  put_script_task(bytes, task);
+  call.state = long_script(std::move(bytes));
+  return true;
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/eval/script_stages.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/ascii.h"
+#include "server/commands/words.h"
+#include "server/eval/script_bodies.h"
+#include "server/eval/script_run.h"
+#include "server/transaction/edit_batch.h"
+
+namespace kvorum::server {
+namespace {
+
+using protocol::Reply;
+
+constexpr std::string_view kGaveWay = "ERR script gave way to other writers";
+constexpr std::string_view kGaveWayMidway =
+    "UNCERTAIN script gave way to other writers after it had written a part of its keys";
+constexpr std::string_view kKilled =
+    "ERR Error running script: Script killed by user with SCRIPT KILL.";
+constexpr std::string_view kTooLongInTransaction =
+    "ERR the script takes too long to run within a transaction";
+constexpr std::string_view kMalformed = "ERR a script was malformed";
+constexpr std::string_view kCrossSlot = "CROSSSLOT Keys in request don't hash to the same slot";
+
+class LongScript final : public StageState {
+ public:
+  enum class Phase : uint8_t { kBegins, kReads, kRuns, kCompares, kWritesFirst, kWritesRest };
+
+  explicit LongScript(std::string task) : task_(std::move(task)) {}
+
+  void next(const StageCall& call, Plan& plan) {
+    switch (phase_) {
+      case Phase::kBegins:
+        run_ = std::make_shared<ScriptRun>(std::move(task_), call.facts.value_bytes_max());
+        if (!run_->is_valid()) return plan.fail(kMalformed);
+        return read(call, plan);
+      case Phase::kReads:
+        if (!run_->take_snapshots(call.results(), call.now_ms)) return plan.fail(kMalformed);
+        return begin_run(plan);
+      case Phase::kRuns:
+        if (run_->was_killed()) return plan.fail(kKilled);
+        return compare(plan);
+      case Phase::kCompares:
+        if (gave_way(call)) return begin_again(call, plan);
+        return write_first(plan);
+      case Phase::kWritesFirst:
+        if (gave_way(call)) return begin_again(call, plan);
+        return write_rest(plan);
+      case Phase::kWritesRest:
+        if (gave_way(call)) return plan.fail(kGaveWayMidway);
+        return answer(plan);
+    }
+  }
+
+ private:
+  static bool gave_way(const StageCall& call) {
+    return std::any_of(call.results().begin(), call.results().end(), [](const StageResult& result) {
+      return result.reply_code == kBatchGaveWay;
+    });
+  }
+
+  void begin_again(const StageCall& call, Plan& plan) {
+    if (++attempts_ >= kAttemptsMax) return plan.fail(kGaveWay);
+    plan.starts_over = true;
+    read(call, plan);
+  }
+
+  void read(const StageCall& call, Plan& plan) {
+    phase_ = Phase::kReads;
+    if (run_->keys().empty()) {
+      run_->take_snapshots({}, call.now_ms);
+      return begin_run(plan);
+    }
+    for (const std::string_view key : run_->keys()) {
+      plan.edit(key, kEditScript, nullptr).value = kSnapshotOfKey;
+    }
+  }
+
+  // At first on the reactor: nearly all scripts end there.
+  void begin_run(Plan& plan) {
+    phase_ = Phase::kRuns;
+    if (run_->run_here()) return compare(plan);
+    plan.work = run_;
+  }
+
+  void plan_effect(size_t key, Plan& plan) {
+    cluster::Request& request = plan.edit(run_->keys()[key], kEditBatch, nullptr);
+    request.argument = run_->effect(key);
+  }
+
+  // Keys that were read alone are compared where others are written.
+  void compare(Plan& plan) {
+    changed_.clear();
+    for (size_t key = 0; key < run_->keys().size(); ++key) {
+      if (run_->was_changed(key)) changed_.push_back(key);
+    }
+    if (changed_.empty()) return answer(plan);
+    phase_ = Phase::kCompares;
+    if (changed_.size() == run_->keys().size()) return write_first(plan);
+    for (size_t key = 0; key < run_->keys().size(); ++key) {
+      if (!run_->was_changed(key)) plan_effect(key, plan);
+    }
+  }
+
+  void write_first(Plan& plan) {
+    phase_ = Phase::kWritesFirst;
+    plan_effect(changed_[0], plan);
+  }
+
+  void write_rest(Plan& plan) {
+    if (changed_.size() == 1) return answer(plan);
+    phase_ = Phase::kWritesRest;
+    for (size_t at = 1; at < changed_.size(); ++at) plan_effect(changed_[at], plan);
+  }
+
+  void answer(Plan& plan) const { plan.answer(script_reply(run_->reply())); }
+
+  Phase phase_ = Phase::kBegins;
+  std::string task_;
+  std::shared_ptr<ScriptRun> run_;
+  std::vector<size_t> changed_;
+  int attempts_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<StageState> long_script(std::string task) {
+  return std::make_unique<LongScript>(std::move(task));
+}
+
+void run_script(const StageCall& call, Plan& plan) {
+  if (call.state == nullptr && !find_body(call, plan)) return;
+  static_cast<LongScript&>(*call.state).next(call, plan);
+}
+
+Reply script_reply(std::string_view resp) {
+  if (!resp.starts_with('-')) return Reply::preformatted(resp);
+  return Reply::error_owned(std::string(resp.substr(1, resp.size() - 3)));
+}
+
+Reply finish_script(const FinishInput& input) {
+  if (input.completion.reply_code == kScriptTooLong) return Reply::error(kTooLongInTransaction);
+  return script_reply(input.completion.reply_bytes);
+}
+
+bool are_together(std::span<const std::string_view> keys, NodeFacts& facts, Plan& plan) {
+  const cluster::ClusterView& view = facts.view();
+  const auto partition_of = [&](std::string_view key) {
+    return view.ring.partition_of(position_of(key, view.partitioner));
+  };
+  for (const std::string_view key : keys) {
+    if (partition_of(key) == partition_of(keys[0])) continue;
+    plan.fail(kCrossSlot);
+    return false;
+  }
+  return true;
+}
+
+}  // namespace kvorum::server

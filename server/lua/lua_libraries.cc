@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/lua/lua_libraries.h"
+
+#include <cmath>
+#include <cstdint>
+
+extern "C" {
+#include <lua5.1/lua-bitop.h>
+#include <lua5.1/lua-cjson.h>
+}
+
+namespace kvorum::server {
+namespace {
+
+// The linear congruence of POSIX's rand48.
+class Random48 {
+ public:
+  void seed(uint32_t seed) { state_ = uint64_t{seed} << 16 | 0x330e; }
+  uint32_t next() {  // 31 bits
+    state_ = (state_ * 0x5deece66d + 0xb) & ((uint64_t{1} << 48) - 1);
+    return static_cast<uint32_t>(state_ >> 17);
+  }
+
+ private:
+  uint64_t state_ = 0x330e;
+};
+
+thread_local Random48 random48;
+
+int random(lua_State* state) {
+  constexpr double kEnd = 2147483647;
+  const double share = random48.next() % static_cast<uint32_t>(kEnd) / kEnd;
+  const int arguments = lua_gettop(state);
+  if (arguments == 0) {
+    lua_pushnumber(state, share);
+    return 1;
+  }
+  if (arguments > 2) return luaL_error(state, "wrong number of arguments");
+  const lua_Number low = arguments == 2 ? luaL_checkint(state, 1) : 1;
+  const lua_Number high = luaL_checkint(state, arguments);
+  luaL_argcheck(state, low <= high, arguments, "interval is empty");
+  lua_pushnumber(state, std::floor(share * (high - low + 1)) + low);
+  return 1;
+}
+
+int random_seed(lua_State* state) {
+  random48.seed(static_cast<uint32_t>(luaL_checkint(state, 1)));
+  return 0;
+}
+
+}  // namespace
+
+int open_bit(lua_State* state) { return luaopen_bit(state); }
+
+int open_cjson(lua_State* state) { return luaopen_cjson(state); }
+
+void install_random(lua_State* state) {
+  lua_set_function(state, "random", random);
+  lua_set_function(state, "randomseed", random_seed);
+}
+
+void seed_random(uint32_t seed) { random48.seed(seed); }
+
+}  // namespace kvorum::server

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interpreter as scripts find it: Lua 5.1 with base, table, string, math and coroutine as far
+// as they touch nothing outside, with bit, cjson, cmsgpack and struct, and with the table `redis`.
+// All of it can be read only; KEYS and ARGV are new for each script.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "server/lua/lua_state.h"
+
+namespace kvorum::server {
+
+class LuaSandbox {
+ public:
+  // What a script may need beside what its like have left.
+  static constexpr size_t kScriptBytesMax = 8 * 1024 * 1024;
+
+  // `redis` are the functions of that table; those that are about commands find the owner. The
+  // owner outlives this.
+  LuaSandbox(std::span<const luaL_Reg> redis, void* owner);
+
+  lua_State* state() { return lua_.get(); }
+
+  // Before a script is compiled or run, outside of it.
+  void begin();
+  // From here on a script's memory is bounded, until it ends.
+  void bound_memory() { lua_.allow_bytes(kScriptBytesMax); }
+  void end() { lua_.allow_any(); }
+  // KEYS or ARGV. REQUIRES: in a protected call.
+  static void set_list(lua_State* state, const char* name, std::span<const std::string_view> words);
+  static void drop_list(lua_State* state, const char* name);
+
+  // Compiles a chunk, whose errors name it as @user_script. True: the function is on top; else what
+  // Lua says about the text.
+  static bool compile(lua_State* state, std::string_view text);
+
+ private:
+  void open_libraries();
+  void make_redis_table(std::span<const luaL_Reg> redis);
+  void collect();
+
+  LuaState lua_;
+  size_t used_after_collection_ = 0;
+};
+
+}  // namespace kvorum::server

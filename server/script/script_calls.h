@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands of a running script: redis.call("GET", key) is planned by the command's handler, as
+// a client's is, and its operations are done on the script's keys. One thread at a time.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "server/commands/command.h"
+#include "server/script/script_facts.h"
+#include "server/script/script_keys.h"
+#include "server/script/script_task.h"
+
+namespace kvorum::server {
+
+class ScriptCalls {
+ public:
+  // For the calls that follow; all outlive them.
+  void begin(const ScriptTask& task, ScriptKeys& keys, uint64_t value_bytes_max);
+
+  // The reply, which borrows from the keys and from this until the next call. Never empty words.
+  protocol::Reply run(Words words);
+
+  // As redis.setresp() says.
+  void set_resp(protocol::RespVersion version) { session_.resp = version; }
+  protocol::RespVersion resp() const { return session_.resp; }
+
+ private:
+  const CommandRow* admit(Words words, std::string_view* refusal) const;
+  protocol::Reply run_operations();
+  protocol::Reply run_operation(const cluster::Request& request);
+  protocol::Reply gather(std::vector<protocol::Reply> replies) const;
+
+  const ScriptTask* task_ = nullptr;
+  ScriptKeys* keys_ = nullptr;
+  ScriptFacts facts_;
+  SessionState session_;
+  Plan plan_;
+  cluster::Object seen_;              // of a read
+  std::vector<std::string> scratch_;  // of the operations of one command
+  size_t operation_ = 0;
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the handler of a command may ask inside a script: the time of the call, and what needs no
+// node. A script runs where its key is coordinated, with a partition locked, or on a thread of its
+// own, so that the node and its sessions are out of reach. One thread at a time.
+#pragma once
+
+#include "base/rng.h"
+#include "server/commands/command.h"
+#include "server/script/script_library.h"
+
+namespace kvorum::server {
+
+class ScriptFacts final : public NodeFacts {
+ public:
+  void set_call(uint64_t wall_us, uint64_t value_bytes_max) {
+    wall_us_ = wall_us;
+    value_bytes_max_ = value_bytes_max;
+  }
+
+  // Keyspaces that keep siblings: what is seen was reduced to one before where there is but one.
+  const cluster::ClusterView& view() const override { return view_; }
+  NodeStatus status() override { return {}; }
+  uint64_t partition_digest(uint8_t, uint32_t) const override { return 0; }
+  uint64_t partition_records(uint8_t, uint32_t) const override { return 0; }
+  uint64_t wall_us() override { return wall_us_; }
+  void each_session(FunctionRef<void(const SessionState&)>) override {}
+  std::span<const MacKey> token_keys() const override { return {}; }
+  std::span<const std::string> passwords() const override { return {}; }
+  uint64_t login_delay_us(std::string_view) override { return 0; }
+  void login_failed(std::string_view) override {}
+  uint64_t value_bytes_max() const override { return value_bytes_max_; }
+  uint64_t random() override { return rng_.next(); }
+  TrafficCounts& traffic() override { return traffic_; }
+  void reset_statistics() override {}
+  MembershipDesk* membership() override { return nullptr; }
+  ScriptLibrary& scripts() override { return library_; }
+  size_t end_long_scripts() override { return 0; }
+
+ private:
+  cluster::ClusterView view_;
+  TrafficCounts traffic_;  // counted by nobody
+  ScriptLibrary library_;  // scripts call no scripts
+  Rng rng_{0};
+  uint64_t wall_us_ = 0, value_bytes_max_ = 0;
+};
+
+}  // namespace kvorum::server

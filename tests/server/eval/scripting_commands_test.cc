@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// EVAL and its relatives down to the tables: what a script sees and answers, where it runs, and
+// how it meets others.
+#include <gtest/gtest.h>
+
+#include "server/lua/sha1.h"
+#include "server/script/script_task.h"
+#include "tests/server/dispatch/command_cluster.h"
+
+namespace kvorum::server {
+namespace {
+
+constexpr std::string_view kLimiter =
+    "local n = redis.call('INCR', KEYS[1])\n"
+    "if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end\n"
+    "return {n, redis.call('PTTL', KEYS[1])}";
+// More instructions than a reactor gives.
+constexpr std::string_view kLong =
+    "for i = 1, 2000000 do end return redis.call('INCRBY', KEYS[1], ARGV[1])";
+
+struct EvalTest : ::testing::Test {
+  std::string eval(std::string_view script, std::vector<std::string> keys = {},
+                   std::vector<std::string> arguments = {}) {
+    return client.line(command("EVAL", script, std::move(keys), std::move(arguments)));
+  }
+  static std::string command(std::string_view name, std::string_view script,
+                             std::vector<std::string> keys, std::vector<std::string> arguments) {
+    std::vector<std::string> words{std::string(name), std::string(script),
+                                   std::to_string(keys.size())};
+    words.insert(words.end(), keys.begin(), keys.end());
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    return TestClient::resp(words);
+  }
+  uint64_t puts() const { return cluster.nodes[0]->coordinator.counters().puts; }
+  uint64_t gets() const { return cluster.nodes[0]->coordinator.counters().gets; }
+
+  CommandCluster cluster{1};
+  TestClient client{cluster, 0};
+};
+
+TEST_F(EvalTest, AScriptOfOneKeyIsOnePut) {
+  const uint64_t puts_before = puts(), gets_before = gets();
+  EXPECT_EQ(eval(kLimiter, {"k"}, {"5000"}), "*2\r\n:1\r\n:5000\r\n");
+  EXPECT_EQ(eval(kLimiter, {"k"}, {"9000"}), "*2\r\n:2\r\n:5000\r\n");
+  EXPECT_EQ(puts() - puts_before, 2u);
+  EXPECT_EQ(gets() - gets_before, 0u);
+  EXPECT_EQ(client.say("GET", "k"), "$1\r\n2\r\n");
+}
+
+TEST_F(EvalTest, WhatOnlyReadsWritesNothing) {
+  client.say("SET", "k", "v");
+  const uint64_t dot = cluster.nodes[0]->coordinator.counters().puts;
+  EXPECT_EQ(eval("return redis.call('GET', KEYS[1])", {"k"}), "$1\r\nv\r\n");
+  EXPECT_EQ(eval("return redis.call('SET', KEYS[1], 'w', 'NX')", {"k"}), "$-1\r\n");
+  EXPECT_EQ(client.say("GET", "k"), "$1\r\nv\r\n");
+  EXPECT_GE(puts(), dot);
+}
+
+// As in Redis: what it did before stays.
+TEST_F(EvalTest, AnErrorLeavesWhatWasDoneBefore) {
+  EXPECT_TRUE(eval("redis.call('SET', KEYS[1], 'v') error('no more')", {"k"})
+                  .starts_with("-ERR user_script:1: no more script: "));
+  EXPECT_EQ(client.say("GET", "k"), "$1\r\nv\r\n");
+}
+
+TEST_F(EvalTest, KeysMustBeDeclared) {
+  EXPECT_TRUE(eval("return redis.call('GET', 'other')", {"k"})
+                  .starts_with("-ERR Script attempted to access a key that it did not declare "));
+  EXPECT_TRUE(eval("return redis.call('GET', 'other')")
+                  .starts_with("-ERR Script attempted to access a key that it did not declare "));
+  EXPECT_EQ(eval("return redis.pcall('MSET', KEYS[1], 'a', 'other', 'b')", {"k"}),
+            "-ERR Script attempted to access a key that it did not declare\r\n");
+  EXPECT_EQ(client.say("EXISTS", "k"), ":0\r\n");  // not even the one that was
+}
+
+TEST_F(EvalTest, AReadOnlyScriptMayNotWrite) {
+  EXPECT_TRUE(client.line(command("EVAL_RO", "return redis.call('SET', KEYS[1], 'v')", {"k"}, {}))
+                  .starts_with("-ERR Write commands are not allowed from read-only scripts. "));
+  EXPECT_EQ(client.line(command("EVAL_RO", "return redis.call('GET', KEYS[1])", {"k"}, {})),
+            "$-1\r\n");
+}
+
+TEST_F(EvalTest, ByName) {
+  const std::string sha = sha1_hex("return ARGV[1]");
+  EXPECT_EQ(client.line(command("EVALSHA", sha, {}, {"x"})),
+            "-NOSCRIPT No matching script. Please use EVAL.\r\n");
+  EXPECT_EQ(client.say("SCRIPT", "LOAD", "return ARGV[1]"), "$40\r\n" + sha + "\r\n");
+  EXPECT_EQ(client.say("SCRIPT", "EXISTS", sha, "x"), "*2\r\n:1\r\n:0\r\n");
+  EXPECT_EQ(client.line(command("EVALSHA", sha, {}, {"x"})), "$1\r\nx\r\n");
+  EXPECT_EQ(client.line(command("EVALSHA", sha, {"k"}, {"y"})), "$1\r\ny\r\n");
+  EXPECT_EQ(client.say("SCRIPT", "FLUSH"), "+OK\r\n");
+  EXPECT_EQ(client.say("SCRIPT", "EXISTS", sha), "*1\r\n:0\r\n");
+}
+
+TEST_F(EvalTest, ALongScriptRunsElsewhereAndIsTheSame) {
+  EXPECT_EQ(eval(kLong, {"k"}, {"7"}), ":7\r\n");
+  EXPECT_EQ(eval(kLong, {"k"}, {"7"}), ":14\r\n");
+  EXPECT_EQ(client.say("GET", "k"), "$2\r\n14\r\n");
+}
+
+// The order of one connection's commands for one key is kept.
+TEST_F(EvalTest, ALongScriptHoldsItsPlaceInThePipeline) {
+  const std::string replies = client.line(
+      TestClient::resp({"SET", "k", "1"}) + command("EVAL", kLong, {"k"}, {"5"}) +
+      TestClient::resp({"GET", "k"}) + command("EVAL", kLong, {"k"}, {"5"}) +
+      TestClient::resp({"GET", "k"}));
+  EXPECT_EQ(replies, "+OK\r\n:6\r\n$1\r\n6\r\n:11\r\n$2\r\n11\r\n");
+}
+
+TEST_F(EvalTest, InATransactionItIsAStepOfItsKey) {
+  client.say("MULTI");
+  client.say("SET", "k", "1");
+  EXPECT_EQ(eval("return redis.call('INCRBY', KEYS[1], 5)", {"k"}), "+QUEUED\r\n");
+  EXPECT_EQ(eval("return 'no key'"), "+QUEUED\r\n");
+  client.say("GET", "k");
+  EXPECT_EQ(client.say("EXEC"), "*4\r\n+OK\r\n:6\r\n$6\r\nno key\r\n$1\r\n6\r\n");
+}
+
+TEST_F(EvalTest, ALongScriptInATransactionIsRefused) {
+  client.say("MULTI");
+  eval(kLong, {"k"}, {"5"});
+  client.say("SET", "k", "v");
+  EXPECT_EQ(client.say("EXEC"),
+            "*2\r\n-ERR the script takes too long to run within a transaction\r\n+OK\r\n");
+}
+
+// Two keys are of one partition by chance: with one partition always.
+struct EvalSeveralKeysTest : ::testing::Test {
+  static void one_partition(cluster::Founding& founding) { founding.partitions = 1; }
+  std::string eval(std::string_view script, std::vector<std::string> keys,
+                   std::vector<std::string> arguments = {}) {
+    return client.line(EvalTest::command("EVAL", script, std::move(keys), std::move(arguments)));
+  }
+
+  CommandCluster cluster{1, one_partition};
+  TestClient client{cluster, 0};
+};
+
+TEST_F(EvalSeveralKeysTest, OfOnePartition) {
+  EXPECT_EQ(eval("redis.call('SET', KEYS[1], ARGV[1]) redis.call('INCR', KEYS[2]) "
+                 "return redis.call('MGET', unpack(KEYS))",
+                 {"a", "b", "c", "a"}, {"x"}),
+            "*4\r\n$1\r\nx\r\n$1\r\n1\r\n$-1\r\n$1\r\nx\r\n");
+  EXPECT_EQ(client.say("MGET", "a", "b"), "*2\r\n$1\r\nx\r\n$1\r\n1\r\n");
+}
+
+TEST_F(EvalSeveralKeysTest, OfSeveralPartitionsAreRefused) {
+  CommandCluster many{1};
+  TestClient other{many, 0};
+  EXPECT_EQ(other.line(EvalTest::command("EVAL", "return 1", {"a", "b", "c", "d"}, {})),
+            "-CROSSSLOT Keys in request don't hash to the same slot\r\n");
+}
+
+TEST(EvalCluster, AScriptIsKnownAtEveryNode) {
+  CommandCluster cluster(3);
+  TestClient a(cluster, 0), b(cluster, 1);
+  const std::string script = "return redis.call('INCR', KEYS[1])";
+  const std::string sha = sha1_hex(script);
+  EXPECT_EQ(a.say("SCRIPT", "LOAD", script), "$40\r\n" + sha + "\r\n");
+  EXPECT_EQ(b.line(EvalTest::command("EVALSHA", sha, {"k"}, {})), ":1\r\n");
+  EXPECT_EQ(b.line(EvalTest::command("EVALSHA", sha, {"k"}, {})), ":2\r\n");
+  EXPECT_EQ(a.say("SCRIPT", "FLUSH"), "+OK\r\n");
+  EXPECT_EQ(b.say("SCRIPT", "EXISTS", sha), "*1\r\n:0\r\n");
+  EXPECT_EQ(b.line(EvalTest::command("EVALSHA", sha, {"k"}, {})),
+            "-NOSCRIPT No matching script. Please use EVAL.\r\n");
+}
+
+// Ten clients of three nodes at once: none is lost, whoever coordinates.
+TEST(EvalCluster, ScriptsOfOneKeyDoNotMeet) {
+  CommandCluster cluster(3);
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t at = 0; at < 10; ++at) {
+    clients.push_back(std::make_unique<TestClient>(cluster, at % 3));
+  }
+  std::string replies;
+  for (const auto& client : clients) {
+    replies += client->send(EvalTest::command("EVAL", kLimiter, {"k"}, {"60000"}));
+  }
+  cluster.settle();
+  for (const auto& client : clients) replies += client->take();
+  for (int n = 1; n <= 10; ++n) {
+    EXPECT_NE(replies.find("*2\r\n:" + std::to_string(n) + "\r\n"), std::string::npos) << n;
+  }
+}
+
+TEST(EvalCluster, LongScriptsOfOneKeyGiveWayAndBeginAgain) {
+  CommandCluster cluster(3);
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t at = 0; at < 3; ++at) clients.push_back(std::make_unique<TestClient>(cluster, at));
+  for (const auto& client : clients) client->send(EvalTest::command("EVAL", kLong, {"k"}, {"1"}));
+  cluster.settle();
+  std::string replies;
+  for (const auto& client : clients) replies += client->take();
+  EXPECT_EQ(replies.size(), 12u) << replies;
+  EXPECT_EQ(clients[0]->say("GET", "k"), "$1\r\n3\r\n");
+}
+
+}  // namespace
+}  // namespace kvorum::server
