@@ -24,6 +24,11 @@ void EndableWorkThreads::forget(const std::shared_ptr<EndableWork>& work) {
   std::erase(open_, work);
 }
 
+size_t EndableWorkThreads::open() const {
+  const MutexLock lock(mutex_);
+  return open_.size();
+}
+
 size_t EndableWorkThreads::end_all() {
   const MutexLock lock(mutex_);
   for (const auto& work : open_) work->end();

@@ -27,6 +27,8 @@ class EndableWorkThreads {
 
   // `done` is called by one of its threads. False, with nothing done, where too much waits.
   bool add(std::shared_ptr<EndableWork> work, std::function<void()> done);
+  // What runs or waits.
+  size_t open() const;
   // Tells all of it to end; how much that was.
   size_t end_all();
   // Ends all of it, and the threads. Nothing is added any more.
@@ -35,7 +37,7 @@ class EndableWorkThreads {
  private:
   void forget(const std::shared_ptr<EndableWork>& work);
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<std::shared_ptr<EndableWork>> open_ KVORUM_GUARDED_BY(mutex_);
   bool stopping_ KVORUM_GUARDED_BY(mutex_) = false;
   WorkThreads threads_{kThreads};  // last: ended first

@@ -10,6 +10,7 @@
 #include "server/cli/config_commands.h"
 #include "server/cli/dev_command.h"
 #include "server/cli/member_commands.h"
+#include "server/cli/presets.h"
 #include "server/cli/repair_command.h"
 #include "server/cli/serve_command.h"
 #include "server/cli/usage.h"
@@ -40,10 +41,20 @@ void add_override(CLI::App& command, const char* option, std::optional<std::stri
       option, [&value](const std::string& text) { value = text; }, help);
 }
 
+CLI::Option* add_preset(CLI::App& command, std::string& preset) {
+  std::vector<std::string> names;
+  for (const Preset& each : presets()) names.emplace_back(each.name);
+  return command
+      .add_option("--preset", preset, "The keyspaces and the engine for a use: " + preset_names())
+      ->check(CLI::IsMember(names));
+}
+
 void add_serve(CLI::App& app, Parsed& parsed) {
   CLI::App& command = *app.add_subcommand(
       "serve", "Run one node; without any option a durable one on the usual ports");
-  command.add_option("--config", parsed.serve.config_file, "The YAML file")->type_name("FILE");
+  CLI::Option* const file =
+      command.add_option("--config", parsed.serve.config_file, "The YAML file")->type_name("FILE");
+  add_preset(command, parsed.serve.preset)->excludes(file);
   Overrides& overrides = parsed.serve.overrides;
   add_override(command, "--name", overrides.name, "Which member of the file this node is");
   add_override(command, "--redis", overrides.redis, "HOST:PORT for redis clients");
@@ -80,9 +91,11 @@ void add_dev(CLI::App& app, Parsed& parsed) {
   CLI::Option* const base =
       command.add_option("--base-port", parsed.base_port, "Redis port of the first node")
           ->check(CLI::Range(1, 65535));
-  command.add_option("--engine", parsed.dev.engine, "leveldb or memory")
-      ->check(CLI::IsMember({"leveldb", "memory"}))
-      ->capture_default_str();
+  CLI::Option* const engine =
+      command.add_option("--engine", parsed.dev.engine, "leveldb or memory")
+          ->check(CLI::IsMember({"leveldb", "memory"}))
+          ->capture_default_str();
+  add_preset(command, parsed.dev.preset)->excludes(engine);
   add_dev_members(command, parsed);
   command.callback([&parsed, &command, base] {
     if (!command.get_subcommands().empty()) return;

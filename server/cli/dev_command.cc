@@ -16,6 +16,7 @@
 #include "server/admin/http.h"
 #include "server/cli/ask_commands.h"
 #include "server/cli/command_line.h"
+#include "server/cli/presets.h"
 #include "server/config/config.h"
 #include "server/dev/child_process.h"
 #include "server/dev/dev_nodes.h"
@@ -293,6 +294,7 @@ int run_dev(const DevOptions& options) {
   if (!running.ok()) return fail(running.status().message());
   layout.nodes = std::move(running).value();
   layout.engine = options.engine;
+  if (const Preset* const preset = find_preset(options.preset)) layout.settings = preset->settings;
   layout.reactors = std::max(1u, usable_cpus() / static_cast<uint32_t>(layout.nodes.size()));
   if (Status status = write_file(config_file, dev_yaml(layout)); !status.ok()) {
     return fail(status.message());

@@ -16,6 +16,7 @@ struct DevOptions {
   std::string data_directory = kDevDirectory;
   std::optional<int> base_port;  // of redis of the first node; the other ports shift with it
   std::string engine = "leveldb";
+  std::string preset;  // presets.h, instead of an engine; empty: the usual keyspaces
 };
 
 // The exit status.

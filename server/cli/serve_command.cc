@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "server/cli/command_line.h"
+#include "server/cli/presets.h"
 #include "server/node/node.h"
 #include "server/process/crash_report.h"
 #include "server/process/descriptors.h"
@@ -31,11 +32,20 @@ void complain(std::string_view text) {
 }
 
 ConfigReport read_config(const ServeOptions& options) {
-  return options.config_file.empty() ? load_config("", "", options.overrides)
-                                     : load_config_file(options.config_file, options.overrides);
+  if (!options.config_file.empty()) {
+    return load_config_file(options.config_file, options.overrides);
+  }
+  const Preset* const preset = find_preset(options.preset);
+  return load_config(preset == nullptr ? std::string_view() : preset->settings, "",
+                     options.overrides);
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+std::string source_of(const ServeOptions& options) {
+  if (!options.config_file.empty()) return "file " + options.config_file;
+  return options.preset.empty() ? "without a file" : "preset " + options.preset;
+}
 
 // What starts here, in one line.
 void log_banner(const ServeOptions& options, const Config& config) {
@@ -46,9 +56,8 @@ void log_banner(const ServeOptions& options, const Config& config) {
   const cluster::KeyspacePolicy& policy = config.keyspaces[0];
   const bool durable = config.engine.type == EngineType::kLevelDb;
   log_info("kvorum {}, process {}: {}, cluster {} (n {} r {} w {}; members {}), engine {}",
-           KVORUM_VERSION, getpid(),
-           options.config_file.empty() ? "without a file" : "file " + options.config_file,
-           config.cluster.name, policy.n, policy.r, policy.w, members,
+           KVORUM_VERSION, getpid(), source_of(options), config.cluster.name, policy.n, policy.r,
+           policy.w, members,
            durable ? fmt::format("leveldb (sync {}, data in {})", sync_text(config.engine.sync),
                                  config.node.data_directory)
                    : std::string("memory"));

@@ -10,6 +10,7 @@ namespace kvorum::server {
 
 struct ServeOptions {
   std::string config_file;  // empty: the configuration without a file
+  std::string preset;       // presets.h, in place of a file; empty: none
   Overrides overrides;
 };
 

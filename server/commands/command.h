@@ -91,6 +91,7 @@ enum class Group : uint8_t {
   kServer,
   kScripting,
   kTransactions,
+  kCluster,
   kQuorum
 };
 
@@ -130,6 +131,8 @@ std::span<const CommandRow> connection_commands();
 std::span<const CommandRow> client_commands();
 std::span<const CommandRow> server_commands();
 std::span<const CommandRow> scripting_commands();
+std::span<const CommandRow> cluster_commands();
+std::span<const CommandRow> ring_commands();
 std::span<const CommandRow> transaction_commands();
 std::span<const CommandRow> introspection_commands();
 std::span<const CommandRow> quorum_commands();

@@ -39,7 +39,7 @@ class CommandIndex {
         copy_commands,          dump_commands,        object_commands,         expiry_commands,
         keyspace_commands,      connection_commands,  client_commands,         server_commands,
         introspection_commands, scripting_commands,   quorum_commands,         operator_commands,
-        membership_commands,    transaction_commands,
+        membership_commands,    transaction_commands, cluster_commands,        ring_commands,
     };
     rows_.reserve(TrafficCounts::kCommandsMax);
     for (Family family : kFamilies) {
@@ -131,6 +131,8 @@ std::string_view group_name(Group group) {
       return "server";
     case Group::kScripting:
       return "scripting";
+    case Group::kCluster:
+      return "cluster";
     case Group::kTransactions:
       return "transactions";
     case Group::kQuorum:

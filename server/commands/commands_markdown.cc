@@ -19,6 +19,7 @@ constexpr Chapter kChapters[] = {
     {Group::kConnection, "Connection"},
     {Group::kServer, "Server"},
     {Group::kTransactions, "Transactions"},
+    {Group::kCluster, "Clients of Redis Cluster"},
     {Group::kScripting, "Scripts and functions"},
 };
 

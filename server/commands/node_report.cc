@@ -34,9 +34,9 @@ uint64_t port_of(const std::string& address) {
 }
 
 void server_section(const NodeStatus& status, Out out) {
-  fmt::format_to(out,
-                 "# Server\r\nredis_version:{}\r\nkvorum_version:{}\r\nredis_mode:standalone\r\n",
-                 kRedisVersion, status.version.empty() ? kKvorumVersion : status.version);
+  fmt::format_to(out, "# Server\r\nredis_version:{}\r\nkvorum_version:{}\r\nredis_mode:{}\r\n",
+                 kRedisVersion, status.version.empty() ? kKvorumVersion : status.version,
+                 status.has_slots ? "cluster" : "standalone");
   fmt::format_to(out,
                  "os:Linux\r\narch_bits:64\r\nmonotonic_clock:POSIX clock_gettime\r\n"
                  "multiplexing_api:epoll\r\nprocess_id:{}\r\nrun_id:{}\r\ntcp_port:{}\r\n",
@@ -65,9 +65,12 @@ void memory_section(const NodeStatus& status, Out out) {
                  status.memory_resident_bytes, human_bytes(status.memory_resident_bytes));
   fmt::format_to(out,
                  "mem_fragmentation_ratio:{:.2f}\r\nused_memory_lua:0\r\n"
+                 "number_of_cached_scripts:{}\r\nused_memory_scripts_eval:{}\r\n"
+                 "number_of_functions:0\r\nnumber_of_libraries:0\r\n"
                  "active_defrag_running:0\r\nlazyfree_pending_objects:0\r\n",
                  static_cast<double>(status.memory_resident_bytes) /
-                     static_cast<double>(std::max<uint64_t>(status.memory_used_bytes, 1)));
+                     static_cast<double>(std::max<uint64_t>(status.memory_used_bytes, 1)),
+                 status.scripts, status.script_bytes);
   fmt::format_to(out, "maxmemory:{}\r\nmaxmemory_human:{}\r\nmaxmemory_policy:{}\r\n",
                  status.memory_max_bytes, human_bytes(status.memory_max_bytes),
                  eviction_policy(status));
@@ -147,9 +150,9 @@ void cpu_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "used_cpu_sys_children:0.000000\r\nused_cpu_user_children:0.000000\r\n");
 }
 
-// To clients of Redis Cluster each node is a lone server (there is no CLUSTER command).
-void cluster_section(const NodeStatus&, Out out) {
-  fmt::format_to(out, "# Cluster\r\ncluster_enabled:0\r\n");
+// To clients of Redis Cluster each node is a lone server where the ring has none of their slots.
+void cluster_section(const NodeStatus& status, Out out) {
+  fmt::format_to(out, "# Cluster\r\ncluster_enabled:{}\r\n", status.has_slots ? 1 : 0);
 }
 
 void keyspace_section(const NodeStatus& status, Out out) {
@@ -193,6 +196,7 @@ void dynamo_section(const NodeStatus& status, Out out) {
   fmt::format_to(
       out, "forwards:{}\r\nforward_retries:{}\r\nreplica_reads:{}\r\nreplica_writes:{}\r\n",
       counters.forwards, counters.forward_retries, counters.replica_reads, counters.replica_writes);
+  fmt::format_to(out, "long_scripts:{}\r\n", status.long_scripts);
   fmt::format_to(out, "hedged_reads:{}\r\nforwards_too_late:{}\r\n", counters.hedged_reads,
                  counters.forwards_too_late);
   fmt::format_to(out, "edits_contended:{}\r\nreads_contested:{}\r\n", counters.edits_contended,

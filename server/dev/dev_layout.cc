@@ -36,12 +36,13 @@ std::string dev_yaml(const DevLayout& layout) {
         node.name, node.peer, node.redis, node.memcached, node.admin, layout.data_directory,
         node.name);
   }
-  out +=
+  constexpr std::string_view kUsual =
       "keyspaces:\n"
       "  default: {n: 3, r: 2, w: 2, conflicts: siblings}\n"
       "  cache: {db: 2, n: 2, r: 1, w: 1, conflicts: lww}\n";
-  out += fmt::format("engine: {{type: {}}}\nreactors: {}\n", layout.engine, layout.reactors);
-  return out;
+  out += layout.settings.empty() ? fmt::format("{}engine: {{type: {}}}\n", kUsual, layout.engine)
+                                 : layout.settings;
+  return out + fmt::format("reactors: {}\n", layout.reactors);
 }
 
 int dev_base_port_max(int count) { return 65535 - (kMemcachedPort - kRedisPort) - (count - 1); }

@@ -50,7 +50,7 @@ void auth(const CommandCall& call, Plan& plan) {
   plan.answer(Reply::ok());
 }
 
-Reply greeting(const SessionState& session) {
+Reply greeting(const SessionState& session, Partitioner partitioner) {
   std::vector<Reply> fields;
   fields.push_back(Reply::bulk("server"));
   fields.push_back(Reply::bulk("redis"));
@@ -61,7 +61,7 @@ Reply greeting(const SessionState& session) {
   fields.push_back(Reply::bulk("id"));
   fields.push_back(Reply::integer(static_cast<int64_t>(session.id)));
   fields.push_back(Reply::bulk("mode"));
-  fields.push_back(Reply::bulk("standalone"));
+  fields.push_back(Reply::bulk(partitioner == Partitioner::kSlots ? "cluster" : "standalone"));
   fields.push_back(Reply::bulk("role"));
   fields.push_back(Reply::bulk("master"));
   fields.push_back(Reply::bulk("modules"));
@@ -110,7 +110,7 @@ void hello(const CommandCall& call, Plan& plan) {
   if (!call.session.authenticated) return plan.fail(protocol::kNoAuthHello);
   if (options.has_name) call.session.name = options.name;
   if (options.version) call.session.resp = static_cast<RespVersion>(options.version);
-  plan.answer(greeting(call.session));
+  plan.answer(greeting(call.session, call.facts.view().partitioner));
 }
 
 void reset(const CommandCall& call, Plan& plan) {

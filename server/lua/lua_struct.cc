@@ -150,13 +150,12 @@ lua_Number number_of(char option, uint64_t bits, size_t size) {
   return static_cast<lua_Number>(static_cast<int64_t>(bits));
 }
 
-void pack_text(lua_State* state, int argument, char option, size_t size, std::string& out) {
+// The argument's first `size` bytes; all of it for 0.
+std::string_view text_of(lua_State* state, int argument, size_t size) {
   luaL_checkstring(state, argument);
   const std::string_view text = lua_text(state, argument);
-  if (size == 0) size = text.size();
   luaL_argcheck(state, text.size() >= size, argument + 1, "string too short");
-  out.append(text.substr(0, size));
-  if (option == 's') out += '\0';
+  return size == 0 ? text : text.substr(0, size);
 }
 
 int pack(lua_State* state) {
@@ -170,7 +169,8 @@ int pack(lua_State* state) {
     if (option == 'x') {
       out += '\0';
     } else if (option == 's' || option == 'c') {
-      pack_text(state, ++argument, option, size, out);
+      out.append(text_of(state, ++argument, size));
+      if (option == 's') out += '\0';
     } else {
       const uint64_t bits = bits_of(option, luaL_checknumber(state, ++argument));
       put_bytes_of(out, bits, size, format.is_big_endian());

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/node/reactor_group.h"
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 #include <utility>
 
 #include "base/check.h"
+#include "server/process/logging.h"
 #include "server/process/random_number.h"
+#include "server/script/redis_functions.h"
 
 namespace kvorum::server {
 namespace {
@@ -23,6 +26,22 @@ void await_all(const std::vector<std::unique_ptr<Reactor>>& reactors,
   }
 }
 
+// redis.log() of scripts. A script could fill the disk: of one second so many lines are written.
+void log_script(int level, std::string_view text) {
+  constexpr LogLevel kLevels[] = {LogLevel::kDebug, LogLevel::kDebug, LogLevel::kInfo,
+                                  LogLevel::kWarn};
+  constexpr uint32_t kLinesPerSecond = 100;
+  constexpr size_t kBytesMax = 1024;
+  static std::atomic<int64_t> second = 0;
+  static std::atomic<uint32_t> lines = 0;
+  const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
+                          std::chrono::steady_clock::now().time_since_epoch())
+                          .count();
+  if (second.exchange(now) != now) lines = 0;
+  if (lines++ >= kLinesPerSecond || !logs(kLevels[level])) return;
+  write_log(kLevels[level], fmt::format("a script says {}", json_text(text.substr(0, kBytesMax))));
+}
+
 }  // namespace
 
 ReactorGroup::ReactorGroup(const NodeSelf& self)
@@ -35,6 +54,7 @@ ReactorGroup::ReactorGroup(const NodeSelf& self)
 }
 
 void ReactorGroup::build(Build from) {
+  set_script_log(log_script);
   KVORUM_CHECK(reactors_.empty());
   identity_ = std::move(from.identity);
   quarantine_ = std::make_unique<Quarantine>(std::move(from.quarantine_file));

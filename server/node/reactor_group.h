@@ -60,6 +60,8 @@ class ReactorGroup {
   ClientCount& clients() { return clients_; }
   const ClientCount& clients() const { return clients_; }
   const AcceptFailures& accept_failures() const { return accept_failures_; }
+  const ScriptLibrary& scripts() const { return scripts_; }
+  const EndableWorkThreads& long_work() const { return long_work_; }
   // Null: limits.foreground_p99 is 0.
   cluster::AdmissionController* admission() const { return admission_.get(); }
 

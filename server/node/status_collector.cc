@@ -147,6 +147,7 @@ void StatusCollector::add_identity(const cluster::ClusterView& view, NodeStatus*
   status->admin = config.listen.admin.to_text();
   status->reactors = from_.self.reactors;
   status->partitions = view.ring.partitions();
+  status->has_slots = view.partitioner == Partitioner::kSlots;
   status->waiting = !view.is_member();
   status->has_departed = view.is_member() && !view.takes_part();
   status->loading = !from_.phase.serving;
@@ -167,6 +168,9 @@ void StatusCollector::add_limits(NodeStatus* status) const {
   const auto live = from_.live.get();
   status->clients_configured = live->limits.clients;
   status->in_flight = status_of(from_.reactors.in_flight());
+  status->scripts = from_.reactors.scripts().count();
+  status->script_bytes = from_.reactors.scripts().bytes();
+  status->long_scripts = from_.reactors.long_work().open();
   status->in_flight.client_output_bytes = live->limits.client_output_bytes;
   status->in_flight.client_output_wait_ms = live->limits.client_output_wait_ms;
   status->accept_failures = from_.reactors.accept_failures().count;

@@ -91,6 +91,8 @@ void add_clients(const NodeStatus& status, Families& out) {
     out.add({{"kind", kHeldNames[kind]}}, number(in_flight.by_kind[kind]));
   }
   out.gauge("kvorum_in_flight_limit_bytes", "limits.in_flight.", number(in_flight.limit));
+  out.gauge("kvorum_scripts", "Scripts known by their names.", number(status.scripts));
+  out.gauge("kvorum_long_scripts", "Scripts on threads of their own.", number(status.long_scripts));
   out.counter("kvorum_commands_total", "Commands of clients.", number(status.commands_processed));
   out.counter("kvorum_keyspace_hits_total", "Reads that found a value.",
               number(status.keyspace_hits));

@@ -109,6 +109,7 @@ struct NodeStatus {
   std::string redis, memcached, peer, admin;
   uint32_t reactors = 0;
   uint32_t partitions = 0;
+  bool has_slots = false;  // of Redis Cluster: its clients may route by them
 
   // The most that there may be, and what limits.clients says: open files may allow fewer.
   uint64_t clients_connected = 0, clients_max = 0, clients_configured = 0;
@@ -121,6 +122,8 @@ struct NodeStatus {
   uint64_t far_ahead = 0;  // clock readings of other nodes too far ahead to be followed
   uint64_t commands_processed = 0, commands_per_second = 0;
   uint64_t net_input_bytes = 0, net_output_bytes = 0;
+  uint64_t scripts = 0, script_bytes = 0;  // that are known by their names
+  uint64_t long_scripts = 0;               // that run, or wait to run, on threads of their own
   uint64_t keyspace_hits = 0, keyspace_misses = 0, expired_keys = 0;
   uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
   double cpu_user_seconds = 0, cpu_system_seconds = 0;

@@ -62,6 +62,7 @@ void Run::add_workloads() {
     add<SharedWorkload>("shared", kSiblingsDb);
     add<SharedWorkload>("strict", kStrictDb);
     add<CasWorkload>("cas", kSiblingsDb);
+    add<LimiterWorkload>("limiter", kSiblingsDb);
     return;
   }
   Rng rng(seed_ + 5);

@@ -18,7 +18,9 @@ bool CounterWorkload::may_demand_all() const {
 void CounterWorkload::step(size_t index) {
   const std::string key = fmt::format("{}:{}", name_, index);
   ++counters_[key].attempts;
-  client(index).call({"INCR", key}, [this, index, key](const RespReply* reply) {
+  std::vector<std::string> words{"INCR", key};
+  if (index % 3 == 2) words = {"EVAL", "return redis.call('INCR', KEYS[1])", "1", key};
+  client(index).call(words, [this, index, key](const RespReply* reply) {
     Counter& counter = counters_[key];
     const Fate fate = fate_of(reply);
     if (fate == Fate::kNever) --counter.attempts;

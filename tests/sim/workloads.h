@@ -145,10 +145,10 @@ class FillWorkload final : public Workload {
   std::map<std::string, std::set<std::string>> written_;  // by key
 };
 
-// INCR of counters, each by one client only. Demands: never above the attempts (a retry counts
-// once). And not below what was acknowledged, each answer above the one before, where the quorums
-// overlap and count primaries only, and no node lost what it acknowledged; with sloppy quorums only
-// in a run without faults.
+// INCR of counters, each by one client only, of which every third says it in Lua. Demands: never
+// above the attempts (a retry counts once). And not below what was acknowledged, each answer above
+// the one before, where the quorums overlap and count primaries only, and no node lost what it
+// acknowledged; with sloppy quorums only in a run without faults.
 class CounterWorkload final : public Workload {
  public:
   using Workload::Workload;
@@ -164,6 +164,24 @@ class CounterWorkload final : public Workload {
   bool may_demand_all() const;
 
   std::map<std::string, Counter> counters_;
+};
+
+// A limiter in Lua, as limiters for Redis are written, that all clients ask for the same few keys
+// in a peaceful run. Demands: it lets exactly its limit through where so many asked.
+class LimiterWorkload final : public Workload {
+ public:
+  using Workload::Workload;
+  std::vector<KeyName> keys() const override;
+  void check(const FinalState& state) override;
+
+ private:
+  struct Limiter {
+    int64_t asked = 0, let_through = 0, uncertain = 0;
+  };
+  void step(size_t client) override;
+
+  std::map<std::string, Limiter> limiters_;
+  uint64_t asked_ = 0;
 };
 
 // Keys written once and then deleted, under the context that was read or by what the coordinator

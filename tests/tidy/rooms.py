@@ -40,6 +40,7 @@ ROOMS = {
         'families',
         'strings',
         'keys',
+        'slots',
         'connection',
         'transaction',
         'script',

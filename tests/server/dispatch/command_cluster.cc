@@ -53,6 +53,7 @@ NodeStatus CommandNode::status() {
   status.engine = "memory";
   status.sync = "interval";
   status.partitions = view->ring.partitions();
+  status.has_slots = view->partitioner == Partitioner::kSlots;
   status.counters = coordinator.counters();
   auto traffic = std::make_shared<TrafficTotals>();
   traffic->add(dispatcher.traffic());

@@ -100,10 +100,10 @@ TEST_F(EvalTest, ALongScriptRunsElsewhereAndIsTheSame) {
 
 // The order of one connection's commands for one key is kept.
 TEST_F(EvalTest, ALongScriptHoldsItsPlaceInThePipeline) {
-  const std::string replies = client.line(
-      TestClient::resp({"SET", "k", "1"}) + command("EVAL", kLong, {"k"}, {"5"}) +
-      TestClient::resp({"GET", "k"}) + command("EVAL", kLong, {"k"}, {"5"}) +
-      TestClient::resp({"GET", "k"}));
+  const std::string replies =
+      client.line(TestClient::resp({"SET", "k", "1"}) + command("EVAL", kLong, {"k"}, {"5"}) +
+                  TestClient::resp({"GET", "k"}) + command("EVAL", kLong, {"k"}, {"5"}) +
+                  TestClient::resp({"GET", "k"}));
   EXPECT_EQ(replies, "+OK\r\n:6\r\n$1\r\n6\r\n:11\r\n$2\r\n11\r\n");
 }
 
