@@ -19,6 +19,7 @@ constexpr Chapter kChapters[] = {
     {Group::kConnection, "Connection"},
     {Group::kServer, "Server"},
     {Group::kTransactions, "Transactions"},
+    {Group::kPubSub, "Publish and subscribe"},
     {Group::kScripting, "Scripts and functions"},
 };
 

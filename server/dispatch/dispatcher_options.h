@@ -11,6 +11,7 @@
 #include "base/siphash.h"
 #include "server/dispatch/other_reactors.h"
 #include "server/flow/in_flight.h"
+#include "server/pubsub/pub_sub.h"
 
 namespace kvorum::server {
 
@@ -25,6 +26,7 @@ struct DispatcherOptions {
   InFlightShare* in_flight = nullptr;  // outlives it; null: one of its own with the usual limit
   uint64_t (*steady_ns)() = nullptr;   // how long commands take is not measured without it
   OtherReactors* others = nullptr;     // of the same node; outlives the dispatcher
+  PubSub::Options pub_sub;
 };
 
 // What of them may change while it runs.

@@ -8,6 +8,7 @@
 #include "server/commands/command.h"
 #include "server/connection/client_table.h"
 #include "server/dispatch/dispatcher_options.h"
+#include "server/pubsub/pub_sub.h"
 
 namespace kvorum::server {
 
@@ -21,6 +22,7 @@ class ReactorFacts final : public NodeFacts {
     const DispatcherOptions& options;
     ClientTable& clients;
     TrafficCounts& traffic;
+    PubSub& pub_sub;
   };
   explicit ReactorFacts(const Sources& sources)
       : from_(sources), rng_(sources.parts.incarnation ^ sources.options.first_client_id) {}
@@ -50,6 +52,7 @@ class ReactorFacts final : public NodeFacts {
   TrafficCounts& traffic() override { return from_.traffic; }
   void reset_statistics() override { from_.services.reset_statistics(); }
   MembershipDesk* membership() override { return from_.services.membership(); }
+  PubSubDesk& pub_sub() override { return from_.pub_sub; }
 
  private:
   const Sources from_;

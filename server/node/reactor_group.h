@@ -59,6 +59,7 @@ class ReactorGroup {
   const InFlight& in_flight() const { return in_flight_; }
   ClientCount& clients() { return clients_; }
   const ClientCount& clients() const { return clients_; }
+  const PubSubHub& pub_sub() const { return pub_sub_; }
   const AcceptFailures& accept_failures() const { return accept_failures_; }
   // Null: limits.foreground_p99 is 0.
   cluster::AdmissionController* admission() const { return admission_.get(); }
@@ -73,6 +74,7 @@ class ReactorGroup {
   InFlight in_flight_;
   LargePace large_pace_{usable_cpus()};
   LinkBoard board_;
+  PubSubHub pub_sub_;
   std::unique_ptr<cluster::AdmissionController> admission_;
   std::unique_ptr<Quarantine> quarantine_;
   ReactorParts parts_;

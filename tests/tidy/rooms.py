@@ -40,6 +40,7 @@ ROOMS = {
         'strings',
         'keys',
         'connection',
+        'pubsub',
         'transaction',
         'dispatch',
         'clients',
