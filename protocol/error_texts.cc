@@ -11,6 +11,14 @@ std::string wrong_number_of_arguments(std::string_view command) {
   return text.append("' command");
 }
 
+std::string only_hears(std::string_view command) {
+  std::string text = "ERR Can't execute '";
+  append_one_line(text, command);
+  return text.append(
+      "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+      "context");
+}
+
 // Redis stops before the argument at which the quoted ones have reached 128 bytes, and cuts the
 // last one to what is left of them (not counting its quotes).
 std::string unknown_command(std::span<const std::string_view> words) {

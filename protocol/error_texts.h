@@ -61,6 +61,8 @@ inline constexpr size_t kQuotedBytesMax = 128;
 
 // "ERR wrong number of arguments for 'get' command"; a subcommand is "config|get".
 std::string wrong_number_of_arguments(std::string_view command);
+// To a RESP2 client that is subscribed.
+std::string only_hears(std::string_view command);
 
 // "ERR unknown command 'foo', with args beginning with: 'a' 'b' ". `words` begins with the command.
 std::string unknown_command(std::span<const std::string_view> words);

@@ -82,4 +82,8 @@ void append_set_header(std::string& out, RespVersion version, size_t size) {
   append_header(out, version == RespVersion::k3 ? '~' : '*', size);
 }
 
+void append_push_header(std::string& out, RespVersion version, size_t size) {
+  append_header(out, version == RespVersion::k3 ? '>' : '*', size);
+}
+
 }  // namespace kvorum::protocol

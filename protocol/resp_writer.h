@@ -32,6 +32,8 @@ void append_verbatim(std::string& out, RespVersion version, std::string_view tex
 void append_array_header(std::string& out, size_t size);
 void append_map_header(std::string& out, RespVersion version, size_t pairs);
 void append_set_header(std::string& out, RespVersion version, size_t size);
+// Of what nobody asked for.
+void append_push_header(std::string& out, RespVersion version, size_t size);
 
 // `text` with each CR and LF as a blank; what both dialects use for a line with foreign text in it.
 void append_one_line(std::string& out, std::string_view text);

@@ -82,6 +82,7 @@ enum class MessageType : uint8_t {
   kHistoryDifference = 101,
   kHeldCopies = 102,  // what do you hold of the partitions that move (held_copies.h)
   kHeldCopiesReply = 103,
+  kPublish = 112,  // a message for whoever is subscribed at the node (server/pubsub); no answer
   // 120 and up: texts that all nodes share (cluster/keyspace/text_operations.h)
   kFindText = 120,
   kFindTextReply = 121,
@@ -114,6 +115,8 @@ inline constexpr uint16_t kGossipDigestsVersion = 12;
 
 // kHeldCopies: since when it is understood.
 inline constexpr uint16_t kHeldCopiesVersion = 13;
+// kPublish: the same.
+inline constexpr uint16_t kPublishVersion = 15;
 // From here on each side of a link tells with which version of placement its cluster was founded,
 // and knows changes of it. Whoever speaks less has the first placement (server/peers/greeting.h).
 inline constexpr uint16_t kPlacementVersion = 13;

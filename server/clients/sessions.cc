@@ -19,6 +19,11 @@ std::string address_text(const Tcp::endpoint& endpoint) {
          std::to_string(endpoint.port());
 }
 
+std::string more_since(const LogGates::Verdict& verdict) {
+  if (verdict.suppressed == 0) return {};
+  return fmt::format(", {} more since the last time", verdict.suppressed);
+}
+
 }  // namespace
 
 Sessions::Sessions(Dispatcher& dispatcher, StreamShare& share, TurnClock& clock, ClientCount& count)
@@ -118,8 +123,21 @@ void Sessions::close_stuck(Session& session, uint64_t now_us) {
         "it, "
         "and nothing moved for {} s: it was closed (limits.client_output_wait){}",
         state.peer_address, state.buffers.all_bytes, rules_.client_output_wait_us / 1'000'000,
-        verdict.suppressed == 0 ? std::string()
-                                : fmt::format(", {} more since the last time", verdict.suppressed));
+        more_since(verdict));
+  }
+  session.close();
+  retire(session);
+}
+
+void Sessions::close_overrun(Session& session) {
+  ++memory_.output_closed;
+  const SessionState& state = session.state();
+  const LogGates::Verdict verdict = count_.ask_gate("takes no messages", clock_.now().steady_us);
+  if (verdict.open) {
+    log_warning(
+        "client {} does not take the messages that it is subscribed to; {} bytes waited for it, "
+        "and it was closed{}",
+        state.peer_address, state.buffers.output_bytes, more_since(verdict));
   }
   session.close();
   retire(session);

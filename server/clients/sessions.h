@@ -82,6 +82,8 @@ class Sessions {
     if (receiver_ == &session) receiver_ = nullptr;
   }
   void mark(Session& session);
+  // It does not take the messages that it is subscribed to.
+  void close_overrun(Session& session);
   void retire(Session& session);
 
  private:

@@ -17,6 +17,7 @@
 #include "cluster/ring/cluster_view.h"
 #include "protocol/error_texts.h"
 #include "server/commands/plan.h"
+#include "server/commands/pub_sub_desk.h"
 #include "server/commands/session_state.h"
 #include "server/status/node_status.h"
 #include "server/status/traffic_counts.h"
@@ -56,6 +57,7 @@ class NodeFacts {
   virtual ScriptLibrary& scripts() = 0;
   // Ends what runs on threads of their own; how many that were.
   virtual size_t end_long_scripts() = 0;
+  virtual PubSubDesk& pub_sub() = 0;
 };
 
 struct CommandCall {
@@ -82,6 +84,8 @@ enum CommandFlag : uint32_t {
   kContainer = 1u << 9,  // has subcommands: rows named "container|subcommand"
   kBarrier = 1u << 10,   // runs alone in its connection's pipeline
   kUnqueued = 1u << 11,  // runs at once also between MULTI and EXEC
+  kPubSub = 1u << 12,
+  kSubscribed = 1u << 13,  // allowed to a RESP2 client that is subscribed
 };
 
 enum class Group : uint8_t {
@@ -92,6 +96,7 @@ enum class Group : uint8_t {
   kScripting,
   kTransactions,
   kCluster,
+  kPubSub,
   kQuorum
 };
 
@@ -134,6 +139,7 @@ std::span<const CommandRow> scripting_commands();
 std::span<const CommandRow> cluster_commands();
 std::span<const CommandRow> ring_commands();
 std::span<const CommandRow> transaction_commands();
+std::span<const CommandRow> pub_sub_commands();
 std::span<const CommandRow> introspection_commands();
 std::span<const CommandRow> quorum_commands();
 std::span<const CommandRow> operator_commands();

@@ -40,6 +40,7 @@ class CommandIndex {
         keyspace_commands,      connection_commands,  client_commands,         server_commands,
         introspection_commands, scripting_commands,   quorum_commands,         operator_commands,
         membership_commands,    transaction_commands, cluster_commands,        ring_commands,
+        pub_sub_commands,
     };
     rows_.reserve(TrafficCounts::kCommandsMax);
     for (Family family : kFamilies) {
@@ -83,9 +84,9 @@ struct FlagName {
 };
 // In the order in which Redis shows them.
 constexpr FlagName kFlagNames[] = {
-    {kWrite, "write"}, {kReadonly, "readonly"}, {kDenyOom, "denyoom"},
-    {kAdmin, "admin"}, {kNoScript, "noscript"}, {kLoading, "loading"},
-    {kStale, "stale"}, {kFast, "fast"},         {kNoAuth, "no_auth"},
+    {kWrite, "write"},   {kReadonly, "readonly"}, {kDenyOom, "denyoom"}, {kAdmin, "admin"},
+    {kPubSub, "pubsub"}, {kNoScript, "noscript"}, {kLoading, "loading"}, {kStale, "stale"},
+    {kFast, "fast"},     {kNoAuth, "no_auth"},
 };
 
 }  // namespace
@@ -135,6 +136,8 @@ std::string_view group_name(Group group) {
       return "cluster";
     case Group::kTransactions:
       return "transactions";
+    case Group::kPubSub:
+      return "pubsub";
     case Group::kQuorum:
       return "quorum";
   }

@@ -20,6 +20,7 @@ constexpr Chapter kChapters[] = {
     {Group::kServer, "Server"},
     {Group::kTransactions, "Transactions"},
     {Group::kCluster, "Clients of Redis Cluster"},
+    {Group::kPubSub, "Publish and subscribe"},
     {Group::kScripting, "Scripts and functions"},
 };
 

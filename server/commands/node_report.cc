@@ -49,8 +49,8 @@ void server_section(const NodeStatus& status, Out out) {
 void clients_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "# Clients\r\nconnected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:0\r\n",
                  status.clients_connected, status.clients_max);
-  // Of what is not there.
-  fmt::format_to(out, "cluster_connections:0\r\ntracking_clients:0\r\npubsub_clients:0\r\n");
+  fmt::format_to(out, "cluster_connections:0\r\ntracking_clients:0\r\npubsub_clients:{}\r\n",
+                 status.pub_sub.clients);
   const ClientMemory& clients = status.in_flight.clients;
   fmt::format_to(out,
                  "client_recent_max_input_buffer:{}\r\nclient_recent_max_output_buffer:{}\r\n"
@@ -128,10 +128,17 @@ void stats_section(const NodeStatus& status, Out out) {
   }
   fmt::format_to(out,
                  "total_error_replies:{}\r\nsync_full:0\r\nsync_partial_ok:0\r\n"
-                 "sync_partial_err:0\r\npubsub_channels:0\r\npubsub_patterns:0\r\n"
-                 "latest_fork_usec:0\r\nmigrate_cached_sockets:0\r\n"
+                 "sync_partial_err:0\r\nlatest_fork_usec:0\r\nmigrate_cached_sockets:0\r\n"
                  "slave_expires_tracked_keys:0\r\n",
                  failed);
+  const PubSubStatus& pub_sub = status.pub_sub;
+  fmt::format_to(out, "pubsub_channels:{}\r\npubsub_patterns:{}\r\npubsubshard_channels:{}\r\n",
+                 pub_sub.channels, pub_sub.patterns, pub_sub.shard_channels);
+  fmt::format_to(out,
+                 "pubsub_published:{}\r\npubsub_from_peers:{}\r\npubsub_delivered:{}\r\n"
+                 "pubsub_dropped:{}\r\npubsub_clients_closed:{}\r\n",
+                 pub_sub.published, pub_sub.from_peers, pub_sub.delivered, pub_sub.dropped,
+                 pub_sub.overruns);
 }
 
 // Every node takes writes: to Redis's clients each is a master without replicas.

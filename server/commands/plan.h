@@ -113,6 +113,7 @@ struct Plan {
   Remembered remembered;
   uint16_t command = 0;         // the row's number
   bool silent = false;          // memcached's noreply
+  bool is_push = false;         // the reply is one: no client silences it
   uint64_t flush_after_ms = 0;  // memcached: flush_all with a delay; beside a reply
   uint64_t again_at_us = 0;     // nothing is done: the request is run again then
 
@@ -165,7 +166,7 @@ inline void Plan::reset() {
   argument.clear();
   remembered.clear();
   verb = TransactionVerb::kNone;
-  silent = false;
+  silent = is_push = false;
   flush_after_ms = 0;
   again_at_us = 0;
 }

@@ -19,8 +19,15 @@ enum class Dialect : uint8_t { kResp, kMemcached };
 
 enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkipping };
 
+// To how many names a session is subscribed.
+struct SubscriptionCounts {
+  uint32_t channels = 0, patterns = 0, shard_channels = 0;
+  bool any() const { return (channels | patterns | shard_channels) != 0; }
+};
+
 struct SessionState {
   uint64_t id = 0;
+  uint64_t slot = 0;  // in its reactor's table of clients
   Dialect dialect = Dialect::kResp;
   std::string peer_address, local_address;
 
@@ -33,6 +40,7 @@ struct SessionState {
   ReplyMode reply_mode = ReplyMode::kOn;
   int64_t queued_commands = -1;  // since MULTI; -1: there was none
   size_t watched_keys = 0;
+  SubscriptionCounts subscriptions;
   bool causal = false;  // KV.CAUSAL ON
   bool no_evict = false, no_touch = false;
   bool closing = false;  // QUIT: no further request is read
@@ -52,6 +60,9 @@ struct SessionState {
     size_t all_bytes = 0;
   };
   Buffers buffers;
+
+  // RESP2 tells a message from a reply by the words that it begins with: little else may be said.
+  bool only_hears() const { return subscriptions.any() && resp == protocol::RespVersion::k2; }
 
   const CommandRow* last_command = nullptr;
   uint64_t started_us = 0, last_active_us = 0;

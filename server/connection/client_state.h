@@ -14,6 +14,7 @@
 #include "server/connection/causal_memory.h"
 #include "server/connection/pending_keys.h"
 #include "server/connection/reply_queue.h"
+#include "server/connection/subscriptions.h"
 #include "server/connection/transaction.h"
 #include "server/flow/in_flight.h"
 
@@ -76,8 +77,9 @@ struct ClientState {
   SlotId slot = 0;  // in the dispatcher's registry
   ReplyQueue replies;
   PendingKeys pending;
-  std::unique_ptr<CausalMemory> causal;      // with KV.CAUSAL ON
-  std::unique_ptr<Transaction> transaction;  // after a first MULTI or WATCH
+  std::unique_ptr<CausalMemory> causal;          // with KV.CAUSAL ON
+  std::unique_ptr<Transaction> transaction;      // after a first MULTI or WATCH
+  std::unique_ptr<Subscriptions> subscriptions;  // after a first SUBSCRIBE
 
   size_t operations_pending = 0;  // sent to the coordinator, not answered
   bool keyspace_pending = false;  // SCAN, FLUSHALL ...: nothing else with keys runs beside it
@@ -90,8 +92,10 @@ struct ClientState {
   size_t expected_bytes = kExpectedFloor;
   bool over = false;  // it holds more than its part: no request of it is run
   HeldBytes operations_held, replies_held;
-  bool stalled = false;      // the next request waits for one that is under way
-  uint64_t again_at_us = 0;  // or for this time, which the dispatcher knows
+  bool overrun = false;          // it does not take its messages: to be closed at once
+  uint64_t behind_since_us = 0;  // more of them wait than may for long; 0: that is not so
+  bool stalled = false;          // the next request waits for one that is under way
+  uint64_t again_at_us = 0;      // or for this time, which the dispatcher knows
 
   bool consuming = false;  // inside consume(): its caller looks at the output anyway
   bool woken = false;
@@ -103,6 +107,10 @@ struct ClientState {
   // A reply arrived, or what the next request waited for is over.
   void notify() {
     stalled = false;
+    wake_up();
+  }
+  // Its owner is to look at the output.
+  void wake_up() {
     if (consuming || woken || !wake) return;
     woken = true;
     wake(wake_owner);

@@ -26,6 +26,7 @@ void ClientTable::add(ClientState& client) {
   KVORUM_CHECK(client.slot == 0);
   ClientState*& entry = clients_.acquire(&client.slot);
   entry = &client;
+  client.session.slot = client.slot;
   client.session.id = next_id_;
   next_id_ += id_step_;
 }

@@ -113,6 +113,10 @@ bool CommandRunner::admit(ClientState& client, Words words, const CommandRow** r
     plan_.fail(protocol::kNoAuth);
     return false;
   }
+  if (client.session.only_hears() && !((*row)->flags & kSubscribed)) [[unlikely]] {
+    plan_.fail_owned(protocol::only_hears((*row)->name));
+    return false;
+  }
   return true;
 }
 

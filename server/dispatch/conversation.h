@@ -66,6 +66,8 @@ class Conversation {
   bool blocked() const;
   // Close once output() was sent and no reply waits (QUIT, protocol error).
   bool closing() const { return client_.session.closing; }
+  // Messages wait for it that it does not take: it is to be closed without any more ado.
+  bool overrun() const { return client_.overrun; }
   bool has_pending() const { return client_.replies.waiting() > 0; }
 
   // Called when a waiting reply arrived outside consume(), at most once until the next consume() or

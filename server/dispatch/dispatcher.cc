@@ -12,7 +12,8 @@ Dispatcher::Dispatcher(cluster::Coordinator& coordinator, const cluster::NodePar
       options_(std::move(options)),
       clients_(coordinator, {options_.first_client_id, options_.client_id_step,
                              options_.pipeline_bytes_max, options_.in_flight}),
-      facts_({coordinator, parts_, services, options_, clients_, traffic_}),
+      pub_sub_(clients_, options_.pub_sub),
+      facts_({coordinator, parts_, services, options_, clients_, traffic_, pub_sub_}),
       due_(coordinator, clients_, calls_),
       completions_({clients_, calls_, due_, facts_, traffic_, counters_}),
       stages_({coordinator, clients_, calls_, due_, facts_, completions_, *parts_.clock, options_}),
@@ -30,6 +31,7 @@ void Dispatcher::set_limits(const DispatcherLimits& limits) {
 }
 
 void Dispatcher::remove(ClientState& client) {
+  pub_sub_.remove(client);
   clients_.remove(client);
   calls_.drop_unsent(client.unsent);
 }

@@ -5,6 +5,7 @@
 // together those who do that, each of which knows only those before it:
 //
 //   ClientTable   who is connected, and what each holds
+//   PubSub        who hears which messages
 //   OpenCalls     what was asked of the coordinator
 //   DueWork       what goes on without new input
 //   Completions   outcome -> reply in its place
@@ -61,6 +62,7 @@ class Dispatcher {
   ClientTable& clients() { return clients_; }
   CommandRunner& commands() { return commands_; }
   NodeServices& services() { return services_; }
+  PubSub& pub_sub() { return pub_sub_; }
   uint64_t value_bytes_max() const { return options_.value_bytes_max; }
   // The client goes. Operations that still run are told that nobody waits.
   void remove(ClientState& client);
@@ -73,6 +75,7 @@ class Dispatcher {
   TrafficCounts traffic_;
 
   ClientTable clients_;
+  PubSub pub_sub_;
   ReactorFacts facts_;
   OpenCalls calls_;
   DueWork due_;

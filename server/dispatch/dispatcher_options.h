@@ -12,6 +12,7 @@
 #include "server/dispatch/long_work.h"
 #include "server/dispatch/other_reactors.h"
 #include "server/flow/in_flight.h"
+#include "server/pubsub/pub_sub.h"
 
 namespace kvorum::server {
 
@@ -30,6 +31,7 @@ struct DispatcherOptions {
   OtherReactors* others = nullptr;     // of the same node; outlives the dispatcher
   LongWork* long_work = nullptr;       // likewise; null: work that takes long is done at once
   ScriptLibrary* scripts = nullptr;    // of the node; outlives it; null: one of its own
+  PubSub::Options pub_sub;
 };
 
 // What of them may change while it runs.

@@ -98,7 +98,9 @@ void PlanRunner::answer(const Task& task) {
   if (plan_.flush_after_ms > 0) due_.flush_at(task.now.steady_us + plan_.flush_after_ms * 1000);
   if (client.causal && !client.session.causal) client.causal.reset();
   if (plan_.verb == TransactionVerb::kForget) client.forget_transaction();
-  Completions::answer(client, plan_.reply, task.silent);
+  Completions::answer(client, plan_.reply, task.silent && !plan_.is_push);
+  if (client.subscriptions) [[unlikely]]
+    PubSub::push_deferred(client);
 }
 
 void PlanRunner::place_key(const ClientState& client, const KeyRef* known, KeyRef& key) const {

@@ -12,6 +12,7 @@
 #include "server/dispatch/dispatcher_options.h"
 #include "server/dispatch/due_work.h"
 #include "server/dispatch/stage_runner.h"
+#include "server/pubsub/pub_sub.h"
 #include "server/transaction/transaction_runner.h"
 
 namespace kvorum::server {

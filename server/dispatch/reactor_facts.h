@@ -9,6 +9,7 @@
 #include "server/connection/client_table.h"
 #include "server/dispatch/dispatcher_options.h"
 #include "server/script/script_library.h"
+#include "server/pubsub/pub_sub.h"
 
 namespace kvorum::server {
 
@@ -22,6 +23,7 @@ class ReactorFacts final : public NodeFacts {
     const DispatcherOptions& options;
     ClientTable& clients;
     TrafficCounts& traffic;
+    PubSub& pub_sub;
   };
   explicit ReactorFacts(const Sources& sources)
       : from_(sources), rng_(sources.parts.incarnation ^ sources.options.first_client_id) {}
@@ -57,6 +59,7 @@ class ReactorFacts final : public NodeFacts {
   size_t end_long_scripts() override {
     return from_.options.long_work ? from_.options.long_work->end_all() : 0;
   }
+  PubSubDesk& pub_sub() override { return from_.pub_sub; }
 
  private:
   const Sources from_;

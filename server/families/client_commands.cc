@@ -22,6 +22,7 @@ uint64_t seconds_since(uint64_t then_us, uint64_t now_us) {
 
 std::string client_flags(const SessionState& session) {
   std::string flags;
+  if (session.subscriptions.any()) flags += 'P';
   if (session.queued_commands >= 0) flags += 'x';
   if (session.no_evict) flags += 'e';
   return flags.empty() ? "N" : flags;
@@ -29,15 +30,17 @@ std::string client_flags(const SessionState& session) {
 
 std::string client_line(const SessionState& session, uint64_t now_us) {
   return fmt::format(
-      "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 "
+      "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} "
       "multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={} "
       "omem={} tot-mem={} events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}\n",
       session.id, session.peer_address, session.local_address, session.name,
       seconds_since(session.started_us, now_us), seconds_since(session.last_active_us, now_us),
-      client_flags(session), session.keyspace, session.queued_commands, session.watched_keys,
-      session.buffers.input_bytes, session.buffers.queued_bytes, session.buffers.replies,
-      session.buffers.output_bytes, session.buffers.all_bytes, command_name(session),
-      static_cast<int>(session.resp), session.library_name, session.library_version);
+      client_flags(session), session.keyspace, session.subscriptions.channels,
+      session.subscriptions.patterns, session.subscriptions.shard_channels, session.queued_commands,
+      session.watched_keys, session.buffers.input_bytes, session.buffers.queued_bytes,
+      session.buffers.replies, session.buffers.output_bytes, session.buffers.all_bytes,
+      command_name(session), static_cast<int>(session.resp), session.library_name,
+      session.library_version);
 }
 
 void client_id(const CommandCall& call, Plan& plan) {
@@ -75,10 +78,24 @@ void client_info(const CommandCall& call, Plan& plan) {
   });
 }
 
-bool read_type(std::string_view word, Plan& plan, bool* normal) {
-  *normal = equals_ignoring_case(word, "normal");
-  for (const char* other : {"normal", "master", "replica", "slave", "pubsub"}) {
-    if (equals_ignoring_case(word, other)) return true;
+// Of which clients somebody asks.
+enum class Type : uint8_t { kAll, kNormal, kSubscribed, kNone };
+
+bool is_of(Type type, const SessionState& session) {
+  if (type == Type::kAll) return true;
+  return type == (session.subscriptions.any() ? Type::kSubscribed : Type::kNormal);
+}
+
+bool read_type(std::string_view word, Plan& plan, Type* type) {
+  constexpr std::pair<std::string_view, Type> kTypes[] = {{"normal", Type::kNormal},
+                                                          {"pubsub", Type::kSubscribed},
+                                                          {"master", Type::kNone},
+                                                          {"replica", Type::kNone},
+                                                          {"slave", Type::kNone}};
+  for (const auto& [name, named] : kTypes) {
+    if (!equals_ignoring_case(word, name)) continue;
+    *type = named;
+    return true;
   }
   plan.fail_owned(fmt::format("ERR Unknown client type '{}'", word));
   return false;
@@ -110,21 +127,21 @@ Reply join_clients(std::string said) {
 }
 
 void client_list(const CommandCall& call, Plan& plan) {
-  bool normal = true;
+  Type type = Type::kAll;
   std::vector<uint64_t> ids;
   const Words options = call.words.subspan(2);
   if (options.size() == 2 && equals_ignoring_case(options[0], "type")) {
-    if (!read_type(options[1], plan, &normal)) return;
+    if (!read_type(options[1], plan, &type)) return;
   } else if (options.size() > 1 && equals_ignoring_case(options[0], "id")) {
     if (!read_ids(options.subspan(1), plan, &ids)) return;
   } else if (!options.empty()) {
     return plan.fail(protocol::kSyntaxError);
   }
-  const auto lines = [normal, ids, now_us = call.now.steady_us](NodeFacts& facts) {
+  const auto lines = [type, ids, now_us = call.now.steady_us](NodeFacts& facts) {
     std::string text;
     facts.each_session([&](const SessionState& session) {
       const bool named = ids.empty() || std::find(ids.begin(), ids.end(), session.id) != ids.end();
-      if (normal && named) text += client_line(session, now_us);
+      if (named && is_of(type, session)) text += client_line(session, now_us);
     });
     return text;
   };
@@ -172,8 +189,8 @@ constexpr CommandRow kRows[] = {
     {"client|info", 2, kPlain, 0, 0, 0, Group::kConnection, "6.2.0", "",
      "Facts about this connection.", "O(1)", client_info},
     {"client|list", -2, kAdmin | kPlain, 0, 0, 0, Group::kConnection, "2.4.0",
-     "[TYPE normal | ID client-id [client-id ...]]", "Facts about the connections to this node.",
-     "O(N log N) for N connections", client_list},
+     "[TYPE normal | pubsub | ID client-id [client-id ...]]",
+     "Facts about the connections to this node.", "O(N log N) for N connections", client_list},
     {"client|no-evict", 3, kAdmin | kPlain, 0, 0, 0, Group::kConnection, "7.0.0", "ON | OFF",
      "Taken for compatibility: connections are never evicted.", "O(1)", client_no_evict},
     {"client|no-touch", 3, kPlain, 0, 0, 0, Group::kConnection, "7.2.0", "ON | OFF",

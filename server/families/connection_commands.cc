@@ -14,6 +14,10 @@ void ping(const CommandCall& call, Plan& plan) {
   if (call.words.size() > 2) {
     return plan.fail_owned(protocol::wrong_number_of_arguments(call.row.name));
   }
+  if (call.session.only_hears()) {
+    const std::string_view said = call.words.size() == 2 ? call.words[1] : std::string_view();
+    return plan.answer(Reply::array({Reply::bulk("pong"), Reply::bulk(said)}));
+  }
   plan.answer(call.words.size() == 2 ? Reply::bulk(call.words[1]) : Reply::simple("PONG"));
 }
 
@@ -115,6 +119,7 @@ void hello(const CommandCall& call, Plan& plan) {
 
 void reset(const CommandCall& call, Plan& plan) {
   SessionState& session = call.session;
+  call.facts.pub_sub().unsubscribe_all(session);
   session.keyspace = 0;
   session.resp = RespVersion::k2;
   session.authenticated = call.facts.passwords().empty();
@@ -136,11 +141,11 @@ constexpr CommandRow kRows[] = {
     {"hello", -1, kAlways, 0, 0, 0, Group::kConnection, "6.0.0",
      "[protover [AUTH username password] [SETNAME clientname]]",
      "Greets the server, and chooses RESP2 or RESP3.", "O(1)", hello},
-    {"ping", -1, kFast | kLoading | kStale, 0, 0, 0, Group::kConnection, "1.0.0", "[message]",
-     "Answers PONG, or the message.", "O(1)", ping},
-    {"quit", -1, kAlways | kUnqueued, 0, 0, 0, Group::kConnection, "1.0.0", "",
+    {"ping", -1, kFast | kLoading | kStale | kSubscribed, 0, 0, 0, Group::kConnection, "1.0.0",
+     "[message]", "Answers PONG, or the message.", "O(1)", ping},
+    {"quit", -1, kAlways | kUnqueued | kSubscribed, 0, 0, 0, Group::kConnection, "1.0.0", "",
      "Closes the connection after the replies.", "O(1)", quit},
-    {"reset", 1, kAlways | kUnqueued, 0, 0, 0, Group::kConnection, "6.2.0", "",
+    {"reset", 1, kAlways | kUnqueued | kSubscribed, 0, 0, 0, Group::kConnection, "6.2.0", "",
      "Makes the connection as if new.", "O(1)", reset},
     {"select", 2, kLoading | kStale | kFast, 0, 0, 0, Group::kConnection, "1.0.0", "index",
      "Changes to another database: a keyspace with its own policy.", "O(1)", select},

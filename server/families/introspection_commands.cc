@@ -25,6 +25,7 @@ std::vector<std::string_view> categories(const CommandRow& row) {
   names.push_back(row.flags & kFast ? "@fast" : "@slow");
   if (row.flags & kAdmin) names.push_back("@admin");
   if (row.flags & kAdmin) names.push_back("@dangerous");
+  if (row.flags & kPubSub) names.push_back("@pubsub");
   if (row.group == Group::kConnection) names.push_back("@connection");
   if (row.group == Group::kScripting) names.push_back("@scripting");
   if (row.group == Group::kTransactions) names.push_back("@transaction");

@@ -39,12 +39,15 @@ std::string password_text(NodeFacts& facts) {
   return facts.passwords().empty() ? std::string() : facts.passwords().front();
 }
 std::string databases(NodeFacts&) { return std::to_string(kKeyspacesMax); }
-// Redis's three classes; there are only normal clients here. Beyond the first figure no request of
-// a client is run, the second and the third close it.
+// Redis's three classes. Beyond the first figure no request of a normal client is run, the second
+// and the third close it. Who is subscribed has the limits of Redis.
 std::string output_limits(NodeFacts& facts) {
   const InFlightStatus limits = facts.status().in_flight;
-  return fmt::format("normal {} {} {} slave 0 0 0 pubsub 0 0 0", limits.client_part,
-                     limits.client_output_bytes, limits.client_output_wait_ms / 1000);
+  constexpr SubscriberLimits kPubSub;
+  return fmt::format("normal {} {} {} slave 0 0 0 pubsub {} {} {}", limits.client_part,
+                     limits.client_output_bytes, limits.client_output_wait_ms / 1000,
+                     kPubSub.waiting_bytes_max, kPubSub.behind_bytes,
+                     kPubSub.behind_us / 1'000'000);
 }
 std::string longest_value(NodeFacts& facts) { return std::to_string(facts.value_bytes_max()); }
 std::string none(NodeFacts&) { return ""; }

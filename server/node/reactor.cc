@@ -61,9 +61,10 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
       sessions_(dispatcher_, client_share_, clock_, *parts.clients),
       links_({&io_, parts.identity, parts.view, &coordinator_, &clock_, &peer_share_, parts.board,
               parts.admission, rng_seed ^ 0x6b766f72756d, index, parts.strangers_max,
-              linger_us(*parts.config)}),
+              linger_us(*parts.config), &dispatcher_.pub_sub()}),
       timer_(io_.get_executor()) {
   sessions_.set_rules(session_rules(*parts.config));
+  dispatcher_.pub_sub().set_messenger(&links_);
   publish();
 }
 
@@ -83,6 +84,8 @@ DispatcherOptions Reactor::dispatcher_options() {
   options.steady_ns = steady_ns;
   options.others = this;
   options.long_work = this;
+  options.pub_sub.hub = parts_.pub_sub;
+  options.pub_sub.reactor = index_;
   return options;
 }
 
@@ -162,7 +165,8 @@ void Reactor::gather_after_pause() {
 }
 
 bool Reactor::has_effects() {
-  return !coordinator_.outbox().empty() || sessions_.has_dirty() || dispatcher_.has_work();
+  return !coordinator_.outbox().empty() || sessions_.has_dirty() || dispatcher_.has_work() ||
+         links_.can_send_messages();
 }
 
 void Reactor::end_turn() {
@@ -174,6 +178,7 @@ void Reactor::end_turn() {
     start_loads();
     request_marks();
     look_at_history();
+    links_.send_messages();
     links_.deliver(coordinator_.outbox());
     sessions_.flush();
   }
@@ -353,6 +358,10 @@ void Reactor::on_greeted(cluster::MemberIndex member) {
 
 void Reactor::on_link_mail() {
   asio::post(io_, [this] { links_.take_mail(); });
+}
+
+void Reactor::on_messages() {
+  asio::post(io_, [this] { dispatcher_.pub_sub().take_mail(clock_.now().steady_us); });
 }
 
 void Reactor::quiesce() {

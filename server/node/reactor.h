@@ -49,6 +49,7 @@ struct ReactorParts {
   LargePace* large_pace = nullptr;
   EndableWorkThreads* long_work = nullptr;
   ScriptLibrary* scripts = nullptr;
+  PubSubHub* pub_sub = nullptr;
   uint32_t reactors = 1;
 };
 
@@ -101,6 +102,8 @@ class Reactor final : private OtherReactors, private LongWork {
   void on_greeted(cluster::MemberIndex member);
   // Another reactor put something into this one's LinkMailbox.
   void on_link_mail();
+  // The same of messages between clients.
+  void on_messages();
   // The steps of a stop. quiesce(): takes no more connections or requests of clients, begins no
   // edit; quiet() once those that it coordinates have their outcome. leave(): hands the others
   // back, tells the peers; drained() once all that was asked of this node is answered.

@@ -59,6 +59,7 @@ class ReactorGroup {
   const InFlight& in_flight() const { return in_flight_; }
   ClientCount& clients() { return clients_; }
   const ClientCount& clients() const { return clients_; }
+  const PubSubHub& pub_sub() const { return pub_sub_; }
   const AcceptFailures& accept_failures() const { return accept_failures_; }
   const ScriptLibrary& scripts() const { return scripts_; }
   const EndableWorkThreads& long_work() const { return long_work_; }
@@ -77,6 +78,7 @@ class ReactorGroup {
   ScriptLibrary scripts_;
   EndableWorkThreads long_work_;
   LinkBoard board_;
+  PubSubHub pub_sub_;
   std::unique_ptr<cluster::AdmissionController> admission_;
   std::unique_ptr<Quarantine> quarantine_;
   ReactorParts parts_;

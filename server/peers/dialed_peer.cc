@@ -298,6 +298,7 @@ void DialedPeer::on_stopping() {
 }
 
 bool DialedPeer::sends() const { return link_ && link_->sends(); }
+size_t DialedPeer::waiting_bytes() const { return link_ ? link_->waiting_bytes() : 0; }
 bool DialedPeer::receives() const { return link_ && link_->receives(); }
 
 void DialedPeer::lost(std::string_view why, bool refused) {

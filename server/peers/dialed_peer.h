@@ -49,6 +49,7 @@ class DialedPeer {
   // It may have lost its link to this node.
   void doubt();
   bool sends() const;
+  size_t waiting_bytes() const;
   bool receives() const;
   // Other reactors ask on it too, from now on.
   void share() { shared_ = true; }

@@ -37,6 +37,7 @@ struct LinkItem {
     kUnsubscribe,  // not any more
     kFrames,       // `size` bytes of them
     kLarge,        // a large frame
+    kMessages,     // `size` bytes of frames with messages between clients
     kStopSeen,     // the sender knows that the peer stops, and asked it nothing behind this
     kDoubt,        // the peer may have lost a link to this node
     // From it.

@@ -37,6 +37,8 @@ class PeerLink : public StreamOwner, private Paced {
   // Bytes wait for the socket; a large frame has come in part.
   bool sends() const { return stream_.sending() || !queue_.empty() || sender_.held_bytes() != 0; }
   bool receives() const { return assembler_.held_bytes() != 0; }
+  // All that waits for the socket.
+  size_t waiting_bytes() const { return unsent_bytes() + sender_.held_bytes(); }
 
   // Takes the frames (leaves `batch` empty, with memory to reuse).
   void send(std::string& batch);

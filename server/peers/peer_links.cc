@@ -19,13 +19,15 @@ using cluster::MemberIndex;
 PeerLinks::PeerLinks(const PeerLinksParts& parts)
     : parts_(parts),
       rng_(parts.rng_seed),
-      routes_({parts.reactor, parts.identity->waits, parts.linger_us, parts.board}, *this) {
+      routes_({parts.reactor, parts.identity->waits, parts.linger_us, parts.board}, *this),
+      messages_held_(parts.share->in_flight, parts.share->unsent_as) {
   parts_.coordinator->outbox().takes_large = true;
 }
 PeerLinks::~PeerLinks() = default;
 
 void PeerLinks::start() {
   started_ = true;
+  count_peers();
   routes_.choose(*parts_.view);
 }
 
@@ -33,6 +35,7 @@ void PeerLinks::publish(std::shared_ptr<const cluster::ClusterView> view) {
   KVORUM_CHECK(view->follows(*parts_.view));
   parts_.view = std::move(view);
   if (!started_) return;
+  count_peers();
   for (size_t i = 0; i < dialed_.size(); ++i) {
     if (dialed_[i]) dialed_[i]->publish(parts_.view->members[i]);
   }
@@ -73,6 +76,98 @@ void PeerLinks::send_on_own(MemberIndex member, std::string& batch) {
 
 void PeerLinks::send_large_on_own(MemberIndex member, cluster::LargeFrame frame) {
   if (DialedPeer* const peer = dialed_at(member)) peer->send_large(std::move(frame));
+}
+
+bool PeerLinks::is_peer(size_t member) const {
+  const cluster::ClusterView& view = *parts_.view;
+  return view.is_member() && member != view.self && !view.members[member].has_departed();
+}
+
+void PeerLinks::count_peers() {
+  peers_ = 0;
+  for (size_t i = 0; i < parts_.view->members.size(); ++i) peers_ += is_peer(i);
+}
+
+size_t PeerLinks::send_to_peers(const Message& message) {
+  size_t missed = 0;
+  for (size_t i = 0; i < parts_.view->members.size(); ++i) {
+    if (is_peer(i)) missed += !send_message(static_cast<MemberIndex>(i), message);
+  }
+  constexpr size_t kFrameBytesKept = 64 * 1024;
+  give_back(message_frames_, kFrameBytesKept);
+  kept_message_.reset();
+  return missed;
+}
+
+bool PeerLinks::send_message(MemberIndex member, const Message& message) {
+  using Way = PeerRoutes::MessageWay;
+  const Way way = routes_.message_way(member);
+  if (way == Way::kNone) return false;
+  const bool waits = member < messages_.size() && !messages_[member].empty();
+  const bool at_once = !waits && is_one_piece(message) && message_room(member) != 0;
+  if (way == Way::kOwn && !at_once) return queue_message(member, message);
+  if (message_frames_.empty()) put_message(message_frames_, message, parts_.reactor);
+  if (way == Way::kCarried) {
+    routes_.carry_messages(member, message_frames_);
+  } else {
+    outbox().frames(member).append(message_frames_);
+  }
+  return true;
+}
+
+bool PeerLinks::queue_message(MemberIndex member, const Message& message) {
+  if (!kept_message_) kept_message_ = std::make_shared<const KeptMessage>(message);
+  if (member >= messages_.size()) messages_.resize(size_t{member} + 1);
+  if (!messages_[member].add(kept_message_)) return false;
+  messages_wait_ = true;
+  messages_held_.set(messages_held_.bytes() + kept_message_->bytes());
+  return true;
+}
+
+void PeerLinks::send_messages_on_own(MemberIndex member, std::string_view frames) {
+  const DialedPeer* const peer = dialed_at(member);
+  if (peer == nullptr || peer->waiting_bytes() > MessageQueue::kBytesMax) {
+    return parts_.pub_sub->note_dropped(1);
+  }
+  std::string batch(frames);
+  if (used_at(member) == nullptr) return send_on_own(member, batch);
+  outbox().frames(member).append(frames);
+}
+
+// What may be sent to it before its messages wait.
+size_t PeerLinks::message_room(MemberIndex member) const {
+  const DialedPeer* const peer = used_at(member);
+  if (peer == nullptr) return 0;
+  const size_t waiting = peer->waiting_bytes() + parts_.coordinator->outbox().waiting_bytes(member);
+  return waiting < kMessageRoomBytes ? kMessageRoomBytes - waiting : 0;
+}
+
+bool PeerLinks::can_send_messages() const {
+  if (!messages_wait_) return false;
+  for (size_t i = 0; i < messages_.size(); ++i) {
+    if (!messages_[i].empty() && message_room(static_cast<MemberIndex>(i)) != 0) return true;
+  }
+  return false;
+}
+
+// Those of a link that is down are lost.
+void PeerLinks::send_waiting() {
+  size_t held = 0;
+  messages_wait_ = false;
+  for (size_t i = 0; i < messages_.size(); ++i) {
+    MessageQueue& queue = messages_[i];
+    if (queue.empty()) continue;
+    const auto member = static_cast<MemberIndex>(i);
+    if (routes_.message_way(member) != PeerRoutes::MessageWay::kOwn) {
+      parts_.pub_sub->note_dropped(queue.size());
+      queue.clear();
+    } else if (const size_t room = message_room(member); room != 0) {
+      queue.put(outbox().frames(member), room, parts_.reactor);
+    }
+    held += queue.bytes();
+    messages_wait_ = messages_wait_ || !queue.empty();
+  }
+  messages_held_.set(held);
 }
 
 bool PeerLinks::is_busy(MemberIndex member) const {
@@ -138,6 +233,7 @@ void PeerLinks::retire(AcceptedLink& link) {
   if (link.index()) {
     Place& place = places_[link.index()->place()];
     place.link = nullptr;
+    if (parts_.pub_sub) parts_.pub_sub->forget_link(*link.index());
     place.rests_until_us = parts_.clock->now().steady_us + kIndexRestUs;
   }
   const auto found = std::find_if(
@@ -355,7 +451,10 @@ void PeerLinks::tell_flow(MemberIndex peer, const cluster::FrameHead& head) {
 }
 
 void PeerLinks::hand_over(LinkIndex from, const cluster::Frame& frame) {
-  if (parts_.coordinator->on_message(from, frame, parts_.clock->now())) return;
+  const bool well_formed = frame.head.type == cluster::MessageType::kPublish && parts_.pub_sub
+                               ? parts_.pub_sub->on_frame(from, frame, now_us())
+                               : parts_.coordinator->on_message(from, frame, parts_.clock->now());
+  if (well_formed) return;
   log_trouble("protocol", fmt::format("a frame of type {} was malformed and dropped",
                                       static_cast<unsigned>(frame.head.type)));
 }

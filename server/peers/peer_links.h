@@ -20,6 +20,8 @@
 #include "server/peers/link_board.h"
 #include "server/peers/peer_routes.h"
 #include "server/process/logging.h"
+#include "server/pubsub/message_frame.h"
+#include "server/pubsub/pub_sub.h"
 
 namespace kvorum::server {
 
@@ -67,10 +69,13 @@ struct PeerLinksParts {
   uint32_t reactor = 0;
   size_t ungreeted_max = 256;
   uint64_t linger_us = 3'000'000;  // PeerRoutesParts
+  PubSub* pub_sub = nullptr;       // null: messages between clients are not taken
 };
 
-class PeerLinks final : private RouteOwner {
+class PeerLinks final : public Messenger, private RouteOwner {
  public:
+  // While so much waits for the socket of a peer, messages between clients wait in their queue.
+  static constexpr size_t kMessageRoomBytes = 512 * 1024;
   static constexpr size_t kPlacesMax = 0x8000;  // of accepted links
   static constexpr uint64_t kIndexRestUs = 120'000'000;
   // Of the links that have not proved who they are (PeerLinksParts::ungreeted_max) one host may
@@ -92,6 +97,16 @@ class PeerLinks final : private RouteOwner {
   // coordinator was told.
   void deliver(cluster::Outbox& outbox);
   void on_time(uint64_t now_us);
+
+  // Messenger
+  bool has_peers() const override { return peers_ != 0; }
+  size_t send_to_peers(const Message& message) override;
+  // Each turn: those that waited for room.
+  void send_messages() {
+    if (messages_wait_) send_waiting();
+  }
+  bool can_send_messages() const;
+
   // What other reactors handed to this one, and, at the end of a turn, what they get.
   void take_mail() { routes_.take_mail(); }
   void post_mail() {
@@ -163,6 +178,7 @@ class PeerLinks final : private RouteOwner {
   void send_on_own(cluster::MemberIndex member, std::string& batch) override;
   void send_large_on_own(cluster::MemberIndex member, cluster::LargeFrame frame) override;
   void doubt_own(cluster::MemberIndex member) override;
+  void send_messages_on_own(cluster::MemberIndex member, std::string_view frames) override;
   bool is_busy(cluster::MemberIndex member) const override;
   void tell_link(cluster::MemberIndex member, bool up, uint16_t version) override;
   void tell_one_way(cluster::MemberIndex member, bool one_way) override;
@@ -171,6 +187,12 @@ class PeerLinks final : private RouteOwner {
   uint64_t now_us() const override { return parts_.clock->now().steady_us; }
 
   void deliver_large(cluster::Outbox& outbox);
+  bool is_peer(size_t member) const;
+  void count_peers();
+  size_t message_room(cluster::MemberIndex member) const;
+  bool send_message(cluster::MemberIndex member, const Message& message);
+  bool queue_message(cluster::MemberIndex member, const Message& message);
+  void send_waiting();
   AcceptedLink* accepted_at(cluster::LinkIndex index);
   DialedPeer* dialed_at(cluster::MemberIndex member) const;
   DialedPeer* used_at(cluster::LinkIndex index) const;
@@ -199,8 +221,14 @@ class PeerLinks final : private RouteOwner {
   std::vector<std::unique_ptr<AcceptedLink>> accepted_, closed_;
   std::vector<Place> places_;
   size_t next_place_ = 0;
-  uint64_t arrivals_ = 0;                      // of accepted links
-  std::vector<cluster::LinkIndex> addressed_;  // of the turn; kept for its memory
+  uint64_t arrivals_ = 0;               // of accepted links
+  size_t peers_ = 0;                    // other members
+  std::vector<MessageQueue> messages_;  // by member
+  bool messages_wait_ = false;          // in any of them
+  HeldBytes messages_held_;
+  std::string message_frames_;                       // of the message that is sent, once made
+  std::shared_ptr<const KeptMessage> kept_message_;  // the same
+  std::vector<cluster::LinkIndex> addressed_;        // of the turn; kept for its memory
 };
 
 }  // namespace kvorum::server

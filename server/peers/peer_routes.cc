@@ -207,6 +207,21 @@ void PeerRoutes::send_large(LinkIndex to, cluster::LargeFrame frame) {
   mail_[way.reactor].large.push_back(std::move(frame));
 }
 
+PeerRoutes::MessageWay PeerRoutes::message_way(MemberIndex member) const {
+  if (member >= routes_.size()) return MessageWay::kNone;
+  const Route& route = routes_[member];
+  if (!route.told.up || route.told.version < cluster::kPublishVersion) return MessageWay::kNone;
+  return uses_own(route) ? MessageWay::kOwn : MessageWay::kCarried;
+}
+
+void PeerRoutes::carry_messages(MemberIndex member, std::string_view frames) {
+  const Way& way = *routes_[member].used;
+  LinkItem& item = mail_to(way.reactor, Kind::kMessages, member);
+  item.number = way.state.number;
+  item.size = frames.size();
+  mail_[way.reactor].bytes.append(frames);
+}
+
 void PeerRoutes::doubt(MemberIndex member) {
   if (member >= routes_.size() || !routes_[member].used) return;
   const uint32_t reactor = routes_[member].used->reactor;
@@ -292,6 +307,8 @@ void PeerRoutes::on_item(const LinkItem& item, std::string_view bytes) {
       return on_unsubscribe(item.member, item.from);
     case Kind::kFrames:
       return on_frames(item, bytes);
+    case Kind::kMessages:
+      return owner_.send_messages_on_own(item.member, bytes);
     case Kind::kStopSeen:
       return on_aware(item.member, item.from);
     case Kind::kDoubt:

@@ -43,6 +43,9 @@ class RouteOwner {
   virtual void send_on_own(cluster::MemberIndex member, std::string& batch) = 0;
   virtual void send_large_on_own(cluster::MemberIndex member, cluster::LargeFrame frame) = 0;
   virtual void doubt_own(cluster::MemberIndex member) = 0;
+  // Frames with messages between clients, of another reactor, on the own link. Dropped where too
+  // much waits for it.
+  virtual void send_messages_on_own(cluster::MemberIndex member, std::string_view frames) = 0;
   // Part of a large frame was sent, or came.
   virtual bool is_busy(cluster::MemberIndex member) const = 0;
 
@@ -84,6 +87,12 @@ class PeerRoutes {
   // was told. Leaves the batch empty.
   void send(cluster::LinkIndex to, std::string& batch);
   void send_large(cluster::LinkIndex to, cluster::LargeFrame frame);
+  // How messages between clients go to a member: not, where its link is down or older than they
+  // are; on the own link; or with carry_messages().
+  enum class MessageWay : uint8_t { kNone, kOwn, kCarried };
+  MessageWay message_way(cluster::MemberIndex member) const;
+  // REQUIRES: that is the way.
+  void carry_messages(cluster::MemberIndex member, std::string_view frames);
   // The link on which this peer asked here is gone, and its own may be doubted.
   void doubt(cluster::MemberIndex member);
   // Of an own link on which others ask too: true where another reactor asked, and has it now.

@@ -10,7 +10,7 @@
 
 namespace kvorum::server {
 
-class ScriptFacts final : public NodeFacts {
+class ScriptFacts final : public NodeFacts, private PubSubDesk {
  public:
   void set_call(uint64_t wall_us, uint64_t value_bytes_max) {
     wall_us_ = wall_us;
@@ -35,8 +35,21 @@ class ScriptFacts final : public NodeFacts {
   MembershipDesk* membership() override { return nullptr; }
   ScriptLibrary& scripts() override { return library_; }
   size_t end_long_scripts() override { return 0; }
+  PubSubDesk& pub_sub() override { return *this; }
 
  private:
+  // PubSubDesk: nobody subscribes in a script, and nothing is heard.
+  void subscribe(SessionState&, SubscriptionKind, std::string_view) override {}
+  void unsubscribe(SessionState&, SubscriptionKind, std::string_view) override {}
+  void unsubscribe_all(SessionState&) override {}
+  std::vector<std::string> subscribed(const SessionState&, SubscriptionKind) const override {
+    return {};
+  }
+  uint64_t publish(const SessionState*, const Message&, uint64_t) override { return 0; }
+  std::vector<std::string> names(SubscriptionKind) const override { return {}; }
+  uint64_t subscribers(SubscriptionKind, std::string_view) const override { return 0; }
+  uint64_t name_count(SubscriptionKind) const override { return 0; }
+
   cluster::ClusterView view_;
   TrafficCounts traffic_;  // counted by nobody
   ScriptLibrary library_;  // scripts call no scripts

@@ -93,6 +93,17 @@ void add_clients(const NodeStatus& status, Families& out) {
   out.gauge("kvorum_in_flight_limit_bytes", "limits.in_flight.", number(in_flight.limit));
   out.gauge("kvorum_scripts", "Scripts known by their names.", number(status.scripts));
   out.gauge("kvorum_long_scripts", "Scripts on threads of their own.", number(status.long_scripts));
+  const PubSubStatus& pub_sub = status.pub_sub;
+  out.start("kvorum_messages_total",
+            "Messages between clients: published here, taken from other "
+            "nodes, delivered to clients, dropped for nodes that did not take them.",
+            MetricType::Counter);
+  out.add({{"what", "published"}}, number(pub_sub.published));
+  out.add({{"what", "from_peers"}}, number(pub_sub.from_peers));
+  out.add({{"what", "delivered"}}, number(pub_sub.delivered));
+  out.add({{"what", "dropped"}}, number(pub_sub.dropped));
+  out.gauge("kvorum_subscribers", "Clients that are subscribed to something.",
+            number(pub_sub.clients));
   out.counter("kvorum_commands_total", "Commands of clients.", number(status.commands_processed));
   out.counter("kvorum_keyspace_hits_total", "Reads that found a value.",
               number(status.keyspace_hits));

@@ -98,6 +98,16 @@ inline constexpr FaultKind kFaultKinds[] = {
     {"damage", &engine::StoreFaults::damage_met},   {"lost", &engine::StoreFaults::copies_lost},
 };
 
+// Messages between clients (server/pubsub), counted since the start.
+struct PubSubStatus {
+  uint64_t channels = 0, patterns = 0, shard_channels = 0;  // that somebody hears
+  uint64_t clients = 0;                                     // that hear any
+  uint64_t published = 0;                                   // by clients of this node
+  uint64_t from_peers = 0, delivered = 0;
+  uint64_t dropped = 0;   // for other nodes, or reactors of this one, that did not take them
+  uint64_t overruns = 0;  // clients closed because they did not take theirs
+};
+
 struct NodeStatus {
   std::string name, cluster_name, version, run_id;
   cluster::NodeId id = 0;
@@ -128,6 +138,7 @@ struct NodeStatus {
   uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
   double cpu_user_seconds = 0, cpu_system_seconds = 0;
 
+  PubSubStatus pub_sub;
   InFlightStatus in_flight;
   uint64_t memory_used_bytes = 0, memory_resident_bytes = 0, memory_max_bytes = 0;
   bool evicts = false;         // engine.eviction: lru

@@ -237,6 +237,7 @@ void TransactionRunner::plan_stage(ClientState& client, Now now) {
 bool TransactionRunner::plan_command(ClientState& client, size_t at, Now now) {
   Transaction& transaction = *client.transaction;
   const CommandRow& row = transaction.queue.row(at);
+  if (row.flags & kBarrier && !transaction.groups.empty()) return false;
   transaction.queue.words(at, words_);
   plan_.reset();
   plan_.command = row.number;

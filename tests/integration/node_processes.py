@@ -128,8 +128,10 @@ class Resp:
             return int(rest)
         if kind == b'$':
             return None if int(rest) < 0 else self.file.read(int(rest) + 2)[:-2]
-        if kind == b'*':
+        if kind in b'*>':
             return None if int(rest) < 0 else [self.read() for _ in range(int(rest))]
+        if kind == b'%':
+            return {self.read(): self.read() for _ in range(int(rest))}
         raise RespError('unexpected reply %r' % line)
 
 

@@ -86,8 +86,8 @@ def check_redis_py(cluster):
 
 def check_benchmark(cluster):
     before = forwards(cluster)
-    command = ['redis-benchmark', '--cluster', '-p', str(cluster.port('c')), '-n', '3000', '-c', '9']
-    command += ['-r', '1000', '-t', 'set,get,incr', '-q']
+    command = ['redis-benchmark', '--cluster', '-p', str(cluster.port('c')), '-n', '3000']
+    command += ['-c', '9', '-r', '1000', '-t', 'set,get,incr', '-q']
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     checks.that('redis-benchmark --cluster', done.returncode == 0 and 'GET' in done.stdout,
                 done.stdout + done.stderr)  # fmt: skip

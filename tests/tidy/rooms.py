@@ -42,6 +42,7 @@ ROOMS = {
         'keys',
         'slots',
         'connection',
+        'pubsub',
         'transaction',
         'script',
         'eval',

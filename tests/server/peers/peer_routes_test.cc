@@ -21,7 +21,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 constexpr uint64_t kLingerUs = 3'000'000;
-constexpr uint16_t kVersion = 12;
+constexpr uint16_t kVersion = cluster::kPublishVersion;
 
 std::string frame_of(MessageType type, SlotId operation = 0, std::string_view payload = {}) {
   std::string batch;
@@ -44,12 +44,13 @@ class TestReactor final : public RouteOwner {
   std::vector<std::string> sent;  // directly
   size_t large_sent = 0, doubts = 0;
   bool busy = false;
+  uint16_t version = kVersion;  // that peers speak
   cluster::Outbox box;
 
   void link(MemberIndex member, bool up, bool one_way = false, bool stopping = false) {
     if (up && !states_[member].up) states_[member].number = ++links_ * 16 + number_;
     LinkState& state = states_[member];
-    state = {up, one_way, stopping, state.tried || !up || !one_way, kVersion, state.number};
+    state = {up, one_way, stopping, state.tried || !up || !one_way, version, state.number};
     routes.on_own(member, state);
   }
   std::vector<std::string> take_told() { return std::exchange(told, {}); }
@@ -74,11 +75,14 @@ class TestReactor final : public RouteOwner {
   }
   void send_on_own(MemberIndex, std::string& batch) override { sent.push_back(batch); }
   void send_large_on_own(MemberIndex, cluster::LargeFrame) override { ++large_sent; }
+  void send_messages_on_own(MemberIndex member, std::string_view frames) override {
+    told.push_back("messages " + std::to_string(member) + " " + std::string(frames));
+  }
   void doubt_own(MemberIndex) override { ++doubts; }
   bool is_busy(MemberIndex) const override { return busy; }
-  void tell_link(MemberIndex member, bool up, uint16_t version) override {
+  void tell_link(MemberIndex member, bool up, uint16_t spoken) override {
     told.push_back((up ? "up " : "down ") + std::to_string(member));
-    EXPECT_EQ(version, kVersion);
+    EXPECT_EQ(spoken, version);
   }
   void tell_one_way(MemberIndex member, bool one_way) override {
     told.push_back((one_way ? "one way " : "both ways ") + std::to_string(member));
@@ -393,6 +397,34 @@ TEST_F(Routes, TheViewsOfTwoReactorsMayDiffer) {
   EXPECT_THAT(at(1).sent, ElementsAre("known to one"));
   at(1).routes.choose(view_of(4));
   EXPECT_THAT(at(1).take_told(), ElementsAre("up 3", "both ways 3"));
+}
+
+TEST_F(Routes, MessagesGoOnTheOwnLinkOrWithTheCarrier) {
+  using Way = PeerRoutes::MessageWay;
+  make(3, 2);
+  choose(3);
+  EXPECT_EQ(at(0).routes.message_way(1), Way::kNone);
+  EXPECT_EQ(at(0).routes.message_way(9), Way::kNone) << "nobody knows it";
+  at(1).link(1, true);
+  settle();
+  forget_told();
+  EXPECT_EQ(at(1).routes.message_way(1), Way::kOwn);
+  ASSERT_EQ(at(0).routes.message_way(1), Way::kCarried);
+  at(0).routes.carry_messages(1, "one");
+  at(0).routes.carry_messages(1, "two");
+  settle();
+  EXPECT_THAT(at(1).take_told(), ElementsAre("messages 1 one", "messages 1 two"));
+  at(1).link(1, false);
+  settle();
+  EXPECT_EQ(at(0).routes.message_way(1), Way::kNone);
+}
+
+TEST_F(Routes, APeerOfBeforeGetsNoMessages) {
+  make(1, 2);
+  at(0).version = cluster::kPublishVersion - 1;
+  choose(2);
+  at(0).link(1, true);
+  EXPECT_EQ(at(0).routes.message_way(1), PeerRoutes::MessageWay::kNone);
 }
 
 TEST_F(Routes, DoubtsGoToTheCarrier) {
