@@ -138,6 +138,7 @@ std::span<const CommandRow> server_commands();
 std::span<const CommandRow> scripting_commands();
 std::span<const CommandRow> cluster_commands();
 std::span<const CommandRow> ring_commands();
+std::span<const CommandRow> monitor_commands();
 std::span<const CommandRow> transaction_commands();
 std::span<const CommandRow> pub_sub_commands();
 std::span<const CommandRow> introspection_commands();

@@ -49,6 +49,7 @@ struct SessionState {
   cluster::ChangeId wished;
   uint64_t wished_until_us = 0;
 
+  uint8_t written_copies = 0;  // of its last write; 0: there was none
   bool has_last_service = false;
   cluster::ServiceRecord last_service;
 

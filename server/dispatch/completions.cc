@@ -205,6 +205,8 @@ void Completions::settle(ClientState& client, const Call& call, const Completion
   client.session.last_service = completion.service;
   if (call.kind == cluster::Request::Kind::kRead && completion.object) {
     counters_.note_read(completion);
+  } else if (call.kind == cluster::Request::Kind::kEdit) {
+    client.session.written_copies = completion.service.answered;
   }
   if (call.causal == CausalNote::kNone || !client.causal) return;
   const KeyRef key{call.key, {}, call.keyspace};
