@@ -35,6 +35,10 @@ enum : cluster::EditCode {
   kEditSetMatching,
   kEditRemoveMatching,
   kEditBatch,
+  kEditItemStore,
+  kEditItemCount,
+  kEditItemRemove,
+  kEditItemFetch,
   kEditCount,  // how many there are
 };
 
@@ -64,6 +68,10 @@ EditOutput edit_bit_fields(const EditInput& input, std::string& scratch);
 EditOutput edit_set_matching(const EditInput& input, std::string& scratch);
 EditOutput edit_remove_matching(const EditInput& input, std::string& scratch);
 EditOutput edit_batch(const EditInput& input, std::string& scratch);
+EditOutput edit_item_store(const EditInput& input, std::string& scratch);
+EditOutput edit_item_count(const EditInput& input, std::string& scratch);
+EditOutput edit_item_remove(const EditInput& input, std::string& scratch);
+EditOutput edit_item_fetch(const EditInput& input, std::string& scratch);
 
 // The edits of all command families, in the order of their codes.
 cluster::EditTable all_edits();

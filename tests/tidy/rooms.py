@@ -39,6 +39,7 @@ ROOMS = {
         'families',
         'strings',
         'keys',
+        'memcached',
         'connection',
         'transaction',
         'dispatch',
