@@ -12,7 +12,7 @@
 //
 // Deliberate differences from memcached, for answers that do not depend on how the bytes arrive: a
 // line over the limit always ends the connection (memcached takes it when it comes in one piece),
-// and says why. Numbers must be digits and fit: memcached takes "+1" and cuts flags to 32 bits.
+// and says why.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +26,7 @@ namespace kvorum::protocol {
 
 inline constexpr size_t kMemcachedLineBytesMax = 2048;
 // For get, gets, gat and gats, which may name any number of keys.
-inline constexpr size_t kMemcachedKeysLineBytesMax = 4 * 1024 * 1024;
+inline constexpr size_t kMemcachedKeysLineBytesMax = 16 * 1024 * 1024;
 inline constexpr size_t kMemcachedMetaWordsMax = 19;  // memcached's limit of flags
 // A client that must give a password first (as the value of a set) needs no more than this for it.
 inline constexpr uint64_t kMemcachedUnauthenticatedValueBytesMax = 2048;

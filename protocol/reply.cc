@@ -28,6 +28,17 @@ void write_memcached_error(std::string_view text, std::string& out) {
   write_line(text, out);
 }
 
+void write_frame_head(const Reply& frame, std::string& out) {
+  append_binary_head(
+      {read_echo(frame.key()), frame.status(), frame.cas(), frame.flags(), frame.text()}, out);
+}
+
+void write_frame(const Reply& frame, std::string& out) {
+  write_frame_head(frame, out);
+  make_large_room(out, frame.text().size());
+  out.append(frame.text());
+}
+
 void write_value_head(const Reply& item, std::string& out) {
   out.append("VALUE ").append(item.key()).push_back(' ');
   append_uint64(out, item.flags());
@@ -59,9 +70,35 @@ Reply Reply::value_item(std::string_view key, uint32_t flags, std::string_view b
   return reply;
 }
 
+Reply Reply::frame(std::string_view echo, MemcachedStatus status, std::string_view bytes) {
+  Reply reply(Kind::kFrame, bytes);
+  reply.set_key(echo, 0);
+  reply.detail_ = static_cast<uint8_t>(status);
+  return reply;
+}
+
+Reply Reply::frame_owned(std::string_view echo, MemcachedStatus status, std::string bytes) {
+  Reply reply(Kind::kFrame, std::move(bytes));
+  reply.set_key(echo, 0);
+  reply.detail_ = static_cast<uint8_t>(status);
+  return reply;
+}
+
+Reply Reply::meta_item(std::string line, std::string_view bytes) {
+  Reply reply(Kind::kMetaItem, std::move(line));
+  reply.key_ = bytes.data();
+  reply.number_ = static_cast<int64_t>(bytes.size());
+  return reply;
+}
+
+Reply&& Reply::with_flags(uint32_t flags) && {
+  flags_ = flags;
+  return std::move(*this);
+}
+
 Reply&& Reply::with_cas(uint64_t cas) && {
   number_ = static_cast<int64_t>(cas);
-  has_cas_ = true;
+  if (kind_ == Kind::kValueItem) detail_ = 1;
   return std::move(*this);
 }
 
@@ -78,6 +115,10 @@ std::string_view Reply::text() const {
   return {};
 }
 
+std::string_view Reply::body() const {
+  return kind_ == Kind::kMetaItem ? std::string_view(key_, static_cast<size_t>(number_)) : text();
+}
+
 const std::vector<Reply>& Reply::items() const {
   const auto* items = std::get_if<std::vector<Reply>>(&payload_);
   return items ? *items : kNoItems;
@@ -86,6 +127,7 @@ const std::vector<Reply>& Reply::items() const {
 void write_resp(const Reply& reply, RespVersion version, std::string& out) {
   switch (reply.kind()) {
     case Reply::Kind::kNone:
+    case Reply::Kind::kFollowUp:
       return;
     case Reply::Kind::kSimple:
     case Reply::Kind::kLine:
@@ -96,7 +138,9 @@ void write_resp(const Reply& reply, RespVersion version, std::string& out) {
       return append_integer(out, reply.number());
     case Reply::Kind::kBulk:
     case Reply::Kind::kValueItem:
-      return append_bulk(out, reply.text());
+    case Reply::Kind::kFrame:
+    case Reply::Kind::kMetaItem:
+      return append_bulk(out, reply.body());
     case Reply::Kind::kNil:
       return append_nil(out, version);
     case Reply::Kind::kArray:
@@ -124,8 +168,17 @@ bool write_resp_around(const Reply& reply, std::string& before, std::string& aft
 }
 
 bool write_memcached_around(const Reply& reply, std::string& before, std::string& after) {
-  if (reply.kind() != Reply::Kind::kValueItem) return false;
-  write_value_head(reply, before);
+  if (reply.kind() == Reply::Kind::kFrame) {
+    write_frame_head(reply, before);
+    return true;
+  }
+  if (reply.kind() == Reply::Kind::kMetaItem) {
+    write_line(reply.text(), before);
+  } else if (reply.kind() == Reply::Kind::kValueItem) {
+    write_value_head(reply, before);
+  } else {
+    return false;
+  }
   after.append("\r\n", 2);
   return true;
 }
@@ -133,6 +186,7 @@ bool write_memcached_around(const Reply& reply, std::string& before, std::string
 void write_memcached(const Reply& reply, std::string& out) {
   switch (reply.kind()) {
     case Reply::Kind::kNone:
+    case Reply::Kind::kFollowUp:
       return;
     case Reply::Kind::kSimple:
     case Reply::Kind::kLine:
@@ -159,6 +213,13 @@ void write_memcached(const Reply& reply, std::string& out) {
       return;
     case Reply::Kind::kValueItem:
       return write_value_item(reply, out);
+    case Reply::Kind::kFrame:
+      return write_frame(reply, out);
+    case Reply::Kind::kMetaItem:
+      write_line(reply.text(), out);
+      make_large_room(out, reply.body().size() + 2);
+      out.append(reply.body()).append("\r\n", 2);
+      return;
   }
 }
 

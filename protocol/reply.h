@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "protocol/memcached_frame.h"
 #include "protocol/resp_writer.h"
 
 namespace kvorum::protocol {
@@ -34,6 +35,9 @@ class Reply {
     kPreformatted,  // bytes of the session's own dialect, written as they are
     kLine,          // memcached: text and a line end
     kValueItem,     // memcached: "VALUE key flags size [cas]", then the bytes
+    kFrame,         // memcached's binary protocol: a header, then the bytes
+    kMetaItem,      // memcached's meta commands: a line, then the bytes and a line end
+    kFollowUp,      // none yet: an edit of the key that was read comes first
   };
 
   Reply() = default;  // kNone
@@ -63,17 +67,36 @@ class Reply {
   static Reply line(std::string_view text) { return {Kind::kLine, text}; }
   static Reply line_owned(std::string text) { return {Kind::kLine, std::move(text)}; }
   static Reply value_item(std::string_view key, uint32_t flags, std::string_view bytes);
+  // A frame that answers the request of which append_echo() made `echo`, which is borrowed too.
+  static Reply frame(std::string_view echo, MemcachedStatus status, std::string_view bytes);
+  static Reply frame_owned(std::string_view echo, MemcachedStatus status, std::string bytes);
+  // One that says no: with the status's own text.
+  static Reply refusal(std::string_view echo, MemcachedStatus status) {
+    return frame(echo, status, text_of(status));
+  }
+  // A line without its end, and the value behind it, which is borrowed.
+  static Reply meta_item(std::string line, std::string_view bytes);
+  // Of a read that turns out to need an edit: its code and argument. The edit's completion is given
+  // to the same finish function. The plan keeps the key.
+  static Reply follow_up(uint8_t edit, std::string argument) {
+    Reply reply(Kind::kFollowUp, std::move(argument));
+    reply.number_ = edit;
+    return reply;
+  }
+  Reply&& with_flags(uint32_t flags) &&;
   // `gets` and `gats` show the cas unique too.
   Reply&& with_cas(uint64_t cas) &&;
 
   Kind kind() const { return kind_; }
   bool is_error() const { return kind_ == Kind::kError; }
   std::string_view text() const;              // of every kind with text; else empty
+  std::string_view body() const;              // the value of kMetaItem; of other kinds the text
   const std::vector<Reply>& items() const;    // of the kinds with items; else empty
-  int64_t number() const { return number_; }  // of kInteger
-  std::string_view key() const { return {key_, key_size_}; }
+  int64_t number() const { return number_; }  // of kInteger; the code of kFollowUp
+  std::string_view key() const { return {key_, key_size_}; }  // of a frame: the echo
   uint32_t flags() const { return flags_; }
-  bool has_cas() const { return has_cas_; }
+  bool has_cas() const { return detail_ != 0; }
+  MemcachedStatus status() const { return static_cast<MemcachedStatus>(detail_); }  // of kFrame
   uint64_t cas() const { return static_cast<uint64_t>(number_); }
 
  private:
@@ -90,11 +113,11 @@ class Reply {
   void set_key(std::string_view key, uint32_t flags);
 
   Kind kind_ = Kind::kNone;
-  bool has_cas_ = false;
+  uint8_t detail_ = 0;  // of a value item 1: it has a cas unique; of a frame its status
   uint16_t key_size_ = 0;
   uint32_t flags_ = 0;
-  int64_t number_ = 0;  // the integer, or the cas unique
-  const char* key_ = nullptr;
+  int64_t number_ = 0;         // the integer, or the cas unique
+  const char* key_ = nullptr;  // or the echo, or the value of kMetaItem, whose size is number_
   std::variant<std::string_view, std::string, std::vector<Reply>> payload_;
 };
 

@@ -123,7 +123,9 @@ void RequestRunner::submit(const Request& request, uint64_t tag, Now now) {
                                       ? core_.self()
                                       : forwarding_.choose(request, operation.route.tried);
   // Also where nothing is forwarded: records of one size are written in place.
-  if (edit) operation.forwarded.origin = forwarding_.new_origin();
+  if (edit) {
+    operation.forwarded.origin = request.origin != 0 ? request.origin : forwarding_.new_origin();
+  }
   run_at(coordinator, id, operation, now);
   // What goes on after this call needs bytes of its own; by now the value is stored.
   Operation* const unfinished = core_.open.requests.find(id);

@@ -46,6 +46,20 @@ const SharedBytes* EditRunner::find_owner(std::string_view bytes, Operation& ope
   return &operation.writing.made;
 }
 
+namespace {
+
+// The client's own name for what it wrote, unless there are or may be versions that only a name of
+// their own tells apart.
+void name_version(uint64_t origin, const Object& object, Version& version) {
+  if (origin != 0 && !version.retried && !object.find_spent(origin)) {
+    version.origin = origin;
+  } else {
+    version.marks &= static_cast<uint8_t>(~kMarkNamed);
+  }
+}
+
+}  // namespace
+
 Version EditRunner::make_version(Operation& operation, const EditOutput& edit, const Object& object,
                                  uint64_t now_ms) {
   Version version;
@@ -60,13 +74,17 @@ Version EditRunner::make_version(Operation& operation, const EditOutput& edit, c
   version.flags = edit.flags;
   version.deadline_ms = edit.deadline_ms;
   version.bytes = edit.bytes;
+  version.marks = edit.marks;
   if (edit.bytes.size() >= kSharedBytesMin) [[unlikely]]
     version.owner = find_owner(edit.bytes, operation, object);
+  if (edit.marks & kMarkNamed) name_version(edit.origin, object, version);
   if (edit.keep_origin) {
     const InlineVector<Version, 1> visible = visible_versions(object, now_ms);
     // A twin that comes later, with the old deadline, would pass for the same version.
     const bool keeps = !visible.empty() && !may_have_twins(object, visible[0].origin);
     if (keeps) version.origin = origin_of(visible[0]);
+    if (!visible.empty()) version.marks |= visible[0].marks;
+    if (!keeps) version.marks &= static_cast<uint8_t>(~kMarkNamed);
   }
   return version;
 }

@@ -12,7 +12,7 @@ bool LonePuts::write_at_once(const Request& request, uint64_t tag, Now now) {
   lone.phase = Operation::Phase::kWriting;
   lone.keyspace = request.key.keyspace;
   lone.forwarded.request = request;
-  lone.forwarded.origin = 0;
+  lone.forwarded.origin = request.origin;
   EditRunner::Applied applied = EditRunner::Applied::kNothingToStore;
   const auto change = [&](Record& record) {
     applied = edits_.apply(lone, record, now);

@@ -40,6 +40,8 @@ struct EditOutput {
   bool keep_origin = false;  // EXPIRE, PERSIST: the bytes are those of visible[0]
   uint32_t flags = 0;
   uint64_t deadline_ms = 0;
+  uint8_t marks = 0;    // with keep_origin: those of visible[0] as well
+  uint64_t origin = 0;  // with kMarkNamed: the version's
   std::string_view bytes;
 
   // What the command's handler makes its reply from; the edit and its handler agree on the meaning.

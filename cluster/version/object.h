@@ -40,12 +40,20 @@ bool newer(const Dot& a, const Dot& b);
 
 enum class TypeTag : uint8_t { kTombstone = 0, kString = 1 };
 
+// Marks of a version, in the upper bits of its stored type. A version without them is stored as
+// ever; a node of a release before them refuses those that have some.
+inline constexpr uint8_t kMarkNamed = 1;    // its origin was chosen by a client: memcached's E flag
+inline constexpr uint8_t kMarkClaimed = 2;  // somebody was told to write it anew
+inline constexpr uint8_t kMarkStale = 4;
+inline constexpr uint8_t kMarksMask = 7;
+
 struct Version {
   Dot dot;
   TypeTag type = TypeTag::kString;
   uint32_t flags = 0;        // memcached's
   uint64_t deadline_ms = 0;  // absolute Unix milliseconds; 0: never
   uint64_t origin = 0;       // the client request that made the bytes; 0: made by the dot's own
+  uint8_t marks = 0;         // of memcached's items: see kMarkStale
   // That request was given to another coordinator before, of which nobody heard whether it ran it:
   // a twin, of one origin, may exist or come to be under another dot.
   bool retried = false;

@@ -19,6 +19,8 @@ constexpr uint8_t kOwnBirth = 1 << 5;  // inline: own birth is the dot's; genera
 constexpr uint8_t kSpent = 1 << 6;     // of a general record: spent origins follow the vector
 constexpr uint8_t kRetried = 1 << 6;   // of a version, so of an inline record
 constexpr uint8_t kOutvoted = 1 << 7;  // of a general record: outvoted versions follow the others
+constexpr uint8_t kMarksShift = 5;     // within the type
+static_assert(kMarksMask << kMarksShift == 0xe0);
 static_assert(engine::kFiledMark == kOutvoted, "alone it begins no record, which is inline then");
 
 // How authors are written and read in the two forms.
@@ -105,7 +107,8 @@ constexpr size_t kVersionHeadMax = 64;
 
 template <class Out, class Authors>
 void put_version(Out& out, const Version& version, Authors& authors) {
-  put_u8(out, static_cast<uint8_t>(version.type));
+  put_u8(out,
+         static_cast<uint8_t>(version.type) | static_cast<uint8_t>(version.marks << kMarksShift));
   authors.put(out, version.dot.actor, version.dot.hlc);
   put_u64(out, version.dot.hlc.value);
   const bool born = Authors::kLeavesOutBirth && version.dot.actor.birth == version.dot.hlc;
@@ -117,7 +120,9 @@ void put_version(Out& out, const Version& version, Authors& authors) {
 
 template <class Authors>
 void get_version(ByteReader& reader, uint8_t form, const Authors& authors, Version& version) {
-  version.type = static_cast<TypeTag>(reader.u8());
+  const uint8_t type = reader.u8();
+  version.type = static_cast<TypeTag>(type & ((1 << kMarksShift) - 1));
+  version.marks = static_cast<uint8_t>(type >> kMarksShift);
   authors.get(reader, version.dot.actor);
   version.dot.hlc.value = reader.u64();
   version.dot.actor.birth = form & kBorn ? version.dot.hlc : Hlc{reader.u64()};
@@ -267,6 +272,7 @@ bool well_formed(const Object& object, const InlineVector<Version, 1>& versions)
   for (size_t at = 0; at < versions.size(); ++at) {
     const Version& version = versions[at];
     if (!object.vector.covers(version.dot) || version.type > TypeTag::kString) return false;
+    if (version.type == TypeTag::kTombstone && version.marks != 0) return false;
     if (version.dot.actor.birth > version.dot.hlc || object.find_spent(version.origin))
       return false;
     if (at > 0 && !newer(versions[at - 1].dot, version.dot)) return false;

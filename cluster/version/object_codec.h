@@ -3,8 +3,9 @@
 // (records in an ObjectTable), the portable form spells node and incarnation out (disk, frames).
 //
 //   form   u8    bit 0 general, else "inline": one version whose dot is the whole vector
-//   inline       type u8, author, hlc u64, [birth], [deadline], [flags], [origin], value to the end
-//   general      [own birth], count, vector entries, [count, spent origins], count, versions each
+//   inline       type and marks u8, author, hlc u64, [birth], [deadline], [flags], [origin], value
+//   to the end general      [own birth], count, vector entries, [count, spent origins], count,
+//   versions each
 //                with their length, [count, outvoted versions likewise]
 //
 // Optional fields stand where their bit in `form` is set. Decoded bytes are views into the input.

@@ -34,6 +34,10 @@ struct Request {
   const Context* context = nullptr;          // with has_context; borrowed during submit()
   NodeId preferred = 0;                      // coordinator named by the context token
 
+  // The origin of the version that an edit makes, so that its client can be told its cas unique; 0:
+  // as its coordinator likes.
+  uint64_t origin = 0;
+
   uint8_t r = 0, w = 0;        // 0: the keyspace's
   bool strict_w = false;       // w was asked for explicitly: never softened to hints
   uint32_t timeout_ms = 0;     // 0: limits.request_timeout

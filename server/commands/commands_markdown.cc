@@ -50,6 +50,25 @@ void write_row(const CommandRow& row, std::string& text) {
                  escaped(row.complexity));
 }
 
+constexpr std::string_view kMemcachedChapter =
+    "\n## memcached\n\n"
+    "On its own port, on database 0. The first byte of a connection decides whether it speaks the "
+    "text or the binary protocol. Keys have at most 250 bytes. Differences from memcached are in "
+    "italics.\n\n"
+    "**Text**: `get` `gets` `gat` `gats` `set` `add` `replace` `append` `prepend` `cas` `delete` "
+    "`incr` `decr` `touch` `flush_all` `version` `verbosity` `stats` `quit`, with `noreply`. `get` "
+    "answers the newest version; `gets` *each sibling as an item of its own, all with one cas "
+    "unique*, which `touch` leaves as it is. With a password, the first request is `set <any key> "
+    "0 0 <bytes>` with `default <password>` as its value.\n\n"
+    "**Meta commands**: `mg` `ms` `md` `ma` `mn` `me` with all their flags. *Uniques are hashes: "
+    "for `I` any unique that is not the present one counts as an older one, but where the client "
+    "chose it (`E`). That a value was read is not kept: `h` is 0 and `fetch` no, `l` and `la` tell "
+    "the seconds since the last write, `u` changes nothing.*\n\n"
+    "**Binary protocol**: all commands with their quiet forms; SASL's `PLAIN` as the user "
+    "`default` "
+    "where a password is set. *An operation that cannot be served now answers status 0x86 with a "
+    "text like that of Redis's clients. `verbosity` is unknown, as to memcached.*\n";
+
 }  // namespace
 
 std::string commands_text() {
@@ -77,16 +96,7 @@ std::string commands_markdown() {
       if (row->group == chapter.group) write_row(*row, text);
     }
   }
-  text.append(
-      "\n## memcached\n\nThe text protocol on its own port, on database 0: `get` `gets` `gat` "
-      "`gats` `set` `add` `replace` `append` `prepend` `cas` `delete` `incr` `decr` `touch` "
-      "`flush_all` `version` `verbosity` `stats` `quit`, with `noreply`. `get` answers the newest "
-      "version; `gets` each sibling as an item of its own, all with one cas unique, which `touch` "
-      "leaves as it is. Numbers are read as memcached reads them; a number that `decr` makes "
-      "shorter is not padded with blanks. `stats settings`, `items`, `slabs`, `sizes` and `reset` "
-      "tell what there is to tell here. The binary protocol is answered with a refusal. With a "
-      "password, the first request is `set <any key> 0 0 <bytes>` with `default <password>` as its "
-      "value.\n");
+  text.append(kMemcachedChapter);
   return text;
 }
 

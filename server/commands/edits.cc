@@ -37,6 +37,10 @@ constexpr EditRow kEdits[] = {
     {"remove-matching", edit_remove_matching, true, false},
     {"batch", edit_batch, true, false},
     {"script", edit_script, true, false},
+    {"item-store", edit_item_store, true, false},
+    {"item-count", edit_item_count, true, false},
+    {"item-remove", edit_item_remove, true, false},
+    {"item-fetch", edit_item_fetch, true, false},
 };
 static_assert(std::size(kEdits) == kEditCount);
 

@@ -36,6 +36,10 @@ enum : cluster::EditCode {
   kEditRemoveMatching,
   kEditBatch,
   kEditScript,
+  kEditItemStore,
+  kEditItemCount,
+  kEditItemRemove,
+  kEditItemFetch,
   kEditCount,  // how many there are
 };
 
@@ -66,6 +70,10 @@ EditOutput edit_set_matching(const EditInput& input, std::string& scratch);
 EditOutput edit_remove_matching(const EditInput& input, std::string& scratch);
 EditOutput edit_batch(const EditInput& input, std::string& scratch);
 EditOutput edit_script(const EditInput& input, std::string& scratch);
+EditOutput edit_item_store(const EditInput& input, std::string& scratch);
+EditOutput edit_item_count(const EditInput& input, std::string& scratch);
+EditOutput edit_item_remove(const EditInput& input, std::string& scratch);
+EditOutput edit_item_fetch(const EditInput& input, std::string& scratch);
 
 // The edits of all command families, in the order of their codes.
 cluster::EditTable all_edits();

@@ -15,7 +15,8 @@ namespace kvorum::server {
 
 struct CommandRow;
 
-enum class Dialect : uint8_t { kResp, kMemcached };
+// A connection of memcached's port becomes one of the third kind by its first byte.
+enum class Dialect : uint8_t { kResp, kMemcached, kMemcachedBinary };
 
 enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkipping };
 
@@ -35,6 +36,7 @@ struct SessionState {
   protocol::RespVersion resp = protocol::RespVersion::k2;
   bool authenticated = false;
   uint64_t login_at_us = 0;  // when the attempt to log in that waits is looked at; 0: none waits
+  bool login_goes_on = false;  // SASL: the credentials come with the next step
   std::string name, library_name, library_version;
   uint8_t r = 0, w = 0;  // KV.QUORUM; 0: the keyspace's
   ReplyMode reply_mode = ReplyMode::kOn;

@@ -8,6 +8,6 @@ namespace kvorum::server {
 
 inline constexpr std::string_view kKvorumVersion = "0.1.0";
 inline constexpr std::string_view kRedisVersion = "7.2.0";
-inline constexpr std::string_view kMemcachedVersion = "1.6.18";
+inline constexpr std::string_view kMemcachedVersion = "1.6.27";
 
 }  // namespace kvorum::server

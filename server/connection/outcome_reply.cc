@@ -80,10 +80,43 @@ std::string memcached_text(const FailedOperation& failure) {
   return "SERVER_ERROR " + text;
 }
 
+protocol::MemcachedStatus memcached_status(const FailedOperation& failure) {
+  using Status = protocol::MemcachedStatus;
+  switch (failure.outcome) {
+    case Outcome::kOk:
+      return Status::kOk;
+    case Outcome::kRejected:
+      if (failure.text.starts_with("SERVER_ERROR object too large")) return Status::kTooLarge;
+      return failure.text.starts_with("CLIENT_ERROR ") ? Status::kNotANumber : Status::kInternal;
+    case Outcome::kOutOfMemory:
+      return Status::kNoMemory;
+    case Outcome::kNoQuorum:
+    case Outcome::kUncertain:
+    case Outcome::kStoreFailed:
+    case Outcome::kClusterDown:
+      return Status::kTemporary;
+    case Outcome::kTooManySiblings:
+    case Outcome::kNotOwner:
+      return Status::kInternal;
+  }
+  return Status::kInternal;
+}
+
+// What memcached has no word for has ours.
+Reply binary_failure(const FailedOperation& failure, std::string_view echo) {
+  using Status = protocol::MemcachedStatus;
+  const Status status = memcached_status(failure);
+  if (status != Status::kTemporary && status != Status::kInternal) {
+    return Reply::refusal(echo, status);
+  }
+  return Reply::frame_owned(echo, status, failure_text(failure));
+}
+
 }  // namespace
 
-Reply failure_reply(const FailedOperation& failure, Dialect dialect) {
+Reply failure_reply(const FailedOperation& failure, Dialect dialect, std::string_view echo) {
   KVORUM_CHECK(failure.outcome != Outcome::kOk);
+  if (dialect == Dialect::kMemcachedBinary) return binary_failure(failure, echo);
   if (dialect == Dialect::kMemcached) return Reply::error_owned(memcached_text(failure));
   if (failure.outcome == Outcome::kRejected) return Reply::error(failure.text);
   return Reply::error_owned(failure_text(failure));

@@ -22,7 +22,9 @@ inline FailedOperation failure_of(const cluster::Completion& completion, bool is
   return {completion.outcome, completion.text, completion.acknowledged, completion.needed, is_read};
 }
 
-protocol::Reply failure_reply(const FailedOperation& failure, Dialect dialect);
+// `echo` is what the binary protocol repeats of the request; borrowed as Reply::frame() has it.
+protocol::Reply failure_reply(const FailedOperation& failure, Dialect dialect,
+                              std::string_view echo = {});
 
 // Of a command that was not even tried.
 inline constexpr std::string_view kKeyTooLong = "ERR the key is longer than 65536 bytes";

@@ -6,7 +6,8 @@
 #include "base/ascii.h"
 #include "base/check.h"
 #include "server/commands/command_table.h"
-#include "server/families/memcached_commands.h"
+#include "server/memcached/binary_commands.h"
+#include "server/memcached/memcached_commands.h"
 
 namespace kvorum::server {
 
@@ -47,6 +48,11 @@ void CommandRunner::find_key(const ClientState& client, size_t index) {
     if (request.has_key) request.key.key = batch_.memcached[index].key();
     return;
   }
+  if (client.session.dialect == Dialect::kMemcachedBinary) {
+    request.key.key = batch_.binary[index].key;
+    request.has_key = !request.key.key.empty();
+    return;
+  }
   const Words words = batch_.words_of(request);
   request.row = find_command(words[0]);
   const int first = request.row ? request.row->first_key : 0;
@@ -81,7 +87,7 @@ void CommandRunner::look_up(const ClientState& client) {
 
 bool CommandRunner::execute(ClientState& client, size_t index, Now now) {
   KVORUM_CHECK(index < batch_.requests.size());
-  if (client.session.dialect == Dialect::kMemcached) return execute_memcached(client, index, now);
+  if (client.session.dialect != Dialect::kResp) return execute_memcached(client, index, now);
   return execute_resp(client, batch_.requests[index], now);
 }
 
@@ -211,10 +217,25 @@ bool CommandRunner::execute_resp(ClientState& client, const ParsedRequest& reque
   return false;
 }
 
+// Whether it empties the keyspace.
+bool CommandRunner::plan_memcached_request(ClientState& client, size_t index, Now now) {
+  SessionState& session = client.session;
+  if (session.dialect == Dialect::kMemcached) {
+    KVORUM_CHECK(index < batch_.memcached.size());
+    const protocol::MemcachedRequest& request = batch_.memcached[index];
+    plan_memcached({request, session, facts_, clock_ms(now), now}, plan_);
+    return request.command == protocol::MemcachedCommand::kFlushAll;
+  }
+  KVORUM_CHECK(index < batch_.binary.size());
+  const protocol::MemcachedBinaryRequest& request = batch_.binary[index];
+  plan_memcached_binary({request, session, facts_, clock_ms(now), now}, plan_);
+  return request.command == protocol::MemcachedOpcode::kFlush &&
+         request.status == protocol::MemcachedStatus::kOk;
+}
+
 bool CommandRunner::execute_memcached(ClientState& client, size_t index, Now now) {
-  KVORUM_CHECK(index < batch_.memcached.size());
   plan_.reset();
-  plan_memcached({batch_.memcached[index], client.session, facts_, clock_ms(now), now}, plan_);
+  const bool flushes = plan_memcached_request(client, index, now);
   if (plan_.again_at_us != 0) {
     due_.postpone(client, plan_.again_at_us);
     return false;
@@ -223,9 +244,7 @@ bool CommandRunner::execute_memcached(ClientState& client, size_t index, Now now
   client.session.last_active_us = now.steady_us;
   const KeyRef* const known = batch_.requests[index].first_key();
   if (!plans_.carry_out({client, known, plan_.silent, now})) return false;
-  if (batch_.memcached[index].command == protocol::MemcachedCommand::kFlushAll) {
-    traffic_.note(CacheCount::kFlush);
-  }
+  if (flushes) traffic_.note(CacheCount::kFlush);
   ++counters_.commands;
   return true;
 }

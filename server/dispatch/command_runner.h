@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "protocol/memcached_binary.h"
 #include "protocol/memcached_request.h"
 #include "server/commands/command.h"
 #include "server/connection/dispatcher_counters.h"
@@ -28,8 +29,10 @@ struct Batch {
   static constexpr size_t kRequestsMax = 64;
 
   std::vector<std::string_view> words;
-  std::vector<ParsedRequest> requests;                // at most kRequestsMax
-  std::vector<protocol::MemcachedRequest> memcached;  // one per request of that dialect
+  std::vector<ParsedRequest> requests;  // at most kRequestsMax
+  // One per request of that dialect.
+  std::vector<protocol::MemcachedRequest> memcached;
+  std::vector<protocol::MemcachedBinaryRequest> binary;
 
   Words words_of(const ParsedRequest& request) const {
     return Words(words).subspan(request.first_word, request.word_count);
@@ -61,6 +64,7 @@ class CommandRunner {
  private:
   bool execute_resp(ClientState& client, const ParsedRequest& request, Now now);
   bool execute_memcached(ClientState& client, size_t index, Now now);
+  bool plan_memcached_request(ClientState& client, size_t index, Now now);
   void find_key(const ClientState& client, size_t index);
   bool admit(ClientState& client, Words words, const CommandRow** row);
   bool queue_command(ClientState& client, Words words, const CommandRow* row, Now now);

@@ -23,14 +23,14 @@ constexpr size_t kGatheredInAnyCase = 1024 * 1024;
 
 Reply failed_reply(const Call& call, const Completion& completion) {
   const bool is_read = call.kind != cluster::Request::Kind::kEdit;
-  return failure_reply(failure_of(completion, is_read), call.dialect);
+  return failure_reply(failure_of(completion, is_read), call.dialect, call.remembered.text);
 }
 
 void write_for(Dialect dialect, protocol::RespVersion resp, const Reply& reply, std::string& out) {
-  if (dialect == Dialect::kMemcached) {
-    protocol::write_memcached(reply, out);
-  } else {
+  if (dialect == Dialect::kResp) {
     protocol::write_resp(reply, resp, out);
+  } else {
+    protocol::write_memcached(reply, out);
   }
 }
 
@@ -72,11 +72,11 @@ const SharedBytes* owner_of(std::string_view text, const Completion& completion)
 // The text is a large value that `owner` holds: it is not copied.
 bool put_large(ReplyQueue& replies, const CallShape& call, const Reply& reply,
                const SharedBytes& owner) {
-  LargeReply large{{}, {owner, reply.text()}};
+  LargeReply large{{}, {owner, reply.body()}};
   std::string after;
-  const bool split = call.dialect == Dialect::kMemcached
-                         ? protocol::write_memcached_around(reply, large.before, after)
-                         : protocol::write_resp_around(reply, large.before, after);
+  const bool split = call.dialect == Dialect::kResp
+                         ? protocol::write_resp_around(reply, large.before, after)
+                         : protocol::write_memcached_around(reply, large.before, after);
   if (!split) return false;
   replies.put_large(call.place, std::move(large), after.append(call.trailer));
   return true;
@@ -108,7 +108,9 @@ void Completions::on_complete(uint64_t tag, const Completion& completion) {
   } else if (completion.outcome == Outcome::kOk) {
     const Reply reply =
         call->finish({completion, call->remembered, facts_, call->keyspace, call->key});
-    deliver(client, *call, reply, owner_of(reply.text(), completion));
+    if (reply.kind() == Reply::Kind::kFollowUp) [[unlikely]]
+      return edit_after(tag, *call, reply);
+    deliver(client, *call, reply, owner_of(reply.body(), completion));
   } else {
     note_failure(*call, completion);
     deliver(client, *call, failed_reply(*call, completion));
@@ -123,8 +125,16 @@ void Completions::settle_staged(SlotId id) {
   calls_.release(id, *call);
 }
 
+// The read is settled. Where it is completed within submit(), the call is registered after this.
+void Completions::edit_after(SlotId id, Call& call, const Reply& reply) {
+  call.registered = false;
+  call.reserved_bytes = 0;
+  const auto code = static_cast<cluster::EditCode>(reply.number());
+  due_.edit_after(id, code, std::string(reply.text()));
+}
+
 void Completions::note_failure(const Call& call, const Completion& completion) {
-  if (completion.outcome == Outcome::kOutOfMemory && call.dialect == Dialect::kMemcached) {
+  if (completion.outcome == Outcome::kOutOfMemory && call.dialect != Dialect::kResp) {
     traffic_.note(CacheCount::kStoreNoMemory);
   }
 }
@@ -228,7 +238,7 @@ void Completions::deliver(ClientState* client, const CallShape& call, const Repl
     count_failure(call);
   if (owner != nullptr && !call.silent && put_large(client->replies, call, reply, *owner))
       [[unlikely]] {
-    client->learn(reply.text().size());
+    client->learn(reply.body().size());
   } else if (!call.silent) {
     std::string& out = client->replies.writer(call.place);
     const size_t before = out.size();
@@ -344,7 +354,8 @@ void Completions::on_keyspace_complete(uint64_t tag,
   if (completion.outcome == Outcome::kOk) {
     step = call->keyspace_finish(completion, call->remembered);
   } else {
-    step.reply = failure_reply({completion.outcome, completion.text}, call->dialect);
+    step.reply =
+        failure_reply({completion.outcome, completion.text}, call->dialect, call->remembered.text);
   }
   if (step.again) return due_.scan_on(tag, step.cursor);
   KVORUM_CHECK(client->keyspace_pending && client->operations_pending > 0);

@@ -63,6 +63,7 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
   void deliver_whole(ClientState& client, const CallShape& call, const protocol::Reply& reply);
   void count_failure(const CallShape& call);
 
+  void edit_after(SlotId id, Call& call, const protocol::Reply& reply);
   void note_failure(const Call& call, const cluster::Completion& completion);
   void complete_part(const Call& call, const cluster::Completion& completion);
   void take_result(const Call& call, const cluster::Completion& completion, StagedRun& run);

@@ -2,7 +2,6 @@
 #include "server/dispatch/conversation.h"
 
 #include "base/check.h"
-#include "protocol/memcached_binary.h"
 #include "server/dispatch/dispatcher.h"
 
 namespace kvorum::server {
@@ -45,6 +44,7 @@ void Conversation::rewind_parsers() {
   protocol::MemcachedLimits limits;
   limits.value_bytes_max = dispatcher_.value_bytes_max();
   memcached_ = protocol::MemcachedParser(limits);
+  binary_ = protocol::MemcachedBinaryParser(limits);
 }
 
 // Who is over its part may have given something back.
@@ -59,14 +59,22 @@ ParseResult Conversation::parse_one(std::string_view input, Batch& batch) {
   ParsedRequest request;
   request.first_word = batch.words.size();
   ParseResult result;
-  if (client_.session.dialect == Dialect::kResp) {
-    resp_.set_authenticated(authenticated);
-    result = resp_.parse(input, batch.words);
-  } else {
-    memcached_.set_authenticated(authenticated);
-    const size_t index = batch.requests.size();
-    if (batch.memcached.size() <= index) batch.memcached.resize(Batch::kRequestsMax);
-    result = memcached_.parse(input, batch.memcached[index]);
+  const size_t index = batch.requests.size();
+  switch (client_.session.dialect) {
+    case Dialect::kResp:
+      resp_.set_authenticated(authenticated);
+      result = resp_.parse(input, batch.words);
+      break;
+    case Dialect::kMemcached:
+      memcached_.set_authenticated(authenticated);
+      if (batch.memcached.size() <= index) batch.memcached.resize(Batch::kRequestsMax);
+      result = memcached_.parse(input, batch.memcached[index]);
+      break;
+    case Dialect::kMemcachedBinary:
+      binary_.set_authenticated(authenticated);
+      if (batch.binary.size() <= index) batch.binary.resize(Batch::kRequestsMax);
+      result = binary_.parse(input, batch.binary[index]);
+      break;
   }
   request.word_count = batch.words.size() - request.first_word;
   if (result.status == ParseStatus::kRequest) batch.requests.push_back(request);
@@ -98,13 +106,22 @@ void Conversation::fail(std::string_view error) {
   Completions::answer(client_, Reply::error_owned(std::string("ERR ").append(error)));
 }
 
-void Conversation::refuse() {
+void Conversation::refuse(std::string_view input) {
   client_.session.closing = true;
   dispatcher_.services().refused_by_protected_mode(client_.session.peer_address);
-  const bool resp_dialect = client_.session.dialect == Dialect::kResp;
-  Completions::answer(
-      client_, resp_dialect ? Reply::error(kDenied)
-                            : Reply::error_owned(std::string("SERVER_ERROR ").append(kDenied)));
+  switch (client_.session.dialect) {
+    case Dialect::kResp:
+      return Completions::answer(client_, Reply::error(kDenied));
+    case Dialect::kMemcached:
+      return Completions::answer(client_,
+                                 Reply::error_owned(std::string("SERVER_ERROR ").append(kDenied)));
+    case Dialect::kMemcachedBinary: {
+      std::string echo;
+      append_echo(protocol::echo_of_header(input), echo);
+      return Completions::answer(
+          client_, Reply::frame(echo, protocol::MemcachedStatus::kAuthFailed, kDenied));
+    }
+  }
 }
 
 // The first bytes of a connection.
@@ -112,15 +129,9 @@ void Conversation::greet(std::string_view input, Now now) {
   has_spoken_ = true;
   SessionState& session = client_.session;
   if (session.started_us == 0) session.started_us = session.last_active_us = now.steady_us;
-  if (refused_) return refuse();
   const bool binary = input[0] == protocol::kMemcachedBinaryMagic;
-  if (binary && session.dialect == Dialect::kMemcached) refuse_binary(input);
-}
-
-void Conversation::refuse_binary(std::string_view input) {
-  client_.session.closing = true;
-  dispatcher_.services().binary_client(client_.session.peer_address);
-  Completions::answer(client_, Reply::preformatted_owned(protocol::refuse_memcached_binary(input)));
+  if (binary && session.dialect == Dialect::kMemcached) session.dialect = Dialect::kMemcachedBinary;
+  if (refused_) refuse(input);
 }
 
 size_t Conversation::run(std::string_view input, Now now) {

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "protocol/memcached_binary.h"
 #include "protocol/memcached_parser.h"
 #include "protocol/resp_parser.h"
 #include "server/connection/client_state.h"
@@ -88,8 +89,7 @@ class Conversation {
   protocol::ParseResult parse_one(std::string_view input, Batch& batch);
   void fail(std::string_view error);
   void greet(std::string_view input, Now now);
-  void refuse();
-  void refuse_binary(std::string_view input);
+  void refuse(std::string_view input);
   // Forgets what the parsers know of bytes that will be handed in again.
   void rewind_parsers();
 
@@ -100,6 +100,7 @@ class Conversation {
   const bool refused_;
   protocol::RespParser resp_;
   protocol::MemcachedParser memcached_;
+  protocol::MemcachedBinaryParser binary_;
   size_t more_hint_ = 0;
   bool has_spoken_ = false;  // its first byte came
 };

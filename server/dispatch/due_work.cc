@@ -24,6 +24,7 @@ void DueWork::postpone(ClientState& client, uint64_t again_at_us) {
 
 void DueWork::run(Now now) {
   run_scans(now);
+  run_follow_ups(now);
   run_flushes(now);
   wake_postponed(now);
 }
@@ -41,6 +42,29 @@ void DueWork::run_scans(Now now) {
     }
     call->keyspace_request.cursor = next.cursor;
     coordinator_.submit(call->keyspace_request, next.call, now);
+  }
+}
+
+void DueWork::run_follow_ups(Now now) {
+  std::vector<FollowUp> due;
+  due.swap(follow_ups_);
+  for (const FollowUp& next : due) {
+    Call* const call = calls_.find(next.call);
+    if (!call) continue;
+    ClientState* const client = clients_.find(call->client);
+    if (!client) {
+      calls_.release(next.call, *call);
+      continue;
+    }
+    call->kind = cluster::Request::Kind::kEdit;
+    ++client->operations_pending;
+    const std::string key = call->key;  // the call's may go while the edit runs
+    cluster::Request request;
+    request.kind = call->kind;
+    request.key = {key, position_of(key, coordinator_.view().partitioner), call->keyspace};
+    request.edit = next.code;
+    request.argument = next.argument;
+    coordinator_.submit(request, next.call, now);
   }
 }
 

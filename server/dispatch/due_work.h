@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a dispatcher has to do without new input: KEYS over several scans, commands whose stage is
-// done, delayed flush_alls, and connections whose attempt to log in waits. The reactor's thread
-// only.
+// done, edits that follow a read, delayed flush_alls, and connections whose attempt to log in
+// waits. The reactor's thread only.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,11 @@ class DueWork {
 
   // The call's keyspace request is submitted again from the cursor.
   void scan_on(SlotId call, uint64_t cursor) { scans_.push_back({call, cursor}); }
+  // The call's read is followed by an edit of its key. REQUIRES: the call keeps its key, and its
+  // completion was settled.
+  void edit_after(SlotId call, cluster::EditCode code, std::string argument) {
+    follow_ups_.push_back({call, code, std::move(argument)});
+  }
   // All that was sent of a stage is there: the StageRunner goes on with it.
   void stage_on(SlotId gathering) { stages_.push_back(gathering); }
   // The call's script takes too long where its key is: the StageRunner runs it elsewhere.
@@ -52,18 +57,26 @@ class DueWork {
   // May complete calls, whose replies go out with the turn.
   void run(Now now);
   // Something that waits for no time: run() goes on with it.
-  bool has_work() const { return !scans_.empty() || !stages_.empty() || !scripts_.empty(); }
+  bool has_work() const {
+    return !scans_.empty() || !stages_.empty() || !scripts_.empty() || !follow_ups_.empty();
+  }
   // Steady microseconds of what waits for its time; 0: nothing does.
   uint64_t next_deadline_us() const;
 
  private:
   void run_scans(Now now);
+  void run_follow_ups(Now now);
   void run_flushes(Now now);
   void wake_postponed(Now now);
 
   struct Scan {
     SlotId call = 0;
     uint64_t cursor = 0;
+  };
+  struct FollowUp {
+    SlotId call = 0;
+    cluster::EditCode code = 0;
+    std::string argument;
   };
   struct Postponed {
     uint64_t due_us = 0;
@@ -76,6 +89,7 @@ class DueWork {
   std::vector<Scan> scans_;
   std::vector<SlotId> stages_;
   std::vector<LongScript> scripts_;
+  std::vector<FollowUp> follow_ups_;
   std::vector<uint64_t> flushes_due_us_;
   std::vector<Postponed> postponed_;  // one for each connection that waits
 };

@@ -250,19 +250,6 @@ void Node::large_value(std::string_view key, uint64_t bytes) {
   large_values_.tell(key, bytes, steady_us());
 }
 
-void Node::binary_client(std::string_view address) {
-  LogGates::Verdict verdict;
-  {
-    const MutexLock lock(client_trouble_lock_);
-    verdict = client_troubles_.ask("memcached", "binary", steady_us());
-  }
-  if (!verdict.open) return;
-  log_warning(
-      "a client at {} speaks memcached's binary protocol, which is not supported: it is "
-      "told so and closed; the text protocol is spoken here ({} more since the last time)",
-      address, verdict.suppressed);
-}
-
 uint64_t Node::wall_us() { return TurnClock(self_.config.clock_offset_ms).read_wall_us(); }
 
 uint64_t Node::login_delay_us(std::string_view peer_address) {

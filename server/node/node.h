@@ -14,7 +14,6 @@
 #include <memory>
 #include <string>
 
-#include "base/mutex.h"
 #include "base/status.h"
 #include "server/access/login_guard.h"
 #include "server/admin/admin_api.h"
@@ -54,7 +53,6 @@ class Node final : public NodeServices, public AdminServices {
   uint64_t login_delay_us(std::string_view peer_address) override;
   void login_failed(std::string_view peer_address) override;
   void refused_by_protected_mode(std::string_view peer_address) override;
-  void binary_client(std::string_view address) override;
   uint64_t wall_us() override;
   std::string stuck_reason() override;
   bool takes_password(std::string_view password) const override;
@@ -97,8 +95,6 @@ class Node final : public NodeServices, public AdminServices {
   LiveConfig live_;
   LoginGuard logins_;
   LargeValues large_values_;
-  Mutex client_trouble_lock_;
-  LogGates client_troubles_ KVORUM_GUARDED_BY(client_trouble_lock_);
 
   NodeSockets sockets_;     // until the reactors and the admin server have them
   uint64_t listening_ = 0;  // how many there were

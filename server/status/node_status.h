@@ -217,8 +217,6 @@ class NodeServices {
   virtual void reset_statistics() {}
   // A client writes a value of so many bytes, more than limits.value_warn.
   virtual void large_value(std::string_view /*key*/, uint64_t /*bytes*/) {}
-  // A client speaks memcached's binary protocol, and is refused.
-  virtual void binary_client(std::string_view /*address*/) {}
   // Unix time of this moment. A turn's Now is from its beginning, and in milliseconds.
   virtual uint64_t wall_us() = 0;
   // Clients that log in, by their address with or without a port (login_throttle.h).

@@ -37,6 +37,7 @@ void LocalKey::store(const EditOutput& output) {
   // Of the bytes that lay there before: only while all edits kept them.
   const bool keeps_origin = output.keep_origin && (!stored_ || last_.keep_origin);
   last_ = output;
+  if (output.keep_origin && !visible_.empty()) last_.marks |= visible_[0].marks;
   last_.keep_origin = keeps_origin;
   stored_ = true;
   visible_.clear();
@@ -45,6 +46,7 @@ void LocalKey::store(const EditOutput& output) {
   version.type = output.type;
   version.flags = output.flags;
   version.deadline_ms = output.deadline_ms;
+  version.marks = last_.marks;
   version.bytes = bytes_[at];
   visible_.push_back(version);
 }

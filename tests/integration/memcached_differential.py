@@ -102,6 +102,8 @@ class Differential:
         self.passed = self.failed = 0
 
     def judge(self, what, ours, theirs):
+        ours, theirs = (re.sub(rb'VERSION [0-9.]+', b'VERSION', said)
+                        if isinstance(said, bytes) else said for said in (ours, theirs))
         good = ours == theirs
         self.passed += good
         self.failed += not good

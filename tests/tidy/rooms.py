@@ -41,6 +41,7 @@ ROOMS = {
         'strings',
         'keys',
         'slots',
+        'memcached',
         'connection',
         'pubsub',
         'transaction',

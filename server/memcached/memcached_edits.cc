@@ -2,14 +2,11 @@
 #include <algorithm>
 
 #include "server/commands/edits.h"
-#include "server/families/memcached_commands.h"
-#include "server/families/memcached_replies.h"
+#include "server/memcached/memcached_commands.h"
+#include "server/memcached/memcached_replies.h"
 
 namespace kvorum::server {
 namespace {
-
-constexpr std::string_view kNotANumber =
-    "CLIENT_ERROR cannot increment or decrement non-numeric value";
 
 EditOutput store_value(const EditInput& input, const ValueOptions& options) {
   EditOutput output;
@@ -71,14 +68,18 @@ EditOutput edit_cache_count(const EditInput& input, std::string& scratch) {
   EditOutput output;
   if (is_conflict(input, scratch, &output)) return output;
   const std::optional<uint64_t> old = protocol::parse_lax_uint64(input.visible[0].bytes);
-  if (!old) return reject(kNotANumber);
+  if (!old) return reject(kMemcachedNotANumber);
   const uint64_t number = down ? *old - std::min(*old, delta) : *old + delta;
   scratch.clear();
   protocol::append_uint64(scratch, number);
+  const size_t digits = scratch.size();
+  // memcached writes over the old text where it fits, and blanks over what is left of it.
+  if (digits < input.visible[0].bytes.size()) scratch.resize(input.visible[0].bytes.size(), ' ');
   output = store_in_place(input, scratch);
+  if (scratch.size() == input.visible[0].bytes.size()) output.marks = kept_marks(input);
   output.reply_code = kCacheStored;
   output.has_reply_bytes = true;
-  output.reply_bytes = scratch;
+  output.reply_bytes = std::string_view(scratch).substr(0, digits);
   return output;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/families/memcached_commands.h"
+#include "server/memcached/memcached_commands.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,10 @@
 #include "server/commands/password.h"
 #include "server/commands/versions.h"
 #include "server/commands/words.h"
-#include "server/families/memcached_replies.h"
+#include "server/memcached/counting.h"
+#include "server/memcached/maintenance_commands.h"
+#include "server/memcached/memcached_replies.h"
+#include "server/memcached/meta_commands.h"
 
 namespace kvorum::server {
 namespace {
@@ -17,32 +20,12 @@ namespace {
 using protocol::MemcachedCommand;
 using protocol::Reply;
 
-constexpr int32_t kRelativeSecondsMax = 60 * 60 * 24 * 30;
+constexpr int64_t kRelativeSecondsMax = 60 * 60 * 24 * 30;
 constexpr uint64_t kPastMs = 1;
 constexpr std::string_view kBadLogin = "CLIENT_ERROR bad authentication token format";
 constexpr std::string_view kEnd = "END\r\n";
 
-void count(const FinishInput& input, CacheCount what) { input.facts.traffic().note(what); }
-
-// Of a command that found its item, or not.
-bool count_found(const FinishInput& input, CacheCount hits, CacheCount misses) {
-  const bool found = input.completion.reply_code != kCacheNotFound;
-  count(input, found ? hits : misses);
-  return found;
-}
-
-void count_get(const FinishInput& input, bool found) {
-  count(input, CacheCount::kGet);
-  count(input, found ? CacheCount::kGetHits : CacheCount::kGetMisses);
-  if (found) return;
-  for (const cluster::Version& version : input.completion.object->versions) {
-    if (version.type == cluster::TypeTag::kTombstone) continue;
-    return count(input, CacheCount::kGetExpired);
-  }
-}
-
-Reply finish_cache_store(const FinishInput& input) {
-  count(input, CacheCount::kSet);
+Reply stored_reply(const FinishInput& input) {
   switch (static_cast<CacheReply>(input.completion.reply_code)) {
     case kCacheNotStored:
       return Reply::line("NOT_STORED");
@@ -54,16 +37,17 @@ Reply finish_cache_store(const FinishInput& input) {
     case kCacheUnchanged:
       break;
   }
-  count(input, CacheCount::kTotalItems);
   return Reply::line("STORED");
 }
 
+Reply finish_cache_store(const FinishInput& input) {
+  count_store(input, false);
+  return stored_reply(input);
+}
+
 Reply finish_cache_cas(const FinishInput& input) {
-  const uint8_t code = input.completion.reply_code;
-  count(input, code == kCacheNotFound ? CacheCount::kCasMisses
-               : code == kCacheExists ? CacheCount::kCasBadValue
-                                      : CacheCount::kCasHits);
-  return finish_cache_store(input);
+  count_store(input, true);
+  return stored_reply(input);
 }
 
 Reply finish_cache_get(const FinishInput& input) {
@@ -97,26 +81,6 @@ void plan_get(const MemcachedCall& call, Plan& plan) {
   if (plan.requests.size() > 1) plan.gather = Gather::kConcatenate;
   plan.keeps_key = true;
   plan.trailer = kEnd;
-}
-
-struct TouchedItem {
-  uint32_t flags;
-  uint64_t unique;
-  std::string_view value;
-};
-
-TouchedItem touched_item(const cluster::Completion& completion) {
-  ByteReader reader(completion.reply_bytes);
-  TouchedItem item{};
-  item.flags = reader.u32();
-  item.unique = reader.u64();
-  item.value = reader.rest();
-  return item;
-}
-
-bool count_touch(const FinishInput& input) {
-  count(input, CacheCount::kTouch);
-  return count_found(input, CacheCount::kTouchHits, CacheCount::kTouchMisses);
 }
 
 Reply finish_cache_gat(const FinishInput& input) {
@@ -288,20 +252,22 @@ void plan_command(const MemcachedCall& call, Plan& plan) {
     case MemcachedCommand::kVerbosity:
       return plan.answer(Reply::line("OK"));
     case MemcachedCommand::kStats:
-      return plan.answer(stats_reply(call.request.words, call.facts));
+      if (call.request.words.size() > 1 && call.request.words[1] == "cachedump") {
+        return plan_cachedump(call, plan);
+      }
+      return plan_stats(call, plan);
     case MemcachedCommand::kQuit:
       call.session.closing = true;
       return;
     case MemcachedCommand::kMetaNoop:
-      return plan.answer(Reply::line("MN"));
     case MemcachedCommand::kMetaGet:
     case MemcachedCommand::kMetaSet:
     case MemcachedCommand::kMetaDelete:
     case MemcachedCommand::kMetaArithmetic:
     case MemcachedCommand::kMetaDebug:
-      return plan.fail("SERVER_ERROR meta commands are not supported");
+      return plan_meta(call, plan);
     case MemcachedCommand::kMaintenance:
-      return plan.fail("SERVER_ERROR not supported");
+      return plan_maintenance(call, plan);
     case MemcachedCommand::kUnknown:
       return plan.fail(protocol::kMemcachedError);
   }
@@ -309,20 +275,22 @@ void plan_command(const MemcachedCall& call, Plan& plan) {
 
 }  // namespace
 
-uint64_t memcached_deadline_ms(int32_t exptime, uint64_t now_ms) {
+uint64_t memcached_deadline_ms(int64_t exptime, uint64_t now_ms) {
   if (exptime == 0) return 0;
   if (exptime < 0) return kPastMs;
   const uint64_t time_ms = static_cast<uint64_t>(exptime) * 1000;
   return exptime <= kRelativeSecondsMax ? now_ms + time_ms : time_ms;
 }
 
-uint64_t cas_unique(const Versions& versions) {
+uint64_t version_unique(const cluster::Version& version) {
   constexpr uint64_t kFlagsFactor = 0x9e3779b97f4a7c15ULL;
+  if (version.marks & cluster::kMarkNamed) return version.origin;
+  return xxh64(version.bytes, cluster::origin_of(version) + version.flags * kFlagsFactor);
+}
+
+uint64_t cas_unique(const Versions& versions) {
   uint64_t unique = 0;
-  for (const cluster::Version& version : versions) {
-    const uint64_t name = cluster::origin_of(version) + version.flags * kFlagsFactor;
-    unique += xxh64(version.bytes, name);
-  }
+  for (const cluster::Version& version : versions) unique += version_unique(version);
   return unique;
 }
 
@@ -334,7 +302,12 @@ void plan_memcached(const MemcachedCall& call, Plan& plan) {
     const bool is_set = call.request.command == MemcachedCommand::kSet;
     return plan.fail(is_set ? kBadLogin : protocol::kMemcachedUnauthenticated);
   }
-  if (!call.request.error.empty()) return plan_malformed(call, plan);
+  const std::string_view error = call.request.error;
+  // Of a block whose line was read, the flags are looked at first.
+  const bool of_block =
+      error == protocol::kMemcachedTooLarge || error == protocol::kMemcachedBadChunk;
+  if (of_block && call.request.command == MemcachedCommand::kMetaSet) return plan_meta(call, plan);
+  if (!error.empty()) return plan_malformed(call, plan);
   plan_command(call, plan);
 }
 

@@ -19,7 +19,7 @@ struct MemcachedCall {
 void plan_memcached(const MemcachedCall& call, Plan& plan);
 
 // memcached's exptime: 0 never, up to 30 days from now, else Unix seconds; negative: in the past.
-uint64_t memcached_deadline_ms(int32_t exptime, uint64_t now_ms);
+uint64_t memcached_deadline_ms(int64_t exptime, uint64_t now_ms);
 
 // The cas unique of what a client sees: of each version XXH64 over its bytes, seeded by its origin
 // and flags, added up, so that no order shows. The origin is the name of the request that made the
@@ -28,8 +28,10 @@ uint64_t memcached_deadline_ms(int32_t exptime, uint64_t now_ms);
 // apart). The bytes are in it because a request that ran twice has one origin and may have made two
 // values.
 uint64_t cas_unique(const InlineVector<cluster::Version, 1>& versions);
+// Of one version; where a client has named it, the name.
+uint64_t version_unique(const cluster::Version& version);
 
-// memcached's `stats`, with what follows the word. `wall_us` is the time.
-protocol::Reply stats_reply(std::span<const std::string_view> words, NodeFacts& facts);
+// memcached's `stats`, with what follows the word.
+void plan_stats(const MemcachedCall& call, Plan& plan);
 
 }  // namespace kvorum::server
