@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "server/lua/lua_guard.h"
 #include "server/lua/lua_libraries.h"
+#include "server/lua/lua_pattern.h"
 
 namespace kvorum::server {
 namespace {
@@ -90,6 +91,8 @@ void LuaSandbox::open_libraries() {
   }
   lua_getglobal(state, "math");
   install_random(state);
+  lua_getglobal(state, "string");
+  install_patterns(state);
   lua_settop(state, 0);
 }
 

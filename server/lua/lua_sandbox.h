@@ -21,6 +21,7 @@ class LuaSandbox {
   LuaSandbox(std::span<const luaL_Reg> redis, void* owner);
 
   lua_State* state() { return lua_.get(); }
+  void set_count_work(LuaState::CountWork count_work) { lua_.set_count_work(count_work); }
 
   // Before a script is compiled or run, outside of it.
   void begin();

@@ -15,11 +15,7 @@ LuaState::~LuaState() {
   lua_close(state_);
 }
 
-void* LuaState::owner_of(lua_State* state) {
-  void* memory = nullptr;
-  lua_getallocf(state, &memory);
-  return static_cast<Memory*>(memory)->owner;
-}
+void* LuaState::owner_of(lua_State* state) { return memory_of(state).owner; }
 
 void* LuaState::allocate(void* memory, void* old, size_t old_size, size_t new_size) {
   Memory& counted = *static_cast<Memory*>(memory);

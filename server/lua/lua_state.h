@@ -5,7 +5,9 @@
 // thread at a time.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <lua5.1/lua.hpp>
 #include <string_view>
 
@@ -27,12 +29,33 @@ class LuaState {
   void set_owner(void* owner) { memory_.owner = owner; }
   static void* owner_of(lua_State* state);
 
+  // Told of work that a C function does without an instruction of Lua's; may raise an error. Null:
+  // nobody is.
+  using CountWork = void (*)(lua_State* state, uint64_t units);
+  void set_count_work(CountWork told) { memory_.count_work = told; }
+  static void count_work(lua_State* state, uint64_t units) {
+    if (const CountWork count = memory_of(state).count_work) count(state, units);
+  }
+  // A C function holds so many bytes of its own: an error where that is more than is allowed.
+  static void hold_bytes(lua_State* state, size_t bytes) {
+    const Memory& memory = memory_of(state);
+    if (bytes > memory.limit - std::min(memory.used, memory.limit)) {
+      luaL_error(state, "not enough memory");
+    }
+  }
+
  private:
   struct Memory {
     size_t used = 0;
     size_t limit = SIZE_MAX;
     void* owner = nullptr;
+    CountWork count_work = nullptr;
   };
+  static Memory& memory_of(lua_State* state) {
+    void* memory = nullptr;
+    lua_getallocf(state, &memory);
+    return *static_cast<Memory*>(memory);
+  }
   static void* allocate(void* memory, void* old, size_t old_size, size_t new_size);
 
   Memory memory_;

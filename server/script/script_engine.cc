@@ -45,6 +45,13 @@ void count_instructions(lua_State* state, lua_Debug* event) {
   if (is_over(context)) end_script(state, count_instructions);
 }
 
+// Of C functions, which no hook sees.
+void count_work(lua_State* state, uint64_t units) {
+  ScriptContext& context = ScriptContext::of(state);
+  context.instructions += units;
+  if (context.running && is_over(context)) end_script(state, count_instructions);
+}
+
 // Where the script was: the first level that is Lua.
 bool find_place(lua_State* state, lua_Debug* place) {
   for (int level = 1; level <= 2 && lua_getstack(state, level, place) != 0; ++level) {
@@ -78,7 +85,7 @@ int describe_error(lua_State* state) {
 
 class ScriptEngine::Interpreter {
  public:
-  Interpreter() : sandbox_(redis_functions(), &context_) {}
+  Interpreter() : sandbox_(redis_functions(), &context_) { sandbox_.set_count_work(count_work); }
 
   std::string check(std::string_view sha, std::string_view body) {
     if (compiled_.contains(sha)) return {};
