@@ -88,6 +88,9 @@ void Completions::answer(ClientState& client, const Reply& reply, bool silent) {
 void Completions::on_complete(uint64_t tag, const Completion& completion) {
   Call* const call = calls_.find(tag);
   if (!call) return;
+  if (call->change.any() && completion.stored && completion.outcome == Outcome::kOk) [[unlikely]] {
+    pub_sub_.note_change(call->keyspace, call->key, call->change);
+  }
   ClientState* const client = clients_.find(call->client);
   if (client) settle(*client, *call, completion);
   if (call->item != 0) [[unlikely]] {

@@ -16,6 +16,7 @@
 #include "server/connection/open_calls.h"
 #include "server/dispatch/completions.h"
 #include "server/dispatch/due_work.h"
+#include "server/pubsub/pub_sub.h"
 
 namespace kvorum::server {
 
@@ -33,6 +34,7 @@ class StageRunner {
     NodeFacts& facts;
     Completions& completions;
     const cluster::HybridClock& clock;
+    PubSub& pub_sub;
   };
   explicit StageRunner(const Parts& parts) : parts_(parts) {}
 
