@@ -46,6 +46,11 @@ class PubSubDesk {
   // of its command. Returns how many times clients of this node hear it.
   virtual uint64_t publish(const SessionState* from, const Message& message, uint64_t now_us) = 0;
 
+  // Of which changes of keys the clients of this node are told: Redis's letters
+  // (notify-keyspace-events). False where one of them is none.
+  virtual bool set_key_events(std::string_view letters) = 0;
+  virtual std::string key_events() const = 0;
+
   // Of all reactors of this node.
   virtual std::vector<std::string> names(SubscriptionKind kind) const = 0;
   virtual uint64_t subscribers(SubscriptionKind kind, std::string_view name) const = 0;

@@ -18,6 +18,7 @@ Call& OpenCalls::open(const CallShape& shape, SlotId* id) {
   static_cast<CallShape&>(call) = shape;
   call.causal = CausalNote::kNone;
   call.registered = false;
+  call.change = {};
   call.reserved_bytes = 0;
   return call;
 }

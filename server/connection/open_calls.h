@@ -13,6 +13,7 @@
 #include "cluster/wire/request.h"
 #include "server/commands/plan.h"
 #include "server/connection/client_state.h"
+#include "server/connection/key_event.h"
 
 namespace kvorum::server {
 
@@ -29,6 +30,7 @@ struct Call : CallShape {
   KeyUse use{};
   CausalNote causal{};
   bool registered = false;  // stands in the client's pending keys
+  KeyChange change;         // with the key, where somebody is to be told of it
 
   KeyspaceFinish keyspace_finish = nullptr;
   cluster::KeyspaceRequest keyspace_request;

@@ -99,6 +99,9 @@ void Completions::on_complete(uint64_t tag, const Completion& completion) {
   if (is_long_script(completion, *call)) [[unlikely]] {
     return due_.script_on(tag, completion.reply_bytes);
   }
+  if (call->change.any() && completion.stored && completion.outcome == Outcome::kOk) [[unlikely]] {
+    pub_sub_.note_change(call->keyspace, call->key, call->change);
+  }
   ClientState* const client = clients_.find(call->client);
   if (client) settle(*client, *call, completion);
   if (call->item != 0) [[unlikely]] {

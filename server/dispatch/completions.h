@@ -12,6 +12,7 @@
 #include "server/connection/open_calls.h"
 #include "server/dispatch/dispatcher_options.h"
 #include "server/dispatch/due_work.h"
+#include "server/pubsub/pub_sub.h"
 #include "server/transaction/transaction_results.h"
 
 namespace kvorum::server {
@@ -26,6 +27,7 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
     NodeFacts& facts;
     TrafficCounts& traffic;
     DispatcherCounters& counters;
+    PubSub& pub_sub;
   };
   explicit Completions(const Parts& parts)
       : clients_(parts.clients),
@@ -34,7 +36,8 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
         facts_(parts.facts),
         traffic_(parts.traffic),
         counters_(parts.counters),
-        transactions_({parts.clients, parts.facts, parts.traffic, parts.counters}) {}
+        pub_sub_(parts.pub_sub),
+        transactions_({parts.clients, parts.facts, parts.traffic, parts.counters, parts.pub_sub}) {}
 
   // A reply that waits for nothing but those before it. A silent one only takes its turn.
   static void answer(ClientState& client, const protocol::Reply& reply, bool silent = false);
@@ -82,6 +85,7 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
   NodeFacts& facts_;
   TrafficCounts& traffic_;
   DispatcherCounters& counters_;
+  PubSub& pub_sub_;
   TransactionResults transactions_;
 };
 

@@ -15,11 +15,12 @@ Dispatcher::Dispatcher(cluster::Coordinator& coordinator, const cluster::NodePar
       pub_sub_(clients_, options_.pub_sub),
       facts_({coordinator, parts_, services, options_, clients_, traffic_, pub_sub_}),
       due_(coordinator, clients_, calls_),
-      completions_({clients_, calls_, due_, facts_, traffic_, counters_}),
-      stages_({coordinator, clients_, calls_, due_, facts_, completions_, *parts_.clock, options_}),
+      completions_({clients_, calls_, due_, facts_, traffic_, counters_, pub_sub_}),
+      stages_({coordinator, clients_, calls_, due_, facts_, completions_, *parts_.clock, options_,
+               pub_sub_}),
       commands_({parts_, coordinator, options_, due_, facts_, traffic_, counters_},
                 {coordinator, services, options_, clients_, calls_, due_, facts_, completions_,
-                 traffic_, *parts.clock, stages_}) {
+                 traffic_, *parts.clock, stages_, pub_sub_}) {
   coordinator.set_sinks(&completions_, &completions_);
 }
 

@@ -54,8 +54,10 @@ class Dispatcher {
   void run_due(Now now) {
     due_.run(now);
     stages_.run(now);
+    if (pub_sub_.has_changes()) [[unlikely]]
+      pub_sub_.publish_changes(now.steady_us);
   }
-  bool has_work() const { return due_.has_work(); }
+  bool has_work() const { return due_.has_work() || pub_sub_.has_changes(); }
   uint64_t next_deadline_us() const { return due_.next_deadline_us(); }
 
   // For the conversations that it serves.

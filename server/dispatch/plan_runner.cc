@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "server/commands/command_table.h"
 #include "server/commands/edits.h"
 #include "server/connection/outcome_reply.h"
 
@@ -60,6 +61,7 @@ PlanRunner::PlanRunner(const Parts& parts, Plan& plan)
       stages_(parts.stages),
       plan_(plan),
       clock_(parts.clock),
+      pub_sub_(parts.pub_sub),
       transactions_(
           {*this, parts.clients, parts.facts, parts.traffic, parts.completions.transactions()},
           plan) {}
@@ -209,6 +211,8 @@ void PlanRunner::submit_one(const Task& task, cluster::Request& request, const C
   call.use = use_of(request);
   if (shape.gathering == 0) call.remembered.take(plan_.remembered);
   if (plan_.keeps_key) call.key = request.key.key;
+  if (pub_sub_.tells_changes()) [[unlikely]]
+    note_change(request, call, task.now);
   ++client.operations_pending;
   const size_t held_before = coordinator_.held_bytes();
   if (!client.causal) {
@@ -223,6 +227,15 @@ void PlanRunner::submit_one(const Task& task, cluster::Request& request, const C
   open->registered = true;
   client.pending.add(open->ring_place, open->use);
   reserve(client, request, *open, coordinator_.held_bytes() - held_before);
+}
+
+// Commands in a transaction are told apart by their edits alone.
+void PlanRunner::note_change(const cluster::Request& request, Call& call, Now now) const {
+  if (request.kind != cluster::Request::Kind::kEdit) return;
+  const bool by_row = call.item == 0 && call.dialect == Dialect::kResp;
+  const std::string_view command = by_row ? all_commands()[call.command]->name : std::string_view();
+  call.change = pub_sub_.change_of(request, command, clock_ms(now));
+  call.key = request.key.key;
 }
 
 void PlanRunner::submit(ClientState& client, cluster::Request& request, SlotId id, Now now) {

@@ -35,6 +35,7 @@ class PlanRunner final : private TransactionOperations {
     TrafficCounts& traffic;
     const cluster::HybridClock& clock;
     StageRunner& stages;
+    PubSub& pub_sub;
   };
   PlanRunner(const Parts& parts, Plan& plan);
 
@@ -68,6 +69,7 @@ class PlanRunner final : private TransactionOperations {
   bool submit_rest(const Task& task);
   bool submit_from(const Task& task, CallShape shape, size_t first);
   void submit_one(const Task& task, cluster::Request& request, const CallShape& shape);
+  void note_change(const cluster::Request& request, Call& call, Now now) const;
   void submit(ClientState& client, cluster::Request& request, SlotId id, Now now);
   void submit_large(ClientState& client, cluster::Request& request, SlotId id, Now now);
   void submit_keyspace(const Task& task, const CallShape& shape);
@@ -86,6 +88,7 @@ class PlanRunner final : private TransactionOperations {
   StageRunner& stages_;
   Plan& plan_;
   const cluster::HybridClock& clock_;
+  PubSub& pub_sub_;
   TransactionRunner transactions_;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "server/commands/command_table.h"
 #include "server/connection/outcome_reply.h"
 #include "server/eval/script_stages.h"
 
@@ -176,6 +177,11 @@ void StageRunner::send_one(SlotId id, StagedRun& run, ClientState* client, Now n
   SlotId call_id = 0;
   Call& call = parts_.calls.open(shape, &call_id);
   call.kind = request.kind;
+  if (parts_.pub_sub.tells_changes() && request.kind == cluster::Request::Kind::kEdit) {
+    const uint64_t now_ms = parts_.clock.reading(now.wall_ms).ms();
+    call.change = parts_.pub_sub.change_of(request, all_commands()[shape.command]->name, now_ms);
+    call.key = request.key.key;
+  }
   if (client) {
     ++client->operations_pending;
     if (client->causal && request.kind == cluster::Request::Kind::kEdit) {

@@ -16,6 +16,7 @@
 #include "server/connection/open_calls.h"
 #include "server/dispatch/completions.h"
 #include "server/dispatch/due_work.h"
+#include "server/pubsub/pub_sub.h"
 
 namespace kvorum::server {
 
@@ -34,6 +35,7 @@ class StageRunner {
     Completions& completions;
     const cluster::HybridClock& clock;
     const DispatcherOptions& options;
+    PubSub& pub_sub;
   };
   explicit StageRunner(const Parts& parts) : parts_(parts) {}
 

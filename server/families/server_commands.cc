@@ -49,6 +49,7 @@ std::string output_limits(NodeFacts& facts) {
                      kPubSub.waiting_bytes_max, kPubSub.behind_bytes,
                      kPubSub.behind_us / 1'000'000);
 }
+std::string key_events(NodeFacts& facts) { return facts.pub_sub().key_events(); }
 std::string longest_value(NodeFacts& facts) { return std::to_string(facts.value_bytes_max()); }
 std::string none(NodeFacts&) { return ""; }
 std::string zero(NodeFacts&) { return "0"; }
@@ -65,7 +66,15 @@ std::string durable(NodeFacts& facts) { return facts.status().engine == "memory"
 struct Parameter {
   std::string_view name;
   std::string (*value)(NodeFacts& facts);
+  // Sets it, or returns why not; null: the YAML file decides.
+  std::string_view (*set)(NodeFacts& facts, std::string_view value) = nullptr;
 };
+
+std::string_view set_key_events(NodeFacts& facts, std::string_view value) {
+  if (facts.pub_sub().set_key_events(value)) return {};
+  return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+}
+
 constexpr Parameter kParameters[] = {
     {"appendfsync", sync_policy},
     {"appendonly", durable},
@@ -76,6 +85,7 @@ constexpr Parameter kParameters[] = {
     {"maxclients", maximum_clients},
     {"maxmemory", maximum_memory},
     {"maxmemory-policy", eviction},
+    {"notify-keyspace-events", key_events, set_key_events},
     {"port", redis_port},
     {"proto-max-bulk-len", longest_value},
     {"requirepass", password_text},
@@ -106,7 +116,13 @@ void config_get(const CommandCall& call, Plan& plan) {
   plan.answer(Reply::map(std::move(fields)));
 }
 
-// The YAML file decides: a parameter may only be set to what it is.
+// The YAML file decides over most of them: they may only be set to what they are.
+std::string_view set_parameter(const Parameter& parameter, std::string_view value,
+                               NodeFacts& facts) {
+  if (parameter.set != nullptr) return parameter.set(facts, value);
+  return parameter.value(facts) == value ? std::string_view() : "can't set immutable config";
+}
+
 void config_set(const CommandCall& call, Plan& plan) {
   const Words words = call.words;
   if (words.size() % 2 != 0) {
@@ -118,11 +134,10 @@ void config_set(const CommandCall& call, Plan& plan) {
       return plan.fail_owned(
           fmt::format("ERR Unknown option or number of arguments for CONFIG SET - '{}'", words[i]));
     }
-    if (parameter->value(call.facts) != words[i + 1]) {
-      return plan.fail_owned(
-          fmt::format("ERR CONFIG SET failed (possibly related to argument '{}') - can't set "
-                      "immutable config",
-                      parameter->name));
+    const std::string_view trouble = set_parameter(*parameter, words[i + 1], call.facts);
+    if (!trouble.empty()) {
+      return plan.fail_owned(fmt::format(
+          "ERR CONFIG SET failed (possibly related to argument '{}') - {}", words[i], trouble));
     }
   }
   plan.answer(Reply::ok());
@@ -156,8 +171,9 @@ constexpr CommandRow kRows[] = {
      config_resetstat},
     {"config|set", -4, kConfig, 0, 0, 0, Group::kServer, "2.0.0",
      "parameter value [parameter value ...]",
-     "Refuses changes: the YAML file decides. Setting what already holds succeeds.", "O(1)",
-     config_set},
+     "Sets notify-keyspace-events of this node until it ends; refuses other changes, since the "
+     "YAML file decides. Setting what already holds succeeds.",
+     "O(1)", config_set},
     {"info", -1, kPlain, 0, 0, 0, Group::kServer, "1.0.0", "[section [section ...]]",
      "Facts and counters of this node.", "O(1)", node_information},
     {"time", 1, kPlain | kFast, 0, 0, 0, Group::kServer, "2.6.0", "",

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/pubsub/pub_sub.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/give_back.h"
@@ -135,6 +138,44 @@ uint64_t PubSub::publish(const SessionState* from, const Message& message, uint6
   if (const size_t missed = messenger_->send_to_peers(message); missed != 0) note_dropped(missed);
   return heard;
 }
+
+// ---- events of keys
+
+bool PubSub::set_key_events(std::string_view letters) {
+  const std::optional<EventLetters> read = read_event_letters(letters);
+  if (read) hub_.event_letters.store(*read, std::memory_order_relaxed);
+  return read.has_value();
+}
+
+std::string PubSub::key_events() const {
+  return event_letters_text(hub_.event_letters.load(std::memory_order_relaxed));
+}
+
+void PubSub::publish_changes(uint64_t now_us) {
+  std::vector<Changed> changes = std::exchange(changes_, {});
+  for (const Changed& changed : changes) {
+    publish_event(changed, changed.change.event, now_us);
+    if (changed.change.sets_deadline) publish_event(changed, KeyEvent::kExpire, now_us);
+  }
+  changes.clear();
+  if (changes_.empty()) changes_.swap(changes);  // its memory
+}
+
+void PubSub::publish_event(const Changed& changed, KeyEvent event, uint64_t now_us) {
+  const EventLetters letters = hub_.event_letters.load(std::memory_order_relaxed);
+  if (!asks_for(letters, event)) return;
+  const std::string_view name = name_of(event);
+  if (on_key_channel(letters)) {
+    const std::string channel = fmt::format("__keyspace@{}__:{}", changed.keyspace, changed.key);
+    publish(nullptr, {false, channel, name}, now_us);
+  }
+  if (on_event_channel(letters)) {
+    const std::string channel = fmt::format("__keyevent@{}__:{}", changed.keyspace, name);
+    publish(nullptr, {false, channel, changed.key}, now_us);
+  }
+}
+
+// ---- from elsewhere
 
 bool PubSub::on_frame(cluster::LinkIndex from, const cluster::Frame& frame, uint64_t now_us) {
   using Result = MessageAssembler::Result;

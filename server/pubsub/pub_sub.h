@@ -21,6 +21,7 @@
 
 #include "cluster/wire/frame.h"
 #include "server/connection/client_table.h"
+#include "server/pubsub/key_events.h"
 #include "server/pubsub/message_frame.h"
 #include "server/pubsub/message_text.h"
 #include "server/pubsub/pub_sub_hub.h"
@@ -65,6 +66,24 @@ class PubSub final : public PubSubDesk {
   }
   uint64_t name_count(SubscriptionKind kind) const override { return hub_.name_count(kind); }
 
+  bool set_key_events(std::string_view letters) override;
+  std::string key_events() const override;
+
+  // Whether anybody is to be told of changes of keys.
+  bool tells_changes() const { return hub_.event_letters.load(std::memory_order_relaxed) != 0; }
+  // What an edit is going to change, where somebody is to be told of that; with the name of the
+  // command that asks for it.
+  KeyChange change_of(const cluster::Request& request, std::string_view command,
+                      uint64_t now_ms) const {
+    return tells_changes() ? kvorum::server::change_of(request, command, now_ms) : KeyChange();
+  }
+  // It did: told with publish_changes(), since it may be known within a call of the coordinator.
+  void note_change(uint8_t keyspace, std::string_view key, KeyChange change) {
+    changes_.push_back({keyspace, change, std::string(key)});
+  }
+  bool has_changes() const { return !changes_.empty(); }
+  void publish_changes(uint64_t now_us);
+
   // The client goes.
   void remove(ClientState& client);
   // The reply of its command is written.
@@ -80,6 +99,11 @@ class PubSub final : public PubSubDesk {
 
  private:
   using Clients = std::vector<ClientState*>;
+  struct Changed {
+    uint8_t keyspace;
+    KeyChange change;
+    std::string key;
+  };
 
   static size_t index_of(SubscriptionKind kind) { return static_cast<size_t>(kind); }
   ClientState& client_of(const SessionState& session) const;
@@ -90,6 +114,7 @@ class PubSub final : public PubSubDesk {
   uint64_t post_to_others(const Message& message);
   void push(ClientState& client, uint64_t now_us);
   bool keeps_up(ClientState& client, uint64_t now_us) const;
+  void publish_event(const Changed& changed, KeyEvent event, uint64_t now_us);
 
   ClientTable& clients_;
   PubSubHub own_hub_{1};
@@ -107,6 +132,7 @@ class PubSub final : public PubSubDesk {
   HeldBytes assembled_held_;
   std::vector<uint32_t> others_;  // kept for its memory, as the next one
   KeptMessages mail_;
+  std::vector<Changed> changes_;
 };
 
 }  // namespace kvorum::server

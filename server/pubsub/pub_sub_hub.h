@@ -70,8 +70,12 @@ class PubSubHub {
   PubSubStatus status() const;
 
   PubSubCounters counters;
+  // notify-keyspace-events, as letters (key_events.h). Read for each edit: it shares its line with
+  // nothing that changes.
+  alignas(64) std::atomic<uint32_t> event_letters{0};
+
   // Clients that are subscribed to anything.
-  std::atomic<uint64_t> clients{0};
+  alignas(64) std::atomic<uint64_t> clients{0};
 
  private:
   using Counts = std::vector<uint32_t>;  // by reactor

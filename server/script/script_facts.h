@@ -46,6 +46,8 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
     return {};
   }
   uint64_t publish(const SessionState*, const Message&, uint64_t) override { return 0; }
+  bool set_key_events(std::string_view) override { return false; }
+  std::string key_events() const override { return {}; }
   std::vector<std::string> names(SubscriptionKind) const override { return {}; }
   uint64_t subscribers(SubscriptionKind, std::string_view) const override { return 0; }
   uint64_t name_count(SubscriptionKind) const override { return 0; }

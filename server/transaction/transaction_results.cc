@@ -126,8 +126,18 @@ void TransactionResults::note_batch(ClientState& client, const TransactionGroup&
       continue;
     }
     if (own.object != nullptr) parts_.counters.note_read(own);
+    if (parts_.pub_sub.tells_changes()) note_change(step, own);
     put_outcome(client, step, own);
   }
+}
+
+// A part of a batch that was stored.
+void TransactionResults::note_change(const TransactionStep& step, const Completion& completion) {
+  const cluster::Request& request = step.request;
+  if (is_read(step) || completion.outcome != Outcome::kOk) return;
+  if (!did_change(request.edit, completion)) return;
+  const KeyChange change = parts_.pub_sub.change_of(request, {}, completion.now_ms);
+  if (change.any()) parts_.pub_sub.note_change(request.key.keyspace, request.key.key, change);
 }
 
 void TransactionResults::put_outcome(ClientState& client, const TransactionStep& step,

@@ -7,6 +7,7 @@
 #include "server/connection/client_table.h"
 #include "server/connection/dispatcher_counters.h"
 #include "server/connection/open_calls.h"
+#include "server/pubsub/pub_sub.h"
 
 namespace kvorum::server {
 
@@ -18,6 +19,7 @@ class TransactionResults {
     NodeFacts& facts;
     TrafficCounts& traffic;
     DispatcherCounters& counters;
+    PubSub& pub_sub;
   };
   explicit TransactionResults(const Parts& parts) : parts_(parts) {}
 
@@ -37,6 +39,7 @@ class TransactionResults {
                   const cluster::Completion& completion);
   void note_batch(ClientState& client, const TransactionGroup& group,
                   const cluster::Completion& completion);
+  void note_change(const TransactionStep& step, const cluster::Completion& completion);
   void put_outcome(ClientState& client, const TransactionStep& step,
                    const cluster::Completion& completion);
   void note_answered(ClientState& client);
