@@ -258,6 +258,9 @@ void push_reply(lua_State* state, const Reply& reply, RespVersion version) {
     case Reply::Kind::kPreformatted:
     case Reply::Kind::kLine:
     case Reply::Kind::kValueItem:
+    case Reply::Kind::kMetaItem:
+    case Reply::Kind::kFrame:
+    case Reply::Kind::kFollowUp:
       break;
   }
   is_new ? lua_pushnil(state) : lua_pushboolean(state, 0);
