@@ -144,6 +144,7 @@ class Reactor final : private OtherReactors {
   void start_range_load(const cluster::RangeLoad& load);
   void deliver_rounds();
   void run_due();
+  void tell_expired();
   void look_at_history();
   void look_at_joining();
   void look_at_stopping();

@@ -258,6 +258,26 @@ def large_messages(cluster):
     checks.that('messages of 5 MB, in order', all(right), right)
 
 
+def keys_expire():
+    """Each replica of a key empties its copy; one of them tells, and everybody hears it once."""
+    with Cluster(BINARY, 'abc', 'reactors: 2\n' + MEMORY) as cluster:
+        cluster.start().wait_settled()
+        for name in 'abc':
+            with cluster.resp(name) as client:
+                client('CONFIG', 'SET', 'notify-keyspace-events', 'Ex')
+        listeners = [Listener(cluster, name, ['__keyevent@0__:expired']) for name in 'abcab']
+        keys = [b'key%d' % i for i in range(100)]
+        with cluster.resp('b') as client:
+            for key in keys:
+                client('SET', key, 'v', 'PX', 200)
+            client('SET', 'end', 'v', 'PX', 1500)
+        done = [each.wait() for each in listeners]
+        checks.that('everybody hears of keys that expire', all(done))
+        once = [sorted(each.of(b'__keyevent@0__:expired')) for each in listeners]
+        counts = [len(each) for each in once]
+        checks.that('once each', once == [sorted(keys + [b'end'])] * 5, counts)
+
+
 def a_node_dies():
     with Cluster(BINARY, 'abc', 'reactors: 2\n' + MEMORY) as cluster:
         cluster.start().wait_settled()
@@ -335,6 +355,7 @@ def who_never_reads():
 SCENARIOS = {
     'bytes': same_bytes,
     'nodes': across_nodes,
+    'expiry': keys_expire,
     'death': a_node_dies,
     'stuck': who_never_reads,
 }
