@@ -180,8 +180,13 @@ class Listener(threading.Thread):
         return not self.is_alive()
 
 
-def across_nodes():
-    extra = 'reactors: 3\n' + MEMORY
+def on_shared_links():
+    """Most reactors ask on the link of another one."""
+    across_nodes('limits: {peer_links: 2}\n')
+
+
+def across_nodes(limits=''):
+    extra = 'reactors: 3\n' + limits + MEMORY
     with Cluster(BINARY, 'abc', extra) as cluster:
         cluster.start().wait_settled()
         names = list('abc')
@@ -355,6 +360,7 @@ def who_never_reads():
 SCENARIOS = {
     'bytes': same_bytes,
     'nodes': across_nodes,
+    'links': on_shared_links,
     'expiry': keys_expire,
     'death': a_node_dies,
     'stuck': who_never_reads,
