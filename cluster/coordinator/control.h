@@ -55,6 +55,7 @@ class Control {
   uint64_t next_deadline_us() const;
 
   void repair(const RepairWish& wish, Now now) { anti_entropy_.repair(wish, now); }
+  std::vector<ExpiredKey> take_expired(bool wanted) { return expiry_.take_told(wanted); }
   RepairProgress repair_progress() const { return anti_entropy_.progress(); }
 
  private:

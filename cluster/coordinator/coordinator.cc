@@ -227,6 +227,10 @@ void Coordinator::repair(const RepairWish& wish, Now now) {
   if (control_) control_->repair(wish, now);
 }
 
+std::vector<ExpiredKey> Coordinator::take_expired(bool wanted) {
+  return control_ ? control_->take_expired(wanted) : std::vector<ExpiredKey>();
+}
+
 RepairProgress Coordinator::repair_progress() const {
   return control_ ? control_->repair_progress() : RepairProgress{};
 }

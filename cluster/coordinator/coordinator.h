@@ -26,6 +26,7 @@
 #include "cluster/own/node_parts.h"
 #include "cluster/repair/repair_wish.h"
 #include "cluster/ring/cluster_view.h"
+#include "cluster/upkeep/expired_key.h"
 #include "cluster/wire/frame.h"
 #include "cluster/wire/keyspace_operation.h"
 #include "cluster/wire/outbox.h"
@@ -121,6 +122,9 @@ class Coordinator {
   // the control.
   void repair(const RepairWish& wish, Now now);
   RepairProgress repair_progress() const;
+  // Keys that expired, of those that this node is to tell of, where that was wanted; and whether it
+  // is from now on. Of the coordinator that has the node's upkeep.
+  std::vector<ExpiredKey> take_expired(bool wanted);
 
   Outbox& outbox();
   const ClusterView& view() const { return *shared_view(); }

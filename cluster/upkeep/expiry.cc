@@ -2,6 +2,7 @@
 #include "cluster/upkeep/expiry.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace kvorum::cluster {
 namespace {
@@ -10,6 +11,22 @@ constexpr uint64_t kWaitMaxMs = 3'600'000;
 
 }  // namespace
 
+std::vector<ExpiredKey> Expiry::take_told(bool wanted) {
+  told_wanted_ = wanted;
+  return std::exchange(told_, {});
+}
+
+// Each replica empties its own copy: the first healthy one of the key tells of it.
+bool Expiry::tells_of(const KeyRef& key) const {
+  if (!told_wanted_) return false;
+  const MemberIndex self = core_.view->self;
+  for (const MemberIndex member : core_.preference_list(key)) {
+    if (member == self) return true;
+    if (core_.health.healthy(member)) return false;
+  }
+  return false;
+}
+
 // An expired version is emptied under its own dot: neither dot nor digest change, so that replicas
 // which notice at different times stay equal.
 engine::RecordChange Expiry::emptied(const KeyRef& key, engine::RecordView bytes, uint64_t now_ms) {
@@ -17,12 +34,15 @@ engine::RecordChange Expiry::emptied(const KeyRef& key, engine::RecordView bytes
   decode_record(bytes, *core_.parts.authors, record_);
   Object& object = record_.object;
   const uint64_t digest = leaf_digest(key, object, core_.parts.digest_seed);
+  bool any = false;
   for (Version& version : object.versions) {
     if (version.type == TypeTag::kTombstone || visible(version, now_ms)) continue;
     version.type = TypeTag::kTombstone;
     version.bytes = {};
     ++core_.counters.expired;
+    any = true;
   }
+  if (any && tells_of(key)) told_.push_back({key.keyspace, std::string(key.key)});
   describe_record(object, &change);
   change.frees = true;
   const bool alone = core_.view->members.size() == 1;

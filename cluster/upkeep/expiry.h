@@ -4,7 +4,11 @@
 // cluster/; owned by Control.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "cluster/machine/core.h"
+#include "cluster/upkeep/expired_key.h"
 
 namespace kvorum::cluster {
 
@@ -17,14 +21,20 @@ class Expiry {
 
   void on_time(Now now);
   uint64_t next_deadline_us() const;
+  // The keys that expired and that this node is to tell of, if anybody wanted to know; and whether
+  // somebody wants to from now on.
+  std::vector<ExpiredKey> take_told(bool wanted);
 
  private:
+  bool tells_of(const KeyRef& key) const;
   engine::RecordChange emptied(const KeyRef& key, engine::RecordView bytes, uint64_t now_ms);
 
   Core& core_;
   // The last change.
   Record record_;
   std::string head_;
+  bool told_wanted_ = false;
+  std::vector<ExpiredKey> told_;
   uint64_t due_us_ = 0;
   Now last_now_;
 };

@@ -24,6 +24,7 @@ enum class KeyEvent : uint8_t {
   kMoveTo,
   kCopyTo,
   kRestore,
+  kExpired,
 };
 
 struct KeyChange {

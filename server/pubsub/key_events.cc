@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/pubsub/key_events.h"
 
-#include <array>
+#include <iterator>
 
 #include "server/commands/edits.h"
 #include "server/commands/set_condition.h"
@@ -21,15 +21,14 @@ struct Named {
   std::string_view name;
   char letter;
 };
-constexpr std::array kNames{
-    Named{"", 'g'},          Named{"set", '$'},         Named{"append", '$'},
-    Named{"setrange", '$'},  Named{"incrby", '$'},      Named{"incrbyfloat", '$'},
-    Named{"setbit", '$'},    Named{"del", 'g'},         Named{"expire", 'g'},
-    Named{"persist", 'g'},   Named{"rename_from", 'g'}, Named{"rename_to", 'g'},
-    Named{"move_from", 'g'}, Named{"move_to", 'g'},     Named{"copy_to", 'g'},
-    Named{"restore", 'g'},
+constexpr Named kNames[] = {
+    {"", 'g'},          {"set", '$'},         {"append", '$'},      {"setrange", '$'},
+    {"incrby", '$'},    {"incrbyfloat", '$'}, {"setbit", '$'},      {"del", 'g'},
+    {"expire", 'g'},    {"persist", 'g'},     {"rename_from", 'g'}, {"rename_to", 'g'},
+    {"move_from", 'g'}, {"move_to", 'g'},     {"copy_to", 'g'},     {"restore", 'g'},
+    {"expired", 'x'},
 };
-static_assert(kNames.size() == static_cast<size_t>(KeyEvent::kRestore) + 1);
+static_assert(std::size(kNames) == static_cast<size_t>(KeyEvent::kExpired) + 1);
 
 const Named& named(KeyEvent event) { return kNames[static_cast<size_t>(event)]; }
 

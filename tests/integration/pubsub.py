@@ -180,8 +180,13 @@ class Listener(threading.Thread):
         return not self.is_alive()
 
 
-def across_nodes():
-    extra = 'reactors: 3\n' + MEMORY
+def on_shared_links():
+    """Most reactors ask on the link of another one."""
+    across_nodes('limits: {peer_links: 2}\n')
+
+
+def across_nodes(limits=''):
+    extra = 'reactors: 3\n' + limits + MEMORY
     with Cluster(BINARY, 'abc', extra) as cluster:
         cluster.start().wait_settled()
         names = list('abc')
@@ -256,6 +261,26 @@ def large_messages(cluster):
         each.wait()
     right = [each.of(b'big') == values + [b'end'] for each in listeners]
     checks.that('messages of 5 MB, in order', all(right), right)
+
+
+def keys_expire():
+    """Each replica of a key empties its copy; one of them tells, and everybody hears it once."""
+    with Cluster(BINARY, 'abc', 'reactors: 2\n' + MEMORY) as cluster:
+        cluster.start().wait_settled()
+        for name in 'abc':
+            with cluster.resp(name) as client:
+                client('CONFIG', 'SET', 'notify-keyspace-events', 'Ex')
+        listeners = [Listener(cluster, name, ['__keyevent@0__:expired']) for name in 'abcab']
+        keys = [b'key%d' % i for i in range(100)]
+        with cluster.resp('b') as client:
+            for key in keys:
+                client('SET', key, 'v', 'PX', 200)
+            client('SET', 'end', 'v', 'PX', 1500)
+        done = [each.wait() for each in listeners]
+        checks.that('everybody hears of keys that expire', all(done))
+        once = [sorted(each.of(b'__keyevent@0__:expired')) for each in listeners]
+        counts = [len(each) for each in once]
+        checks.that('once each', once == [sorted(keys + [b'end'])] * 5, counts)
 
 
 def a_node_dies():
@@ -335,6 +360,8 @@ def who_never_reads():
 SCENARIOS = {
     'bytes': same_bytes,
     'nodes': across_nodes,
+    'links': on_shared_links,
+    'expiry': keys_expire,
     'death': a_node_dies,
     'stuck': who_never_reads,
 }

@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "tests/cluster/lone_core.h"
 
 namespace kvorum::cluster::fixtures {
@@ -117,6 +119,36 @@ TEST_F(Expiries, ManyGoSoManyAtATimeAndTheRestAtOnceAfter) {
   EXPECT_EQ(machine.next_deadline_us(), lone.now.steady_us);
   turn(0);
   EXPECT_EQ(expired(), kKeys);
+}
+
+// Of the replicas of a key one tells that it expired: the first that is healthy.
+TEST_F(Expiries, TheFirstHealthyReplicaTellsWhoAsks) {
+  const auto first_of = [&](const std::string& key) {
+    return lone.core.preference_list(lone.ref(key))[0];
+  };
+  std::vector<std::string> own, all;
+  for (int i = 0; i < 30; ++i) {
+    all.push_back("k" + std::to_string(i));
+    if (first_of(all.back()) == lone.view->self) own.push_back(all.back());
+  }
+  ASSERT_LT(own.size(), all.size());
+  ASSERT_FALSE(own.empty());
+  const auto told = [&](bool wanted) {
+    machine.take_told(wanted);
+    for (const std::string& key : all) put(key, mortal(10 + lone.now.wall_ms - LoneCore::kWallMs));
+    turn(200);
+    std::vector<std::string> keys;
+    for (const ExpiredKey& expired : machine.take_told(wanted)) keys.push_back(expired.key);
+    std::sort(keys.begin(), keys.end());
+    return keys;
+  };
+  for (const MemberIndex peer : {MemberIndex{1}, MemberIndex{2}}) lone.link(peer);
+  std::sort(own.begin(), own.end());
+  std::sort(all.begin(), all.end());
+  EXPECT_THAT(told(false), IsEmpty()) << "nobody asks";
+  EXPECT_EQ(told(true), own);
+  for (const MemberIndex peer : {MemberIndex{1}, MemberIndex{2}}) lone.link(peer, false);
+  EXPECT_EQ(told(true), all);
 }
 
 struct LoneExpiries : Expiries {

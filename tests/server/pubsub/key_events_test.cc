@@ -44,6 +44,8 @@ TEST(KeyEvents, NobodyIsToldWithoutAChannel) {
   EXPECT_TRUE(asks_for(letters("E$"), KeyEvent::kIncrementBy));
   EXPECT_FALSE(asks_for(letters("E$"), KeyEvent::kDelete));
   EXPECT_TRUE(asks_for(letters("Eg"), KeyEvent::kExpire));
+  EXPECT_FALSE(asks_for(letters("Eg"), KeyEvent::kExpired));
+  EXPECT_TRUE(asks_for(letters("Kx"), KeyEvent::kExpired));
 }
 
 TEST(KeyEvents, OfValues) {
