@@ -53,6 +53,8 @@ class MemcachedBinaryParser {
   ParseResult parse(std::string_view input, MemcachedBinaryRequest& request);
 
   void set_authenticated(bool authenticated) { authenticated_ = authenticated; }
+  // So many bytes from here on belong to what was refused: the next request begins behind them.
+  uint64_t swallowing() const { return swallowing_; }
 
  private:
   struct Header;

@@ -46,6 +46,8 @@ class MemcachedParser {
   ParseResult parse(std::string_view input, MemcachedRequest& request);
 
   void set_authenticated(bool authenticated) { authenticated_ = authenticated; }
+  // So many bytes from here on belong to what was refused: the next request begins behind them.
+  uint64_t swallowing() const { return swallowing_; }
 
  private:
   ParseResult parse_request(std::string_view input, MemcachedRequest& request);

@@ -52,22 +52,31 @@ void write_row(const CommandRow& row, std::string& text) {
 
 constexpr std::string_view kMemcachedChapter =
     "\n## memcached\n\n"
-    "On its own port, on database 0. The first byte of a connection decides whether it speaks the "
-    "text or the binary protocol. Keys have at most 250 bytes. Differences from memcached are in "
-    "italics.\n\n"
+    "On its own port, on database 0, over TCP alone. The first byte of a connection decides "
+    "whether "
+    "it speaks the text or the binary protocol. Keys have at most 250 bytes. What differs from "
+    "memcached stands in italics.\n\n"
     "**Text**: `get` `gets` `gat` `gats` `set` `add` `replace` `append` `prepend` `cas` `delete` "
     "`incr` `decr` `touch` `flush_all` `version` `verbosity` `stats` `quit`, with `noreply`. `get` "
     "answers the newest version; `gets` *each sibling as an item of its own, all with one cas "
-    "unique*, which `touch` leaves as it is. With a password, the first request is `set <any key> "
-    "0 0 <bytes>` with `default <password>` as its value.\n\n"
+    "unique*, which `touch` leaves as it is. *A `flush_all` with a delay comes also where another "
+    "one came meanwhile.* With a password, the first request is `set <any key> 0 0 <bytes>` with "
+    "`default <password>` as its value.\n\n"
     "**Meta commands**: `mg` `ms` `md` `ma` `mn` `me` with all their flags. *Uniques are hashes: "
     "for `I` any unique that is not the present one counts as an older one, but where the client "
     "chose it (`E`). That a value was read is not kept: `h` is 0 and `fetch` no, `l` and `la` tell "
     "the seconds since the last write, `u` changes nothing.*\n\n"
     "**Binary protocol**: all commands with their quiet forms; SASL's `PLAIN` as the user "
     "`default` "
-    "where a password is set. *An operation that cannot be served now answers status 0x86 with a "
-    "text like that of Redis's clients. `verbosity` is unknown, as to memcached.*\n";
+    "where a password is set. *What cannot be served now is answered with status 0x86 and the text "
+    "that Redis's clients get.* `verbosity` is unknown, as to memcached.\n\n"
+    "**For operators**: `stats`, `stats settings`, `items`, `slabs`, `sizes`, `conns`, `detail`, "
+    "`reset`, `cachedump`; `lru_crawler metadump` and `mgdump`. *Names about slabs, lists and "
+    "buffers are there and 0; all items are of class 1; of a dump the keys of the whole cluster "
+    "are "
+    "true, sizes and times are 0. `lru`, `slabs automove`, `lru_crawler enable` and the like "
+    "answer "
+    "OK and mean nothing; `watch`, `cache_memlimit` and `slabs reassign` are refused.*\n";
 
 }  // namespace
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/dispatch/conversation.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "server/dispatch/dispatcher.h"
 
@@ -67,11 +69,13 @@ ParseResult Conversation::parse_one(std::string_view input, Batch& batch) {
       break;
     case Dialect::kMemcached:
       memcached_.set_authenticated(authenticated);
+      request.begin = std::min<uint64_t>(memcached_.swallowing(), input.size());
       if (batch.memcached.size() <= index) batch.memcached.resize(Batch::kRequestsMax);
       result = memcached_.parse(input, batch.memcached[index]);
       break;
     case Dialect::kMemcachedBinary:
       binary_.set_authenticated(authenticated);
+      request.begin = std::min<uint64_t>(binary_.swallowing(), input.size());
       if (batch.binary.size() <= index) batch.binary.resize(Batch::kRequestsMax);
       result = binary_.parse(input, batch.binary[index]);
       break;
@@ -91,7 +95,7 @@ ParseResult Conversation::parse(std::string_view input, Batch& batch) {
   size_t taken = 0;
   do {
     result = parse_one(input.substr(taken), batch);
-    if (result.status == ParseStatus::kRequest) batch.requests.back().begin = taken;
+    if (result.status == ParseStatus::kRequest) batch.requests.back().begin += taken;
     taken += result.consumed;
   } while (result.status == ParseStatus::kRequest && batch.requests.size() < requests_max);
   result.consumed = taken;

@@ -153,7 +153,7 @@ Reply item_answer(const FinishInput& input, const ItemState& state) {
   const bool unchanged =
       has(input, kCompares) && state.unique == static_cast<uint64_t>(input.remembered.second);
   const bool shows_value = has(input, kValue) && !unchanged;
-  std::string line = shows_value ? head("VA", state.size) : "HD";
+  std::string line = shows_value ? head("VA", state.value.size()) : "HD";
   append_flags(input, "cfhlst", shown, line);
   if (state.marks & kMarkClaimed) line += " Z";
   if (state.marks & kMarkStale) line += " X";

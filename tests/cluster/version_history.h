@@ -27,7 +27,7 @@ struct DotOrder {
 using Dots = std::set<Dot, DotOrder>;
 
 inline bool same_version(const Version& a, const Version& b) {
-  return a.dot == b.dot && a.type == b.type && a.flags == b.flags &&
+  return a.dot == b.dot && a.type == b.type && a.flags == b.flags && a.marks == b.marks &&
          a.deadline_ms == b.deadline_ms && a.origin == b.origin && a.retried == b.retried &&
          a.bytes == b.bytes;
 }

@@ -39,6 +39,9 @@ EditOutput told(const EditInput& input, std::string& scratch) {
   } else if (what == "keep origin") {
     output.keep_origin = true;
     if (!input.visible.empty()) output.bytes = input.visible[0].bytes;
+  } else if (what == "named") {
+    output.marks = kMarkNamed | kMarkStale;
+    output.origin = 1234;
   } else if (what == "large") {
     scratch.assign(kSharedBytesMin, 'x');
     output.bytes = scratch;
@@ -140,6 +143,30 @@ TEST_F(Edits, ItsReplyIsKept) {
   EXPECT_EQ(completion.reply_bytes, "the reply");
   EXPECT_EQ(completion.reply_code, 7);
   EXPECT_TRUE(completion.text.empty());
+}
+
+// memcached's E flag and its stale items.
+TEST_F(Edits, AClientMayNameTheVersionAndMarksStayWithItsOrigin) {
+  begin("named");
+  apply();
+  EXPECT_EQ(version().origin, 1234u);
+  EXPECT_EQ(version().marks, kMarkNamed | kMarkStale);
+  begin("keep origin");
+  apply();
+  EXPECT_EQ(version().origin, 1234u);
+  EXPECT_EQ(version().marks, kMarkNamed | kMarkStale);
+  begin("store");
+  apply();
+  EXPECT_EQ(version().origin, LoneRequests::kOrigin);
+  EXPECT_EQ(version().marks, 0);
+}
+
+TEST_F(Edits, ANameIsNotTakenWhereTwinsOfItMayBe) {
+  record.object.spent.push_back({1234, {}, Hlc{1}});
+  begin("named");
+  apply();
+  EXPECT_EQ(version().origin, LoneRequests::kOrigin);
+  EXPECT_EQ(version().marks, kMarkStale);
 }
 
 TEST_F(Edits, FlagsAndDeadlineAreTheEdits) {

@@ -70,6 +70,7 @@ std::vector<Object> every_form() {
     if (fields & 8) version.origin = 0x7777;
     if (fields & 16) version.type = TypeTag::kTombstone;
     version.retried = fields & 64;
+    if (version.type != TypeTag::kTombstone) version.marks = fields & kMarksMask;
     objects.push_back(object);
     object.vector.raise(kOther, Hlc{700});
     objects.push_back(object);
@@ -266,6 +267,14 @@ TEST(ObjectCodecDamage, AVersionThatTheVectorDoesNotCoverIsRefused) {
 TEST(ObjectCodecDamage, AnUnknownTypeIsRefused) {
   Object object = single("x");
   object.versions[0].type = static_cast<TypeTag>(2);
+  Object decoded;
+  EXPECT_FALSE(decode_object(portable(object), decoded));
+}
+
+TEST(ObjectCodecDamage, MarksOfATombstoneAreRefused) {
+  Object object = single("");
+  object.versions[0].type = TypeTag::kTombstone;
+  object.versions[0].marks = kMarkStale;
   Object decoded;
   EXPECT_FALSE(decode_object(portable(object), decoded));
 }

@@ -230,6 +230,22 @@ TEST(MemcachedBinaryLimits, ARefusedSetDeletesTheOldValue) {
   EXPECT_EQ(said[5].status, MemcachedStatus::kTooLarge);
 }
 
+TEST(MemcachedBinaryLimits, ARefusedBodyIsNotReadAgain) {
+  DispatcherOptions options;
+  options.value_bytes_max = 10;
+  CommandCluster cluster(3, {}, options);
+  TestClient client(cluster, 0, TestClient::memcached());
+  const std::string noop = Ask{MemcachedOpcode::kNoop, "", "", ""}.frame();
+  answers(client.line(store(MemcachedOpcode::kSet, "k", "1").frame()));
+  const std::vector<Answer> said =
+      answers(client.line(store(MemcachedOpcode::kSet, "k", noop + noop).frame() +
+                          Ask{MemcachedOpcode::kGet, "k", "", ""}.frame() + noop));
+  ASSERT_THAT(said, SizeIs(3));
+  EXPECT_EQ(said[0].status, MemcachedStatus::kTooLarge);
+  EXPECT_EQ(said[1].status, MemcachedStatus::kNotFound);
+  EXPECT_EQ(said[2].status, MemcachedStatus::kOk);
+}
+
 class MemcachedSasl : public ::testing::Test {
  protected:
   static DispatcherOptions options() {

@@ -239,6 +239,18 @@ TEST(MemcachedLimits, ARefusedSetDeletesTheOldValue) {
   EXPECT_THAT(m.line("stats\r\n"), HasSubstr("STAT store_too_large 1\r\n"));
 }
 
+// The get waits for the delete of its key, and is parsed again then: behind what was refused, which
+// is never taken for commands.
+TEST(MemcachedLimits, ARefusedBlockIsNotReadAgain) {
+  DispatcherOptions options;
+  options.value_bytes_max = 10;
+  CommandCluster cluster(3, {}, options);
+  TestClient m(cluster, 0, TestClient::memcached());
+  EXPECT_EQ(m.line("set k 0 0 1\r\n1\r\n"), "STORED\r\n");
+  EXPECT_EQ(m.line("set k 0 0 20\r\nmn\r\nmn\r\nmn\r\nmn\r\nmn\r\n\r\nget k\r\nget k\r\n"),
+            "SERVER_ERROR object too large for cache\r\nEND\r\nEND\r\n");
+}
+
 TEST(MemcachedPassword, IsGivenBySet) {
   DispatcherOptions options;
   options.passwords = {"secret", "other"};
