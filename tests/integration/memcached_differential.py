@@ -17,14 +17,16 @@ QUIET_SECONDS = 0.15  # a reply that should not be there would have come by then
 
 
 class Peer:
+    MARK = b'end-mark'  # the key that ends what is asked
+
     def __init__(self, port):
         self.sock = socket.create_connection(('127.0.0.1', port), 30)
         self.rest = b''
 
     def ask(self, raw):
         """Sends `raw` and the `get` of a key that marks the end; returns the bytes before that."""
-        mark = b'VALUE end_mark 0 1\r\n1\r\nEND\r\n'
-        self.sock.sendall(raw + b'get end_mark\r\n')
+        mark = b'VALUE %s 0 1\r\n1\r\nEND\r\n' % self.MARK
+        self.sock.sendall(raw + b'get %s\r\n' % self.MARK)
         got = self.rest
         self.sock.settimeout(3)
         try:
@@ -114,7 +116,7 @@ class Differential:
     def steps(self, chunk):
         peers = [Peer(port) for port in self.ports]
         for peer in peers:
-            peer.sock.sendall(b'flush_all\r\nset end_mark 0 0 1\r\n1\r\n')
+            peer.sock.sendall(b'flush_all\r\nset end-mark 0 0 1\r\n1\r\n')
             opened = b''
             while not opened.endswith(b'STORED\r\n'):
                 opened += peer.sock.recv(100)
@@ -132,7 +134,7 @@ class Differential:
         answers = []
         for port in self.ports:
             peer = Peer(port)
-            peer.ask(store('set', 'end_mark', '1') + store('set', 'c', '1'))
+            peer.ask(store('set', 'end-mark', '1') + store('set', 'c', '1'))
             got = [self.without_cas(peer.ask(b'gets c absent c\r\n'))]
             unique = re.search(rb'VALUE c 0 1 (\d+)', peer.ask(b'gets c\r\n')).group(1).decode()
             got.append(peer.ask(store('cas', 'c', '2', 5, ' ' + unique)))

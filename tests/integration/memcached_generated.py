@@ -121,6 +121,8 @@ def masked(reply):
 class Told(Peer):
     """A connection that knows the unique of each key."""
 
+    MARK = b'end_mark'  # without a minus
+
     def __init__(self, port):
         super().__init__(port)
         self.cas = {}
