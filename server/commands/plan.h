@@ -117,7 +117,7 @@ struct Plan {
   uint64_t flush_after_ms = 0;  // memcached: flush_all with a delay; beside a reply
   uint64_t again_at_us = 0;     // nothing is done: the request is run again then
 
-  // Requests of more keys than this are not kept in memory for the next plan.
+  // Requests of more keys than this are not kept in memory for long.
   static constexpr size_t kRequestsKeptMax = 16384;
 
   void reset();
@@ -157,8 +157,9 @@ struct Plan {
 inline void Plan::reset() {
   kind = Kind::kReply;
   if (reply.kind() != protocol::Reply::Kind::kNone) reply = protocol::Reply::none();
+  const bool was_large = requests.size() > kRequestsKeptMax;  // it may be planned again
   requests.clear();
-  if (requests.capacity() > kRequestsKeptMax) [[unlikely]]
+  if (requests.capacity() > kRequestsKeptMax && !was_large) [[unlikely]]
     requests.shrink_to_fit();
   gather = Gather::kSingle;
   trailer = {};

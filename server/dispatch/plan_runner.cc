@@ -169,9 +169,6 @@ bool PlanRunner::submit_all(const Task& task) {
 bool PlanRunner::submit_rest(const Task& task) {
   const Unsent unsent = std::exchange(task.client.unsent, Unsent());
   KVORUM_CHECK(unsent.first < plan_.requests.size());
-  for (size_t i = unsent.first; i < plan_.requests.size(); ++i) {
-    place_key(task.client, nullptr, plan_.requests[i].key);
-  }
   return submit_from(task, unsent, unsent.first);
 }
 
@@ -179,6 +176,7 @@ bool PlanRunner::submit_from(const Task& task, CallShape shape, size_t first) {
   ClientState& client = task.client;
   Gathering* const gathering = calls_.find_gathering(shape.gathering);
   KVORUM_CHECK(gathering != nullptr);  // it ends with its last operation
+  const bool is_rest = first > 0;
   for (size_t i = first; i < plan_.requests.size(); ++i) {
     if (i > first) clients_.count(client);
     if (client.operations_pending >= kOperationsMax || (client.over && i > first)) {
@@ -188,6 +186,8 @@ bool PlanRunner::submit_from(const Task& task, CallShape shape, size_t first) {
     if (gathering->concatenates() && !gathering->failed) {
       shape.gathering_place = gathering->replies.open();
     }
+    // Of a rest only what is sent now is hashed: there may be many pieces of it.
+    if (is_rest) place_key(client, nullptr, plan_.requests[i].key);
     submit_one(task, plan_.requests[i], shape);
   }
   return true;

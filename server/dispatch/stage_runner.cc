@@ -47,7 +47,7 @@ void StageRunner::adopt(const DueWork::LongScript& script, Now now) {
   run.shape = *call;
   run.of_call = script.call;
   run.next = run_script;
-  run.state = long_script(script.task);
+  run.state = staged_script(script.task, ScriptPlace::kElsewhere);
   run.done.reserve(kStagesMax);
   if (const ClientState* const client = parts_.clients.find(run.shape.client)) {
     run.r = client->session.r;

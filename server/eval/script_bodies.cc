@@ -157,7 +157,7 @@ bool find_body(const StageCall& call, Plan& plan) {
   task.now_us = call.facts.wall_us();
   std::string bytes;
   put_script_task(bytes, task);
-  call.state = long_script(std::move(bytes));
+  call.state = staged_script(std::move(bytes), ScriptPlace::kAtItsKey);
   return true;
 }
 

@@ -21,7 +21,7 @@ class ScriptRun final : public EndableWork {
   explicit ScriptRun(std::string task, uint64_t value_bytes_max);
 
   bool is_valid() const { return valid_; }
-  const ScriptTask& task() const { return task_; }
+  const std::string& bytes() const { return bytes_; }
   // Each key once, in the order in which they were declared.
   const std::vector<std::string_view>& keys() const { return distinct_; }
 

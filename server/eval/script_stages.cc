@@ -25,18 +25,30 @@ constexpr std::string_view kTooLongInTransaction =
 constexpr std::string_view kMalformed = "ERR a script was malformed";
 constexpr std::string_view kCrossSlot = "CROSSSLOT Keys in request don't hash to the same slot";
 
-class LongScript final : public StageState {
+class StagedScript final : public StageState {
  public:
-  enum class Phase : uint8_t { kBegins, kReads, kRuns, kCompares, kWritesFirst, kWritesRest };
+  enum class Phase : uint8_t {
+    kBegins,
+    kRunsInPlace,
+    kReads,
+    kRuns,
+    kCompares,
+    kWritesFirst,
+    kWritesRest
+  };
 
-  explicit LongScript(std::string task) : task_(std::move(task)) {}
+  StagedScript(std::string task, ScriptPlace place) : place_(place), task_(std::move(task)) {}
 
   void next(const StageCall& call, Plan& plan) {
     switch (phase_) {
       case Phase::kBegins:
         run_ = std::make_shared<ScriptRun>(std::move(task_), call.facts.value_bytes_max());
         if (!run_->is_valid()) return plan.fail(kMalformed);
+        if (place_ == ScriptPlace::kAtItsKey && run_->keys().size() == 1) return try_in_place(plan);
         return read(call, plan);
+      case Phase::kRunsInPlace:
+        if (call.results()[0].reply_code == kScriptTooLong) return read(call, plan);
+        return plan.answer(script_reply(call.results()[0].bytes()));
       case Phase::kReads:
         if (!run_->take_snapshots(call.results(), call.now_ms)) return plan.fail(kMalformed);
         return begin_run(plan);
@@ -60,6 +72,11 @@ class LongScript final : public StageState {
     return std::any_of(call.results().begin(), call.results().end(), [](const StageResult& result) {
       return result.reply_code == kBatchGaveWay;
     });
+  }
+
+  void try_in_place(Plan& plan) {
+    phase_ = Phase::kRunsInPlace;
+    plan.edit(run_->keys()[0], kEditScript, nullptr).argument = run_->bytes();
   }
 
   void begin_again(const StageCall& call, Plan& plan) {
@@ -118,6 +135,7 @@ class LongScript final : public StageState {
 
   void answer(Plan& plan) const { plan.answer(script_reply(run_->reply())); }
 
+  const ScriptPlace place_;
   Phase phase_ = Phase::kBegins;
   std::string task_;
   std::shared_ptr<ScriptRun> run_;
@@ -127,13 +145,13 @@ class LongScript final : public StageState {
 
 }  // namespace
 
-std::unique_ptr<StageState> long_script(std::string task) {
-  return std::make_unique<LongScript>(std::move(task));
+std::unique_ptr<StageState> staged_script(std::string task, ScriptPlace place) {
+  return std::make_unique<StagedScript>(std::move(task), place);
 }
 
 void run_script(const StageCall& call, Plan& plan) {
   if (call.state == nullptr && !find_body(call, plan)) return;
-  static_cast<LongScript&>(*call.state).next(call, plan);
+  static_cast<StagedScript&>(*call.state).next(call, plan);
 }
 
 Reply script_reply(std::string_view resp) {

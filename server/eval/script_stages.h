@@ -26,8 +26,10 @@ inline constexpr int kAttemptsMax = 8;
 
 // The stages. A command's words are EVALSHA's, or its state is one of these:
 void run_script(const StageCall& call, Plan& plan);
-// A script whose keys and body are known; the task is a ScriptTask.
-std::unique_ptr<StageState> long_script(std::string task);
+// A script whose keys and body are known; the task is a ScriptTask. One of a single key is tried
+// where that is, unless it took too long there.
+enum class ScriptPlace : uint8_t { kAtItsKey, kElsewhere };
+std::unique_ptr<StageState> staged_script(std::string task, ScriptPlace place);
 
 // EVAL and its relatives: keys and arguments behind the word that is the body or its name. False
 // with Redis's error planned.

@@ -17,14 +17,16 @@ QUIET_SECONDS = 0.15  # a reply that should not be there would have come by then
 
 
 class Peer:
+    MARK = b'end-mark'  # the key that ends what is asked
+
     def __init__(self, port):
         self.sock = socket.create_connection(('127.0.0.1', port), 30)
         self.rest = b''
 
     def ask(self, raw):
         """Sends `raw` and the `get` of a key that marks the end; returns the bytes before that."""
-        mark = b'VALUE end-mark 0 1\r\n1\r\nEND\r\n'
-        self.sock.sendall(raw + b'get end-mark\r\n')
+        mark = b'VALUE %s 0 1\r\n1\r\nEND\r\n' % self.MARK
+        self.sock.sendall(raw + b'get %s\r\n' % self.MARK)
         got = self.rest
         self.sock.settimeout(3)
         try:

@@ -121,6 +121,8 @@ def masked(reply):
 class Told(Peer):
     """A connection that knows the unique of each key."""
 
+    MARK = b'end_mark'  # without a minus
+
     def __init__(self, port):
         super().__init__(port)
         self.cas = {}
@@ -151,7 +153,7 @@ def main():
     with ServerPair(sys.argv[1], 'memcached', without_threads) as servers:
         peers = [Told(port) for port in (servers.ours, servers.theirs)]
         for peer in peers:
-            peer.sock.sendall(b'flush_all\r\nset end-mark 0 0 1\r\n1\r\n')
+            peer.sock.sendall(b'flush_all\r\nset end_mark 0 0 1\r\n1\r\n')
             opened = b''
             while not opened.endswith(b'STORED\r\n'):
                 opened += peer.sock.recv(100)

@@ -108,7 +108,7 @@ def check_endless(cluster):
     checks.that('others are served meanwhile', slowest < 0.5, slowest)
     checks.that('also other scripts', client('EVAL', 'return redis.call("GET", KEYS[1])', '1',
                                              'meanwhile') == b'499')  # fmt: skip
-    checks.that('SCRIPT KILL', client('SCRIPT', 'KILL') == 'OK')
+    checks.that('SCRIPT KILL', client('SCRIPT', 'KILL') == b'OK')
     for thread in threads:
         thread.join(20)
     killed = 'ERR Error running script: Script killed by user with SCRIPT KILL.'

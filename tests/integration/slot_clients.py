@@ -97,7 +97,8 @@ def check_benchmark(cluster):
 def check_killed_node(cluster):
     command = [SYSTEM_PYTHON, '-c', REDIS_PY, str(cluster.port('b')), 'killed']
     cluster.resp('a')('FLUSHALL')
-    client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'stderr': subprocess.DEVNULL}
+    client = subprocess.Popen(command, text=True, **pipes)
     checks.that('it has written', client.stdout.readline() == 'ready\n')
     cluster.processes['c'].kill()
     cluster.processes['c'].wait()
