@@ -191,13 +191,13 @@ class KeyspaceCluster {
     return await(at, submit(at, request));
   }
   KeyspaceCompletion scan(size_t at, uint64_t cursor, uint32_t count = 10) {
-    return perform(at, {.kind = Kind::kScan, .cursor = cursor, .count = count});
+    return perform(at, {.kind = Kind::kScan, .cursor = cursor, .count = count, .name = {}});
   }
   KeyspaceCompletion count(size_t at, uint8_t keyspace = 0) {
-    return perform(at, {.kind = Kind::kCount, .keyspace = keyspace});
+    return perform(at, {.kind = Kind::kCount, .keyspace = keyspace, .name = {}});
   }
   KeyspaceCompletion flush(size_t at, uint8_t keyspace = 0) {
-    return perform(at, {.kind = Kind::kFlush, .keyspace = keyspace});
+    return perform(at, {.kind = Kind::kFlush, .keyspace = keyspace, .name = {}});
   }
 
   // A whole iteration; `between` runs before each further call.

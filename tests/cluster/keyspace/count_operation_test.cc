@@ -41,7 +41,7 @@ TEST(KeyspaceCount, AMemberThatDiesOrIsSilentIsDoneWithout) {
   for (uint64_t number = 0; number < 200; ++number) {
     cluster.write(0, key_number(number), {0, 1, 2});
   }
-  const uint64_t tag = cluster.submit(0, {.kind = Kind::kCount});
+  const uint64_t tag = cluster.submit(0, {.kind = Kind::kCount, .name = {}});
   cluster.isolate(1);
   EXPECT_EQ(cluster.await(0, tag).count, 200U);
   cluster.isolate(1, false);

@@ -39,7 +39,7 @@ TEST(KeyspaceFlush, OfAllKeyspacesLeavesNothingInAny) {
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     cluster.write(keyspace % 3u, "key", {0, 1, 2}, keyspace);
   }
-  const auto done = cluster.perform(1, {.kind = Kind::kFlush, .all_keyspaces = true});
+  const auto done = cluster.perform(1, {.kind = Kind::kFlush, .all_keyspaces = true, .name = {}});
   EXPECT_EQ(done.outcome, Outcome::kOk);
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     EXPECT_EQ(cluster.count(0, keyspace).count, 0U);
@@ -49,7 +49,7 @@ TEST(KeyspaceFlush, OfAllKeyspacesLeavesNothingInAny) {
 // The shell stores a mark after the turn that made it, and nobody else has to be waited for.
 TEST(KeyspaceFlush, OfALoneMemberEndsWhenItsMarkIsStored) {
   KeyspaceCluster cluster({.members = 1});
-  const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush});
+  const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush, .name = {}});
   EXPECT_EQ(cluster.node(0).marks.stored(), cluster.node(0).marks.generation());
   const uint64_t before_us = cluster.now_at(0).steady_us;
   EXPECT_EQ(cluster.await(0, tag).outcome, Outcome::kOk);
@@ -84,7 +84,7 @@ TEST(KeyspaceFlush, SparesWhatANodeWritesAfterItSaidItsClock) {
     cluster.node(1).ahead_ms = -5000;
     cluster.write(1, "before", {0, 1, 2});
     cluster.pass_ms(10);
-    const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush});
+    const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush, .name = {}});
     for (int frame = 0; frame < moment; ++frame) cluster.deliver_one();
     const bool said = cluster.taken(1, MessageType::kFlushClocks) > 0;
     cluster.write(1, "during", {0, 1, 2});
@@ -157,7 +157,7 @@ TEST(KeyspaceFlush, SparesWhatIsWrittenNext) {
     KeyspaceCluster cluster;
     cluster.write(author, "before", {0, 1, 2});
     cluster.pass_ms(10);
-    const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush});
+    const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush, .name = {}});
     cluster.run();
     cluster.write(author, "next", {0, 1, 2});
     EXPECT_EQ(cluster.await(0, tag).outcome, Outcome::kOk);
@@ -211,7 +211,7 @@ TEST(KeyspaceFlush, ASilentMemberMakesItUncertainButItIsDoneElsewhere) {
 TEST(KeyspaceFlush, AMemberThatDidNotSayItsClockInTimeMakesItUncertain) {
   KeyspaceCluster cluster;
   cluster.node(2).silent = true;
-  const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush});
+  const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush, .name = {}});
   cluster.run();
   cluster.write(2, "unheard", {0, 1, 2});
   cluster.node(2).silent = false;  // it acknowledges the mark that follows
@@ -223,7 +223,7 @@ TEST(KeyspaceFlush, IsAcknowledgedOnlyWhenEveryNodeStoredTheMark) {
     KeyspaceCluster cluster;
     cluster.write(0, "key", {0, 1, 2});
     cluster.node(slow).stores_marks = false;
-    const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush});
+    const uint64_t tag = cluster.submit(0, {.kind = Kind::kFlush, .name = {}});
     for (int turn = 0; turn < 50; ++turn) {
       cluster.run();
       ASSERT_TRUE(cluster.advance());
@@ -246,7 +246,8 @@ TEST(KeyspaceFlush, ConcurrentOnesAllComplete) {
   for (int round = 0; round < 5; ++round) {
     fill(cluster, 50, rng);
     std::vector<uint64_t> tags;
-    for (size_t at = 0; at < 3; ++at) tags.push_back(cluster.submit(at, {.kind = Kind::kFlush}));
+    for (size_t at = 0; at < 3; ++at)
+      tags.push_back(cluster.submit(at, {.kind = Kind::kFlush, .name = {}}));
     for (size_t at = 0; at < 3; ++at) {
       EXPECT_EQ(cluster.await(at, tags[at]).outcome, Outcome::kOk);
     }

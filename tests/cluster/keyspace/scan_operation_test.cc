@@ -213,7 +213,7 @@ TEST(KeyspaceScan, AMemberThatDiesWhileAskedIsDoneWithout) {
   Rng rng(8);
   KeyspaceCluster cluster;
   const auto written = fill(cluster, 200, rng);
-  const uint64_t tag = cluster.submit(0, {.kind = Kind::kScan, .count = 1000});
+  const uint64_t tag = cluster.submit(0, {.kind = Kind::kScan, .count = 1000, .name = {}});
   cluster.isolate(1);
   const uint64_t before_us = cluster.now_at(0).steady_us;
   EXPECT_THAT(cluster.await(0, tag).keys, UnorderedElementsAreArray(written));
@@ -273,7 +273,7 @@ TEST(KeyspaceScan, KeyspacesAreApart) {
   cluster.write(0, "a", {0, 1, 2}, 0);
   cluster.write(0, "b", {0, 1, 2}, 5);
   EXPECT_THAT(cluster.scan_all(0), UnorderedElementsAre("a"));
-  const auto page = cluster.perform(0, {.kind = Kind::kScan, .keyspace = 5});
+  const auto page = cluster.perform(0, {.kind = Kind::kScan, .keyspace = 5, .name = {}});
   EXPECT_THAT(page.keys, UnorderedElementsAre("b"));
 }
 
