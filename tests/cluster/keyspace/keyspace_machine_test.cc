@@ -48,7 +48,7 @@ TEST(KeyspaceMachine, ANodeThatIsNoMemberRefuses) {
   machine.publish(waiting);
   for (const Kind kind : {Kind::kScan, Kind::kCount, Kind::kFlush}) {
     const auto tag = static_cast<uint64_t>(kind) + 100;
-    machine.submit({.kind = kind}, tag, cluster.now_at(0));
+    machine.submit({.kind = kind, .name = {}}, tag, cluster.now_at(0));
     EXPECT_EQ(cluster.node(0).completions[tag].completion.outcome, Outcome::kClusterDown);
   }
   EXPECT_FALSE(cluster.node(0).marks.any(0));

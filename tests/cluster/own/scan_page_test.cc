@@ -62,7 +62,8 @@ class UnreadStore : public testing::Test, public KeyspaceSink {
   // As a store thread does, until the call is answered.
   void scan(uint64_t cursor) {
     done = false;
-    machine->submit({.kind = KeyspaceRequest::Kind::kScan, .cursor = cursor, .count = 20}, 1, kNow);
+    machine->submit(
+        {.kind = KeyspaceRequest::Kind::kScan, .cursor = cursor, .count = 20, .name = {}}, 1, kNow);
     while (!done) {
       ASSERT_EQ(outbox.range_loads.size(), 1U);
       const RangeLoad load = outbox.range_loads[0];
@@ -111,7 +112,7 @@ TEST_F(UnreadStore, ShowsNothingThatAMarkCovers) {
 }
 
 TEST_F(UnreadStore, ThatCannotBeReadIsNoQuorum) {
-  machine->submit({.kind = KeyspaceRequest::Kind::kScan}, 2, kNow);
+  machine->submit({.kind = KeyspaceRequest::Kind::kScan, .name = {}}, 2, kNow);
   ASSERT_EQ(outbox.range_loads.size(), 1U);
   ScanPage failed;
   failed.access = engine::Access::kRefused;

@@ -65,8 +65,8 @@ TEST_F(ScriptEngineTest, MemoryIsBounded) {
     EXPECT_TRUE(reply_of(body).starts_with("-ERR not enough memory script: ")) << body;
   }
   // What those left is no burden to the next one.
-  EXPECT_EQ(reply_of("return #string.rep('x', 6e6)"), ":6000000\r\n");
-  EXPECT_EQ(reply_of("return #string.rep('y', 6e6)"), ":6000000\r\n");
+  EXPECT_EQ(reply_of("return #string.rep('x', 3e6)"), ":3000000\r\n");
+  EXPECT_EQ(reply_of("return #string.rep('y', 3e6)"), ":3000000\r\n");
 }
 
 TEST_F(ScriptEngineTest, ACollectorThatWasStoppedRunsAgain) {
