@@ -9,6 +9,8 @@
 namespace kvorum::server {
 namespace {
 
+constexpr int kCollectorPause = 120;  // percent of what was left, until it begins again
+
 constexpr const char* kGlobals = "kvorum.globals";  // the real table, in the registry
 
 constexpr luaL_Reg kLuaLibraries[] = {
@@ -72,6 +74,7 @@ LuaSandbox::LuaSandbox(std::span<const luaL_Reg> redis, void* owner) {
   guard_globals(state);
   lua_setfield(state, LUA_REGISTRYINDEX, kGlobals);
   lua_gc(state, LUA_GCRESTART, 0);
+  lua_gc(state, LUA_GCSETPAUSE, kCollectorPause);
   collect();
 }
 
@@ -120,7 +123,8 @@ void LuaSandbox::collect() {
 
 void LuaSandbox::begin() {
   lua_.allow_any();
-  lua_gc(lua_.get(), LUA_GCRESTART, 0);  // a script may have stopped it
+  lua_gc(lua_.get(), LUA_GCRESTART, 0);  // a script may have stopped it, or slowed it down
+  lua_gc(lua_.get(), LUA_GCSETPAUSE, kCollectorPause);
   // What scripts before left would count as this one's.
   if (lua_.used_bytes() > used_after_collection_ + kScriptBytesMax / 8) collect();
 }

@@ -13,7 +13,7 @@ namespace kvorum::server {
 
 class LuaSandbox {
  public:
-  // What a script may need beside what its like have left.
+  // What a script may need beside what its like have left; as much again may wait to be collected.
   static constexpr size_t kScriptBytesMax = 8 * 1024 * 1024;
 
   // `redis` are the functions of that table; those that are about commands find the owner. The
@@ -26,7 +26,7 @@ class LuaSandbox {
   // Before a script is compiled or run, outside of it.
   void begin();
   // From here on a script's memory is bounded, until it ends.
-  void bound_memory() { lua_.allow_bytes(kScriptBytesMax); }
+  void bound_memory() { lua_.allow_bytes(2 * kScriptBytesMax); }
   void end() { lua_.allow_any(); }
   // KEYS or ARGV. REQUIRES: in a protected call.
   static void set_list(lua_State* state, const char* name, std::span<const std::string_view> words);

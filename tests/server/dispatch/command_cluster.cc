@@ -8,8 +8,9 @@ namespace {
 
 constexpr int kPartitionBits = 4;
 
-engine::TableOptions table_options() {
+engine::TableOptions table_options(Partitioner partitioner) {
   engine::TableOptions options;
+  options.partitioner = partitioner;
   options.partition_bits = kPartitionBits;
   options.hash_seed = 7;
   return options;
@@ -25,7 +26,7 @@ DispatcherOptions with_scripts(DispatcherOptions options, ScriptLibrary& scripts
 CommandNode::CommandNode(const cluster::Founding& founding, const std::string& name,
                          uint64_t number, DispatcherOptions options)
     : incarnation(100 + number),
-      table(table_options()),
+      table(table_options(founding.partitioner)),
       hint_table(cluster::Hints::table_options(7)),
       hints(&hint_table, &authors, {}),
       view(std::make_shared<const cluster::ClusterView>(cluster::found_view(founding, name))),

@@ -124,24 +124,26 @@ TEST_F(EvalTest, ALongScriptInATransactionIsRefused) {
             "*2\r\n-ERR the script takes too long to run within a transaction\r\n+OK\r\n");
 }
 
-// Two keys are of one partition by chance: with one partition always.
+// Keys with one tag are of one partition.
 struct EvalSeveralKeysTest : ::testing::Test {
-  static void one_partition(cluster::Founding& founding) { founding.partitions = 1; }
+  static void with_slots(cluster::Founding& founding) {
+    founding.partitioner = Partitioner::kSlots;
+  }
   std::string eval(std::string_view script, std::vector<std::string> keys,
                    std::vector<std::string> arguments = {}) {
     return client.line(EvalTest::command("EVAL", script, std::move(keys), std::move(arguments)));
   }
 
-  CommandCluster cluster{1, one_partition};
+  CommandCluster cluster{1, with_slots};
   TestClient client{cluster, 0};
 };
 
 TEST_F(EvalSeveralKeysTest, OfOnePartition) {
   EXPECT_EQ(eval("redis.call('SET', KEYS[1], ARGV[1]) redis.call('INCR', KEYS[2]) "
                  "return redis.call('MGET', unpack(KEYS))",
-                 {"a", "b", "c", "a"}, {"x"}),
+                 {"{t}a", "{t}b", "{t}c", "{t}a"}, {"x"}),
             "*4\r\n$1\r\nx\r\n$1\r\n1\r\n$-1\r\n$1\r\nx\r\n");
-  EXPECT_EQ(client.say("MGET", "a", "b"), "*2\r\n$1\r\nx\r\n$1\r\n1\r\n");
+  EXPECT_EQ(client.say("MGET", "{t}a", "{t}b"), "*2\r\n$1\r\nx\r\n$1\r\n1\r\n");
 }
 
 TEST_F(EvalSeveralKeysTest, OfSeveralPartitionsAreRefused) {

@@ -12,7 +12,6 @@ namespace {
 
 void with_slots(cluster::Founding& founding) {
   founding.partitioner = Partitioner::kSlots;
-  founding.partitions = 64;
 }
 
 struct SlotsTest : ::testing::Test {
