@@ -5,7 +5,6 @@ reactors, speaking another protocol. clients.py [path/to/kvorum]; ends with `N p
 import os
 import re
 import socket
-import struct
 import sys
 import time
 
@@ -164,28 +163,6 @@ def what_info_says():
             checks.that('and is right', far < 5, far)
 
 
-def binary_protocol():
-    with Cluster(BINARY, 'a') as cluster:
-        cluster.start().wait_settled()
-        header = struct.pack('>BBHBBHIIQ', 0x80, 0x0B, 0, 0, 0, 0, 0, 0xCAFE, 0)
-        for _ in range(3):
-            with socket.create_connection(('127.0.0.1', cluster.port('a', 'memcached')), 5) as one:
-                one.sendall(header)
-                one.settimeout(5)
-                got = b''
-                while True:
-                    more = one.recv(1000)
-                    if not more:
-                        break
-                    got += more
-            fields = struct.unpack('>BBHBBHIIQ', got[:24])
-            right = fields[:2] == (0x81, 0x0B) and fields[5] == 0x81 and fields[7] == 0xCAFE
-            checks.that('the binary protocol is refused in its words', right, got)
-        logged = cluster.wait_log('a', 'binary protocol')
-        checks.that('the log says so', logged, cluster.log('a'))
-        checks.that('once', cluster.log('a').count('binary protocol') == 1, cluster.log('a'))
-
-
 def addresses_of_ipv6():
     if not os.path.exists('/proc/net/if_inet6'):
         return
@@ -203,7 +180,6 @@ def main():
         flushes_are_quick,
         clients_of_all_reactors,
         what_info_says,
-        binary_protocol,
         addresses_of_ipv6,
     ):
         checks.attempt(scenario.__name__.replace('_', ' '), scenario)

@@ -32,7 +32,12 @@ PKG_CONFIG = {
     'libxxhash': ('libxxhash-dev', '/usr/include/xxhash.h'),
     'jemalloc': ('libjemalloc-dev', '/usr/include/jemalloc/jemalloc.h'),
     'hiredis': ('libhiredis-dev', '/usr/include/hiredis/hiredis.h'),
+    'lua5.1-c++': ('liblua5.1-0-dev', '/usr/include/lua5.1/lua.hpp'),
     'libsystemd': ('libsystemd-dev', '/usr/include/systemd/sd-daemon.h'),
+}
+LIBRARIES = {
+    'liblua5.1-cjson.a': ('lua-cjson-dev', '/usr/include/lua5.1/lua-cjson.h'),
+    'liblua5.1-bitop.a': ('lua-bitop-dev', '/usr/include/lua5.1/lua-bitop.h'),
 }
 PROGRAMS = {
     'ccache': 'ccache',
@@ -124,7 +129,7 @@ def wanted_by_cmake():
         tests_at = re.compile(r'if\(KVORUM_BUILD_TESTS\)(.*?)endif\(\)', re.DOTALL)
         for_tests = ' '.join(tests_at.findall(text)) if not path.startswith('tests') else text
         for call, arguments in re.findall(
-            r'\b(find_package|pkg_check_modules|find_program)\s*\(([^)]*)\)', text
+            r'\b(find_package|pkg_check_modules|find_library|find_program)\s*\(([^)]*)\)', text
         ):
             words = arguments.split()
             in_tests = arguments in for_tests
@@ -141,6 +146,8 @@ def wanted_by_cmake():
                     name = re.split('[<>=]', word)[0]
                     if name not in ('REQUIRED', 'QUIET', 'IMPORTED_TARGET', 'GLOBAL'):
                         yield path, name, PKG_CONFIG.get(name, (None,))[0], in_tests
+            elif call == 'find_library':
+                yield path, words[1], LIBRARIES.get(words[1], (None,))[0], in_tests
             else:
                 for name in words[1:]:
                     if name not in ('NAMES', 'REQUIRED'):
@@ -206,7 +213,7 @@ def check_table():
     """The tables above against dpkg, for what is installed."""
     if not shutil.which('dpkg'):
         return
-    for package, path in list(FIND_PACKAGE.values()) + list(PKG_CONFIG.values()):
+    for package, path in list(FIND_PACKAGE.values()) + list(PKG_CONFIG.values()) + list(LIBRARIES.values()):
         if path and os.path.exists(path):
             owner = subprocess.run(
                 ['dpkg', '-S', path], capture_output=True, text=True, check=False
