@@ -213,7 +213,8 @@ def check_table():
     """The tables above against dpkg, for what is installed."""
     if not shutil.which('dpkg'):
         return
-    for package, path in list(FIND_PACKAGE.values()) + list(PKG_CONFIG.values()) + list(LIBRARIES.values()):
+    tables = (FIND_PACKAGE, PKG_CONFIG, LIBRARIES)
+    for package, path in [row for table in tables for row in table.values()]:
         if path and os.path.exists(path):
             owner = subprocess.run(
                 ['dpkg', '-S', path], capture_output=True, text=True, check=False
