@@ -9,6 +9,20 @@
 #include "server/config/config.h"
 
 namespace kvorum::server {
+namespace {
+
+// Where concurrent writes are kept.
+std::string sibling_hints(const DevNode& first, const DevNode& last) {
+  return fmt::format(
+      "Two writers who do not know of each other leave two versions, and none is lost:\n"
+      "  redis-cli -p {0} KV.PUT cart '' book\n"
+      "  redis-cli -p {1} KV.PUT cart '' dvd\n"
+      "  redis-cli -p {0} KV.GET cart                  # a context and both; write back with it:\n"
+      "  redis-cli -p {1} KV.PUT cart <context> 'book, dvd'\n",
+      first.redis, last.redis);
+}
+
+}  // namespace
 
 std::vector<DevNode> dev_nodes(int count, int shift) {
   std::vector<DevNode> nodes;
@@ -92,11 +106,7 @@ std::string dev_hints(const DevLayout& layout, const std::string& binary,
       "  redis-cli -p {0} SET greeting hello\n"
       "  redis-cli -p {1} GET greeting                 # any node answers for all\n"
       "  printf 'get greeting\\r\\nquit\\r\\n' | nc 127.0.0.1 {2}   # the same data as memcached\n"
-      "Two writers who do not know of each other leave two versions, and none is lost:\n"
-      "  redis-cli -p {0} KV.PUT cart '' book\n"
-      "  redis-cli -p {1} KV.PUT cart '' dvd\n"
-      "  redis-cli -p {0} KV.GET cart                  # a context and both; write back with it:\n"
-      "  redis-cli -p {1} KV.PUT cart <context> 'book, dvd'\n"
+      "{10}"
       "Let a node fail, see that writes go on, and bring it back (from this directory):\n"
       "  {3} status --admin 127.0.0.1:{4}\n"
       "  kill -9 {6}                                # or -STOP, and later -CONT\n"
@@ -106,7 +116,8 @@ std::string dev_hints(const DevLayout& layout, const std::string& binary,
       "  {3} dev remove {9}{8}\n"
       "Ctrl-C here stops all nodes that it started; their data stays in {5}.\n",
       first.redis, last.redis, last.memcached, binary, first.admin, layout.data_directory,
-      pids.back(), dev_restart_command(layout, binary, last.name), data, first.name);
+      pids.back(), dev_restart_command(layout, binary, last.name), data, first.name,
+      layout.settings.find("lww") == std::string::npos ? sibling_hints(first, last) : "");
 }
 
 }  // namespace kvorum::server

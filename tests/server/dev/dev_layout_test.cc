@@ -58,6 +58,9 @@ TEST(DevLayoutTest, TheHintsNameTheRealPorts) {
   EXPECT_THAT(hints, testing::HasSubstr("status --admin 127.0.0.1:8479"));
   EXPECT_THAT(hints, testing::HasSubstr("kill -9 13 "));
   EXPECT_THAT(hints, testing::HasSubstr("kvorum serve --config d/cluster.yaml --name c\n"));
+  layout.settings = "keyspaces:\n  default: {conflicts: lww}\n";  // nobody sees two versions
+  EXPECT_THAT(dev_hints(layout, "kvorum", {11, 12, 13}),
+              testing::Not(testing::HasSubstr("KV.PUT")));
   EXPECT_THAT(dev_node_lines(layout, {11, 12, 13}),
               testing::HasSubstr("node b: process 12, redis 6480, memcached 11312, admin 8480\n"));
 }
