@@ -21,9 +21,11 @@ bool read_deadline(const CommandCall& call, const ExpiryWord& word, Plan& plan,
   int64_t time = 0;
   if (!read_integer(word.text, plan, &time)) return false;
   const int64_t now_ms = static_cast<int64_t>(call.now_ms);
-  const bool too_large = (word.seconds && time > kMax / 1000) ||
-                         (word.relative && (word.seconds ? time * 1000 : time) > kMax - now_ms);
-  if (time <= 0 || too_large) {
+  const auto too_large = [&] {
+    return (word.seconds && time > kMax / 1000) ||
+           (word.relative && (word.seconds ? time * 1000 : time) > kMax - now_ms);
+  };
+  if (time <= 0 || too_large()) {
     plan.fail_owned(protocol::invalid_expire_time(call.row.name));
     return false;
   }

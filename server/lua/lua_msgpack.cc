@@ -160,6 +160,7 @@ class Unpacker {
 
   // Pushes the next value.
   void unpack() {
+    const Level level(*this);
     luaL_checkstack(state_, 3, "too many levels");
     const auto type = static_cast<uint8_t>(take(1)[0]);
     if (type <= 0x7f) return lua_pushnumber(state_, type);
@@ -171,6 +172,20 @@ class Unpacker {
   }
 
  private:
+  static constexpr int kUnpackedLevelsMax = 1000;
+  // Given back also where an error is raised within it.
+  class Level {
+   public:
+    explicit Level(Unpacker& unpacker) : unpacker_(unpacker) {
+      if (++unpacker_.levels_ > kUnpackedLevelsMax) luaL_error(unpacker_.state_, "too many levels");
+    }
+    ~Level() { --unpacker_.levels_; }
+    Level(const Level&) = delete;
+
+   private:
+    Unpacker& unpacker_;
+  };
+
   std::string_view take(uint64_t size) {
     if (size > rest_.size()) luaL_error(state_, "Missing bytes in input.");
     const std::string_view taken = rest_.substr(0, size);
@@ -251,6 +266,7 @@ class Unpacker {
 
   lua_State* const state_;
   std::string_view rest_;
+  int levels_ = 0;
 };
 
 // Up to `limit` values from an offset on. `tells_offset`: where the rest begins comes first, -1

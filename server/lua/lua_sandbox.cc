@@ -125,8 +125,16 @@ void LuaSandbox::begin() {
   lua_.allow_any();
   lua_gc(lua_.get(), LUA_GCRESTART, 0);  // a script may have stopped it, or slowed it down
   lua_gc(lua_.get(), LUA_GCSETPAUSE, kCollectorPause);
-  // What scripts before left would count as this one's.
-  if (lua_.used_bytes() > used_after_collection_ + kScriptBytesMax / 8) collect();
+  collect_beyond(kScriptBytesMax / 8);  // what scripts before left would count as this one's
+}
+
+void LuaSandbox::end() {
+  lua_.allow_any();
+  collect_beyond(kScriptBytesMax);
+}
+
+void LuaSandbox::collect_beyond(size_t bytes) {
+  if (lua_.used_bytes() > used_after_collection_ + bytes) collect();
 }
 
 void LuaSandbox::set_list(lua_State* state, const char* name,

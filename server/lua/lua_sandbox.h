@@ -27,7 +27,8 @@ class LuaSandbox {
   void begin();
   // From here on a script's memory is bounded, until it ends.
   void bound_memory() { lua_.allow_bytes(2 * kScriptBytesMax); }
-  void end() { lua_.allow_any(); }
+  // It has ended; what was large of it is given back.
+  void end();
   // KEYS or ARGV. REQUIRES: in a protected call.
   static void set_list(lua_State* state, const char* name, std::span<const std::string_view> words);
   static void drop_list(lua_State* state, const char* name);
@@ -40,6 +41,7 @@ class LuaSandbox {
   void open_libraries();
   void make_redis_table(std::span<const luaL_Reg> redis);
   void collect();
+  void collect_beyond(size_t bytes);
 
   LuaState lua_;
   size_t used_after_collection_ = 0;

@@ -194,7 +194,9 @@ class ScriptEngine::Interpreter {
   int compile(lua_State* state, std::string_view sha, std::string_view body) {
     const auto found = compiled_.find(sha);
     if (found != compiled_.end()) return found->second;
-    if (compiled_.size() >= kCompiledMax) forget_compiled();
+    const bool is_full =
+        compiled_.size() >= kCompiledMax || compiled_bytes_ + body.size() > kCompiledBytesMax;
+    if (is_full) forget_compiled(state);
     if (!LuaSandbox::compile(state, body)) {
       problem_ = fmt::format("ERR Error compiling script (new function): {}", lua_text(state, -1));
       lua_pop(state, 1);
@@ -202,19 +204,23 @@ class ScriptEngine::Interpreter {
     }
     const int reference = luaL_ref(state, LUA_REGISTRYINDEX);
     compiled_.emplace(sha, reference);
+    compiled_bytes_ += body.size();
     return reference;
   }
 
-  void forget_compiled() {
+  void forget_compiled(lua_State* state) {
     for (const auto& [sha, reference] : compiled_) {
-      luaL_unref(sandbox_.state(), LUA_REGISTRYINDEX, reference);
+      luaL_unref(state, LUA_REGISTRYINDEX, reference);
     }
     compiled_.clear();
+    compiled_bytes_ = 0;
+    lua_gc(state, LUA_GCCOLLECT, 0);
   }
 
   ScriptContext context_;
   LuaSandbox sandbox_;
   std::unordered_map<std::string, int, TextHash, std::equal_to<>> compiled_;  // by SHA-1
+  size_t compiled_bytes_ = 0;
   std::string problem_;
   const ScriptTask* task_ = nullptr;
   std::string* reply_ = nullptr;

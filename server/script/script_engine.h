@@ -21,8 +21,10 @@ enum class ScriptEnd : uint8_t {
 
 class ScriptEngine {
  public:
-  // Compiled scripts that are kept; one more, and all are compiled again when they come.
+  // Compiled scripts that are kept, and bytes of their text; beyond that all are forgotten, and are
+  // compiled again when they come.
   static constexpr size_t kCompiledMax = 1024;
+  static constexpr size_t kCompiledBytesMax = 8 * 1024 * 1024;
 
   ScriptEngine();
   ~ScriptEngine();

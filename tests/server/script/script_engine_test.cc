@@ -109,6 +109,11 @@ TEST_F(ScriptEngineTest, CompiledScriptsAreForgottenAtSomeTime) {
     EXPECT_EQ(reply_of("return " + std::to_string(at)), ":" + std::to_string(at) + "\r\n");
   }
   EXPECT_EQ(reply_of("return 3"), ":3\r\n");
+  // Also where they are few and large.
+  const std::string large = "local t = '" + std::string(1024 * 1024, 'x') + "' return ";
+  for (int at = 0; at < 30; ++at) {
+    EXPECT_EQ(reply_of(large + std::to_string(at)), ":" + std::to_string(at) + "\r\n");
+  }
 }
 
 }  // namespace
