@@ -1,9 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/endable_work.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <utility>
 
 namespace kvorum {
+namespace {
+
+// Of this thread, once: whoever answers at once comes first.
+void lower_priority() {
+  constexpr int kNice = 5;
+  thread_local bool is_low = false;
+  if (!is_low) ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
+  is_low = true;
+}
+
+}  // namespace
 
 bool EndableWorkThreads::add(std::shared_ptr<EndableWork> work, std::function<void()> done) {
   {
@@ -12,6 +26,7 @@ bool EndableWorkThreads::add(std::shared_ptr<EndableWork> work, std::function<vo
     open_.push_back(work);
   }
   threads_.add([this, work = std::move(work), done = std::move(done)] {
+    lower_priority();
     work->run();
     forget(work);
     done();

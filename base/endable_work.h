@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads for work that may take for ever, and is then told to end: scripts. Any thread, but for
-// stop().
+// Threads for work that may take for ever, and is then told to end: scripts. They have a lower
+// priority than others. Any thread, but for stop().
 #pragma once
 
 #include <functional>

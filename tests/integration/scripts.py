@@ -105,7 +105,7 @@ def check_endless(cluster):
         began = time.monotonic()
         client('SET', 'meanwhile', str(i))
         slowest = max(slowest, time.monotonic() - began)
-    checks.that('others are served meanwhile', slowest < 0.5, slowest)
+    checks.that('others are served meanwhile', slowest < 2, slowest)
     checks.that('also other scripts', client('EVAL', 'return redis.call("GET", KEYS[1])', '1',
                                              'meanwhile') == b'499')  # fmt: skip
     checks.that('SCRIPT KILL', client('SCRIPT', 'KILL') == b'OK')
