@@ -29,17 +29,8 @@ bool line_may_be_longer(std::string_view line) {
 }  // namespace
 
 ParseResult MemcachedParser::parse(std::string_view input, MemcachedRequest& request) {
-  const size_t swallowed = static_cast<size_t>(std::min<uint64_t>(swallowing_, input.size()));
-  swallowing_ -= swallowed;
-  input.remove_prefix(swallowed);
-  ParseResult result;
-  if (swallowing_ > 0) {
-    result.more_hint = 1;  // nothing of it needs room
-  } else {
-    result = parse_request(input, request);
-  }
-  result.consumed += swallowed;
-  return result;
+  return parse_behind_refused(swallowing_, input,
+                              [&](std::string_view rest) { return parse_request(rest, request); });
 }
 
 ParseResult MemcachedParser::parse_request(std::string_view input, MemcachedRequest& request) {

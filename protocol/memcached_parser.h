@@ -15,6 +15,7 @@
 // and says why.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -35,6 +36,22 @@ struct MemcachedLimits {
   uint64_t value_bytes_max = 512 * 1024 * 1024;
   size_t key_bytes_max = 250;
 };
+
+// Passes over what is still to come of a refused block; what stands behind it, if that is here, is
+// parsed.
+template <class Parse>
+ParseResult parse_behind_refused(uint64_t& swallowing, std::string_view input, Parse parse) {
+  const size_t swallowed = static_cast<size_t>(std::min<uint64_t>(swallowing, input.size()));
+  swallowing -= swallowed;
+  ParseResult result;
+  if (swallowing > 0) {
+    result.more_hint = 1;  // nothing of it needs room
+  } else {
+    result = parse(input.substr(swallowed));
+  }
+  result.consumed += swallowed;
+  return result;
+}
 
 class MemcachedParser {
  public:

@@ -63,6 +63,13 @@ EditOutput reject(std::string_view error) {
   return output;
 }
 
+EditOutput with_reply(EditOutput output, uint8_t reply_code, std::string_view bytes) {
+  output.reply_code = reply_code;
+  output.has_reply_bytes = true;
+  output.reply_bytes = bytes;
+  return output;
+}
+
 EditOutput store_tombstone(int64_t reply_number) {
   EditOutput output;
   output.verdict = Verdict::kStore;

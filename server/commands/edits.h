@@ -81,6 +81,8 @@ cluster::EditTable all_edits();
 // Parts that several edits are made of.
 EditOutput keep(uint8_t reply_code, int64_t reply_number = 0);
 EditOutput reject(std::string_view error);
+// The output, which answers these bytes: they stay until it is read.
+EditOutput with_reply(EditOutput output, uint8_t reply_code, std::string_view bytes);
 EditOutput store_tombstone(int64_t reply_number);
 // A new value in place of visible[0], which lends its flags and deadline where it exists.
 EditOutput store_in_place(const EditInput& input, std::string_view bytes);

@@ -106,9 +106,9 @@ struct Plan {
   NextStage next_stage = nullptr;
   std::vector<std::string> stage_words;
   // Of a stage alone:
-  int other_keyspace = -1;          // where its keys are; -1: in the session's
+  int other_keyspace = -1;            // where its keys are; -1: in the session's
   std::shared_ptr<EndableWork> work;  // instead of operations
-  bool starts_over = false;         // what the stages before brought is dropped first
+  bool starts_over = false;           // what the stages before brought is dropped first
 
   Remembered remembered;
   uint16_t command = 0;         // the row's number

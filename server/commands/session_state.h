@@ -35,7 +35,7 @@ struct SessionState {
   uint8_t keyspace = 0;
   protocol::RespVersion resp = protocol::RespVersion::k2;
   bool authenticated = false;
-  uint64_t login_at_us = 0;  // when the attempt to log in that waits is looked at; 0: none waits
+  uint64_t login_at_us = 0;    // when the attempt to log in that waits is looked at; 0: none waits
   bool login_goes_on = false;  // SASL: the credentials come with the next step
   std::string name, library_name, library_version;
   uint8_t r = 0, w = 0;  // KV.QUORUM; 0: the keyspace's

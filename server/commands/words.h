@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cluster/version/object.h"
 #include "protocol/number_text.h"
@@ -34,6 +36,13 @@ Versions seen(const FinishInput& input);
 
 // Nil, a bulk string, or the array of siblings.
 protocol::Reply values_reply(const Versions& versions);
+
+// A name and a value of a map that is being made.
+inline void add_field(std::vector<protocol::Reply>& fields, std::string_view name,
+                      protocol::Reply value) {
+  fields.push_back(protocol::Reply::bulk(name));
+  fields.push_back(std::move(value));
+}
 
 // Finishes of edits: +OK, the number they answer, or the value that they found (nil for none).
 protocol::Reply finish_ok(const FinishInput& input);

@@ -26,7 +26,9 @@ inline FailedOperation failure_of(const cluster::Completion& completion, bool is
 protocol::Reply failure_reply(const FailedOperation& failure, Dialect dialect,
                               std::string_view echo = {});
 
-// Of a command that was not even tried.
+// Of commands that were not even tried.
+inline constexpr std::string_view kCrossSlot =
+    "CROSSSLOT Keys in request don't hash to the same slot";
 inline constexpr std::string_view kKeyTooLong = "ERR the key is longer than 65536 bytes";
 
 }  // namespace kvorum::server

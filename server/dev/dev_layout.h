@@ -25,7 +25,7 @@ struct DevLayout {
   std::vector<DevNode> nodes;     // who runs: dev_nodes.h
   std::string data_directory;
   std::string engine = "leveldb";
-  std::string settings;  // YAML of keyspaces and engine; empty: the usual keyspaces
+  std::string settings;   // YAML of keyspaces and engine; empty: the usual keyspaces
   uint32_t reactors = 1;  // of each node
 };
 

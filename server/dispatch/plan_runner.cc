@@ -231,11 +231,9 @@ void PlanRunner::submit_one(const Task& task, cluster::Request& request, const C
 
 // Commands in a transaction are told apart by their edits alone.
 void PlanRunner::note_change(const cluster::Request& request, Call& call, Now now) const {
-  if (request.kind != cluster::Request::Kind::kEdit) return;
   const bool by_row = call.item == 0 && call.dialect == Dialect::kResp;
   const std::string_view command = by_row ? all_commands()[call.command]->name : std::string_view();
-  call.change = pub_sub_.change_of(request, command, clock_ms(now));
-  call.key = request.key.key;
+  PubSub::note_request(request, command, clock_ms(now), call);
 }
 
 void PlanRunner::submit(ClientState& client, cluster::Request& request, SlotId id, Now now) {

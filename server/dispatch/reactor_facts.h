@@ -8,8 +8,8 @@
 #include "server/commands/command.h"
 #include "server/connection/client_table.h"
 #include "server/dispatch/dispatcher_options.h"
-#include "server/script/script_library.h"
 #include "server/pubsub/pub_sub.h"
+#include "server/script/script_library.h"
 
 namespace kvorum::server {
 

@@ -29,13 +29,9 @@ void StageRunner::start(ClientState& client, const CallShape& shape, Plan& plan,
   run.shape = shape;
   run.next = plan.next_stage;
   run.words.swap(plan.stage_words);
-  run.done.reserve(kStagesMax);  // what plans borrow stays where it is
-  run.r = client.session.r;
-  run.w = client.session.w;
   client.keyspace_pending = true;
   ++client.operations_pending;
-  if (plan_next(run, now)) return go_on(id, now);
-  end(id, run.plan.reply);
+  begin(id, run, now);
 }
 
 // The call stays open, and so its key is in use, until the script is done.
@@ -48,7 +44,11 @@ void StageRunner::adopt(const DueWork::LongScript& script, Now now) {
   run.of_call = script.call;
   run.next = run_script;
   run.state = staged_script(script.task, ScriptPlace::kElsewhere);
-  run.done.reserve(kStagesMax);
+  begin(id, run, now);
+}
+
+void StageRunner::begin(SlotId id, StagedRun& run, Now now) {
+  run.done.reserve(kStagesMax);  // what plans borrow stays where it is
   if (const ClientState* const client = parts_.clients.find(run.shape.client)) {
     run.r = client->session.r;
     run.w = client->session.w;
@@ -113,12 +113,6 @@ bool StageRunner::plan_next(StagedRun& run, Now now) {
 // To a thread of its own. What it makes stands in the command's state.
 void StageRunner::hand_over(SlotId id, StagedRun& run) {
   const std::shared_ptr<EndableWork> work = run.plan.work;
-  if (parts_.options.long_work == nullptr) {
-    work->run();
-    run.plan.work.reset();
-    run.results.clear();
-    return parts_.due.stage_on(id);
-  }
   const auto done = [this, id] {
     Gathering* const gathering = parts_.calls.find_gathering(id);
     KVORUM_CHECK(gathering != nullptr && gathering->staged != nullptr);
@@ -126,7 +120,12 @@ void StageRunner::hand_over(SlotId id, StagedRun& run) {
     gathering->staged->results.clear();
     parts_.due.stage_on(id);
   };
-  if (!parts_.options.long_work->do_elsewhere(work, done)) end(id, Reply::error(kBusy));
+  if (parts_.options.long_work == nullptr) {
+    work->run();
+    done();
+  } else if (!parts_.options.long_work->do_elsewhere(work, done)) {
+    end(id, Reply::error(kBusy));
+  }
 }
 
 void StageRunner::send_keyspace(SlotId id, StagedRun& run, Now now) {
@@ -177,10 +176,9 @@ void StageRunner::send_one(SlotId id, StagedRun& run, ClientState* client, Now n
   SlotId call_id = 0;
   Call& call = parts_.calls.open(shape, &call_id);
   call.kind = request.kind;
-  if (parts_.pub_sub.tells_changes() && request.kind == cluster::Request::Kind::kEdit) {
+  if (parts_.pub_sub.tells_changes()) [[unlikely]] {
     const uint64_t now_ms = parts_.clock.reading(now.wall_ms).ms();
-    call.change = parts_.pub_sub.change_of(request, all_commands()[shape.command]->name, now_ms);
-    call.key = request.key.key;
+    PubSub::note_request(request, all_commands()[shape.command]->name, now_ms, call);
   }
   if (client) {
     ++client->operations_pending;

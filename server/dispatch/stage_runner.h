@@ -48,6 +48,7 @@ class StageRunner {
   void go_on(SlotId id, Now now);
   bool plan_next(StagedRun& run, Now now);
   void adopt(const DueWork::LongScript& script, Now now);
+  void begin(SlotId id, StagedRun& run, Now now);
   void send(SlotId id, StagedRun& run, Now now);
   void send_keyspace(SlotId id, StagedRun& run, Now now);
   void hand_over(SlotId id, StagedRun& run);

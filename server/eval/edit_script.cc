@@ -12,17 +12,7 @@ EditOutput show(const EditInput& input, std::string& scratch) {
   put_u64(scratch, watch_digest(input.object, input.now_ms));
   put_u8(scratch, input.may_be_evicted);
   put_versions(scratch, input.visible);
-  EditOutput output = keep(kScriptSnapshot);
-  output.has_reply_bytes = true;
-  output.reply_bytes = scratch;
-  return output;
-}
-
-EditOutput hand_back(const EditInput& input) {
-  EditOutput output = keep(kScriptTooLong);
-  output.has_reply_bytes = true;
-  output.reply_bytes = input.argument;
-  return output;
+  return with_reply({}, kScriptSnapshot, scratch);
 }
 
 }  // namespace
@@ -46,7 +36,7 @@ EditOutput edit_script(const EditInput& input, std::string& scratch) {
   scratch.clear();
   const ScriptEngine::Limits limits{{kInstructionsOnReactor, nullptr}, input.value_bytes_max};
   const ScriptEnd end = ScriptEngine::of_this_thread().run(task, keys, limits, scratch);
-  if (end != ScriptEnd::kDone) return hand_back(input);
+  if (end != ScriptEnd::kDone) return with_reply({}, kScriptTooLong, input.argument);
   return answer_behind(key.local(), scratch, kScriptDone);
 }
 

@@ -62,16 +62,29 @@ bool read_code(ScriptBody& body, Plan& plan) {
   return read_first_line(std::string_view(body.text).substr(0, end), body, plan);
 }
 
+// By its name in small letters.
 bool is_read_only(std::string_view command) { return command.ends_with("_ro"); }
 
-ScriptTask task_of(const ScriptBody& body, Words words, const ScriptWords& read) {
+// Who calls a script, and how.
+struct Caller {
+  std::string_view command;
+  protocol::RespVersion resp;
+  uint8_t keyspace;
+  uint64_t now_us;
+};
+
+void put_task(const ScriptBody& body, const ScriptWords& read, const Caller& caller,
+              std::string& out) {
   ScriptTask task;
   task.sha = body.sha;
   task.body = body.code;
   task.keys.assign(read.keys.begin(), read.keys.end());
   task.arguments.assign(read.arguments.begin(), read.arguments.end());
-  task.read_only = body.read_only || is_read_only(lower_case(words[0]));
-  return task;
+  task.read_only = body.read_only || is_read_only(caller.command);
+  task.resp = caller.resp;
+  task.keyspace = caller.keyspace;
+  task.now_us = caller.now_us;
+  put_script_task(out, task);
 }
 
 }  // namespace
@@ -120,17 +133,15 @@ void plan_script(const CommandCall& call, const ScriptBody& body, Plan& plan) {
       !read.keys.empty() && std::all_of(read.keys.begin(), read.keys.end(),
                                         [&](std::string_view key) { return key == read.keys[0]; });
   if (one) {
-    ScriptTask task = task_of(body, call.words, read);
-    task.resp = call.session.resp;
-    task.keyspace = call.session.keyspace;
-    task.now_us = call.facts.wall_us();
-    put_script_task(plan.argument, task);
+    put_task(body, read,
+             {call.row.name, call.session.resp, call.session.keyspace, call.facts.wall_us()},
+             plan.argument);
     plan.edit(read.keys[0], kEditScript, finish_script).argument = plan.argument;
     return;
   }
   if (!are_together(read.keys, call.facts, plan)) return;
   std::vector<std::string_view> words(call.words.begin(), call.words.end());
-  words[0] = is_read_only(lower_case(call.words[0])) ? "evalsha_ro" : "evalsha";
+  words[0] = is_read_only(call.row.name) ? "evalsha_ro" : "evalsha";
   words[1] = body.sha;
   plan.in_stages(words, run_script);
 }
@@ -151,12 +162,9 @@ bool find_body(const StageCall& call, Plan& plan) {
   if (!body) return plan.fail(protocol::kNoScript), false;
   if (!read_script_words(words, plan, &read)) return false;
   if (!are_together(read.keys, call.facts, plan)) return false;
-  ScriptTask task = task_of(*body, words, read);
-  task.resp = call.resp;
-  task.keyspace = call.keyspace;
-  task.now_us = call.facts.wall_us();
   std::string bytes;
-  put_script_task(bytes, task);
+  put_task(*body, read, {lower_case(words[0]), call.resp, call.keyspace, call.facts.wall_us()},
+           bytes);
   call.state = staged_script(std::move(bytes), ScriptPlace::kAtItsKey);
   return true;
 }

@@ -6,6 +6,7 @@
 
 #include "base/ascii.h"
 #include "server/commands/words.h"
+#include "server/connection/outcome_reply.h"
 #include "server/eval/script_bodies.h"
 #include "server/eval/script_run.h"
 #include "server/transaction/edit_batch.h"
@@ -23,7 +24,6 @@ constexpr std::string_view kKilled =
 constexpr std::string_view kTooLongInTransaction =
     "ERR the script takes too long to run within a transaction";
 constexpr std::string_view kMalformed = "ERR a script was malformed";
-constexpr std::string_view kCrossSlot = "CROSSSLOT Keys in request don't hash to the same slot";
 
 class StagedScript final : public StageState {
  public:

@@ -56,20 +56,14 @@ void auth(const CommandCall& call, Plan& plan) {
 
 Reply greeting(const SessionState& session, Partitioner partitioner) {
   std::vector<Reply> fields;
-  fields.push_back(Reply::bulk("server"));
-  fields.push_back(Reply::bulk("redis"));
-  fields.push_back(Reply::bulk("version"));
-  fields.push_back(Reply::bulk(kRedisVersion));
-  fields.push_back(Reply::bulk("proto"));
-  fields.push_back(Reply::integer(static_cast<int64_t>(session.resp)));
-  fields.push_back(Reply::bulk("id"));
-  fields.push_back(Reply::integer(static_cast<int64_t>(session.id)));
-  fields.push_back(Reply::bulk("mode"));
-  fields.push_back(Reply::bulk(partitioner == Partitioner::kSlots ? "cluster" : "standalone"));
-  fields.push_back(Reply::bulk("role"));
-  fields.push_back(Reply::bulk("master"));
-  fields.push_back(Reply::bulk("modules"));
-  fields.push_back(Reply::array({}));
+  add_field(fields, "server", Reply::bulk("redis"));
+  add_field(fields, "version", Reply::bulk(kRedisVersion));
+  add_field(fields, "proto", Reply::integer(static_cast<int64_t>(session.resp)));
+  add_field(fields, "id", Reply::integer(static_cast<int64_t>(session.id)));
+  const bool has_slots = partitioner == Partitioner::kSlots;
+  add_field(fields, "mode", Reply::bulk(has_slots ? "cluster" : "standalone"));
+  add_field(fields, "role", Reply::bulk("master"));
+  add_field(fields, "modules", Reply::array({}));
   return Reply::map(std::move(fields));
 }
 

@@ -4,6 +4,7 @@
 #include "protocol/glob.h"
 #include "server/commands/command_table.h"
 #include "server/commands/help.h"
+#include "server/commands/words.h"
 
 namespace kvorum::server {
 namespace {
@@ -108,18 +109,13 @@ void command_list(const CommandCall& call, Plan& plan) {
   plan.answer(Reply::array(std::move(names)));
 }
 
-void add_field(std::vector<Reply>& fields, std::string_view name, std::string_view text) {
-  fields.push_back(Reply::bulk(name));
-  fields.push_back(Reply::bulk(text));
-}
-
 Reply document(const CommandRow& row) {
   std::vector<Reply> fields;
-  add_field(fields, "summary", row.summary);
-  add_field(fields, "since", row.since);
-  add_field(fields, "group", group_name(row.group));
-  add_field(fields, "complexity", row.complexity);
-  if (!row.arguments.empty()) add_field(fields, "syntax", row.arguments);
+  add_field(fields, "summary", Reply::bulk(row.summary));
+  add_field(fields, "since", Reply::bulk(row.since));
+  add_field(fields, "group", Reply::bulk(group_name(row.group)));
+  add_field(fields, "complexity", Reply::bulk(row.complexity));
+  if (!row.arguments.empty()) add_field(fields, "syntax", Reply::bulk(row.arguments));
   const auto subcommands =
       row.flags & kContainer ? subcommands_of(row) : std::vector<const CommandRow*>();
   if (!subcommands.empty()) {

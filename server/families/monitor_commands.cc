@@ -77,8 +77,7 @@ void memory_stats(const CommandCall& call, Plan& plan) {
   for (const uint64_t of_keyspace : status.keys) keys += of_keyspace;
   std::vector<Reply> fields;
   const auto add = [&](std::string_view name, uint64_t value) {
-    fields.push_back(Reply::bulk(name));
-    fields.push_back(Reply::integer(static_cast<int64_t>(value)));
+    add_field(fields, name, Reply::integer(static_cast<int64_t>(value)));
   };
   add("peak.allocated", status.memory_used_bytes);
   add("total.allocated", status.memory_used_bytes);

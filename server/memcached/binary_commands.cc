@@ -84,9 +84,6 @@ StoreRow store_row(MemcachedOpcode command) {
   return {kEditSet, finish_set};
 }
 
-// A name of its own for what this request writes, so that its unique can be told.
-uint64_t new_origin(NodeFacts& facts) { return facts.random() | 1; }
-
 void plan_store(const MemcachedBinaryCall& call, Plan& plan) {
   const protocol::MemcachedBinaryRequest& asked = call.request;
   StoreRow row = store_row(asked.command);
@@ -108,12 +105,8 @@ void plan_store(const MemcachedBinaryCall& call, Plan& plan) {
   plan.remembered.second = static_cast<int64_t>(version_unique(written));
 }
 
-void plan_item_edit(const MemcachedBinaryCall& call, cluster::EditCode code, Finish finish,
-                    Plan& plan) {
-  cluster::Request& request = plan.edit(call.request.key, code, finish);
-  request.argument = plan.argument;
-  request.value = call.request.value;
-  request.origin = new_origin(call.facts);
+void plan_edit(const MemcachedBinaryCall& call, cluster::EditCode code, Finish finish, Plan& plan) {
+  plan_item_edit({code, finish, call.request.key, call.request.value}, call.facts, plan);
 }
 
 // What all changes of an item have in common.
@@ -129,7 +122,7 @@ void plan_join(const MemcachedBinaryCall& call, Plan& plan) {
   const bool prepends = call.request.command == MemcachedOpcode::kPrepend;
   change.mode = prepends ? StoreMode::kPrepend : StoreMode::kAppend;
   put_item_change(plan.argument, change);
-  plan_item_edit(call, kEditItemStore, finish_join, plan);
+  plan_edit(call, kEditItemStore, finish_join, plan);
 }
 
 Reply finish_count(const FinishInput& input) {
@@ -168,8 +161,7 @@ void plan_count(const MemcachedBinaryCall& call, Plan& plan) {
   change.creates = call.request.creates;
   change.created_deadline_ms = memcached_deadline_ms(call.request.exptime, call.now_ms);
   put_item_change(plan.argument, change);
-  plan_item_edit(call, kEditItemCount, change.counts_down ? finish_decrement : finish_increment,
-                 plan);
+  plan_edit(call, kEditItemCount, change.counts_down ? finish_decrement : finish_increment, plan);
 }
 
 Reply not_found(const FinishInput& input) {
@@ -226,7 +218,7 @@ void plan_delete(const MemcachedBinaryCall& call, Plan& plan) {
     return;
   }
   put_item_change(plan.argument, change_of(call));
-  plan_item_edit(call, kEditItemRemove, finish_delete_if, plan);
+  plan_edit(call, kEditItemRemove, finish_delete_if, plan);
 }
 
 KeyspaceStep finish_flush(const cluster::KeyspaceCompletion&, Remembered& remembered) {

@@ -30,20 +30,6 @@ enum ChangeBits : uint16_t {
 };
 constexpr uint8_t kWon = 1, kCreated = 2;
 
-// The item that there is, as it was.
-ItemState state_of(const EditInput& input) {
-  const cluster::Version& version = input.visible[0];
-  ItemState state;
-  state.unique = cas_unique(input.visible);
-  state.deadline_ms = state.old_deadline_ms = version.deadline_ms;
-  state.size = version.bytes.size();
-  state.flags = version.flags;
-  state.marks = version.marks;
-  state.value = version.bytes;
-  state.written_ms = version.dot.hlc.ms();
-  return state;
-}
-
 // What the edit stores as a version of its own: under the client's name or the request's.
 void name_output(const EditInput& input, const ItemChange& change, EditOutput& output,
                  ItemState& state) {
@@ -63,14 +49,6 @@ void name_output(const EditInput& input, const ItemChange& change, EditOutput& o
   state.size = output.bytes.size();
 }
 
-// `reply` is memory of the edit's: a part of the scratch behind the value.
-EditOutput answer(EditOutput output, uint8_t code, std::string_view reply) {
-  output.reply_code = code;
-  output.has_reply_bytes = true;
-  output.reply_bytes = reply;
-  return output;
-}
-
 // Puts the state behind what the scratch holds: the value of the output may be that.
 EditOutput answer_state(EditOutput output, uint8_t code, const ItemState& state,
                         std::string& scratch) {
@@ -81,7 +59,7 @@ EditOutput answer_state(EditOutput output, uint8_t code, const ItemState& state,
   scratch.resize(value_bytes);
   scratch.append(encoded);
   if (in_scratch) output.bytes = std::string_view(scratch).substr(0, value_bytes);
-  return answer(output, code, std::string_view(scratch).substr(value_bytes));
+  return with_reply(output, code, std::string_view(scratch).substr(value_bytes));
 }
 
 EditOutput new_value(std::string_view bytes, uint32_t flags, uint64_t deadline_ms) {
@@ -224,6 +202,28 @@ ItemState get_item_state(std::string_view reply) {
   return state;
 }
 
+ItemState item_state(const InlineVector<cluster::Version, 1>& visible) {
+  const cluster::Version& version = visible[0];
+  ItemState state;
+  state.unique = cas_unique(visible);
+  state.deadline_ms = state.old_deadline_ms = version.deadline_ms;
+  state.size = version.bytes.size();
+  state.flags = version.flags;
+  state.marks = version.marks;
+  state.value = version.bytes;
+  state.written_ms = version.dot.hlc.ms();
+  return state;
+}
+
+uint64_t new_origin(NodeFacts& facts) { return facts.random() | 1; }
+
+void plan_item_edit(const ItemEdit& edit, NodeFacts& facts, Plan& plan) {
+  cluster::Request& request = plan.edit(edit.key, edit.code, edit.finish);
+  request.argument = plan.argument;
+  request.value = edit.value;
+  request.origin = new_origin(facts);
+}
+
 // set, add, replace, append and prepend.
 EditOutput edit_item_store(const EditInput& input, std::string& scratch) {
   ByteReader reader(input.argument);
@@ -279,7 +279,7 @@ EditOutput edit_item_count(const EditInput& input, std::string& scratch) {
   // Written over the old one it stays what it was; a longer one is a new item.
   if (output.bytes.size() == old.bytes.size()) output.marks = kept_marks(input);
   if (change.sets_deadline) output.deadline_ms = change.deadline_ms;
-  state = state_of(input);
+  state = item_state(input.visible);
   name_output(input, change, output, state);
   const std::string text(output.bytes.substr(0, output.bytes.find(' ')));
   state.value = text;
@@ -327,7 +327,7 @@ EditOutput edit_item_fetch(const EditInput& input, std::string& scratch) {
     state.created = state.won = true;
     return answer_state(output, kCacheStored, state, scratch);
   }
-  ItemState state = state_of(input);
+  ItemState state = item_state(input.visible);
   if (!change.wants_value) state.value = {};
   if (change.sets_deadline) state.deadline_ms = change.deadline_ms;
   const bool claimed = state.marks & kMarkClaimed;

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "server/commands/command.h"
 
 namespace kvorum::server {
 
@@ -51,5 +52,17 @@ struct ItemState {
 };
 void put_item_state(std::string& reply, const ItemState& state);
 ItemState get_item_state(std::string_view reply);
+// Of what a client sees of its key, which is something.
+ItemState item_state(const InlineVector<cluster::Version, 1>& visible);
+
+// An edit of an item. The plan's argument is the change.
+struct ItemEdit {
+  cluster::EditCode code;
+  Finish finish;
+  std::string_view key, value;
+};
+void plan_item_edit(const ItemEdit& edit, NodeFacts& facts, Plan& plan);
+// A name of its own for what a request writes, so that its unique can be told.
+uint64_t new_origin(NodeFacts& facts);
 
 }  // namespace kvorum::server

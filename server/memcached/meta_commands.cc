@@ -126,18 +126,6 @@ std::string head(std::string_view code, size_t bytes) { return fmt::format("{} {
 
 // ---- mg
 
-ItemState state_of(const FinishInput& input, const Versions& versions) {
-  ItemState state;
-  state.unique = cas_unique(versions);
-  state.deadline_ms = state.old_deadline_ms = versions[0].deadline_ms;
-  state.size = versions[0].bytes.size();
-  state.flags = versions[0].flags;
-  state.marks = versions[0].marks;
-  state.written_ms = versions[0].dot.hlc.ms();
-  if (has(input, kValue)) state.value = versions[0].bytes;
-  return state;
-}
-
 void count_meta_get(const FinishInput& input, bool found) {
   if (has(input, kTouches)) {
     count(input, CacheCount::kTouch);
@@ -175,7 +163,8 @@ Reply finish_get(const FinishInput& input) {
     count_meta_get(input, false);
     return short_answer(input, "EN", true);
   }
-  const ItemState state = state_of(input, versions);
+  ItemState state = item_state(versions);
+  if (!has(input, kValue)) state.value = {};
   if ((state.marks & kMarkStale) && !(state.marks & kMarkClaimed)) {
     ItemChange change;
     change.wants_value = has(input, kValue);
@@ -318,18 +307,6 @@ std::string_view remember(const MemcachedCall& call, MemcachedMetaFlags& flags, 
   return plan.remembered.gathered;
 }
 
-struct ItemEdit {
-  cluster::EditCode code;
-  Finish finish;
-};
-void plan_item_edit(const MemcachedCall& call, const ItemEdit& edit, std::string_view key,
-                    Plan& plan) {
-  cluster::Request& request = plan.edit(key, edit.code, edit.finish);
-  request.argument = plan.argument;
-  request.value = call.request.value;
-  request.origin = call.facts.random() | 1;
-}
-
 void plan_get(const MemcachedCall& call, Plan& plan) {
   MemcachedMetaFlags flags = protocol::read_memcached_meta(call.request, 2);
   if (!flags.error.empty()) return plan.fail(flags.error);
@@ -342,7 +319,7 @@ void plan_get(const MemcachedCall& call, Plan& plan) {
     return;
   }
   put_item_change(plan.argument, change_of(call, flags));
-  plan_item_edit(call, {kEditItemFetch, finish_get}, key, plan);
+  plan_item_edit({kEditItemFetch, finish_get, key, call.request.value}, call.facts, plan);
 }
 
 bool read_store_mode(char mode, StoreMode* store) {
@@ -384,7 +361,7 @@ void plan_set(const MemcachedCall& call, Plan& plan) {
     return;
   }
   put_item_change(plan.argument, change);
-  plan_item_edit(call, {kEditItemStore, finish_set}, key, plan);
+  plan_item_edit({kEditItemStore, finish_set, key, call.request.value}, call.facts, plan);
 }
 
 void plan_delete(const MemcachedCall& call, Plan& plan) {
@@ -393,7 +370,7 @@ void plan_delete(const MemcachedCall& call, Plan& plan) {
   if (flags.opaque_is_long) return plan.fail(protocol::kMemcachedLongOpaque);
   const std::string_view key = remember(call, flags, 2, plan);
   put_item_change(plan.argument, change_of(call, flags));
-  plan_item_edit(call, {kEditItemRemove, finish_delete}, key, plan);
+  plan_item_edit({kEditItemRemove, finish_delete, key, call.request.value}, call.facts, plan);
 }
 
 void plan_count(const MemcachedCall& call, Plan& plan) {
@@ -409,7 +386,7 @@ void plan_count(const MemcachedCall& call, Plan& plan) {
   if (change.counts_down) plan.remembered.number |= kDown;
   const std::string_view key = remember(call, flags, 2, plan);
   put_item_change(plan.argument, change);
-  plan_item_edit(call, {kEditItemCount, finish_count}, key, plan);
+  plan_item_edit({kEditItemCount, finish_count, key, call.request.value}, call.facts, plan);
 }
 
 void plan_debug(const MemcachedCall& call, Plan& plan) {

@@ -21,6 +21,7 @@
 
 #include "cluster/wire/frame.h"
 #include "server/connection/client_table.h"
+#include "server/connection/open_calls.h"
 #include "server/pubsub/key_events.h"
 #include "server/pubsub/message_frame.h"
 #include "server/pubsub/message_text.h"
@@ -71,11 +72,13 @@ class PubSub final : public PubSubDesk {
 
   // Whether anybody is to be told of changes of keys.
   bool tells_changes() const { return hub_.event_letters.load(std::memory_order_relaxed) != 0; }
-  // What an edit is going to change, where somebody is to be told of that; with the name of the
-  // command that asks for it.
-  KeyChange change_of(const cluster::Request& request, std::string_view command,
-                      uint64_t now_ms) const {
-    return tells_changes() ? kvorum::server::change_of(request, command, now_ms) : KeyChange();
+  // Notes with the call what its request is going to change; with the name of the command that asks
+  // for it. REQUIRES: tells_changes().
+  static void note_request(const cluster::Request& request, std::string_view command,
+                           uint64_t now_ms, Call& call) {
+    if (request.kind != cluster::Request::Kind::kEdit) return;
+    call.change = change_of(request, command, now_ms);
+    call.key = request.key.key;
   }
   // It did: told with publish_changes(), since it may be known within a call of the coordinator.
   void note_change(uint8_t keyspace, std::string_view key, KeyChange change) {

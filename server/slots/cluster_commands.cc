@@ -33,11 +33,6 @@ SlotRing slot_ring(const CommandCall& call) {
   return make_slot_ring(call.facts.view(), call.facts.status());
 }
 
-void add(std::vector<Reply>& fields, std::string_view name, Reply value) {
-  fields.push_back(Reply::bulk(name));
-  fields.push_back(std::move(value));
-}
-
 // ---- SLOTS
 
 Reply slots_node(const SlotNode& node) {
@@ -70,13 +65,13 @@ void cluster_slots(const CommandCall& call, Plan& plan) {
 
 Reply shard_node(const SlotNode& node, bool is_master) {
   std::vector<Reply> fields;
-  add(fields, "id", Reply::bulk_owned(node.id));
-  add(fields, "port", Reply::integer(node.port));
-  add(fields, "ip", Reply::bulk_owned(node.host));
-  add(fields, "endpoint", Reply::bulk_owned(node.host));
-  add(fields, "role", Reply::bulk(is_master ? "master" : "replica"));
-  add(fields, "replication-offset", Reply::integer(0));
-  add(fields, "health", Reply::bulk(node.up ? "online" : "fail"));
+  add_field(fields, "id", Reply::bulk_owned(node.id));
+  add_field(fields, "port", Reply::integer(node.port));
+  add_field(fields, "ip", Reply::bulk_owned(node.host));
+  add_field(fields, "endpoint", Reply::bulk_owned(node.host));
+  add_field(fields, "role", Reply::bulk(is_master ? "master" : "replica"));
+  add_field(fields, "replication-offset", Reply::integer(0));
+  add_field(fields, "health", Reply::bulk(node.up ? "online" : "fail"));
   return Reply::map(std::move(fields));
 }
 
@@ -96,8 +91,8 @@ void cluster_shards(const CommandCall& call, Plan& plan) {
       members.push_back(shard_node(map.nodes[node], node == nodes[0]));
     }
     std::vector<Reply> fields;
-    add(fields, "slots", Reply::array(std::move(slots)));
-    add(fields, "nodes", Reply::array(std::move(members)));
+    add_field(fields, "slots", Reply::array(std::move(slots)));
+    add_field(fields, "nodes", Reply::array(std::move(members)));
     shards.push_back(Reply::map(std::move(fields)));
   }
   plan.answer(Reply::array(std::move(shards)));
@@ -167,7 +162,8 @@ std::optional<uint32_t> read_slot(std::string_view word, Plan& plan) {
   return std::nullopt;
 }
 
-// A scan that begins with the slot, by all nodes: positions begin with it.
+// A scan that begins with the slot, by all nodes: positions begin with it. Remembered::number is
+// the slot.
 void scan_slot(uint32_t slot, KeyspaceFinish finish, Plan& plan) {
   plan.remembered.number = slot;
   plan.whole_keyspace(cluster::KeyspaceRequest::Kind::kScan, finish);
@@ -194,21 +190,20 @@ void cluster_countkeysinslot(const CommandCall& call, Plan& plan) {
   if (const auto slot = read_slot(call.words[2], plan)) scan_slot(*slot, finish_count, plan);
 }
 
-// `second` are those that are still wanted.
+// Remembered::second are those that are still wanted, of all that its text says.
 KeyspaceStep finish_keys(const cluster::KeyspaceCompletion& completion, Remembered& remembered) {
-  std::vector<Reply> keys;
   for (const std::string& key : completion.keys) {
     if (remembered.second == 0) break;
     if (slot_of(key) != remembered.number) continue;
     protocol::append_bulk(remembered.gathered, key);
-    remembered.text += 'x';  // one more
     --remembered.second;
   }
   if (remembered.second > 0 && goes_on(completion, remembered)) {
     return {true, completion.cursor, {}};
   }
+  const int64_t wanted = protocol::parse_int64(remembered.text).value_or(0);
   std::string bytes;
-  protocol::append_array_header(bytes, remembered.text.size());
+  protocol::append_array_header(bytes, static_cast<size_t>(wanted - remembered.second));
   bytes += remembered.gathered;
   return {false, 0, Reply::preformatted_owned(std::move(bytes))};
 }
@@ -219,18 +214,20 @@ void cluster_getkeysinslot(const CommandCall& call, Plan& plan) {
   if (!slot) return;
   const std::optional<int64_t> count = protocol::parse_int64(call.words[3]);
   if (!count || *count < 0) return plan.fail("ERR Invalid number of keys");
+  const int64_t wanted = std::min<int64_t>(*count, 1'000'000);
   scan_slot(*slot, finish_keys, plan);
-  plan.remembered.second = std::min<int64_t>(*count, 1'000'000);
+  plan.remembered.second = wanted;
+  plan.remembered.text = std::to_string(wanted);
 }
 
 Reply link_row(std::string_view direction, const SlotNode& node) {
   std::vector<Reply> fields;
-  add(fields, "direction", Reply::bulk(direction));
-  add(fields, "node", Reply::bulk_owned(node.id));
-  add(fields, "create-time", Reply::integer(0));
-  add(fields, "events", Reply::bulk("rw"));
-  add(fields, "send-buffer-allocated", Reply::integer(0));
-  add(fields, "send-buffer-used", Reply::integer(0));
+  add_field(fields, "direction", Reply::bulk(direction));
+  add_field(fields, "node", Reply::bulk_owned(node.id));
+  add_field(fields, "create-time", Reply::integer(0));
+  add_field(fields, "events", Reply::bulk("rw"));
+  add_field(fields, "send-buffer-allocated", Reply::integer(0));
+  add_field(fields, "send-buffer-used", Reply::integer(0));
   return Reply::map(std::move(fields));
 }
 

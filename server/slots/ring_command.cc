@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // KV.RING: the ring for clients that send each request to who coordinates it, with either
 // partitioner. A client keeps it until the epoch is another one.
-#include "server/commands/command.h"
+#include "server/commands/words.h"
 
 namespace kvorum::server {
 namespace {
 
 using protocol::Reply;
 
-void add(std::vector<Reply>& fields, std::string_view name, Reply value) {
-  fields.push_back(Reply::bulk(name));
-  fields.push_back(std::move(value));
-}
-
 Reply member_map(const cluster::Member& member) {
   std::vector<Reply> fields;
-  add(fields, "name", Reply::bulk_owned(member.name));
-  add(fields, "redis", Reply::bulk_owned(member.redis.to_text()));
-  add(fields, "memcached", Reply::bulk_owned(member.memcached.to_text()));
-  add(fields, "departed", Reply::integer(member.has_departed() ? 1 : 0));
+  add_field(fields, "name", Reply::bulk_owned(member.name));
+  add_field(fields, "redis", Reply::bulk_owned(member.redis.to_text()));
+  add_field(fields, "memcached", Reply::bulk_owned(member.memcached.to_text()));
+  add_field(fields, "departed", Reply::integer(member.has_departed() ? 1 : 0));
   return Reply::map(std::move(fields));
 }
 
@@ -34,12 +29,12 @@ void kv_ring(const CommandCall& call, Plan& plan) {
     owners.push_back(Reply::array(std::move(indices)));
   }
   std::vector<Reply> fields;
-  add(fields, "epoch", Reply::bulk_owned(std::to_string(view.newest_set)));
-  add(fields, "partitioner",
-      Reply::bulk(view.partitioner == Partitioner::kSlots ? "slots" : "md5"));
-  add(fields, "partitions", Reply::integer(view.ring.partitions()));
-  add(fields, "members", Reply::array(std::move(members)));
-  add(fields, "owners", Reply::array(std::move(owners)));
+  add_field(fields, "epoch", Reply::bulk_owned(std::to_string(view.newest_set)));
+  add_field(fields, "partitioner",
+            Reply::bulk(view.partitioner == Partitioner::kSlots ? "slots" : "md5"));
+  add_field(fields, "partitions", Reply::integer(view.ring.partitions()));
+  add_field(fields, "members", Reply::array(std::move(members)));
+  add_field(fields, "owners", Reply::array(std::move(owners)));
   plan.answer(Reply::map(std::move(fields)));
 }
 

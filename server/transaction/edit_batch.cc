@@ -88,11 +88,8 @@ EditOutput answer_behind(const LocalKey& key, std::string& scratch, uint8_t repl
     scratch.append(output.bytes);
     output.bytes = std::string_view(scratch).substr(reply_bytes);
   }
-  output.has_reply_bytes = true;
-  output.reply_bytes = std::string_view(scratch).substr(0, reply_bytes);
-  output.reply_code = reply_code;
   output.reply_number = 0;
-  return output;
+  return with_reply(output, reply_code, std::string_view(scratch).substr(0, reply_bytes));
 }
 
 uint64_t watch_digest(const cluster::Object& object, uint64_t now_ms) {

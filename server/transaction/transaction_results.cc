@@ -136,7 +136,7 @@ void TransactionResults::note_change(const TransactionStep& step, const Completi
   const cluster::Request& request = step.request;
   if (is_read(step) || completion.outcome != Outcome::kOk) return;
   if (!did_change(request.edit, completion)) return;
-  const KeyChange change = parts_.pub_sub.change_of(request, {}, completion.now_ms);
+  const KeyChange change = change_of(request, {}, completion.now_ms);
   if (change.any()) parts_.pub_sub.note_change(request.key.keyspace, request.key.key, change);
 }
 

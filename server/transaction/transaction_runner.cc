@@ -15,7 +15,6 @@ using protocol::Reply;
 using State = Transaction::State;
 
 constexpr std::string_view kAborted = "EXECABORT Transaction discarded because of previous errors.";
-constexpr std::string_view kCrossSlot = "CROSSSLOT Keys in request don't hash to the same slot";
 constexpr std::string_view kNoRoom =
     "OOM command not allowed: the transaction and what else is in flight here is more than "
     "limits.in_flight allows";

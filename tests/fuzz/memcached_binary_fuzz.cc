@@ -2,14 +2,11 @@
 // Any bytes as a client's stream of memcached's binary protocol, once in one piece and once in
 // many: the requests must be equal, and every view must lie in the input. The first two bytes
 // choose the size of the pieces and the limit of values.
-#include <algorithm>
-#include <cstddef>
 #include <string>
-#include <vector>
 
 #include "base/check.h"
 #include "protocol/memcached_binary.h"
-#include "tests/fuzz/fuzz_target.h"
+#include "tests/fuzz/memcached_stream.h"
 
 namespace kvorum::fuzz {
 namespace {
@@ -17,16 +14,9 @@ namespace {
 using protocol::MemcachedBinaryParser;
 using protocol::MemcachedBinaryRequest;
 using protocol::MemcachedStatus;
-using protocol::ParseResult;
-using protocol::ParseStatus;
-
-bool inside(std::string_view part, std::string_view whole) {
-  return part.data() == nullptr ||
-         (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
-}
 
 // A request in one line of text; it checks the request on the way.
-std::string shown(const MemcachedBinaryRequest& request, std::string_view input) {
+std::string text_of(const MemcachedBinaryRequest& request, std::string_view input) {
   KVORUM_CHECK(inside(request.key, input) && inside(request.value, input));
   KVORUM_CHECK(request.key.size() <= 250);
   KVORUM_CHECK(!request.closes || request.status != MemcachedStatus::kOk);
@@ -49,46 +39,16 @@ std::string shown(const MemcachedBinaryRequest& request, std::string_view input)
               std::to_string(request.quiet) + std::to_string(request.closes));
 }
 
-std::vector<std::string> feed(std::string_view stream, size_t piece_bytes, size_t value_bytes_max) {
-  MemcachedBinaryParser parser({.value_bytes_max = value_bytes_max});
-  std::vector<std::string> outcome;
-  MemcachedBinaryRequest request;
-  size_t consumed = 0;
-  size_t arrived = 0;
-  while (arrived < stream.size()) {
-    arrived = std::min(stream.size(), arrived + piece_bytes);
-    while (true) {
-      const std::string_view input = stream.substr(consumed, arrived - consumed);
-      const ParseResult result = parser.parse(input, request);
-      KVORUM_CHECK(result.consumed <= input.size());
-      consumed += result.consumed;
-      if (result.status == ParseStatus::kError) {
-        outcome.push_back("closed");
-        return outcome;
-      }
-      if (result.status == ParseStatus::kNeedMore) {
-        KVORUM_CHECK(result.more_hint > 0);
-        break;
-      }
-      KVORUM_CHECK(result.consumed > 0);
-      outcome.push_back(shown(request, input));
-      if (request.closes) return outcome;
-    }
+struct Protocol {
+  using Parser = MemcachedBinaryParser;
+  using Request = MemcachedBinaryRequest;
+  static std::string shown(const Request& request, std::string_view input) {
+    return text_of(request, input);
   }
-  outcome.push_back(std::to_string(stream.size() - consumed) + " bytes left");
-  return outcome;
-}
+  static bool ends(const Request& request) { return request.closes; }
+};
 
-void fuzz_memcached_binary(std::string_view input) {
-  Choices choices(input);
-  const size_t piece_bytes = 1 + choices.byte() % 64;
-  const size_t value_bytes_max = choices.byte();
-  const std::string_view stream = choices.rest();
-  KVORUM_CHECK(feed(stream, stream.size() + 1, value_bytes_max) ==
-               feed(stream, piece_bytes, value_bytes_max));
-}
-
-const RegisterFuzzTarget kRegistered("memcached_binary_fuzz", &fuzz_memcached_binary);
+const RegisterFuzzTarget kRegistered("memcached_binary_fuzz", &fuzz_memcached_stream<Protocol>);
 
 }  // namespace
 }  // namespace kvorum::fuzz
