@@ -5,15 +5,14 @@ redis-server and one Kvorum node take turns on one core; the publisher and the s
 sockets whose bytes are counted, are on another. Medians over the runs, and of the ratios within
 each run. Every subscriber must have got every byte. See bench/README.md.
 """
-import argparse
 import os
 import selectors
 import socket
-import statistics
 import sys
 import time
 
 import servers as fleet
+import side_by_side
 
 CHANNEL = b'bench'
 DEPTHS = (1, 16)
@@ -85,48 +84,14 @@ def measure(server, settings, depth):
 
 
 def main():
-    options = argparse.ArgumentParser(prog='./x bench publish', description=__doc__)
-    options.add_argument('--build', default='build/release')
+    options = side_by_side.options_of('publish', __doc__)
     options.add_argument('--subscribers', type=int, default=50)
     options.add_argument('--bytes', type=int, default=100)
-    options.add_argument('--runs', type=int, default=5)
-    options.add_argument('--seconds', type=float, default=3)
     settings = options.parse_args()
-    binary = os.path.join(os.path.abspath(settings.build), 'kvorum')
-    kinds = [
-        lambda: fleet.Redis('redis', 'Redis', False),
-        lambda: fleet.Kvorum('kvorum', 'Kvorum, one node', binary, 'memory'),
-    ]
-    cpus = sorted(os.sched_getaffinity(0))
-    if len(cpus) > 1:
-        os.sched_setaffinity(0, {cpus[-1]})
-    found = {depth: {'redis': [], 'kvorum': []} for depth in DEPTHS}
-    for run in range(settings.runs):
-        for kind in kinds[run % 2 :] + kinds[: run % 2]:
-            server = kind()
-            missing = server.missing()
-            if missing:
-                raise SystemExit(missing)
-            try:
-                server.start(cpus[0] if len(cpus) > 1 else None)
-                server.wait_until_ready()
-                for depth in DEPTHS:
-                    found[depth][server.name].append(measure(server, settings, depth))
-            finally:
-                server.stop()
-    shown = (settings.subscribers, settings.bytes, settings.runs)
-    print('%d subscribers, %d bytes, %d runs' % shown)
+    found = side_by_side.alternate(settings, DEPTHS, measure)
+    print('%d subscribers, %d bytes, %d runs' % (settings.subscribers, settings.bytes, settings.runs))
     for depth, each in found.items():
-        ratios = [ours / theirs for ours, theirs in zip(each['kvorum'], each['redis'])]
-        print(
-            'depth %2d: Redis %.1f us, Kvorum %.1f us of CPU for each PUBLISH, ratio %.2f'
-            % (
-                depth,
-                statistics.median(each['redis']),
-                statistics.median(each['kvorum']),
-                statistics.median(ratios),
-            )
-        )
+        side_by_side.tell('depth %2d' % depth, 'PUBLISH', each)
     return 0
 
 

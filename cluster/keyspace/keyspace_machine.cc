@@ -11,7 +11,8 @@ namespace {
 
 bool is_about_texts(const KeyspaceRequest& request) {
   return request.kind == KeyspaceRequest::Kind::kFindText ||
-         request.kind == KeyspaceRequest::Kind::kDropTexts;
+         request.kind == KeyspaceRequest::Kind::kDropTexts ||
+         request.kind == KeyspaceRequest::Kind::kShareLibraries;
 }
 
 }  // namespace
@@ -69,6 +70,7 @@ void KeyspaceMachine::submit(const KeyspaceRequest& request, uint64_t tag, Now n
       break;
     case KeyspaceRequest::Kind::kFindText:
     case KeyspaceRequest::Kind::kDropTexts:
+    case KeyspaceRequest::Kind::kShareLibraries:
       texts_.submit(request, tag, now);
       break;
   }
@@ -80,6 +82,7 @@ void KeyspaceMachine::on_peer(MemberIndex peer, bool up, Now now, uint16_t versi
   core_.versions[peer] = version;
   if (up) {
     flushes_.on_peer_up(peer);
+    texts_.on_peer_up(peer);
     return;
   }
   scans_.on_peer_down(peer, now);
@@ -145,10 +148,13 @@ bool KeyspaceMachine::on_message(LinkIndex from, const Frame& frame, Now now) {
       return true;
     case MessageType::kFindText:
     case MessageType::kDropTexts:
-      texts_.on_question(from, frame);
-      return true;
+    case MessageType::kLibraries:
+    case MessageType::kLibrariesDigest:
+      return texts_.on_question(from, frame);
     case MessageType::kFindTextReply:
     case MessageType::kDropTextsReply:
+    case MessageType::kLibrariesReply:
+    case MessageType::kLibrariesDigestReply:
       return texts_.on_answer(peer, frame);
     default:
       return false;

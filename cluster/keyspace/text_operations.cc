@@ -18,28 +18,44 @@ void put_text_frame(std::string& batch, MessageType type, SlotId operation, std:
 }  // namespace
 
 void TextOperations::submit(const KeyspaceRequest& request, uint64_t tag, Now now) {
-  const bool finds = request.kind == KeyspaceRequest::Kind::kFindText;
-  if (!finds && core_.parts.texts != nullptr) core_.parts.texts->drop_all();
+  using Kind = KeyspaceRequest::Kind;
+  MessageType type = MessageType::kFindText;
+  uint16_t version = kTextsVersion;
+  std::string payload = request.name;
+  if (request.kind == Kind::kDropTexts) {
+    type = MessageType::kDropTexts;
+    if (core_.parts.texts != nullptr) core_.parts.texts->drop_all();
+  } else if (request.kind == Kind::kShareLibraries) {
+    type = MessageType::kLibraries;
+    version = kLibrariesVersion;
+    if (core_.parts.libraries != nullptr) core_.parts.libraries->put_all(payload);
+  }
   SlotId id = 0;
   Operation& operation = operations_.acquire(&id);
   operation.tag = tag;
   operation.deadline_us = now.steady_us + core_.timeout_us(request);
   operation.waits_for.clear();
   for (const MemberIndex member : core_.reachable_others()) {
-    if (core_.versions[member] < kTextsVersion) continue;
+    if (core_.versions[member] < version) continue;
     operation.waits_for.push_back(member);
-    put_text_frame(core_.outbox.frames(member),
-                   finds ? MessageType::kFindText : MessageType::kDropTexts, id, request.name);
+    put_text_frame(core_.outbox.frames(member), type, id, payload);
   }
   if (operation.waits_for.empty()) end(id, operation, nullptr);
 }
 
-void TextOperations::on_question(LinkIndex from, const Frame& frame) {
+bool TextOperations::on_question(LinkIndex from, const Frame& frame) {
   std::string& batch = core_.outbox.frames(from);
+  if (frame.head.type == MessageType::kLibrariesDigest) return on_digest(from, frame);
+  if (frame.head.type == MessageType::kLibraries) {
+    if (!merge(frame.payload)) return false;
+    put_text_frame(batch, MessageType::kLibrariesReply, frame.head.operation, {});
+    return true;
+  }
   SharedTexts* const texts = core_.parts.texts;
   if (frame.head.type == MessageType::kDropTexts) {
     if (texts != nullptr) texts->drop_all();
-    return put_text_frame(batch, MessageType::kDropTextsReply, frame.head.operation, {});
+    put_text_frame(batch, MessageType::kDropTextsReply, frame.head.operation, {});
+    return true;
   }
   std::string text;
   std::string answer(1, '\0');
@@ -48,9 +64,40 @@ void TextOperations::on_question(LinkIndex from, const Frame& frame) {
     answer += text;
   }
   put_text_frame(batch, MessageType::kFindTextReply, frame.head.operation, answer);
+  return true;
+}
+
+bool TextOperations::merge(std::string_view libraries) {
+  return core_.parts.libraries == nullptr || core_.parts.libraries->merge(libraries);
+}
+
+// Whoever has something else gets all that this node has; it says the same of itself.
+bool TextOperations::on_digest(LinkIndex from, const Frame& frame) {
+  ByteReader reader(frame.payload);
+  const uint64_t theirs = reader.u64();
+  if (!reader.ok() || !reader.done()) return false;
+  const SharedLibraries* const libraries = core_.parts.libraries;
+  std::string all;
+  if (libraries != nullptr && libraries->digest() != theirs) libraries->put_all(all);
+  put_text_frame(core_.outbox.frames(from), MessageType::kLibrariesDigestReply,
+                 frame.head.operation, all);
+  return true;
+}
+
+// The machines of a node know the same: one of them is enough.
+void TextOperations::on_peer_up(MemberIndex peer) {
+  const SharedLibraries* const libraries = core_.parts.libraries;
+  if (libraries == nullptr || core_.versions[peer] < kLibrariesVersion) return;
+  if (core_.options.reactor.number != 0) return;
+  std::string digest;
+  put_u64(digest, libraries->digest());
+  put_text_frame(core_.outbox.frames(peer), MessageType::kLibrariesDigest, 0, digest);
 }
 
 bool TextOperations::on_answer(MemberIndex from, const Frame& frame) {
+  if (frame.head.type == MessageType::kLibrariesDigestReply) {
+    return frame.payload.empty() || merge(frame.payload);
+  }
   const bool finds = frame.head.type == MessageType::kFindTextReply;
   if (frame.payload.empty() == finds) return false;
   Operation* const operation = operations_.find(frame.head.operation);

@@ -5,6 +5,13 @@
 //
 //   kFindText:      the name            kDropTexts:      nothing
 //   kFindTextReply: u8 found, the text  kDropTextsReply: nothing
+//
+// And libraries (SharedLibraries), of which every node has all. Two nodes that meet compare digests
+// and send each other what they have where those differ; one that changed them tells the others.
+//
+//   kLibrariesDigest:      u64               kLibraries:      all of them
+//   kLibrariesDigestReply: all of them, or   kLibrariesReply: nothing
+//                          nothing if none differs
 #pragma once
 
 #include <string_view>
@@ -20,16 +27,20 @@ class TextOperations {
   explicit TextOperations(KeyspaceCore& core) : core_(core) {}
 
   void submit(const KeyspaceRequest& request, uint64_t tag, Now now);
-  // The answering side: the frame is one of the two questions.
-  void on_question(LinkIndex from, const Frame& frame);
+  // The answering side: the frame is one of the questions. False where it is malformed.
+  bool on_question(LinkIndex from, const Frame& frame);
   // False where the answer is malformed.
   bool on_answer(MemberIndex from, const Frame& frame);
+  void on_peer_up(MemberIndex peer);
   void on_peer_down(MemberIndex peer);
   void on_time(Now now);
   uint64_t next_deadline_us();
   size_t open() const { return operations_.used(); }
 
  private:
+  bool on_digest(LinkIndex from, const Frame& frame);
+  bool merge(std::string_view libraries);
+
   struct Operation {
     uint64_t tag;
     uint64_t deadline_us;

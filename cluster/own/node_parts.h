@@ -37,6 +37,18 @@ class SharedTexts {
   virtual void drop_all() = 0;
 };
 
+// What all nodes keep, a map of which the newest entry of each name wins: libraries of functions.
+// Nodes bring each other up to date when they meet (text_operations.h). Any thread.
+class SharedLibraries {
+ public:
+  virtual ~SharedLibraries() = default;
+  // Equal for those that have the same; 0 where there is nothing.
+  virtual uint64_t digest() const = 0;
+  virtual void put_all(std::string& out) const = 0;
+  // False, with nothing merged, where the bytes are not what put_all() makes.
+  virtual bool merge(std::string_view bytes) = 0;
+};
+
 // Shared by all machines of a node; outlives them. Nothing is owned.
 struct NodeParts {
   engine::ObjectTable* table = nullptr;
@@ -63,6 +75,9 @@ struct NodeParts {
   SharedHistory* history = nullptr;          // null: the membership never changes
   ToldCopies* told_copies = nullptr;         // null: nobody is asked for what moves
   SharedTexts* texts = nullptr;              // null: there are none
+  SharedLibraries* libraries = nullptr;      // likewise
+  // While it holds, expired versions stay, unseen; null: they never do (DEBUG SET-ACTIVE-EXPIRE).
+  const std::atomic<bool>* expiry_rests = nullptr;
 
   bool is_whole(uint8_t keyspace, uint32_t partition) const {
     return whole == nullptr || whole->is_whole(keyspace, partition);

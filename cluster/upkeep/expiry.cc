@@ -58,6 +58,11 @@ engine::RecordChange Expiry::emptied(const KeyRef& key, engine::RecordView bytes
 
 void Expiry::on_time(Now now) {
   last_now_ = now;
+  const std::atomic<bool>* const rests = core_.parts.expiry_rests;
+  if (rests != nullptr && rests->load(std::memory_order_relaxed)) {
+    due_us_ = now.steady_us + kIntervalUs;
+    return;
+  }
   const uint64_t now_ms = core_.clock_ms(now);
   const uint64_t next_ms = core_.parts.table->next_deadline_ms();
   if (next_ms == 0 || next_ms > now_ms || now.steady_us < due_us_) return;

@@ -24,7 +24,7 @@
 
 namespace kvorum::cluster {
 
-inline constexpr uint16_t kProtocolVersion = 15;
+inline constexpr uint16_t kProtocolVersion = 16;
 // The oldest one that this binary still speaks, for rolling upgrades.
 inline constexpr uint16_t kProtocolOldest = 11;
 inline constexpr size_t kFrameLengthBytes = 4;
@@ -88,6 +88,10 @@ enum class MessageType : uint8_t {
   kFindTextReply = 121,
   kDropTexts = 122,
   kDropTextsReply = 123,
+  kLibrariesDigest = 124,
+  kLibrariesDigestReply = 125,
+  kLibraries = 126,
+  kLibrariesReply = 127,
 };
 
 // On a link between two nodes the one that dialed asks (even types), the other one answers (odd
@@ -123,6 +127,7 @@ inline constexpr uint16_t kPlacementVersion = 13;
 
 // kFindText, kDropTexts: since when they are understood.
 inline constexpr uint16_t kTextsVersion = 15;
+inline constexpr uint16_t kLibrariesVersion = 16;
 
 struct FrameHead {
   MessageType type;

@@ -15,8 +15,9 @@ namespace kvorum::cluster {
 inline constexpr int kScanCursorBits = 53;
 
 struct KeyspaceRequest {
-  // The last two are about no keyspace, but about the texts of all nodes (SharedTexts).
-  enum class Kind : uint8_t { kScan, kCount, kFlush, kFindText, kDropTexts };
+  // The last three are about no keyspace, but about what all nodes share: SharedTexts, and
+  // SharedLibraries, of which this node's are told to all others that can be reached.
+  enum class Kind : uint8_t { kScan, kCount, kFlush, kFindText, kDropTexts, kShareLibraries };
   Kind kind = Kind::kScan;
   uint8_t keyspace = 0;
   bool all_keyspaces = false;  // kFlush
@@ -31,11 +32,11 @@ struct KeyspaceRequest {
 
 struct KeyspaceCompletion {
   Outcome outcome = Outcome::kOk;
-  std::string_view text;          // of the error
+  std::string_view text;  // of the error
   // kScan: keys with a visible value. kFindText: the text, or nothing.
   std::vector<std::string> keys;
-  uint64_t cursor = 0;            // kScan
-  uint64_t count = 0;             // kCount
+  uint64_t cursor = 0;  // kScan
+  uint64_t count = 0;   // kCount
 };
 
 // Told exactly once per submitted KeyspaceRequest.

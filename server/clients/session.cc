@@ -62,6 +62,10 @@ bool Session::on_end() {
 void Session::flush() {
   if (conversation_->overrun()) [[unlikely]]
     return home_.close_overrun(*this);
+  if (conversation_->killed()) [[unlikely]] {
+    stream_.close();
+    return home_.retire(*this);
+  }
   while (stream_.is_open()) {
     if (!stream_.sending() && conversation_->has_large_output()) [[unlikely]] {
       LargeReply reply = conversation_->take_large_output();

@@ -25,8 +25,15 @@
 namespace kvorum::server {
 
 class ScriptLibrary;
+struct Logbook;
 
 using Words = std::span<const std::string_view>;
+
+// CLIENT PAUSE: commands wait until then, steady microseconds; 0: none does.
+struct ClientPause {
+  uint64_t until_us = 0;
+  bool writes_only = false;
+};
 
 // What handlers may ask of the node they run in.
 class NodeFacts {
@@ -40,6 +47,9 @@ class NodeFacts {
   virtual uint64_t wall_us() = 0;
   // The sessions of this reactor.
   virtual void each_session(FunctionRef<void(const SessionState&)> fn) = 0;
+  // Of this reactor: ends the connection; lets its clients wait, or go on.
+  virtual void close_session(uint64_t slot) = 0;
+  virtual void pause_clients(const ClientPause& pause) = 0;
   // Of context tokens: the first mints, all are accepted.
   virtual std::span<const MacKey> token_keys() const = 0;
   // Any of them is right; none: nobody is asked.
@@ -58,6 +68,7 @@ class NodeFacts {
   // Ends what runs on threads of their own; how many that were.
   virtual size_t end_long_scripts() = 0;
   virtual PubSubDesk& pub_sub() = 0;
+  virtual Logbook& logbook() = 0;
 };
 
 struct CommandCall {
@@ -85,7 +96,9 @@ enum CommandFlag : uint32_t {
   kBarrier = 1u << 10,   // runs alone in its connection's pipeline
   kUnqueued = 1u << 11,  // runs at once also between MULTI and EXEC
   kPubSub = 1u << 12,
-  kSubscribed = 1u << 13,  // allowed to a RESP2 client that is subscribed
+  kSubscribed = 1u << 13,   // allowed to a RESP2 client that is subscribed
+  kMayWrite = 1u << 14,     // or have an effect elsewhere
+  kMovableKeys = 1u << 15,  // as many as the third word says, behind it
 };
 
 enum class Group : uint8_t {
@@ -111,7 +124,8 @@ struct CommandRow {
   std::string_view summary;
   std::string_view complexity;
   Handler handler;
-  uint16_t number = 0;  // its place in the table, which sets it
+  uint16_t number = 0;         // its place in the table, which sets it and the next one
+  bool may_take_long = false;  // by its complexity: each call is measured
 
   bool is_subcommand() const { return name.find('|') != std::string_view::npos; }
 };
@@ -136,9 +150,14 @@ std::span<const CommandRow> connection_commands();
 std::span<const CommandRow> client_commands();
 std::span<const CommandRow> server_commands();
 std::span<const CommandRow> scripting_commands();
+std::span<const CommandRow> function_commands();
 std::span<const CommandRow> cluster_commands();
 std::span<const CommandRow> ring_commands();
 std::span<const CommandRow> monitor_commands();
+std::span<const CommandRow> config_commands();
+std::span<const CommandRow> client_control_commands();
+std::span<const CommandRow> logbook_commands();
+std::span<const CommandRow> debug_commands();
 std::span<const CommandRow> transaction_commands();
 std::span<const CommandRow> pub_sub_commands();
 std::span<const CommandRow> introspection_commands();

@@ -9,7 +9,7 @@
 namespace kvorum::server {
 namespace {
 
-constexpr size_t kSlots = 512;  // a power of two, well above the number of commands
+constexpr size_t kSlots = 1024;  // a power of two, well above the number of commands
 
 // Of the first and last eight bytes, with the bit that tells capitals from small letters set in
 // all.
@@ -25,22 +25,26 @@ size_t slot_of_name(std::string_view name) {
   uint64_t hash = ((head | kLowerBits) * 0x9e3779b97f4a7c15ULL) ^
                   ((tail | kLowerBits) * 0xc2b2ae3d27d4eb4fULL) ^ name.size();
   hash *= 0x9e3779b97f4a7c15ULL;
-  return static_cast<size_t>(hash >> 55);
+  return static_cast<size_t>(hash >> 54);
 }
-static_assert(kSlots == 1u << (64 - 55));
+static_assert(kSlots == 1u << (64 - 54));
 
 class CommandIndex {
  public:
   CommandIndex() {
     using Family = std::span<const CommandRow> (*)();
     constexpr Family kFamilies[] = {
-        string_commands,        string_part_commands, several_string_commands, matching_commands,
-        counter_commands,       bit_commands,         bit_field_commands,      generic_commands,
-        copy_commands,          dump_commands,        object_commands,         expiry_commands,
-        keyspace_commands,      connection_commands,  client_commands,         server_commands,
-        introspection_commands, scripting_commands,   quorum_commands,         operator_commands,
-        membership_commands,    transaction_commands, cluster_commands,        ring_commands,
-        pub_sub_commands,       monitor_commands,
+        string_commands,         string_part_commands,   several_string_commands,
+        matching_commands,       counter_commands,       bit_commands,
+        bit_field_commands,      generic_commands,       copy_commands,
+        dump_commands,           object_commands,        expiry_commands,
+        keyspace_commands,       connection_commands,    client_commands,
+        server_commands,         introspection_commands, scripting_commands,
+        quorum_commands,         operator_commands,      membership_commands,
+        transaction_commands,    cluster_commands,       ring_commands,
+        pub_sub_commands,        monitor_commands,       config_commands,
+        client_control_commands, function_commands,      logbook_commands,
+        debug_commands,
     };
     rows_.reserve(TrafficCounts::kCommandsMax);
     for (Family family : kFamilies) {
@@ -64,6 +68,7 @@ class CommandIndex {
     KVORUM_CHECK(rows_.size() < TrafficCounts::kCommandsMax);
     CommandRow& kept = rows_.emplace_back(row);
     kept.number = static_cast<uint16_t>(rows_.size() - 1);
+    kept.may_take_long = !(row.flags & kFast) && !row.complexity.starts_with("O(1)");
     slots_[slot] = &kept;
     all_.push_back(&kept);
   }
@@ -84,9 +89,18 @@ struct FlagName {
 };
 // In the order in which Redis shows them.
 constexpr FlagName kFlagNames[] = {
-    {kWrite, "write"},   {kReadonly, "readonly"}, {kDenyOom, "denyoom"}, {kAdmin, "admin"},
-    {kPubSub, "pubsub"}, {kNoScript, "noscript"}, {kLoading, "loading"}, {kStale, "stale"},
-    {kFast, "fast"},     {kNoAuth, "no_auth"},
+    {kWrite, "write"},
+    {kReadonly, "readonly"},
+    {kDenyOom, "denyoom"},
+    {kAdmin, "admin"},
+    {kPubSub, "pubsub"},
+    {kNoScript, "noscript"},
+    {kLoading, "loading"},
+    {kStale, "stale"},
+    {kFast, "fast"},
+    {kNoAuth, "no_auth"},
+    {kMayWrite, "may_replicate"},
+    {kMovableKeys, "movablekeys"},
 };
 
 }  // namespace

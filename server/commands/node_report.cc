@@ -47,8 +47,9 @@ void server_section(const NodeStatus& status, Out out) {
 }
 
 void clients_section(const NodeStatus& status, Out out) {
-  fmt::format_to(out, "# Clients\r\nconnected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:0\r\n",
-                 status.clients_connected, status.clients_max);
+  fmt::format_to(out,
+                 "# Clients\r\nconnected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:{}\r\n",
+                 status.clients_connected, status.clients_max, status.clients_blocked);
   fmt::format_to(out, "cluster_connections:0\r\ntracking_clients:0\r\npubsub_clients:{}\r\n",
                  status.pub_sub.clients);
   const ClientMemory& clients = status.in_flight.clients;

@@ -16,6 +16,8 @@ struct SessionState;
 enum class SubscriptionKind : uint8_t { kChannel, kPattern, kShardChannel };
 inline constexpr size_t kSubscriptionKinds = 3;
 
+inline constexpr std::string_view kChannelTooLong = "ERR the channel is longer than 65536 bytes";
+
 // Borrowed bytes. Shard channels are names apart from the others, and no pattern hears them.
 struct Message {
   bool is_sharded = false;
@@ -45,6 +47,9 @@ class PubSubDesk {
   // To everybody in the cluster who hears it. `from`, which may be null, hears it behind the reply
   // of its command. Returns how many times clients of this node hear it.
   virtual uint64_t publish(const SessionState* from, const Message& message, uint64_t now_us) = 0;
+
+  // The same at the end of the turn; for who does not know the time, or who asked.
+  virtual void publish_soon(const Message& message) = 0;
 
   // Of which changes of keys the clients of this node are told: Redis's letters
   // (notify-keyspace-events). False where one of them is none.

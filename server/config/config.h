@@ -27,6 +27,8 @@ enum class EngineType : uint8_t { kLevelDb, kMemory };
 enum class Eviction : uint8_t { kNone, kLru };
 enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError };
 enum class LogFormat : uint8_t { kText, kJson };
+// Who may use DEBUG: as enable-debug-command of Redis.
+enum class DebugAccess : uint8_t { kNobody, kLocal, kEverybody };
 
 // This process. `name` is empty only while it must still be chosen (ConfigReport::choices).
 struct NodeConfig {
@@ -77,7 +79,7 @@ struct LimitsConfig {
   uint32_t siblings = 100;
   uint32_t clock_entries_max = 10;
   uint64_t hints_bytes = 1ULL << 30;
-  uint32_t peer_links = 256;         // that a node dials, or as many as there are other members
+  uint32_t peer_links = 256;        // that a node dials, or as many as there are other members
   uint64_t foreground_p99_ms = 10;  // 0: background work is not slowed down for clients
 };
 
@@ -111,6 +113,7 @@ struct Config {
   bool peer_insecure = false;          // a peer port may be open to others without a secret
   TimingConfig timing;
   int64_t clock_offset_ms = 0;
+  DebugAccess debug_commands = DebugAccess::kNobody;
   LogConfig log;
   AdminConfig admin;
 

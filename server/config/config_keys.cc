@@ -83,6 +83,7 @@ constexpr ConfigRow<Config> kRows[] = {
         "timing.scrub"),
     config_row<DurationKind{-kClockOffsetMaxMs, kClockOffsetMaxMs}, &Config::clock_offset_ms>(
         "debug.clock_offset"),
+    config_row<ChoiceKind<kDebugAccesses>{}, &Config::debug_commands>("debug.commands"),
     config_row<ChoiceKind<kLogLevels>{}, &Config::log, &LogConfig::level>("log.level",
                                                                           KeyChange::kLive),
     config_row<ChoiceKind<kLogFormats>{}, &Config::log, &LogConfig::format>("log.format"),

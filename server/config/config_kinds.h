@@ -35,6 +35,10 @@ inline constexpr std::array<NamedValue<LogLevel>, 5> kLogLevels{{{"trace", LogLe
                                                                  {"error", LogLevel::kError}}};
 inline constexpr std::array<NamedValue<LogFormat>, 2> kLogFormats{
     {{"text", LogFormat::kText}, {"json", LogFormat::kJson}}};
+inline constexpr std::array<NamedValue<DebugAccess>, 3> kDebugAccesses{
+    {{"no", DebugAccess::kNobody},
+     {"local", DebugAccess::kLocal},
+     {"yes", DebugAccess::kEverybody}}};
 inline constexpr std::array<NamedValue<Partitioner>, 2> kPartitioners{
     {{"md5", Partitioner::kMd5}, {"slots", Partitioner::kSlots}}};
 

@@ -93,6 +93,7 @@ struct ClientState {
   bool over = false;  // it holds more than its part: no request of it is run
   HeldBytes operations_held, replies_held;
   bool overrun = false;          // it does not take its messages: to be closed at once
+  bool killed = false;           // by CLIENT KILL: to be closed at once
   uint64_t behind_since_us = 0;  // more of them wait than may for long; 0: that is not so
   bool stalled = false;          // the next request waits for one that is under way
   uint64_t again_at_us = 0;      // or for this time, which the dispatcher knows

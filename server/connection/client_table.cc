@@ -44,6 +44,23 @@ void ClientTable::each_session(FunctionRef<void(const SessionState&)> fn) {
   });
 }
 
+void ClientTable::close(SlotId slot) {
+  ClientState* const client = find(slot);
+  if (client == nullptr) return;
+  client->killed = true;
+  client->wake_up();
+}
+
+void ClientTable::pause(const ClientPause& pause) {
+  const uint64_t waited_until_us = std::exchange(pause_, pause).until_us;
+  if (waited_until_us == 0) return;
+  clients_.for_each([&](SlotId, ClientState* client) {
+    if (client->again_at_us != waited_until_us) return;
+    client->again_at_us = 0;
+    client->notify();
+  });
+}
+
 // Who was over its part goes on below half of it: not one request at a time.
 void ClientTable::count(ClientState& client) {
   client.operations_held.set(client.reserved_bytes + client.gathered_bytes + client.queued_bytes);

@@ -6,6 +6,7 @@
 #include "base/function_ref.h"
 #include "base/slot_map.h"
 #include "cluster/coordinator/coordinator.h"
+#include "server/commands/command.h"
 #include "server/connection/client_state.h"
 #include "server/flow/in_flight.h"
 
@@ -33,6 +34,12 @@ class ClientTable {
     return found ? *found : nullptr;
   }
   void each_session(FunctionRef<void(const SessionState&)> fn);
+  // Its owner closes it at the end of the turn.
+  void close(SlotId slot);
+
+  // CLIENT PAUSE. Those that waited for the one before look again.
+  void pause(const ClientPause& pause);
+  const ClientPause& pause() const { return pause_; }
 
   // Counts what it holds, and judges whether it may go on.
   void count(ClientState& client);
@@ -56,6 +63,7 @@ class ClientTable {
   InFlightShare own_share_{own_in_flight_};
   InFlightShare& in_flight_;
   HeldBytes operations_held_;
+  ClientPause pause_;
   uint64_t pipeline_bytes_max_ = 0;
   size_t little_bytes_ = 0;  // of which no client is over its part
 };

@@ -22,6 +22,7 @@ class CommandQueue {
     for (const std::string_view word : words) bytes += word.size() + sizeof(Place);
     if (commands_.size() >= kCommandsMax || bytes > kBytesMax - held_bytes()) return false;
     commands_.push_back({&row, words_.size(), words.size()});
+    has_writes_ = has_writes_ || (row.flags & (kWrite | kMayWrite)) != 0;
     for (const std::string_view word : words) {
       words_.push_back({bytes_.size(), word.size()});
       bytes_.append(word);
@@ -30,6 +31,7 @@ class CommandQueue {
   }
 
   size_t size() const { return commands_.size(); }
+  bool has_writes() const { return has_writes_; }
   const CommandRow& row(size_t at) const { return *commands_[at].row; }
   // Views that stay as long as nothing is added or cleared.
   void words(size_t at, std::vector<std::string_view>& out) const {
@@ -52,6 +54,7 @@ class CommandQueue {
     bytes_.clear();
     words_.clear();
     commands_.clear();
+    has_writes_ = false;
   }
 
  private:
@@ -67,6 +70,7 @@ class CommandQueue {
   std::string bytes_;
   std::vector<Place> words_;
   std::vector<Command> commands_;
+  bool has_writes_ = false;
 };
 
 }  // namespace kvorum::server

@@ -11,6 +11,7 @@ namespace kvorum::server {
 struct DispatcherCounters {
   uint64_t commands = 0;
   uint64_t hits = 0, misses = 0;
+  uint64_t postponed = 0;  // clients whose next request waits for its time, just now
 
   // A read that succeeded: whether there was something to see.
   void note_read(const cluster::Completion& completion) {

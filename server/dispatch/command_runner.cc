@@ -6,6 +6,8 @@
 #include "base/ascii.h"
 #include "base/check.h"
 #include "server/commands/command_table.h"
+#include "server/commands/log_words.h"
+#include "server/logbook/logbook.h"
 #include "server/memcached/binary_commands.h"
 #include "server/memcached/memcached_commands.h"
 
@@ -36,7 +38,9 @@ CommandRunner::CommandRunner(const Parts& parts, const PlanRunner::Parts& plan_p
       coordinator_(parts.coordinator),
       options_(parts.options),
       due_(parts.due),
+      clients_(parts.clients),
       facts_(parts.facts),
+      logbook_(parts.facts.logbook()),
       traffic_(parts.traffic),
       counters_(parts.counters),
       plans_(plan_parts, plan_) {}
@@ -129,13 +133,15 @@ bool CommandRunner::admit(ClientState& client, Words words, const CommandRow** r
 // Zero: this call is not timed.
 uint64_t CommandRunner::begin_timing(const CommandRow* row) {
   if (!row || !options_.steady_ns) return 0;
-  const uint64_t made = traffic_.commands[row->number].calls.get();
-  if (made >= TrafficCounts::kAlwaysTimed && --until_timed_ != 0) return 0;
-  until_timed_ = TrafficCounts::kTimedEvery;
+  if (!row->may_take_long && !logbook_.measures_all()) {
+    const uint64_t made = traffic_.commands[row->number].calls.get();
+    if (made >= TrafficCounts::kAlwaysTimed && --until_timed_ != 0) return 0;
+    until_timed_ = TrafficCounts::kTimedEvery;
+  }
   return options_.steady_ns();
 }
 
-void CommandRunner::count_call(const CommandRow* row, bool admitted, uint64_t began_ns) {
+void CommandRunner::count_call(const CommandRow* row, bool admitted) {
   ++counters_.commands;
   if (!row) return;
   CommandCounts& counts = traffic_.commands[row->number];
@@ -143,16 +149,54 @@ void CommandRunner::count_call(const CommandRow* row, bool admitted, uint64_t be
     return counts.rejected.add();
   counts.calls.add();
   if (plan_.kind == Plan::Kind::kReply && plan_.reply.is_error()) counts.failed.add();
-  if (began_ns == 0) [[likely]]
-    return;
-  counts.timed.add();
-  counts.timed_ns.add(options_.steady_ns() - began_ns);
+}
+
+// Of what the reactor did for it, not of what it waits for.
+void CommandRunner::note_time(const ClientState& client, Words words, const CommandRow& row,
+                              uint64_t began_ns) {
+  const uint64_t took_ns = options_.steady_ns() - began_ns;
+  traffic_.note_time(row.number, took_ns);
+  const uint64_t took_us = took_ns / 1000;
+  if (logbook_.slow_log.is_slow(took_us)) [[unlikely]] {
+    SlowCommand slow;
+    slow.at_s = facts_.wall_us() / 1'000'000;
+    slow.took_us = took_us;
+    slow.peer_address = client.session.peer_address;
+    slow.client_name = client.session.name;
+    logbook_.slow_log.add(words_for_logs(row, words), std::move(slow));
+  }
+  const uint64_t took_ms = took_us / 1000;
+  if (logbook_.latency.is_long(took_ms)) [[unlikely]] {
+    const LatencyEvent event =
+        row.flags & kFast ? LatencyEvent::kFastCommand : LatencyEvent::kCommand;
+    logbook_.latency.add(event, {facts_.wall_us() / 1'000'000, took_ms});
+  }
+}
+
+// CLIENT PAUSE, but for the command that ends it.
+bool CommandRunner::is_paused(const ClientState& client, const CommandRow& row) const {
+  if (!clients_.pause().writes_only) return row.name != "client|unpause";
+  if (row.name == "exec") return client.transaction && client.transaction->queue.has_writes();
+  return (row.flags & (kWrite | kMayWrite)) != 0;
+}
+
+bool CommandRunner::postpone_while_paused(ClientState& client, Now now) {
+  const uint64_t until_us = clients_.pause().until_us;
+  if (now.steady_us >= until_us) {
+    clients_.pause({});
+    return false;
+  }
+  due_.postpone(client, until_us);
+  return true;
 }
 
 // False where the request waits.
 bool CommandRunner::plan_command(ClientState& client, Words words, const CommandRow& row, Now now) {
   SessionState& session = client.session;
   plan_.command = row.number;
+  if (clients_.pause().until_us != 0 && is_paused(client, row)) [[unlikely]] {
+    if (postpone_while_paused(client, now)) return false;
+  }
   if (row.flags & kBarrier && client.operations_pending > 0) return false;
   const CommandRow* const last_command = session.last_command;
   session.last_command = &row;
@@ -197,7 +241,7 @@ bool CommandRunner::execute_resp(ClientState& client, const ParsedRequest& reque
   }
   if (client.transaction && client.transaction->is_queueing()) [[unlikely]] {
     if (queue_command(client, words, admitted ? row : nullptr, now)) {
-      if (!admitted) count_call(row, false, 0);
+      if (!admitted) count_call(row, false);
       plans_.carry_out({client, nullptr, silences(session), now});
       return true;
     }
@@ -210,11 +254,21 @@ bool CommandRunner::execute_resp(ClientState& client, const ParsedRequest& reque
   const ReplyMode mode_planned = session.reply_mode;
   const bool silent = silences(session);
   if (plans_.carry_out({client, request.first_key(), silent, now})) {
-    count_call(row, admitted, began_ns);
+    count_call(row, admitted);
+    if (began_ns != 0 && admitted) [[unlikely]]
+      note_time(client, words, *row, began_ns);
     return true;
   }
   session.reply_mode = mode_planned == ReplyMode::kSkipping ? mode_before : mode_planned;
   return false;
+}
+
+bool CommandRunner::plan_writes() const {
+  return plan_.kind == Plan::Kind::kKeyspace ||
+         std::any_of(plan_.requests.begin(), plan_.requests.end(),
+                     [](const cluster::Request& request) {
+                       return request.kind == cluster::Request::Kind::kEdit;
+                     });
 }
 
 // Whether it empties the keyspace.
@@ -239,6 +293,9 @@ bool CommandRunner::execute_memcached(ClientState& client, size_t index, Now now
   if (plan_.again_at_us != 0) {
     due_.postpone(client, plan_.again_at_us);
     return false;
+  }
+  if (clients_.pause().until_us != 0 && (!clients_.pause().writes_only || plan_writes())) {
+    if (postpone_while_paused(client, now)) return false;
   }
   if (plan_.kind != Plan::Kind::kReply && client.keyspace_pending) return false;
   client.session.last_active_us = now.steady_us;

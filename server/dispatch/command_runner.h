@@ -47,6 +47,7 @@ class CommandRunner {
     const cluster::Coordinator& coordinator;
     const DispatcherOptions& options;
     DueWork& due;
+    ClientTable& clients;
     NodeFacts& facts;
     TrafficCounts& traffic;
     DispatcherCounters& counters;
@@ -70,14 +71,20 @@ class CommandRunner {
   bool queue_command(ClientState& client, Words words, const CommandRow* row, Now now);
   bool plan_command(ClientState& client, Words words, const CommandRow& row, Now now);
   uint64_t clock_ms(Now now) const { return node_.clock->reading(now.wall_ms).ms(); }
+  bool plan_writes() const;
+  bool is_paused(const ClientState& client, const CommandRow& row) const;
+  bool postpone_while_paused(ClientState& client, Now now);
   uint64_t begin_timing(const CommandRow* row);
-  void count_call(const CommandRow* row, bool admitted, uint64_t began_ns);
+  void count_call(const CommandRow* row, bool admitted);
+  void note_time(const ClientState& client, Words words, const CommandRow& row, uint64_t began_ns);
 
   const cluster::NodeParts& node_;
   const cluster::Coordinator& coordinator_;
   const DispatcherOptions& options_;
   DueWork& due_;
+  ClientTable& clients_;
   NodeFacts& facts_;
+  Logbook& logbook_;
   TrafficCounts& traffic_;
   DispatcherCounters& counters_;
   Plan plan_;

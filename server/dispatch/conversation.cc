@@ -170,6 +170,7 @@ size_t Conversation::run(std::string_view input, Now now) {
 size_t Conversation::consume(std::string_view input, Now now) {
   KVORUM_CHECK(!client_.consuming);  // nothing within calls back
   client_.consuming = true;
+  client_.input_bytes = input.size();
   client_.woken = false;
   const size_t taken = run(input, now);
   KVORUM_CHECK(taken <= input.size());

@@ -69,6 +69,8 @@ class Conversation {
   bool closing() const { return client_.session.closing; }
   // Messages wait for it that it does not take: it is to be closed without any more ado.
   bool overrun() const { return client_.overrun; }
+  // Somebody wants it gone: likewise.
+  bool killed() const { return client_.killed; }
   bool has_pending() const { return client_.replies.waiting() > 0; }
 
   // Called when a waiting reply arrived outside consume(), at most once until the next consume() or

@@ -18,7 +18,7 @@ Dispatcher::Dispatcher(cluster::Coordinator& coordinator, const cluster::NodePar
       completions_({clients_, calls_, due_, facts_, traffic_, counters_, pub_sub_}),
       stages_({coordinator, clients_, calls_, due_, facts_, completions_, *parts_.clock, options_,
                pub_sub_}),
-      commands_({parts_, coordinator, options_, due_, facts_, traffic_, counters_},
+      commands_({parts_, coordinator, options_, due_, clients_, facts_, traffic_, counters_},
                 {coordinator, services, options_, clients_, calls_, due_, facts_, completions_,
                  traffic_, *parts.clock, stages_, pub_sub_}) {
   coordinator.set_sinks(&completions_, &completions_);

@@ -38,7 +38,11 @@ class Dispatcher {
 
   // For requests that come later; who is logged in stays so.
   void set_limits(const DispatcherLimits& limits);
-  const DispatcherCounters& counters() const { return counters_; }
+  DispatcherCounters counters() const {
+    DispatcherCounters counted = counters_;
+    counted.postponed = due_.postponed();
+    return counted;
+  }
   // For any thread.
   const TrafficCounts& traffic() const { return traffic_; }
   NodeFacts& facts() { return facts_; }
@@ -54,10 +58,10 @@ class Dispatcher {
   void run_due(Now now) {
     due_.run(now);
     stages_.run(now);
-    if (pub_sub_.has_changes()) [[unlikely]]
-      pub_sub_.publish_changes(now.steady_us);
+    if (pub_sub_.has_due()) [[unlikely]]
+      pub_sub_.publish_due(now.steady_us);
   }
-  bool has_work() const { return due_.has_work() || pub_sub_.has_changes(); }
+  bool has_work() const { return due_.has_work() || pub_sub_.has_due(); }
   uint64_t next_deadline_us() const { return due_.next_deadline_us(); }
 
   // For the conversations that it serves.

@@ -17,6 +17,7 @@
 namespace kvorum::server {
 
 class ScriptLibrary;
+struct Logbook;
 
 struct DispatcherOptions {
   std::vector<std::string> passwords;     // any of them; none: nobody is asked
@@ -31,6 +32,7 @@ struct DispatcherOptions {
   OtherReactors* others = nullptr;     // of the same node; outlives the dispatcher
   LongWork* long_work = nullptr;       // likewise; null: work that takes long is done at once
   ScriptLibrary* scripts = nullptr;    // of the node; outlives it; null: one of its own
+  Logbook* logbook = nullptr;          // likewise
   PubSub::Options pub_sub;
 };
 

@@ -54,6 +54,8 @@ class DueWork {
   // The client's next request is run again then. It reads no further meanwhile; others go on.
   void postpone(ClientState& client, uint64_t again_at_us);
 
+  size_t postponed() const { return postponed_.size(); }
+
   // May complete calls, whose replies go out with the turn.
   void run(Now now);
   // Something that waits for no time: run() goes on with it.

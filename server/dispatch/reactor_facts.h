@@ -8,6 +8,7 @@
 #include "server/commands/command.h"
 #include "server/connection/client_table.h"
 #include "server/dispatch/dispatcher_options.h"
+#include "server/logbook/logbook.h"
 #include "server/pubsub/pub_sub.h"
 #include "server/script/script_library.h"
 
@@ -40,6 +41,8 @@ class ReactorFacts final : public NodeFacts {
   void each_session(FunctionRef<void(const SessionState&)> fn) override {
     from_.clients.each_session(fn);
   }
+  void close_session(uint64_t slot) override { from_.clients.close(slot); }
+  void pause_clients(const ClientPause& pause) override { from_.clients.pause(pause); }
   std::span<const MacKey> token_keys() const override { return from_.options.token_keys; }
   std::span<const std::string> passwords() const override { return from_.options.passwords; }
   uint64_t login_delay_us(std::string_view peer_address) override {
@@ -60,11 +63,16 @@ class ReactorFacts final : public NodeFacts {
     return from_.options.long_work ? from_.options.long_work->end_all() : 0;
   }
   PubSubDesk& pub_sub() override { return from_.pub_sub; }
+  Logbook& logbook() override {
+    return from_.options.logbook ? *from_.options.logbook : own_logbook_;
+  }
 
  private:
   const Sources from_;
   Rng rng_;
-  ScriptLibrary own_scripts_;  // for those without a node around them
+  // For those without a node around them.
+  ScriptLibrary own_scripts_;
+  Logbook own_logbook_;
 };
 
 }  // namespace kvorum::server

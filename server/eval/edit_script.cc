@@ -15,6 +15,13 @@ EditOutput show(const EditInput& input, std::string& scratch) {
   return with_reply({}, kScriptSnapshot, scratch);
 }
 
+std::string reply_and_said(std::string_view reply, std::string_view said) {
+  std::string both;
+  put_bytes(both, reply);
+  both.append(said);
+  return both;
+}
+
 }  // namespace
 
 bool get_snapshot(std::string_view bytes, KeySnapshot* snapshot) {
@@ -35,8 +42,13 @@ EditOutput edit_script(const EditInput& input, std::string& scratch) {
   keys.add(key);
   scratch.clear();
   const ScriptEngine::Limits limits{{kInstructionsOnReactor, nullptr}, input.value_bytes_max};
-  const ScriptEnd end = ScriptEngine::of_this_thread().run(task, keys, limits, scratch);
+  ScriptEngine& engine = ScriptEngine::of_this_thread();
+  const ScriptEnd end = engine.run(task, keys, limits, scratch);
   if (end != ScriptEnd::kDone) return with_reply({}, kScriptTooLong, input.argument);
+  if (!engine.said().empty()) [[unlikely]] {
+    scratch = reply_and_said(scratch, engine.said());
+    return answer_behind(key.local(), scratch, kScriptSaid);
+  }
   return answer_behind(key.local(), scratch, kScriptDone);
 }
 

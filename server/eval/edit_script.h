@@ -15,6 +15,7 @@ namespace kvorum::server {
 
 // Completion::reply_code of the edit.
 inline constexpr uint8_t kScriptDone = 0, kScriptSnapshot = 1;
+inline constexpr uint8_t kScriptSaid = 2;       // bytes reply, and what it published
 inline constexpr uint8_t kScriptTooLong = 255;  // which no other edit answers
 
 inline constexpr std::string_view kSnapshotOfKey = "snapshot";

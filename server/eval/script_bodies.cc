@@ -65,7 +65,21 @@ bool read_code(ScriptBody& body, Plan& plan) {
 // By its name in small letters.
 bool is_read_only(std::string_view command) { return command.ends_with("_ro"); }
 
-// Who calls a script, and how.
+// What is run.
+struct Runnable {
+  explicit Runnable(const ScriptBody& body)
+      : sha(body.sha), code(body.code), read_only(body.read_only) {}
+  explicit Runnable(const FunctionLibraries::Found& found)
+      : sha(found.library->sha),
+        code(found.library->code()),
+        function(found.function->name),
+        read_only((found.function->flags & LibraryFunction::kNoWrites) != 0) {}
+
+  std::string_view sha, code, function;
+  bool read_only;
+};
+
+// Who calls it, and how.
 struct Caller {
   std::string_view command;
   protocol::RespVersion resp;
@@ -73,18 +87,47 @@ struct Caller {
   uint64_t now_us;
 };
 
-void put_task(const ScriptBody& body, const ScriptWords& read, const Caller& caller,
+void put_task(const Runnable& runnable, const ScriptWords& read, const Caller& caller,
               std::string& out) {
   ScriptTask task;
-  task.sha = body.sha;
-  task.body = body.code;
+  task.sha = runnable.sha;
+  task.body = runnable.code;
+  task.function = runnable.function;
   task.keys.assign(read.keys.begin(), read.keys.end());
   task.arguments.assign(read.arguments.begin(), read.arguments.end());
-  task.read_only = body.read_only || is_read_only(caller.command);
+  task.read_only = runnable.read_only || is_read_only(caller.command);
   task.resp = caller.resp;
   task.keyspace = caller.keyspace;
   task.now_us = caller.now_us;
   put_script_task(out, task);
+}
+
+// False: it is planned as an edit of its only key, or is refused.
+bool goes_in_stages(const CommandCall& call, const Runnable& runnable, Plan& plan) {
+  ScriptWords read;
+  if (!read_script_words(call.words, plan, &read)) return false;
+  const bool one =
+      !read.keys.empty() && std::all_of(read.keys.begin(), read.keys.end(),
+                                        [&](std::string_view key) { return key == read.keys[0]; });
+  if (!one) return are_together(read.keys, call.facts, plan);
+  put_task(runnable, read,
+           {call.row.name, call.session.resp, call.session.keyspace, call.facts.wall_us()},
+           plan.argument);
+  plan.edit(read.keys[0], kEditScript, finish_script).argument = plan.argument;
+  return false;
+}
+
+// The state of a call whose text is known. False with the reply planned.
+bool begin_staged(const StageCall& call, const Runnable& runnable, Plan& plan) {
+  const std::vector<std::string_view> words(call.words.begin(), call.words.end());
+  ScriptWords read;
+  if (!read_script_words(words, plan, &read)) return false;
+  if (!are_together(read.keys, call.facts, plan)) return false;
+  std::string bytes;
+  put_task(runnable, read, {lower_case(words[0]), call.resp, call.keyspace, call.facts.wall_us()},
+           bytes);
+  call.state = staged_script(std::move(bytes), ScriptPlace::kAtItsKey);
+  return true;
 }
 
 }  // namespace
@@ -127,23 +170,21 @@ bool read_script_words(Words words, Plan& plan, ScriptWords* read) {
 }
 
 void plan_script(const CommandCall& call, const ScriptBody& body, Plan& plan) {
-  ScriptWords read;
-  if (!read_script_words(call.words, plan, &read)) return;
-  const bool one =
-      !read.keys.empty() && std::all_of(read.keys.begin(), read.keys.end(),
-                                        [&](std::string_view key) { return key == read.keys[0]; });
-  if (one) {
-    put_task(body, read,
-             {call.row.name, call.session.resp, call.session.keyspace, call.facts.wall_us()},
-             plan.argument);
-    plan.edit(read.keys[0], kEditScript, finish_script).argument = plan.argument;
-    return;
-  }
-  if (!are_together(read.keys, call.facts, plan)) return;
+  if (!goes_in_stages(call, Runnable(body), plan)) return;
   std::vector<std::string_view> words(call.words.begin(), call.words.end());
   words[0] = is_read_only(call.row.name) ? "evalsha_ro" : "evalsha";
   words[1] = body.sha;
   plan.in_stages(words, run_script);
+}
+
+void plan_function(const CommandCall& call, const FunctionLibraries::Found& found, Plan& plan) {
+  if (goes_in_stages(call, Runnable(found), plan)) plan.in_stages(call.words, run_function);
+}
+
+bool begin_function(const StageCall& call, Plan& plan) {
+  const FunctionLibraries::Found found = call.facts.scripts().functions().find(call.words[1]);
+  if (!found.library) return plan.fail("ERR Function not found"), false;
+  return begin_staged(call, Runnable(found), plan);
 }
 
 bool find_body(const StageCall& call, Plan& plan) {
@@ -157,16 +198,8 @@ bool find_body(const StageCall& call, Plan& plan) {
     body = keep_script(call.results()[0].bytes(), call.facts, plan);
     if (!body) return false;
   }
-  const std::vector<std::string_view> words(call.words.begin(), call.words.end());
-  ScriptWords read;
   if (!body) return plan.fail(protocol::kNoScript), false;
-  if (!read_script_words(words, plan, &read)) return false;
-  if (!are_together(read.keys, call.facts, plan)) return false;
-  std::string bytes;
-  put_task(*body, read, {lower_case(words[0]), call.resp, call.keyspace, call.facts.wall_us()},
-           bytes);
-  call.state = staged_script(std::move(bytes), ScriptPlace::kAtItsKey);
-  return true;
+  return begin_staged(call, Runnable(*body), plan);
 }
 
 }  // namespace kvorum::server

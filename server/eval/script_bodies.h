@@ -17,6 +17,12 @@ std::shared_ptr<const ScriptBody> known_script(std::string_view name, NodeFacts&
 // none it goes in stages.
 void plan_script(const CommandCall& call, const ScriptBody& body, Plan& plan);
 
+// The same of FCALL: there is such a function.
+void plan_function(const CommandCall& call, const FunctionLibraries::Found& found, Plan& plan);
+
+// The first stage of FCALL. As find_body().
+bool begin_function(const StageCall& call, Plan& plan);
+
 // A stage of EVALSHA, whose body is looked for at the other nodes. True: it is there, and the
 // call's state is the script. False: something is planned.
 bool find_body(const StageCall& call, Plan& plan);

@@ -42,7 +42,9 @@ void ScriptRun::run_with(const ScriptBudget& budget) {
   for (Copy& copy : copies_) keys.add(copy.key);
   reply_.clear();
   task_.now_us = std::max(task_.now_us, now_ms_ * 1000);
-  end_ = ScriptEngine::of_this_thread().run(task_, keys, {budget, value_bytes_max_}, reply_);
+  ScriptEngine& engine = ScriptEngine::of_this_thread();
+  end_ = engine.run(task_, keys, {budget, value_bytes_max_}, reply_);
+  said_ = engine.said();
 }
 
 bool ScriptRun::run_here() {

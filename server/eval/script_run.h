@@ -37,6 +37,8 @@ class ScriptRun final : public EndableWork {
   bool was_killed() const { return end_ == ScriptEnd::kKilled; }
   // As RESP.
   const std::string& reply() const { return reply_; }
+  // What it published (ScriptCalls::said()).
+  const std::string& said() const { return said_; }
   bool was_changed(size_t key) const { return copies_[key].key.local().stored(); }
   // An edit of kEditBatch that does what was done to the key, where it is as it was read.
   const std::string& effect(size_t key) { return copies_[key].key.kept().bytes(); }
@@ -70,7 +72,7 @@ class ScriptRun final : public EndableWork {
   uint64_t now_ms_ = 0;
   std::deque<Copy> copies_;
   ScriptEnd end_ = ScriptEnd::kDone;
-  std::string reply_;
+  std::string reply_, said_;
   std::atomic<bool> killed_ = false;
 };
 

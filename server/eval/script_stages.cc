@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "base/bytes.h"
 #include "server/commands/words.h"
 #include "server/connection/outcome_reply.h"
 #include "server/eval/script_bodies.h"
@@ -24,6 +25,26 @@ constexpr std::string_view kKilled =
 constexpr std::string_view kTooLongInTransaction =
     "ERR the script takes too long to run within a transaction";
 constexpr std::string_view kMalformed = "ERR a script was malformed";
+
+void publish_all(std::string_view said, NodeFacts& facts) {
+  ByteReader reader(said);
+  while (!reader.done() && reader.ok()) {
+    Message message;
+    message.is_sharded = reader.u8() != 0;
+    message.channel = reader.bytes();
+    message.payload = reader.bytes();
+    if (reader.ok()) facts.pub_sub().publish_soon(message);
+  }
+}
+
+// Of a script that ran where its key is.
+Reply edit_reply(uint8_t code, std::string_view bytes, NodeFacts& facts) {
+  if (code != kScriptSaid) return script_reply(bytes);
+  ByteReader reader(bytes);
+  const std::string_view reply = reader.bytes();
+  publish_all(reader.rest(), facts);
+  return script_reply(reply);
+}
 
 class StagedScript final : public StageState {
  public:
@@ -48,22 +69,23 @@ class StagedScript final : public StageState {
         return read(call, plan);
       case Phase::kRunsInPlace:
         if (call.results()[0].reply_code == kScriptTooLong) return read(call, plan);
-        return plan.answer(script_reply(call.results()[0].bytes()));
+        return plan.answer(
+            edit_reply(call.results()[0].reply_code, call.results()[0].bytes(), call.facts));
       case Phase::kReads:
         if (!run_->take_snapshots(call.results(), call.now_ms)) return plan.fail(kMalformed);
-        return begin_run(plan);
+        return begin_run(call, plan);
       case Phase::kRuns:
         if (run_->was_killed()) return plan.fail(kKilled);
-        return compare(plan);
+        return compare(call, plan);
       case Phase::kCompares:
         if (gave_way(call)) return begin_again(call, plan);
         return write_first(plan);
       case Phase::kWritesFirst:
         if (gave_way(call)) return begin_again(call, plan);
-        return write_rest(plan);
+        return write_rest(call, plan);
       case Phase::kWritesRest:
         if (gave_way(call)) return plan.fail(kGaveWayMidway);
-        return answer(plan);
+        return answer(call, plan);
     }
   }
 
@@ -89,7 +111,7 @@ class StagedScript final : public StageState {
     phase_ = Phase::kReads;
     if (run_->keys().empty()) {
       run_->take_snapshots({}, call.now_ms);
-      return begin_run(plan);
+      return begin_run(call, plan);
     }
     for (const std::string_view key : run_->keys()) {
       plan.edit(key, kEditScript, nullptr).value = kSnapshotOfKey;
@@ -97,9 +119,9 @@ class StagedScript final : public StageState {
   }
 
   // At first on the reactor: nearly all scripts end there.
-  void begin_run(Plan& plan) {
+  void begin_run(const StageCall& call, Plan& plan) {
     phase_ = Phase::kRuns;
-    if (run_->run_here()) return compare(plan);
+    if (run_->run_here()) return compare(call, plan);
     plan.work = run_;
   }
 
@@ -109,12 +131,12 @@ class StagedScript final : public StageState {
   }
 
   // Keys that were read alone are compared where others are written.
-  void compare(Plan& plan) {
+  void compare(const StageCall& call, Plan& plan) {
     changed_.clear();
     for (size_t key = 0; key < run_->keys().size(); ++key) {
       if (run_->was_changed(key)) changed_.push_back(key);
     }
-    if (changed_.empty()) return answer(plan);
+    if (changed_.empty()) return answer(call, plan);
     phase_ = Phase::kCompares;
     if (changed_.size() == run_->keys().size()) return write_first(plan);
     for (size_t key = 0; key < run_->keys().size(); ++key) {
@@ -127,13 +149,16 @@ class StagedScript final : public StageState {
     plan_effect(changed_[0], plan);
   }
 
-  void write_rest(Plan& plan) {
-    if (changed_.size() == 1) return answer(plan);
+  void write_rest(const StageCall& call, Plan& plan) {
+    if (changed_.size() == 1) return answer(call, plan);
     phase_ = Phase::kWritesRest;
     for (size_t at = 1; at < changed_.size(); ++at) plan_effect(changed_[at], plan);
   }
 
-  void answer(Plan& plan) const { plan.answer(script_reply(run_->reply())); }
+  void answer(const StageCall& call, Plan& plan) const {
+    publish_all(run_->said(), call.facts);
+    plan.answer(script_reply(run_->reply()));
+  }
 
   const ScriptPlace place_;
   Phase phase_ = Phase::kBegins;
@@ -154,6 +179,11 @@ void run_script(const StageCall& call, Plan& plan) {
   static_cast<StagedScript&>(*call.state).next(call, plan);
 }
 
+void run_function(const StageCall& call, Plan& plan) {
+  if (call.state == nullptr && !begin_function(call, plan)) return;
+  static_cast<StagedScript&>(*call.state).next(call, plan);
+}
+
 Reply script_reply(std::string_view resp) {
   if (!resp.starts_with('-')) return Reply::preformatted(resp);
   return Reply::error_owned(std::string(resp.substr(1, resp.size() - 3)));
@@ -161,7 +191,7 @@ Reply script_reply(std::string_view resp) {
 
 Reply finish_script(const FinishInput& input) {
   if (input.completion.reply_code == kScriptTooLong) return Reply::error(kTooLongInTransaction);
-  return script_reply(input.completion.reply_bytes);
+  return edit_reply(input.completion.reply_code, input.completion.reply_bytes, input.facts);
 }
 
 bool are_together(std::span<const std::string_view> keys, NodeFacts& facts, Plan& plan) {

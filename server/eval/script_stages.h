@@ -46,5 +46,7 @@ bool are_together(std::span<const std::string_view> keys, NodeFacts& facts, Plan
 protocol::Reply finish_script(const FinishInput& input);
 // RESP as a script made it, as a reply.
 protocol::Reply script_reply(std::string_view resp);
+// FCALL's, whose words are in the place of EVALSHA's.
+void run_function(const StageCall& call, Plan& plan);
 
 }  // namespace kvorum::server

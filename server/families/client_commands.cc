@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "server/commands/client_filter.h"
 #include "server/commands/help.h"
 
 namespace kvorum::server {
@@ -15,8 +16,8 @@ std::string_view command_name(const SessionState& session) {
   return session.last_command ? session.last_command->name : std::string_view("NULL");
 }
 
-// A connection that has said nothing, where nobody told its beginning, began just now.
-uint64_t seconds_since(uint64_t then_us, uint64_t now_us) {
+uint64_t idle_s(const SessionState& session, uint64_t now_us) {
+  const uint64_t then_us = session.last_active_us;
   return then_us == 0 || then_us > now_us ? 0 : (now_us - then_us) / 1'000'000;
 }
 
@@ -28,19 +29,21 @@ std::string client_flags(const SessionState& session) {
   return flags.empty() ? "N" : flags;
 }
 
-std::string client_line(const SessionState& session, uint64_t now_us) {
+// `asker`: the id of who asks, whose own reply is none that waits.
+std::string client_line(const SessionState& session, uint64_t now_us, uint64_t asker) {
+  const size_t replies = session.buffers.replies;
+  const bool is_own = session.id == asker && replies > 0;
   return fmt::format(
       "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} "
       "multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={} "
       "omem={} tot-mem={} events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}\n",
       session.id, session.peer_address, session.local_address, session.name,
-      seconds_since(session.started_us, now_us), seconds_since(session.last_active_us, now_us),
-      client_flags(session), session.keyspace, session.subscriptions.channels,
-      session.subscriptions.patterns, session.subscriptions.shard_channels, session.queued_commands,
-      session.watched_keys, session.buffers.input_bytes, session.buffers.queued_bytes,
-      session.buffers.replies, session.buffers.output_bytes, session.buffers.all_bytes,
-      command_name(session), static_cast<int>(session.resp), session.library_name,
-      session.library_version);
+      client_age_s(session, now_us), idle_s(session, now_us), client_flags(session),
+      session.keyspace, session.subscriptions.channels, session.subscriptions.patterns,
+      session.subscriptions.shard_channels, session.queued_commands, session.watched_keys,
+      session.buffers.input_bytes, session.buffers.queued_bytes, replies - (is_own ? 1 : 0),
+      session.buffers.output_bytes, session.buffers.all_bytes, command_name(session),
+      static_cast<int>(session.resp), session.library_name, session.library_version);
 }
 
 void client_id(const CommandCall& call, Plan& plan) {
@@ -74,31 +77,8 @@ void client_setinfo(const CommandCall& call, Plan& plan) {
 void client_info(const CommandCall& call, Plan& plan) {
   call.facts.each_session([&](const SessionState& session) {
     if (session.id != call.session.id) return;
-    plan.answer(Reply::verbatim_owned(client_line(session, call.now.steady_us)));
+    plan.answer(Reply::verbatim_owned(client_line(session, call.now.steady_us, 0)));
   });
-}
-
-// Of which clients somebody asks.
-enum class Type : uint8_t { kAll, kNormal, kSubscribed, kNone };
-
-bool is_of(Type type, const SessionState& session) {
-  if (type == Type::kAll) return true;
-  return type == (session.subscriptions.any() ? Type::kSubscribed : Type::kNormal);
-}
-
-bool read_type(std::string_view word, Plan& plan, Type* type) {
-  constexpr std::pair<std::string_view, Type> kTypes[] = {{"normal", Type::kNormal},
-                                                          {"pubsub", Type::kSubscribed},
-                                                          {"master", Type::kNone},
-                                                          {"replica", Type::kNone},
-                                                          {"slave", Type::kNone}};
-  for (const auto& [name, named] : kTypes) {
-    if (!equals_ignoring_case(word, name)) continue;
-    *type = named;
-    return true;
-  }
-  plan.fail_owned(fmt::format("ERR Unknown client type '{}'", word));
-  return false;
 }
 
 bool read_ids(Words words, Plan& plan, std::vector<uint64_t>* ids) {
@@ -127,21 +107,20 @@ Reply join_clients(std::string said) {
 }
 
 void client_list(const CommandCall& call, Plan& plan) {
-  Type type = Type::kAll;
-  std::vector<uint64_t> ids;
+  ClientFilter filter;
   const Words options = call.words.subspan(2);
   if (options.size() == 2 && equals_ignoring_case(options[0], "type")) {
-    if (!read_type(options[1], plan, &type)) return;
+    if (!read_client_type(options[1], plan, &filter.type)) return;
   } else if (options.size() > 1 && equals_ignoring_case(options[0], "id")) {
-    if (!read_ids(options.subspan(1), plan, &ids)) return;
+    if (!read_ids(options.subspan(1), plan, &filter.ids)) return;
   } else if (!options.empty()) {
     return plan.fail(protocol::kSyntaxError);
   }
-  const auto lines = [type, ids, now_us = call.now.steady_us](NodeFacts& facts) {
+  const auto lines = [filter, now_us = call.now.steady_us,
+                      asker = call.session.id](NodeFacts& facts) {
     std::string text;
     facts.each_session([&](const SessionState& session) {
-      const bool named = ids.empty() || std::find(ids.begin(), ids.end(), session.id) != ids.end();
-      if (named && is_of(type, session)) text += client_line(session, now_us);
+      if (filter.takes(session, now_us)) text += client_line(session, now_us, asker);
     });
     return text;
   };

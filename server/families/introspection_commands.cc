@@ -147,22 +147,73 @@ void command_docs(const CommandCall& call, Plan& plan) {
   plan.answer(Reply::map(std::move(entries)));
 }
 
-void command_getkeys(const CommandCall& call, Plan& plan) {
+// The keys of the command that the words from the third on are. False with Redis's error planned.
+bool find_keys(const CommandCall& call, Plan& plan, const CommandRow** row, Words* keys) {
   const Words words = call.words.subspan(2);
-  const CommandRow* row = find_command(words[0]);
-  if (row && row->flags & kContainer && words.size() > 1) row = find_subcommand(*row, words[1]);
-  if (!row) return plan.fail("ERR Invalid command specified");
-  if (row->first_key == 0) return plan.fail("ERR The command has no key arguments");
-  if (!arity_fits(*row, words.size())) {
-    return plan.fail("ERR Invalid number of arguments specified for command");
+  *row = find_command(words[0]);
+  if (*row && (*row)->flags & kContainer && words.size() > 1) {
+    *row = find_subcommand(**row, words[1]);
+  }
+  if (!*row) return plan.fail("ERR Invalid command specified"), false;
+  const bool movable = ((*row)->flags & kMovableKeys) != 0;
+  if ((*row)->first_key == 0 && !movable) {
+    return plan.fail("ERR The command has no key arguments"), false;
+  }
+  if (!arity_fits(**row, words.size())) {
+    return plan.fail("ERR Invalid number of arguments specified for command"), false;
+  }
+  if (!movable) return *keys = words, true;
+  const auto count = protocol::parse_int64(words[2]);
+  if (!count || *count < 0 || *count > static_cast<int64_t>(words.size()) - 3) {
+    return plan.fail("ERR Invalid arguments specified for command"), false;
+  }
+  *keys = words.subspan(3, static_cast<size_t>(*count));
+  return true;
+}
+
+// Calls fn with each key. Of a command whose keys do not move, `words` are all of it.
+void each_key(const CommandRow& row, Words words, FunctionRef<void(std::string_view)> fn) {
+  if (row.flags & kMovableKeys) {
+    for (const std::string_view key : words) fn(key);
+    return;
   }
   const int count = static_cast<int>(words.size());
-  const int last = row->last_key < 0 ? count + row->last_key : row->last_key;
-  std::vector<Reply> keys;
-  for (int i = row->first_key; i <= last && i < count; i += row->key_step) {
-    keys.push_back(Reply::bulk(words[static_cast<size_t>(i)]));
+  const int last = row.last_key < 0 ? count + row.last_key : row.last_key;
+  for (int i = row.first_key; i <= last && i < count; i += row.key_step) {
+    fn(words[static_cast<size_t>(i)]);
   }
+}
+
+void command_getkeys(const CommandCall& call, Plan& plan) {
+  const CommandRow* row = nullptr;
+  Words words;
+  if (!find_keys(call, plan, &row, &words)) return;
+  std::vector<Reply> keys;
+  each_key(*row, words, [&](std::string_view key) { keys.push_back(Reply::bulk(key)); });
   plan.answer(Reply::array(std::move(keys)));
+}
+
+// What Redis says of keys that a command only reads, or writes without regard for what was there.
+std::vector<std::string_view> key_flags(const CommandRow& row) {
+  if (row.flags & kReadonly) return {"RO", "access"};
+  if (row.name == "set") return {"RW", "access", "update", "variable_flags"};
+  if (row.name == "mset" || row.name == "setex" || row.name == "psetex") return {"OW", "update"};
+  if (row.name == "del" || row.name == "unlink") return {"RM", "delete"};
+  return {"RW", "access", "update"};
+}
+
+void command_getkeysandflags(const CommandCall& call, Plan& plan) {
+  const CommandRow* row = nullptr;
+  Words words;
+  if (!find_keys(call, plan, &row, &words)) return;
+  std::vector<Reply> items;
+  each_key(*row, words, [&](std::string_view key) {
+    std::vector<Reply> item;
+    item.push_back(Reply::bulk(key));
+    item.push_back(simple_set(key_flags(*row)));
+    items.push_back(Reply::array(std::move(item)));
+  });
+  plan.answer(Reply::array(std::move(items)));
 }
 
 constexpr uint32_t kPlain = kLoading | kStale;
@@ -176,6 +227,8 @@ constexpr CommandRow kRows[] = {
      "Documentation of commands.", "O(N) for N commands", command_docs},
     {"command|getkeys", -3, kPlain, 0, 0, 0, Group::kServer, "2.8.13", "command [arg ...]",
      "Which arguments of a command are keys.", "O(N) for N arguments", command_getkeys},
+    {"command|getkeysandflags", -3, kPlain, 0, 0, 0, Group::kServer, "7.0.0", "command [arg ...]",
+     "The same, with what is done to each.", "O(N) for N arguments", command_getkeysandflags},
     {"command|help", 2, kPlain, 0, 0, 0, Group::kServer, "5.0.0", "", "Lists the subcommands.",
      "O(1)", subcommand_help},
     {"command|info", -2, kPlain, 0, 0, 0, Group::kServer, "2.8.13", "[command-name ...]",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What dashboards and tools ask beside INFO: SLOWLOG, LATENCY, MEMORY, MODULE, ROLE, LOLWUT. Where
-// Redis would tell of something that is not here (a slow log, modules), they say that there is
-// none. WAIT tells how many copies the connection's last write has.
+// What dashboards and tools ask beside INFO: MEMORY, MODULE, ROLE, LOLWUT. Where Redis would tell
+// of something that is not here (modules), they say that there is none. WAIT tells how many copies
+// the connection's last write has.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,36 +18,7 @@ using protocol::Reply;
 constexpr size_t kRecordBytes = 64;  // of a record beside key and value, about
 
 void empty_array(const CommandCall&, Plan& plan) { plan.answer(Reply::array({})); }
-void zero(const CommandCall&, Plan& plan) { plan.answer(Reply::integer(0)); }
 void ok(const CommandCall&, Plan& plan) { plan.answer(Reply::ok()); }
-
-// ---- SLOWLOG, LATENCY
-
-void slowlog_get(const CommandCall& call, Plan& plan) {
-  if (call.words.size() > 3) {
-    return plan.fail_owned(protocol::bad_subcommand(call.words[1], call.words[0]));
-  }
-  if (call.words.size() == 3) {
-    const auto count = protocol::parse_int64(call.words[2]);
-    if (!count || *count < -1) {
-      return plan.fail("ERR count should be greater than or equal to -1");
-    }
-  }
-  plan.answer(Reply::array({}));
-}
-
-void latency_graph(const CommandCall& call, Plan& plan) {
-  plan.fail_owned(fmt::format("ERR No samples available for event '{}'",
-                              call.words[2].substr(0, protocol::kQuotedBytesMax)));
-}
-
-void latency_histogram(const CommandCall&, Plan& plan) { plan.answer(Reply::map({})); }
-
-void latency_doctor(const CommandCall&, Plan& plan) {
-  plan.answer(Reply::verbatim_owned(
-      "Events are not sampled here. INFO commandstats tells how long commands take, /metrics has "
-      "histograms of reads and writes, and `kvorum status` names what is wrong.\n"));
-}
 
 // ---- MEMORY
 
@@ -113,13 +84,6 @@ void memory_malloc_stats(const CommandCall& call, Plan& plan) {
 
 void module_refused(const CommandCall&, Plan& plan) { plan.fail("ERR there are no modules here"); }
 
-void debug_refused(const CommandCall&, Plan& plan) {
-  plan.fail(
-      "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
-      "can run it from a local connection, otherwise you need to set this option in the "
-      "configuration file, and then restart the server.");
-}
-
 void role(const CommandCall&, Plan& plan) {
   std::vector<Reply> items;
   items.push_back(Reply::bulk("master"));
@@ -178,25 +142,6 @@ constexpr uint32_t kAsk = kAdmin | kLoading | kStale;
 constexpr Group kGroup = Group::kServer;
 
 constexpr CommandRow kRows[] = {
-    {"debug", -2, kAdmin | kNoScript | kLoading | kStale, 0, 0, 0, kGroup, "1.0.0",
-     "subcommand [arg ...]", "Refused, as by a Redis that was not told to allow it.", "O(1)",
-     debug_refused},
-    {"latency", -2, kContainer, 0, 0, 0, kGroup, "2.8.13", "subcommand",
-     "Events that took long: none are sampled.", "O(1)", nullptr},
-    {"latency|doctor", 2, kAsk | kNoScript, 0, 0, 0, kGroup, "2.8.13", "", "Where to look instead.",
-     "O(1)", latency_doctor},
-    {"latency|graph", 3, kAsk | kNoScript, 0, 0, 0, kGroup, "2.8.13", "event",
-     "There are no samples.", "O(1)", latency_graph},
-    {"latency|help", 2, kLoading | kStale, 0, 0, 0, kGroup, "2.8.13", "", "Lists the subcommands.",
-     "O(1)", subcommand_help},
-    {"latency|histogram", -2, kAsk | kNoScript, 0, 0, 0, kGroup, "7.0.0", "[command [command ...]]",
-     "Empty: /metrics has histograms.", "O(1)", latency_histogram},
-    {"latency|history", 3, kAsk | kNoScript, 0, 0, 0, kGroup, "2.8.13", "event", "No samples.",
-     "O(1)", empty_array},
-    {"latency|latest", 2, kAsk | kNoScript, 0, 0, 0, kGroup, "2.8.13", "", "No samples.", "O(1)",
-     empty_array},
-    {"latency|reset", -2, kAsk | kNoScript, 0, 0, 0, kGroup, "2.8.13", "[event [event ...]]",
-     "How many were dropped: none.", "O(1)", zero},
     {"lolwut", -1, kReadonly | kFast, 0, 0, 0, kGroup, "5.0.0", "[VERSION version]",
      "The versions, without the art.", "O(1)", lolwut},
     {"memory", -2, kContainer, 0, 0, 0, kGroup, "4.0.0", "subcommand", "Memory of this node.",
@@ -224,13 +169,6 @@ constexpr CommandRow kRows[] = {
      "Refused.", "O(1)", module_refused},
     {"role", 1, kFast | kLoading | kStale | kNoScript, 0, 0, 0, kGroup, "2.8.12", "",
      "A master: every node takes writes.", "O(1)", role},
-    {"slowlog", -2, kContainer, 0, 0, 0, kGroup, "2.2.12", "subcommand",
-     "The slow log: there is none.", "O(1)", nullptr},
-    {"slowlog|get", -2, kAsk, 0, 0, 0, kGroup, "2.2.12", "[count]", "Empty.", "O(1)", slowlog_get},
-    {"slowlog|help", 2, kLoading | kStale, 0, 0, 0, kGroup, "6.2.0", "", "Lists the subcommands.",
-     "O(1)", subcommand_help},
-    {"slowlog|len", 2, kAsk, 0, 0, 0, kGroup, "2.2.12", "", "0.", "O(1)", zero},
-    {"slowlog|reset", 2, kAsk, 0, 0, 0, kGroup, "2.2.12", "", "OK.", "O(1)", ok},
     {"wait", 3, kNoScript, 0, 0, 0, Group::kGeneric, "3.0.0", "numreplicas timeout",
      "How many copies beside its coordinator's acknowledged the connection's last write. It waits "
      "for no more: KV.QUORUM W says how many a write waits for.",

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kVersionBytes = 2, kCrcBytes = 8;
 constexpr size_t kFooterBytes = kVersionBytes + kCrcBytes;
-constexpr uint8_t kStringType = 0;
+constexpr uint8_t kStringType = 0, kLibraryType = 245;
 
 // The two highest bits of the first byte say how a length, or a string, follows.
 constexpr uint8_t kIn6Bits = 0x00, kIn14Bits = 0x40, kSpecial = 0xc0;
@@ -153,6 +153,11 @@ constexpr std::array<uint64_t, 256> crc_table() {
   return table;
 }
 
+void put_footer(std::string& out) {
+  put_u16(out, kDumpVersion);
+  put_u64(out, crc64(out));
+}
+
 uint64_t crc_of(std::string_view dump) {
   ByteReader footer(dump.substr(dump.size() - kCrcBytes));
   return footer.u64();
@@ -177,8 +182,7 @@ std::string dump_string(std::string_view value) {
     put_length(out, value.size());
     out.append(value);
   }
-  put_u16(out, kDumpVersion);
-  put_u64(out, crc64(out));
+  put_footer(out);
   return out;
 }
 
@@ -194,6 +198,31 @@ std::optional<std::string> read_dump(std::string_view dump, uint64_t value_bytes
   ByteReader reader(dump.substr(0, dump.size() - kFooterBytes));
   if (reader.u8() != kStringType || !reader.ok()) return std::nullopt;
   return get_string(reader, value_bytes_max);
+}
+
+std::string dump_libraries(std::span<const std::string_view> texts) {
+  std::string out;
+  for (const std::string_view text : texts) {
+    put_u8(out, kLibraryType);
+    put_length(out, text.size());
+    out.append(text);
+  }
+  put_footer(out);
+  return out;
+}
+
+std::optional<std::vector<std::string>> read_library_dump(std::string_view dump,
+                                                          uint64_t text_bytes_max) {
+  KVORUM_CHECK(dump.size() >= kFooterBytes);
+  ByteReader reader(dump.substr(0, dump.size() - kFooterBytes));
+  std::vector<std::string> texts;
+  while (!reader.done()) {
+    if (reader.u8() != kLibraryType || !reader.ok()) return std::nullopt;
+    std::optional<std::string> text = get_string(reader, text_bytes_max);
+    if (!text) return std::nullopt;
+    texts.push_back(std::move(*text));
+  }
+  return texts;
 }
 
 }  // namespace kvorum::server

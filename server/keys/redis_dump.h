@@ -11,8 +11,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kvorum::server {
 
@@ -26,6 +28,12 @@ std::string dump_string(std::string_view value);
 bool is_whole_dump(std::string_view dump);
 // REQUIRES: is_whole_dump(). Nothing where it holds no string, or a damaged one.
 std::optional<std::string> read_dump(std::string_view dump, uint64_t value_bytes_max);
+
+// The texts of libraries of functions, as FUNCTION DUMP has them.
+std::string dump_libraries(std::span<const std::string_view> texts);
+// REQUIRES: is_whole_dump(). Nothing where it holds something else.
+std::optional<std::vector<std::string>> read_library_dump(std::string_view dump,
+                                                          uint64_t text_bytes_max);
 
 // Redis's: polynomial 0xad93d23594c935a9, reflected, begun with zero, not inverted.
 uint64_t crc64(std::string_view bytes);

@@ -137,15 +137,19 @@ void LuaSandbox::collect_beyond(size_t bytes) {
   if (lua_.used_bytes() > used_after_collection_ + bytes) collect();
 }
 
-void LuaSandbox::set_list(lua_State* state, const char* name,
-                          std::span<const std::string_view> words) {
-  lua_getfield(state, LUA_REGISTRYINDEX, kGlobals);
+void LuaSandbox::push_list(lua_State* state, std::span<const std::string_view> words) {
   lua_createtable(state, static_cast<int>(words.size()), 0);
   int place = 0;
   for (const std::string_view word : words) {
     lua_push_text(state, word);
     lua_rawseti(state, -2, ++place);
   }
+}
+
+void LuaSandbox::set_list(lua_State* state, const char* name,
+                          std::span<const std::string_view> words) {
+  lua_getfield(state, LUA_REGISTRYINDEX, kGlobals);
+  push_list(state, words);
   lua_setfield(state, -2, name);
   lua_pop(state, 1);
 }
@@ -157,12 +161,12 @@ void LuaSandbox::drop_list(lua_State* state, const char* name) {
   lua_pop(state, 1);
 }
 
-bool LuaSandbox::compile(lua_State* state, std::string_view text) {
+bool LuaSandbox::compile(lua_State* state, std::string_view text, const char* name) {
   if (!text.empty() && text[0] == LUA_SIGNATURE[0]) {
     lua_pushliteral(state, "bytecode is not allowed");
     return false;
   }
-  return luaL_loadbuffer(state, text.data(), text.size(), "@user_script") == 0;
+  return luaL_loadbuffer(state, text.data(), text.size(), name) == 0;
 }
 
 }  // namespace kvorum::server

@@ -29,13 +29,15 @@ class LuaSandbox {
   void bound_memory() { lua_.allow_bytes(2 * kScriptBytesMax); }
   // It has ended; what was large of it is given back.
   void end();
+  // A table of the words on top. REQUIRES: in a protected call.
+  static void push_list(lua_State* state, std::span<const std::string_view> words);
   // KEYS or ARGV. REQUIRES: in a protected call.
   static void set_list(lua_State* state, const char* name, std::span<const std::string_view> words);
   static void drop_list(lua_State* state, const char* name);
 
-  // Compiles a chunk, whose errors name it as @user_script. True: the function is on top; else what
-  // Lua says about the text.
-  static bool compile(lua_State* state, std::string_view text);
+  // Compiles a chunk, whose errors name it ("@user_script"). True: the function is on top; else
+  // what Lua says about the text.
+  static bool compile(lua_State* state, std::string_view text, const char* name);
 
  private:
   void open_libraries();

@@ -31,6 +31,8 @@ Node::Node(const Config& config, std::optional<KeptMembership> kept)
       copies_(self_, stores_),
       membership_(self_, stores_, copies_),
       reactors_(self_),
+      functions_(config.engine.type == EngineType::kLevelDb ? config.node.data_directory : "",
+                 reactors_.functions()),
       status_({self_, phase_, live_, stores_, copies_, membership_, reactors_, logins_}) {}
 
 Result<std::unique_ptr<Node>> Node::open(const Config& config, std::optional<KeptMembership> kept) {
@@ -52,6 +54,7 @@ Result<std::unique_ptr<Node>> Node::open(const Config& config, std::optional<Kep
   if (Status status = node->membership_.keep_waiting(); !status.ok()) return status;
   node->start_admin();
   if (Status status = node->stores_.read(); !status.ok()) return status;
+  if (Status status = node->functions_.read(); !status.ok()) return status;
   node->start_reactors();
   node->start_watch();
   node->phase_.serving = true;
@@ -182,8 +185,15 @@ void Node::start_watch() {
   sources.measure_disk = [this] {
     status_.measure_disk();
     membership_.look();
+    save_functions();
   };
   watch_ = std::make_unique<NodeWatch>(std::move(sources));
+}
+
+// Tried again at the next look.
+void Node::save_functions() {
+  const Status saved = functions_.save();
+  if (!saved.ok()) log_error("functions are not saved: {}", saved.message());
 }
 
 void Node::log_start() const {
@@ -213,6 +223,7 @@ bool Node::stop() {
   reactors_.stop();
   admin_server_.reset();
   watch_.reset();
+  save_functions();
   const bool clean = stores_.close(copies_.is_judged() ? &copies_.whole() : nullptr);
   membership_.fold();
   return clean;

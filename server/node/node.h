@@ -29,6 +29,7 @@
 #include "server/process/descriptors.h"
 #include "server/process/large_values.h"
 #include "server/status/node_status.h"
+#include "server/storage/library_file.h"
 #include "server/storage/node_stores.h"
 
 namespace kvorum::server {
@@ -85,6 +86,7 @@ class Node final : public NodeServices, public AdminServices {
   void start_admin();
   void start_reactors();
   void start_watch();
+  void save_functions();
   void log_start() const;
   PeerIdentity identity() const;
   bool is_reachable(cluster::MemberIndex member) const;
@@ -103,6 +105,7 @@ class Node final : public NodeServices, public AdminServices {
   NodeCopies copies_;
   NodeMembership membership_;
   ReactorGroup reactors_;
+  LibraryFile functions_;
   StatusCollector status_;
   std::unique_ptr<HttpServer> admin_server_;
   std::unique_ptr<NodeWatch> watch_;

@@ -72,6 +72,7 @@ Reactor::~Reactor() { stop(); }
 DispatcherOptions Reactor::dispatcher_options() {
   DispatcherOptions options;
   options.scripts = parts_.scripts;
+  options.logbook = parts_.logbook;
   options.in_flight = &in_flight_;
   options.passwords = parts_.config->passwords;
   options.token_keys = parts_.identity->keys.token;

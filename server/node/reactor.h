@@ -49,6 +49,7 @@ struct ReactorParts {
   LargePace* large_pace = nullptr;
   EndableWorkThreads* long_work = nullptr;
   ScriptLibrary* scripts = nullptr;
+  Logbook* logbook = nullptr;
   PubSubHub* pub_sub = nullptr;
   uint32_t reactors = 1;
 };

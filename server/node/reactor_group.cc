@@ -74,7 +74,11 @@ void ReactorGroup::build(Build from) {
   parts_.in_flight = &in_flight_;
   parts_.large_pace = &large_pace_;
   parts_.scripts = &scripts_;
+  logbook_.debug = self_.config.debug_commands;
+  parts_.logbook = &logbook_;
+  parts_.node.expiry_rests = &logbook_.expiry_rests;
   parts_.node.texts = &scripts_;
+  parts_.node.libraries = &scripts_.functions();
   parts_.long_work = &long_work_;
   parts_.pub_sub = &pub_sub_;
   parts_.reactors = self_.reactors;

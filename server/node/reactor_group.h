@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cluster/health/admission_controller.h"
+#include "server/logbook/logbook.h"
 #include "server/node/node_self.h"
 #include "server/node/node_sockets.h"
 #include "server/node/reactor.h"
@@ -62,6 +63,7 @@ class ReactorGroup {
   const PubSubHub& pub_sub() const { return pub_sub_; }
   const AcceptFailures& accept_failures() const { return accept_failures_; }
   const ScriptLibrary& scripts() const { return scripts_; }
+  FunctionLibraries& functions() { return scripts_.functions(); }
   const EndableWorkThreads& long_work() const { return long_work_; }
   // Null: limits.foreground_p99 is 0.
   cluster::AdmissionController* admission() const { return admission_.get(); }
@@ -76,6 +78,7 @@ class ReactorGroup {
   InFlight in_flight_;
   LargePace large_pace_{usable_cpus()};
   ScriptLibrary scripts_;
+  Logbook logbook_;
   EndableWorkThreads long_work_;
   LinkBoard board_;
   PubSubHub pub_sub_;

@@ -184,6 +184,7 @@ void StatusCollector::add_reactors(NodeStatus* status, PeersSeen* peers) const {
     status->counters += snapshot.coordinator;
     status->commands_processed += snapshot.dispatcher.commands;
     status->keyspace_hits += snapshot.dispatcher.hits;
+    status->clients_blocked += snapshot.dispatcher.postponed;
     status->keyspace_misses += snapshot.dispatcher.misses;
     status->net_input_bytes += snapshot.client_bytes_in;
     status->net_output_bytes += snapshot.client_bytes_out;

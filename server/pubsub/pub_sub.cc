@@ -151,7 +151,10 @@ std::string PubSub::key_events() const {
   return event_letters_text(hub_.event_letters.load(std::memory_order_relaxed));
 }
 
-void PubSub::publish_changes(uint64_t now_us) {
+void PubSub::publish_due(uint64_t now_us) {
+  for (const Soon& soon : std::exchange(soon_, {})) {
+    publish(nullptr, {soon.is_sharded, soon.channel, soon.payload}, now_us);
+  }
   std::vector<Changed> changes = std::exchange(changes_, {});
   for (const Changed& changed : changes) {
     publish_event(changed, changed.change.event, now_us);

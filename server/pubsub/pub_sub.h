@@ -61,6 +61,10 @@ class PubSub final : public PubSubDesk {
   std::vector<std::string> subscribed(const SessionState& session,
                                       SubscriptionKind kind) const override;
   uint64_t publish(const SessionState* from, const Message& message, uint64_t now_us) override;
+  void publish_soon(const Message& message) override {
+    soon_.push_back(
+        {message.is_sharded, std::string(message.channel), std::string(message.payload)});
+  }
   std::vector<std::string> names(SubscriptionKind kind) const override { return hub_.names(kind); }
   uint64_t subscribers(SubscriptionKind kind, std::string_view name) const override {
     return hub_.subscribers(kind, name);
@@ -80,12 +84,12 @@ class PubSub final : public PubSubDesk {
     call.change = change_of(request, command, now_ms);
     call.key = request.key.key;
   }
-  // It did: told with publish_changes(), since it may be known within a call of the coordinator.
+  // It did: told with publish_due(), since it may be known within a call of the coordinator.
   void note_change(uint8_t keyspace, std::string_view key, KeyChange change) {
     changes_.push_back({keyspace, change, std::string(key)});
   }
-  bool has_changes() const { return !changes_.empty(); }
-  void publish_changes(uint64_t now_us);
+  bool has_due() const { return !changes_.empty() || !soon_.empty(); }
+  void publish_due(uint64_t now_us);
 
   // The client goes.
   void remove(ClientState& client);
@@ -106,6 +110,11 @@ class PubSub final : public PubSubDesk {
     uint8_t keyspace;
     KeyChange change;
     std::string key;
+  };
+
+  struct Soon {
+    bool is_sharded;
+    std::string channel, payload;
   };
 
   static size_t index_of(SubscriptionKind kind) { return static_cast<size_t>(kind); }
@@ -136,6 +145,7 @@ class PubSub final : public PubSubDesk {
   std::vector<uint32_t> others_;  // kept for its memory, as the next one
   KeptMessages mail_;
   std::vector<Changed> changes_;
+  std::vector<Soon> soon_;
 };
 
 }  // namespace kvorum::server

@@ -10,11 +10,9 @@ namespace {
 using protocol::Reply;
 using Kind = SubscriptionKind;
 
-constexpr std::string_view kNameTooLong = "ERR the channel is longer than 65536 bytes";
-
 bool fit(Words names, Plan& plan) {
   for (const std::string_view name : names) {
-    if (name.size() > kKeyBytesMax) return plan.fail(kNameTooLong), false;
+    if (name.size() > kKeyBytesMax) return plan.fail(kChannelTooLong), false;
   }
   return true;
 }
@@ -133,7 +131,7 @@ void numpat(const CommandCall& call, Plan& plan) {
 
 constexpr uint32_t kHears = kPubSub | kNoScript | kLoading | kStale | kSubscribed;
 // What the connection wrote before is there for who hears the message.
-constexpr uint32_t kSays = kPubSub | kLoading | kStale | kFast | kBarrier;
+constexpr uint32_t kSays = kPubSub | kLoading | kStale | kFast | kBarrier | kMayWrite;
 constexpr uint32_t kAsks = kPubSub | kLoading | kStale;
 
 constexpr CommandRow kRows[] = {

@@ -205,6 +205,7 @@ constexpr luaL_Reg kFunctions[] = {
     {"breakpoint", redis_breakpoint},
     {"debug", redis_debug},
     {"acl_check_cmd", redis_acl_check_cmd},
+    {"register_function", register_function},
 };
 
 }  // namespace

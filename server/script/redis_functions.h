@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/lua/lua_state.h"
+#include "server/script/registered_functions.h"
 #include "server/script/script_calls.h"
 
 namespace kvorum::server {
@@ -20,6 +21,7 @@ struct ScriptContext {
   bool running = false;  // else there are no commands to call: it is being compiled
   uint64_t instructions = 0, instructions_max = 0;
   const std::atomic<bool>* killed = nullptr;
+  Registration* registering = nullptr;  // of a library that is being loaded
 
   // Of a call: its words, and the texts of those that are numbers.
   std::vector<std::string_view> words;

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "server/commands/command_table.h"
 
@@ -22,9 +23,14 @@ constexpr std::string_view kUndeclared =
 constexpr std::string_view kTooMuchWork =
     "ERR the script changes a large value too often: use fewer commands for this key";
 
-// What needs neither a node nor a session.
+constexpr size_t kSaidBytesMax = 8 * 1024 * 1024;
+
+bool is_publish(const CommandRow& row) { return row.name == "publish" || row.name == "spublish"; }
+
+// What needs neither a node nor a session, and messages.
 bool may_run(const CommandRow& row) {
   if (row.flags & kNoScript) return false;
+  if (is_publish(row)) return true;
   if (row.group == Group::kString || row.group == Group::kGeneric) return true;
   return row.name == "ping" || row.name == "echo" || row.name == "time";
 }
@@ -38,6 +44,7 @@ void ScriptCalls::begin(const ScriptTask& task, ScriptKeys& keys, uint64_t value
   session_.keyspace = task.keyspace;
   session_.resp = protocol::RespVersion::k2;
   session_.authenticated = true;
+  said_.clear();
 }
 
 const CommandRow* ScriptCalls::admit(Words words, std::string_view* refusal) const {
@@ -51,7 +58,7 @@ const CommandRow* ScriptCalls::admit(Words words, std::string_view* refusal) con
     *refusal = kWrongArity;
   } else if (!may_run(*row)) {
     *refusal = kNotAllowed;
-  } else if (task_->read_only && row->flags & kWrite) {
+  } else if (task_->read_only && row->flags & (kWrite | kMayWrite)) {
     *refusal = kNoWrites;
   } else {
     return row;
@@ -63,6 +70,7 @@ Reply ScriptCalls::run(Words words) {
   std::string_view refusal;
   const CommandRow* const row = admit(words, &refusal);
   if (row == nullptr) return Reply::error(refusal);
+  if (is_publish(*row)) return publish(row->name == "spublish", words);
   plan_.reset();
   operation_ = 0;
   const uint64_t now_ms = task_->now_us / 1000;
@@ -80,6 +88,19 @@ Reply ScriptCalls::run(Words words) {
       break;
   }
   return Reply::error(kNotAllowed);
+}
+
+// Whoever called the script sends it, once what the script did is stored. Who will hear it is not
+// known here.
+Reply ScriptCalls::publish(bool is_sharded, Words words) {
+  if (words[1].size() > kKeyBytesMax) return Reply::error(kChannelTooLong);
+  if (said_.size() + words[1].size() + words[2].size() > kSaidBytesMax) {
+    return Reply::error("ERR the script publishes too much");
+  }
+  put_u8(said_, is_sharded ? 1 : 0);
+  put_bytes(said_, words[1]);
+  put_bytes(said_, words[2]);
+  return Reply::integer(0);
 }
 
 // Nothing is done where one of the keys was not declared.

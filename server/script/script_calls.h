@@ -21,11 +21,15 @@ class ScriptCalls {
   // The reply, which borrows from the keys and from this until the next call. Never empty words.
   protocol::Reply run(Words words);
 
+  // What was published since begin(): of each message u8 is sharded, bytes channel, bytes payload.
+  const std::string& said() const { return said_; }
+
   // As redis.setresp() says.
   void set_resp(protocol::RespVersion version) { session_.resp = version; }
   protocol::RespVersion resp() const { return session_.resp; }
 
  private:
+  protocol::Reply publish(bool is_sharded, Words words);
   const CommandRow* admit(Words words, std::string_view* refusal) const;
   protocol::Reply run_operations();
   protocol::Reply run_operation(const cluster::Request& request);
@@ -39,6 +43,7 @@ class ScriptCalls {
   cluster::Object seen_;              // of a read
   std::vector<std::string> scratch_;  // of the operations of one command
   size_t operation_ = 0;
+  std::string said_;
 };
 
 }  // namespace kvorum::server

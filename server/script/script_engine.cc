@@ -3,14 +3,14 @@
 
 #include <fmt/format.h>
 
-#include <functional>
-#include <unordered_map>
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 #include "server/lua/lua_libraries.h"
 #include "server/lua/lua_sandbox.h"
 #include "server/lua/lua_values.h"
+#include "server/script/compiled_scripts.h"
 #include "server/script/redis_functions.h"
 
 namespace kvorum::server {
@@ -29,11 +29,6 @@ int end_script(lua_State* state, lua_Hook hook) {
   return luaL_error(state, "Script killed by user with SCRIPT KILL.");
 }
 
-struct TextHash {
-  using is_transparent = void;
-  size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-};
-
 bool is_over(const ScriptContext& context) {
   return context.instructions > context.instructions_max ||
          (context.killed != nullptr && context.killed->load(std::memory_order_relaxed));
@@ -49,7 +44,8 @@ void count_instructions(lua_State* state, lua_Debug* event) {
 void count_work(lua_State* state, uint64_t units) {
   ScriptContext& context = ScriptContext::of(state);
   context.instructions += units;
-  if (context.running && is_over(context)) end_script(state, count_instructions);
+  const bool may_end = context.running || context.registering != nullptr;
+  if (may_end && is_over(context)) end_script(state, count_instructions);
 }
 
 // Where the script was: the first level that is Lua.
@@ -92,14 +88,22 @@ class ScriptEngine::Interpreter {
     ScriptTask task;
     task.sha = sha;
     task.body = body;
-    task_ = &task;
-    sandbox_.begin();
-    lua_State* const state = sandbox_.state();
-    const int failed = lua_cpcall(state, protected_check, this);
-    sandbox_.end();
-    if (failed != 0) problem_ = fmt::format("ERR Error compiling script: {}", lua_text(state, -1));
-    lua_settop(state, 0);
-    return std::exchange(problem_, {});
+    return protect(task, protected_check, "ERR Error compiling script: ");
+  }
+
+  const std::string& said() const { return context_.calls.said(); }
+
+  std::string load(std::string_view sha, std::string_view code,
+                   std::vector<LibraryFunction>* functions) {
+    ScriptTask task;
+    task.sha = sha;
+    task.body = code;
+    context_.instructions = 0;
+    context_.instructions_max = kInstructionsOnReactor;
+    context_.killed = nullptr;
+    loaded_ = functions;
+    std::string problem = protect(task, protected_load, "ERR Error registering functions: ");
+    return is_over(context_) ? "ERR FUNCTION LOAD timeout" : problem;
   }
 
   ScriptEnd run(const ScriptTask& task, ScriptKeys& keys, const Limits& limits,
@@ -133,16 +137,45 @@ class ScriptEngine::Interpreter {
   }
 
  private:
+  std::string protect(const ScriptTask& task, lua_CFunction body, std::string_view prefix) {
+    task_ = &task;
+    sandbox_.begin();
+    lua_State* const state = sandbox_.state();
+    const int failed = lua_cpcall(state, body, this);
+    lua_sethook(state, nullptr, 0, 0);
+    sandbox_.end();
+    if (failed != 0) problem_ = fmt::format("{}{}", prefix, lua_text(state, -1));
+    lua_settop(state, 0);
+    return std::exchange(problem_, {});
+  }
+
+  static Interpreter& self_of(lua_State* state) {
+    return *static_cast<Interpreter*>(lua_touserdata(state, 1));
+  }
+
   static int protected_run(lua_State* state) {
-    Interpreter& self = *static_cast<Interpreter*>(lua_touserdata(state, 1));
-    self.run_script(state);
+    Interpreter& self = self_of(state);
+    self.task_->function.empty() ? self.run_script(state) : self.run_function(state);
     return 0;
   }
 
   static int protected_check(lua_State* state) {
-    Interpreter& self = *static_cast<Interpreter*>(lua_touserdata(state, 1));
+    Interpreter& self = self_of(state);
     self.sandbox_.bound_memory();
-    self.compile(state, self.task_->sha, self.task_->body);
+    self.compiled_.script(state, self.task_->sha, self.task_->body, &self.problem_);
+    return 0;
+  }
+
+  static int protected_load(lua_State* state) {
+    Interpreter& self = self_of(state);
+    self.sandbox_.bound_memory();
+    lua_sethook(state, count_instructions, LUA_MASKCOUNT, kInstructionsPerHook);
+    const auto* const functions =
+        self.compiled_.library(state, self.task_->sha, self.task_->body, &self.problem_);
+    if (functions == nullptr) return 0;
+    for (const RegisteredFunction& function : *functions) {
+      self.loaded_->push_back(function.described);
+    }
     return 0;
   }
 
@@ -152,15 +185,42 @@ class ScriptEngine::Interpreter {
     LuaSandbox::set_list(state, "ARGV", task_->arguments);
     sandbox_.bound_memory();
     lua_pushcfunction(state, describe_error);
-    const int reference = compile(state, task_->sha, task_->body);
-    if (reference == 0) return protocol::append_error(*reply_, std::exchange(problem_, {}));
+    const int reference = compiled_.script(state, task_->sha, task_->body, &problem_);
+    if (reference == LUA_NOREF) return refuse();
     lua_rawgeti(state, LUA_REGISTRYINDEX, reference);
-    lua_sethook(state, count_instructions, LUA_MASKCOUNT, kInstructionsPerHook);
-    const int failed = lua_pcall(state, 0, 1, -2);
-    lua_sethook(state, nullptr, 0, 0);
-    failed == 0 ? write_result(state) : write_error(state);
+    invoke(state, 0);
     LuaSandbox::drop_list(state, "KEYS");
     LuaSandbox::drop_list(state, "ARGV");
+  }
+
+  // Its keys and arguments are its own arguments.
+  void run_function(lua_State* state) {
+    sandbox_.bound_memory();
+    lua_pushcfunction(state, describe_error);
+    lua_sethook(state, count_instructions, LUA_MASKCOUNT, kInstructionsPerHook);
+    const auto* const functions = compiled_.library(state, task_->sha, task_->body, &problem_);
+    if (functions == nullptr) return refuse();
+    const auto found = std::find_if(functions->begin(), functions->end(), [this](const auto& one) {
+      return one.described.name == task_->function;
+    });
+    if (found == functions->end()) {
+      problem_ = "ERR Function not found";
+      return refuse();
+    }
+    lua_rawgeti(state, LUA_REGISTRYINDEX, found->reference);
+    LuaSandbox::push_list(state, task_->keys);
+    LuaSandbox::push_list(state, task_->arguments);
+    invoke(state, 2);
+  }
+
+  void refuse() { protocol::append_error(*reply_, std::exchange(problem_, {})); }
+
+  // What is on top, below its arguments, with describe_error() below that.
+  void invoke(lua_State* state, int arguments) {
+    lua_sethook(state, count_instructions, LUA_MASKCOUNT, kInstructionsPerHook);
+    const int failed = lua_pcall(state, arguments, 1, -arguments - 2);
+    lua_sethook(state, nullptr, 0, 0);
+    failed == 0 ? write_result(state) : write_error(state);
   }
 
   void write_result(lua_State* state) {
@@ -176,51 +236,27 @@ class ScriptEngine::Interpreter {
   }
 
   void write_error(lua_State* state) {
+    const bool is_function = !task_->function.empty();
+    const std::string_view name = is_function ? task_->function : task_->sha;
     std::string text;
     if (lua_istable(state, -1)) {
       lua_getfield(state, -1, "err");
-      text = fmt::format("{} script: {}", lua_text(state, -1), task_->sha);
+      text = fmt::format("{} script: {}", lua_text(state, -1), name);
       lua_getfield(state, -2, "line");
       if (lua_isnumber(state, -1)) {
-        text += fmt::format(", on @user_script:{}.", lua_tointeger(state, -1));
+        text += fmt::format(", on {}:{}.", is_function ? "@user_function" : "@user_script",
+                            lua_tointeger(state, -1));
       }
     } else {
-      text = fmt::format("ERR {} script: {}", lua_text(state, -1), task_->sha);
+      text = fmt::format("ERR {} script: {}", lua_text(state, -1), name);
     }
     protocol::append_error(*reply_, text);
   }
 
-  // The compiled script's place in the registry; 0, with the problem kept, where it is none.
-  int compile(lua_State* state, std::string_view sha, std::string_view body) {
-    const auto found = compiled_.find(sha);
-    if (found != compiled_.end()) return found->second;
-    const bool is_full =
-        compiled_.size() >= kCompiledMax || compiled_bytes_ + body.size() > kCompiledBytesMax;
-    if (is_full) forget_compiled(state);
-    if (!LuaSandbox::compile(state, body)) {
-      problem_ = fmt::format("ERR Error compiling script (new function): {}", lua_text(state, -1));
-      lua_pop(state, 1);
-      return 0;
-    }
-    const int reference = luaL_ref(state, LUA_REGISTRYINDEX);
-    compiled_.emplace(sha, reference);
-    compiled_bytes_ += body.size();
-    return reference;
-  }
-
-  void forget_compiled(lua_State* state) {
-    for (const auto& [sha, reference] : compiled_) {
-      luaL_unref(state, LUA_REGISTRYINDEX, reference);
-    }
-    compiled_.clear();
-    compiled_bytes_ = 0;
-    lua_gc(state, LUA_GCCOLLECT, 0);
-  }
-
   ScriptContext context_;
   LuaSandbox sandbox_;
-  std::unordered_map<std::string, int, TextHash, std::equal_to<>> compiled_;  // by SHA-1
-  size_t compiled_bytes_ = 0;
+  CompiledScripts compiled_;
+  std::vector<LibraryFunction>* loaded_ = nullptr;
   std::string problem_;
   const ScriptTask* task_ = nullptr;
   std::string* reply_ = nullptr;
@@ -239,9 +275,16 @@ std::string ScriptEngine::check(std::string_view sha, std::string_view body) {
   return interpreter_->check(sha, body);
 }
 
+std::string ScriptEngine::load(std::string_view sha, std::string_view code,
+                               std::vector<LibraryFunction>* functions) {
+  return interpreter_->load(sha, code, functions);
+}
+
 ScriptEnd ScriptEngine::run(const ScriptTask& task, ScriptKeys& keys, const Limits& limits,
                             std::string& reply) {
   return interpreter_->run(task, keys, limits, reply);
 }
+
+const std::string& ScriptEngine::said() const { return interpreter_->said(); }
 
 }  // namespace kvorum::server

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/script/function_libraries.h"
 #include "server/script/script_calls.h"
 #include "server/script/script_task.h"
 
@@ -21,11 +22,6 @@ enum class ScriptEnd : uint8_t {
 
 class ScriptEngine {
  public:
-  // Compiled scripts that are kept, and bytes of their text; beyond that all are forgotten, and are
-  // compiled again when they come.
-  static constexpr size_t kCompiledMax = 1024;
-  static constexpr size_t kCompiledBytesMax = 8 * 1024 * 1024;
-
   ScriptEngine();
   ~ScriptEngine();
   ScriptEngine(const ScriptEngine&) = delete;
@@ -34,12 +30,18 @@ class ScriptEngine {
   // Why the body is no script: "ERR Error compiling script ..."; empty where it is one.
   std::string check(std::string_view sha, std::string_view body);
 
+  // Why the text is no library, in Redis's words; empty, with what it registers, where it is one.
+  std::string load(std::string_view sha, std::string_view code,
+                   std::vector<LibraryFunction>* functions);
+
   struct Limits {
     ScriptBudget budget;
     uint64_t value_bytes_max = 0;
   };
   // With kDone, `reply` is what the script answered, as RESP.
   ScriptEnd run(const ScriptTask& task, ScriptKeys& keys, const Limits& limits, std::string& reply);
+  // What the last run published (ScriptCalls::said()).
+  const std::string& said() const;
 
  private:
   class Interpreter;  // all that knows Lua

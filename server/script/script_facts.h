@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 #include "server/commands/command.h"
+#include "server/logbook/logbook.h"
 #include "server/script/script_library.h"
 
 namespace kvorum::server {
@@ -24,6 +25,8 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
   uint64_t partition_records(uint8_t, uint32_t) const override { return 0; }
   uint64_t wall_us() override { return wall_us_; }
   void each_session(FunctionRef<void(const SessionState&)>) override {}
+  void close_session(uint64_t) override {}
+  void pause_clients(const ClientPause&) override {}
   std::span<const MacKey> token_keys() const override { return {}; }
   std::span<const std::string> passwords() const override { return {}; }
   uint64_t login_delay_us(std::string_view) override { return 0; }
@@ -36,6 +39,7 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
   ScriptLibrary& scripts() override { return library_; }
   size_t end_long_scripts() override { return 0; }
   PubSubDesk& pub_sub() override { return *this; }
+  Logbook& logbook() override { return logbook_; }
 
  private:
   // PubSubDesk: nobody subscribes in a script, and nothing is heard.
@@ -46,6 +50,7 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
     return {};
   }
   uint64_t publish(const SessionState*, const Message&, uint64_t) override { return 0; }
+  void publish_soon(const Message&) override {}
   bool set_key_events(std::string_view) override { return false; }
   std::string key_events() const override { return {}; }
   std::vector<std::string> names(SubscriptionKind) const override { return {}; }
@@ -55,6 +60,7 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
   cluster::ClusterView view_;
   TrafficCounts traffic_;  // counted by nobody
   ScriptLibrary library_;  // scripts call no scripts
+  Logbook logbook_;        // nor commands about the node
   Rng rng_{0};
   uint64_t wall_us_ = 0, value_bytes_max_ = 0;
 };

@@ -12,6 +12,7 @@
 
 #include "base/mutex.h"
 #include "cluster/own/node_parts.h"
+#include "server/script/function_libraries.h"
 
 namespace kvorum::server {
 
@@ -32,6 +33,7 @@ class ScriptLibrary final : public cluster::SharedTexts {
   void add(std::shared_ptr<const ScriptBody> body);
   size_t count() const;
   size_t bytes() const;
+  FunctionLibraries& functions() { return functions_; }
 
   bool find(std::string_view name, std::string* text) override;
   void drop_all() override;
@@ -39,6 +41,7 @@ class ScriptLibrary final : public cluster::SharedTexts {
  private:
   using Bodies = std::unordered_map<std::string_view, std::shared_ptr<const ScriptBody>>;
 
+  FunctionLibraries functions_;
   mutable Mutex mutex_;
   Bodies bodies_ KVORUM_GUARDED_BY(mutex_);  // their keys are those of the bodies
   std::deque<std::shared_ptr<const ScriptBody>> order_ KVORUM_GUARDED_BY(mutex_);

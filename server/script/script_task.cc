@@ -8,7 +8,7 @@
 namespace kvorum::server {
 namespace {
 
-constexpr uint8_t kReadOnly = 1, kResp3 = 2;
+constexpr uint8_t kReadOnly = 1, kResp3 = 2, kFunction = 4;
 
 void put_words(std::string& out, const std::vector<std::string_view>& words) {
   put_varint(out, words.size());
@@ -26,13 +26,16 @@ void get_words(ByteReader& reader, std::vector<std::string_view>* words) {
 void put_script_task(std::string& out, const ScriptTask& task) {
   KVORUM_CHECK(task.sha.size() == kShaDigits);
   const bool is_new = task.resp == protocol::RespVersion::k3;
-  put_u8(out, static_cast<uint8_t>((task.read_only ? kReadOnly : 0) | (is_new ? kResp3 : 0)));
+  const bool is_function = !task.function.empty();
+  put_u8(out, static_cast<uint8_t>((task.read_only ? kReadOnly : 0) | (is_new ? kResp3 : 0) |
+                                   (is_function ? kFunction : 0)));
   put_u8(out, task.keyspace);
   put_varint(out, task.now_us);
   out.append(task.sha);
   put_bytes(out, task.body);
   put_words(out, task.keys);
   put_words(out, task.arguments);
+  if (is_function) put_bytes(out, task.function);
 }
 
 bool get_script_task(std::string_view bytes, ScriptTask* task) {
@@ -46,6 +49,7 @@ bool get_script_task(std::string_view bytes, ScriptTask* task) {
   task->body = reader.bytes();
   get_words(reader, &task->keys);
   get_words(reader, &task->arguments);
+  task->function = flags & kFunction ? reader.bytes() : std::string_view();
   return reader.ok() && reader.done();
 }
 

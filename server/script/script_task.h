@@ -16,6 +16,8 @@ namespace kvorum::server {
 struct ScriptTask {
   std::string_view sha;   // of the body, 40 hexadecimal digits
   std::string_view body;  // Lua
+  // Of FCALL: the body is its library's, and this is called of it. Else empty.
+  std::string_view function;
   std::vector<std::string_view> keys, arguments;
   protocol::RespVersion resp = protocol::RespVersion::k2;  // of who called it
   bool read_only = false;
@@ -24,7 +26,7 @@ struct ScriptTask {
 };
 
 //   u8 flags, u8 keyspace, varint now_us, sha, bytes body, varint keys, bytes each,
-//   varint arguments, bytes each
+//   varint arguments, bytes each, with a flag: bytes function
 void put_script_task(std::string& out, const ScriptTask& task);
 // False where it is malformed.
 bool get_script_task(std::string_view bytes, ScriptTask* task);

@@ -123,6 +123,7 @@ struct NodeStatus {
 
   // The most that there may be, and what limits.clients says: open files may allow fewer.
   uint64_t clients_connected = 0, clients_max = 0, clients_configured = 0;
+  uint64_t clients_blocked = 0;  // their next request waits for its time
   uint64_t connections_received = 0, connections_rejected = 0;
   uint64_t accept_failures = 0;     // connections that could not be accepted
   int accept_error = 0;             // errno of the last one

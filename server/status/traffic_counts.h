@@ -5,10 +5,14 @@
 // tenth of a GET. The microseconds shown are calls times the mean of those.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/counter.h"
 
@@ -57,15 +61,50 @@ struct alignas(64) CommandCounts {
   Counter timed, timed_ns;
 };
 
+// Of calls that were timed: place n counts those of less than 2^n microseconds, and of at least
+// half of that.
+inline constexpr size_t kTimeBuckets = 32;
+using TimeBuckets = std::array<Counter, kTimeBuckets>;
+
 struct TrafficCounts {
-  static constexpr size_t kCommandsMax = 256;  // rows of the command table, by their number
+  static constexpr size_t kCommandsMax = 384;  // rows of the command table, by their number
   static constexpr uint64_t kAlwaysTimed = 16;
   static constexpr uint32_t kTimedEvery = 127;  // no divisor of a batch: each place has its turn
+
+  void note_time(size_t command, uint64_t took_ns) {
+    commands[command].timed.add();
+    commands[command].timed_ns.add(took_ns);
+    const auto bucket = static_cast<size_t>(std::bit_width(took_ns / 1000));
+    times[command][std::min(bucket, kTimeBuckets - 1)].add();
+  }
 
   void note(CacheCount what) { cache[static_cast<size_t>(what)].add(); }
 
   std::array<Counter, kCacheCounts> cache;
   std::array<CommandCounts, kCommandsMax> commands;
+  std::array<TimeBuckets, kCommandsMax> times;
+
+  // What LATENCY HISTOGRAM does not show any more; of its own thread alone.
+  struct Shown {
+    uint64_t calls = 0;
+    std::array<uint64_t, kTimeBuckets> times{};
+  };
+  std::vector<Shown> before;  // by command; empty: nothing was reset
+  Shown times_of(size_t command) const {
+    Shown shown;
+    const Shown earlier = before.empty() ? Shown() : before[command];
+    shown.calls = commands[command].calls.get() - earlier.calls;
+    for (size_t at = 0; at < kTimeBuckets; ++at) {
+      shown.times[at] = times[command][at].get() - earlier.times[at];
+    }
+    return shown;
+  }
+  void reset_times() {
+    std::vector<Shown> now(kCommandsMax);
+    before.clear();
+    for (size_t at = 0; at < kCommandsMax; ++at) now[at] = times_of(at);
+    before = std::move(now);
+  }
 };
 
 // The same of a node, as of one moment.

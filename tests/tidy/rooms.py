@@ -35,6 +35,7 @@ ROOMS = {
         'access',
         'membership',
         'status',
+        'logbook',
         'lua',
         'commands',
         'families',

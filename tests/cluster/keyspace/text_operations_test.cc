@@ -25,10 +25,38 @@ struct Texts final : SharedTexts {
   std::map<std::string, std::string> texts;
 };
 
+// Of each name the longest text wins.
+struct Libraries final : SharedLibraries {
+  uint64_t digest() const override {
+    uint64_t sum = 0;
+    for (const auto& [name, text] : texts) sum += name.size() * 1000 + text.size();
+    return sum;
+  }
+  void put_all(std::string& out) const override {
+    for (const auto& [name, text] : texts) out += name + '=' + text + ';';
+  }
+  bool merge(std::string_view bytes) override {
+    if (!bytes.empty() && bytes.back() != ';') return false;
+    ++merges;
+    while (!bytes.empty()) {
+      const size_t equals = bytes.find('='), end = bytes.find(';');
+      std::string& text = texts[std::string(bytes.substr(0, equals))];
+      const std::string_view heard = bytes.substr(equals + 1, end - equals - 1);
+      if (heard.size() > text.size()) text = heard;
+      bytes.remove_prefix(end + 1);
+    }
+    return true;
+  }
+
+  std::map<std::string, std::string> texts;
+  int merges = 0;
+};
+
 struct TextOperationsTest : ::testing::Test {
   TextOperationsTest() {
     for (size_t at = 0; at < 3; ++at) {
       cluster.node(at).parts.texts = &texts[at];
+      cluster.node(at).parts.libraries = &libraries[at];
       cluster.node(at).start(2);
       for (size_t other = 0; other < 3; ++other) {
         if (other == at) continue;
@@ -45,6 +73,7 @@ struct TextOperationsTest : ::testing::Test {
   }
 
   Texts texts[3];
+  Libraries libraries[3];
   KeyspaceCluster cluster;
   uint16_t version = kProtocolVersion;
 };
@@ -93,6 +122,37 @@ TEST_F(TextOperationsTest, WhoIsTooOldIsNotAsked) {
   const uint64_t before = cluster.frames_sent();
   EXPECT_THAT(cluster.perform(0, named("a")).keys, IsEmpty());
   EXPECT_EQ(cluster.frames_sent(), before);
+}
+
+TEST_F(TextOperationsTest, LibrariesAreToldToAll) {
+  libraries[0].texts = {{"a", "code"}};
+  KeyspaceRequest request;
+  request.kind = Kind::kShareLibraries;
+  EXPECT_EQ(cluster.perform(0, request).outcome, Outcome::kOk);
+  EXPECT_EQ(libraries[1].texts, libraries[0].texts);
+  EXPECT_EQ(libraries[2].texts, libraries[0].texts);
+  EXPECT_EQ(cluster.node(0).machine->open_operations(), 0u);
+}
+
+// Each has what the other lacks.
+TEST_F(TextOperationsTest, NodesThatMeetBringEachOtherUpToDate) {
+  cluster.isolate(2);
+  libraries[0].texts = {{"a", "code"}, {"b", "longer code"}};
+  libraries[2].texts = {{"b", "code"}, {"c", "code"}};
+  cluster.isolate(2, false);
+  cluster.settle();
+  const std::map<std::string, std::string> both = {
+      {"a", "code"}, {"b", "longer code"}, {"c", "code"}};
+  EXPECT_EQ(libraries[0].texts, both);
+  EXPECT_EQ(libraries[2].texts, both);
+}
+
+TEST_F(TextOperationsTest, NodesThatHaveTheSameSendDigestsAlone) {
+  for (Libraries& of_node : libraries) of_node.texts = {{"a", "code"}};
+  cluster.isolate(2);
+  cluster.isolate(2, false);
+  cluster.settle();
+  for (const Libraries& of_node : libraries) EXPECT_EQ(of_node.merges, 0);
 }
 
 }  // namespace

@@ -26,9 +26,8 @@ ConfigReport load(const std::string& sample, const std::string& name) {
 }
 
 TEST(SampleConfig, EverySampleIsRightForEachOfItsNodes) {
-  for (const char* sample :
-       {"conf/three-nodes.yaml", "conf/cart.yaml", "conf/session.yaml", "conf/catalogue.yaml",
-        "conf/cache.yaml", "docker/three-nodes.yaml"}) {
+  for (const char* sample : {"conf/three-nodes.yaml", "conf/cart.yaml", "conf/session.yaml",
+                             "conf/catalogue.yaml", "conf/cache.yaml", "docker/three-nodes.yaml"}) {
     for (const char* name : {"a", "b", "c"}) {
       const ConfigReport report = load(sample, name);
       EXPECT_TRUE(report.ok()) << report.to_text();

@@ -124,5 +124,24 @@ TEST(RedisDump, AnyBytesAreRead) {
   }
 }
 
+TEST(RedisDump, OfLibraries) {
+  using namespace std::string_view_literals;
+  const std::string_view texts[] = {"#!lua name=a\nreturn 1", "#!lua name=b\n"};
+  const std::string dump = dump_libraries(texts);
+  ASSERT_TRUE(is_whole_dump(dump));
+  EXPECT_EQ(read_library_dump(dump, kMax),
+            std::vector<std::string>(std::begin(texts), std::end(texts)));
+  EXPECT_FALSE(read_library_dump(dump, 10));
+  EXPECT_FALSE(read_library_dump(dump_string("text"), kMax));
+  for (size_t size = 0; size < dump.size() - 10; ++size) {
+    const auto read = read_library_dump(sealed(dump.substr(0, size)), kMax);
+    EXPECT_TRUE(!read || read->size() < 2) << size;
+  }
+  // What Redis 7.0 says where it has none.
+  constexpr std::string_view kNone = "\x0a\x00\x5d\x9b\x5c\x40\x0f\x7f\xa2\xda"sv;
+  EXPECT_TRUE(is_whole_dump(kNone));
+  EXPECT_EQ(read_library_dump(kNone, kMax), std::vector<std::string>());
+}
+
 }  // namespace
 }  // namespace kvorum::server

@@ -2,11 +2,13 @@
 // What a script may cost, and how it ends.
 #include "server/script/script_engine.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <thread>
 
+#include "base/bytes.h"
 #include "server/lua/sha1.h"
+#include "server/script/compiled_scripts.h"
 
 namespace kvorum::server {
 namespace {
@@ -105,7 +107,7 @@ TEST_F(ScriptEngineTest, BytecodeIsNotTaken) {
 }
 
 TEST_F(ScriptEngineTest, CompiledScriptsAreForgottenAtSomeTime) {
-  for (size_t at = 0; at < ScriptEngine::kCompiledMax + 10; ++at) {
+  for (size_t at = 0; at < CompiledScripts::kCountMax + 10; ++at) {
     EXPECT_EQ(reply_of("return " + std::to_string(at)), ":" + std::to_string(at) + "\r\n");
   }
   EXPECT_EQ(reply_of("return 3"), ":3\r\n");
@@ -114,6 +116,114 @@ TEST_F(ScriptEngineTest, CompiledScriptsAreForgottenAtSomeTime) {
   for (int at = 0; at < 30; ++at) {
     EXPECT_EQ(reply_of(large + std::to_string(at)), ":" + std::to_string(at) + "\r\n");
   }
+}
+
+// ---- libraries
+
+struct LibraryTest : ScriptEngineTest {
+  // What loading it says is wrong.
+  std::string load(std::string_view code) {
+    functions.clear();
+    return engine.load(sha1_hex(code), code, &functions);
+  }
+  std::string call(std::string_view code, std::string_view function,
+                   std::vector<std::string_view> arguments = {}) {
+    const std::string sha = sha1_hex(code);
+    ScriptTask task;
+    task.sha = sha;
+    task.body = code;
+    task.function = function;
+    task.arguments = std::move(arguments);
+    ScriptKeys none;
+    reply.clear();
+    EXPECT_EQ(engine.run(task, none, {{}, 512 * 1024 * 1024}, reply), ScriptEnd::kDone);
+    return reply;
+  }
+
+  std::vector<LibraryFunction> functions;
+};
+
+TEST_F(LibraryTest, FunctionsAreRegistered) {
+  constexpr std::string_view kCode =
+      "local function sum(keys, args) return args[1] + args[2] end "
+      "redis.register_function('sum', sum) "
+      "redis.register_function{function_name='one', callback=function() return 1 end, "
+      "flags={'no-writes', 'allow-oom'}, description='of one'}";
+  EXPECT_EQ(load(kCode), "");
+  ASSERT_EQ(functions.size(), 2u);
+  EXPECT_EQ(functions[0].name, "sum");
+  EXPECT_EQ(functions[0].flags, 0);
+  EXPECT_EQ(functions[1].description, "of one");
+  EXPECT_EQ(functions[1].flags, LibraryFunction::kNoWrites | LibraryFunction::kAllowOom |
+                                    LibraryFunction::kHasDescription);
+  EXPECT_EQ(call(kCode, "sum", {"3", "4"}), ":7\r\n");
+  EXPECT_EQ(call(kCode, "one"), ":1\r\n");
+  EXPECT_EQ(call(kCode, "none"), "-ERR Function not found\r\n");
+}
+
+// Where the function runs its library may be unknown, or have been forgotten.
+TEST_F(LibraryTest, ALibraryIsLoadedWhereItIsCalled) {
+  constexpr std::string_view kCode = "redis.register_function('f', function() return 5 end)";
+  EXPECT_EQ(call(kCode, "f"), ":5\r\n");
+  for (size_t at = 0; at < CompiledScripts::kCountMax + 10; ++at) {
+    reply_of("return " + std::to_string(at));
+  }
+  EXPECT_EQ(call(kCode, "f"), ":5\r\n");
+}
+
+TEST_F(LibraryTest, ErrorsNameTheFunctionAndItsLine) {
+  constexpr std::string_view kCode =
+      "\nredis.register_function('bad', function()\n error('boom')\nend)";
+  EXPECT_EQ(call(kCode, "bad"), "-ERR user_function:3: boom script: bad, on @user_function:3.\r\n");
+}
+
+TEST_F(LibraryTest, WhatIsNoLibraryIsRefused) {
+  using ::testing::HasSubstr;
+  EXPECT_THAT(load("return +"), HasSubstr("ERR Error compiling function: "));
+  EXPECT_EQ(load("return 1"), "ERR No functions registered");
+  EXPECT_THAT(load("redis.register_function('f')"), HasSubstr("ERR Error registering functions: "));
+  EXPECT_THAT(load("redis.register_function('f', 1)"),
+              HasSubstr("second argument to redis.register_function must be a function"));
+  EXPECT_THAT(load("redis.register_function('f f', function() end)"),
+              HasSubstr("Function names can only contain letters"));
+  EXPECT_THAT(load("local f = function() end redis.register_function('f', f) "
+                   "redis.register_function('F', f)"),
+              HasSubstr("Function already exists in the library"));
+  EXPECT_THAT(load("redis.register_function{function_name='f', callback=function() end, "
+                   "flags={'x'}}"),
+              HasSubstr("unknown flag given"));
+  EXPECT_THAT(load("redis.call('get', 'k')"),
+              HasSubstr("can only be called inside a script invocation"));
+  EXPECT_EQ(load("while true do end"), "ERR FUNCTION LOAD timeout");
+  EXPECT_EQ(load("while true do pcall(function() while true do end end) end"),
+            "ERR FUNCTION LOAD timeout");
+  EXPECT_EQ(load("string.rep('x', 100):rep(1000000) while true do end"),
+            "ERR FUNCTION LOAD timeout");
+  EXPECT_TRUE(functions.empty());
+}
+
+TEST_F(LibraryTest, AFunctionRegistersNone) {
+  constexpr std::string_view kCode =
+      "redis.register_function('f', function() "
+      "redis.register_function('g', function() end) end)";
+  EXPECT_THAT(call(kCode, "f"), ::testing::HasSubstr("can only be called on FUNCTION LOAD"));
+}
+
+TEST_F(ScriptEngineTest, WhatItPublishesIsKeptForItsCaller) {
+  EXPECT_EQ(reply_of("return redis.call('PUBLISH', 'c', 'hello')"), ":0\r\n");
+  ByteReader said(engine.said());
+  EXPECT_EQ(said.u8(), 0);
+  EXPECT_EQ(said.bytes(), "c");
+  EXPECT_EQ(said.bytes(), "hello");
+  EXPECT_TRUE(said.ok() && said.done());
+  reply_of("return redis.call('SPUBLISH', 'c', 'x')");
+  EXPECT_EQ(ByteReader(engine.said()).u8(), 1);
+  reply_of("return 1");
+  EXPECT_EQ(engine.said(), "");
+  EXPECT_THAT(reply_of("local long = string.rep('x', 1000000) "
+                       "for i = 1, 20 do redis.call('PUBLISH', 'c', long) end"),
+              ::testing::HasSubstr("ERR the script publishes too much"));
+  EXPECT_LT(engine.said().size(), size_t{10} * 1024 * 1024);
 }
 
 }  // namespace

@@ -10,9 +10,7 @@
 namespace kvorum::server {
 namespace {
 
-void with_slots(cluster::Founding& founding) {
-  founding.partitioner = Partitioner::kSlots;
-}
+void with_slots(cluster::Founding& founding) { founding.partitioner = Partitioner::kSlots; }
 
 struct SlotsTest : ::testing::Test {
   SlotRing map() const {

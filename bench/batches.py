@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""./x bench batches: the server's CPU for what clients send as one: a transaction of five SETs whose
+keys have one hash tag, the script of a limiter, a function.
+
+redis-server and one Kvorum node take turns on one core (bench/side_by_side.py). Each reply is
+checked. See bench/README.md.
+"""
+import hashlib
+import socket
+import sys
+import time
+
+import servers as fleet
+import side_by_side
+
+DEPTHS = (1, 16)
+LIMITER = b"""local n = redis.call('INCR', KEYS[1])
+if n == 1 then redis.call('PEXPIRE', KEYS[1], 600000) end
+if n > tonumber(ARGV[1]) then return 0 end
+return 1"""
+LIBRARY = (
+    b"#!lua name=limits\nredis.register_function('limit', function(KEYS, ARGV)\n" + LIMITER + b'\nend)'
+)
+KEYS = 10000
+
+
+def encode(*words):
+    return b'*%d\r\n' % len(words) + b''.join(b'$%d\r\n%s\r\n' % (len(w), w) for w in words)
+
+
+def transaction(number):
+    sets = [encode(b'SET', b'{k%d}%d' % (number, at), b'v' * 100) for at in range(5)]
+    return encode(b'MULTI') + b''.join(sets) + encode(b'EXEC')
+
+
+def limiter(number):
+    sha = hashlib.sha1(LIMITER).hexdigest().encode()
+    return encode(b'EVALSHA', sha, b'1', b'limit:%d' % number, b'1000000000')
+
+
+def function(number):
+    return encode(b'FCALL', b'limit', b'1', b'limit:%d' % number, b'1000000000')
+
+
+CASES = {
+    'transaction': (transaction, b'+OK\r\n' + b'+QUEUED\r\n' * 5 + b'*5\r\n' + b'+OK\r\n' * 5),
+    'limiter': (limiter, b':1\r\n'),
+    'function': (function, b':1\r\n'),
+}
+
+
+def measure(server, settings, case):
+    """Microseconds of the server's CPU for each request."""
+    name, depth = case
+    make, reply = CASES[name]
+    requests = [make(number) for number in range(KEYS)]
+    batches = [b''.join(requests[at : at + depth]) for at in range(0, KEYS - depth + 1, depth)]
+    done = 0
+    with socket.create_connection(('127.0.0.1', server.ports[0]), 5) as client:
+        client.settimeout(10)
+        for words in ((b'SCRIPT', b'LOAD', LIMITER), (b'FUNCTION', b'LOAD', b'REPLACE', LIBRARY)):
+            client.sendall(encode(*words))
+            if not client.recv(4096).startswith(b'$'):
+                raise fleet.ServerError('%s takes no script' % server.name)
+        before = fleet.cpu_ns(server.pids)
+        until = time.monotonic() + settings.seconds
+        while time.monotonic() < until:
+            client.sendall(batches[done // depth % len(batches)])
+            answered = b''
+            while len(answered) < len(reply) * depth:
+                answered += client.recv(65536)
+            if answered != reply * depth:
+                raise fleet.ServerError('%s answered %r' % (server.name, answered[:200]))
+            done += depth
+        spent = fleet.cpu_ns(server.pids) - before
+    return spent / 1000 / done
+
+
+def main():
+    settings = side_by_side.options_of('batches', __doc__).parse_args()
+    cases = [(name, depth) for name in CASES for depth in DEPTHS]
+    found = side_by_side.alternate(settings, cases, measure)
+    print('%d runs' % settings.runs)
+    for (name, depth), each in found.items():
+        side_by_side.tell('%s, depth %2d' % (name, depth), name, each)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

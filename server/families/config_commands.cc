@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+// CONFIG: Redis's names of what a node has. The YAML file decides over most of it; what may change
+// while the node runs is set here until it ends, and what has no meaning here is taken and shown
+// (server/logbook/idle_settings.h).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "protocol/glob.h"
+#include "server/commands/help.h"
+#include "server/commands/node_report.h"
+#include "server/logbook/logbook.h"
+
+namespace kvorum::server {
+namespace {
+
+using protocol::Reply;
+
+std::string maximum_memory(NodeFacts& facts) {
+  return std::to_string(facts.status().memory_max_bytes);
+}
+std::string maximum_clients(NodeFacts& facts) { return std::to_string(facts.status().clients_max); }
+std::string address_part(const std::string& address, bool port) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return port ? "0" : "";
+  return port ? address.substr(colon + 1) : address.substr(0, colon);
+}
+std::string redis_port(NodeFacts& facts) { return address_part(facts.status().redis, true); }
+// As Redis shows it: without the brackets of an IPv6 address.
+std::string redis_host(NodeFacts& facts) {
+  std::string host = address_part(facts.status().redis, false);
+  const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  return in_brackets ? host.substr(1, host.size() - 2) : host;
+}
+// As in Redis to clients that gave one.
+std::string password_text(NodeFacts& facts) {
+  return facts.passwords().empty() ? std::string() : facts.passwords().front();
+}
+std::string databases(NodeFacts&) { return std::to_string(kKeyspacesMax); }
+// Redis's three classes. Beyond the first figure no request of a normal client is run, the second
+// and the third close it. Who is subscribed has the limits of Redis.
+std::string output_limits(NodeFacts& facts) {
+  const InFlightStatus limits = facts.status().in_flight;
+  constexpr SubscriberLimits kPubSub;
+  return fmt::format("normal {} {} {} slave 0 0 0 pubsub {} {} {}", limits.client_part,
+                     limits.client_output_bytes, limits.client_output_wait_ms / 1000,
+                     kPubSub.waiting_bytes_max, kPubSub.behind_bytes,
+                     kPubSub.behind_us / 1'000'000);
+}
+std::string key_events(NodeFacts& facts) { return facts.pub_sub().key_events(); }
+std::string longest_value(NodeFacts& facts) { return std::to_string(facts.value_bytes_max()); }
+std::string none(NodeFacts&) { return ""; }
+std::string zero(NodeFacts&) { return "0"; }
+std::string no(NodeFacts&) { return "no"; }
+std::string eviction(NodeFacts& facts) { return std::string(eviction_policy(facts.status())); }
+// What appendfsync says is what our log does.
+std::string sync_policy(NodeFacts& facts) {
+  const std::string sync = facts.status().sync;
+  return sync == "interval" ? "everysec" : sync == "always" ? "always" : "no";
+}
+std::string durable(NodeFacts& facts) { return facts.status().engine == "memory" ? "no" : "yes"; }
+
+std::string slow_log_bound(NodeFacts& facts) {
+  return std::to_string(facts.logbook().slow_log.slower_than_us());
+}
+std::string slow_log_length(NodeFacts& facts) {
+  return std::to_string(facts.logbook().slow_log.length_max());
+}
+std::string latency_bound(NodeFacts& facts) {
+  return std::to_string(facts.logbook().latency.threshold_ms());
+}
+std::string debug_access(NodeFacts& facts) {
+  constexpr std::string_view kNames[] = {"no", "local", "yes"};
+  return std::string(kNames[static_cast<size_t>(facts.logbook().debug)]);
+}
+
+// A value for a parameter: looked at alone, or set too.
+struct Wish {
+  NodeFacts& facts;
+  std::string_view value;
+  bool set = false;
+};
+
+// Redis's names of what Kvorum has; clients and benchmarks ask for some of them.
+struct Parameter {
+  std::string_view name;
+  std::string (*value)(NodeFacts& facts);
+  // Why it cannot be set to that; null: the YAML file decides.
+  std::string (*set)(const Wish& wish) = nullptr;
+};
+
+std::string set_key_events(const Wish& wish) {
+  const std::string before = wish.facts.pub_sub().key_events();
+  if (!wish.facts.pub_sub().set_key_events(wish.value)) {
+    return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+  }
+  if (!wish.set) wish.facts.pub_sub().set_key_events(before);
+  return {};
+}
+
+// Where it is one between least and INT64_MAX; else the problem.
+std::string read_number(std::string_view text, int64_t least, int64_t* number) {
+  const auto read = protocol::parse_int64(text);
+  if (!read) return "argument couldn't be parsed into an integer";
+  *number = *read;
+  if (*number >= least) return {};
+  return fmt::format("argument must be between {} and {} inclusive", least, INT64_MAX);
+}
+
+std::string set_slow_log_bound(const Wish& wish) {
+  int64_t us = 0;
+  std::string problem = read_number(wish.value, -1, &us);
+  if (problem.empty() && wish.set) wish.facts.logbook().slow_log.set_slower_than_us(us);
+  return problem;
+}
+std::string set_slow_log_length(const Wish& wish) {
+  int64_t length = 0;
+  std::string problem = read_number(wish.value, 0, &length);
+  if (problem.empty() && wish.set) {
+    wish.facts.logbook().slow_log.set_length_max(static_cast<uint64_t>(length));
+  }
+  return problem;
+}
+std::string set_latency_bound(const Wish& wish) {
+  int64_t ms = 0;
+  std::string problem = read_number(wish.value, 0, &ms);
+  if (problem.empty() && wish.set) {
+    wish.facts.logbook().latency.set_threshold_ms(static_cast<uint64_t>(ms));
+  }
+  return problem;
+}
+
+constexpr Parameter kParameters[] = {
+    {"appendfsync", sync_policy},
+    {"appendonly", durable},
+    {"bind", redis_host},
+    {"client-output-buffer-limit", output_limits},
+    {"cluster-enabled", no},
+    {"daemonize", no},
+    {"databases", databases},
+    {"enable-debug-command", debug_access},
+    {"latency-monitor-threshold", latency_bound, set_latency_bound},
+    {"maxclients", maximum_clients},
+    {"maxmemory", maximum_memory},
+    {"maxmemory-policy", eviction},
+    {"notify-keyspace-events", key_events, set_key_events},
+    {"port", redis_port},
+    {"proto-max-bulk-len", longest_value},
+    {"requirepass", password_text},
+    {"replicaof", none},
+    {"save", none},
+    {"slaveof", none},
+    {"slowlog-log-slower-than", slow_log_bound, set_slow_log_bound},
+    {"slowlog-max-len", slow_log_length, set_slow_log_length},
+    {"tcp-keepalive", zero},
+    {"supervised", no},
+    {"timeout", zero},
+};
+
+const Parameter* find_parameter(std::string_view name) {
+  for (const Parameter& parameter : kParameters) {
+    if (equals_ignoring_case(name, parameter.name)) return &parameter;
+  }
+  return nullptr;
+}
+
+// Shows those that somebody asked for, each once. A name that is no pattern is answered as it was
+// written.
+class ParameterList {
+ public:
+  explicit ParameterList(Words patterns) : patterns_(patterns) {}
+
+  template <typename Value>
+  void show(std::string_view name, const Value& value) {
+    for (const std::string_view pattern : patterns_) {
+      if (!protocol::glob_matches(pattern, name, /*ignore_case=*/true)) continue;
+      const bool is_name = pattern.find_first_of("[*?\\") == std::string_view::npos;
+      add(is_name ? pattern : name, value());
+      return;
+    }
+  }
+  void add(std::string_view name, std::string value) {
+    fields_.push_back(Reply::bulk(name));
+    fields_.push_back(Reply::bulk_owned(std::move(value)));
+  }
+  Reply take() { return Reply::map(std::move(fields_)); }
+
+ private:
+  const Words patterns_;
+  std::vector<Reply> fields_;
+};
+
+void config_get(const CommandCall& call, Plan& plan) {
+  const Words patterns = call.words.subspan(2);
+  const IdleSettings& idle = call.facts.logbook().idle;
+  ParameterList list(patterns);
+  for (const Parameter& parameter : kParameters) {
+    list.show(parameter.name, [&] { return parameter.value(call.facts); });
+  }
+  for (const IdleSetting& setting : idle_settings()) {
+    list.show(setting.name, [&] { return idle.value(setting); });
+  }
+  for (const std::string_view name : patterns) {
+    const IdleSetting* const setting = find_idle_setting(name);
+    if (setting != nullptr && !equals_ignoring_case(setting->name, name)) {
+      list.add(name, idle.value(*setting));  // asked for by an older name
+    }
+  }
+  plan.answer(list.take());
+}
+
+// The YAML file decides over most of them: they may only be set to what they are.
+std::string set_parameter(const Parameter& parameter, const Wish& wish) {
+  if (parameter.set != nullptr) return parameter.set(wish);
+  return parameter.value(wish.facts) == wish.value ? "" : "can't set immutable config";
+}
+
+std::string set_by_name(std::string_view name, const Wish& wish) {
+  if (const Parameter* const parameter = find_parameter(name)) {
+    return set_parameter(*parameter, wish);
+  }
+  const IdleSetting& setting = *find_idle_setting(name);
+  std::string shown;
+  std::string problem = setting_problem(setting, wish.value, &shown);
+  if (problem.empty() && wish.set) wish.facts.logbook().idle.set(setting, std::move(shown));
+  return problem;
+}
+
+std::string why_not(std::string_view name, std::string_view problem) {
+  return fmt::format("ERR CONFIG SET failed (possibly related to argument '{}') - {}", name,
+                     problem);
+}
+
+// Why none of them is set, as an error; empty where all may be.
+std::string check_wishes(Words pairs, NodeFacts& facts) {
+  std::vector<std::string_view> seen;
+  for (size_t i = 0; i < pairs.size(); i += 2) {
+    const std::string_view name = pairs[i];
+    if (find_parameter(name) == nullptr && find_idle_setting(name) == nullptr) {
+      return fmt::format("ERR Unknown option or number of arguments for CONFIG SET - '{}'", name);
+    }
+    const bool again = std::any_of(seen.begin(), seen.end(), [name](std::string_view other) {
+      return equals_ignoring_case(name, other);
+    });
+    if (again) return why_not(name, "duplicate parameter");
+    seen.push_back(name);
+    const std::string problem = set_by_name(name, {facts, pairs[i + 1]});
+    if (!problem.empty()) return why_not(name, problem);
+  }
+  return {};
+}
+
+void config_set(const CommandCall& call, Plan& plan) {
+  if (call.words.size() % 2 != 0) {
+    return plan.fail_owned(protocol::wrong_number_of_arguments(call.row.name));
+  }
+  const Words pairs = call.words.subspan(2);
+  std::string error = check_wishes(pairs, call.facts);
+  if (!error.empty()) return plan.fail_owned(std::move(error));
+  for (size_t i = 0; i < pairs.size(); i += 2) {
+    set_by_name(pairs[i], {call.facts, pairs[i + 1], /*set=*/true});
+  }
+  plan.answer(Reply::ok());
+}
+
+void config_rewrite(const CommandCall&, Plan& plan) {
+  plan.fail(
+      "ERR the YAML file is not rewritten: what CONFIG SET changed holds until the node ends");
+}
+
+void config_resetstat(const CommandCall& call, Plan& plan) {
+  call.facts.reset_statistics();
+  plan.everywhere(
+      [](NodeFacts& facts) {
+        facts.traffic().reset_times();
+        return std::string();
+      },
+      [](std::string) { return Reply::ok(); });
+}
+
+constexpr uint32_t kPlain = kLoading | kStale;
+constexpr uint32_t kConfig = kAdmin | kNoScript | kLoading | kStale;
+
+constexpr CommandRow kRows[] = {
+    {"config", -2, kContainer | kPlain, 0, 0, 0, Group::kServer, "2.0.0", "subcommand",
+     "Commands about the configuration.", "O(1)", nullptr},
+    {"config|get", -3, kConfig, 0, 0, 0, Group::kServer, "2.0.0", "parameter [parameter ...]",
+     "The values of parameters whose names match.", "O(N) for N parameters", config_get},
+    {"config|help", 2, kPlain, 0, 0, 0, Group::kServer, "5.0.0", "", "Lists the subcommands.",
+     "O(1)", subcommand_help},
+    {"config|resetstat", 2, kConfig, 0, 0, 0, Group::kServer, "2.0.0", "",
+     "Lets INFO and memcached's stats count from now on; /metrics goes on.", "O(1)",
+     config_resetstat},
+    {"config|rewrite", 2, kConfig, 0, 0, 0, Group::kServer, "2.8.0", "",
+     "Refused: the YAML file is its owner's.", "O(1)", config_rewrite},
+    {"config|set", -4, kConfig, 0, 0, 0, Group::kServer, "2.0.0",
+     "parameter value [parameter value ...]",
+     "Sets parameters of this node until it ends, all or none: notify-keyspace-events, slowlog-*, "
+     "latency-monitor-threshold. Takes those of Redis that have no meaning here. Refuses what the "
+     "YAML file decides, unless it is that already.",
+     "O(N) for N parameters", config_set},
+};
+
+}  // namespace
+
+std::span<const CommandRow> config_commands() { return kRows; }
+
+}  // namespace kvorum::server
