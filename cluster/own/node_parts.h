@@ -63,6 +63,12 @@ struct NodeParts {
   SharedHistory* history = nullptr;          // null: the membership never changes
   ToldCopies* told_copies = nullptr;         // null: nobody is asked for what moves
   SharedTexts* texts = nullptr;              // null: there are none
+  // Whether Outbox::changed is to be filled: somebody caches keys. Null: never.
+  const std::atomic<bool>* told_changes = nullptr;
+
+  bool tells_changes() const {
+    return told_changes != nullptr && told_changes->load(std::memory_order_acquire);
+  }
 
   bool is_whole(uint8_t keyspace, uint32_t partition) const {
     return whole == nullptr || whole->is_whole(keyspace, partition);

@@ -24,7 +24,7 @@
 
 namespace kvorum::cluster {
 
-inline constexpr uint16_t kProtocolVersion = 15;
+inline constexpr uint16_t kProtocolVersion = 16;
 // The oldest one that this binary still speaks, for rolling upgrades.
 inline constexpr uint16_t kProtocolOldest = 11;
 inline constexpr size_t kFrameLengthBytes = 4;
@@ -83,6 +83,10 @@ enum class MessageType : uint8_t {
   kHeldCopies = 102,  // what do you hold of the partitions that move (held_copies.h)
   kHeldCopiesReply = 103,
   kPublish = 112,  // a message for whoever is subscribed at the node (server/pubsub); no answer
+  // 114 to 116: whose clients cache keys, and which have changed (server/tracking/change_frames.h)
+  kTrackChanges = 114,
+  kTrackChangesReply = 115,
+  kChangedKeys = 116,  // no answer
   // 120 and up: texts that all nodes share (cluster/keyspace/text_operations.h)
   kFindText = 120,
   kFindTextReply = 121,
@@ -123,6 +127,9 @@ inline constexpr uint16_t kPlacementVersion = 13;
 
 // kFindText, kDropTexts: since when they are understood.
 inline constexpr uint16_t kTextsVersion = 15;
+
+// kTrackChanges: the same.
+inline constexpr uint16_t kTrackingVersion = 16;
 
 struct FrameHead {
   MessageType type;
