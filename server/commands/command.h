@@ -24,7 +24,9 @@
 
 namespace kvorum::server {
 
+class Monitors;
 class ScriptLibrary;
+class Tracking;
 
 using Words = std::span<const std::string_view>;
 
@@ -58,6 +60,9 @@ class NodeFacts {
   // Ends what runs on threads of their own; how many that were.
   virtual size_t end_long_scripts() = 0;
   virtual PubSubDesk& pub_sub() = 0;
+  // Both null in a script.
+  virtual Tracking* tracking() { return nullptr; }
+  virtual Monitors* monitors() { return nullptr; }
 };
 
 struct CommandCall {
@@ -141,6 +146,7 @@ std::span<const CommandRow> ring_commands();
 std::span<const CommandRow> monitor_commands();
 std::span<const CommandRow> transaction_commands();
 std::span<const CommandRow> pub_sub_commands();
+std::span<const CommandRow> tracking_commands();
 std::span<const CommandRow> introspection_commands();
 std::span<const CommandRow> quorum_commands();
 std::span<const CommandRow> operator_commands();

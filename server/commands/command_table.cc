@@ -40,7 +40,7 @@ class CommandIndex {
         keyspace_commands,      connection_commands,  client_commands,         server_commands,
         introspection_commands, scripting_commands,   quorum_commands,         operator_commands,
         membership_commands,    transaction_commands, cluster_commands,        ring_commands,
-        pub_sub_commands,       monitor_commands,
+        pub_sub_commands,       tracking_commands,    monitor_commands,
     };
     rows_.reserve(TrafficCounts::kCommandsMax);
     for (Family family : kFamilies) {

@@ -50,6 +50,7 @@ class CommandRunner {
     NodeFacts& facts;
     TrafficCounts& traffic;
     DispatcherCounters& counters;
+    Monitors& monitors;
   };
   CommandRunner(const Parts& parts, const PlanRunner::Parts& plan_parts);
 
@@ -80,6 +81,7 @@ class CommandRunner {
   NodeFacts& facts_;
   TrafficCounts& traffic_;
   DispatcherCounters& counters_;
+  Monitors& monitors_;
   Plan plan_;
   Batch batch_;
   PlanRunner plans_;

@@ -10,6 +10,8 @@
 #include "server/dispatch/dispatcher_options.h"
 #include "server/pubsub/pub_sub.h"
 #include "server/script/script_library.h"
+#include "server/tracking/monitors.h"
+#include "server/tracking/tracking.h"
 
 namespace kvorum::server {
 
@@ -24,6 +26,8 @@ class ReactorFacts final : public NodeFacts {
     ClientTable& clients;
     TrafficCounts& traffic;
     PubSub& pub_sub;
+    Tracking& tracking;
+    Monitors& monitors;
   };
   explicit ReactorFacts(const Sources& sources)
       : from_(sources), rng_(sources.parts.incarnation ^ sources.options.first_client_id) {}
@@ -60,6 +64,8 @@ class ReactorFacts final : public NodeFacts {
     return from_.options.long_work ? from_.options.long_work->end_all() : 0;
   }
   PubSubDesk& pub_sub() override { return from_.pub_sub; }
+  Tracking* tracking() override { return &from_.tracking; }
+  Monitors* monitors() override { return &from_.monitors; }
 
  private:
   const Sources from_;

@@ -44,6 +44,7 @@ ROOMS = {
         'memcached',
         'connection',
         'pubsub',
+        'tracking',
         'transaction',
         'script',
         'eval',
