@@ -78,6 +78,12 @@ struct NodeParts {
   SharedLibraries* libraries = nullptr;      // likewise
   // While it holds, expired versions stay, unseen; null: they never do (DEBUG SET-ACTIVE-EXPIRE).
   const std::atomic<bool>* expiry_rests = nullptr;
+  // Whether Outbox::changed is to be filled: somebody caches keys. Null: never.
+  const std::atomic<bool>* told_changes = nullptr;
+
+  bool tells_changes() const {
+    return told_changes != nullptr && told_changes->load(std::memory_order_acquire);
+  }
 
   bool is_whole(uint8_t keyspace, uint32_t partition) const {
     return whole == nullptr || whole->is_whole(keyspace, partition);

@@ -16,6 +16,11 @@ constexpr size_t kScratchKept = 256 * 1024;
 
 }  // namespace
 
+bool has_value(const Object& object) {
+  return std::any_of(object.versions.begin(), object.versions.end(),
+                     [](const Version& version) { return version.type != TypeTag::kTombstone; });
+}
+
 engine::Access OwnCopies::read(const KeyRef& key, FunctionRef<void(Record& record)> fn) {
   bool covered = false;
   const engine::Access access = node_.table->read(key, [&](engine::RecordView bytes) {
@@ -65,6 +70,13 @@ engine::UpdateResult OwnCopies::update(const KeyRef& key, FunctionRef<bool(Recor
     engine::RecordChange change;
     decode_record(bytes, *node_.authors, record_);
     const uint64_t old_digest = leaf_digest(key, record_.object, node_.digest_seed);
+    const bool tells = node_.tells_changes();
+    const bool was_live = tells && has_value(record_.object);
+    const auto tell = [&] {
+      if (!tells || change.digest_change == 0 || !(was_live || change.live)) [[likely]]
+        return;
+      outbox_.changed.note(key.key, versions_digest(record_.object));
+    };
     const Hlc frontier = frontier_of(key);
     change.oldest_changed = oldest_above(record_.object, frontier);
     const bool marked = node_.marks->any(key.keyspace);
@@ -84,6 +96,7 @@ engine::UpdateResult OwnCopies::update(const KeyRef& key, FunctionRef<bool(Recor
     if (record_.object.empty() || (alone && !change.live)) {
       change.action = bytes.absent() ? Action::kKeep : Action::kErase;
       change.digest_change = old_digest;
+      tell();
       return change;
     }
     nameless = !encode_record(record_, *node_.authors, record_head_, &change);
@@ -91,6 +104,7 @@ engine::UpdateResult OwnCopies::update(const KeyRef& key, FunctionRef<bool(Recor
     change.action = Action::kStore;
     change.head = record_head_;
     change.digest_change = old_digest ^ leaf_digest(key, record_.object, node_.digest_seed);
+    tell();
     if (planted(PlantedBug::kStaleTree) && !change.live) change.digest_change = 0;
     return change;
   };

@@ -17,6 +17,9 @@
 
 namespace kvorum::cluster {
 
+// A version that is no tombstone, whether it has expired or not.
+bool has_value(const Object& object);
+
 class OwnCopies {
  public:
   // All outlive it. `view` points to that of now, whenever it changes.

@@ -7,17 +7,6 @@
 #include "cluster/wire/replica_messages.h"
 
 namespace kvorum::cluster {
-namespace {
-
-bool has_value(const Object& object) {
-  for (const Version& version : object.versions) {
-    if (version.type != TypeTag::kTombstone) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
 void OwnCopies::make_room() {
   const bool alone = view_->members.size() == 1;
   node_.table->evict([&](const KeyRef& key, engine::RecordView bytes) {
@@ -29,6 +18,7 @@ void OwnCopies::make_room() {
     change.action = engine::RecordChange::Action::kErase;
     change.digest_change = leaf_digest(key, evicted_.object, node_.digest_seed);
     ++(has_value(evicted_.object) ? counters_.evicted_keys : counters_.tombstones_reaped);
+    if (node_.tells_changes()) outbox_.changed.note(key.key, 0);
     if (!alone) tell_evicted(key, frontier);
     return change;
   });

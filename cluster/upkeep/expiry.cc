@@ -42,6 +42,7 @@ engine::RecordChange Expiry::emptied(const KeyRef& key, engine::RecordView bytes
     ++core_.counters.expired;
     any = true;
   }
+  if (any && core_.parts.tells_changes()) core_.outbox.changed.note(key.key, 0);
   if (any && tells_of(key)) told_.push_back({key.keyspace, std::string(key.key)});
   describe_record(object, &change);
   change.frees = true;

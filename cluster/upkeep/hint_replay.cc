@@ -227,6 +227,11 @@ void HintReplay::on_own_commit(SlotId id, OwnCommit commit, Now now) {
   if (--delivery->commits_open == 0) moved(id, *delivery, now);
 }
 
+// Who read it here as a stand-in reads it elsewhere from now on.
+void HintReplay::note_removed(const KeyRef& key) {
+  if (core_.parts.tells_changes()) core_.outbox.changed.note(key.key, 0);
+}
+
 void HintReplay::moved(SlotId id, Delivery& delivery, Now now) {
   Object object;
   if (!decode_object(delivery.object, object)) {
@@ -234,6 +239,7 @@ void HintReplay::moved(SlotId id, Delivery& delivery, Now now) {
   }
   const NodeId target_id = delivery.target;
   core_.hints.remove_delivered({target_id, delivery.key.key}, object.vector);
+  note_removed(delivery.key.key);
   ++core_.counters.hints_moved;
   Target& target = finish(id, delivery);
   due_within(kRetryUs, now);  // the primaries' turn
@@ -253,6 +259,7 @@ void HintReplay::on_write_reply(SlotId id, const Answered<ReplicaWriteReply>& an
   if (!is_large(bytes)) targets_[target].pace.answered(now.steady_us - delivery->started_us);
   // What was merged into it meanwhile has its turn in the next pass.
   core_.hints.remove_delivered({target, delivery->key.key}, delivered.vector);
+  note_removed(delivery->key.key);
   core_.hints.ledger().delivered(target, bytes, now.steady_us);
   ++core_.counters.hints_replayed;
   go_on(target, finish(id, *delivery), now);

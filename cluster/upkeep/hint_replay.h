@@ -92,6 +92,7 @@ class HintReplay final : public Machine {
   SlotId begin(NodeId id, Target& target, Found& found, Now now);
   void send(SlotId id, MemberIndex member);
   void move(SlotId id, Delivery& delivery, Now now);
+  void note_removed(const KeyRef& key);
   void moved(SlotId id, Delivery& delivery, Now now);
   void give_up(SlotId id, Delivery& delivery, HintWait wait, Now now);
   Target& finish(SlotId id, Delivery& delivery);

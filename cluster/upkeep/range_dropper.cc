@@ -88,6 +88,7 @@ void RangeDropper::forget_frontier(const Range& range) {
 
 void RangeDropper::end_range() {
   ranges_.pop_back();
+  if (core_.parts.tells_changes()) core_.outbox.changed.note_all();
   ++core_.counters.ranges_dropped;
 }
 

@@ -170,6 +170,7 @@ bool FlushMarks::raise(uint8_t keyspace, const FlushMarkEntry& entry) {
 void FlushMarks::raised(KeyspaceMask keyspaces) {
   const uint64_t generation = generation_.load(std::memory_order_relaxed) + 1;
   generation_.store(generation, std::memory_order_release);
+  last_raise_.store(generation, std::memory_order_release);
   for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
     if (keyspaces >> keyspace & 1) raised_[keyspace].store(generation, std::memory_order_release);
   }

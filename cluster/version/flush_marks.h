@@ -79,8 +79,11 @@ class FlushMarks {
   // is merged then). `own`, if given, names an author and gets the highest entry found for it.
   bool merge_encoded(std::string_view bytes, FlushMarkEntry* own = nullptr);
 
-  // Counts the merges that raised anything, so that a store knows what it has written.
+  // Counts the merges that raised anything, and what was forgotten, so that a store knows what it
+  // has written.
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+  // That of the last raise: objects were covered then, and readers see it.
+  uint64_t last_raise() const { return last_raise_.load(std::memory_order_acquire); }
   // Set by who persists marks: everything up to that generation is durable.
   void set_stored(uint64_t generation);
   uint64_t stored() const { return stored_.load(std::memory_order_acquire); }
@@ -105,7 +108,7 @@ class FlushMarks {
 
   std::array<std::atomic<Table*>, kKeyspacesMax> tables_{};  // null: nothing is covered
   std::array<std::atomic<uint64_t>, kKeyspacesMax> raised_{}, claimed_{}, swept_{}, settled_{};
-  std::atomic<uint64_t> generation_{0};
+  std::atomic<uint64_t> generation_{0}, last_raise_{0};
   std::atomic<uint64_t> stored_{0};
   mutable Mutex lock_;  // of writers, and of what follows
   // A keyspace's table, published or not; entries of an epoch that is over are forgotten. They may

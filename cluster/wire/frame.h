@@ -83,6 +83,10 @@ enum class MessageType : uint8_t {
   kHeldCopies = 102,  // what do you hold of the partitions that move (held_copies.h)
   kHeldCopiesReply = 103,
   kPublish = 112,  // a message for whoever is subscribed at the node (server/pubsub); no answer
+  // 114 to 116: whose clients cache keys, and which have changed (server/tracking/change_frames.h)
+  kTrackChanges = 114,
+  kTrackChangesReply = 115,
+  kChangedKeys = 116,  // no answer
   // 120 and up: texts that all nodes share (cluster/keyspace/text_operations.h)
   kFindText = 120,
   kFindTextReply = 121,
@@ -128,6 +132,9 @@ inline constexpr uint16_t kPlacementVersion = 13;
 // kFindText, kDropTexts: since when they are understood.
 inline constexpr uint16_t kTextsVersion = 15;
 inline constexpr uint16_t kLibrariesVersion = 16;
+
+// kTrackChanges: the same.
+inline constexpr uint16_t kTrackingVersion = 16;
 
 struct FrameHead {
   MessageType type;

@@ -11,6 +11,7 @@
 #include "base/slot_map.h"
 #include "base/time.h"
 #include "cluster/ring/member.h"
+#include "cluster/wire/changed_keys.h"
 #include "cluster/wire/frame_chunks.h"
 #include "cluster/wire/link_index.h"
 
@@ -90,10 +91,11 @@ class Outbox {
   std::vector<Load> loads;
   std::vector<RangeLoad> range_loads;
   std::vector<Quarantined> quarantined;
+  ChangedKeys changed;
 
   bool empty() const {
     return addressed_.empty() && large.empty() && loads.empty() && range_loads.empty() &&
-           quarantined.empty();
+           quarantined.empty() && changed.empty();
   }
 
  private:

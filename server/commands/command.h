@@ -24,8 +24,10 @@
 
 namespace kvorum::server {
 
+class Monitors;
 class ScriptLibrary;
 struct Logbook;
+class Tracking;
 
 using Words = std::span<const std::string_view>;
 
@@ -69,6 +71,9 @@ class NodeFacts {
   virtual size_t end_long_scripts() = 0;
   virtual PubSubDesk& pub_sub() = 0;
   virtual Logbook& logbook() = 0;
+  // Both null in a script.
+  virtual Tracking* tracking() { return nullptr; }
+  virtual Monitors* monitors() { return nullptr; }
 };
 
 struct CommandCall {
@@ -160,6 +165,7 @@ std::span<const CommandRow> logbook_commands();
 std::span<const CommandRow> debug_commands();
 std::span<const CommandRow> transaction_commands();
 std::span<const CommandRow> pub_sub_commands();
+std::span<const CommandRow> tracking_commands();
 std::span<const CommandRow> introspection_commands();
 std::span<const CommandRow> quorum_commands();
 std::span<const CommandRow> operator_commands();

@@ -44,7 +44,7 @@ class CommandIndex {
         transaction_commands,    cluster_commands,       ring_commands,
         pub_sub_commands,        monitor_commands,       config_commands,
         client_control_commands, function_commands,      logbook_commands,
-        debug_commands,
+        debug_commands,          tracking_commands,
     };
     rows_.reserve(TrafficCounts::kCommandsMax);
     for (Family family : kFamilies) {

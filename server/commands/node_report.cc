@@ -50,8 +50,8 @@ void clients_section(const NodeStatus& status, Out out) {
   fmt::format_to(out,
                  "# Clients\r\nconnected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:{}\r\n",
                  status.clients_connected, status.clients_max, status.clients_blocked);
-  fmt::format_to(out, "cluster_connections:0\r\ntracking_clients:0\r\npubsub_clients:{}\r\n",
-                 status.pub_sub.clients);
+  fmt::format_to(out, "cluster_connections:0\r\ntracking_clients:{}\r\npubsub_clients:{}\r\n",
+                 status.tracking.clients, status.pub_sub.clients);
   const ClientMemory& clients = status.in_flight.clients;
   fmt::format_to(out,
                  "client_recent_max_input_buffer:{}\r\nclient_recent_max_output_buffer:{}\r\n"
@@ -135,6 +135,9 @@ void stats_section(const NodeStatus& status, Out out) {
   const PubSubStatus& pub_sub = status.pub_sub;
   fmt::format_to(out, "pubsub_channels:{}\r\npubsub_patterns:{}\r\npubsubshard_channels:{}\r\n",
                  pub_sub.channels, pub_sub.patterns, pub_sub.shard_channels);
+  fmt::format_to(
+      out, "tracking_total_keys:{}\r\ntracking_total_items:{}\r\ntracking_total_prefixes:{}\r\n",
+      status.tracking.keys, status.tracking.items, status.tracking.prefixes);
   fmt::format_to(out,
                  "pubsub_published:{}\r\npubsub_from_peers:{}\r\npubsub_delivered:{}\r\n"
                  "pubsub_dropped:{}\r\npubsub_clients_closed:{}\r\n",

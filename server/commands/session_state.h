@@ -26,6 +26,18 @@ struct SubscriptionCounts {
   bool any() const { return (channels | patterns | shard_channels) != 0; }
 };
 
+// CLIENT TRACKING: whether, and how, it is told of keys that changed (server/tracking).
+struct TrackingMode {
+  bool on = false;
+  bool broadcast = false, opt_in = false, opt_out = false, no_loop = false;
+  bool caching = false;          // CLIENT CACHING was said: of the next command
+  bool broken_redirect = false;  // the client that is told instead is gone
+  uint64_t redirect = 0;         // its id; 0: this one is told
+
+  // The keys that it reads are remembered.
+  bool remembers() const { return on && !broadcast && (opt_in ? caching : !(opt_out && caching)); }
+};
+
 struct SessionState {
   uint64_t id = 0;
   uint64_t slot = 0;  // in its reactor's table of clients
@@ -43,7 +55,10 @@ struct SessionState {
   int64_t queued_commands = -1;  // since MULTI; -1: there was none
   size_t watched_keys = 0;
   SubscriptionCounts subscriptions;
-  bool causal = false;  // KV.CAUSAL ON
+  TrackingMode tracking;
+  uint64_t tracking_until_us = 0;  // other nodes are waited for; 0: they are not
+  bool monitors = false;           // MONITOR
+  bool causal = false;             // KV.CAUSAL ON
   bool no_evict = false, no_touch = false;
   bool closing = false;  // QUIT: no further request is read
   // A change of the membership that it wished and that is not acknowledged yet; and until when that

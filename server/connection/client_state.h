@@ -15,6 +15,7 @@
 #include "server/connection/pending_keys.h"
 #include "server/connection/reply_queue.h"
 #include "server/connection/subscriptions.h"
+#include "server/connection/tracked_client.h"
 #include "server/connection/transaction.h"
 #include "server/flow/in_flight.h"
 
@@ -80,6 +81,7 @@ struct ClientState {
   std::unique_ptr<CausalMemory> causal;          // with KV.CAUSAL ON
   std::unique_ptr<Transaction> transaction;      // after a first MULTI or WATCH
   std::unique_ptr<Subscriptions> subscriptions;  // after a first SUBSCRIBE
+  std::unique_ptr<TrackedClient> tracked;        // while it tracks
 
   size_t operations_pending = 0;  // sent to the coordinator, not answered
   bool keyspace_pending = false;  // SCAN, FLUSHALL ...: nothing else with keys runs beside it

@@ -19,6 +19,8 @@ Call& OpenCalls::open(const CallShape& shape, SlotId* id) {
   call.causal = CausalNote::kNone;
   call.registered = false;
   call.change = {};
+  call.read_ticket = 0;
+  call.own_write = false;
   call.reserved_bytes = 0;
   return call;
 }

@@ -31,6 +31,10 @@ struct Call : CallShape {
   CausalNote causal{};
   bool registered = false;  // stands in the client's pending keys
   KeyChange change;         // with the key, where somebody is to be told of it
+  // Of a client that tracks, with the key: its read is noted under this (0: it is not), and it is
+  // not told of this edit.
+  uint64_t read_ticket = 0;
+  bool own_write = false;
 
   KeyspaceFinish keyspace_finish = nullptr;
   cluster::KeyspaceRequest keyspace_request;

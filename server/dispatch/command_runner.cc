@@ -2,9 +2,11 @@
 #include "server/dispatch/command_runner.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/ascii.h"
 #include "base/check.h"
+#include "base/contains.h"
 #include "server/commands/command_table.h"
 #include "server/commands/log_words.h"
 #include "server/logbook/logbook.h"
@@ -21,6 +23,22 @@ namespace {
 // behind it in its request is run.
 bool is_web_request(std::string_view word) {
   return equals_ignoring_case(word, "post") || equals_ignoring_case(word, "host:");
+}
+
+// As Redis has it of replicas, among which it counts monitors.
+constexpr std::string_view kMonitors = "ERR Replica can't interact with the keyspace";
+
+bool touches_keys(const CommandRow& row) {
+  constexpr std::array<std::string_view, 5> kOthers = {"eval", "evalsha", "fcall", "publish",
+                                                       "spublish"};
+  return (row.flags & (kWrite | kReadonly)) != 0 || contains(kOthers, row.name);
+}
+
+// CLIENT CACHING is about the next command, or the next transaction.
+void forget_caching(ClientState& client, const CommandRow* row) {
+  const bool queues = client.transaction && client.transaction->is_queueing();
+  if (queues || (row != nullptr && row->name.starts_with("client"))) return;
+  client.session.tracking.caching = false;
 }
 
 // What remains of "silence the next reply" at this command.
@@ -43,6 +61,7 @@ CommandRunner::CommandRunner(const Parts& parts, const PlanRunner::Parts& plan_p
       logbook_(parts.facts.logbook()),
       traffic_(parts.traffic),
       counters_(parts.counters),
+      monitors_(parts.monitors),
       plans_(plan_parts, plan_) {}
 
 void CommandRunner::find_key(const ClientState& client, size_t index) {
@@ -125,6 +144,10 @@ bool CommandRunner::admit(ClientState& client, Words words, const CommandRow** r
   }
   if (client.session.only_hears() && !((*row)->flags & kSubscribed)) [[unlikely]] {
     plan_.fail_owned(protocol::only_hears((*row)->name));
+    return false;
+  }
+  if (client.session.monitors && touches_keys(**row)) [[unlikely]] {
+    plan_.fail(kMonitors);
     return false;
   }
   return true;
@@ -257,6 +280,10 @@ bool CommandRunner::execute_resp(ClientState& client, const ParsedRequest& reque
     count_call(row, admitted);
     if (began_ns != 0 && admitted) [[unlikely]]
       note_time(client, words, *row, began_ns);
+    if (monitors_.any() && admitted) [[unlikely]]
+      monitors_.show({session, facts_, now.steady_us}, *row, words);
+    if (session.tracking.caching) [[unlikely]]
+      forget_caching(client, row);
     return true;
   }
   session.reply_mode = mode_planned == ReplyMode::kSkipping ? mode_before : mode_planned;

@@ -51,6 +51,7 @@ class CommandRunner {
     NodeFacts& facts;
     TrafficCounts& traffic;
     DispatcherCounters& counters;
+    Monitors& monitors;
   };
   CommandRunner(const Parts& parts, const PlanRunner::Parts& plan_parts);
 
@@ -87,6 +88,7 @@ class CommandRunner {
   Logbook& logbook_;
   TrafficCounts& traffic_;
   DispatcherCounters& counters_;
+  Monitors& monitors_;
   Plan plan_;
   Batch batch_;
   PlanRunner plans_;

@@ -104,6 +104,8 @@ void Completions::on_complete(uint64_t tag, const Completion& completion) {
   }
   ClientState* const client = clients_.find(call->client);
   if (client) settle(*client, *call, completion);
+  if (client && client->tracked) [[unlikely]]
+    tracking_.on_complete(*client, *call, completion);
   if (call->item != 0) [[unlikely]] {
     if (client) transactions_.on_complete(*client, *call, completion);
   } else if (call->gathering != 0) {

@@ -13,6 +13,7 @@
 #include "server/dispatch/dispatcher_options.h"
 #include "server/dispatch/due_work.h"
 #include "server/pubsub/pub_sub.h"
+#include "server/tracking/tracking.h"
 #include "server/transaction/transaction_results.h"
 
 namespace kvorum::server {
@@ -28,6 +29,7 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
     TrafficCounts& traffic;
     DispatcherCounters& counters;
     PubSub& pub_sub;
+    Tracking& tracking;
   };
   explicit Completions(const Parts& parts)
       : clients_(parts.clients),
@@ -37,6 +39,7 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
         traffic_(parts.traffic),
         counters_(parts.counters),
         pub_sub_(parts.pub_sub),
+        tracking_(parts.tracking),
         transactions_({parts.clients, parts.facts, parts.traffic, parts.counters, parts.pub_sub}) {}
 
   // A reply that waits for nothing but those before it. A silent one only takes its turn.
@@ -86,6 +89,7 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
   TrafficCounts& traffic_;
   DispatcherCounters& counters_;
   PubSub& pub_sub_;
+  Tracking& tracking_;
   TransactionResults transactions_;
 };
 

@@ -36,7 +36,7 @@ Conversation::Conversation(Dispatcher& dispatcher, ConversationOptions options)
   session.started_us = session.last_active_us = options.now_us;
   resp_.set_bulk_bytes_max(static_cast<int64_t>(dispatcher.value_bytes_max()));
   rewind_parsers();
-  clients_.add(client_);
+  dispatcher.add(client_);
 }
 
 Conversation::~Conversation() { dispatcher_.remove(client_); }
@@ -149,6 +149,8 @@ size_t Conversation::run(std::string_view input, Now now) {
     for (size_t i = 0; i < batch.requests.size(); ++i) {
       if (client_.session.closing) return input.size();
       client_.stalled = !commands_.execute(client_, i, now);
+      if (dispatcher_.tracking().has_changes()) [[unlikely]]
+        dispatcher_.tracking().tell_own(now.steady_us);
       if (!clients_.holds_little(client_)) [[unlikely]]
         clients_.count(client_);
       if (!blocked()) continue;

@@ -13,14 +13,18 @@ Dispatcher::Dispatcher(cluster::Coordinator& coordinator, const cluster::NodePar
       clients_(coordinator, {options_.first_client_id, options_.client_id_step,
                              options_.pipeline_bytes_max, options_.in_flight}),
       pub_sub_(clients_, options_.pub_sub),
-      facts_({coordinator, parts_, services, options_, clients_, traffic_, pub_sub_}),
+      tracking_({coordinator, clients_, pub_sub_}, options_.tracking),
+      monitors_({clients_, pub_sub_, tracking_.hub()}, options_.tracking.reactor),
+      facts_({coordinator, parts_, services, options_, clients_, traffic_, pub_sub_, tracking_,
+              monitors_}),
       due_(coordinator, clients_, calls_),
-      completions_({clients_, calls_, due_, facts_, traffic_, counters_, pub_sub_}),
+      completions_({clients_, calls_, due_, facts_, traffic_, counters_, pub_sub_, tracking_}),
       stages_({coordinator, clients_, calls_, due_, facts_, completions_, *parts_.clock, options_,
-               pub_sub_}),
-      commands_({parts_, coordinator, options_, due_, clients_, facts_, traffic_, counters_},
-                {coordinator, services, options_, clients_, calls_, due_, facts_, completions_,
-                 traffic_, *parts.clock, stages_, pub_sub_}) {
+               pub_sub_, tracking_}),
+      commands_(
+          {parts_, coordinator, options_, due_, clients_, facts_, traffic_, counters_, monitors_},
+          {coordinator, services, options_, clients_, calls_, due_, facts_, completions_, traffic_,
+           *parts.clock, stages_, pub_sub_, tracking_, monitors_}) {
   coordinator.set_sinks(&completions_, &completions_);
 }
 
@@ -31,7 +35,21 @@ void Dispatcher::set_limits(const DispatcherLimits& limits) {
   clients_.set_pipeline_bytes_max(limits.pipeline_bytes_max);
 }
 
+void Dispatcher::add(ClientState& client) {
+  clients_.add(client);
+  tracking_.add(client);
+}
+
+void Dispatcher::take_tracking_mail(uint64_t now_us) {
+  TrackingMail mail;
+  tracking_.hub().take(options_.tracking.reactor, &mail);
+  tracking_.take_mail(mail, now_us);
+  monitors_.take(mail, now_us);
+}
+
 void Dispatcher::remove(ClientState& client) {
+  monitors_.remove(client.session);
+  tracking_.remove(client);
   pub_sub_.remove(client);
   clients_.remove(client);
   calls_.drop_unsent(client.unsent);

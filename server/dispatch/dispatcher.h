@@ -6,6 +6,7 @@
 //
 //   ClientTable   who is connected, and what each holds
 //   PubSub        who hears which messages
+//   Tracking      who caches which keys; Monitors: who sees all commands
 //   OpenCalls     what was asked of the coordinator
 //   DueWork       what goes on without new input
 //   Completions   outcome -> reply in its place
@@ -26,6 +27,8 @@
 #include "server/dispatch/reactor_facts.h"
 #include "server/dispatch/stage_runner.h"
 #include "server/status/node_status.h"
+#include "server/tracking/monitors.h"
+#include "server/tracking/tracking.h"
 
 namespace kvorum::server {
 
@@ -69,9 +72,14 @@ class Dispatcher {
   CommandRunner& commands() { return commands_; }
   NodeServices& services() { return services_; }
   PubSub& pub_sub() { return pub_sub_; }
+  Tracking& tracking() { return tracking_; }
   uint64_t value_bytes_max() const { return options_.value_bytes_max; }
+  // Gives the session its id. `client` stays where it is until remove().
+  void add(ClientState& client);
   // The client goes. Operations that still run are told that nobody waits.
   void remove(ClientState& client);
+  // What other reactors of the node have for clients that track or monitor.
+  void take_tracking_mail(uint64_t now_us);
 
  private:
   NodeServices& services_;
@@ -82,6 +90,8 @@ class Dispatcher {
 
   ClientTable clients_;
   PubSub pub_sub_;
+  Tracking tracking_;
+  Monitors monitors_;
   ReactorFacts facts_;
   OpenCalls calls_;
   DueWork due_;

@@ -13,6 +13,7 @@
 #include "server/dispatch/other_reactors.h"
 #include "server/flow/in_flight.h"
 #include "server/pubsub/pub_sub.h"
+#include "server/tracking/tracking.h"
 
 namespace kvorum::server {
 
@@ -34,6 +35,7 @@ struct DispatcherOptions {
   ScriptLibrary* scripts = nullptr;    // of the node; outlives it; null: one of its own
   Logbook* logbook = nullptr;          // likewise
   PubSub::Options pub_sub;
+  Tracking::Options tracking;
 };
 
 // What of them may change while it runs.

@@ -62,9 +62,11 @@ PlanRunner::PlanRunner(const Parts& parts, Plan& plan)
       plan_(plan),
       clock_(parts.clock),
       pub_sub_(parts.pub_sub),
-      transactions_(
-          {*this, parts.clients, parts.facts, parts.traffic, parts.completions.transactions()},
-          plan) {}
+      tracking_(parts.tracking),
+      monitors_(parts.monitors),
+      transactions_({*this, parts.clients, parts.facts, parts.traffic,
+                     parts.completions.transactions(), parts.monitors},
+                    plan) {}
 
 bool PlanRunner::carry_out(const Task& task) {
   ClientState& client = task.client;
@@ -99,7 +101,11 @@ void PlanRunner::answer(const Task& task) {
   ClientState& client = task.client;
   if (plan_.flush_after_ms > 0) due_.flush_at(task.now.steady_us + plan_.flush_after_ms * 1000);
   if (client.causal && !client.session.causal) client.causal.reset();
-  if (plan_.verb == TransactionVerb::kForget) client.forget_transaction();
+  if (plan_.verb == TransactionVerb::kForget) {
+    client.forget_transaction();
+    tracking_.disable(client.session);
+    monitors_.remove(client.session);
+  }
   Completions::answer(client, plan_.reply, task.silent && !plan_.is_push);
   if (client.subscriptions) [[unlikely]]
     PubSub::push_deferred(client);
@@ -213,6 +219,8 @@ void PlanRunner::submit_one(const Task& task, cluster::Request& request, const C
   if (plan_.keeps_key) call.key = request.key.key;
   if (pub_sub_.tells_changes()) [[unlikely]]
     note_change(request, call, task.now);
+  if (client.tracked) [[unlikely]]
+    note_use(client, request, call);
   ++client.operations_pending;
   const size_t held_before = coordinator_.held_bytes();
   if (!client.causal) {
@@ -227,6 +235,12 @@ void PlanRunner::submit_one(const Task& task, cluster::Request& request, const C
   open->registered = true;
   client.pending.add(open->ring_place, open->use);
   reserve(client, request, *open, coordinator_.held_bytes() - held_before);
+}
+
+// Of a client that tracks. What a command reads that writes it does not cache.
+void PlanRunner::note_use(ClientState& client, cluster::Request& request, Call& call) {
+  const bool reads_only = call.item != 0 || (all_commands()[call.command]->flags & kReadonly) != 0;
+  tracking_.begin(client, reads_only, request, call);
 }
 
 // Commands in a transaction are told apart by their edits alone.

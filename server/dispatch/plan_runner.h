@@ -13,6 +13,8 @@
 #include "server/dispatch/due_work.h"
 #include "server/dispatch/stage_runner.h"
 #include "server/pubsub/pub_sub.h"
+#include "server/tracking/monitors.h"
+#include "server/tracking/tracking.h"
 #include "server/transaction/transaction_runner.h"
 
 namespace kvorum::server {
@@ -36,6 +38,8 @@ class PlanRunner final : private TransactionOperations {
     const cluster::HybridClock& clock;
     StageRunner& stages;
     PubSub& pub_sub;
+    Tracking& tracking;
+    Monitors& monitors;
   };
   PlanRunner(const Parts& parts, Plan& plan);
 
@@ -69,6 +73,7 @@ class PlanRunner final : private TransactionOperations {
   bool submit_rest(const Task& task);
   bool submit_from(const Task& task, CallShape shape, size_t first);
   void submit_one(const Task& task, cluster::Request& request, const CallShape& shape);
+  void note_use(ClientState& client, cluster::Request& request, Call& call);
   void note_change(const cluster::Request& request, Call& call, Now now) const;
   void submit(ClientState& client, cluster::Request& request, SlotId id, Now now);
   void submit_large(ClientState& client, cluster::Request& request, SlotId id, Now now);
@@ -89,6 +94,8 @@ class PlanRunner final : private TransactionOperations {
   Plan& plan_;
   const cluster::HybridClock& clock_;
   PubSub& pub_sub_;
+  Tracking& tracking_;
+  Monitors& monitors_;
   TransactionRunner transactions_;
 };
 

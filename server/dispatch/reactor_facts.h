@@ -11,6 +11,8 @@
 #include "server/logbook/logbook.h"
 #include "server/pubsub/pub_sub.h"
 #include "server/script/script_library.h"
+#include "server/tracking/monitors.h"
+#include "server/tracking/tracking.h"
 
 namespace kvorum::server {
 
@@ -25,6 +27,8 @@ class ReactorFacts final : public NodeFacts {
     ClientTable& clients;
     TrafficCounts& traffic;
     PubSub& pub_sub;
+    Tracking& tracking;
+    Monitors& monitors;
   };
   explicit ReactorFacts(const Sources& sources)
       : from_(sources), rng_(sources.parts.incarnation ^ sources.options.first_client_id) {}
@@ -66,6 +70,8 @@ class ReactorFacts final : public NodeFacts {
   Logbook& logbook() override {
     return from_.options.logbook ? *from_.options.logbook : own_logbook_;
   }
+  Tracking* tracking() override { return &from_.tracking; }
+  Monitors* monitors() override { return &from_.monitors; }
 
  private:
   const Sources from_;

@@ -20,6 +20,12 @@ constexpr size_t kStagesMax = 8;  // more would be a command that never ends
 constexpr std::string_view kBusy =
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
 
+// What a client that tracks may cache of it. A script may answer what it reads.
+bool reads_only(const CallShape& shape) {
+  const CommandRow& row = *all_commands()[shape.command];
+  return (row.flags & kReadonly) != 0 || row.group == Group::kScripting;
+}
+
 }  // namespace
 
 void StageRunner::start(ClientState& client, const CallShape& shape, Plan& plan, Now now) {
@@ -180,6 +186,8 @@ void StageRunner::send_one(SlotId id, StagedRun& run, ClientState* client, Now n
     const uint64_t now_ms = parts_.clock.reading(now.wall_ms).ms();
     PubSub::note_request(request, all_commands()[shape.command]->name, now_ms, call);
   }
+  if (client && client->tracked) [[unlikely]]
+    parts_.tracking.begin(*client, reads_only(shape), request, call);
   if (client) {
     ++client->operations_pending;
     if (client->causal && request.kind == cluster::Request::Kind::kEdit) {

@@ -17,6 +17,7 @@
 #include "server/dispatch/completions.h"
 #include "server/dispatch/due_work.h"
 #include "server/pubsub/pub_sub.h"
+#include "server/tracking/tracking.h"
 
 namespace kvorum::server {
 
@@ -36,6 +37,7 @@ class StageRunner {
     const cluster::HybridClock& clock;
     const DispatcherOptions& options;
     PubSub& pub_sub;
+    Tracking& tracking;
   };
   explicit StageRunner(const Parts& parts) : parts_(parts) {}
 

@@ -23,8 +23,12 @@ uint64_t idle_s(const SessionState& session, uint64_t now_us) {
 
 std::string client_flags(const SessionState& session) {
   std::string flags;
+  if (session.monitors) flags += 'O';
   if (session.subscriptions.any()) flags += 'P';
   if (session.queued_commands >= 0) flags += 'x';
+  if (session.tracking.on) flags += 't';
+  if (session.tracking.broken_redirect) flags += 'R';
+  if (session.tracking.broadcast) flags += 'B';
   if (session.no_evict) flags += 'e';
   return flags.empty() ? "N" : flags;
 }
@@ -36,13 +40,14 @@ std::string client_line(const SessionState& session, uint64_t now_us, uint64_t a
   return fmt::format(
       "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} "
       "multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={} "
-      "omem={} tot-mem={} events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}\n",
+      "omem={} tot-mem={} events=r cmd={} user=default redir={} resp={} lib-name={} lib-ver={}\n",
       session.id, session.peer_address, session.local_address, session.name,
       client_age_s(session, now_us), idle_s(session, now_us), client_flags(session),
       session.keyspace, session.subscriptions.channels, session.subscriptions.patterns,
       session.subscriptions.shard_channels, session.queued_commands, session.watched_keys,
       session.buffers.input_bytes, session.buffers.queued_bytes, replies - (is_own ? 1 : 0),
       session.buffers.output_bytes, session.buffers.all_bytes, command_name(session),
+      session.tracking.on ? static_cast<int64_t>(session.tracking.redirect) : int64_t{-1},
       static_cast<int>(session.resp), session.library_name, session.library_version);
 }
 

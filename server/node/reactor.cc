@@ -60,10 +60,11 @@ Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
       sessions_(dispatcher_, client_share_, clock_, *parts.clients),
       links_({&io_, parts.identity, parts.view, &coordinator_, &clock_, &peer_share_, parts.board,
               parts.admission, rng_seed ^ 0x6b766f72756d, index, parts.strangers_max,
-              linger_us(*parts.config), &dispatcher_.pub_sub()}),
+              linger_us(*parts.config), &dispatcher_.pub_sub(), &dispatcher_.tracking()}),
       timer_(io_.get_executor()) {
   sessions_.set_rules(session_rules(*parts.config));
   dispatcher_.pub_sub().set_messenger(&links_);
+  dispatcher_.tracking().set_messenger(&links_);
   publish();
 }
 
@@ -86,6 +87,8 @@ DispatcherOptions Reactor::dispatcher_options() {
   options.long_work = this;
   options.pub_sub.hub = parts_.pub_sub;
   options.pub_sub.reactor = index_;
+  options.tracking.hub = parts_.tracking;
+  options.tracking.reactor = index_;
   return options;
 }
 
@@ -176,6 +179,8 @@ void Reactor::end_turn() {
   request_marks();  // a mark that a peer sent has no other effect than this
   for (size_t round = 0; round < kRoundsPerTurnMax && has_effects(); ++round) {
     if (dispatcher_.has_work()) dispatcher_.run_due(clock_.now());
+    Tracking& tracking = dispatcher_.tracking();
+    if (tracking.has_changes()) tracking.tell_all(clock_.now().steady_us);
     start_loads();
     request_marks();
     look_at_history();
@@ -216,6 +221,7 @@ void Reactor::run_due() {
   if (deadline != 0 && deadline <= now.steady_us) coordinator_.on_time(now);
   const uint64_t scheduled = dispatcher_.next_deadline_us();
   if (scheduled != 0 && scheduled <= now.steady_us) dispatcher_.run_due(now);
+  dispatcher_.tracking().on_turn(now.steady_us);
 }
 
 // To whoever is subscribed to that.
@@ -231,6 +237,7 @@ void Reactor::look_at_history() {
   coordinator_.look_at_history(clock_.now());
   if (&coordinator_.view() == links_.parts().view.get()) return;
   links_.publish(coordinator_.shared_view());
+  dispatcher_.tracking().on_view(clock_.now().steady_us);
 }
 
 void Reactor::request_marks() {
@@ -371,6 +378,10 @@ void Reactor::on_link_mail() {
 
 void Reactor::on_messages() {
   asio::post(io_, [this] { dispatcher_.pub_sub().take_mail(clock_.now().steady_us); });
+}
+
+void Reactor::on_tracking_mail() {
+  asio::post(io_, [this] { dispatcher_.take_tracking_mail(clock_.now().steady_us); });
 }
 
 void Reactor::quiesce() {

@@ -51,6 +51,7 @@ struct ReactorParts {
   ScriptLibrary* scripts = nullptr;
   Logbook* logbook = nullptr;
   PubSubHub* pub_sub = nullptr;
+  TrackingHub* tracking = nullptr;
   uint32_t reactors = 1;
 };
 
@@ -103,8 +104,9 @@ class Reactor final : private OtherReactors, private LongWork {
   void on_greeted(cluster::MemberIndex member);
   // Another reactor put something into this one's LinkMailbox.
   void on_link_mail();
-  // The same of messages between clients.
+  // The same of messages between clients, and of what clients that track or monitor are told.
   void on_messages();
+  void on_tracking_mail();
   // The steps of a stop. quiesce(): takes no more connections or requests of clients, begins no
   // edit; quiet() once those that it coordinates have their outcome. leave(): hands the others
   // back, tells the peers; drained() once all that was asked of this node is answered.

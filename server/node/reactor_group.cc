@@ -48,7 +48,8 @@ ReactorGroup::ReactorGroup(const NodeSelf& self)
     : self_(self),
       in_flight_(self.config.limits.in_flight_bytes),
       board_(self.reactors, self.config.limits.peer_links),
-      pub_sub_(self.reactors) {
+      pub_sub_(self.reactors),
+      tracking_(self.reactors) {
   const uint64_t foreground_p99_ms = self.config.limits.foreground_p99_ms;
   if (foreground_p99_ms == 0) return;
   admission_ = std::make_unique<cluster::AdmissionController>(foreground_p99_ms * 1000);
@@ -81,11 +82,14 @@ void ReactorGroup::build(Build from) {
   parts_.node.libraries = &scripts_.functions();
   parts_.long_work = &long_work_;
   parts_.pub_sub = &pub_sub_;
+  parts_.tracking = &tracking_;
+  tracking_.watch(&parts_.node);
   parts_.reactors = self_.reactors;
   board_.on_greeted = [this](cluster::MemberIndex member) {
     for (const auto& reactor : reactors_) reactor->on_greeted(member);
   };
   board_.on_mail = [this](uint32_t reactor) { reactors_[reactor]->on_link_mail(); };
+  tracking_.on_mail = [this](uint32_t reactor) { reactors_[reactor]->on_tracking_mail(); };
   pub_sub_.on_mail = [this](uint32_t reactor) { reactors_[reactor]->on_messages(); };
   for (uint32_t i = 0; i < self_.reactors; ++i) {
     reactors_.push_back(std::make_unique<Reactor>(parts_, i, random_number()));

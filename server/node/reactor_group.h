@@ -61,6 +61,7 @@ class ReactorGroup {
   ClientCount& clients() { return clients_; }
   const ClientCount& clients() const { return clients_; }
   const PubSubHub& pub_sub() const { return pub_sub_; }
+  const TrackingHub& tracking() const { return tracking_; }
   const AcceptFailures& accept_failures() const { return accept_failures_; }
   const ScriptLibrary& scripts() const { return scripts_; }
   FunctionLibraries& functions() { return scripts_.functions(); }
@@ -82,6 +83,7 @@ class ReactorGroup {
   EndableWorkThreads long_work_;
   LinkBoard board_;
   PubSubHub pub_sub_;
+  TrackingHub tracking_;
   std::unique_ptr<cluster::AdmissionController> admission_;
   std::unique_ptr<Quarantine> quarantine_;
   ReactorParts parts_;

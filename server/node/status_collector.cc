@@ -168,6 +168,7 @@ void StatusCollector::add_limits(NodeStatus* status) const {
   const auto live = from_.live.get();
   status->clients_configured = live->limits.clients;
   status->pub_sub = from_.reactors.pub_sub().status();
+  status->tracking = from_.reactors.tracking().status();
   status->in_flight = status_of(from_.reactors.in_flight());
   status->scripts = from_.reactors.scripts().count();
   status->script_bytes = from_.reactors.scripts().bytes();

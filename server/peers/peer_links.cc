@@ -124,9 +124,22 @@ bool PeerLinks::queue_message(MemberIndex member, const Message& message) {
   return true;
 }
 
+bool PeerLinks::send_changes(MemberIndex member, std::string_view frames) {
+  using Way = PeerRoutes::MessageWay;
+  const Way way = routes_.message_way(member, cluster::kTrackingVersion);
+  if (way == Way::kCarried) {
+    routes_.carry_messages(member, frames);
+    return true;
+  }
+  if (way == Way::kNone || message_room(member) == 0) return false;
+  outbox().frames(member).append(frames);
+  return true;
+}
+
 void PeerLinks::send_messages_on_own(MemberIndex member, std::string_view frames) {
   const DialedPeer* const peer = dialed_at(member);
   if (peer == nullptr || peer->waiting_bytes() > MessageQueue::kBytesMax) {
+    if (parts_.tracking) parts_.tracking->note_missed(member);
     return parts_.pub_sub->note_dropped(1);
   }
   std::string batch(frames);
@@ -234,6 +247,7 @@ void PeerLinks::retire(AcceptedLink& link) {
     Place& place = places_[link.index()->place()];
     place.link = nullptr;
     if (parts_.pub_sub) parts_.pub_sub->forget_link(*link.index());
+    if (parts_.tracking) parts_.tracking->on_link_lost();
     place.rests_until_us = parts_.clock->now().steady_us + kIndexRestUs;
   }
   const auto found = std::find_if(
@@ -436,6 +450,7 @@ std::optional<cluster::ClockReport> PeerLinks::peer_clock(MemberIndex member) co
 
 void PeerLinks::tell_link(MemberIndex member, bool up, uint16_t version) {
   parts_.coordinator->on_link(member, up, parts_.clock->now(), version);
+  if (parts_.tracking) parts_.tracking->on_link(member, up, version);
 }
 
 void PeerLinks::tell_one_way(MemberIndex member, bool one_way) {
@@ -451,10 +466,16 @@ void PeerLinks::tell_flow(MemberIndex peer, const cluster::FrameHead& head) {
 }
 
 void PeerLinks::hand_over(LinkIndex from, const cluster::Frame& frame) {
-  const bool well_formed = frame.head.type == cluster::MessageType::kPublish && parts_.pub_sub
-                               ? parts_.pub_sub->on_frame(from, frame, now_us())
-                               : parts_.coordinator->on_message(from, frame, parts_.clock->now());
-  if (well_formed) return;
+  const auto take = [&] {
+    if (frame.head.type == cluster::MessageType::kPublish && parts_.pub_sub) {
+      return parts_.pub_sub->on_frame(from, frame, now_us());
+    }
+    if (Tracking::takes(frame.head.type) && parts_.tracking) {
+      return parts_.tracking->on_frame(from, frame, now_us());
+    }
+    return parts_.coordinator->on_message(from, frame, parts_.clock->now());
+  };
+  if (take()) return;
   log_trouble("protocol", fmt::format("a frame of type {} was malformed and dropped",
                                       static_cast<unsigned>(frame.head.type)));
 }

@@ -22,6 +22,7 @@
 #include "server/process/logging.h"
 #include "server/pubsub/message_frame.h"
 #include "server/pubsub/pub_sub.h"
+#include "server/tracking/tracking.h"
 
 namespace kvorum::server {
 
@@ -70,9 +71,10 @@ struct PeerLinksParts {
   size_t ungreeted_max = 256;
   uint64_t linger_us = 3'000'000;  // PeerRoutesParts
   PubSub* pub_sub = nullptr;       // null: messages between clients are not taken
+  Tracking* tracking = nullptr;    // null: nobody is told of changes
 };
 
-class PeerLinks final : public Messenger, private RouteOwner {
+class PeerLinks final : public Messenger, public ChangeMessenger, private RouteOwner {
  public:
   // While so much waits for the socket of a peer, messages between clients wait in their queue.
   static constexpr size_t kMessageRoomBytes = 512 * 1024;
@@ -101,6 +103,8 @@ class PeerLinks final : public Messenger, private RouteOwner {
   // Messenger
   bool has_peers() const override { return peers_ != 0; }
   size_t send_to_peers(const Message& message) override;
+  // ChangeMessenger
+  bool send_changes(cluster::MemberIndex member, std::string_view frames) override;
   // Each turn: those that waited for room.
   void send_messages() {
     if (messages_wait_) send_waiting();

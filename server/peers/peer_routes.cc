@@ -207,10 +207,10 @@ void PeerRoutes::send_large(LinkIndex to, cluster::LargeFrame frame) {
   mail_[way.reactor].large.push_back(std::move(frame));
 }
 
-PeerRoutes::MessageWay PeerRoutes::message_way(MemberIndex member) const {
+PeerRoutes::MessageWay PeerRoutes::message_way(MemberIndex member, uint16_t version) const {
   if (member >= routes_.size()) return MessageWay::kNone;
   const Route& route = routes_[member];
-  if (!route.told.up || route.told.version < cluster::kPublishVersion) return MessageWay::kNone;
+  if (!route.told.up || route.told.version < version) return MessageWay::kNone;
   return uses_own(route) ? MessageWay::kOwn : MessageWay::kCarried;
 }
 

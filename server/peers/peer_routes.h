@@ -90,7 +90,8 @@ class PeerRoutes {
   // How messages between clients go to a member: not, where its link is down or older than they
   // are; on the own link; or with carry_messages().
   enum class MessageWay : uint8_t { kNone, kOwn, kCarried };
-  MessageWay message_way(cluster::MemberIndex member) const;
+  MessageWay message_way(cluster::MemberIndex member,
+                         uint16_t version = cluster::kPublishVersion) const;
   // REQUIRES: that is the way.
   void carry_messages(cluster::MemberIndex member, std::string_view frames);
   // The link on which this peer asked here is gone, and its own may be doubted.

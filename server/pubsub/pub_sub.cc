@@ -245,13 +245,25 @@ void PubSub::push(ClientState& client, uint64_t now_us) {
     return text_.append_to(client.subscriptions->deferred, client.session.resp);
   }
   text_.append_to(client.replies, client.session.resp);
+  judge(client, text_.size(), now_us);
+}
+
+void PubSub::push_bytes(ClientState& client, std::string_view bytes, uint64_t now_us) {
+  if (client.overrun) return;
+  const ReplyQueue::Place place = client.replies.open();
+  client.replies.writer(place).append(bytes);
+  client.replies.close(place);
+  judge(client, bytes.size(), now_us);
+}
+
+void PubSub::judge(ClientState& client, size_t pushed_bytes, uint64_t now_us) {
   client.wake_up();
   if (clients_.holds_little(client)) [[likely]] {
     client.behind_since_us = 0;
     return;
   }
   clients_.count(client);
-  if (keeps_up(client, now_us)) return;
+  if (keeps_up(client, pushed_bytes, now_us)) return;
   client.overrun = true;
   client.woken = false;  // its owner, who waits for the socket, was woken up already
   client.wake_up();
@@ -269,7 +281,7 @@ void PubSub::push_deferred(ClientState& client) {
 
 // Where the node holds much, the part of a client, which shrinks to a floor, is the bound: so who
 // holds the most is closed first.
-bool PubSub::keeps_up(ClientState& client, uint64_t now_us) const {
+bool PubSub::keeps_up(ClientState& client, size_t pushed_bytes, uint64_t now_us) const {
   const InFlightShare& in_flight = clients_.in_flight();
   const bool is_full = in_flight.used() > in_flight.limit() / 2;
   const uint64_t waiting = client.replies.bytes() + client.unsent_bytes;
@@ -278,7 +290,7 @@ bool PubSub::keeps_up(ClientState& client, uint64_t now_us) const {
     client.behind_since_us = 0;
     return true;
   }
-  const bool was_behind = waiting - text_.size() > limits_.behind_bytes;
+  const bool was_behind = waiting - pushed_bytes > limits_.behind_bytes;
   if (!was_behind || client.behind_since_us == 0) client.behind_since_us = now_us;
   return now_us - client.behind_since_us < limits_.behind_us;
 }

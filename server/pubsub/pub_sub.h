@@ -91,6 +91,10 @@ class PubSub final : public PubSubDesk {
   bool has_due() const { return !changes_.empty() || !soon_.empty(); }
   void publish_due(uint64_t now_us);
 
+  // What is no message, but pushed as one: it goes behind all replies that wait, and who does not
+  // take it is closed.
+  void push_bytes(ClientState& client, std::string_view bytes, uint64_t now_us);
+
   // The client goes.
   void remove(ClientState& client);
   // The reply of its command is written.
@@ -125,7 +129,8 @@ class PubSub final : public PubSubDesk {
   void deliver_text(const Clients& clients, uint64_t now_us);
   uint64_t post_to_others(const Message& message);
   void push(ClientState& client, uint64_t now_us);
-  bool keeps_up(ClientState& client, uint64_t now_us) const;
+  void judge(ClientState& client, size_t pushed_bytes, uint64_t now_us);
+  bool keeps_up(ClientState& client, size_t pushed_bytes, uint64_t now_us) const;
   void publish_event(const Changed& changed, KeyEvent event, uint64_t now_us);
 
   ClientTable& clients_;

@@ -108,6 +108,12 @@ struct PubSubStatus {
   uint64_t overruns = 0;  // clients closed because they did not take theirs
 };
 
+// Clients that cache what they read, and those that see all commands (server/tracking).
+struct TrackingStatus {
+  uint64_t clients = 0, keys = 0, items = 0, prefixes = 0;
+  uint64_t monitors = 0;
+};
+
 struct NodeStatus {
   std::string name, cluster_name, version, run_id;
   cluster::NodeId id = 0;
@@ -140,6 +146,7 @@ struct NodeStatus {
   double cpu_user_seconds = 0, cpu_system_seconds = 0;
 
   PubSubStatus pub_sub;
+  TrackingStatus tracking;
   InFlightStatus in_flight;
   uint64_t memory_used_bytes = 0, memory_resident_bytes = 0, memory_max_bytes = 0;
   bool evicts = false;         // engine.eviction: lru

@@ -247,6 +247,8 @@ bool TransactionRunner::plan_command(ClientState& client, size_t at, Now now) {
                         plan_.kind == Plan::Kind::kEverywhere;
   if (is_alone && !transaction.groups.empty()) return false;
   parts_.traffic.commands[row.number].calls.add();
+  if (parts_.monitors.any()) [[unlikely]]
+    parts_.monitors.show({client.session, parts_.facts, now.steady_us}, row, words_);
   TransactionPart& part = transaction.parts[at];
   part.command = row.number;
   part.resp = client.session.resp;

@@ -12,6 +12,7 @@
 #include "server/commands/command.h"
 #include "server/connection/client_table.h"
 #include "server/connection/transaction.h"
+#include "server/tracking/monitors.h"
 #include "server/transaction/transaction_results.h"
 
 namespace kvorum::server {
@@ -43,6 +44,7 @@ class TransactionRunner {
     NodeFacts& facts;
     TrafficCounts& traffic;
     TransactionResults& results;
+    Monitors& monitors;
   };
   TransactionRunner(const Parts& parts, Plan& plan) : parts_(parts), plan_(plan) {}
 

@@ -83,8 +83,8 @@ class Story:
             peer.close()
 
 
-def read_stories():
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pubsub_stories.txt')
+def read_stories(name='pubsub_stories.txt'):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
     stories, title = {}, None
     with open(path, encoding='utf-8') as file:
         for line in file:

@@ -45,6 +45,7 @@ ROOMS = {
         'memcached',
         'connection',
         'pubsub',
+        'tracking',
         'transaction',
         'script',
         'eval',

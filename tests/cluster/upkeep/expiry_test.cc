@@ -162,5 +162,25 @@ TEST_F(LoneExpiries, WithoutOtherMembersNothingIsLeft) {
   EXPECT_EQ(lone.table.digest(0, lone.core.partition_for(lone.ref("k"))), 0u);
 }
 
+// Their dots stay, so no digest tells that they are gone.
+TEST(ExpiryTest, WhoCachesAKeyIsToldOfIt) {
+  std::atomic<bool> wanted{true};
+  LoneShape shape;
+  shape.adjust_parts = [&](NodeParts& parts) { parts.told_changes = &wanted; };
+  LoneCore lone(shape);
+  Expiry machine(lone.core);
+  Version version = lone.version_of(1, 1, "v");
+  version.deadline_ms = LoneCore::kWallMs + 10;
+  Object object;
+  update(object, {}, version);
+  lone.put("k", object);
+  lone.core.outbox.changed.clear();
+  lone.pass_ms(10);
+  machine.on_time(lone.now);
+  ASSERT_EQ(lone.core.outbox.changed.keys.size(), 1u);
+  EXPECT_EQ(lone.core.outbox.changed.keys[0].key, "k");
+  EXPECT_EQ(lone.core.outbox.changed.keys[0].digest, 0u);
+}
+
 }  // namespace
 }  // namespace kvorum::cluster::fixtures

@@ -16,8 +16,9 @@ engine::TableOptions table_options(Partitioner partitioner) {
   return options;
 }
 
-DispatcherOptions with_scripts(DispatcherOptions options, ScriptLibrary& scripts) {
-  options.scripts = &scripts;
+DispatcherOptions options_of(DispatcherOptions options, CommandNode& node) {
+  options.scripts = &node.scripts;
+  options.tracking.hub = &node.tracking;
   return options;
 }
 
@@ -31,7 +32,9 @@ CommandNode::CommandNode(const cluster::Founding& founding, const std::string& n
       hints(&hint_table, &authors, {}),
       view(std::make_shared<const cluster::ClusterView>(cluster::found_view(founding, name))),
       coordinator(parts(), view, {}, number + 1),
-      dispatcher(coordinator, parts(), *this, with_scripts(std::move(options), scripts)) {}
+      dispatcher(coordinator, parts(), *this, options_of(std::move(options), *this)) {
+  dispatcher.tracking().set_messenger(this);
+}
 
 cluster::NodeParts CommandNode::parts() {
   cluster::NodeParts parts;
@@ -43,7 +46,13 @@ cluster::NodeParts CommandNode::parts() {
   parts.edits = all_edits();
   parts.incarnation = incarnation;
   parts.texts = &scripts;
+  tracking.watch(&parts);
   return parts;
+}
+
+bool CommandNode::send_changes(cluster::MemberIndex member, std::string_view frames) {
+  coordinator.outbox().frames(member).append(frames);
+  return true;
 }
 
 NodeStatus CommandNode::status() {
@@ -99,6 +108,11 @@ void CommandCluster::link(size_t a, size_t b, bool up) {
   linked_[a][b] = linked_[b][a] = up;
   nodes[a]->coordinator.on_link(static_cast<cluster::MemberIndex>(b), up, now_);
   nodes[b]->coordinator.on_link(static_cast<cluster::MemberIndex>(a), up, now_);
+  for (const auto& [self, other] : {std::pair(a, b), std::pair(b, a)}) {
+    const auto member = static_cast<cluster::MemberIndex>(other);
+    nodes[self]->dispatcher.tracking().on_link(member, up, cluster::kProtocolVersion);
+    if (!up) nodes[self]->dispatcher.tracking().on_link_lost();
+  }
   settle();
 }
 
@@ -121,7 +135,12 @@ bool CommandCluster::deliver_once() {
       cluster::Frame frame;
       size_t size = 0;
       while (cluster::parse_frame(rest, &frame, &size) == cluster::FrameStatus::kFrame) {
-        nodes[to]->coordinator.on_message(static_cast<cluster::MemberIndex>(from), frame, now_);
+        const auto member = static_cast<cluster::MemberIndex>(from);
+        if (Tracking::takes(frame.head.type)) {
+          nodes[to]->dispatcher.tracking().on_frame(member, frame, now_.steady_us);
+        } else {
+          nodes[to]->coordinator.on_message(member, frame, now_);
+        }
         rest.remove_prefix(size);
       }
     }
@@ -136,6 +155,10 @@ void CommandCluster::settle() {
     for (const auto& node : nodes) {
       moved |= node->dispatcher.has_work();
       node->dispatcher.run_due(now_);
+      node->dispatcher.tracking().on_turn(now_.steady_us);
+      node->dispatcher.take_tracking_mail(now_.steady_us);
+      node->dispatcher.tracking().tell_all(now_.steady_us);
+      moved |= !node->coordinator.outbox().addressed().empty();
       if (node->marks.stored() == node->marks.generation()) continue;
       node->marks.set_stored(node->marks.generation());
       node->coordinator.on_time(now_);

@@ -19,7 +19,7 @@
 
 namespace kvorum::server {
 
-struct CommandNode : NodeServices {
+struct CommandNode : NodeServices, ChangeMessenger {
   CommandNode(const cluster::Founding& founding, const std::string& name, uint64_t number,
               DispatcherOptions options);
 
@@ -29,6 +29,7 @@ struct CommandNode : NodeServices {
   uint64_t login_delay_us(std::string_view) override { return login_delay; }
   void login_failed(std::string_view) override { ++logins_failed; }
   void refused_by_protected_mode(std::string_view) override { ++protected_refusals; }
+  bool send_changes(cluster::MemberIndex member, std::string_view frames) override;
   cluster::NodeParts parts();
 
   std::string redis = "127.0.0.1:6379";
@@ -37,6 +38,7 @@ struct CommandNode : NodeServices {
   uint64_t logins_failed = 0, protected_refusals = 0;
 
   ScriptLibrary scripts;
+  TrackingHub tracking{1};
   uint64_t incarnation;
   cluster::AuthorTable authors;
   cluster::HybridClock clock;

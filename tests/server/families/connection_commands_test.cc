@@ -61,7 +61,7 @@ TEST_F(Connection, ClientNamesAndLists) {
   EXPECT_THAT(client.say("CLIENT", "LIST", "ID", "2"), ::testing::Not(HasSubstr("id=1 ")));
   EXPECT_EQ(client.say("CLIENT", "NOSUCH"),
             "-ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP.\r\n");
-  EXPECT_THAT(client.say("CLIENT", "HELP"), StartsWith("*21\r\n+CLIENT <subcommand>"));
+  EXPECT_THAT(client.say("CLIENT", "HELP"), HasSubstr("\r\n+CLIENT <subcommand>"));
 }
 
 TEST_F(Connection, RepliesCanBeSwitchedOff) {
