@@ -2,11 +2,9 @@
 #include "server/dispatch/command_runner.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/ascii.h"
 #include "base/check.h"
-#include "base/contains.h"
 #include "server/commands/command_table.h"
 #include "server/commands/log_words.h"
 #include "server/logbook/logbook.h"
@@ -29,9 +27,7 @@ bool is_web_request(std::string_view word) {
 constexpr std::string_view kMonitors = "ERR Replica can't interact with the keyspace";
 
 bool touches_keys(const CommandRow& row) {
-  constexpr std::array<std::string_view, 5> kOthers = {"eval", "evalsha", "fcall", "publish",
-                                                       "spublish"};
-  return (row.flags & (kWrite | kReadonly)) != 0 || contains(kOthers, row.name);
+  return (row.flags & (kWrite | kReadonly | kMayWrite)) != 0;
 }
 
 // CLIENT CACHING is about the next command, or the next transaction.
