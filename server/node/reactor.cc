@@ -89,6 +89,7 @@ DispatcherOptions Reactor::dispatcher_options() {
   options.pub_sub.reactor = index_;
   options.tracking.hub = parts_.tracking;
   options.tracking.reactor = index_;
+  options.tracking.keys_max = TrackingTable::kKeysMax / parts_.reactors;
   return options;
 }
 

@@ -177,27 +177,33 @@ bool TrackingHub::is_due(const Peer& each, uint64_t now_us) const {
   return wanted_ && now_us >= each.asked_us + kRenewUs;
 }
 
+// While a member is linked that cannot tell, clients drop what they have each time.
 std::vector<TrackingHub::Question> TrackingHub::look(uint64_t now_us) {
   std::vector<Question> questions;
+  bool silent = false;
   look_.store(false, std::memory_order_release);
-  const MutexLock lock(lock_);
-  if (tracking_.load(std::memory_order_acquire) != 0) wanted_until_us_ = now_us + kLingerUs;
-  wanted_ = now_us < wanted_until_us_;
-  bool busy = wanted_;
-  for (size_t i = 0; i < peers_.size(); ++i) {
-    Peer& each = peers_[i];
-    each.interested = each.interested && now_us < each.interested_until_us;
-    busy = busy || each.interested || (each.linked && each.speaks() && !each.answered);
-    if (!is_due(each, now_us)) continue;
-    each.covers = each.covers && wanted_;
-    each.asked = ++questions_;
-    each.asked_us = now_us;
-    each.asked_on = wanted_;
-    each.answered = false;
-    questions.push_back({static_cast<MemberIndex>(i), each.asked, wanted_});
+  {
+    const MutexLock lock(lock_);
+    if (tracking_.load(std::memory_order_acquire) != 0) wanted_until_us_ = now_us + kLingerUs;
+    wanted_ = now_us < wanted_until_us_;
+    bool busy = wanted_;
+    for (size_t i = 0; i < peers_.size(); ++i) {
+      Peer& each = peers_[i];
+      each.interested = each.interested && now_us < each.interested_until_us;
+      silent = silent || (each.linked && !each.speaks());
+      busy = busy || each.interested || (each.linked && each.speaks() && !each.answered);
+      if (!is_due(each, now_us)) continue;
+      each.covers = each.covers && wanted_;
+      each.asked = ++questions_;
+      each.asked_us = now_us;
+      each.asked_on = wanted_;
+      each.answered = false;
+      questions.push_back({static_cast<MemberIndex>(i), each.asked, wanted_});
+    }
+    judge();
+    look_at_us_.store(busy ? now_us + kLookUs : UINT64_MAX, std::memory_order_relaxed);
   }
-  judge();
-  look_at_us_.store(busy ? now_us + kLookUs : UINT64_MAX, std::memory_order_relaxed);
+  if (silent) post_gap();
   return questions;
 }
 

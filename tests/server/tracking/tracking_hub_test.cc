@@ -170,6 +170,20 @@ TEST_F(TrackingHubTest, NamesANodeThatCannotTell) {
   EXPECT_TRUE(hub.look(now_us).empty());
 }
 
+TEST_F(TrackingHubTest, WhileANodeCannotTellNothingIsCachedForLong) {
+  hub.count_tracking(1, true);
+  hub.on_link(2, true, kTrackingVersion - 1);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(hub.wants_look(now_us));
+    hub.look(now_us);
+    EXPECT_TRUE(mail_of(1).gap);
+    now_us += TrackingHub::kLookUs;
+  }
+  hub.on_link(2, true, kTrackingVersion);
+  hub.look(now_us);
+  EXPECT_FALSE(mail_of(1).gap);
+}
+
 TEST_F(TrackingHubTest, OneReactorSeesAFlushAndALoss) {
   hub.count_tracking(0, true);
   EXPECT_FALSE(hub.take_news().flushed);
