@@ -26,9 +26,8 @@ ConfigReport load(const std::string& sample, const std::string& name) {
 }
 
 TEST(SampleConfig, EverySampleIsRightForEachOfItsNodes) {
-  for (const char* sample :
-       {"conf/three-nodes.yaml", "conf/cart.yaml", "conf/session.yaml", "conf/catalogue.yaml",
-        "conf/cache.yaml", "docker/three-nodes.yaml"}) {
+  for (const char* sample : {"conf/three-nodes.yaml", "conf/cart.yaml", "conf/session.yaml",
+                             "conf/catalogue.yaml", "conf/cache.yaml", "docker/three-nodes.yaml"}) {
     for (const char* name : {"a", "b", "c"}) {
       const ConfigReport report = load(sample, name);
       EXPECT_TRUE(report.ok()) << report.to_text();
@@ -59,7 +58,7 @@ TEST(SampleConfig, OneNodeShowsTheDefaults) {
 TEST(SampleConfig, TheCacheNeverShowsSiblings) {
   const ConfigReport cache = load("conf/cache.yaml", "a");
   EXPECT_EQ(cache.config.engine.type, EngineType::kMemory);
-  EXPECT_EQ(cache.config.engine.eviction, Eviction::kLru);
+  EXPECT_EQ(cache.config.engine.eviction, engine::EvictionPolicy::kAllLru);
   for (const auto& keyspace : cache.config.keyspaces) {
     EXPECT_EQ(keyspace.conflicts, cluster::ConflictPolicy::kLww);
   }
