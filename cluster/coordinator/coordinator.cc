@@ -250,6 +250,13 @@ PeerReport Coordinator::peer_report(MemberIndex peer) const { return core_->heal
 uint64_t Coordinator::peers_generation() const { return core_->health.generation(); }
 size_t Coordinator::held_bytes() const { return core_->open.held_bytes; }
 void Coordinator::give_back_scratch() { core_->give_back_scratch(); }
+bool Coordinator::make_room() {
+  const engine::ObjectTable& table = *core_->parts.table;
+  if (!table.evicts_past_limit()) [[likely]]
+    return false;
+  core_->own.make_room();
+  return table.evicts_past_limit() && !table.eviction_waits();
+}
 
 std::optional<Endpoint> Coordinator::told_address(MemberIndex peer) const {
   const Agreement* const agreement = core_->parts.agreement;

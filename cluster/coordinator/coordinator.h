@@ -145,6 +145,9 @@ class Coordinator {
   size_t held_bytes() const;
   // At the end of a turn: memory that is only there because of a large value.
   void give_back_scratch();
+  // The same, where a cache holds more than its limit, as after a value of many megabytes: evicts
+  // for about a millisecond. True: it goes on in the next turn.
+  bool make_room();
   const OperationLatency& latency() const;
 
  private:

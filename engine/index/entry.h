@@ -34,12 +34,12 @@ class Entry {
     kAbsent = 1u << 18,      // a mark that there is no object: erased, or not found in the store
     kDirty = 1u << 19,       // differs from the store and stands in a dirty list
     kDirtyOdd = 1u << 20,    // ... the odd one of the two dirty lists
-    kReferenced = 1u << 21,  // used since the eviction hand came by
+    kApart = 1u << 21,       // the record's body stands apart
     kDeadline = 1u << 22,    // has a deadline, and the expiry heap an item for it
     kWriting = 1u << 23,     // was encoded into the batch of batch_number()
-    kApart = 1u << 27,       // the record's body stands apart
+    kReferenced = 1u << 27,  // used since the eviction hand came by; a bit of use_count()
   };
-  static constexpr uint32_t kBatchNumbers = 8;
+  static constexpr uint32_t kBatchNumbers = 8;  // bits 24 to 26, with a store
 
   static size_t bytes_for(size_t key_bytes, size_t record_bytes, bool deadline) {
     return sizeof(Entry) + key_bytes + record_bytes + (deadline ? sizeof(uint64_t) : 0);
@@ -133,10 +133,17 @@ class Entry {
     key_bytes_and_flags_ &= ~((kBatchNumbers - 1) << kBatchShift);
     key_bytes_and_flags_ |= kWriting | batch_number << kBatchShift;
   }
+  // Of UseCounters, which only a table without a store has: the eight highest bits.
+  uint8_t use_count() const { return static_cast<uint8_t>(key_bytes_and_flags_ >> kUseShift); }
+  void set_use_count(uint8_t count) {
+    key_bytes_and_flags_ &= (1u << kUseShift) - 1;
+    key_bytes_and_flags_ |= uint32_t{count} << kUseShift;
+  }
 
  private:
   static constexpr uint32_t kKeyMask = (1u << 17) - 1;
   static constexpr uint32_t kBatchShift = 24;
+  static constexpr uint32_t kUseShift = 24;
 
   BodyApart* body_apart() const {
     KVORUM_CHECK(has(kApart) && record_bytes_ >= BodyApart::kPointerBytes);

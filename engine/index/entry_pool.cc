@@ -28,7 +28,7 @@ struct EntryPool::Page {
   }
 };
 
-EntryPool::~EntryPool() { KVORUM_CHECK(used_bytes_ == 0); }
+EntryPool::~EntryPool() { KVORUM_CHECK(used_bytes_ == 0 && spare_bytes_ == 0); }
 
 size_t EntryPool::class_bytes(size_t bytes) {
   if (bytes <= kSmallBytesMax) return (bytes + kStepBytes - 1) & ~(kStepBytes - 1);
@@ -49,6 +49,7 @@ void* EntryPool::allocate(size_t bytes) {
   }
   PageList& list = lists_[size / kStepBytes - 1];
   Page* page = list.first != nullptr ? list.first : add_page(size);
+  spare_bytes_ -= size;
   void* block = page->free_block;
   if (block != nullptr) {
     page->free_block = *static_cast<void**>(block);
@@ -74,15 +75,18 @@ void EntryPool::release(void* block, size_t bytes) {
   Page* page = Page::of(block);
   KVORUM_CHECK(page->used > 0);
   if (page->full(size)) link(list, page);
+  spare_bytes_ += size;
   *static_cast<void**>(block) = page->free_block;
   page->free_block = block;
   if (--page->used > 0) return;
   unlink(list, page);
+  spare_bytes_ -= kPageBytes;
   source_->give_back(page);
 }
 
 EntryPool::Page* EntryPool::add_page(size_t size) {
   Page* page = new (source_->take()) Page;
+  spare_bytes_ += kPageBytes;
   link(lists_[size / kStepBytes - 1], page);
   return page;
 }

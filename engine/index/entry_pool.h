@@ -34,6 +34,8 @@ class EntryPool {
   void release(void* block, size_t bytes);
   // In whole blocks, without what pages hold free.
   uint64_t used_bytes() const { return used_bytes_; }
+  // What pages hold beside used blocks.
+  uint64_t spare_bytes() const { return spare_bytes_; }
 
  private:
   struct Page;
@@ -48,7 +50,7 @@ class EntryPool {
 
   PageSource* const source_;
   std::array<PageList, kSmallBytesMax / kStepBytes> lists_{};
-  uint64_t used_bytes_ = 0;
+  uint64_t used_bytes_ = 0, spare_bytes_ = 0;
 };
 
 }  // namespace kvorum::engine

@@ -25,6 +25,11 @@ class ExpiryHeap {
     KVORUM_CHECK(!items_.empty());
     return items_.front();
   }
+  // Of all, in no order but that the first is the earliest.
+  const Item& at(size_t index) const {
+    KVORUM_CHECK(index < items_.size());
+    return items_[index];
+  }
   bool empty() const { return items_.empty(); }
   size_t size() const { return items_.size(); }
   // 0 where there is none.

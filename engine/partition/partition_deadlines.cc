@@ -58,4 +58,21 @@ bool PartitionDeadlines::take_due(uint64_t now_ms, std::vector<Entry*>& due) {
   return !due.empty();
 }
 
+void PartitionDeadlines::settle_first() {
+  for (int i = 0; i < kSettledMax && !heap_.empty(); ++i) {
+    const ExpiryHeap::Item first = heap_.top();
+    found_.clear();
+    index_->collect_place(first.place, found_);
+    const auto is_true = [&](const Entry* entry) {
+      return entry->has(Entry::kDeadline) && entry->deadline_ms() <= first.deadline_ms;
+    };
+    if (std::any_of(found_.begin(), found_.end(), is_true)) break;
+    heap_.pop();
+    for (const Entry* entry : found_) {
+      if (entry->has(Entry::kDeadline)) heap_.push({entry->deadline_ms(), entry->place()});
+    }
+  }
+  earliest_.store(heap_.earliest_ms(), std::memory_order_release);
+}
+
 }  // namespace kvorum::engine

@@ -38,8 +38,16 @@ class PartitionDeadlines {
   // The items of these are gone: each gets another one by push(), or goes.
   bool take_due(uint64_t now_ms, std::vector<Entry*>& due);
 
+  // For samples of the entries with a deadline: the heap's items, some of them stale, an early one
+  // at the front.
+  size_t item_count() const { return heap_.size(); }
+  const ExpiryHeap::Item& item(size_t index) const { return heap_.at(index); }
+  // Has the first item tell the truth, so that earliest_ms() does, unless that takes long.
+  void settle_first();
+
  private:
   static constexpr size_t kStaleMin = 64;
+  static constexpr int kSettledMax = 16;
 
   void compact();
 

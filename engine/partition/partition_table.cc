@@ -2,6 +2,7 @@
 #include "engine/partition/partition_table.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <new>
 
 #include "base/check.h"
@@ -10,8 +11,7 @@
 namespace kvorum::engine {
 namespace {
 
-constexpr uint64_t kEvictionBuckets = 8;  // of one partition, before the hand moves on
-constexpr size_t kEvictionStretch = 32;   // entries of a long bucket looked at together
+constexpr int64_t kSpareTold = 4096;  // the difference that is worth telling the others of
 constexpr size_t kTreeObjectsUnderLockMax = 128;
 constexpr size_t kTreeStretch = 64;
 
@@ -43,11 +43,11 @@ PartitionTable::PartitionTable(TableShared* shared, uint8_t keyspace, uint32_t p
     : shared_(shared),
       partition_(partition),
       keyspace_(keyspace),
-      notes_use_(shared->options.store != nullptr || shared->evicts(keyspace)),
       index_(&shared->index_pages, shared->options.hash_seed),
       pool_(&shared->entry_pages),
       deadlines_(&index_, &shared->deadlines),
       tree_(shared, {keyspace, partition}) {
+  follow_policy();
   publish();
 }
 
@@ -95,12 +95,16 @@ void PartitionTable::prefetch_entry(const KeyRef& key) const {
   index_.prefetch_entry(at.place, at.tag);
 }
 
+inline void PartitionTable::note_use(Entry* entry) {
+  if (uses_ != nullptr) [[unlikely]]
+    return uses_->note_use(entry, minute());
+  if (!entry->has(Entry::kReferenced)) entry->set(Entry::kReferenced);
+}
+
 Entry* PartitionTable::find(const KeyPlace& at) {
   Entry* entry = index_.find(at);
   KVORUM_DEBUG_CHECK(entry == nullptr || entry->place() == at.place);
-  if (entry != nullptr && notes_use_ && !entry->has(Entry::kReferenced)) {
-    entry->set(Entry::kReferenced);
-  }
+  if (entry != nullptr && notes_use_) note_use(entry);
   return entry;
 }
 
@@ -127,6 +131,10 @@ void PartitionTable::publish() {
   if (now == published_bytes_) return;
   shared_->memory_bytes.fetch_add(now - published_bytes_, std::memory_order_relaxed);
   published_bytes_ = now;
+  const auto spare = static_cast<int64_t>(pool_.spare_bytes());
+  if (std::abs(spare - published_spare_) < kSpareTold) return;
+  shared_->spare_bytes.fetch_add(spare - published_spare_, std::memory_order_relaxed);
+  published_spare_ = spare;
 }
 
 bool PartitionTable::find_file(const KeyRef& key, const Entry* entry, RecordChange& change) {
@@ -170,8 +178,7 @@ PartitionTable::Outcome PartitionTable::apply(const KeyPlace& at, Entry* entry,
           entry == nullptr ? 0 : EntryPool::class_bytes(entry->size()) + entry->bytes_apart();
       const size_t after = EntryPool::class_bytes(entry_bytes(at, change)) +
                            (change.body_stands_apart() ? change.body.size() : 0);
-      if (after > before && !change.frees && !has_store() &&
-          !shared_->has_room_for(after - before)) {
+      if (after > before && !change.frees && !has_store() && !shared_->take_room(after - before)) {
         outcome.result.access = Access::kFull;
         return outcome;
       }
@@ -229,7 +236,7 @@ Entry* PartitionTable::write_record(const KeyPlace& at, Entry* entry, const Reco
       written->set_record(change.head, change.body, change.deadline_ms);
     }
     if (entry == nullptr) {
-      if (shared_->evicts(keyspace_)) written->set(Entry::kReferenced);
+      note_first_use(written);
       index_.insert(at, written);
     } else {
       index_.replace(entry, written);
@@ -283,35 +290,6 @@ PartitionTable::Outcome PartitionTable::apply_swept(Entry* entry, const RecordCh
   change.frees = true;
   change.file = kept_file(entry, change);
   return apply(place_of(entry), entry, change);
-}
-
-// False where the partition's end was reached.
-bool PartitionTable::evict_bucket(Eviction& eviction, EvictionJudge fn) {
-  found_.clear();
-  hand_ = index_.collect_bucket(static_cast<uint32_t>(hand_), kEvictionStretch, found_);
-  for (const Entry* entry : found_) __builtin_prefetch(entry, 1);
-  for (Entry* entry : found_) {
-    const bool used = entry->has(Entry::kReferenced) && !is_tombstone(*entry);
-    entry->set(Entry::kReferenced, false);
-    if (used && !eviction.used_too) continue;
-    KVORUM_CHECK(!entry->has(Entry::kAbsent));  // without a store there are no marks
-    ++eviction.shown;
-    const Position place{position_of_place(entry->place()), 0};
-    RecordChange change = fn(KeyRef{entry->key(), place, keyspace_}, entry->record());
-    if (change.action != RecordChange::Action::kErase) continue;
-    apply_swept(entry, change);
-    ++eviction.dropped;
-  }
-  ++eviction.buckets;
-  if (hand_ < BucketIndex::kPlacesEnd) return true;
-  hand_ = 0;
-  return false;
-}
-
-void PartitionTable::evict(Eviction& eviction, EvictionJudge fn) {
-  const uint64_t end = eviction.buckets + kEvictionBuckets;
-  while (eviction.buckets < end && shared_->crowded() && evict_bucket(eviction, fn)) {
-  }
 }
 
 void PartitionTable::distrust() {

@@ -16,6 +16,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +28,7 @@
 #include "base/thread_safety.h"
 #include "engine/index/bucket_index.h"
 #include "engine/index/entry_pool.h"
+#include "engine/index/use_counters.h"
 #include "engine/partition/partition_deadlines.h"
 #include "engine/partition/partition_tree.h"
 #include "engine/partition/record_change.h"
@@ -90,15 +93,20 @@ class PartitionTable {
   Outcome apply_expired(Entry* entry, const RecordChange& wanted) KVORUM_REQUIRES(lock_);
   Outcome apply_swept(Entry* entry, const RecordChange& wanted) KVORUM_REQUIRES(lock_);
 
-  // Without a store: shows what was not used since the hand came by, or everything, and drops what
-  // fn wants erased.
+  // partition_table_evict.cc: without a store. Shows what the policy would rather lose, over a few
+  // buckets, and drops what fn wants erased.
   struct Eviction {
-    bool used_too = false;
-    uint64_t buckets = 0;  // looked at
+    bool past_limit = false;  // kLeastRecent: what was used goes, too; else more of each sample
+    uint64_t buckets = 0;     // looked at
     size_t shown = 0, dropped = 0;
+    uint64_t freed_bytes = 0;
   };
   using EvictionJudge = FunctionRef<RecordChange(const KeyRef& key, RecordView record)>;
   void evict(Eviction& eviction, EvictionJudge fn) KVORUM_REQUIRES(lock_);
+  // Notes from now on what the policy of TableShared asks for.
+  void follow_policy() KVORUM_REQUIRES(lock_);
+  // As OBJECT FREQ tells it: nothing where that is not noted, or there is no such object.
+  std::optional<uint8_t> use_count(const KeyPlace& at) const KVORUM_REQUIRES(lock_);
   uint8_t keyspace() const { return keyspace_; }
   TreePlace tree_place() const { return {keyspace_, partition_}; }
 
@@ -161,7 +169,17 @@ class PartitionTable {
   uint64_t memory_bytes() const KVORUM_REQUIRES(lock_);
   void publish() KVORUM_REQUIRES(lock_);  // the change of memory use, before the lock is given back
   bool has_store() const { return shared_->options.store != nullptr; }
-  bool evict_bucket(Eviction& eviction, EvictionJudge fn) KVORUM_REQUIRES(lock_);
+  bool evict_stretch(Eviction& eviction, EvictionJudge fn) KVORUM_REQUIRES(lock_);
+  bool gather(Eviction& eviction, EvictionOrder order) KVORUM_REQUIRES(lock_);
+  void gather_expiring(Eviction& eviction, EvictionOrder order) KVORUM_REQUIRES(lock_);
+  void gather_soonest() KVORUM_REQUIRES(lock_);
+  void drop_unused(Eviction& eviction, EvictionJudge fn) KVORUM_REQUIRES(lock_);
+  void drop_first(Eviction& eviction, EvictionJudge fn) KVORUM_REQUIRES(lock_);
+  bool drop(Entry* entry, Eviction& eviction, EvictionJudge fn) KVORUM_REQUIRES(lock_);
+  uint64_t rank_of(const Entry& entry, EvictionOrder order) KVORUM_REQUIRES(lock_);
+  void note_use(Entry* entry) KVORUM_REQUIRES(lock_);
+  void note_first_use(Entry* entry) KVORUM_REQUIRES(lock_);
+  uint32_t minute() const { return shared_->minute.load(std::memory_order_relaxed); }
   Entry* write_record(const KeyPlace& at, Entry* entry, const RecordChange& change)
       KVORUM_REQUIRES(lock_);
   void remove(Entry* entry) KVORUM_REQUIRES(lock_);
@@ -181,7 +199,8 @@ class PartitionTable {
   TableShared* const shared_;
   const uint32_t partition_;
   const uint8_t keyspace_;
-  const bool notes_use_;                          // objects may be evicted
+  bool notes_use_ KVORUM_GUARDED_BY(lock_) = false;  // which objects are evicted hangs on their use
+  std::unique_ptr<UseCounters> uses_ KVORUM_GUARDED_BY(lock_);  // kLeastFrequent only
   bool odd_ KVORUM_GUARDED_BY(lock_) = false;     // which dirty list is the current one
   bool queued_ KVORUM_GUARDED_BY(lock_) = false;  // stands in the table's DirtyQueue
   BucketIndex index_ KVORUM_GUARDED_BY(lock_);
@@ -194,6 +213,7 @@ class PartitionTable {
   // Of bodies that stand apart from their entries.
   uint64_t bytes_apart_ KVORUM_GUARDED_BY(lock_) = 0;
   int64_t published_bytes_ KVORUM_GUARDED_BY(lock_) = 0;
+  int64_t published_spare_ KVORUM_GUARDED_BY(lock_) = 0;
 
   // By place: a moved entry needs no change here, and equal places only cost a second look.
   struct DirtyPlace {
@@ -205,8 +225,14 @@ class PartitionTable {
   Ticket dirty_ticket_ KVORUM_GUARDED_BY(lock_) = 0;
   Ticket taken_ticket_ KVORUM_GUARDED_BY(lock_) = 0;
   uint64_t departures_ KVORUM_GUARDED_BY(lock_) = 0;
-  uint64_t hand_ KVORUM_GUARDED_BY(lock_) = 0;          // place where the eviction goes on
-  std::vector<Entry*> found_ KVORUM_GUARDED_BY(lock_);  // kept for its memory
+  uint64_t hand_ KVORUM_GUARDED_BY(lock_) = 0;  // place where the eviction goes on
+  EvictionPolicy policy_ KVORUM_GUARDED_BY(lock_) = EvictionPolicy::kNone;  // that is followed
+  struct Ranked {
+    uint64_t rank;  // the least goes first
+    Entry* entry;
+  };
+  std::vector<Ranked> ranked_ KVORUM_GUARDED_BY(lock_);  // kept for its memory
+  std::vector<Entry*> found_ KVORUM_GUARDED_BY(lock_);   // kept for its memory
 };
 
 }  // namespace kvorum::engine

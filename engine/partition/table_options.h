@@ -12,12 +12,49 @@ class LargeFiles;
 class RecordCodec;
 class Store;
 
+// Which objects a table without a store forgets for want of memory: of all, or of those that have a
+// deadline, and in which order.
+enum class EvictionPolicy : uint8_t {
+  kNone,
+  kAllLru,
+  kAllLfu,
+  kAllRandom,
+  kExpiringLru,
+  kExpiringLfu,
+  kExpiringRandom,
+  kExpiringSoonest,
+};
+enum class EvictionOrder : uint8_t { kLeastRecent, kLeastFrequent, kRandom, kSoonest };
+
+constexpr bool takes_expiring_only(EvictionPolicy policy) {
+  return policy >= EvictionPolicy::kExpiringLru;
+}
+constexpr EvictionOrder order_of(EvictionPolicy policy) {
+  switch (policy) {
+    case EvictionPolicy::kNone:
+    case EvictionPolicy::kAllLru:
+    case EvictionPolicy::kExpiringLru:
+      return EvictionOrder::kLeastRecent;
+    case EvictionPolicy::kAllLfu:
+    case EvictionPolicy::kExpiringLfu:
+      return EvictionOrder::kLeastFrequent;
+    case EvictionPolicy::kAllRandom:
+    case EvictionPolicy::kExpiringRandom:
+      return EvictionOrder::kRandom;
+    case EvictionPolicy::kExpiringSoonest:
+      return EvictionOrder::kSoonest;
+  }
+  return EvictionOrder::kLeastRecent;
+}
+
 struct TableOptions {
   int partition_bits = 8;
   Partitioner partitioner =
-      Partitioner::kMd5;          // positions of keys found in the store are recomputed
-  uint64_t hash_seed = 0;         // of long buckets; random per process
+      Partitioner::kMd5;   // positions of keys found in the store are recomputed
+  uint64_t hash_seed = 0;  // of long buckets; random per process
+  // At first: ObjectTable::set_limit().
   uint64_t memory_bytes_max = 0;  // 0: no limit
+  EvictionPolicy eviction = EvictionPolicy::kAllLru;
   // Without a store: the keyspaces, one bit each, whose objects may be evicted (evict()).
   uint16_t evicting_keyspaces = 0;
   Store* store = nullptr;  // not owned; null: memory engine

@@ -11,10 +11,11 @@ namespace {
 // Looked at before one update. Enough that the hand comes round, and finds what nobody used, while
 // the room that is kept below the limit fills up. More where a large object went past the limit.
 constexpr uint64_t kBucketsUsual = 64;
-constexpr uint64_t kBucketsMax = 4096;
-constexpr uint64_t kBytesPerBucket = 128;  // that a bucket is expected to give, at least
-constexpr uint64_t kBucketsInVain = 8;     // after there was nothing to evict
-constexpr int kCleanTablesMax = 4;         // a bounded amount of work: the next update goes on
+constexpr uint64_t kBucketsMax = 512;
+constexpr uint64_t kBytesPerBucket = 32;  // that a bucket is expected to give, at least
+constexpr uint64_t kBucketsInVain = 8;    // after there was nothing to evict
+constexpr int kTablesCompared = 7;        // coprime to their number; the one that expires soonest
+constexpr int kCleanTablesMax = 4;        // a bounded amount of work: the next update goes on
 
 }  // namespace
 
@@ -35,12 +36,26 @@ void EvictionHand::evict_clean() {
 
 // Null where none of the tables may lose objects.
 PartitionTable* EvictionHand::next_evicting() {
+  const TableShared& shared = directory_.shared();
+  const bool expiring = takes_expiring_only(shared.eviction.load(std::memory_order_relaxed));
   const size_t count = directory_.count();
   for (size_t i = 0; i < count; ++i) {
     PartitionTable* table = next();
-    if (table != nullptr && directory_.shared().evicts(table->keyspace())) return table;
+    if (table == nullptr || !shared.evicts(table->keyspace())) continue;
+    if (!expiring || table->earliest_deadline_ms() != 0) return table;
   }
   return nullptr;
+}
+
+PartitionTable* EvictionHand::next_expiring_soonest() {
+  PartitionTable* soonest = nullptr;
+  for (int i = 0; i < kTablesCompared; ++i) {
+    PartitionTable* const table = next_evicting();
+    if (table == nullptr) break;
+    const uint64_t deadline = table->earliest_deadline_ms();
+    if (soonest == nullptr || deadline < soonest->earliest_deadline_ms()) soonest = table;
+  }
+  return soonest;
 }
 
 bool EvictionHand::waits() const {
@@ -48,20 +63,24 @@ bool EvictionHand::waits() const {
 }
 
 size_t EvictionHand::evict(FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
-  const TableShared& shared = directory_.shared();
+  TableShared& shared = directory_.shared();
   KVORUM_CHECK(shared.options.store == nullptr);
+  const EvictionPolicy policy = shared.eviction.load(std::memory_order_relaxed);
+  const bool soonest = order_of(policy) == EvictionOrder::kSoonest;
   PartitionTable::Eviction eviction;
   const uint64_t excess = shared.excess_bytes();
-  eviction.used_too = excess > 0;
+  eviction.past_limit = excess > 0;
   uint64_t buckets_max = std::min(kBucketsUsual + excess / kBytesPerBucket, kBucketsMax);
   if (nothing_evictable_.load(std::memory_order_relaxed)) buckets_max = kBucketsInVain;
   while (eviction.buckets < buckets_max && shared.crowded()) {
-    PartitionTable* table = next_evicting();
+    PartitionTable* table = soonest ? next_expiring_soonest() : next_evicting();
     if (table == nullptr) break;
     const SpinLockGuard guard(table->lock());
     table->evict(eviction, fn);
   }
-  const bool nothing = eviction.dropped == 0 && (eviction.shown > 0 || eviction.buckets == 0);
+  const bool looked = eviction.shown > 0 || eviction.buckets == 0 || takes_expiring_only(policy);
+  const bool nothing = eviction.dropped == 0 && looked;
+  shared.note_freed(eviction.freed_bytes);
   if (nothing || eviction.dropped > 0) {
     nothing_evictable_.store(nothing, std::memory_order_relaxed);
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The hand that goes round over the partitions of a table and makes room, a few buckets of each at
-// a time (second chance): what was used since it came by last stays. With a store what is clean
-// goes and is loaded again when it is asked for; without one what goes is forgotten. Any thread,
-// without a partition's lock.
+// a time. With a store what is clean and was not used since the hand came by goes, and is loaded
+// again when it is asked for; without one what goes is forgotten, and the policy says what that is
+// (partition_table_evict.cc). Any thread, without a partition's lock.
 #pragma once
 
 #include <atomic>
@@ -36,6 +36,7 @@ class EvictionHand {
   // first one is.
   PartitionTable* next();
   PartitionTable* next_evicting();
+  PartitionTable* next_expiring_soonest();
 
   TableDirectory& directory_;
   std::atomic<size_t> turns_{0};

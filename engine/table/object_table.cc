@@ -55,6 +55,22 @@ ScanEnd ObjectTable::scan(const ScanRange& range, FunctionRef<void(const ScanIte
   return {directory_.absent_is_known() ? Access::kDone : Access::kNotResident, true, {}};
 }
 
+void ObjectTable::set_limit(uint64_t memory_bytes_max, EvictionPolicy policy) {
+  directory_.shared().set_limit(memory_bytes_max, policy);
+  directory_.for_each([](PartitionTable& table) {
+    const SpinLockGuard guard(table.lock());
+    table.follow_policy();
+  });
+}
+
+std::optional<uint8_t> ObjectTable::use_count(const KeyRef& key) const {
+  const PartitionTable* table = directory_.find(key);
+  if (table == nullptr) return {};
+  const KeyPlace at = table->place_of(key);
+  const SpinLockGuard guard(table->lock());
+  return table->use_count(at);
+}
+
 bool ObjectTable::sweep(uint8_t keyspace, uint32_t partition,
                         FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
   PartitionTable* table = directory_.find(keyspace, partition);

@@ -13,9 +13,11 @@
 // anything unless said otherwise. See design in docs/ARCHITECTURE.md, "Threads".
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/function_ref.h"
 #include "base/position.h"
@@ -67,13 +69,39 @@ class ObjectTable {
   // The earliest deadline known, 0 where there is none. May be early, never late.
   uint64_t next_deadline_ms() const { return directory_.shared().deadlines.get(); }
 
-  // Objects of the keyspace may be evicted.
+  // The limit of memory (0: none) and what goes for want of it, from now on. Where no keyspace was
+  // evicting at first, none ever is.
+  void set_limit(uint64_t memory_bytes_max, EvictionPolicy policy);
+  EvictionPolicy eviction() const {
+    return directory_.shared().eviction.load(std::memory_order_relaxed);
+  }
+  // Memory in pages of entries that are not full.
+  uint64_t spare_bytes() const {
+    const int64_t bytes = directory_.shared().spare_bytes.load(std::memory_order_relaxed);
+    return static_cast<uint64_t>(std::max<int64_t>(bytes, 0));
+  }
+  // So much memory is lost between the objects: where they may be evicted there is less for them.
+  void set_lost_bytes(uint64_t bytes) { directory_.shared().set_lost_bytes(bytes); }
+  // Of a steady clock: counts of use decay by it.
+  void set_minute(uint64_t minute) {
+    std::atomic<uint32_t>& known = directory_.shared().minute;
+    const auto now = static_cast<uint32_t>(minute);
+    if (known.load(std::memory_order_relaxed) != now) known.store(now, std::memory_order_relaxed);
+  }
+  // How often the object is used, in Redis's logarithmic count, where the policy goes by that.
+  std::optional<uint8_t> use_count(const KeyRef& key) const;
+
+  // Objects of the keyspace may have been evicted.
   bool evicts(uint8_t keyspace) const { return directory_.shared().evicts(keyspace); }
   // The memory limit is near: evict() before the next update, which the limit would refuse.
   bool crowded() const { return directory_.shared().crowded(); }
-  // Makes room: shows objects that were not used lately, and drops those that fn wants erased,
-  // until there is some or so many were looked at; where the limit is reached, used ones too. Of a
-  // key's position fn sees only that it is in the partition. Returns how many were dropped.
+  // It holds more than its limit, and may evict.
+  bool evicts_past_limit() const {
+    return directory_.shared().over_memory() && directory_.shared().evicts_now();
+  }
+  // Makes room: shows objects that the policy would rather lose, and drops those that fn wants
+  // erased, until there is some or so many were looked at. Of a key's position fn sees only that it
+  // is in the partition. Returns how many were dropped.
   size_t evict(FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
     return eviction_hand_.evict(fn);
   }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/clients/session.h"
 
+#include <algorithm>
+
 #include "server/clients/sessions.h"
 
 namespace kvorum::server {
 
 Session::Session(Sessions& home, TcpSocket socket, const ConversationOptions& options)
     : home_(home), stream_(std::move(socket), home.share(), *this) {
+  stream_.set_keepalive(home.rules().keepalive_seconds);
   conversation_.emplace(home.dispatcher(), options);
   conversation_->set_wake(
       [](void* owner) {
@@ -123,6 +126,16 @@ bool Session::is_silent_receiver(uint64_t now_us) {
     return false;
   }
   return now_us - received_at_us_ >= home_.rules().client_output_wait_us;
+}
+
+bool Session::is_idle(uint64_t now_us) {
+  const uint64_t idle_us = home_.rules().client_idle_us;
+  if (idle_us == 0) return false;
+  const bool busy = conversation_->has_pending() || stream_.sending() ||
+                    stream_.kept_bytes() != idle_kept_bytes_ || state().subscriptions.any();
+  idle_kept_bytes_ = stream_.kept_bytes();
+  if (busy) busy_at_us_ = now_us;
+  return now_us - std::max({busy_at_us_, state().last_active_us, state().started_us}) >= idle_us;
 }
 
 void Session::drain() {

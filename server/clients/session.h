@@ -33,6 +33,8 @@ class Session final : public StreamOwner {
   bool is_stuck(uint64_t now_us);
   // It alone receives although the node holds too much, and sends nothing for as long.
   bool is_silent_receiver(uint64_t now_us);
+  // It has asked for nothing, and taken nothing, for limits.client_idle. Who is subscribed may.
+  bool is_idle(uint64_t now_us);
   const SessionState& state() const { return conversation_->session(); }
 
   bool is_open() const { return stream_.is_open(); }
@@ -62,6 +64,8 @@ class Session final : public StreamOwner {
   uint64_t acknowledged_bytes_ = 0, took_at_us_ = 0;
   size_t received_bytes_ = 0;
   uint64_t received_at_us_ = 0;
+  size_t idle_kept_bytes_ = 0;
+  uint64_t busy_at_us_ = 0;
 };
 
 }  // namespace kvorum::server

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/clients/sessions.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "protocol/error_texts.h"
@@ -17,6 +21,17 @@ std::string address_text(const Tcp::endpoint& endpoint) {
   const std::string host = endpoint.address().to_string();
   return (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" +
          std::to_string(endpoint.port());
+}
+
+// Of the Unix socket that the connection came to; empty where it is none.
+std::string path_of(TcpSocket& socket) {
+  sockaddr_un address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(socket.native_handle(), reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+      address.sun_family != AF_UNIX) {
+    return {};
+  }
+  return {address.sun_path, strnlen(address.sun_path, sizeof address.sun_path)};
 }
 
 std::string more_since(const LogGates::Verdict& verdict) {
@@ -52,17 +67,22 @@ bool Sessions::admit(TcpSocket& socket, Dialect dialect) {
 
 void Sessions::adopt(TcpSocket socket, Dialect dialect) {
   if (!admit(socket, dialect)) return;
+  const std::string path = path_of(socket);
   error_code error;
-  const Tcp::endpoint remote = socket.remote_endpoint(error);
-  const Tcp::endpoint local = socket.local_endpoint(error);
   ConversationOptions options;
   options.dialect = dialect;
-  options.peer_address = address_text(remote);
-  options.local_address = address_text(local);
+  bool is_local = true;
+  if (path.empty()) {
+    const Tcp::endpoint remote = socket.remote_endpoint(error);
+    options.peer_address = address_text(remote);
+    options.local_address = address_text(socket.local_endpoint(error));
+    is_local = is_loopback_address(remote.address());
+  } else {
+    options.peer_address = options.local_address = path + ":0";  // as Redis shows it
+  }
   options.now_us = clock_.now().steady_us;
   options.authenticated = !rules_.has_password;
-  options.refused_by_protected_mode =
-      !rules_.has_password && !is_loopback_address(remote.address());
+  options.refused_by_protected_mode = !rules_.has_password && !is_local;
   auto session = std::make_unique<Session>(*this, std::move(socket), options);
   Session& started = *session;
   sessions_.emplace(&started, std::move(session));
@@ -95,7 +115,8 @@ void Sessions::judge(uint64_t now_us) {
   judge_at_us_ = now_us + kJudgeUs;
   ClientMemory found;
   found.output_closed = memory_.output_closed;
-  std::vector<Session*> stuck;
+  found.idle_closed = memory_.idle_closed;
+  std::vector<Session*> stuck, idle;
   for (const auto& [session, owned] : sessions_) {
     if (!session->is_open()) continue;
     const SessionState& state = session->state();
@@ -107,10 +128,21 @@ void Sessions::judge(uint64_t now_us) {
       found.add({.largest = {{"client " + state.peer_address, buffers.all_bytes}}});
     }
     const bool silent = session->is_silent_receiver(now_us);
-    if (session->is_stuck(now_us) || silent) stuck.push_back(session);
+    if (session->is_stuck(now_us) || silent) {
+      stuck.push_back(session);
+    } else if (session->is_idle(now_us)) {
+      idle.push_back(session);
+    }
   }
   memory_ = std::move(found);
   for (Session* const session : stuck) close_stuck(*session, now_us);
+  for (Session* const session : idle) close_idle(*session);
+}
+
+void Sessions::close_idle(Session& session) {
+  ++memory_.idle_closed;
+  session.close();
+  retire(session);
 }
 
 void Sessions::close_stuck(Session& session, uint64_t now_us) {

@@ -34,6 +34,8 @@ struct SessionRules {
   bool has_password = false;
   uint64_t client_output_bytes = 1ULL << 20;
   uint64_t client_output_wait_us = 60'000'000;
+  uint64_t client_idle_us = 0;       // 0: nobody is closed for it
+  uint64_t keepalive_seconds = 300;  // 0: TCP does not ask
 };
 
 class Sessions {
@@ -95,6 +97,7 @@ class Sessions {
   void look(uint64_t now_us);
   void judge(uint64_t now_us);
   void close_stuck(Session& session, uint64_t now_us);
+  void close_idle(Session& session);
 
   Dispatcher& dispatcher_;
   StreamShare& share_;

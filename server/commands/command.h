@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -60,6 +61,9 @@ class NodeFacts {
   virtual uint64_t login_delay_us(std::string_view peer_address) = 0;
   virtual void login_failed(std::string_view peer_address) = 0;
   virtual uint64_t value_bytes_max() const = 0;
+  // How often this node's copy of the key is used (0: it has none); nothing where eviction does not
+  // go by that.
+  virtual std::optional<uint8_t> use_count(uint8_t keyspace, std::string_view key) const = 0;
   virtual uint64_t random() = 0;
   virtual TrafficCounts& traffic() = 0;
   // CONFIG RESETSTAT and memcached's `stats reset`: counts are shown from now on.

@@ -55,8 +55,9 @@ void clients_section(const NodeStatus& status, Out out) {
   const ClientMemory& clients = status.in_flight.clients;
   fmt::format_to(out,
                  "client_recent_max_input_buffer:{}\r\nclient_recent_max_output_buffer:{}\r\n"
-                 "client_output_closed:{}\r\n",
-                 clients.largest_input, clients.largest_output, clients.output_closed);
+                 "client_output_closed:{}\r\nclient_idle_closed:{}\r\n",
+                 clients.largest_input, clients.largest_output, clients.output_closed,
+                 clients.idle_closed);
 }
 
 void memory_section(const NodeStatus& status, Out out) {
@@ -303,9 +304,7 @@ bool wanted(const Section& section, const std::vector<std::string_view>& names) 
 
 }  // namespace
 
-std::string_view eviction_policy(const NodeStatus& status) {
-  return status.evicts ? "allkeys-lru" : "noeviction";
-}
+std::string_view eviction_policy(const NodeStatus& status) { return status.eviction; }
 
 std::string node_report(const NodeStatus& status, const std::vector<std::string_view>& sections) {
   std::string text;

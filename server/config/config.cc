@@ -105,21 +105,21 @@ class Loader {
   }
 
   void settle_eviction() {
-    if (config_->engine.eviction == Eviction::kNone) return;
+    if (config_->engine.eviction == engine::EvictionPolicy::kNone) return;
     const auto& keyspaces = config_->keyspaces;
+    const YAML::Node eviction = top_.child("engine")["eviction"];
     std::string problem;
     if (config_->engine.type == EngineType::kLevelDb) {
       problem =
-          "'lru' is for type memory; with leveldb, memory is a cache of the disk already: what is "
+          " is for type memory; with leveldb, memory is a cache of the disk already: what is "
           "not used leaves it, and nothing is lost";
     } else if (std::none_of(keyspaces.begin(), keyspaces.end(), [](const auto& policy) {
                  return policy.conflicts == cluster::ConflictPolicy::kLww;
                })) {
-      problem = "'lru' takes from keyspaces with conflicts: lww alone, and there is none";
+      problem = " takes from keyspaces with conflicts: lww alone, and there is none";
     }
     if (problem.empty()) return;
-    const YAML::Node eviction = top_.child("engine")["eviction"];
-    problems_->add(eviction.Mark(), "engine.eviction: " + problem);
+    problems_->add(eviction.Mark(), "engine.eviction: '" + eviction.Scalar() + "'" + problem);
   }
 
   // Option, then the file's own words about this node, then its entry among the members, then the
@@ -148,6 +148,7 @@ class Loader {
     const FounderConfig* founder = config_->cluster.find_founder(config_->node.name);
     const FounderConfig entry = founder == nullptr ? FounderConfig{} : *founder;
     ListenConfig& listen = config_->listen;
+    listen = file_listen_;
     listen.redis = first_given(option_endpoint("--redis", overrides_.redis), file_listen_.redis,
                                entry.member.redis, Endpoint{kLocalHost, kRedisPort});
     listen.memcached =

@@ -15,6 +15,7 @@
 #include "cluster/ring/cluster_view.h"
 #include "cluster/ring/founding.h"
 #include "engine/commit/committer.h"
+#include "engine/partition/table_options.h"
 
 namespace kvorum::server {
 
@@ -24,7 +25,6 @@ inline constexpr uint16_t kPeerPort = 7379;
 inline constexpr uint16_t kAdminPort = 8379;
 
 enum class EngineType : uint8_t { kLevelDb, kMemory };
-enum class Eviction : uint8_t { kNone, kLru };
 enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError };
 enum class LogFormat : uint8_t { kText, kJson };
 // Who may use DEBUG: as enable-debug-command of Redis.
@@ -40,6 +40,9 @@ struct NodeConfig {
 
 struct ListenConfig {
   cluster::Endpoint redis, memcached, peer, admin;
+  std::string redis_socket, memcached_socket;  // paths of Unix sockets; empty: none
+  uint32_t socket_mode = 0;                    // of those files; 0: what the umask leaves
+  uint32_t backlog = 1024;                     // connections that wait to be accepted
 };
 
 struct FounderConfig {
@@ -64,7 +67,7 @@ struct EngineConfig {
   EngineType type = EngineType::kLevelDb;
   engine::SyncPolicy sync = engine::SyncPolicy::kInterval;
   uint64_t memory_bytes = 1ULL << 30;
-  Eviction eviction = Eviction::kNone;
+  engine::EvictionPolicy eviction = engine::EvictionPolicy::kNone;
 };
 
 struct LimitsConfig {
@@ -76,6 +79,11 @@ struct LimitsConfig {
   uint64_t in_flight_bytes = 256ULL << 20;
   uint64_t client_output_bytes = 1ULL << 20;  // more than this, not taken for so long: closed
   uint64_t client_output_wait_ms = 60'000;
+  uint64_t subscriber_output_bytes = 32ULL << 20;  // more messages than this wait: closed at once
+  uint64_t subscriber_behind_bytes = 8ULL << 20;   // more than this for so long: closed
+  uint64_t subscriber_behind_ms = 60'000;
+  uint64_t client_idle_ms = 0;             // says nothing for so long: closed; 0: never
+  uint64_t client_keepalive_ms = 300'000;  // TCP asks whether a silent client is there; 0: never
   uint32_t siblings = 100;
   uint32_t clock_entries_max = 10;
   uint64_t hints_bytes = 1ULL << 30;

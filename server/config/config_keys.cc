@@ -12,7 +12,8 @@ namespace {
 
 constexpr int64_t kSecondMs = 1000, kHourMs = 3600 * kSecondMs;
 constexpr int64_t kClockOffsetMaxMs = 30 * 24 * kHourMs;
-constexpr uint32_t kReactorsMax = 256, kClientsMax = 1'000'000, kSiblingsMax = 10'000;
+constexpr uint32_t kBacklogMax = 65'535, kReactorsMax = 256, kClientsMax = 1'000'000,
+                   kSiblingsMax = 10'000;
 constexpr uint32_t kPeerLinksMax = kReactorsMax * cluster::kMembersMax;
 // A limit of values is one of all words of a request: keys have to fit.
 constexpr uint64_t kValueLimitLeast = 128 << 10;
@@ -28,6 +29,13 @@ constexpr ConfigRow<Config> kRows[] = {
     config_row<AddressKind{}, &Config::listen, &ListenConfig::memcached>("listen.memcached"),
     config_row<AddressKind{}, &Config::listen, &ListenConfig::peer>("listen.peer"),
     config_row<AddressKind{}, &Config::listen, &ListenConfig::admin>("listen.admin"),
+    config_row<OptionalKind<SocketPathKind>{}, &Config::listen, &ListenConfig::redis_socket>(
+        "listen.redis_socket"),
+    config_row<OptionalKind<SocketPathKind>{}, &Config::listen, &ListenConfig::memcached_socket>(
+        "listen.memcached_socket"),
+    config_row<FileModeKind{}, &Config::listen, &ListenConfig::socket_mode>("listen.socket_mode"),
+    config_row<NumberKind<uint32_t>{1, kBacklogMax}, &Config::listen, &ListenConfig::backlog>(
+        "listen.backlog"),
     config_row<NameKind{}, &Config::cluster, &ClusterConfig::name>("cluster.name"),
     config_row<SecretsKind{}, &Config::cluster, &ClusterConfig::secrets>("cluster.secret"),
     config_row<PartitionsKind{}, &Config::cluster, &ClusterConfig::partitions>(
@@ -39,8 +47,9 @@ constexpr ConfigRow<Config> kRows[] = {
     config_row<EngineTypeKind{}, &Config::engine, &EngineConfig::type>("engine.type"),
     config_row<ChoiceKind<kSyncPolicies>{}, &Config::engine, &EngineConfig::sync>("engine.sync"),
     config_row<SizeKind{1ULL << 20, 1ULL << 50}, &Config::engine, &EngineConfig::memory_bytes>(
-        "engine.memory"),
-    config_row<EvictionKind{}, &Config::engine, &EngineConfig::eviction>("engine.eviction"),
+        "engine.memory", KeyChange::kLive),
+    config_row<ChoiceKind<kEvictions>{}, &Config::engine, &EngineConfig::eviction>(
+        "engine.eviction", KeyChange::kLive),
     config_row<ReactorsKind{kReactorsMax}, &Config::reactors>("reactors"),
     config_row<NumberKind<uint32_t>{1, kClientsMax}, &Config::limits, &LimitsConfig::clients>(
         "limits.clients", KeyChange::kLive),
@@ -58,6 +67,19 @@ constexpr ConfigRow<Config> kRows[] = {
                &LimitsConfig::client_output_bytes>("limits.client_output", KeyChange::kLive),
     config_row<DurationKind{kSecondMs, kHourMs}, &Config::limits,
                &LimitsConfig::client_output_wait_ms>("limits.client_output_wait", KeyChange::kLive),
+    config_row<SizeKind{64 << 10, 16ULL << 30}, &Config::limits,
+               &LimitsConfig::subscriber_output_bytes>("limits.subscriber_output",
+                                                       KeyChange::kLive),
+    config_row<SizeKind{64 << 10, 16ULL << 30}, &Config::limits,
+               &LimitsConfig::subscriber_behind_bytes>("limits.subscriber_behind",
+                                                       KeyChange::kLive),
+    config_row<DurationKind{kSecondMs, kHourMs}, &Config::limits,
+               &LimitsConfig::subscriber_behind_ms>("limits.subscriber_behind_wait",
+                                                    KeyChange::kLive),
+    config_row<DurationKind{0, 365 * 24 * kHourMs}, &Config::limits, &LimitsConfig::client_idle_ms>(
+        "limits.client_idle", KeyChange::kLive),
+    config_row<DurationKind{0, 9 * kHourMs}, &Config::limits, &LimitsConfig::client_keepalive_ms>(
+        "limits.client_keepalive", KeyChange::kLive),
     config_row<NumberKind<uint32_t>{1, kSiblingsMax}, &Config::limits, &LimitsConfig::siblings>(
         "limits.siblings", KeyChange::kLive),
     // Fewer entries than copies would drop the clock of a replica that is in use.

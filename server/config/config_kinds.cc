@@ -2,9 +2,10 @@
 #include "server/config/config_kinds.h"
 
 #include <fmt/format.h>
+#include <sys/un.h>
 
-#include <algorithm>
 #include <bit>
+#include <charconv>
 
 #include "cluster/ring/placement.h"
 
@@ -116,18 +117,35 @@ void EngineTypeKind::read(const ConfigSection& section, std::string_view key,
   }
 }
 
-void EvictionKind::read(const ConfigSection& section, std::string_view key, Eviction& value) const {
-  const auto read = section.scalar(key, "none or lru");
-  if (!read || *read == "none") return;
-  constexpr std::array<std::string_view, 4> kKinds{"none", "lru", "lfu", "ttl"};
-  if (*read == "lru") {
-    value = Eviction::kLru;
-  } else if (std::find(kKinds.begin(), kKinds.end(), *read) != kKinds.end()) {
-    section.problem(key,
-                    fmt::format("'{}' is not available in this version; use none or lru", *read));
+void SocketPathKind::read(const ConfigSection& section, std::string_view key,
+                          std::string& value) const {
+  const auto read = section.scalar(key, "a path");
+  if (!read) return;
+  constexpr size_t kBytesMax = sizeof(sockaddr_un{}.sun_path) - 1;
+  if (read->size() > kBytesMax) {
+    section.problem(key, fmt::format("'{}' is longer than the {} bytes that the path of a socket "
+                                     "may have",
+                                     *read, kBytesMax));
   } else {
-    section.problem(key, fmt::format("'{}' is unknown{}", *read, suggestion(*read, kKinds)));
+    value = *read;
   }
+}
+
+void FileModeKind::read(const ConfigSection& section, std::string_view key, uint32_t& value) const {
+  const auto read = section.scalar(key, "octal digits");
+  if (!read) return;
+  uint32_t mode = 0;
+  const auto [end, error] = std::from_chars(read->data(), read->data() + read->size(), mode, 8);
+  if (error != std::errc() || end != read->data() + read->size() || mode > 0777) {
+    section.problem(
+        key, fmt::format("'{}' is no mode of a file; write octal digits, as in 0770", *read));
+  } else {
+    value = mode;
+  }
+}
+
+ShownValue FileModeKind::shown(uint32_t value) const {
+  return value == 0 ? ShownValue() : ShownValue::word(fmt::format("0{:o}", value));
 }
 
 }  // namespace kvorum::server

@@ -22,8 +22,21 @@ namespace kvorum::server {
 
 inline constexpr std::array<NamedValue<EngineType>, 2> kEngineTypes{
     {{"leveldb", EngineType::kLevelDb}, {"memory", EngineType::kMemory}}};
-inline constexpr std::array<NamedValue<Eviction>, 2> kEvictions{
-    {{"none", Eviction::kNone}, {"lru", Eviction::kLru}}};
+// Redis's names, then short ones for some of them.
+inline constexpr std::array<NamedValue<engine::EvictionPolicy>, 13> kEvictions{
+    {{"noeviction", engine::EvictionPolicy::kNone},
+     {"allkeys-lru", engine::EvictionPolicy::kAllLru},
+     {"allkeys-lfu", engine::EvictionPolicy::kAllLfu},
+     {"allkeys-random", engine::EvictionPolicy::kAllRandom},
+     {"volatile-lru", engine::EvictionPolicy::kExpiringLru},
+     {"volatile-lfu", engine::EvictionPolicy::kExpiringLfu},
+     {"volatile-random", engine::EvictionPolicy::kExpiringRandom},
+     {"volatile-ttl", engine::EvictionPolicy::kExpiringSoonest},
+     {"none", engine::EvictionPolicy::kNone},
+     {"lru", engine::EvictionPolicy::kAllLru},
+     {"lfu", engine::EvictionPolicy::kAllLfu},
+     {"random", engine::EvictionPolicy::kAllRandom},
+     {"ttl", engine::EvictionPolicy::kExpiringSoonest}}};
 inline constexpr std::array<NamedValue<engine::SyncPolicy>, 3> kSyncPolicies{
     {{"always", engine::SyncPolicy::kAlways},
      {"interval", engine::SyncPolicy::kInterval},
@@ -174,9 +187,18 @@ struct EngineTypeKind {
   }
 };
 
-struct EvictionKind {
-  void read(const ConfigSection& section, std::string_view key, Eviction& value) const;
-  ShownValue shown(Eviction value) const { return ShownValue::word(name_of(kEvictions, value)); }
+// The path of a Unix socket.
+struct SocketPathKind {
+  void read(const ConfigSection& section, std::string_view key, std::string& value) const;
+  ShownValue shown(const std::string& value) const { return ShownValue::text(value); }
+};
+
+// Of a file, in octal digits: 0770.
+struct FileModeKind {
+  static constexpr bool kMayBeLeftOut = true;
+
+  void read(const ConfigSection& section, std::string_view key, uint32_t& value) const;
+  ShownValue shown(uint32_t value) const;
 };
 
 }  // namespace kvorum::server

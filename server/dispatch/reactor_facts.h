@@ -55,6 +55,11 @@ class ReactorFacts final : public NodeFacts {
   void login_failed(std::string_view peer_address) override {
     from_.services.login_failed(peer_address);
   }
+  std::optional<uint8_t> use_count(uint8_t keyspace, std::string_view key) const override {
+    const engine::ObjectTable& table = *from_.parts.table;
+    if (engine::order_of(table.eviction()) != engine::EvictionOrder::kLeastFrequent) return {};
+    return table.use_count({key, position_of(key, view().partitioner), keyspace}).value_or(0);
+  }
   uint64_t value_bytes_max() const override { return from_.options.value_bytes_max; }
   uint64_t random() override { return rng_.next(); }
   TrafficCounts& traffic() override { return from_.traffic; }

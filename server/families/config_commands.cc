@@ -38,19 +38,33 @@ std::string password_text(NodeFacts& facts) {
 }
 std::string databases(NodeFacts&) { return std::to_string(kKeyspacesMax); }
 // Redis's three classes. Beyond the first figure no request of a normal client is run, the second
-// and the third close it. Who is subscribed has the limits of Redis.
+// and the third close it.
 std::string output_limits(NodeFacts& facts) {
   const InFlightStatus limits = facts.status().in_flight;
-  constexpr SubscriberLimits kPubSub;
+  const ClientRules rules = facts.status().client_rules;
   return fmt::format("normal {} {} {} slave 0 0 0 pubsub {} {} {}", limits.client_part,
                      limits.client_output_bytes, limits.client_output_wait_ms / 1000,
-                     kPubSub.waiting_bytes_max, kPubSub.behind_bytes,
-                     kPubSub.behind_us / 1'000'000);
+                     rules.subscriber_output_bytes, rules.subscriber_behind_bytes,
+                     rules.subscriber_behind_seconds);
 }
 std::string key_events(NodeFacts& facts) { return facts.pub_sub().key_events(); }
 std::string longest_value(NodeFacts& facts) { return std::to_string(facts.value_bytes_max()); }
 std::string none(NodeFacts&) { return ""; }
-std::string zero(NodeFacts&) { return "0"; }
+std::string idle_seconds(NodeFacts& facts) {
+  return std::to_string(facts.status().client_rules.idle_seconds);
+}
+std::string keepalive_seconds(NodeFacts& facts) {
+  return std::to_string(facts.status().client_rules.keepalive_seconds);
+}
+std::string backlog(NodeFacts& facts) {
+  return std::to_string(facts.status().client_rules.backlog);
+}
+std::string socket_path(NodeFacts& facts) { return facts.status().client_rules.redis_socket; }
+std::string socket_mode(NodeFacts& facts) {
+  return fmt::format("{:o}", facts.status().client_rules.socket_mode);
+}
+// Unlike in Redis of all clients together: one who goes on beyond its part waits for room.
+std::string query_limit(NodeFacts& facts) { return std::to_string(facts.status().in_flight.limit); }
 std::string no(NodeFacts&) { return "no"; }
 std::string eviction(NodeFacts& facts) { return std::string(eviction_policy(facts.status())); }
 // What appendfsync says is what our log does.
@@ -135,6 +149,7 @@ constexpr Parameter kParameters[] = {
     {"appendonly", durable},
     {"bind", redis_host},
     {"client-output-buffer-limit", output_limits},
+    {"client-query-buffer-limit", query_limit},
     {"cluster-enabled", no},
     {"daemonize", no},
     {"databases", databases},
@@ -152,9 +167,12 @@ constexpr Parameter kParameters[] = {
     {"slaveof", none},
     {"slowlog-log-slower-than", slow_log_bound, set_slow_log_bound},
     {"slowlog-max-len", slow_log_length, set_slow_log_length},
-    {"tcp-keepalive", zero},
+    {"tcp-backlog", backlog},
+    {"tcp-keepalive", keepalive_seconds},
     {"supervised", no},
-    {"timeout", zero},
+    {"timeout", idle_seconds},
+    {"unixsocket", socket_path},
+    {"unixsocketperm", socket_mode},
 };
 
 const Parameter* find_parameter(std::string_view name) {

@@ -8,6 +8,7 @@ void ClientMemory::add(const ClientMemory& other) {
   largest_input = std::max(largest_input, other.largest_input);
   largest_output = std::max(largest_output, other.largest_output);
   output_closed += other.output_closed;
+  idle_closed += other.idle_closed;
   largest.insert(largest.end(), other.largest.begin(), other.largest.end());
   std::sort(largest.begin(), largest.end(),
             [](const Holder& a, const Holder& b) { return a.bytes > b.bytes; });

@@ -142,6 +142,7 @@ struct ClientMemory {
   uint64_t held_bytes = 0;                         // all of them: input, operations, replies
   uint64_t largest_input = 0, largest_output = 0;  // of one
   uint64_t output_closed = 0;                      // clients that took no replies, since start
+  uint64_t idle_closed = 0;                        // those that said nothing
   std::vector<Holder> largest;                     // most first
 
   void add(const ClientMemory& other);

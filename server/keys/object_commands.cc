@@ -37,8 +37,10 @@ Reply finish_idletime(const FinishInput& input) {
   return Reply::integer(static_cast<int64_t>(idle_ms / 1000));
 }
 
+// Before it was read for this: the count, or -1.
 Reply finish_freq(const FinishInput& input) {
   if (seen(input).empty()) return Reply::nil();
+  if (input.remembered.number >= 0) return Reply::integer(input.remembered.number);
   return Reply::error(
       "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
       "when switching between policies at runtime LRU and LFU data will take some time to adjust.");
@@ -47,7 +49,11 @@ Reply finish_freq(const FinishInput& input) {
 void encoding(const CommandCall& call, Plan& plan) { plan.read(call.words[2], finish_encoding); }
 void refcount(const CommandCall& call, Plan& plan) { plan.read(call.words[2], finish_refcount); }
 void idletime(const CommandCall& call, Plan& plan) { plan.read(call.words[2], finish_idletime); }
-void freq(const CommandCall& call, Plan& plan) { plan.read(call.words[2], finish_freq); }
+void freq(const CommandCall& call, Plan& plan) {
+  const auto count = call.facts.use_count(call.session.keyspace, call.words[2]);
+  plan.remembered.number = count ? int64_t{*count} : -1;
+  plan.read(call.words[2], finish_freq);
+}
 
 constexpr CommandRow kRows[] = {
     {"object", -2, kContainer, 0, 0, 0, Group::kGeneric, "2.2.3", "subcommand",
@@ -57,7 +63,10 @@ constexpr CommandRow kRows[] = {
      "here: that APPEND, SETRANGE or SETBIT left it raw.",
      "O(1)", encoding},
     {"object|freq", 3, kReadonly, 2, 2, 1, Group::kGeneric, "4.0.0", "key",
-     "Refused as in a Redis without an LFU policy.", "O(1)", freq},
+     "With an LFU policy (engine.eviction) the logarithmic count of this node's copy, 0 where it "
+     "has "
+     "none; else refused.",
+     "O(1)", freq},
     {"object|help", 2, kLoading | kStale, 0, 0, 0, Group::kGeneric, "6.2.0", "",
      "Lists the subcommands.", "O(1)", subcommand_help},
     {"object|idletime", 3, kReadonly, 2, 2, 1, Group::kGeneric, "2.2.3", "key",

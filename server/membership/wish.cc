@@ -206,11 +206,10 @@ Status refuse_conflicts(const FileDifferences& differences, const WishPlace& pla
     if (change.kind != ChangeKind::kPolicy) continue;
     const cluster::KeyspacePolicy& is = place.view.keyspaces[change.policy.db];
     if (is.conflicts == change.policy.conflicts) continue;
-    return Status(
-        Code::kInvalid,
-        fmt::format("conflicts of database {} cannot change while engine.eviction is lru, "
-                    "for what is evicted was fixed when the node started",
-                    change.policy.db));
+    return Status(Code::kInvalid,
+                  fmt::format("conflicts of database {} cannot change while engine.eviction is on, "
+                              "for what is evicted was fixed when the node started",
+                              change.policy.db));
   }
   return {};
 }

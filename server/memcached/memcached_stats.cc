@@ -76,12 +76,10 @@ constexpr Setting kOtherSettings[] = {{"maxconns_fast", "yes"},
                                       {"lru_maintainer_thread", "no"},
                                       {"lru_segmented", "no"},
                                       {"temp_lru", "no"},
-                                      {"idle_timeout", "0"},
                                       {"track_sizes", "no"},
                                       {"inline_ascii_response", "no"},
                                       {"ssl_enabled", "no"}};
 
-constexpr int kBacklog = 1024;  // of every listener
 constexpr std::string_view kDetailUsage = "CLIENT_ERROR usage: stats detail on|off|dump";
 
 // What a group answers: names and values, or a word.
@@ -168,6 +166,7 @@ std::string_view part_of(std::string_view address, bool port) {
 }
 
 Answer settings(const NodeStatus& status, NodeFacts& facts) {
+  const ClientRules& rules = status.client_rules;
   StatLines lines;
   lines.add("maxbytes", status.memory_max_bytes)
       .add("maxconns", status.clients_max)
@@ -176,8 +175,8 @@ Answer settings(const NodeStatus& status, NodeFacts& facts) {
       .add("inter", part_of(status.memcached, false))
       .add("verbosity", 0)
       .add("oldest", 0)
-      .add("evictions", status.evicts ? "on" : "off")
-      .add("domain_socket", "NULL")
+      .add("evictions", status.eviction == "noeviction" ? "off" : "on")
+      .add("domain_socket", rules.memcached_socket.empty() ? "NULL" : rules.memcached_socket)
       .add("umask", 700)
       .add("shutdown_command", "no")
       .add("growth_factor", "1.00")
@@ -188,7 +187,8 @@ Answer settings(const NodeStatus& status, NodeFacts& facts) {
       .add("detail_enabled", "no")
       .add("reqs_per_event", 0)
       .add("cas_enabled", "yes")
-      .add("tcp_backlog", kBacklog)
+      .add("tcp_backlog", rules.backlog)
+      .add("idle_timeout", rules.idle_seconds)
       .add("binding_protocol", "auto-negotiate")
       .add("auth_enabled_sasl", facts.passwords().empty() ? "no" : "yes")
       .add("auth_enabled_ascii", facts.passwords().empty() ? "no" : "yes")

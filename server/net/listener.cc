@@ -35,14 +35,15 @@ std::string problem_text(std::string_view listener, const cluster::Endpoint& end
 }
 
 // A socket that listens, or -1 with errno.
-int open_listening(const addrinfo& address, bool shared) {
+int open_listening(const addrinfo& address, bool shared, int backlog) {
   const int descriptor =
       socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
   if (descriptor < 0) return -1;
   switch_on(descriptor, SOL_SOCKET, SO_REUSEADDR);
   if (shared) switch_on(descriptor, SOL_SOCKET, SO_REUSEPORT);
   if (address.ai_family == AF_INET6) switch_on(descriptor, IPPROTO_IPV6, IPV6_V6ONLY);
-  if (bind(descriptor, address.ai_addr, address.ai_addrlen) == 0 && listen(descriptor, 1024) == 0) {
+  if (bind(descriptor, address.ai_addr, address.ai_addrlen) == 0 &&
+      listen(descriptor, backlog) == 0) {
     return descriptor;
   }
   const int error = errno;
@@ -66,7 +67,8 @@ bool is_ipv6(const ListeningSocket& socket) {
 
 Result<std::vector<std::vector<ListeningSocket>>> listen_on(std::string_view listener,
                                                             const cluster::Endpoint& endpoint,
-                                                            size_t reactors) {
+                                                            const ListenPlan& plan) {
+  const size_t reactors = plan.reactors;
   addrinfo wanted{};
   wanted.ai_socktype = SOCK_STREAM;
   wanted.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
@@ -82,7 +84,7 @@ Result<std::vector<std::vector<ListeningSocket>>> listen_on(std::string_view lis
   int last_error = EADDRNOTAVAIL;
   for (const addrinfo* address = addresses.get(); address; address = address->ai_next) {
     for (size_t reactor = 0; reactor < reactors; ++reactor) {
-      const int descriptor = open_listening(*address, reactor > 0);
+      const int descriptor = open_listening(*address, reactor > 0, plan.backlog);
       if (descriptor < 0) {
         last_error = errno;
         // `localhost` may name a family that this machine has not; a port in use is final.

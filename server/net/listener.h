@@ -30,10 +30,18 @@ class ListeningSocket {
 
 bool is_ipv6(const ListeningSocket& socket);
 
+struct ListenPlan {
+  ListenPlan(size_t its_reactors, int its_backlog = 1024)
+      : reactors(its_reactors), backlog(its_backlog) {}
+
+  size_t reactors;
+  int backlog;  // connections that wait to be accepted
+};
+
 // Sockets for each of the reactors: result[reactor] listens on every address that the host name
 // stands for. `listener` is the name of the key in the configuration, for the error.
 Result<std::vector<std::vector<ListeningSocket>>> listen_on(std::string_view listener,
                                                             const cluster::Endpoint& endpoint,
-                                                            size_t reactors);
+                                                            const ListenPlan& plan);
 
 }  // namespace kvorum::server

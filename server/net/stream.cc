@@ -2,6 +2,7 @@
 #include "server/net/stream.h"
 
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,6 +33,20 @@ Stream::Stream(TcpSocket socket, StreamShare& share, StreamOwner& owner)
 }
 
 void Stream::start() { wait_to_read(); }
+
+// A socket that is none of TCP refuses these options, which does no harm.
+void Stream::set_keepalive(uint64_t seconds) {
+  constexpr int kProbes = 3;
+  const auto set = [this](int level, int option, int value) {
+    ::setsockopt(watched_.socket, level, option, &value, sizeof value);
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, seconds != 0);
+  if (seconds == 0) return;
+  const int idle = static_cast<int>(seconds);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, idle);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, std::max(idle / kProbes, 1));
+  set(IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+}
 
 void Stream::wait_to_read() {
   if (!open_ || waits_to_read_ || ended_ || read_paced_) return;

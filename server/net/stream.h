@@ -110,6 +110,9 @@ class Stream final : private Pollable, private Paced {
   ~Stream() { close(); }
 
   void start();
+  // After so many seconds of silence TCP asks whether the other side is there, and gives it up
+  // after twice as long; 0: never.
+  void set_keepalive(uint64_t seconds);
   // Input may be taken again: shows what is kept, then reads on.
   void resume();
   // Looks once whether more has arrived, and waits for no more until resume().

@@ -38,6 +38,13 @@ std::string value_of(const std::map<std::string, std::string>& values, const std
   return found == values.end() ? "nothing" : found->second;
 }
 
+// What may be evicted is fixed when a node starts: it can be told to evict nothing any more, or
+// something else, but not to begin with it.
+bool is_live(const ConfigRow<Config>& row, const Config& running) {
+  const bool begins = running.engine.eviction == engine::EvictionPolicy::kNone;
+  return row.change == KeyChange::kLive && !(begins && row.path == "engine.eviction");
+}
+
 // What the history of the membership rules.
 bool is_of_cluster(std::string_view key) {
   return key.starts_with("keyspaces") || key.starts_with("cluster.members");
@@ -48,7 +55,7 @@ bool is_of_cluster(std::string_view key) {
 Config with_live_part(const Config& running, const Config& fresh) {
   Config joined = running;
   for (const ConfigRow<Config>& row : config_keys()) {
-    if (row.change == KeyChange::kLive) row.copy(fresh, joined);
+    if (is_live(row, running)) row.copy(fresh, joined);
   }
   return joined;
 }
@@ -57,7 +64,7 @@ std::vector<ConfigChange> config_changes(const Config& running, const Config& fr
   std::vector<ConfigChange> changes, waiting;
   for (const ConfigRow<Config>& row : config_keys()) {
     if ((row.change != KeyChange::kLive && !row.is_secret) || row.same(running, fresh)) continue;
-    const bool live = row.change == KeyChange::kLive;
+    const bool live = is_live(row, running);
     (live ? changes : waiting)
         .push_back({std::string(row.path), text_of(row, running), text_of(row, fresh), live});
   }

@@ -66,6 +66,7 @@ Status Node::bind_listeners() {
   auto bound = NodeSockets::bind(self_.config.listen, self_.reactors);
   if (!bound.ok()) return bound.status();
   sockets_ = std::move(bound).value();
+  socket_files_ = std::move(sockets_.files);
   listening_ = sockets_.count();
   return {};
 }
@@ -187,6 +188,7 @@ void Node::start_watch() {
     membership_.look();
     save_functions();
   };
+  sources.measure_memory = [this] { stores_.measure_memory(); };
   watch_ = std::make_unique<NodeWatch>(std::move(sources));
 }
 
@@ -234,6 +236,7 @@ void Node::reload(const Config& fresh) {
   const std::shared_ptr<const Config> now = live_.take(fresh);
   set_log_level(now->log.level);
   stores_.hints().hints().ledger().set_bytes_max(now->limits.hints_bytes);
+  stores_.objects().set_limit(now->engine.memory_bytes, now->engine.eviction);
   reactors_.in_flight().set_limit(now->limits.in_flight_bytes);
   if (Status status = plan_for_descriptors(); !status.ok()) log_error("{}", status.message());
   reactors_.apply(now);

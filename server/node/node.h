@@ -100,6 +100,7 @@ class Node final : public NodeServices, public AdminServices {
 
   NodeSockets sockets_;     // until the reactors and the admin server have them
   uint64_t listening_ = 0;  // how many there were
+  std::vector<SocketFile> socket_files_;
   DescriptorPlan descriptors_;
   NodeStores stores_;
   NodeCopies copies_;

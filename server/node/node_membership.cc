@@ -291,7 +291,7 @@ Result<WishedChanges> NodeMembership::changes_of(const MembershipWish& wish) con
                         [this](std::string_view name) { return waiting_.find(name, steady_us()); },
                         callbacks_.is_reachable,
                         why_blocked(*now),
-                        self_.config.engine.eviction != Eviction::kNone,
+                        self_.config.engine.eviction != engine::EvictionPolicy::kNone,
                         callbacks_.spoken_version};
   return make_changes(wish, place);
 }

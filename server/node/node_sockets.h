@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "server/config/config.h"
 #include "server/net/listener.h"
+#include "server/net/unix_listener.h"
 
 namespace kvorum::server {
 
@@ -16,11 +17,14 @@ struct NodeSockets {
 
   // The error names the key of the configuration.
   static Result<NodeSockets> bind(const ListenConfig& listen, size_t reactors);
+  // The Unix sockets.
+  Status bind_paths(const ListenConfig& listen, size_t reactors);
   // Of all reactors, and one for the admin address.
   uint64_t count() const;
 
   OfReactors redis, memcached, peer;  // each empty where the configuration has no address
   std::vector<ListeningSocket> admin;
+  std::vector<SocketFile> files;  // of Unix sockets, which are among those of redis and memcached
 };
 
 }  // namespace kvorum::server

@@ -8,7 +8,8 @@
 namespace kvorum::server {
 namespace {
 
-constexpr auto kPause = std::chrono::seconds(1);
+constexpr auto kPause = std::chrono::milliseconds(100);
+constexpr uint64_t kPausesPerLook = 10;
 
 }  // namespace
 
@@ -42,7 +43,10 @@ bool NodeWatch::waits() {
 }
 
 void NodeWatch::run() {
-  while (waits()) look();
+  for (uint64_t pauses = 1; waits(); ++pauses) {
+    sources_.measure_memory();
+    if (pauses % kPausesPerLook == 0) look();
+  }
 }
 
 void NodeWatch::look() {

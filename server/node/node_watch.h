@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A thread of a node that looks at it once a second: it writes what StatusWatch finds worth a line,
-// measures the disk, and notices a reactor that does not run any more. Owned by the node, which it
-// must not outlive.
+// measures the disk, and notices a reactor that does not run any more. Ten times a second it
+// measures the memory. Owned by the node, which it must not outlive.
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,7 @@ class NodeWatch {
     std::function<NodeStatus()> status;
     std::function<uint64_t()> wall_ms;
     std::function<std::vector<uint64_t>()> turns;  // of each reactor, since its start
-    std::function<void()> measure_disk;
+    std::function<void()> measure_disk, measure_memory;
   };
   // A reactor has a turn ten times a second at least.
   static constexpr uint32_t kStuckLooks = 5;

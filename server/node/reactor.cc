@@ -38,8 +38,15 @@ uint64_t linger_us(const Config& config) {
 }
 
 SessionRules session_rules(const Config& config) {
-  return {!config.passwords.empty(), config.limits.client_output_bytes,
-          config.limits.client_output_wait_ms * 1000};
+  const LimitsConfig& limits = config.limits;
+  return {!config.passwords.empty(), limits.client_output_bytes,
+          limits.client_output_wait_ms * 1000, limits.client_idle_ms * 1000,
+          (limits.client_keepalive_ms + 999) / 1000};
+}
+
+SubscriberLimits subscriber_limits(const LimitsConfig& limits) {
+  return {limits.subscriber_output_bytes, limits.subscriber_behind_bytes,
+          limits.subscriber_behind_ms * 1000};
 }
 
 }  // namespace
@@ -90,6 +97,7 @@ DispatcherOptions Reactor::dispatcher_options() {
   options.tracking.hub = parts_.tracking;
   options.tracking.reactor = index_;
   options.tracking.keys_max = TrackingTable::kKeysMax / parts_.reactors;
+  options.pub_sub.limits = subscriber_limits(parts_.config->limits);
   return options;
 }
 
@@ -196,6 +204,7 @@ void Reactor::end_turn() {
   if (!joined_) look_at_joining();
   if (quiescing_) look_at_stopping();
   coordinator_.give_back_scratch();
+  if (coordinator_.make_room()) asio::post(io_, [] {});
   dispatcher_.count_held();
   in_flight_.tell();
   arm_timer();
@@ -215,6 +224,7 @@ void Reactor::tell_pace() {
 
 void Reactor::run_due() {
   const Now now = clock_.now();
+  parts_.node.table->set_minute(now.steady_us / 60'000'000);
   pacer_.on_time(now.steady_us);
   links_.on_time(now.steady_us);
   sessions_.on_time(now.steady_us);
@@ -261,6 +271,7 @@ void Reactor::apply(std::shared_ptr<const Config> config) {
     const LimitsConfig& limits = config->limits;
     coordinator_.set_limits(coordinator_options(*config, {index_, parts_.reactors}));
     dispatcher_.set_limits({config->passwords, limits.pipeline_bytes, limits.value_warn_bytes});
+    dispatcher_.pub_sub().set_limits(subscriber_limits(limits));
     sessions_.set_rules(session_rules(*config));
   });
 }

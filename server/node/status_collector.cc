@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "server/config/config_kinds.h"
 #include "server/net/hosts.h"
 #include "server/process/process_stats.h"
 #include "server/status/hint_rows.h"
@@ -24,6 +25,20 @@ struct StatusCollector::PeersSeen {
 namespace {
 
 using Reactors = std::vector<std::unique_ptr<Reactor>>;
+
+ClientRules client_rules(const Config& config) {
+  const LimitsConfig& limits = config.limits;
+  const ListenConfig& listen = config.listen;
+  return {.idle_seconds = limits.client_idle_ms / 1000,
+          .keepalive_seconds = (limits.client_keepalive_ms + 999) / 1000,
+          .subscriber_output_bytes = limits.subscriber_output_bytes,
+          .subscriber_behind_bytes = limits.subscriber_behind_bytes,
+          .subscriber_behind_seconds = limits.subscriber_behind_ms / 1000,
+          .backlog = listen.backlog,
+          .redis_socket = listen.redis_socket,
+          .memcached_socket = listen.memcached_socket,
+          .socket_mode = listen.socket_mode};
+}
 
 // Of several reactors, what the first met that met anything.
 void join_troubles(const std::vector<LinkTrouble>& from, std::vector<LinkTrouble>* known) {
@@ -157,8 +172,6 @@ void StatusCollector::add_identity(const cluster::ClusterView& view, NodeStatus*
   const bool durable = config.engine.type == EngineType::kLevelDb;
   status->engine = durable ? "leveldb" : "memory";
   status->sync = durable ? sync_text(config.engine.sync) : "";
-  status->memory_max_bytes = config.engine.memory_bytes;
-  status->evicts = config.engine.eviction != Eviction::kNone;
 }
 
 void StatusCollector::add_limits(NodeStatus* status) const {
@@ -167,6 +180,9 @@ void StatusCollector::add_limits(NodeStatus* status) const {
   status->clients_max = from_.reactors.clients().max;
   const auto live = from_.live.get();
   status->clients_configured = live->limits.clients;
+  status->memory_max_bytes = live->engine.memory_bytes;
+  status->eviction = name_of(kEvictions, live->engine.eviction);
+  status->client_rules = client_rules(*live);
   status->pub_sub = from_.reactors.pub_sub().status();
   status->tracking = from_.reactors.tracking().status();
   status->in_flight = status_of(from_.reactors.in_flight());
@@ -236,7 +252,7 @@ void StatusCollector::add_copies(NodeStatus* status) const {
   }
   const bool others = from_.membership.view()->members.size() > 1;
   if (from_.copies.frontier() != nullptr && others) add_frontier(&status->reaping);
-  status->eviction_waits = eviction_waits(status->reaping);
+  status->eviction_waits = eviction_waits(*status);
   status->reaping.quarantined = from_.reactors.quarantine().count();
 }
 
@@ -256,10 +272,19 @@ void StatusCollector::add_frontier(ReapingStatus* reaping) const {
   }
 }
 
-std::string StatusCollector::eviction_waits(const ReapingStatus& reaping) const {
-  if (!from_.stores.objects().eviction_waits()) return {};
+std::string StatusCollector::eviction_waits(const NodeStatus& status) const {
+  const engine::ObjectTable& objects = from_.stores.objects();
+  if (!objects.eviction_waits()) return {};
+  uint64_t expiring = 0;
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    if (objects.evicts(keyspace)) expiring += status.expiring[keyspace];
+  }
+  if (engine::takes_expiring_only(objects.eviction()) && expiring == 0) {
+    return "no key may be evicted: none has a time to live, which engine.eviction asks for";
+  }
+  const std::string& waits = status.reaping.waits;
   return "eviction waits for the frontier: " +
-         (reaping.waits.empty() ? "what could go was written moments ago" : reaping.waits);
+         (waits.empty() ? "what could go was written moments ago" : waits);
 }
 
 MemberStatus StatusCollector::member_row(const cluster::ClusterView& view, size_t index,

@@ -68,7 +68,7 @@ class StatusCollector {
   void add_clients(NodeStatus* status) const;
   void add_rate(uint64_t now_us, NodeStatus* status);
   void add_moves(const cluster::ClusterView& view, uint64_t now_us, NodeStatus* status);
-  std::string eviction_waits(const ReapingStatus& reaping) const;
+  std::string eviction_waits(const NodeStatus& status) const;
 
   const Sources from_;
   std::atomic<uint64_t> disk_bytes_{0}, disk_free_bytes_{0};

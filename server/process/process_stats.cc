@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #ifdef KVORUM_WITH_JEMALLOC
@@ -18,6 +19,9 @@ const char* malloc_conf = "background_thread:true,dirty_decay_ms:3000,muzzy_deca
 }
 #endif
 
+#define KVORUM_TEXT_OF_WORD(word) #word
+#define KVORUM_TEXT_OF(word) KVORUM_TEXT_OF_WORD(word)
+
 namespace kvorum::server {
 namespace {
 
@@ -26,16 +30,20 @@ double seconds_of(const timeval& time) {
 }
 
 #ifdef KVORUM_WITH_JEMALLOC
-uint64_t allocated_now() {
+// The figures that said() tells are those of now.
+void look_again() {
   uint64_t epoch = 1;
   size_t size = sizeof epoch;
   mallctl("epoch", &epoch, &size, &epoch, size);
-  size_t allocated = 0;
-  size = sizeof allocated;
-  return mallctl("stats.allocated", &allocated, &size, nullptr, 0) == 0 ? allocated : 0;
 }
-#else
-uint64_t allocated_now() { return 0; }  // a sanitizer's allocator does not say
+uint64_t said(const char* name) {
+  size_t bytes = 0;
+  size_t size = sizeof bytes;
+  return mallctl(name, &bytes, &size, nullptr, 0) == 0 ? bytes : 0;
+}
+#else  // a sanitizer's allocator does not say
+void look_again() {}
+uint64_t said(const char*) { return 0; }
 #endif
 
 uint64_t resident_now() {
@@ -53,9 +61,23 @@ ProcessStats process_stats() {
   getrusage(RUSAGE_SELF, &usage);
   stats.cpu_user_seconds = seconds_of(usage.ru_utime);
   stats.cpu_system_seconds = seconds_of(usage.ru_stime);
-  stats.allocated_bytes = allocated_now();
+  look_again();
+  stats.allocated_bytes = said("stats.allocated");
   stats.resident_bytes = resident_now();
   return stats;
+}
+
+AllocatorGaps allocator_gaps() {
+  look_again();
+  const uint64_t allocated = said("stats.allocated");
+  const uint64_t active = std::max(said("stats.active"), allocated);
+  return {active - allocated, std::max(said("stats.resident"), active) - active};
+}
+
+void give_back_unused_pages() {
+#ifdef KVORUM_WITH_JEMALLOC
+  mallctl("arena." KVORUM_TEXT_OF(MALLCTL_ARENAS_ALL) ".purge", nullptr, nullptr, nullptr, 0);
+#endif
 }
 
 }  // namespace kvorum::server

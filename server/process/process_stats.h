@@ -14,4 +14,13 @@ struct ProcessStats {
 
 ProcessStats process_stats();
 
+// What the allocator holds beside what it gave out; 0 where it does not say.
+struct AllocatorGaps {
+  uint64_t between_bytes = 0;  // in pages that are in use and so cannot go back to the system
+  uint64_t unused_bytes = 0;   // in whole pages, which go back after some seconds
+};
+AllocatorGaps allocator_gaps();
+// Those go back now. Takes milliseconds.
+void give_back_unused_pages();
+
 }  // namespace kvorum::server

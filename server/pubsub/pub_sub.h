@@ -51,6 +51,7 @@ class PubSub final : public PubSubDesk {
   PubSub(ClientTable& clients, const Options& options);
   PubSub(const PubSub&) = delete;
 
+  void set_limits(const SubscriberLimits& limits) { limits_ = limits; }
   // Outlives it; null: there are no other nodes.
   void set_messenger(Messenger* messenger) { messenger_ = messenger; }
 
@@ -137,7 +138,7 @@ class PubSub final : public PubSubDesk {
   PubSubHub own_hub_{1};
   PubSubHub& hub_;
   const uint32_t reactor_;
-  const SubscriberLimits limits_;
+  SubscriberLimits limits_;
   Messenger* messenger_ = nullptr;
 
   ByName<Clients> channels_, shard_channels_;

@@ -83,6 +83,9 @@ void add_clients(const NodeStatus& status, Families& out) {
   const InFlightStatus& in_flight = status.in_flight;
   out.counter("kvorum_clients_output_closed_total", "Clients closed because they took no replies.",
               number(in_flight.clients.output_closed));
+  out.counter("kvorum_clients_idle_closed_total",
+              "Clients closed because they asked for nothing for limits.client_idle.",
+              number(in_flight.clients.idle_closed));
   out.gauge("kvorum_client_output_bytes_max", "The largest output that waits for one client.",
             number(in_flight.clients.largest_output));
   out.start("kvorum_in_flight_bytes", "Bytes in flight, from the parse to the last byte sent.",

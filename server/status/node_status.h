@@ -114,6 +114,15 @@ struct TrackingStatus {
   uint64_t monitors = 0;
 };
 
+// How connections of clients are taken and kept, as the configuration says it.
+struct ClientRules {
+  uint64_t idle_seconds = 0, keepalive_seconds = 0;  // 0: never
+  uint64_t subscriber_output_bytes = 0, subscriber_behind_bytes = 0, subscriber_behind_seconds = 0;
+  uint32_t backlog = 0;
+  std::string redis_socket, memcached_socket;  // paths
+  uint32_t socket_mode = 0;
+};
+
 struct NodeStatus {
   std::string name, cluster_name, version, run_id;
   cluster::NodeId id = 0;
@@ -127,6 +136,7 @@ struct NodeStatus {
   uint32_t partitions = 0;
   bool has_slots = false;  // of Redis Cluster: its clients may route by them
 
+  ClientRules client_rules;
   // The most that there may be, and what limits.clients says: open files may allow fewer.
   uint64_t clients_connected = 0, clients_max = 0, clients_configured = 0;
   uint64_t clients_blocked = 0;  // their next request waits for its time
@@ -149,7 +159,7 @@ struct NodeStatus {
   TrackingStatus tracking;
   InFlightStatus in_flight;
   uint64_t memory_used_bytes = 0, memory_resident_bytes = 0, memory_max_bytes = 0;
-  bool evicts = false;         // engine.eviction: lru
+  std::string_view eviction = "noeviction";  // engine.eviction, by Redis's names
   std::string eviction_waits;  // why there is no room, and nothing may go; empty: that is not so
   std::string engine, sync;    // "memory" | "leveldb"; "always" | "interval" | "never"
   bool store_failed = false;

@@ -107,7 +107,8 @@ json::object in_flight_json(const InFlightStatus& in_flight) {
           {"kinds", kinds},
           {"largest", largest},
           {"clients_bytes", in_flight.clients.held_bytes},
-          {"clients_output_closed", in_flight.clients.output_closed}};
+          {"clients_output_closed", in_flight.clients.output_closed},
+          {"clients_idle_closed", in_flight.clients.idle_closed}};
 }
 
 json::object clients_json(const NodeStatus& status) {

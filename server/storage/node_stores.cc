@@ -13,6 +13,7 @@
 #include "engine/store/leveldb_store.h"
 #include "server/commands/edits.h"
 #include "server/process/logging.h"
+#include "server/process/process_stats.h"
 #include "server/process/random_number.h"
 
 namespace kvorum::server {
@@ -236,7 +237,8 @@ engine::TableOptions NodeStores::table_options() {
   options.partitioner = view_.partitioner;
   options.hash_seed = random_number();
   options.memory_bytes_max = config_.engine.memory_bytes;
-  if (config_.engine.eviction == Eviction::kLru) {
+  options.eviction = config_.engine.eviction;
+  if (config_.engine.eviction != engine::EvictionPolicy::kNone) {
     options.evicting_keyspaces = last_write_keyspaces(view_);
   }
   options.store = store_.get();
@@ -245,6 +247,15 @@ engine::TableOptions NodeStores::table_options() {
   options.keeps_unnamed_files = salvaged_ || keeps_damaged_store();
   options.keeps_trees = true;
   return options;
+}
+
+// Objects of other sizes than those before leave gaps.
+void NodeStores::measure_memory() {
+  constexpr uint64_t kUnusedShare = 32;  // of the limit: more goes back at once
+  if (config_.engine.eviction == engine::EvictionPolicy::kNone) return;
+  const AllocatorGaps gaps = allocator_gaps();
+  objects_->set_lost_bytes(objects_->spare_bytes() + gaps.between_bytes);
+  if (gaps.unused_bytes > config_.engine.memory_bytes / kUnusedShare) give_back_unused_pages();
 }
 
 Status NodeStores::read_once() {

@@ -70,6 +70,8 @@ class NodeStores {
   // After read(). What of NodeParts stands here.
   cluster::NodeParts parts();
   engine::ObjectTable& objects() { return *objects_; }
+  // What is lost between the objects is taken from a cache that evicts. Any thread.
+  void measure_memory();
   const engine::ObjectTable& objects() const { return *objects_; }
   HintStore& hints() { return hints_; }
   const HintStore& hints() const { return hints_; }

@@ -114,6 +114,10 @@ void SimNode::open_tables() {
   options.partition_bits = view_->ring.partition_bits();
   options.memory_bytes_max = world_.swarm.memory_bytes;
   if (world_.swarm.evicts) options.evicting_keyspaces = 1u << kLwwDb;
+  constexpr engine::EvictionPolicy kPolicies[] = {
+      engine::EvictionPolicy::kAllLru, engine::EvictionPolicy::kAllLfu,
+      engine::EvictionPolicy::kAllRandom};
+  options.eviction = kPolicies[world_.swarm.seed % std::size(kPolicies)];
   codec_ = std::make_unique<cluster::StoredRecordCodec>(authors_.get(), view_->cluster_id);
   options.codec = codec_.get();
   options.store = store_.get();

@@ -90,21 +90,35 @@ TEST(ConfigProblems, WrongTypesAreNamed) {
 
 TEST(ConfigProblems, EvictionIsForCachesOfLastWrites) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"engine: {type: memory, eviction: lfu}",
-       "f.yaml:1:34: engine.eviction: 'lfu' is not available in this version; use none or lru"},
       {"engine: {eviction: lru}",
        "f.yaml:1:20: engine.eviction: 'lru' is for type memory; with leveldb, memory is a cache of "
        "the disk already: what is not used leaves it, and nothing is lost"},
-      {"engine: {type: memory, eviction: lru}",
-       "f.yaml:1:34: engine.eviction: 'lru' takes from keyspaces with conflicts: lww alone, and "
+      {"engine: {type: memory, eviction: volatile-ttl}",
+       "f.yaml:1:34: engine.eviction: 'volatile-ttl' takes from keyspaces with conflicts: lww "
+       "alone, and "
        "there is none"},
   };
   for (const auto& [text, expected] : cases) {
     EXPECT_THAT(problems_of(text), ElementsAre(expected)) << text;
   }
-  EXPECT_THAT(problems_of("engine: {type: memory, eviction: lru}\n"
-                          "keyspaces: {cache: {db: 2, conflicts: lww}}\n"),
-              IsEmpty());
+  for (const char* const policy :
+       {"lru", "lfu", "random", "ttl", "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random",
+        "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"}) {
+    EXPECT_THAT(problems_of("engine: {type: memory, eviction: " + std::string(policy) +
+                            "}\nkeyspaces: {cache: {db: 2, conflicts: lww}}\n"),
+                IsEmpty())
+        << policy;
+  }
+}
+
+TEST(ConfigProblems, PathsAndModesOfSocketsAreChecked) {
+  const std::string path = "/" + std::string(107, 'x');
+  EXPECT_THAT(problems_of("listen: {socket_mode: 888}"),
+              ElementsAre("f.yaml:1:23: listen.socket_mode: '888' is no mode of a file; write "
+                          "octal digits, as in 0770"));
+  EXPECT_THAT(problems_of("listen: {redis_socket: " + path + "}"),
+              ElementsAre("f.yaml:1:24: listen.redis_socket: '" + path +
+                          "' is longer than the 107 bytes that the path of a socket may have"));
 }
 
 TEST(ConfigProblems, WrongValuesAreNamed) {

@@ -139,6 +139,23 @@ log:     {level: debug, format: json}
   EXPECT_EQ(config.log.format, LogFormat::kJson);
 }
 
+TEST(Config, ReadsWhatClientsAreAllowed) {
+  const Config config = config_of(R"(
+listen:  {redis_socket: /r, memcached_socket: /m, socket_mode: 0770, backlog: 77}
+limits:  {subscriber_output: 5mb, subscriber_behind: 6mb, subscriber_behind_wait: 7s,
+          client_idle: 8m, client_keepalive: 9s}
+)");
+  EXPECT_EQ(config.listen.redis_socket, "/r");
+  EXPECT_EQ(config.listen.memcached_socket, "/m");
+  EXPECT_EQ(config.listen.socket_mode, 0770U);
+  EXPECT_EQ(config.listen.backlog, 77U);
+  EXPECT_EQ(config.limits.subscriber_output_bytes, 5U << 20);
+  EXPECT_EQ(config.limits.subscriber_behind_bytes, 6U << 20);
+  EXPECT_EQ(config.limits.subscriber_behind_ms, 7'000U);
+  EXPECT_EQ(config.limits.client_idle_ms, 480'000U);
+  EXPECT_EQ(config.limits.client_keepalive_ms, 9'000U);
+}
+
 TEST(Config, ReadsTheBoundOfLinks) {
   EXPECT_EQ(config_of("limits: {peer_links: 77}").limits.peer_links, 77U);
 }

@@ -58,7 +58,7 @@ TEST(SampleConfig, OneNodeShowsTheDefaults) {
 TEST(SampleConfig, TheCacheNeverShowsSiblings) {
   const ConfigReport cache = load("conf/cache.yaml", "a");
   EXPECT_EQ(cache.config.engine.type, EngineType::kMemory);
-  EXPECT_EQ(cache.config.engine.eviction, Eviction::kLru);
+  EXPECT_EQ(cache.config.engine.eviction, engine::EvictionPolicy::kAllLru);
   for (const auto& keyspace : cache.config.keyspaces) {
     EXPECT_EQ(keyspace.conflicts, cluster::ConflictPolicy::kLww);
   }

@@ -41,7 +41,7 @@ TEST(LiveConfig, APasswordIsNeverShown) {
 TEST(LiveConfig, WhatNeedsARestartIsNamedAndLeftAsItWas) {
   const Config running = load("listen: {redis: 127.0.0.1:7000}\n");
   const Config fresh = load(
-      "listen: {redis: 127.0.0.1:7001}\nengine: {memory: 2gb}\n"
+      "listen: {redis: 127.0.0.1:7001}\nengine: {sync: always}\n"
       "cluster: {secret: a-new-secret}\n");
   const auto changes = config_changes(running, fresh);
   std::vector<std::string> keys;
@@ -49,9 +49,26 @@ TEST(LiveConfig, WhatNeedsARestartIsNamedAndLeftAsItWas) {
     EXPECT_FALSE(change.live) << change.key;
     keys.push_back(change.key);
   }
-  EXPECT_THAT(keys,
-              testing::UnorderedElementsAre("cluster.secret", "engine.memory", "listen.redis"));
-  EXPECT_EQ(with_live_part(running, fresh).engine.memory_bytes, running.engine.memory_bytes);
+  EXPECT_THAT(keys, testing::UnorderedElementsAre("cluster.secret", "engine.sync", "listen.redis"));
+  EXPECT_EQ(with_live_part(running, fresh).engine.sync, running.engine.sync);
+}
+
+// What may be evicted is fixed at the start: a missing key need not be one that never was.
+TEST(LiveConfig, EvictionChangesAndEndsButDoesNotBegin) {
+  const auto with = [](const std::string& policy) {
+    return load("engine: {type: memory, memory: 1gb, eviction: " + policy +
+                "}\nkeyspaces: {default: {conflicts: lww}}\n");
+  };
+  const Config none = with("noeviction"), lru = with("allkeys-lru"), ttl = with("volatile-ttl");
+  EXPECT_THAT(
+      config_changes(lru, ttl),
+      testing::ElementsAre(ConfigChange{"engine.eviction", "allkeys-lru", "volatile-ttl", true}));
+  EXPECT_EQ(with_live_part(lru, ttl).engine.eviction, ttl.engine.eviction);
+  EXPECT_EQ(with_live_part(lru, none).engine.eviction, none.engine.eviction);
+  EXPECT_THAT(
+      config_changes(none, lru),
+      testing::ElementsAre(ConfigChange{"engine.eviction", "noeviction", "allkeys-lru", false}));
+  EXPECT_EQ(with_live_part(none, lru).engine.eviction, none.engine.eviction);
 }
 
 TEST(LiveConfig, MembersKeyspacesAndSecretsAreToldEachByItself) {
@@ -75,12 +92,12 @@ TEST(LiveConfig, MembersKeyspacesAndSecretsAreToldEachByItself) {
 }
 
 TEST(LiveConfig, TakesWhatCanChangeAndKeepsTheRest) {
-  LiveConfig live(load("engine: {memory: 1gb}\n"));
+  LiveConfig live(load("engine: {sync: never}\n"));
   const auto before = live.get();
-  const auto after = live.take(load("engine: {memory: 2gb}\nlimits: {clients: 7}\n"));
+  const auto after = live.take(load("engine: {sync: always}\nlimits: {clients: 7}\n"));
   EXPECT_EQ(after, live.get());
   EXPECT_EQ(after->limits.clients, 7u);
-  EXPECT_EQ(after->engine.memory_bytes, before->engine.memory_bytes);
+  EXPECT_EQ(after->engine.sync, before->engine.sync);
   EXPECT_NE(before->limits.clients, 7u);  // who took it before keeps it
 }
 

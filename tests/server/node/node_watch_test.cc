@@ -16,6 +16,7 @@ TEST(NodeWatch, AReactorThatDoesNotRunIsNoticedAndForgiven) {
   sources.wall_ms = [] { return uint64_t{1}; };
   sources.turns = [&] { return std::vector<uint64_t>{++first, second}; };
   sources.measure_disk = [&] { ++looks; };
+  sources.measure_memory = [] {};
   NodeWatch watch(std::move(sources));
   const auto until = [](auto condition) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
