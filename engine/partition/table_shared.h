@@ -36,6 +36,11 @@ struct TableShared {
     eviction.store(policy, std::memory_order_relaxed);
     apply_limit();
   }
+  // As it was set; 0: none.
+  uint64_t wanted_limit() const {
+    const SpinLockGuard guard(limit_lock);
+    return wanted_bytes_max;
+  }
   // So much memory is lost between objects: where objects may be evicted there is less for them.
   void set_lost_bytes(uint64_t bytes) {
     const SpinLockGuard guard(limit_lock);
@@ -99,7 +104,7 @@ struct TableShared {
   alignas(64) std::atomic<int64_t> memory_bytes_max{kNoLimit};
   std::atomic<int64_t> evict_above{kNoLimit};
   std::atomic<EvictionPolicy> eviction{EvictionPolicy::kNone};
-  SpinLock limit_lock;
+  mutable SpinLock limit_lock;
   uint64_t wanted_bytes_max KVORUM_GUARDED_BY(limit_lock) = 0;  // 0: no limit
   uint64_t lost_bytes KVORUM_GUARDED_BY(limit_lock) = 0;
   std::atomic<uint64_t> random{options.hash_seed};

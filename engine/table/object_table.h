@@ -72,6 +72,9 @@ class ObjectTable {
   // The limit of memory (0: none) and what goes for want of it, from now on. Where no keyspace was
   // evicting at first, none ever is.
   void set_limit(uint64_t memory_bytes_max, EvictionPolicy policy);
+  uint64_t memory_limit() const { return directory_.shared().wanted_limit(); }
+  // Whether a policy would have any effect.
+  bool may_evict() const { return directory_.shared().options.evicting_keyspaces != 0; }
   EvictionPolicy eviction() const {
     return directory_.shared().eviction.load(std::memory_order_relaxed);
   }

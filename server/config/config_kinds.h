@@ -63,6 +63,14 @@ std::string_view name_of(const Names& names, Value value) {
   return "";
 }
 
+// By any of its names; null where it is none.
+inline const NamedValue<engine::EvictionPolicy>* find_eviction(std::string_view name) {
+  for (const auto& named : kEvictions) {
+    if (named.name == name) return &named;
+  }
+  return nullptr;
+}
+
 // Of the file and of the option --engine.
 Result<EngineType> parse_engine_type(std::string_view text);
 

@@ -144,6 +144,30 @@ std::string set_latency_bound(const Wish& wish) {
   return problem;
 }
 
+std::string set_maximum_memory(const Wish& wish) {
+  const std::optional<int64_t> bytes = read_setting_bytes(wish.value);
+  if (!bytes) return "argument must be a memory value";
+  if (wish.set) {
+    wish.facts.set_memory(static_cast<uint64_t>(*bytes), wish.facts.status().eviction);
+  }
+  return {};
+}
+
+std::string set_eviction(const Wish& wish) {
+  constexpr std::string_view kPolicies[] = {"volatile-lru",   "volatile-lfu", "volatile-random",
+                                            "volatile-ttl",   "allkeys-lru",  "allkeys-lfu",
+                                            "allkeys-random", "noeviction"};
+  const std::string policy = lower_case(wish.value);
+  if (std::find(std::begin(kPolicies), std::end(kPolicies), policy) == std::end(kPolicies)) {
+    return fmt::format("argument(s) must be one of the following: {}", fmt::join(kPolicies, ", "));
+  }
+  if (!wish.facts.can_evict_by(policy)) {
+    return "nothing may be evicted here until the node is started with engine.eviction";
+  }
+  if (wish.set) wish.facts.set_memory(wish.facts.status().memory_max_bytes, policy);
+  return {};
+}
+
 constexpr Parameter kParameters[] = {
     {"appendfsync", sync_policy},
     {"appendonly", durable},
@@ -156,8 +180,8 @@ constexpr Parameter kParameters[] = {
     {"enable-debug-command", debug_access},
     {"latency-monitor-threshold", latency_bound, set_latency_bound},
     {"maxclients", maximum_clients},
-    {"maxmemory", maximum_memory},
-    {"maxmemory-policy", eviction},
+    {"maxmemory", maximum_memory, set_maximum_memory},
+    {"maxmemory-policy", eviction, set_eviction},
     {"notify-keyspace-events", key_events, set_key_events},
     {"port", redis_port},
     {"proto-max-bulk-len", longest_value},
@@ -314,7 +338,8 @@ constexpr CommandRow kRows[] = {
     {"config|set", -4, kConfig, 0, 0, 0, Group::kServer, "2.0.0",
      "parameter value [parameter value ...]",
      "Sets parameters of this node until it ends, all or none: notify-keyspace-events, slowlog-*, "
-     "latency-monitor-threshold. Takes those of Redis that have no meaning here. Refuses what the "
+     "latency-monitor-threshold, maxmemory, maxmemory-policy. Takes those of Redis that have no "
+     "meaning here. Refuses what the "
      "YAML file decides, unless it is that already.",
      "O(N) for N parameters", config_set},
 };

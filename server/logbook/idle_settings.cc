@@ -88,22 +88,6 @@ constexpr std::pair<std::string_view, std::string_view> kOlderNames[] = {
     {"zset-max-ziplist-value", "zset-max-listpack-value"},
 };
 
-// "64", "64b", "64kb", "64k" and so on: k is a thousand, kb 1024.
-std::optional<int64_t> read_bytes(std::string_view text) {
-  constexpr std::pair<std::string_view, int64_t> kUnits[] = {
-      {"", 1},          {"b", 1},        {"k", 1000},          {"kb", 1 << 10},
-      {"m", 1'000'000}, {"mb", 1 << 20}, {"g", 1'000'000'000}, {"gb", 1 << 30}};
-  const size_t end = text.find_first_not_of("0123456789");
-  const std::string_view digits = text.substr(0, end);
-  const std::string_view unit = end == std::string_view::npos ? "" : text.substr(end);
-  const std::optional<int64_t> number = protocol::parse_int64(digits);
-  for (const auto& [name, size] : kUnits) {
-    if (!number || !equals_ignoring_case(unit, name)) continue;
-    if (*number <= std::numeric_limits<int64_t>::max() / size) return *number * size;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 std::span<const IdleSetting> idle_settings() { return kSettings; }
@@ -118,6 +102,21 @@ const IdleSetting* find_idle_setting(std::string_view name) {
   return nullptr;
 }
 
+std::optional<int64_t> read_setting_bytes(std::string_view text) {
+  constexpr std::pair<std::string_view, int64_t> kUnits[] = {
+      {"", 1},          {"b", 1},        {"k", 1000},          {"kb", 1 << 10},
+      {"m", 1'000'000}, {"mb", 1 << 20}, {"g", 1'000'000'000}, {"gb", 1 << 30}};
+  const size_t end = text.find_first_not_of("0123456789");
+  const std::string_view digits = text.substr(0, end);
+  const std::string_view unit = end == std::string_view::npos ? "" : text.substr(end);
+  const std::optional<int64_t> number = protocol::parse_int64(digits);
+  for (const auto& [name, size] : kUnits) {
+    if (!number || !equals_ignoring_case(unit, name)) continue;
+    if (*number <= std::numeric_limits<int64_t>::max() / size) return *number * size;
+  }
+  return std::nullopt;
+}
+
 std::string setting_problem(const IdleSetting& setting, std::string_view value,
                             std::string* shown) {
   *shown = value;
@@ -127,7 +126,8 @@ std::string setting_problem(const IdleSetting& setting, std::string_view value,
     return *shown == "yes" || *shown == "no" ? "" : "argument must be 'yes' or 'no'";
   }
   const bool is_size = setting.kind == SettingKind::kBytes;
-  const std::optional<int64_t> number = is_size ? read_bytes(value) : protocol::parse_int64(value);
+  const std::optional<int64_t> number =
+      is_size ? read_setting_bytes(value) : protocol::parse_int64(value);
   if (!number && is_size) return "argument must be a memory value";
   if (!number) return "argument couldn't be parsed into an integer";
   if (*number < setting.least || *number > setting.most) {

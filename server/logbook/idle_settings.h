@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +34,9 @@ const IdleSetting* find_idle_setting(std::string_view name);
 // Why the value cannot be the parameter's, in Redis's words; empty where it can. `shown`: how
 // Redis shows it, a size in bytes.
 std::string setting_problem(const IdleSetting& setting, std::string_view value, std::string* shown);
+
+// A size: "64", "64b", "64k" (a thousand each), "64kb" (1024 each) and so on.
+std::optional<int64_t> read_setting_bytes(std::string_view text);
 
 class IdleSettings {
  public:

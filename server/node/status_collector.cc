@@ -180,8 +180,9 @@ void StatusCollector::add_limits(NodeStatus* status) const {
   status->clients_max = from_.reactors.clients().max;
   const auto live = from_.live.get();
   status->clients_configured = live->limits.clients;
-  status->memory_max_bytes = live->engine.memory_bytes;
-  status->eviction = name_of(kEvictions, live->engine.eviction);
+  const engine::ObjectTable& objects = from_.stores.objects();
+  status->memory_max_bytes = objects.memory_limit();
+  status->eviction = name_of(kEvictions, objects.eviction());
   status->client_rules = client_rules(*live);
   status->pub_sub = from_.reactors.pub_sub().status();
   status->tracking = from_.reactors.tracking().status();

@@ -10,6 +10,10 @@ from node_processes import Checks, Cluster, Resp, RespError, until
 
 BINARY = sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum'
 ONE = 'keyspaces: {default: {n: 1, r: 1, w: 1}}\nreactors: 2\ndebug: {commands: local}'
+EVICTING = (
+    'keyspaces: {default: {n: 1, r: 1, w: 1, conflicts: lww}}\n'
+    'engine: {type: memory, memory: 256mb, eviction: lru}'
+)
 checks = Checks()
 
 
@@ -89,6 +93,32 @@ def configuration(cluster):
         checks.that('what is fixed', 'immutable' in str(fixed), fixed)
 
 
+def memory():
+    with Cluster(BINARY, 'a', EVICTING) as cluster:
+        cluster.start().wait_settled()
+        with cluster.resp('a') as client:
+            client('CONFIG', 'SET', 'maxmemory', '64mb', 'maxmemory-policy', 'VOLATILE-ttl')
+            shown = client('CONFIG', 'GET', 'maxmemory*')[:4]
+            wanted = [b'maxmemory', b'67108864', b'maxmemory-policy', b'volatile-ttl']
+            checks.that('maxmemory and its policy', shown == wanted, shown)
+            wrong = client('CONFIG', 'SET', 'maxmemory', '32mb', 'maxmemory-policy', 'some')
+            checks.that('no such policy', 'must be one of the following' in str(wrong), wrong)
+            info = client('INFO', 'memory')
+            checks.that('nothing is set then', b'maxmemory:67108864\r' in info, info)
+            client('CONFIG', 'SET', 'maxmemory', '1mb', 'maxmemory-policy', 'noeviction')
+            said = [client('SET', 'k%d' % at, b'x' * 100000) for at in range(20)]
+            full = str(said[-1])
+            checks.that('it is in force', full.startswith('OOM command not allowed'), full)
+            client('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
+            room = until(lambda: client('SET', 'more', b'x' * 100000) == b'OK', 10)
+            checks.that('and the policy', room)
+    with Cluster(BINARY, 'a', ONE) as cluster:
+        cluster.start().wait_settled()
+        with cluster.resp('a') as client:
+            refused = client('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
+            checks.that('no policy without effect', 'engine.eviction' in str(refused), refused)
+
+
 def kill(cluster):
     with cluster.resp('a') as client:
         others = [cluster.resp('a') for _ in range(6)]
@@ -161,6 +191,7 @@ def main():
         cluster.start().wait_settled()
         for scenario in (slow_log, latency, configuration, kill, pause, debug):
             checks.attempt(scenario.__name__.replace('_', ' '), scenario, cluster)
+    checks.attempt('memory', memory)
     return checks.summary()
 
 
