@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""./x bench batches: the server's CPU for what clients send as one: a transaction of five SETs whose
-keys have one hash tag, the script of a limiter, a function.
+"""./x bench batches: the server's CPU for what clients send as one: a transaction of five SETs
+whose keys have one hash tag, the script of a limiter, a function.
 
 redis-server and one Kvorum node take turns on one core (bench/side_by_side.py). Each reply is
 checked. See bench/README.md.
@@ -18,9 +18,10 @@ LIMITER = b"""local n = redis.call('INCR', KEYS[1])
 if n == 1 then redis.call('PEXPIRE', KEYS[1], 600000) end
 if n > tonumber(ARGV[1]) then return 0 end
 return 1"""
-LIBRARY = (
-    b"#!lua name=limits\nredis.register_function('limit', function(KEYS, ARGV)\n" + LIMITER + b'\nend)'
-)
+LIBRARY = b"""#!lua name=limits
+redis.register_function('limit', function(KEYS, ARGV)
+%s
+end)""" % LIMITER
 KEYS = 10000
 
 

@@ -89,7 +89,8 @@ def main():
     options.add_argument('--bytes', type=int, default=100)
     settings = options.parse_args()
     found = side_by_side.alternate(settings, DEPTHS, measure)
-    print('%d subscribers, %d bytes, %d runs' % (settings.subscribers, settings.bytes, settings.runs))
+    shown = (settings.subscribers, settings.bytes, settings.runs)
+    print('%d subscribers, %d bytes, %d runs' % shown)
     for depth, each in found.items():
         side_by_side.tell('depth %2d' % depth, 'PUBLISH', each)
     return 0

@@ -78,6 +78,36 @@ constexpr std::string_view kMemcachedChapter =
     "answer "
     "OK and mean nothing; `watch`, `cache_memlimit` and `slabs reassign` are refused.*\n";
 
+// What Redis's own suite (tests/unit of 7.2, against a running server) expects otherwise.
+constexpr std::string_view kDifferencesChapter =
+    "\n## Where Redis's own tests find a difference\n\n"
+    "| what | here | why |\n|---|---|---|\n"
+    "| lists, sets, hashes, sorted sets, streams, blocking commands | unknown commands | strings "
+    "alone, in this version; `CLIENT UNBLOCK` answers 0 |\n"
+    "| `OBJECT ENCODING` after `APPEND`, `SETRANGE`, `SETBIT` | by the bytes: `int`, `embstr`, "
+    "`raw` | how a value came to be is not kept |\n"
+    "| a long script | others are served meanwhile: no `-BUSY`, no EXEC that aborts for one, no "
+    "`-UNKILLABLE` | it runs on a thread of its own, on copies ([scripts](SCRIPTS.md)) |\n"
+    "| keys that a script did not declare | refused | they may be at another node |\n"
+    "| commands in transactions and scripts | counted in `INFO commandstats` as `exec`, `eval`; in "
+    "the slow log likewise | commands of one key are one edit |\n"
+    "| `WATCH` of keys in several partitions | `-CROSSSLOT` | each partition has its own "
+    "coordinator |\n"
+    "| `KEYS` with thousands of stars | finds what matches | our matcher is never deep; Redis "
+    "gives "
+    "up |\n"
+    "| `CONFIG SET` of `appendonly`, `save`, `port`, `bind`, `requirepass`, `maxclients` | "
+    "refused, "
+    "unless it is that already | the YAML file decides |\n"
+    "| values that expire while `CLIENT PAUSE` holds | go | the pause is of one node's clients |\n"
+    "| events of `LATENCY` | `command` and `fast-command` | there is no fork, and expiry is no "
+    "cycle |\n"
+    "| `DEBUG` | `SLEEP`, `OBJECT`, `PROTOCOL`, `SET-ACTIVE-EXPIRE` | the others are about Redis's "
+    "insides |\n"
+    "| `SWAPDB`, `SELECT` beyond 15, `SAVE`, `BGSAVE`, `REPLICAOF`, `MIGRATE`, `ACL` | unknown, or "
+    "refused | another design: copies are the cluster's; one user in this version |\n"
+    "| `rdb_changes_since_last_save` | 0 | each write is on its way to a disk at once |\n";
+
 }  // namespace
 
 std::string commands_text() {
@@ -106,6 +136,7 @@ std::string commands_markdown() {
     }
   }
   text.append(kMemcachedChapter);
+  text.append(kDifferencesChapter);
   return text;
 }
 

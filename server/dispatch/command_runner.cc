@@ -6,7 +6,7 @@
 #include "base/ascii.h"
 #include "base/check.h"
 #include "server/commands/command_table.h"
-#include "server/commands/log_words.h"
+#include "server/logbook/log_words.h"
 #include "server/logbook/logbook.h"
 #include "server/memcached/binary_commands.h"
 #include "server/memcached/memcached_commands.h"
@@ -182,7 +182,7 @@ void CommandRunner::note_time(const ClientState& client, Words words, const Comm
     slow.took_us = took_us;
     slow.peer_address = client.session.peer_address;
     slow.client_name = client.session.name;
-    logbook_.slow_log.add(words_for_logs(row, words), std::move(slow));
+    logbook_.slow_log.add(words_for_logs(row.name, words), std::move(slow));
   }
   const uint64_t took_ms = took_us / 1000;
   if (logbook_.latency.is_long(took_ms)) [[unlikely]] {

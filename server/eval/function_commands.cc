@@ -51,16 +51,16 @@ std::string read_metadata(std::string_view text, std::string* name) {
   if (end == std::string_view::npos) return "ERR Invalid library metadata";
   std::string_view line = text.substr(2, end - 2);
   const std::string_view engine = next_part(line);
+  bool named = false;
   for (std::string_view part = next_part(line); !part.empty(); part = next_part(line)) {
     if (!part.starts_with("name=")) {
       return fmt::format("ERR Invalid metadata value given: {}", part);
     }
-    if (!name->empty()) {
-      return "ERR Invalid metadata value, name argument was given multiple times";
-    }
+    if (named) return "ERR Invalid metadata value, name argument was given multiple times";
     *name = part.substr(5);
+    named = true;
   }
-  if (name->empty()) return "ERR Library name was not given";
+  if (!named) return "ERR Library name was not given";
   if (!is_library_name(*name)) {
     return "ERR Library names can only contain letters, numbers, or underscores(_) and must be at "
            "least one character long";
@@ -123,7 +123,7 @@ void function_flush(const CommandCall& call, Plan& plan) {
 Reply describe(const LibraryFunction& function) {
   std::vector<Reply> flags;
   for (size_t at = 0; at < std::size(kFunctionFlagNames); ++at) {
-    if (function.flags & 1u << at) flags.push_back(Reply::bulk(kFunctionFlagNames[at]));
+    if (function.flags & 1u << at) flags.push_back(Reply::simple(kFunctionFlagNames[at]));
   }
   const bool described = (function.flags & LibraryFunction::kHasDescription) != 0;
   std::vector<Reply> fields;
@@ -267,7 +267,7 @@ constexpr CommandRow kRows[] = {
     {"function|delete", 3, kNoScript | kWrite, 0, 0, 0, kGroup, "7.0.0", "library-name",
      "Deletes a library, at every node.", "O(1)", function_delete},
     {"function|dump", 2, kNoScript, 0, 0, 0, kGroup, "7.0.0", "",
-     "The libraries as bytes, which FUNCTION RESTORE takes, here and in Redis from 7.2 on.",
+     "The libraries as bytes, which FUNCTION RESTORE takes, here and in Redis from 7.0 on.",
      "O(N) for N libraries", function_dump},
     {"function|flush", -2, kNoScript | kWrite, 0, 0, 0, kGroup, "7.0.0", "[ASYNC | SYNC]",
      "Deletes all libraries, at every node.", "O(N) for N libraries", function_flush},

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "server/commands/client_filter.h"
+#include "server/families/client_filter.h"
 #include "server/commands/help.h"
 
 namespace kvorum::server {

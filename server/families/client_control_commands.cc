@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "protocol/number_text.h"
-#include "server/commands/client_filter.h"
+#include "server/families/client_filter.h"
 
 namespace kvorum::server {
 namespace {

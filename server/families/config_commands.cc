@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "protocol/glob.h"
 #include "server/commands/help.h"
@@ -244,7 +245,7 @@ void config_get(const CommandCall& call, Plan& plan) {
   }
   for (const std::string_view name : patterns) {
     const IdleSetting* const setting = find_idle_setting(name);
-    if (setting != nullptr && !equals_ignoring_case(setting->name, name)) {
+    if (setting != nullptr && !equals_ignoring_case(name, setting->name)) {
       list.add(name, idle.value(*setting));  // asked for by an older name
     }
   }
@@ -275,17 +276,13 @@ std::string why_not(std::string_view name, std::string_view problem) {
 
 // Why none of them is set, as an error; empty where all may be.
 std::string check_wishes(Words pairs, NodeFacts& facts) {
-  std::vector<std::string_view> seen;
+  std::set<std::string> seen;
   for (size_t i = 0; i < pairs.size(); i += 2) {
     const std::string_view name = pairs[i];
     if (find_parameter(name) == nullptr && find_idle_setting(name) == nullptr) {
       return fmt::format("ERR Unknown option or number of arguments for CONFIG SET - '{}'", name);
     }
-    const bool again = std::any_of(seen.begin(), seen.end(), [name](std::string_view other) {
-      return equals_ignoring_case(name, other);
-    });
-    if (again) return why_not(name, "duplicate parameter");
-    seen.push_back(name);
+    if (!seen.insert(lower_case(name)).second) return why_not(name, "duplicate parameter");
     const std::string problem = set_by_name(name, {facts, pairs[i + 1]});
     if (!problem.empty()) return why_not(name, problem);
   }

@@ -165,10 +165,9 @@ bool find_keys(const CommandCall& call, Plan& plan, const CommandRow** row, Word
   if (!movable) return *keys = words, true;
   const auto count = protocol::parse_int64(words[2]);
   if (!count || *count < 0 || *count > static_cast<int64_t>(words.size()) - 3) {
-    return plan.fail("ERR Invalid arguments specified for command"), false;
+    return *keys = {}, true;  // as Redis has it of commands that may have no key
   }
-  *keys = words.subspan(3, static_cast<size_t>(*count));
-  return true;
+  return *keys = words.subspan(3, static_cast<size_t>(*count)), true;
 }
 
 // Calls fn with each key. Of a command whose keys do not move, `words` are all of it.
@@ -227,7 +226,7 @@ constexpr CommandRow kRows[] = {
      "Documentation of commands.", "O(N) for N commands", command_docs},
     {"command|getkeys", -3, kPlain, 0, 0, 0, Group::kServer, "2.8.13", "command [arg ...]",
      "Which arguments of a command are keys.", "O(N) for N arguments", command_getkeys},
-    {"command|getkeysandflags", -3, kPlain, 0, 0, 0, Group::kServer, "7.0.0", "command [arg ...]",
+    {"command|getkeysandflags", -4, kPlain, 0, 0, 0, Group::kServer, "7.0.0", "command [arg ...]",
      "The same, with what is done to each.", "O(N) for N arguments", command_getkeysandflags},
     {"command|help", 2, kPlain, 0, 0, 0, Group::kServer, "5.0.0", "", "Lists the subcommands.",
      "O(1)", subcommand_help},

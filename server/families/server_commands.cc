@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "server/commands/command.h"
 #include "server/commands/node_report.h"
 
 namespace kvorum::server {

@@ -153,8 +153,8 @@ constexpr std::array<uint64_t, 256> crc_table() {
   return table;
 }
 
-void put_footer(std::string& out) {
-  put_u16(out, kDumpVersion);
+void put_footer(std::string& out, uint16_t version) {
+  put_u16(out, version);
   put_u64(out, crc64(out));
 }
 
@@ -182,7 +182,7 @@ std::string dump_string(std::string_view value) {
     put_length(out, value.size());
     out.append(value);
   }
-  put_footer(out);
+  put_footer(out, kDumpVersion);
   return out;
 }
 
@@ -207,7 +207,7 @@ std::string dump_libraries(std::span<const std::string_view> texts) {
     put_length(out, text.size());
     out.append(text);
   }
-  put_footer(out);
+  put_footer(out, kLibraryDumpVersion);
   return out;
 }
 

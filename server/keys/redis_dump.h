@@ -18,7 +18,8 @@
 
 namespace kvorum::server {
 
-inline constexpr uint16_t kDumpVersion = 11;  // of Redis 7.2, which we write
+inline constexpr uint16_t kDumpVersion = 11;         // of Redis 7.2, which we write
+inline constexpr uint16_t kLibraryDumpVersion = 10;  // of Redis 7.0, which has the same libraries
 inline constexpr uint16_t kDumpVersionNewest =
     12;  // of Redis 7.4 and 8, whose strings are the same
 

@@ -180,9 +180,8 @@ void StatusCollector::add_limits(NodeStatus* status) const {
   status->clients_max = from_.reactors.clients().max;
   const auto live = from_.live.get();
   status->clients_configured = live->limits.clients;
-  const engine::ObjectTable& objects = from_.stores.objects();
-  status->memory_max_bytes = objects.memory_limit();
-  status->eviction = name_of(kEvictions, objects.eviction());
+  status->memory_max_bytes = live->engine.memory_bytes;
+  status->eviction = name_of(kEvictions, live->engine.eviction);
   status->client_rules = client_rules(*live);
   status->pub_sub = from_.reactors.pub_sub().status();
   status->tracking = from_.reactors.tracking().status();
@@ -221,6 +220,8 @@ void StatusCollector::add_reactors(NodeStatus* status, PeersSeen* peers) const {
 
 void StatusCollector::add_tables(NodeStatus* status) const {
   const engine::ObjectTable& table = from_.stores.objects();
+  status->memory_max_bytes = table.memory_limit();  // CONFIG SET may have changed it
+  status->eviction = name_of(kEvictions, table.eviction());
   status->store_failed = table.store_health().failed();
   status->store_error = from_.stores.last_error();
   status->storage = from_.stores.faults();

@@ -57,8 +57,9 @@ std::string_view FunctionLibrary::code() const {
 }
 
 const LibraryFunction* FunctionLibrary::find(std::string_view function) const {
+  const std::string lower = lower_case(function);
   const auto found = std::find_if(functions.begin(), functions.end(), [&](const auto& one) {
-    return equals_ignoring_case(one.name, function);
+    return equals_ignoring_case(one.name, lower);
   });
   return found == functions.end() ? nullptr : &*found;
 }

@@ -110,10 +110,10 @@ std::string_view read_function(lua_State* state, const Registration& others,
     return "Function names can only contain letters, numbers, or underscores(_) and must be at "
            "least one character long";
   }
-  const bool known =
-      std::any_of(others.functions.begin(), others.functions.end(), [&](const auto& other) {
-        return equals_ignoring_case(other.described.name, function.described.name);
-      });
+  const std::string lower = lower_case(function.described.name);
+  const bool known = std::any_of(
+      others.functions.begin(), others.functions.end(),
+      [&](const auto& other) { return equals_ignoring_case(other.described.name, lower); });
   return known ? "Function already exists in the library" : "";
 }
 

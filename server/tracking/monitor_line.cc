@@ -5,7 +5,7 @@
 
 #include <iterator>
 
-#include "server/commands/log_words.h"
+#include "server/logbook/log_words.h"
 
 namespace kvorum::server {
 namespace {
@@ -34,7 +34,7 @@ bool is_shown(const CommandRow& row) { return (row.flags & kAdmin) == 0; }
 std::string monitor_line(const ShownCommand& command, uint64_t wall_us) {
   std::string line = fmt::format("+{}.{:06} [{} {}]", wall_us / kSecondUs, wall_us % kSecondUs,
                                  command.keyspace, command.peer_address);
-  for (const std::string_view word : words_for_logs(command.row, command.words)) {
+  for (const std::string_view word : words_for_logs(command.row.name, command.words)) {
     line.push_back(' ');
     append_quoted(word, line);
   }

@@ -119,6 +119,7 @@ TEST_F(TextOperationsTest, WhoIsTooOldIsNotAsked) {
                                      kTextsVersion - 1);
   }
   texts[1].texts["a"] = "x";
+  cluster.settle();
   const uint64_t before = cluster.frames_sent();
   EXPECT_THAT(cluster.perform(0, named("a")).keys, IsEmpty());
   EXPECT_EQ(cluster.frames_sent(), before);
@@ -148,6 +149,7 @@ TEST_F(TextOperationsTest, NodesThatMeetBringEachOtherUpToDate) {
 }
 
 TEST_F(TextOperationsTest, NodesThatHaveTheSameSendDigestsAlone) {
+  cluster.settle();  // what they said when they first met
   for (Libraries& of_node : libraries) of_node.texts = {{"a", "code"}};
   cluster.isolate(2);
   cluster.isolate(2, false);

@@ -50,12 +50,13 @@ class EvictionTest : public ::testing::Test {
       if (cluster.node_for(key, 0) == index) return key;
     }
   }
-  // Has a node evict all that it may, as writes find no room. After one in vain the next looks at
-  // few objects, so it takes several.
+  // Has a node evict all that it may, as writes find no room: they are larger than what is freed
+  // for them. After one in vain the next looks at few objects, so it takes several.
   void evict_all(size_t index) {
+    const std::string large(kMemoryBytes / 4, 'x');
     press(index, true);
     for (int write = 0; write < 4; ++write) {
-      EXPECT_EQ(cluster.set(index, key_led_by(index), "x").outcome, Outcome::kOutOfMemory);
+      EXPECT_EQ(cluster.set(index, key_led_by(index), large).outcome, Outcome::kOutOfMemory);
     }
     press(index, false);
   }

@@ -36,9 +36,10 @@ TEST_F(Server, InfoHasItsSections) {
 TEST_F(Server, ConfigGetAndSet) {
   EXPECT_EQ(client.say("CONFIG", "GET", "databases"), "*2\r\n$9\r\ndatabases\r\n$2\r\n16\r\n");
   EXPECT_EQ(client.say("CONFIG", "GET", "max*"),
-            "*6\r\n$10\r\nmaxclients\r\n$1\r\n0\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n"
-            "$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n");
-  EXPECT_EQ(client.say("CONFIG", "GET", "save", "databases", "s*"),
+            "*8\r\n$10\r\nmaxclients\r\n$1\r\n0\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n"
+            "$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n"
+            "$27\r\nmaxmemory-eviction-tenacity\r\n$2\r\n10\r\n");
+  EXPECT_EQ(client.say("CONFIG", "GET", "save", "databases", "sa*"),
             "*4\r\n$9\r\ndatabases\r\n$2\r\n16\r\n$4\r\nsave\r\n$0\r\n\r\n");
   EXPECT_EQ(client.say("CONFIG", "SET", "databases", "16", "save", ""), "+OK\r\n");
   EXPECT_EQ(client.say("CONFIG", "SET", "databases", "17"),

@@ -69,7 +69,7 @@ TEST(FunctionLibraries, OrdersOfMergingAreEqual) {
   EXPECT_EQ(b.add(library("one", "g", 2), false, 10), "");  // at the same time: the origin decides
   EXPECT_EQ(b.add(library("two", "h", 2), false, 5), "");
   EXPECT_TRUE(b.remove("two", {2, 4}));  // its clock went back: it wins all the same
-  EXPECT_EQ(c.add(library("two", "h", 3), false, 6), "");
+  EXPECT_EQ(c.add(library("two", "h", 3), false, 5), "");
   std::vector<std::string> said = {bytes_of(a), bytes_of(b), bytes_of(c)};
   std::sort(said.begin(), said.end());
   std::vector<std::string> outcomes;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/commands/client_filter.h"
+#include "server/families/client_filter.h"
 
 #include <fmt/format.h>
 
