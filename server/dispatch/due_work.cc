@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/dispatch/due_work.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "cluster/health/timer_queue.h"
 
@@ -20,6 +22,19 @@ void DueWork::postpone(ClientState& client, uint64_t again_at_us) {
   if (client.again_at_us == again_at_us) return;
   client.again_at_us = again_at_us;
   postponed_.push_back({again_at_us, client.slot});
+  if (postponed_.size() < sweep_at_) return;
+  std::erase_if(postponed_, [this](const Postponed& one) { return !waits(one); });
+  sweep_at_ = std::max<size_t>(64, 2 * postponed_.size());
+}
+
+bool DueWork::waits(const Postponed& one) const {
+  const ClientState* const client = clients_.find(one.client);
+  return client != nullptr && client->again_at_us == one.due_us;
+}
+
+size_t DueWork::postponed() const {
+  return static_cast<size_t>(std::count_if(postponed_.begin(), postponed_.end(),
+                                           [this](const auto& one) { return waits(one); }));
 }
 
 void DueWork::run(Now now) {
@@ -93,10 +108,10 @@ void DueWork::wake_postponed(Now now) {
     }
     postponed_[i] = postponed_.back();
     postponed_.pop_back();
-    if (ClientState* const client = clients_.find(one.client)) {
-      client->again_at_us = 0;
-      client->notify();
-    }
+    if (!waits(one)) continue;
+    ClientState* const client = clients_.find(one.client);
+    client->again_at_us = 0;
+    client->notify();
   }
 }
 

@@ -54,7 +54,8 @@ class DueWork {
   // The client's next request is run again then. It reads no further meanwhile; others go on.
   void postpone(ClientState& client, uint64_t again_at_us);
 
-  size_t postponed() const { return postponed_.size(); }
+  // How many clients wait for their time.
+  size_t postponed() const;
 
   // May complete calls, whose replies go out with the turn.
   void run(Now now);
@@ -84,6 +85,8 @@ class DueWork {
     uint64_t due_us = 0;
     SlotId client = 0;
   };
+  // It still waits for that; else it has gone, or was let go on sooner.
+  bool waits(const Postponed& one) const;
 
   cluster::Coordinator& coordinator_;
   ClientTable& clients_;
@@ -93,7 +96,8 @@ class DueWork {
   std::vector<LongScript> scripts_;
   std::vector<FollowUp> follow_ups_;
   std::vector<uint64_t> flushes_due_us_;
-  std::vector<Postponed> postponed_;  // one for each connection that waits
+  std::vector<Postponed> postponed_;  // one for each connection that waits, and some that do not
+  size_t sweep_at_ = 64;              // so many of them
 };
 
 }  // namespace kvorum::server

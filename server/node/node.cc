@@ -195,7 +195,11 @@ void Node::start_watch() {
 // Tried again at the next look.
 void Node::save_functions() {
   const Status saved = functions_.save();
-  if (!saved.ok()) log_error("functions are not saved: {}", saved.message());
+  const std::string problem = saved.ok() ? std::string() : saved.message();
+  if (!problem.empty() && problem != functions_problem_) {
+    log_error("functions are not saved: {}", problem);
+  }
+  functions_problem_ = problem;
 }
 
 void Node::log_start() const {

@@ -107,6 +107,7 @@ class Node final : public NodeServices, public AdminServices {
   NodeMembership membership_;
   ReactorGroup reactors_;
   LibraryFile functions_;
+  std::string functions_problem_;  // that was told
   StatusCollector status_;
   std::unique_ptr<HttpServer> admin_server_;
   std::unique_ptr<NodeWatch> watch_;

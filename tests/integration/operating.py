@@ -159,6 +159,8 @@ def pause(cluster):
         checks.that('a transaction that reads', client('EXEC') == [b'before'])
         checks.that('unpause', client('CLIENT', 'UNPAUSE') == b'OK')
         checks.that('they go on', (other.read(), third.read()) == (b'OK', b'OK'))
+        nobody = until(lambda: b'blocked_clients:0\r' in client('INFO', 'clients'), 5)
+        checks.that('nobody waits any more', nobody, client('INFO', 'clients'))
         began = time.monotonic()
         client('CLIENT', 'PAUSE', 150)
         checks.that('all wait', other('GET', 'p') == b'after' and time.monotonic() - began > 0.14)
