@@ -192,7 +192,16 @@ void function_dump(const CommandCall& call, Plan& plan) {
   plan.answer(Reply::bulk_owned(dump_libraries(texts)));
 }
 
-// All or nothing: what is wrong with one of them, or what it collides with; or nothing.
+// What is wrong with one of them, or what it collides with; or nothing.
+std::string add_all(const std::vector<FunctionLibrary>& libraries, bool replaces, uint64_t now_us,
+                    FunctionLibraries& to) {
+  for (const FunctionLibrary& library : libraries) {
+    std::string problem = to.add(library, replaces, now_us);
+    if (!problem.empty()) return problem;
+  }
+  return {};
+}
+
 std::string read_restored(const CommandCall& call, bool replaces,
                           std::vector<FunctionLibrary>* libraries) {
   constexpr std::string_view kBad = "ERR DUMP payload version or checksum are wrong";
@@ -224,11 +233,16 @@ void function_restore(const CommandCall& call, Plan& plan) {
   std::vector<FunctionLibrary> libraries;
   std::string problem = read_restored(call, flushes || replaces, &libraries);
   if (!problem.empty()) return plan.fail_owned(std::move(problem));
+  FunctionLibraries tried;
+  std::string before;
+  if (!flushes) libraries_of(call).put_all(before);
+  if (!flushes) tried.merge(before);
+  const bool overwrites = flushes || replaces;
+  problem = add_all(libraries, overwrites, call.facts.wall_us(), tried);
+  if (!problem.empty()) return plan.fail_owned(std::move(problem));
   if (flushes) libraries_of(call).remove_all(removal_by(call));
-  for (FunctionLibrary& library : libraries) {
-    problem = libraries_of(call).add(std::move(library), flushes || replaces, call.facts.wall_us());
-    if (!problem.empty()) return plan.fail_owned(std::move(problem));
-  }
+  problem = add_all(libraries, overwrites, call.facts.wall_us(), libraries_of(call));
+  if (!problem.empty()) return plan.fail_owned(std::move(problem));
   tell_all(finish_everywhere, plan);
 }
 

@@ -82,6 +82,14 @@ def all_processes_end(cluster):
     checks.that('not twice', 'already exists' in str(again), again)
     replaced = calls(cluster, 'a', 'FUNCTION', 'RESTORE', dump, 'REPLACE')
     checks.that('but to replace', replaced == b'OK', replaced)
+    calls(cluster, 'a', 'FUNCTION', 'LOAD', COUNTER)
+    both = calls(cluster, 'a', 'FUNCTION', 'DUMP')
+    calls(cluster, 'a', 'FUNCTION', 'FLUSH')
+    calls(cluster, 'a', 'FUNCTION', 'LOAD', OTHER.replace('name=other', 'name=third'))
+    refused = calls(cluster, 'a', 'FUNCTION', 'RESTORE', both)
+    checks.that('a function that is there', 'Function five already' in str(refused), refused)
+    left = calls(cluster, 'a', 'FUNCTION', 'LIST')
+    checks.that('then nothing is added', len(left) == 1 and left[0][1] == b'third', left)
 
 
 # However the call goes: by its key's coordinator, on copies of two keys, without a key.
