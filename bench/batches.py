@@ -12,6 +12,7 @@ import time
 
 import servers as fleet
 import side_by_side
+from side_by_side import encode
 
 DEPTHS = (1, 16)
 LIMITER = b"""local n = redis.call('INCR', KEYS[1])
@@ -23,10 +24,6 @@ redis.register_function('limit', function(KEYS, ARGV)
 %s
 end)""" % LIMITER
 KEYS = 10000
-
-
-def encode(*words):
-    return b'*%d\r\n' % len(words) + b''.join(b'$%d\r\n%s\r\n' % (len(w), w) for w in words)
 
 
 def transaction(number):
@@ -66,12 +63,8 @@ def measure(server, settings, case):
         before = fleet.cpu_ns(server.pids)
         until = time.monotonic() + settings.seconds
         while time.monotonic() < until:
-            client.sendall(batches[done // depth % len(batches)])
-            answered = b''
-            while len(answered) < len(reply) * depth:
-                answered += client.recv(65536)
-            if answered != reply * depth:
-                raise fleet.ServerError('%s answered %r' % (server.name, answered[:200]))
+            batch = batches[done // depth % len(batches)]
+            side_by_side.exchange(client, server, batch, reply * depth)
             done += depth
         spent = fleet.cpu_ns(server.pids) - before
     return spent / 1000 / done

@@ -13,13 +13,10 @@ import time
 
 import servers as fleet
 import side_by_side
+from side_by_side import encode
 
 CHANNEL = b'bench'
 DEPTHS = (1, 16)
-
-
-def encode(*words):
-    return b'*%d\r\n' % len(words) + b''.join(b'$%d\r\n%s\r\n' % (len(w), w) for w in words)
 
 
 class Audience:
@@ -67,12 +64,7 @@ def measure(server, settings, depth):
         before = fleet.cpu_ns(server.pids)
         until = time.monotonic() + settings.seconds
         while time.monotonic() < until:
-            publisher.sendall(batch)
-            answered = b''
-            while len(answered) < len(reply) * depth:
-                answered += publisher.recv(65536)
-            if answered != reply * depth:
-                raise fleet.ServerError('%s answered %r' % (server.name, answered[:200]))
+            side_by_side.exchange(publisher, server, batch, reply * depth)
             published += depth
             audience.listen()
         whole = audience.wait(published * len(message))

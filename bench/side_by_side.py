@@ -54,3 +54,17 @@ def tell(label, unit, each):
         % (label, redis, kvorum, unit, statistics.median(ratios)),
         flush=True,
     )
+
+
+def encode(*words):
+    return b'*%d\r\n' % len(words) + b''.join(b'$%d\r\n%s\r\n' % (len(w), w) for w in words)
+
+
+def exchange(client, server, request, reply):
+    """Sends the request and takes its reply, which must be that."""
+    client.sendall(request)
+    answered = b''
+    while len(answered) < len(reply):
+        answered += client.recv(65536)
+    if answered != reply:
+        raise fleet.ServerError('%s answered %r' % (server.name, answered[:200]))

@@ -66,6 +66,15 @@ Reply finish_old_value(const FinishInput& input) {
   return completion.has_reply_bytes ? Reply::bulk(completion.reply_bytes) : Reply::nil();
 }
 
+void do_everywhere(std::function<void(NodeFacts& facts)> act, Plan& plan) {
+  plan.everywhere(
+      [act = std::move(act)](NodeFacts& facts) {
+        act(facts);
+        return std::string();
+      },
+      [](std::string) { return Reply::ok(); });
+}
+
 bool read_integer(std::string_view word, Plan& plan, int64_t* value) {
   const std::optional<int64_t> parsed = protocol::parse_int64(word);
   if (!parsed) {

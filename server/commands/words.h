@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -50,6 +51,9 @@ protocol::Reply finish_number(const FinishInput& input);
 protocol::Reply finish_old_value(const FinishInput& input);
 
 bool is_lww(NodeFacts& facts, uint8_t keyspace);
+
+// Done at every reactor of the node, then +OK.
+void do_everywhere(std::function<void(NodeFacts& facts)> act, Plan& plan);
 
 // An integer argument; false with "value is not an integer or out of range" set in the plan.
 bool read_integer(std::string_view word, Plan& plan, int64_t* value);

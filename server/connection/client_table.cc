@@ -37,6 +37,12 @@ void ClientTable::remove(ClientState& client) {
   client.slot = 0;
 }
 
+ClientState& ClientTable::of(const SessionState& session) {
+  ClientState* const client = find(session.slot);
+  KVORUM_CHECK(client != nullptr && &client->session == &session);
+  return *client;
+}
+
 void ClientTable::each_session(FunctionRef<void(const SessionState&)> fn) {
   clients_.for_each([&](SlotId, ClientState* client) {
     client->update_buffers();

@@ -33,6 +33,8 @@ class ClientTable {
     ClientState** const found = clients_.find(slot);
     return found ? *found : nullptr;
   }
+  // Whose session that is. REQUIRES: it is connected.
+  ClientState& of(const SessionState& session);
   void each_session(FunctionRef<void(const SessionState&)> fn);
   // Its owner closes it at the end of the turn.
   void close(SlotId slot);

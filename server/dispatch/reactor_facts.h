@@ -6,7 +6,6 @@
 #include "base/rng.h"
 #include "cluster/coordinator/coordinator.h"
 #include "server/commands/command.h"
-#include "server/config/config_kinds.h"
 #include "server/connection/client_table.h"
 #include "server/dispatch/dispatcher_options.h"
 #include "server/logbook/logbook.h"
@@ -61,16 +60,8 @@ class ReactorFacts final : public NodeFacts {
     if (engine::order_of(table.eviction()) != engine::EvictionOrder::kLeastFrequent) return {};
     return table.use_count({key, position_of(key, view().partitioner), keyspace}).value_or(0);
   }
-  bool can_evict_by(std::string_view policy) const override {
-    const auto* const known = find_eviction(policy);
-    return known != nullptr &&
-           (known->value == engine::EvictionPolicy::kNone || from_.parts.table->may_evict());
-  }
-  void set_memory(uint64_t bytes, std::string_view policy) override {
-    if (const auto* const known = find_eviction(policy)) {
-      from_.parts.table->set_limit(bytes, known->value);
-    }
-  }
+  bool can_evict_by(std::string_view policy) const override;
+  void set_memory(uint64_t bytes, std::string_view policy) override;
   uint64_t value_bytes_max() const override { return from_.options.value_bytes_max; }
   uint64_t random() override { return rng_.next(); }
   TrafficCounts& traffic() override { return from_.traffic; }

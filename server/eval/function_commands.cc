@@ -37,22 +37,15 @@ void tell_all(KeyspaceFinish finish, Plan& plan) {
 
 // ---- FUNCTION LOAD
 
-std::string_view next_part(std::string_view& line) {
-  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-  const std::string_view part = line.substr(0, line.find(' '));
-  line.remove_prefix(part.size());
-  return part;
-}
-
 // "#!lua name=mine". What is wrong with it, or nothing.
 std::string read_metadata(std::string_view text, std::string* name) {
   if (!text.starts_with("#!")) return "ERR Missing library metadata";
   const size_t end = text.find('\n');
   if (end == std::string_view::npos) return "ERR Invalid library metadata";
   std::string_view line = text.substr(2, end - 2);
-  const std::string_view engine = next_part(line);
+  const std::string_view engine = next_word(line);
   bool named = false;
-  for (std::string_view part = next_part(line); !part.empty(); part = next_part(line)) {
+  for (std::string_view part = next_word(line); !part.empty(); part = next_word(line)) {
     if (!part.starts_with("name=")) {
       return fmt::format("ERR Invalid metadata value given: {}", part);
     }
@@ -93,9 +86,6 @@ void function_load(const CommandCall& call, Plan& plan) {
   FunctionLibrary library;
   std::string problem = read_library(call.words[at], call, &library);
   std::string name = library.name;
-  if (problem.empty() && !replaces && libraries_of(call).library(name)) {
-    problem = fmt::format("ERR Library '{}' already exists", name);
-  }
   if (problem.empty()) {
     problem = libraries_of(call).add(std::move(library), replaces, call.facts.wall_us());
   }

@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "server/commands/words.h"
 #include "server/eval/script_stages.h"
+#include "server/eval/scripting_words.h"
 #include "server/lua/sha1.h"
 #include "server/script/script_engine.h"
 
@@ -15,13 +16,6 @@ namespace {
 
 constexpr std::string_view kKnownFlags[] = {"no-writes", "allow-oom", "allow-stale", "no-cluster",
                                             "allow-cross-slot-keys"};
-
-std::string_view next_word(std::string_view& line) {
-  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-  const std::string_view word = line.substr(0, line.find(' '));
-  line.remove_prefix(word.size());
-  return word;
-}
 
 // "#!lua flags=no-writes,allow-oom". False with the error planned.
 bool read_first_line(std::string_view line, ScriptBody& body, Plan& plan) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/eval/scripting_words.h"
 
+#include <algorithm>
+
 namespace kvorum::server {
 
 using protocol::Reply;
@@ -14,6 +16,13 @@ bool is_flush_call(const CommandCall& call, std::string_view refusal, Plan& plan
                      equals_ignoring_case(call.words[2], "sync");
   if (!valid) plan.fail(refusal);
   return valid;
+}
+
+std::string_view next_word(std::string_view& line) {
+  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+  const std::string_view word = line.substr(0, line.find(' '));
+  line.remove_prefix(word.size());
+  return word;
 }
 
 void end_long_runs(const CommandCall& call, Plan& plan) {

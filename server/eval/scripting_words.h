@@ -9,6 +9,9 @@ namespace kvorum::server {
 // Whether the third word, if there is one, says how to flush. False with the reply planned.
 bool is_flush_call(const CommandCall& call, std::string_view refusal, Plan& plan);
 
+// Takes the next word of the first line of a script or a library ("#!lua ..."); empty at its end.
+std::string_view next_word(std::string_view& line);
+
 // SCRIPT KILL and FUNCTION KILL.
 void end_long_runs(const CommandCall& call, Plan& plan);
 

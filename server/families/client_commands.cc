@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "server/families/client_filter.h"
 #include "server/commands/help.h"
+#include "server/families/client_filter.h"
 
 namespace kvorum::server {
 namespace {
@@ -14,11 +14,6 @@ using protocol::Reply;
 
 std::string_view command_name(const SessionState& session) {
   return session.last_command ? session.last_command->name : std::string_view("NULL");
-}
-
-uint64_t idle_s(const SessionState& session, uint64_t now_us) {
-  const uint64_t then_us = session.last_active_us;
-  return then_us == 0 || then_us > now_us ? 0 : (now_us - then_us) / 1'000'000;
 }
 
 std::string client_flags(const SessionState& session) {
@@ -42,11 +37,12 @@ std::string client_line(const SessionState& session, uint64_t now_us, uint64_t a
       "multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={} "
       "omem={} tot-mem={} events=r cmd={} user=default redir={} resp={} lib-name={} lib-ver={}\n",
       session.id, session.peer_address, session.local_address, session.name,
-      client_age_s(session, now_us), idle_s(session, now_us), client_flags(session),
-      session.keyspace, session.subscriptions.channels, session.subscriptions.patterns,
-      session.subscriptions.shard_channels, session.queued_commands, session.watched_keys,
-      session.buffers.input_bytes, session.buffers.queued_bytes, replies - (is_own ? 1 : 0),
-      session.buffers.output_bytes, session.buffers.all_bytes, command_name(session),
+      seconds_since(session.started_us, now_us), seconds_since(session.last_active_us, now_us),
+      client_flags(session), session.keyspace, session.subscriptions.channels,
+      session.subscriptions.patterns, session.subscriptions.shard_channels, session.queued_commands,
+      session.watched_keys, session.buffers.input_bytes, session.buffers.queued_bytes,
+      replies - (is_own ? 1 : 0), session.buffers.output_bytes, session.buffers.all_bytes,
+      command_name(session),
       session.tracking.on ? static_cast<int64_t>(session.tracking.redirect) : int64_t{-1},
       static_cast<int>(session.resp), session.library_name, session.library_version);
 }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "protocol/number_text.h"
+#include "server/commands/words.h"
 #include "server/families/client_filter.h"
 
 namespace kvorum::server {
@@ -61,12 +62,6 @@ void client_kill(const CommandCall& call, Plan& plan) {
   kill(call, filter, join_killed, plan);
 }
 
-std::string pause_each(NodeFacts& facts, const ClientPause& pause) {
-  facts.pause_clients(pause);
-  return {};
-}
-Reply join_ok(std::string) { return Reply::ok(); }
-
 void client_pause(const CommandCall& call, Plan& plan) {
   constexpr int64_t kPauseMaxMs = int64_t{1000} * 1000 * 1000 * 1000;
   const auto timeout_ms = protocol::parse_int64(call.words[2]);
@@ -83,11 +78,11 @@ void client_pause(const CommandCall& call, Plan& plan) {
       return plan.fail("ERR CLIENT PAUSE mode must be WRITE or ALL");
     }
   }
-  plan.everywhere([pause](NodeFacts& facts) { return pause_each(facts, pause); }, join_ok);
+  do_everywhere([pause](NodeFacts& facts) { facts.pause_clients(pause); }, plan);
 }
 
 void client_unpause(const CommandCall&, Plan& plan) {
-  plan.everywhere([](NodeFacts& facts) { return pause_each(facts, {}); }, join_ok);
+  do_everywhere([](NodeFacts& facts) { facts.pause_clients({}); }, plan);
 }
 
 // No command blocks here.

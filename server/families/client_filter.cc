@@ -49,9 +49,7 @@ bool set_option(const CommandCall& call, size_t at, Plan& plan, ClientFilter* fi
 
 }  // namespace
 
-// A connection that has said nothing, where nobody told its beginning, began just now.
-uint64_t client_age_s(const SessionState& session, uint64_t now_us) {
-  const uint64_t then_us = session.started_us;
+uint64_t seconds_since(uint64_t then_us, uint64_t now_us) {
   return then_us == 0 || then_us > now_us ? 0 : (now_us - then_us) / 1'000'000;
 }
 
@@ -63,7 +61,7 @@ bool ClientFilter::takes(const SessionState& session, uint64_t now_us) const {
   if (session.id == not_id) return false;
   if (!address.empty() && address != session.peer_address) return false;
   if (!local_address.empty() && local_address != session.local_address) return false;
-  return age_min_s == 0 || client_age_s(session, now_us) >= age_min_s;
+  return age_min_s == 0 || seconds_since(session.started_us, now_us) >= age_min_s;
 }
 
 bool read_client_type(std::string_view word, Plan& plan, ClientType* type) {

@@ -24,8 +24,8 @@ struct ClientFilter {
   bool takes(const SessionState& session, uint64_t now_us) const;
 };
 
-// Whole seconds; 0 where the beginning is not known.
-uint64_t client_age_s(const SessionState& session, uint64_t now_us);
+// Whole seconds; 0 where the beginning is not known: nobody told it to one that has said nothing.
+uint64_t seconds_since(uint64_t then_us, uint64_t now_us);
 
 // False with Redis's error planned.
 bool read_client_type(std::string_view word, Plan& plan, ClientType* type);

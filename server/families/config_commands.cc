@@ -5,11 +5,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "protocol/glob.h"
 #include "server/commands/help.h"
 #include "server/commands/node_report.h"
+#include "server/commands/words.h"
 #include "server/logbook/logbook.h"
 
 namespace kvorum::server {
@@ -17,76 +19,87 @@ namespace {
 
 using protocol::Reply;
 
-std::string maximum_memory(NodeFacts& facts) {
-  return std::to_string(facts.status().memory_max_bytes);
-}
-std::string maximum_clients(NodeFacts& facts) { return std::to_string(facts.status().clients_max); }
+// What values are made of. A status is looked up for all of them once.
+class Node {
+ public:
+  explicit Node(NodeFacts& facts) : facts_(facts) {}
+  NodeFacts& facts() const { return facts_; }
+  const NodeStatus& status() {
+    if (!status_) status_ = facts_.status();
+    return *status_;
+  }
+
+ private:
+  NodeFacts& facts_;
+  std::optional<NodeStatus> status_;
+};
+
+std::string maximum_memory(Node& node) { return std::to_string(node.status().memory_max_bytes); }
+std::string maximum_clients(Node& node) { return std::to_string(node.status().clients_max); }
 std::string address_part(const std::string& address, bool port) {
   const size_t colon = address.rfind(':');
   if (colon == std::string::npos) return port ? "0" : "";
   return port ? address.substr(colon + 1) : address.substr(0, colon);
 }
-std::string redis_port(NodeFacts& facts) { return address_part(facts.status().redis, true); }
+std::string redis_port(Node& node) { return address_part(node.status().redis, true); }
 // As Redis shows it: without the brackets of an IPv6 address.
-std::string redis_host(NodeFacts& facts) {
-  std::string host = address_part(facts.status().redis, false);
+std::string redis_host(Node& node) {
+  std::string host = address_part(node.status().redis, false);
   const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
   return in_brackets ? host.substr(1, host.size() - 2) : host;
 }
 // As in Redis to clients that gave one.
-std::string password_text(NodeFacts& facts) {
-  return facts.passwords().empty() ? std::string() : facts.passwords().front();
+std::string password_text(Node& node) {
+  return node.facts().passwords().empty() ? std::string() : node.facts().passwords().front();
 }
-std::string databases(NodeFacts&) { return std::to_string(kKeyspacesMax); }
+std::string databases(Node&) { return std::to_string(kKeyspacesMax); }
 // Redis's three classes. Beyond the first figure no request of a normal client is run, the second
 // and the third close it.
-std::string output_limits(NodeFacts& facts) {
-  const InFlightStatus limits = facts.status().in_flight;
-  const ClientRules rules = facts.status().client_rules;
+std::string output_limits(Node& node) {
+  const InFlightStatus limits = node.status().in_flight;
+  const ClientRules rules = node.status().client_rules;
   return fmt::format("normal {} {} {} slave 0 0 0 pubsub {} {} {}", limits.client_part,
                      limits.client_output_bytes, limits.client_output_wait_ms / 1000,
                      rules.subscriber_output_bytes, rules.subscriber_behind_bytes,
                      rules.subscriber_behind_seconds);
 }
-std::string key_events(NodeFacts& facts) { return facts.pub_sub().key_events(); }
-std::string longest_value(NodeFacts& facts) { return std::to_string(facts.value_bytes_max()); }
-std::string none(NodeFacts&) { return ""; }
-std::string idle_seconds(NodeFacts& facts) {
-  return std::to_string(facts.status().client_rules.idle_seconds);
+std::string key_events(Node& node) { return node.facts().pub_sub().key_events(); }
+std::string longest_value(Node& node) { return std::to_string(node.facts().value_bytes_max()); }
+std::string none(Node&) { return ""; }
+std::string idle_seconds(Node& node) {
+  return std::to_string(node.status().client_rules.idle_seconds);
 }
-std::string keepalive_seconds(NodeFacts& facts) {
-  return std::to_string(facts.status().client_rules.keepalive_seconds);
+std::string keepalive_seconds(Node& node) {
+  return std::to_string(node.status().client_rules.keepalive_seconds);
 }
-std::string backlog(NodeFacts& facts) {
-  return std::to_string(facts.status().client_rules.backlog);
-}
-std::string socket_path(NodeFacts& facts) { return facts.status().client_rules.redis_socket; }
-std::string socket_mode(NodeFacts& facts) {
-  return fmt::format("{:o}", facts.status().client_rules.socket_mode);
+std::string backlog(Node& node) { return std::to_string(node.status().client_rules.backlog); }
+std::string socket_path(Node& node) { return node.status().client_rules.redis_socket; }
+std::string socket_mode(Node& node) {
+  return fmt::format("{:o}", node.status().client_rules.socket_mode);
 }
 // Unlike in Redis of all clients together: one who goes on beyond its part waits for room.
-std::string query_limit(NodeFacts& facts) { return std::to_string(facts.status().in_flight.limit); }
-std::string no(NodeFacts&) { return "no"; }
-std::string eviction(NodeFacts& facts) { return std::string(eviction_policy(facts.status())); }
+std::string query_limit(Node& node) { return std::to_string(node.status().in_flight.limit); }
+std::string no(Node&) { return "no"; }
+std::string eviction(Node& node) { return std::string(eviction_policy(node.status())); }
 // What appendfsync says is what our log does.
-std::string sync_policy(NodeFacts& facts) {
-  const std::string sync = facts.status().sync;
+std::string sync_policy(Node& node) {
+  const std::string sync = node.status().sync;
   return sync == "interval" ? "everysec" : sync == "always" ? "always" : "no";
 }
-std::string durable(NodeFacts& facts) { return facts.status().engine == "memory" ? "no" : "yes"; }
+std::string durable(Node& node) { return node.status().engine == "memory" ? "no" : "yes"; }
 
-std::string slow_log_bound(NodeFacts& facts) {
-  return std::to_string(facts.logbook().slow_log.slower_than_us());
+std::string slow_log_bound(Node& node) {
+  return std::to_string(node.facts().logbook().slow_log.slower_than_us());
 }
-std::string slow_log_length(NodeFacts& facts) {
-  return std::to_string(facts.logbook().slow_log.length_max());
+std::string slow_log_length(Node& node) {
+  return std::to_string(node.facts().logbook().slow_log.length_max());
 }
-std::string latency_bound(NodeFacts& facts) {
-  return std::to_string(facts.logbook().latency.threshold_ms());
+std::string latency_bound(Node& node) {
+  return std::to_string(node.facts().logbook().latency.threshold_ms());
 }
-std::string debug_access(NodeFacts& facts) {
+std::string debug_access(Node& node) {
   constexpr std::string_view kNames[] = {"no", "local", "yes"};
-  return std::string(kNames[static_cast<size_t>(facts.logbook().debug)]);
+  return std::string(kNames[static_cast<size_t>(node.facts().logbook().debug)]);
 }
 
 // A value for a parameter: looked at alone, or set too.
@@ -99,7 +112,7 @@ struct Wish {
 // Redis's names of what Kvorum has; clients and benchmarks ask for some of them.
 struct Parameter {
   std::string_view name;
-  std::string (*value)(NodeFacts& facts);
+  std::string (*value)(Node& node);
   // Why it cannot be set to that; null: the YAML file decides.
   std::string (*set)(const Wish& wish) = nullptr;
 };
@@ -237,8 +250,9 @@ void config_get(const CommandCall& call, Plan& plan) {
   const Words patterns = call.words.subspan(2);
   const IdleSettings& idle = call.facts.logbook().idle;
   ParameterList list(patterns);
+  Node node(call.facts);
   for (const Parameter& parameter : kParameters) {
-    list.show(parameter.name, [&] { return parameter.value(call.facts); });
+    list.show(parameter.name, [&] { return parameter.value(node); });
   }
   for (const IdleSetting& setting : idle_settings()) {
     list.show(setting.name, [&] { return idle.value(setting); });
@@ -255,7 +269,8 @@ void config_get(const CommandCall& call, Plan& plan) {
 // The YAML file decides over most of them: they may only be set to what they are.
 std::string set_parameter(const Parameter& parameter, const Wish& wish) {
   if (parameter.set != nullptr) return parameter.set(wish);
-  return parameter.value(wish.facts) == wish.value ? "" : "can't set immutable config";
+  Node node(wish.facts);
+  return parameter.value(node) == wish.value ? "" : "can't set immutable config";
 }
 
 std::string set_by_name(std::string_view name, const Wish& wish) {
@@ -309,12 +324,7 @@ void config_rewrite(const CommandCall&, Plan& plan) {
 
 void config_resetstat(const CommandCall& call, Plan& plan) {
   call.facts.reset_statistics();
-  plan.everywhere(
-      [](NodeFacts& facts) {
-        facts.traffic().reset_times();
-        return std::string();
-      },
-      [](std::string) { return Reply::ok(); });
+  do_everywhere([](NodeFacts& facts) { facts.traffic().reset_times(); }, plan);
 }
 
 constexpr uint32_t kPlain = kLoading | kStale;

@@ -31,12 +31,6 @@ PubSub::PubSub(ClientTable& clients, const Options& options)
 
 // ---- who hears what
 
-ClientState& PubSub::client_of(const SessionState& session) const {
-  ClientState* const client = clients_.find(session.slot);
-  KVORUM_CHECK(client != nullptr && &client->session == &session);
-  return *client;
-}
-
 // The session's counts, and whether it counts as a subscriber of the node.
 void PubSub::count(ClientState& client) const {
   const auto size = [&](SubscriptionKind kind) {
@@ -51,7 +45,7 @@ void PubSub::count(ClientState& client) const {
 }
 
 void PubSub::subscribe(SessionState& session, SubscriptionKind kind, std::string_view name) {
-  ClientState& client = client_of(session);
+  ClientState& client = clients_.of(session);
   if (!client.subscriptions) client.subscriptions = std::make_unique<Subscriptions>();
   if (!client.subscriptions->of(kind).emplace(name).second) return;
   switch (kind) {
@@ -97,7 +91,7 @@ void PubSub::forget_name(ClientState& client, SubscriptionKind kind, std::string
 }
 
 void PubSub::unsubscribe(SessionState& session, SubscriptionKind kind, std::string_view name) {
-  ClientState& client = client_of(session);
+  ClientState& client = clients_.of(session);
   if (!client.subscriptions) return;
   auto& names = client.subscriptions->of(kind);
   const auto found = names.find(name);
@@ -107,7 +101,7 @@ void PubSub::unsubscribe(SessionState& session, SubscriptionKind kind, std::stri
   count(client);
 }
 
-void PubSub::unsubscribe_all(SessionState& session) { remove(client_of(session)); }
+void PubSub::unsubscribe_all(SessionState& session) { remove(clients_.of(session)); }
 
 void PubSub::remove(ClientState& client) {
   if (!client.subscriptions) return;
@@ -120,7 +114,7 @@ void PubSub::remove(ClientState& client) {
 
 std::vector<std::string> PubSub::subscribed(const SessionState& session,
                                             SubscriptionKind kind) const {
-  const ClientState& client = client_of(session);
+  const ClientState& client = clients_.of(session);
   if (!client.subscriptions) return {};
   const auto& names = client.subscriptions->of(kind);
   return {names.begin(), names.end()};

@@ -123,7 +123,6 @@ class PubSub final : public PubSubDesk {
   };
 
   static size_t index_of(SubscriptionKind kind) { return static_cast<size_t>(kind); }
-  ClientState& client_of(const SessionState& session) const;
   void count(ClientState& client) const;
   void forget_name(ClientState& client, SubscriptionKind kind, std::string_view name);
   uint64_t deliver(const Message& message, uint64_t now_us);

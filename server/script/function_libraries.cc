@@ -71,17 +71,11 @@ bool is_library_name(std::string_view name) {
   });
 }
 
-// Two nodes that did not see each other may have added the same function in two libraries: the
-// newest one is called.
 FunctionLibraries::Found FunctionLibraries::find(std::string_view function) const {
+  const std::string lower = lower_case(function);
   const MutexLock lock(mutex_);
-  Found found;
-  for (const auto& [name, library] : libraries_) {
-    const LibraryFunction* const its = library->removed ? nullptr : library->find(function);
-    if (its == nullptr) continue;
-    if (!found.library || is_newer(*library, *found.library)) found = {library, its};
-  }
-  return found;
+  const auto found = functions_.find(lower);
+  return found == functions_.end() ? Found() : found->second;
 }
 
 const FunctionLibraries::Shared* FunctionLibraries::find_live(std::string_view name) const {
@@ -112,10 +106,23 @@ uint64_t FunctionLibraries::next_stamp(std::string_view name, uint64_t now_us) c
 void FunctionLibraries::keep(FunctionLibrary library) {
   std::string name = library.name;
   libraries_[std::move(name)] = std::make_shared<const FunctionLibrary>(std::move(library));
-  ++generation_;
+}
+
+// Two nodes that did not see each other may have added the same function in two libraries: the
+// newest one is called.
+void FunctionLibraries::settle() {
+  functions_.clear();
+  for (const auto& [name, library] : libraries_) {
+    if (library->removed) continue;
+    for (const LibraryFunction& function : library->functions) {
+      Found& found = functions_[lower_case(function.name)];
+      if (!found.library || is_newer(*library, *found.library)) found = {library, &function};
+    }
+  }
   std::string all;
   put(all);
   digest_ = std::max<uint64_t>(xxh64(all), 1);
+  ++generation_;
 }
 
 std::string FunctionLibraries::add(FunctionLibrary library, bool replaces, uint64_t now_us) {
@@ -136,11 +143,11 @@ std::string FunctionLibraries::add(FunctionLibrary library, bool replaces, uint6
   library.stamp_us = next_stamp(library.name, now_us);
   library.sha = sha1_hex(library.text);
   keep(std::move(library));
+  settle();
   return {};
 }
 
-bool FunctionLibraries::remove(std::string_view name, const Removal& removal) {
-  const MutexLock lock(mutex_);
+bool FunctionLibraries::drop(std::string_view name, const Removal& removal) {
   if (find_live(name) == nullptr) return false;
   FunctionLibrary removed;
   removed.name = name;
@@ -151,8 +158,18 @@ bool FunctionLibraries::remove(std::string_view name, const Removal& removal) {
   return true;
 }
 
+bool FunctionLibraries::remove(std::string_view name, const Removal& removal) {
+  const MutexLock lock(mutex_);
+  if (!drop(name, removal)) return false;
+  settle();
+  return true;
+}
+
 void FunctionLibraries::remove_all(const Removal& removal) {
-  for (const Shared& library : all()) remove(library->name, removal);
+  const MutexLock lock(mutex_);
+  bool any = false;
+  for (const auto& [name, library] : libraries_) any = drop(name, removal) || any;
+  if (any) settle();
 }
 
 uint64_t FunctionLibraries::generation() const {
@@ -186,12 +203,15 @@ bool FunctionLibraries::merge(std::string_view bytes) {
   }
   if (!reader.ok() || !reader.done()) return false;
   const MutexLock lock(mutex_);
+  bool any = false;
   for (FunctionLibrary& library : heard) {
     const auto known = libraries_.find(library.name);
     if (known != libraries_.end() && !is_newer(library, *known->second)) continue;
     library.sha = sha1_hex(library.text);
     keep(std::move(library));
+    any = true;
   }
+  if (any) settle();
   return true;
 }
 

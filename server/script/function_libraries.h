@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/mutex.h"
@@ -82,12 +83,16 @@ class FunctionLibraries final : public cluster::SharedLibraries {
 
  private:
   void keep(FunctionLibrary library) KVORUM_REQUIRES(mutex_);
+  bool drop(std::string_view name, const Removal& removal) KVORUM_REQUIRES(mutex_);
+  // Behind all that was kept: what follows from the libraries.
+  void settle() KVORUM_REQUIRES(mutex_);
   uint64_t next_stamp(std::string_view name, uint64_t now_us) const KVORUM_REQUIRES(mutex_);
   const Shared* find_live(std::string_view name) const KVORUM_REQUIRES(mutex_);
   void put(std::string& out) const KVORUM_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
   std::map<std::string, Shared, std::less<>> libraries_ KVORUM_GUARDED_BY(mutex_);
+  std::unordered_map<std::string, Found> functions_ KVORUM_GUARDED_BY(mutex_);  // small letters
   uint64_t generation_ KVORUM_GUARDED_BY(mutex_) = 0;
   uint64_t digest_ KVORUM_GUARDED_BY(mutex_) = 0;
 };

@@ -26,7 +26,7 @@ bool parse_track_changes(const cluster::Frame& frame, TrackChanges* message) {
   message->node = reader.u64();
   message->number = reader.u64();
   message->on = reader.u8() != 0;
-  return reader.ok() && reader.rest().empty();
+  return reader.ok() && reader.done();
 }
 
 void put_track_changes_reply(std::string& batch, const TrackChangesReply& message) {
@@ -40,7 +40,7 @@ bool parse_track_changes_reply(const cluster::Frame& frame, TrackChangesReply* m
   ByteReader reader(frame.payload);
   message->number = reader.u64();
   message->was_on = reader.u8() != 0;
-  return reader.ok() && reader.rest().empty();
+  return reader.ok() && reader.done();
 }
 
 void put_changed_keys(std::string& batch, const cluster::ChangedKeys& changed) {
@@ -68,7 +68,7 @@ bool parse_changed_keys(const cluster::Frame& frame, cluster::ChangedKeys* chang
     return frame.payload.empty();
   }
   ByteReader reader(frame.payload);
-  while (reader.ok() && !reader.rest().empty()) {
+  while (reader.ok() && !reader.done()) {
     const uint64_t digest = reader.u64();
     const std::string_view key = reader.take(reader.u32());
     if (reader.ok()) changed->note(key, digest);

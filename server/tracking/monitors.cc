@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/tracking/monitors.h"
 
-#include "base/check.h"
 #include "server/tracking/monitor_line.h"
 
 namespace kvorum::server {
 
 void Monitors::add(SessionState& session) {
   if (session.monitors) return;
-  ClientState* const client = parts_.clients.find(session.slot);
-  KVORUM_CHECK(client != nullptr && &client->session == &session);
+  monitors_.push_back(&parts_.clients.of(session));
   session.monitors = true;
-  monitors_.push_back(client);
   parts_.hub.count_monitor(reactor_, true);
 }
 

@@ -59,17 +59,11 @@ Tracking::Tracking(const Parts& parts, const Options& options)
       reactor_(options.hub != nullptr ? options.reactor : 0),
       table_(options.keys_max) {}
 
-ClientState& Tracking::client_of(const SessionState& session) const {
-  ClientState* const client = parts_.clients.find(session.slot);
-  KVORUM_CHECK(client != nullptr && &client->session == &session);
-  return *client;
-}
-
 // ---- for commands
 
 void Tracking::enable(SessionState& session, const TrackingMode& mode,
                       std::span<const std::string_view> prefixes) {
-  ClientState& client = client_of(session);
+  ClientState& client = parts_.clients.of(session);
   if (!session.tracking.on) {
     clients_.push_back(&client);
     hub_.count_tracking(reactor_, true);
@@ -90,7 +84,7 @@ void Tracking::enable(SessionState& session, const TrackingMode& mode,
 
 void Tracking::disable(SessionState& session) {
   if (!session.tracking.on) return;
-  ClientState& client = client_of(session);
+  ClientState& client = parts_.clients.of(session);
   leave_prefixes(client);
   client.tracked.reset();
   session.tracking = {};
@@ -110,7 +104,7 @@ void Tracking::leave_prefixes(ClientState& client) {
 }
 
 std::vector<std::string> Tracking::prefixes(const SessionState& session) const {
-  const ClientState& client = client_of(session);
+  const ClientState& client = parts_.clients.of(session);
   if (!client.tracked) return {};
   return {client.tracked->prefixes.begin(), client.tracked->prefixes.end()};
 }

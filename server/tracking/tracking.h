@@ -116,7 +116,6 @@ class Tracking {
   using Clients = std::vector<ClientState*>;
   using Keys = std::span<const std::string_view>;  // none: all of them
 
-  ClientState& client_of(const SessionState& session) const;
   void look(uint64_t now_us);
   void ask(uint64_t now_us);
   void send_missed();

@@ -5,7 +5,6 @@ monitor.py [path/to/kvorum [scenario ...]]; ends with `N passed, N failed`."""
 import itertools
 import os
 import re
-import shutil
 import sys
 
 from node_processes import Checks, Cluster, ServerPair, until
@@ -168,15 +167,5 @@ SCENARIOS = {
 }
 
 
-def main():
-    wanted = sys.argv[2:] or SCENARIOS
-    for title in wanted:
-        if title == 'lines' and not shutil.which('redis-server'):
-            print('skipped: redis-server is not installed')
-            continue
-        checks.attempt(title, SCENARIOS[title])
-    return checks.summary()
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(checks.play(SCENARIOS, beside_redis='lines'))

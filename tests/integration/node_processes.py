@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -41,6 +42,15 @@ class Checks:
             function(*arguments)
         except Exception as error:  # pylint: disable=broad-except
             self.that(name, False, '%s: %s' % (type(error).__name__, error))
+
+    def play(self, scenarios, beside_redis=''):
+        """Those that the command line names, or all; one of them needs redis-server."""
+        for title in sys.argv[2:] or scenarios:
+            if title == beside_redis and not shutil.which('redis-server'):
+                print('skipped: redis-server is not installed')
+                continue
+            self.attempt(title, scenarios[title])
+        return self.summary()
 
     def summary(self):
         print('%d passed, %d failed' % (self.passed, self.failed))

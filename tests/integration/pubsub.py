@@ -5,7 +5,6 @@ and nodes, clients that never read, nodes that die. pubsub.py [path/to/kvorum]; 
 N failed`. pubsub.py [path/to/kvorum [scenario ...]]"""
 import itertools
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -367,15 +366,5 @@ SCENARIOS = {
 }
 
 
-def main():
-    wanted = sys.argv[2:] or SCENARIOS
-    for title in wanted:
-        if title == 'bytes' and not shutil.which('redis-server'):
-            print('skipped: redis-server is not installed')
-            continue
-        checks.attempt(title, SCENARIOS[title])
-    return checks.summary()
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(checks.play(SCENARIOS, beside_redis='bytes'))

@@ -7,7 +7,6 @@ import itertools
 import os
 import random
 import re
-import shutil
 import signal
 import sys
 import threading
@@ -443,15 +442,5 @@ SCENARIOS = {
 }
 
 
-def main():
-    wanted = sys.argv[2:] or SCENARIOS
-    for title in wanted:
-        if title == 'bytes' and not shutil.which('redis-server'):
-            print('skipped: redis-server is not installed')
-            continue
-        checks.attempt(title, SCENARIOS[title])
-    return checks.summary()
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(checks.play(SCENARIOS, beside_redis='bytes'))
