@@ -7,7 +7,7 @@
 #include <atomic>
 #include <functional>
 
-#include "server/net/asio.h"
+#include "server/net/event_loop.h"
 #include "server/net/listener.h"
 
 namespace kvorum::server {
@@ -18,25 +18,37 @@ struct AcceptFailures {
   std::atomic<int> last_error{0};  // errno
 };
 
-class Acceptor {
+class Acceptor final : private Pollable {
  public:
-  static constexpr auto kPause = std::chrono::milliseconds(100);
+  static constexpr uint64_t kPauseUs = 100'000;
+  static constexpr int kAtOnceMax = 16;  // others of the reactor have their turn
 
-  Acceptor(asio::io_context& io, ListeningSocket socket, AcceptFailures& failures,
+  // `loop` and `failures` outlive it.
+  Acceptor(EventLoop& loop, ListeningSocket socket, AcceptFailures& failures,
            std::function<void(TcpSocket)> take);
   Acceptor(const Acceptor&) = delete;
+  ~Acceptor() { stop(); }
 
   void start();
+  // Each turn: whether a pause is over.
+  void on_time(uint64_t now_us) {
+    if (paused_ && now_us >= pause_until_us_) go_on_after_pause(now_us);
+  }
   void stop();
 
  private:
-  void on_accepted(const error_code& error, TcpSocket socket);
+  void on_ready(bool readable, bool writable) override;
+  bool accept_one();
+  void pause(int error);
+  void go_on_after_pause(uint64_t now_us);
 
-  asio::io_context& io_;
-  TcpAcceptor acceptor_;
-  SteadyTimer pause_;
+  EventLoop& loop_;
+  const Tcp protocol_;
+  PollSet::Watched watched_;
   AcceptFailures& failures_;
   std::function<void(TcpSocket)> take_;
+  bool paused_ = false;
+  uint64_t pause_until_us_ = 0;  // 0: as of the next on_time()
 };
 
 }  // namespace kvorum::server

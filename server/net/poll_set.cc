@@ -29,14 +29,17 @@ bool PollSet::watch(Watched& watched, uint32_t events) {
 
 void PollSet::wait() {
   epoll_.async_wait(asio::posix::descriptor_base::wait_read, [this](const error_code& error) {
-    if (!error) on_ready();
+    if (error) return;
+    poll(0);
+    if (epoll_.is_open()) wait();
   });
 }
 
-void PollSet::on_ready() {
+size_t PollSet::poll(int wait_ms) {
   const int count =
-      ::epoll_wait(epoll_.native_handle(), events_.data(), static_cast<int>(kEventsMax), 0);
+      ::epoll_wait(epoll_.native_handle(), events_.data(), static_cast<int>(kEventsMax), wait_ms);
   KVORUM_CHECK(count >= 0 || errno == EINTR);
+  if (first_) first_();
   for (int at = 0; at < count; ++at) {
     const epoll_event& event = events_[static_cast<size_t>(at)];
     const bool broken = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
@@ -45,7 +48,7 @@ void PollSet::on_ready() {
         ->on_ready(broken || (event.events & EPOLLIN) != 0,
                    broken || (event.events & EPOLLOUT) != 0);
   }
-  if (epoll_.is_open()) wait();
+  return count > 0 ? static_cast<size_t>(count) : 0;
 }
 
 void PollSet::stop() {

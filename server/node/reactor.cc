@@ -54,21 +54,18 @@ SubscriberLimits subscriber_limits(const LimitsConfig& limits) {
 Reactor::Reactor(const ReactorParts& parts, uint32_t index, uint64_t rng_seed)
     : parts_(parts),
       index_(index),
-      work_(asio::make_work_guard(io_)),
       clock_(parts.config->clock_offset_ms),
-      polls_(io_),
       in_flight_(*parts.in_flight),
       pacer_(*parts.large_pace, clock_),
-      client_share_(polls_, in_flight_, &pacer_),
+      client_share_(loop_.polls(), in_flight_, &pacer_),
       peer_share_(&client_share_),
       coordinator_(parts.node, parts.view,
                    coordinator_options(*parts.config, {index, parts.reactors}), rng_seed),
       dispatcher_(coordinator_, parts.node, *parts.services, dispatcher_options()),
       sessions_(dispatcher_, client_share_, clock_, *parts.clients),
-      links_({&io_, parts.identity, parts.view, &coordinator_, &clock_, &peer_share_, parts.board,
-              parts.admission, rng_seed ^ 0x6b766f72756d, index, parts.strangers_max,
-              linger_us(*parts.config), &dispatcher_.pub_sub(), &dispatcher_.tracking()}),
-      timer_(io_.get_executor()) {
+      links_({&loop_.io(), parts.identity, parts.view, &coordinator_, &clock_, &peer_share_,
+              parts.board, parts.admission, rng_seed ^ 0x6b766f72756d, index, parts.strangers_max,
+              linger_us(*parts.config), &dispatcher_.pub_sub(), &dispatcher_.tracking()}) {
   sessions_.set_rules(session_rules(*parts.config));
   dispatcher_.pub_sub().set_messenger(&links_);
   dispatcher_.tracking().set_messenger(&links_);
@@ -86,6 +83,7 @@ DispatcherOptions Reactor::dispatcher_options() {
   options.token_keys = parts_.identity->keys.token;
   options.pipeline_bytes_max = parts_.config->limits.pipeline_bytes;
   options.value_bytes_max = parts_.config->limits.value_bytes;
+  options.item_bytes_max = parts_.config->limits.item_bytes;
   options.value_warn_bytes = parts_.config->limits.value_warn_bytes;
   options.first_client_id = index_ + 1;
   options.client_id_step = parts_.reactors;
@@ -103,32 +101,32 @@ DispatcherOptions Reactor::dispatcher_options() {
 
 void Reactor::add_listener(Dialect dialect, ListeningSocket socket) {
   client_acceptors_.push_back(std::make_unique<Acceptor>(
-      io_, std::move(socket), *parts_.accept_failures,
+      loop_, std::move(socket), *parts_.accept_failures,
       [this, dialect](TcpSocket connection) { sessions_.adopt(std::move(connection), dialect); }));
 }
 
 void Reactor::add_peer_listener(ListeningSocket socket) {
   peer_acceptors_.push_back(std::make_unique<Acceptor>(
-      io_, std::move(socket), *parts_.accept_failures,
+      loop_, std::move(socket), *parts_.accept_failures,
       [this](TcpSocket connection) { links_.adopt(std::move(connection)); }));
 }
 
 void Reactor::ask_each(const Ask& ask, const Tell& tell) {
   for (Reactor* const other : others_) {
-    asio::post(other->io_, [this, other, ask, tell] {
+    other->loop_.post([this, other, ask, tell] {
       const std::string said = ask(other->dispatcher_.facts());
-      asio::post(io_, [tell, said] { tell(said); });
+      loop_.post([tell, said] { tell(said); });
     });
   }
 }
 
 bool Reactor::do_elsewhere(std::shared_ptr<EndableWork> work, std::function<void()> done) {
   return parts_.long_work->add(std::move(work),
-                               [this, done = std::move(done)] { asio::post(io_, done); });
+                               [this, done = std::move(done)] { loop_.post(done); });
 }
 
 void Reactor::start() {
-  asio::post(io_, [this] {
+  loop_.post([this] {
     for (const auto& acceptor : peer_acceptors_) acceptor->start();
     const Now now = clock_.now();
     join_until_us_ = now.steady_us + kJoinUs;
@@ -146,8 +144,8 @@ void Reactor::run() {
 }
 
 void Reactor::run_turn() {
-  const uint64_t seen = polls_.seen();
-  io_.run_one();
+  const uint64_t seen = loop_.polls().seen();
+  loop_.wait(links_.is_connecting());
   gather_inputs(seen);
   end_turn();
 }
@@ -156,15 +154,14 @@ void Reactor::run_turn() {
 // ones lately looks only now and then.
 void Reactor::gather_inputs(uint64_t seen_before) {
   if (clock_.just_woke()) return gather_after_pause();
-  const auto seen = [&] { return polls_.seen() - seen_before; };
+  const auto seen = [&] { return loop_.polls().seen() - seen_before; };
   const bool lone = seen() <= 1;
   if (lone && lone_turns_ >= kLoneTurnsMax && turns_ % kLookEveryTurns != 0) return;
-  size_t more = 0;
+  bool more = false;
   const uint64_t full_at = bytes_moved() + kBytesPerTurnMax;
-  while (more + seen() < kInputsPerTurnMax && bytes_moved() < full_at && io_.poll_one() != 0) {
-    ++more;
-  }
-  lone_turns_ = lone && more == 0 ? lone_turns_ + 1 : 0;
+  while (seen() < kInputsPerTurnMax && bytes_moved() < full_at && loop_.polls().poll(0) != 0)
+    more = true;
+  lone_turns_ = lone && !more ? lone_turns_ + 1 : 0;
 }
 
 // What came before and during a pause answers operations that would otherwise be timed out now.
@@ -172,7 +169,10 @@ void Reactor::gather_after_pause() {
   if (index_ == 0 && clock_.paused_us() >= kPauseToldUs) {
     log_warning("this process stood still for {} ms", clock_.paused_us() / 1000);
   }
-  for (size_t inputs = 0; inputs < kInputsAfterPauseMax && io_.poll_one() != 0; ++inputs) {
+  for (size_t inputs = 0; inputs < kInputsAfterPauseMax;) {
+    const size_t more = loop_.polls().poll(0);
+    if (more == 0) break;
+    inputs += more;
   }
 }
 
@@ -198,20 +198,20 @@ void Reactor::end_turn() {
     sessions_.flush();
   }
   links_.post_mail();
-  if (has_effects()) asio::post(io_, [] {});  // the rest belongs to the next turn
+  if (has_effects()) loop_.go_on();  // the rest belongs to the next turn
   sessions_.reap();
   links_.reap();
   if (!joined_) look_at_joining();
   if (quiescing_) look_at_stopping();
   coordinator_.give_back_scratch();
-  if (coordinator_.make_room()) asio::post(io_, [] {});
+  if (coordinator_.make_room()) loop_.go_on();
   dispatcher_.count_held();
   in_flight_.tell();
   arm_timer();
   ++turns_;
   tell_pace();
   publish();
-  clock_.end_turn(armed_us_);
+  clock_.end_turn(loop_.timer_us());
 }
 
 void Reactor::tell_pace() {
@@ -228,6 +228,8 @@ void Reactor::run_due() {
   pacer_.on_time(now.steady_us);
   links_.on_time(now.steady_us);
   sessions_.on_time(now.steady_us);
+  for (const auto& acceptor : client_acceptors_) acceptor->on_time(now.steady_us);
+  for (const auto& acceptor : peer_acceptors_) acceptor->on_time(now.steady_us);
   const uint64_t deadline = coordinator_.next_deadline_us();
   if (deadline != 0 && deadline <= now.steady_us) coordinator_.on_time(now);
   const uint64_t scheduled = dispatcher_.next_deadline_us();
@@ -259,15 +261,15 @@ void Reactor::request_marks() {
 }
 
 void Reactor::wake() {
-  asio::post(io_, [] {});
+  loop_.post([] {});
 }
 
 void Reactor::look_at_time() {
-  asio::post(io_, [this] { coordinator_.on_time(clock_.now()); });
+  loop_.post([this] { coordinator_.on_time(clock_.now()); });
 }
 
 void Reactor::apply(std::shared_ptr<const Config> config) {
-  asio::post(io_, [this, config] {
+  loop_.post([this, config] {
     const LimitsConfig& limits = config->limits;
     coordinator_.set_limits(coordinator_options(*config, {index_, parts_.reactors}));
     dispatcher_.set_limits({config->passwords, limits.pipeline_bytes, limits.value_warn_bytes});
@@ -277,7 +279,7 @@ void Reactor::apply(std::shared_ptr<const Config> config) {
 }
 
 void Reactor::repair(const cluster::RepairWish& wish) {
-  asio::post(io_, [this, wish] { coordinator_.repair(wish, clock_.now()); });
+  loop_.post([this, wish] { coordinator_.repair(wish, clock_.now()); });
 }
 
 // A timer that fires too early only looks again, so it is moved forward, never back: operations
@@ -294,12 +296,7 @@ void Reactor::arm_timer() {
     wanted = join_until_us_;
   const uint64_t beat = clock_.now().steady_us + TurnClock::kBeatUs;
   if (wanted == 0 || beat < wanted) wanted = beat;
-  if (armed_us_ != 0 && armed_us_ <= wanted) return;
-  armed_us_ = wanted;
-  timer_.expires_at(std::chrono::steady_clock::time_point(std::chrono::microseconds(wanted)));
-  timer_.async_wait([this](const error_code& error) {
-    if (!error) armed_us_ = 0;
-  });
+  if (loop_.timer_us() == 0 || wanted < loop_.timer_us()) loop_.set_timer(wanted);
 }
 
 void Reactor::start_loads() {
@@ -319,7 +316,7 @@ void Reactor::start_load(cluster::Load load) {
   const bool writes = parts_.node.table->store_reader().awaits_file(load.ref());
   auto work = [this, load = std::move(load)] {
     const bool ok = parts_.node.table->store_reader().load(load.ref()).ok();
-    asio::post(io_, [this, ok, operation = load.operation] {
+    loop_.post([this, ok, operation = load.operation] {
       coordinator_.on_loaded(operation, ok, clock_.now());
     });
   };
@@ -335,7 +332,7 @@ void Reactor::start_range_load(const cluster::RangeLoad& load) {
   committer_->run_on_store_thread([this, load] {
     auto page =
         std::make_shared<const cluster::ScanPage>(cluster::read_stored_page(parts_.node, load));
-    asio::post(io_, [this, page, operation = load.operation] {
+    loop_.post([this, page, operation = load.operation] {
       coordinator_.on_scanned(operation, *page, clock_.now());
     });
   });
@@ -351,7 +348,7 @@ void Reactor::on_round(Committed table, engine::Ticket ticket, bool ok) {
     if (rounds_posted_) return;
     rounds_posted_ = true;
   }
-  asio::post(io_, [this] { deliver_rounds(); });
+  loop_.post([this] { deliver_rounds(); });
 }
 
 void Reactor::deliver_rounds() {
@@ -381,23 +378,23 @@ void Reactor::look_at_joining() {
 }
 
 void Reactor::on_greeted(cluster::MemberIndex member) {
-  asio::post(io_, [this, member] { links_.on_greeted(member); });
+  loop_.post([this, member] { links_.on_greeted(member); });
 }
 
 void Reactor::on_link_mail() {
-  asio::post(io_, [this] { links_.take_mail(); });
+  loop_.post([this] { links_.take_mail(); });
 }
 
 void Reactor::on_messages() {
-  asio::post(io_, [this] { dispatcher_.pub_sub().take_mail(clock_.now().steady_us); });
+  loop_.post([this] { dispatcher_.pub_sub().take_mail(clock_.now().steady_us); });
 }
 
 void Reactor::on_tracking_mail() {
-  asio::post(io_, [this] { dispatcher_.take_tracking_mail(clock_.now().steady_us); });
+  loop_.post([this] { dispatcher_.take_tracking_mail(clock_.now().steady_us); });
 }
 
 void Reactor::quiesce() {
-  asio::post(io_, [this] {
+  loop_.post([this] {
     quiescing_ = true;
     for (const auto& acceptor : client_acceptors_) acceptor->stop();
     coordinator_.set_coordination(cluster::Coordination::kHolds, clock_.now());
@@ -406,7 +403,7 @@ void Reactor::quiesce() {
 }
 
 void Reactor::leave() {
-  asio::post(io_, [this] {
+  loop_.post([this] {
     leaving_ = true;
     for (const auto& acceptor : peer_acceptors_) acceptor->stop();
     coordinator_.set_coordination(cluster::Coordination::kHandsBack, clock_.now());
@@ -426,7 +423,7 @@ void Reactor::look_at_stopping() {
 
 void Reactor::stop() {
   if (!thread_.joinable()) return;
-  asio::post(io_, [this] { stopping_ = true; });
+  loop_.post([this] { stopping_ = true; });
   thread_.join();
 }
 
@@ -434,13 +431,11 @@ void Reactor::stop() {
 void Reactor::close_everything() {
   for (const auto& acceptor : client_acceptors_) acceptor->stop();
   for (const auto& acceptor : peer_acceptors_) acceptor->stop();
-  polls_.stop();
+  loop_.stop();
   links_.close_all();
   sessions_.close_all();
-  timer_.cancel();
-  work_.reset();
   while (!sessions_.settled() || !links_.settled()) {
-    if (io_.run_one() == 0) break;
+    if (!loop_.finish_one()) break;
     sessions_.reap();
     links_.reap();
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A reactor: one thread with its io_context, its coordinator and dispatcher, its share of the
+// A reactor: one thread with its event loop, its coordinator and dispatcher, its share of the
 // clients and its own links to the peers. It works in turns, so that a turn costs one send per
 // client and peer, however many requests it served:
 //
@@ -26,6 +26,7 @@
 #include "server/dispatch/long_work.h"
 #include "server/dispatch/other_reactors.h"
 #include "server/net/acceptor.h"
+#include "server/net/event_loop.h"
 #include "server/peers/peer_links.h"
 #include "server/process/quarantine.h"
 #include "server/script/script_library.h"
@@ -168,10 +169,8 @@ class Reactor final : private OtherReactors, private LongWork {
 
   const ReactorParts& parts_;
   const uint32_t index_;
-  asio::io_context io_{1};
-  asio::executor_work_guard<Executor> work_;
+  EventLoop loop_;
   TurnClock clock_;
-  PollSet polls_;
   InFlightShare in_flight_;
   Pacer pacer_;
   StreamShare client_share_, peer_share_;
@@ -185,8 +184,6 @@ class Reactor final : private OtherReactors, private LongWork {
   std::function<void()> store_marks_;
   uint64_t marks_requested_ = 0;
 
-  SteadyTimer timer_;
-  uint64_t armed_us_ = 0;  // 0: not armed
   uint64_t turns_ = 0;
   uint64_t served_ = 0;  // operations, as the pace was told
   uint32_t lone_turns_ = 0;

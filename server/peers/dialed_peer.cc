@@ -176,11 +176,21 @@ void DialedPeer::ran_out(std::string_view what) {
   rest();
 }
 
-void DialedPeer::resolve() {
+void DialedPeer::attempt_begins() {
   connecting_ = true;
+  home_.attempt_begins();
+}
+
+void DialedPeer::attempt_ends() {
+  connecting_ = false;
+  home_.attempt_ends();
+}
+
+void DialedPeer::resolve() {
+  attempt_begins();
   const auto done = [this, attempt = attempt_](const error_code& error,
                                                const Tcp::resolver::results_type& found) {
-    connecting_ = false;
+    attempt_ends();
     if (attempt != attempt_ || state_ != State::kConnecting) return;
     if (error) return lost("its host name is not known: " + error.message());
     std::vector<Tcp::endpoint> endpoints;
@@ -191,12 +201,12 @@ void DialedPeer::resolve() {
 }
 
 void DialedPeer::connect(const std::vector<Tcp::endpoint>& endpoints) {
-  connecting_ = true;
+  attempt_begins();
   endpoints_ = endpoints;
   socket_ = std::make_unique<TcpSocket>(home_.parts().io->get_executor());
   asio::async_connect(*socket_, endpoints_,
                       [this, attempt = attempt_](const error_code& error, const Tcp::endpoint&) {
-                        connecting_ = false;
+                        attempt_ends();
                         if (attempt == attempt_ && state_ == State::kConnecting) {
                           on_connected(error);
                         }

@@ -63,6 +63,8 @@ class DialedPeer {
   enum class State : uint8_t { kResting, kConnecting, kGreeting, kUp, kClosed };
 
   void choose_address();
+  void attempt_begins();
+  void attempt_ends();
   void resolve();
   void connect(const std::vector<Tcp::endpoint>& endpoints);
   void on_connected(const error_code& error);

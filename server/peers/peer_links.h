@@ -123,6 +123,11 @@ class PeerLinks final : public Messenger, public ChangeMessenger, private RouteO
   // Every peer was reached once, in both directions, or cannot be.
   bool joined() const { return started_ && routes_.joined(); }
 
+  // Asio looks for an address, or tries to connect.
+  bool is_connecting() const { return attempts_ != 0; }
+  void attempt_begins() { ++attempts_; }
+  void attempt_ends() { --attempts_; }
+
   // Tells all peers that this node stops.
   void say_stopping();
   bool is_stopping() const { return stopping_; }
@@ -217,6 +222,7 @@ class PeerLinks final : public Messenger, public ChangeMessenger, private RouteO
   LogGates gates_;
   uint64_t next_deadline_us_ = 0;
   bool started_ = false, stopping_ = false;
+  size_t attempts_ = 0;  // of which Asio has a handler
   PeerRoutes routes_;
   std::vector<std::unique_ptr<DialedPeer>> dialed_;  // by MemberIndex; null where there is none
   std::vector<DialedPeer*> used_;                    // the same, where this reactor asks on it
