@@ -124,7 +124,10 @@ Status MemcachedBinaryParser::refusal(const Header& header,
   if (shape == Shape::kLogin && header.value_bytes() > kMemcachedUnauthenticatedValueBytesMax) {
     return Status::kAuthFailed;
   }
-  return header.value_bytes() > limits_.value_bytes_max ? Status::kTooLarge : Status::kOk;
+  const bool too_large =
+      header.value_bytes() > limits_.value_bytes_max ||
+      item_bytes(header.key_bytes, 0, header.value_bytes()) > limits_.item_bytes_max;
+  return too_large ? Status::kTooLarge : Status::kOk;
 }
 
 ParseResult MemcachedBinaryParser::parse_request(std::string_view input,

@@ -68,7 +68,10 @@ ParseResult MemcachedParser::line_missing(std::string_view input) {
 ParseResult MemcachedParser::take_value(std::string_view input, size_t line_size, uint64_t bytes,
                                         MemcachedRequest& request) {
   const bool unknown_client = !authenticated_ && bytes > kMemcachedUnauthenticatedValueBytesMax;
-  if (unknown_client || bytes > limits_.value_bytes_max) {
+  const bool too_large =
+      bytes > limits_.value_bytes_max ||
+      item_bytes(request.key().size(), request.flags, bytes) > limits_.item_bytes_max;
+  if (unknown_client || too_large) {
     request.error = unknown_client ? kMemcachedUnauthenticated : kMemcachedTooLarge;
     swallowing_ = bytes + 2;
     scanned_ = 0;

@@ -34,8 +34,15 @@ inline constexpr uint64_t kMemcachedUnauthenticatedValueBytesMax = 2048;
 
 struct MemcachedLimits {
   uint64_t value_bytes_max = 512 * 1024 * 1024;
+  uint64_t item_bytes_max = UINT64_MAX;  // of item_bytes()
   size_t key_bytes_max = 250;
 };
+
+// What memcached 1.6 reckons an item to have, of which `-I` is the limit.
+constexpr uint64_t item_bytes(size_t key_bytes, uint32_t flags, uint64_t value_bytes) {
+  constexpr uint64_t kHeaderAndEnds = 59, kFlags = 4;
+  return kHeaderAndEnds + key_bytes + (flags != 0 ? kFlags : 0) + value_bytes;
+}
 
 // Passes over what is still to come of a refused block; what stands behind it, if that is here, is
 // parsed.

@@ -63,6 +63,8 @@ void add_serve(CLI::App& app, Parsed& parsed) {
   add_override(command, "--admin", overrides.admin, "HOST:PORT for HTTP: API, metrics, health");
   add_override(command, "--data", overrides.data, "Data directory");
   add_override(command, "--engine", overrides.engine, "leveldb or memory");
+  add_override(command, "--max-item-size,-I", overrides.item,
+               "The largest item of memcached's clients, 1mb unless told otherwise");
   command.callback([&parsed] { parsed.exit_status = serve(parsed.serve); });
 }
 

@@ -61,6 +61,8 @@ class NodeFacts {
   virtual uint64_t login_delay_us(std::string_view peer_address) = 0;
   virtual void login_failed(std::string_view peer_address) = 0;
   virtual uint64_t value_bytes_max() const = 0;
+  // Of memcached's clients, as they reckon it.
+  virtual uint64_t item_bytes_max() const = 0;
   // engine.memory and engine.eviction, by the policy's name, until the node ends or reads its file
   // again. False, with nothing set, for a policy that is none, or that can have no effect here.
   virtual bool can_evict_by(std::string_view policy) const = 0;

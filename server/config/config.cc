@@ -59,6 +59,7 @@ class Loader {
     file_listen_ = std::exchange(config_->listen, {});
     settle_name();
     settle_engine();
+    settle_item();
     settle_eviction();
     settle_addresses();
     settle_place();
@@ -101,6 +102,20 @@ class Loader {
       config_->engine.type = type.value();
     } else {
       problems_->add_option("--engine", type.status().message());
+    }
+  }
+
+  void settle_item() {
+    if (!overrides_.item) return;
+    std::string text = *overrides_.item;
+    if (text.ends_with('k') || text.ends_with('m')) text += 'b';  // as memcached writes them
+    const auto bytes = parse_size(text);
+    if (!bytes.ok()) {
+      problems_->add_option("--max-item-size", bytes.status().message());
+    } else if (bytes.value() < kItemLimitLeast || bytes.value() > kValueBytesMax) {
+      problems_->add_option("--max-item-size", "allowed are 1kb to 512mb");
+    } else {
+      config_->limits.item_bytes = bytes.value();
     }
   }
 

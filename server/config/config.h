@@ -70,11 +70,14 @@ struct EngineConfig {
   engine::EvictionPolicy eviction = engine::EvictionPolicy::kNone;
 };
 
+inline constexpr uint64_t kItemLimitLeast = 1024;
+
 struct LimitsConfig {
   uint32_t clients = 10000;
   uint64_t request_timeout_ms = 1000;
   uint64_t value_bytes = kValueBytesMax;
   uint64_t value_warn_bytes = 1ULL << 20;
+  uint64_t item_bytes = 1ULL << 20;  // of memcached's clients: value, key and about 60 more
   uint64_t pipeline_bytes = 64ULL << 20;
   uint64_t in_flight_bytes = 256ULL << 20;
   uint64_t client_output_bytes = 1ULL << 20;  // more than this, not taken for so long: closed
@@ -131,7 +134,7 @@ struct Config {
 
 // Options of the command line; each wins over the file.
 struct Overrides {
-  std::optional<std::string> name, redis, memcached, peer, admin, data, engine;
+  std::optional<std::string> name, redis, memcached, peer, admin, data, engine, item;
 };
 
 struct Problem {

@@ -59,6 +59,8 @@ constexpr ConfigRow<Config> kRows[] = {
                &LimitsConfig::value_bytes>("limits.value"),
     config_row<SizeKind{1, kValueBytesMax}, &Config::limits, &LimitsConfig::value_warn_bytes>(
         "limits.value_warn", KeyChange::kLive),
+    config_row<SizeKind{kItemLimitLeast, kValueBytesMax}, &Config::limits,
+               &LimitsConfig::item_bytes>("limits.item"),
     config_row<SizeKind{64 << 10, 16ULL << 30}, &Config::limits, &LimitsConfig::pipeline_bytes>(
         "limits.pipeline_bytes", KeyChange::kLive),
     config_row<SizeKind{16 << 20, 1ULL << 40}, &Config::limits, &LimitsConfig::in_flight_bytes>(

@@ -45,6 +45,7 @@ void Conversation::rewind_parsers() {
   resp_.reset();
   protocol::MemcachedLimits limits;
   limits.value_bytes_max = dispatcher_.value_bytes_max();
+  limits.item_bytes_max = dispatcher_.item_bytes_max();
   memcached_ = protocol::MemcachedParser(limits);
   binary_ = protocol::MemcachedBinaryParser(limits);
 }

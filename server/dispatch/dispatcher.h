@@ -74,6 +74,7 @@ class Dispatcher {
   PubSub& pub_sub() { return pub_sub_; }
   Tracking& tracking() { return tracking_; }
   uint64_t value_bytes_max() const { return options_.value_bytes_max; }
+  uint64_t item_bytes_max() const { return options_.item_bytes_max; }
   // Gives the session its id. `client` stays where it is until remove().
   void add(ClientState& client);
   // The client goes. Operations that still run are told that nobody waits.

@@ -25,6 +25,7 @@ struct DispatcherOptions {
   std::vector<MacKey> token_keys = {{}};  // of context tokens; the first mints
   uint64_t pipeline_bytes_max = 64ULL << 20;
   uint64_t value_bytes_max = kValueBytesMax;
+  uint64_t item_bytes_max = UINT64_MAX;        // of memcached's clients, as they reckon it
   uint64_t value_warn_bytes = kValueBytesMax;  // larger ones are stored, and reported in the log
   uint64_t first_client_id = 1;                // ids of reactor i: first + k * step
   uint64_t client_id_step = 1;

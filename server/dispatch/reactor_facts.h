@@ -63,6 +63,7 @@ class ReactorFacts final : public NodeFacts {
   bool can_evict_by(std::string_view policy) const override;
   void set_memory(uint64_t bytes, std::string_view policy) override;
   uint64_t value_bytes_max() const override { return from_.options.value_bytes_max; }
+  uint64_t item_bytes_max() const override { return from_.options.item_bytes_max; }
   uint64_t random() override { return rng_.next(); }
   TrafficCounts& traffic() override { return from_.traffic; }
   void reset_statistics() override { from_.services.reset_statistics(); }

@@ -121,6 +121,7 @@ void plan_join(const MemcachedBinaryCall& call, Plan& plan) {
   ItemChange change = change_of(call);
   const bool prepends = call.request.command == MemcachedOpcode::kPrepend;
   change.mode = prepends ? StoreMode::kPrepend : StoreMode::kAppend;
+  change.item_bytes_max = call.facts.item_bytes_max();
   put_item_change(plan.argument, change);
   plan_edit(call, kEditItemStore, finish_join, plan);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "protocol/memcached_parser.h"
 #include "server/commands/edits.h"
 #include "server/memcached/memcached_commands.h"
 #include "server/memcached/memcached_replies.h"
@@ -96,6 +97,7 @@ EditOutput join(const EditInput& input, const ItemChange& change, std::string& s
   if (is_conflict(input, scratch, &conflict)) return conflict;
   const std::string_view old = input.visible[0].bytes;
   if (old.size() + input.value.size() > input.value_bytes_max) return reject(kTooLarge);
+  if (joins_to_too_much(input, change.item_bytes_max)) return keep(kCacheNotStored);
   const bool prepends = change.mode == StoreMode::kPrepend;
   scratch.assign(prepends ? input.value : old).append(prepends ? old : input.value);
   return store_new(input, change, store_in_place(input, scratch), scratch);
@@ -126,6 +128,12 @@ void write_count(uint64_t number, size_t old_bytes, std::string& scratch) {
 
 }  // namespace
 
+bool joins_to_too_much(const EditInput& input, uint64_t item_bytes_max) {
+  const cluster::Version& old = input.visible[0];
+  const uint64_t bytes = old.bytes.size() + input.value.size();
+  return protocol::item_bytes(input.key.key.size(), old.flags, bytes) > item_bytes_max;
+}
+
 void put_item_change(std::string& argument, const ItemChange& change) {
   uint16_t bits = 0;
   if (change.compares) bits |= kCompares;
@@ -147,6 +155,7 @@ void put_item_change(std::string& argument, const ItemChange& change) {
   put_varint(argument, change.delta);
   put_varint(argument, change.initial);
   put_u32(argument, change.flags);
+  put_varint(argument, change.item_bytes_max);
 }
 
 ItemChange get_item_change(ByteReader& reader) {
@@ -170,6 +179,7 @@ ItemChange get_item_change(ByteReader& reader) {
   change.delta = reader.varint();
   change.initial = reader.varint();
   change.flags = reader.u32();
+  if (!reader.done()) change.item_bytes_max = reader.varint();  // an older node says none
   return change;
 }
 

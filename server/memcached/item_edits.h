@@ -34,6 +34,7 @@ struct ItemChange {
   uint64_t deadline_ms = 0, created_deadline_ms = 0, recache_ms = 0;
   uint64_t delta = 1, initial = 0;
   uint32_t flags = 0;
+  uint64_t item_bytes_max = UINT64_MAX;  // of what something is appended to
 };
 void put_item_change(std::string& argument, const ItemChange& change);
 ItemChange get_item_change(ByteReader& reader);
@@ -52,6 +53,8 @@ struct ItemState {
 };
 void put_item_state(std::string& reply, const ItemState& state);
 ItemState get_item_state(std::string_view reply);
+// Whether what is there and the input's value together are no item any more.
+bool joins_to_too_much(const cluster::EditInput& input, uint64_t item_bytes_max);
 // Of what a client sees of its key, which is something.
 ItemState item_state(const InlineVector<cluster::Version, 1>& visible);
 

@@ -135,6 +135,7 @@ void plan_store(const MemcachedCall& call, cluster::EditCode code, Plan& plan) {
 
 void plan_join(const MemcachedCall& call, Plan& plan) {
   put_u8(plan.argument, call.request.command == MemcachedCommand::kPrepend ? 1 : 0);
+  put_varint(plan.argument, call.facts.item_bytes_max());
   cluster::Request& request = plan.edit(call.request.key(), kEditCacheJoin, finish_cache_store);
   request.argument = plan.argument;
   request.value = call.request.value;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "server/commands/edits.h"
+#include "server/memcached/item_edits.h"
 #include "server/memcached/memcached_commands.h"
 #include "server/memcached/memcached_replies.h"
 
@@ -32,9 +33,12 @@ EditOutput edit_cache_replace(const EditInput& input, std::string&) {
   return input.visible.empty() ? keep(kCacheNotStored) : store_value(input, options);
 }
 
-// append and prepend. Argument: 1 for prepend. Flags and deadline of the old value stay.
+// append and prepend. Argument: 1 for prepend, then how large the item may become; an older node
+// says no limit. Flags and deadline of the old value stay.
 EditOutput edit_cache_join(const EditInput& input, std::string& scratch) {
-  const bool prepends = ByteReader(input.argument).u8() != 0;
+  ByteReader reader(input.argument);
+  const bool prepends = reader.u8() != 0;
+  const uint64_t item_bytes_max = reader.done() ? UINT64_MAX : reader.varint();
   if (input.visible.empty()) return keep(kCacheNotStored);
   EditOutput output;
   if (is_conflict(input, scratch, &output)) return output;
@@ -42,6 +46,7 @@ EditOutput edit_cache_join(const EditInput& input, std::string& scratch) {
   if (old.size() + input.value.size() > input.value_bytes_max) {
     return reject("SERVER_ERROR object too large for cache");
   }
+  if (joins_to_too_much(input, item_bytes_max)) return keep(kCacheNotStored);
   scratch.assign(prepends ? input.value : old).append(prepends ? old : input.value);
   output = store_in_place(input, scratch);
   output.reply_code = kCacheStored;

@@ -192,7 +192,7 @@ Answer settings(const NodeStatus& status, NodeFacts& facts) {
       .add("binding_protocol", "auto-negotiate")
       .add("auth_enabled_sasl", facts.passwords().empty() ? "no" : "yes")
       .add("auth_enabled_ascii", facts.passwords().empty() ? "no" : "yes")
-      .add("item_size_max", facts.value_bytes_max());
+      .add("item_size_max", facts.item_bytes_max());
   for (const Setting& setting : kOtherSettings) lines.add(setting.name, setting.value);
   return lines.end();
 }

@@ -352,6 +352,7 @@ void plan_set(const MemcachedCall& call, Plan& plan) {
   if (!read_store_mode(flags.mode, &change.mode)) {
     return plan.fail("CLIENT_ERROR invalid mode for ms M token");
   }
+  change.item_bytes_max = call.facts.item_bytes_max();
   if (flags.opaque_is_long) return plan.fail(protocol::kMemcachedLongOpaque);
   const std::string_view error = call.request.error;
   if (!error.empty() && error != protocol::kMemcachedTooLarge) return plan.fail(error);

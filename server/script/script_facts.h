@@ -34,6 +34,7 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
   bool can_evict_by(std::string_view) const override { return false; }
   void set_memory(uint64_t, std::string_view) override {}
   uint64_t value_bytes_max() const override { return value_bytes_max_; }
+  uint64_t item_bytes_max() const override { return 0; }
   std::optional<uint8_t> use_count(uint8_t, std::string_view) const override { return {}; }
   uint64_t random() override { return rng_.next(); }
   TrafficCounts& traffic() override { return traffic_; }

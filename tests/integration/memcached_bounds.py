@@ -17,7 +17,8 @@ BINARY = sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum'
 checks = Checks()
 
 IN_FLIGHT = 64 << 20
-LIMITS = 'limits: {in_flight: 64mb, client_output_wait: 1s}\nengine: {type: memory, memory: 1gb}'
+LIMITS = 'limits: {in_flight: 64mb, client_output_wait: 1s, item: 512mb}\n'
+LIMITS += 'engine: {type: memory, memory: 1gb}'
 STORE = struct.pack('>II', 7, 0)
 VALUE = bytes(range(256)) * 400
 

@@ -67,6 +67,12 @@ def store(command, key, value, flags=0, more=''):
 
 
 LONGEST_KEY = b'k' * 250
+# An item has 1 MB at most: command, key, flags, the largest value.
+LARGEST_ITEMS = (
+    ('set', 'k', 0, 1048516),
+    ('set', 'k', 5, 1048512),
+    ('add', 'k' * 250, 0, 1048267),
+)
 CLOSING = [b'quit\r\n', b'get k\r\nquit\r\nget k\r\n', b'GET / HTTP/1.1\r\n']
 PASSWORD_REQUESTS = (
     [b'get k\r\n'],
@@ -95,6 +101,13 @@ def read_steps():
         b''.join(b'incr p7 1\r\nget p7\r\n' for _ in range(50)),
         b'set k 0 0 1000001\r\n' + b'x' * 1000001 + b'\r\ndelete k\r\n',
     ]
+    for command, key, flags, largest in LARGEST_ITEMS:
+        for size in (largest, largest + 1):
+            steps += [store(command, key, b'x' * size, flags), b'get k\r\ndelete k\r\n']
+    for size in (48516, 48517):
+        steps += [store('set', 'k', b'x' * 1000000), store('append', 'k', b'y' * size)]
+        steps += [store('set', 'k', b'x' * 1000000)]
+        steps += [b'ms k %d MA\r\n' % size + b'y' * size + b'\r\n']
     return steps
 
 
@@ -164,7 +177,7 @@ class Differential:
 
 
 def memcached(port, folder, password):
-    command = ['memcached', '-l', '127.0.0.1', '-p', str(port), '-U', '0', '-I', '4m']
+    command = ['memcached', '-l', '127.0.0.1', '-p', str(port), '-U', '0']
     if os.getuid() == 0:
         command += ['-u', 'root']
     if password:

@@ -41,6 +41,7 @@ TEST(ConfigDefaults, NoFileIsOneDurableNodeOnTheUsualPorts) {
   EXPECT_EQ(config.limits.request_timeout_ms, 1000U);
   EXPECT_EQ(config.limits.value_bytes, 512U << 20);
   EXPECT_EQ(config.limits.value_warn_bytes, 1U << 20);
+  EXPECT_EQ(config.limits.item_bytes, 1U << 20);
   EXPECT_EQ(config.limits.pipeline_bytes, 64U << 20);
   EXPECT_EQ(config.limits.in_flight_bytes, 256U << 20);
   EXPECT_EQ(config.limits.client_output_bytes, 1U << 20);
@@ -82,7 +83,7 @@ keyspaces:
             reads_when_short: serve}
 engine:  {type: memory, sync: always, memory: 64mb, eviction: none}
 reactors: 4
-limits:  {clients: 7, request_timeout: 250ms, value: 3mb, value_warn: 2kb, pipeline_bytes: 1gb,
+limits:  {clients: 7, request_timeout: 250ms, value: 3mb, item: 2mb, value_warn: 2kb, pipeline_bytes: 1gb,
           siblings: 9, in_flight: 2gb, client_output: 3mb, client_output_wait: 4s,
           clock_entries_max: 15, hints: 256mb, foreground_p99: 25ms}
 password: 1234
@@ -120,6 +121,7 @@ log:     {level: debug, format: json}
   EXPECT_EQ(config.limits.request_timeout_ms, 250U);
   EXPECT_EQ(config.limits.value_bytes, 3U << 20);
   EXPECT_EQ(config.limits.value_warn_bytes, 2048U);
+  EXPECT_EQ(config.limits.item_bytes, 2U << 20);
   EXPECT_EQ(config.limits.pipeline_bytes, 1U << 30);
   EXPECT_EQ(config.limits.in_flight_bytes, 2ULL << 30);
   EXPECT_EQ(config.limits.client_output_bytes, 3U << 20);

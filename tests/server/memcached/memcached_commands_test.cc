@@ -239,6 +239,34 @@ TEST(MemcachedLimits, ARefusedSetDeletesTheOldValue) {
   EXPECT_THAT(m.line("stats\r\n"), HasSubstr("STAT store_too_large 1\r\n"));
 }
 
+// As memcached reckons it: 59 bytes, the key, four where there are flags, and the value.
+TEST(MemcachedLimits, AnItemHasKeyAndHeaderToo) {
+  DispatcherOptions options;
+  options.item_bytes_max = 100;
+  CommandCluster cluster(1, {}, options);
+  TestClient m(cluster, 0, TestClient::memcached());
+  const std::string refusal = "SERVER_ERROR object too large for cache\r\n";
+  const auto set = [&](const std::string& line, size_t bytes) {
+    return m.line(line + std::to_string(bytes) + "\r\n" + std::string(bytes, 'x') + "\r\n");
+  };
+  EXPECT_EQ(set("set k 0 0 ", 40), "STORED\r\n");
+  EXPECT_EQ(set("set k 0 0 ", 41), refusal);
+  EXPECT_EQ(set("set k 7 0 ", 36), "STORED\r\n");
+  EXPECT_EQ(set("set k 7 0 ", 37), refusal);
+  EXPECT_EQ(set("set key 0 0 ", 39), refusal);
+  EXPECT_EQ(set("ms k ", 40), "HD\r\n");
+  EXPECT_EQ(set("ms k ", 41), refusal);
+  EXPECT_THAT(m.line("stats settings\r\n"), HasSubstr("STAT item_size_max 100\r\n"));
+  EXPECT_EQ(set("set k 0 0 ", 30), "STORED\r\n");
+  EXPECT_EQ(set("append k 0 0 ", 11), "NOT_STORED\r\n");
+  EXPECT_EQ(m.line("ms k 11 MA\r\n12345678901\r\n"), "NS\r\n");
+  EXPECT_EQ(set("prepend k 0 0 ", 10), "STORED\r\n");
+  TestClient redis(cluster, 0);
+  const std::string large(1000, 'x');
+  EXPECT_EQ(redis.say("SET", "k", large), "+OK\r\n");
+  EXPECT_EQ(m.line("get k\r\n"), "VALUE k 0 1000\r\n" + large + "\r\nEND\r\n");
+}
+
 // The get waits for the delete of its key, and is parsed again then: behind what was refused, which
 // is never taken for commands.
 TEST(MemcachedLimits, ARefusedBlockIsNotReadAgain) {
