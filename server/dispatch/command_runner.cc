@@ -30,6 +30,12 @@ bool touches_keys(const CommandRow& row) {
   return (row.flags & (kWrite | kReadonly | kMayWrite)) != 0;
 }
 
+// Zero: it has none. Of a script without keys it is an argument that is looked up for nothing.
+size_t first_key_of(const CommandRow& row) {
+  constexpr size_t kBehindTheirNumber = 3;
+  return row.flags & kMovableKeys ? kBehindTheirNumber : static_cast<size_t>(row.first_key);
+}
+
 // CLIENT CACHING is about the next command, or the next transaction.
 void forget_caching(ClientState& client, const CommandRow* row) {
   const bool queues = client.transaction && client.transaction->is_queueing();
@@ -74,9 +80,9 @@ void CommandRunner::find_key(const ClientState& client, size_t index) {
   }
   const Words words = batch_.words_of(request);
   request.row = find_command(words[0]);
-  const int first = request.row ? request.row->first_key : 0;
-  request.has_key = first > 0 && static_cast<size_t>(first) < words.size();
-  if (request.has_key) request.key.key = words[static_cast<size_t>(first)];
+  const size_t first = request.row ? first_key_of(*request.row) : 0;
+  request.has_key = first > 0 && first < words.size();
+  if (request.has_key) request.key.key = words[first];
 }
 
 // The first key of each request: all are hashed together, and their objects are on their way into
@@ -231,14 +237,14 @@ bool CommandRunner::plan_command(ClientState& client, Words words, const Command
 
 // Between MULTI and EXEC. True: the reply is planned, and the command waits for EXEC, or was not
 // admitted (`row` is null), and EXEC will not run.
-bool CommandRunner::queue_command(ClientState& client, Words words, const CommandRow* row,
-                                  Now now) {
+bool CommandRunner::queue_command(ClientState& client, const ParsedRequest& request,
+                                  const CommandRow* row, Now now) {
   if (row != nullptr && row->flags & kUnqueued) return false;
   if (row == nullptr) {
     client.transaction->must_abort = true;
     return true;
   }
-  plans_.transactions().queue(client, *row, words);
+  plans_.transactions().queue(client, {*row, batch_.words_of(request), request.first_key()});
   client.session.last_command = row;
   client.session.last_active_us = now.steady_us;
   ++counters_.commands;
@@ -259,7 +265,7 @@ bool CommandRunner::execute_resp(ClientState& client, const ParsedRequest& reque
     plans_.transactions().refuse_exec(client);
   }
   if (client.transaction && client.transaction->is_queueing()) [[unlikely]] {
-    if (queue_command(client, words, admitted ? row : nullptr, now)) {
+    if (queue_command(client, request, admitted ? row : nullptr, now)) {
       if (!admitted) count_call(row, false);
       plans_.carry_out({client, nullptr, silences(session), now});
       return true;

@@ -69,7 +69,8 @@ class CommandRunner {
   bool plan_memcached_request(ClientState& client, size_t index, Now now);
   void find_key(const ClientState& client, size_t index);
   bool admit(ClientState& client, Words words, const CommandRow** row);
-  bool queue_command(ClientState& client, Words words, const CommandRow* row, Now now);
+  bool queue_command(ClientState& client, const ParsedRequest& request, const CommandRow* row,
+                     Now now);
   bool plan_command(ClientState& client, Words words, const CommandRow& row, Now now);
   uint64_t clock_ms(Now now) const { return node_.clock->reading(now.wall_ms).ms(); }
   bool plan_writes() const;

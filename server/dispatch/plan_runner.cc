@@ -90,6 +90,10 @@ bool PlanRunner::carry_out(const Task& task) {
       stages_.start(client, shape_for(task), plan_, task.now);
       return true;
     case Plan::Kind::kTransaction:
+      if (plan_.verb == TransactionVerb::kExec && transactions_.is_pipeline(client)) {
+        transactions_.run_as_pipeline(client, task.silent, task.now);
+        return true;
+      }
       if (!transactions_.carry_out(client, task.now)) return false;
       break;
   }
@@ -323,6 +327,13 @@ void PlanRunner::submit_plan_as_item(ClientState& client, uint32_t item, Now now
   const Task task{client, nullptr, false, now};
   if (plan_.kind == Plan::Kind::kStages) return stages_.start(client, shape, plan_, now);
   plan_.kind == Plan::Kind::kKeyspace ? submit_keyspace(task, shape) : ask_everywhere(task, shape);
+}
+
+void PlanRunner::carry_out_now(ClientState& client, const KeyRef& known, bool silent, Now now) {
+  const Task task{client, &known, silent, now};
+  if (plan_.kind == Plan::Kind::kReply || !place_keys(task)) return answer(task);
+  KVORUM_CHECK(plan_.kind == Plan::Kind::kOperations && !must_wait(client));
+  submit_all(task);
 }
 
 bool PlanRunner::place(const ClientState& client, KeyRef& key) const {

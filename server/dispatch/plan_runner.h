@@ -59,6 +59,7 @@ class PlanRunner final : private TransactionOperations {
   // TransactionOperations
   void submit_item(ClientState& client, cluster::Request& request, uint32_t item, Now now) override;
   void submit_plan_as_item(ClientState& client, uint32_t item, Now now) override;
+  void carry_out_now(ClientState& client, const KeyRef& known, bool silent, Now now) override;
   bool place(const ClientState& client, KeyRef& key) const override;
   uint32_t partition_of(const Position& position) const override;
   uint64_t clock_ms(Now now) const override;

@@ -87,8 +87,8 @@ void put_task(const Runnable& runnable, const ScriptWords& read, const Caller& c
   task.sha = runnable.sha;
   task.body = runnable.code;
   task.function = runnable.function;
-  task.keys.assign(read.keys.begin(), read.keys.end());
-  task.arguments.assign(read.arguments.begin(), read.arguments.end());
+  task.keys.assign(read.keys);
+  task.arguments.assign(read.arguments);
   task.read_only = runnable.read_only || is_read_only(caller.command);
   task.resp = caller.resp;
   task.keyspace = caller.keyspace;

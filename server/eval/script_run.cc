@@ -10,7 +10,7 @@ ScriptRun::ScriptRun(std::string task, uint64_t value_bytes_max)
     : bytes_(std::move(task)), value_bytes_max_(value_bytes_max) {
   valid_ = get_script_task(bytes_, &task_);
   std::unordered_set<std::string_view> seen;
-  for (const std::string_view key : task_.keys) {
+  for (const std::string_view key : task_.keys.all()) {
     if (seen.insert(key).second) distinct_.push_back(key);
   }
 }

@@ -181,8 +181,8 @@ class ScriptEngine::Interpreter {
 
   // In a protected call: what goes wrong with Lua's memory here ends it.
   void run_script(lua_State* state) {
-    LuaSandbox::set_list(state, "KEYS", task_->keys);
-    LuaSandbox::set_list(state, "ARGV", task_->arguments);
+    LuaSandbox::set_list(state, "KEYS", task_->keys.all());
+    LuaSandbox::set_list(state, "ARGV", task_->arguments.all());
     sandbox_.bound_memory();
     lua_pushcfunction(state, describe_error);
     const int reference = compiled_.script(state, task_->sha, task_->body, &problem_);
@@ -208,8 +208,8 @@ class ScriptEngine::Interpreter {
       return refuse();
     }
     lua_rawgeti(state, LUA_REGISTRYINDEX, found->reference);
-    LuaSandbox::push_list(state, task_->keys);
-    LuaSandbox::push_list(state, task_->arguments);
+    LuaSandbox::push_list(state, task_->keys.all());
+    LuaSandbox::push_list(state, task_->arguments.all());
     invoke(state, 2);
   }
 

@@ -10,12 +10,12 @@ namespace {
 
 constexpr uint8_t kReadOnly = 1, kResp3 = 2, kFunction = 4;
 
-void put_words(std::string& out, const std::vector<std::string_view>& words) {
+void put_words(std::string& out, std::span<const std::string_view> words) {
   put_varint(out, words.size());
   for (const std::string_view word : words) put_bytes(out, word);
 }
 
-void get_words(ByteReader& reader, std::vector<std::string_view>* words) {
+void get_words(ByteReader& reader, ScriptWordList* words) {
   words->clear();
   const uint64_t count = reader.varint();
   for (uint64_t at = 0; at < count && reader.ok(); ++at) words->push_back(reader.bytes());
@@ -33,8 +33,8 @@ void put_script_task(std::string& out, const ScriptTask& task) {
   put_varint(out, task.now_us);
   out.append(task.sha);
   put_bytes(out, task.body);
-  put_words(out, task.keys);
-  put_words(out, task.arguments);
+  put_words(out, task.keys.all());
+  put_words(out, task.arguments.all());
   if (is_function) put_bytes(out, task.function);
 }
 

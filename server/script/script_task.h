@@ -5,20 +5,36 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "base/inline_vector.h"
 #include "protocol/resp_writer.h"
 
 namespace kvorum::server {
+
+// The keys of a script, or its arguments: few take no memory of their own.
+class ScriptWordList {
+ public:
+  void assign(std::span<const std::string_view> words) {
+    words_.clear();
+    for (const std::string_view word : words) words_.push_back(word);
+  }
+  void clear() { words_.clear(); }
+  void push_back(std::string_view word) { words_.push_back(word); }
+  std::span<const std::string_view> all() const { return {words_.begin(), words_.size()}; }
+
+ private:
+  InlineVector<std::string_view, 4> words_;
+};
 
 struct ScriptTask {
   std::string_view sha;   // of the body, 40 hexadecimal digits
   std::string_view body;  // Lua
   // Of FCALL: the body is its library's, and this is called of it. Else empty.
   std::string_view function;
-  std::vector<std::string_view> keys, arguments;
+  ScriptWordList keys, arguments;
   protocol::RespVersion resp = protocol::RespVersion::k2;  // of who called it
   bool read_only = false;
   uint64_t now_us = 0;  // Unix time, for TIME

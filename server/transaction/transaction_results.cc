@@ -16,8 +16,6 @@ using protocol::Reply;
 
 constexpr std::string_view kGaveWay =
     "ERR a watched key changed while the transaction ran: its commands on this key were not run";
-constexpr std::string_view kRepliesTooLarge =
-    "ERR the replies of the transaction are larger than half of limits.in_flight";
 
 bool is_read(const TransactionStep& step) {
   return step.request.kind != cluster::Request::Kind::kEdit;

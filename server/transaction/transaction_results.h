@@ -11,6 +11,9 @@
 
 namespace kvorum::server {
 
+inline constexpr std::string_view kRepliesTooLarge =
+    "ERR the replies of the transaction are larger than half of limits.in_flight";
+
 class TransactionResults {
  public:
   // All outlive it.

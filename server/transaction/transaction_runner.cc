@@ -20,7 +20,7 @@ constexpr std::string_view kNoRoom =
     "limits.in_flight allows";
 constexpr std::string_view kMustBeAlone =
     "ERR in a transaction this command must be the only one of its key";
-constexpr std::string_view kNotHere = "ERR this command is not allowed in a transaction";
+constexpr size_t kCountedLater = 4096;  // bytes of a queue
 
 Transaction& transaction_of(ClientState& client) {
   if (!client.transaction) client.transaction = std::make_unique<Transaction>();
@@ -30,6 +30,14 @@ Transaction& transaction_of(ClientState& client) {
 Reply null_array(const ClientState& client) {
   return Reply::preformatted(client.session.resp == protocol::RespVersion::k3 ? "_\r\n"
                                                                               : "*-1\r\n");
+}
+
+// The command's key, where it is one of those of which each operation has one.
+const KeyRef* only_key(const QueuedCommand& command) {
+  const CommandRow& row = command.row;
+  const bool has_one = row.first_key > 0 && row.first_key == row.last_key;
+  const bool is_plain = row.group == Group::kString || row.group == Group::kGeneric;
+  return has_one && is_plain && !(row.flags & kBarrier) ? command.key : nullptr;
 }
 
 void note_in_session(ClientState& client) {
@@ -43,19 +51,20 @@ void note_in_session(ClientState& client) {
 
 }  // namespace
 
-void TransactionRunner::queue(ClientState& client, const CommandRow& row, Words words) {
+void TransactionRunner::queue(ClientState& client, const QueuedCommand& command) {
   Transaction& transaction = *client.transaction;
   const InFlightShare& in_flight = parts_.clients.in_flight();
   size_t bytes = transaction.queue.held_bytes();
-  for (const std::string_view word : words) bytes += word.size();
+  for (const std::string_view word : command.words) bytes += word.size();
   const bool fits = bytes <= InFlightShare::kFloorBytes ||
                     (bytes <= in_flight.limit() / 4 && in_flight.used() <= in_flight.limit());
-  if (!fits || !transaction.queue.add(row, words)) {
+  if (!fits || !transaction.queue.add(command.row, command.words, only_key(command))) {
     transaction.must_abort = true;
     return plan_.fail(kNoRoom);
   }
   note_in_session(client);
-  parts_.clients.count(client);
+  // What is small is counted at the end of the turn.
+  if (client.queued_bytes > kCountedLater) parts_.clients.count(client);
   plan_.answer(Reply::simple("QUEUED"));
 }
 
@@ -68,11 +77,16 @@ void TransactionRunner::refuse_exec(ClientState& client) {
   plan_.fail_owned(std::move(text));
 }
 
-bool TransactionRunner::end_with(ClientState& client, Reply reply) {
+// There is no transaction any more.
+void TransactionRunner::finish(ClientState& client) {
   client.gathered_bytes -= client.transaction->reply_bytes;
   client.transaction->end();
   note_in_session(client);
   parts_.clients.count(client);
+}
+
+bool TransactionRunner::end_with(ClientState& client, Reply reply) {
+  finish(client);
   plan_.answer(std::move(reply));
   return true;
 }
@@ -232,30 +246,41 @@ void TransactionRunner::plan_stage(ClientState& client, Now now) {
   plan_.reset();
 }
 
-// False where the command belongs to the next stage.
-bool TransactionRunner::plan_command(ClientState& client, size_t at, Now now) {
-  Transaction& transaction = *client.transaction;
-  const CommandRow& row = transaction.queue.row(at);
-  if (row.flags & kBarrier && !transaction.groups.empty()) return false;
-  transaction.queue.words(at, words_);
+// Its words are words_ then.
+void TransactionRunner::plan_queued(ClientState& client, size_t at, Now now) {
+  const CommandQueue& queue = client.transaction->queue;
+  const CommandRow& row = queue.row(at);
+  queue.words(at, words_);
   plan_.reset();
   plan_.command = row.number;
   row.handler(
       CommandCall{words_, row, client.session, parts_.facts, parts_.operations.clock_ms(now), now},
       plan_);
-  const bool is_alone = plan_.kind == Plan::Kind::kKeyspace || plan_.kind == Plan::Kind::kStages ||
-                        plan_.kind == Plan::Kind::kEverywhere;
-  if (is_alone && !transaction.groups.empty()) return false;
+}
+
+void TransactionRunner::count_queued(const ClientState& client, const CommandRow& row, Now now) {
   parts_.traffic.commands[row.number].calls.add();
   if (parts_.monitors.any()) [[unlikely]]
     parts_.monitors.show({client.session, parts_.facts, now.steady_us}, row, words_);
+}
+
+// False where the command belongs to the next stage.
+bool TransactionRunner::plan_command(ClientState& client, size_t at, Now now) {
+  Transaction& transaction = *client.transaction;
+  const CommandRow& row = transaction.queue.row(at);
+  if (row.flags & kBarrier && !transaction.groups.empty()) return false;
+  plan_queued(client, at, now);
+  const bool is_alone = plan_.kind == Plan::Kind::kKeyspace || plan_.kind == Plan::Kind::kStages ||
+                        plan_.kind == Plan::Kind::kEverywhere;
+  if (is_alone && !transaction.groups.empty()) return false;
+  count_queued(client, row, now);
   TransactionPart& part = transaction.parts[at];
   part.command = row.number;
   part.resp = client.session.resp;
   part.keyspace = client.session.keyspace;
   part.replies.resize(1);
   if (plan_.again_at_us != 0) {
-    parts_.results.put(client, at, 0, Reply::error(kNotHere));
+    parts_.results.put(client, at, 0, Reply::error(kNotInTransactions));
   } else if (is_alone) {
     transaction.wrote = transaction.wrote || (row.flags & kWrite) != 0;
     transaction.awaited = 1;

@@ -30,6 +30,19 @@ class TransactionOperations {
   virtual bool place(const ClientState& client, KeyRef& key) const = 0;
   virtual uint32_t partition_of(const Position& position) const = 0;
   virtual uint64_t clock_ms(Now now) const = 0;
+  // The plan, as that of a command outside of a transaction. REQUIRES: nothing it could wait for is
+  // under way, and it is a reply or operations.
+  virtual void carry_out_now(ClientState& client, const KeyRef& known, bool silent, Now now) = 0;
+};
+
+inline constexpr std::string_view kNotInTransactions =
+    "ERR this command is not allowed in a transaction";
+
+// A command between MULTI and EXEC.
+struct QueuedCommand {
+  const CommandRow& row;
+  Words words;
+  const KeyRef* key = nullptr;  // the first one with its position, where it is known
 };
 
 class TransactionRunner {
@@ -50,12 +63,22 @@ class TransactionRunner {
 
   // What the plan wants. True: the plan is the reply now. False: it waits, and is run again.
   bool carry_out(ClientState& client, Now now);
-  // A command between MULTI and EXEC: the plan is the reply.
-  void queue(ClientState& client, const CommandRow& row, Words words);
+  // The plan is the reply.
+  void queue(ClientState& client, const QueuedCommand& command);
+  // EXEC of few commands of one key each, of which no two are the same, where nothing is watched.
+  bool is_pipeline(const ClientState& client) const;
+  // Carries them out one behind the other, as if they had come without MULTI: that is what
+  // independent keys are. Their replies follow the array's header. The plan is used.
+  // REQUIRES: is_pipeline(), and nothing of the client is under way.
+  void run_as_pipeline(ClientState& client, bool silent, Now now);
   // EXEC itself was not admitted, as the plan says: there is no transaction any more.
   void refuse_exec(ClientState& client);
 
  private:
+  void plan_queued(ClientState& client, size_t at, Now now);
+  void count_queued(const ClientState& client, const CommandRow& row, Now now);
+  void finish(ClientState& client);
+
   bool watch(ClientState& client, Now now);
   bool begin_watch(ClientState& client);
   bool exec(ClientState& client, Now now);

@@ -13,12 +13,15 @@ using ::testing::ElementsAre;
 TEST(CommandQueue, KeepsCommandsWithTheirWords) {
   CommandQueue queue;
   const CommandRow& row = *find_command("set");
+  const KeyRef known{"k", {7, 8}, 0};
   const std::string_view first[] = {"SET", "k", "v"};
   const std::string_view second[] = {"SET", "", "w"};
-  ASSERT_TRUE(queue.add(row, first));
-  ASSERT_TRUE(queue.add(row, second));
+  ASSERT_TRUE(queue.add(row, first, &known));
+  ASSERT_TRUE(queue.add(row, second, nullptr));
   EXPECT_EQ(queue.size(), 2u);
   EXPECT_EQ(&queue.row(1), &row);
+  EXPECT_EQ(queue.position(0).high, 7u);
+  EXPECT_FALSE(queue.all_keys_known());
   std::vector<std::string_view> words;
   queue.words(1, words);
   EXPECT_THAT(words, ElementsAre("SET", "", "w"));
@@ -29,6 +32,7 @@ TEST(CommandQueue, KeepsCommandsWithTheirWords) {
   queue.clear();
   EXPECT_EQ(queue.size(), 0u);
   EXPECT_EQ(queue.held_bytes(), 0u);
+  EXPECT_TRUE(queue.all_keys_known());
 }
 
 TEST(CommandQueue, IsBounded) {
@@ -36,9 +40,9 @@ TEST(CommandQueue, IsBounded) {
   const CommandRow& row = *find_command("set");
   const std::string large(CommandQueue::kBytesMax / 3, 'x');
   const std::string_view words[] = {"SET", "k", large};
-  EXPECT_TRUE(queue.add(row, words));
-  EXPECT_TRUE(queue.add(row, words));
-  EXPECT_FALSE(queue.add(row, words));
+  EXPECT_TRUE(queue.add(row, words, nullptr));
+  EXPECT_TRUE(queue.add(row, words, nullptr));
+  EXPECT_FALSE(queue.add(row, words, nullptr));
   EXPECT_EQ(queue.size(), 2u) << "what is refused is not kept";
 }
 

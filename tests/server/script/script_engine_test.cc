@@ -127,13 +127,13 @@ struct LibraryTest : ScriptEngineTest {
     return engine.load(sha1_hex(code), code, &functions);
   }
   std::string call(std::string_view code, std::string_view function,
-                   std::vector<std::string_view> arguments = {}) {
+                   const std::vector<std::string_view>& arguments = {}) {
     const std::string sha = sha1_hex(code);
     ScriptTask task;
     task.sha = sha;
     task.body = code;
     task.function = function;
-    task.arguments = std::move(arguments);
+    task.arguments.assign(arguments);
     ScriptKeys none;
     reply.clear();
     EXPECT_EQ(engine.run(task, none, {{}, 512 * 1024 * 1024}, reply), ScriptEnd::kDone);

@@ -31,6 +31,47 @@ TEST_F(TransactionRunnerTest, CommandsOfAKeyAreOnePut) {
   EXPECT_EQ(gets() - gets_before, 0u);
 }
 
+// They are a pipeline: each has its reply, an error too, and is counted as itself.
+TEST_F(TransactionRunnerTest, CommandsOfDifferentKeysAreEachTheirOwn) {
+  client.say("SET", "word", "v");
+  const uint64_t commands = cluster.nodes[0]->dispatcher.counters().commands;
+  begin({{"SET", "a", "1"}, {"INCR", "word"}, {"GET", "none"}, {"SET", "b", "1", "bad"}});
+  const uint64_t puts_before = puts();
+  EXPECT_EQ(client.say("EXEC"),
+            "*4\r\n+OK\r\n-ERR value is not an integer or out of range\r\n$-1\r\n"
+            "-ERR syntax error\r\n");
+  EXPECT_EQ(puts() - puts_before, 2u);
+  EXPECT_EQ(cluster.nodes[0]->dispatcher.counters().commands - commands, 6u);
+  EXPECT_EQ(client.say("EXEC"), "-ERR EXEC without MULTI\r\n");
+  EXPECT_EQ(client.say("GET", "a"), "$1\r\n1\r\n");
+}
+
+// Also where each is coordinated by another node, and what follows EXEC waits for none of them.
+TEST_F(TransactionRunnerTest, RepliesOfDifferentKeysKeepTheirOrder) {
+  CommandCluster three{3};
+  TestClient away{three, 0};
+  std::string input = TestClient::resp({"MULTI"}), expected = "+OK\r\n";
+  for (int key = 0; key < 20; ++key) {
+    input += TestClient::resp({"APPEND", "key" + std::to_string(key), std::string(key + 1u, 'x')});
+    expected += "+QUEUED\r\n";
+  }
+  input += TestClient::resp({"EXEC"}) + TestClient::resp({"PING"});
+  expected += "*20\r\n";
+  for (int key = 0; key < 20; ++key) expected += ":" + std::to_string(key + 1) + "\r\n";
+  std::string replies = away.send(input);
+  three.settle();
+  EXPECT_EQ(replies + away.line(""), expected + "+PONG\r\n");
+}
+
+TEST_F(TransactionRunnerTest, NothingIsAnsweredToWhoWantsNoReplies) {
+  client.line(TestClient::resp({"CLIENT", "REPLY", "OFF"}));
+  EXPECT_EQ(client.line(TestClient::resp({"MULTI"})), "");
+  EXPECT_EQ(client.line(TestClient::resp({"SET", "a", "1"})), "");
+  EXPECT_EQ(client.line(TestClient::resp({"EXEC"})), "");
+  EXPECT_EQ(client.say("CLIENT", "REPLY", "ON"), "+OK\r\n");
+  EXPECT_EQ(client.say("GET", "a"), "$1\r\n1\r\n");
+}
+
 TEST_F(TransactionRunnerTest, ReadsOfAKeyAreOneGet) {
   begin({{"GET", "a"}, {"STRLEN", "a"}, {"EXISTS", "a", "a", "b"}});
   const uint64_t before = gets();

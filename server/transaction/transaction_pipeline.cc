@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// EXEC of what needs nothing but the order of its replies: each command is carried out as if it had
+// come by itself. No step, part or group is made of it.
+#include <algorithm>
+
+#include "base/check.h"
+#include "server/transaction/transaction_runner.h"
+
+namespace kvorum::server {
+namespace {
+
+using protocol::Reply;
+
+constexpr size_t kCommandsMax = 256;
+
+// Whether two commands have one key, or two of the same place.
+bool has_twins(const CommandQueue& queue) {
+  uint64_t places[kCommandsMax];
+  const size_t count = queue.size();
+  KVORUM_CHECK(count <= kCommandsMax);
+  for (size_t at = 0; at < count; ++at) places[at] = queue.position(at).high;
+  std::sort(places, places + count);
+  return std::adjacent_find(places, places + count) != places + count;
+}
+
+}  // namespace
+
+bool TransactionRunner::is_pipeline(const ClientState& client) const {
+  if (!client.transaction) return false;
+  const Transaction& transaction = *client.transaction;
+  return transaction.is_queueing() && !transaction.must_abort && transaction.watched.empty() &&
+         transaction.queue.all_keys_known() && transaction.queue.size() <= kCommandsMax &&
+         !has_twins(transaction.queue);
+}
+
+void TransactionRunner::run_as_pipeline(ClientState& client, bool silent, Now now) {
+  KVORUM_CHECK(client.operations_pending == 0);  // two of one key would not be in order
+  const CommandQueue& queue = client.transaction->queue;
+  client.transaction->state = Transaction::State::kRunning;
+  std::string header;
+  protocol::append_array_header(header, queue.size());
+  plan_.answer(Reply::preformatted_owned(std::move(header)));
+  parts_.operations.carry_out_now(client, {}, silent, now);
+  for (size_t at = 0; at < queue.size(); ++at) {
+    const CommandRow& row = queue.row(at);
+    plan_queued(client, at, now);
+    count_queued(client, row, now);
+    const bool may_run = plan_.kind == Plan::Kind::kReply || plan_.kind == Plan::Kind::kOperations;
+    if (plan_.again_at_us != 0 || !may_run) plan_.fail(kNotInTransactions);
+    const bool holds_much = client.held_bytes() > parts_.clients.in_flight().limit() / 2;
+    if (holds_much && !(row.flags & kWrite)) plan_.fail(kRepliesTooLarge);
+    if (plan_.kind == Plan::Kind::kReply && plan_.reply.is_error()) {
+      parts_.traffic.commands[row.number].failed.add();
+    }
+    const std::string_view key = words_[static_cast<size_t>(row.first_key)];
+    const KeyRef known{key, queue.position(at), client.session.keyspace};
+    parts_.operations.carry_out_now(client, known, silent, now);
+  }
+  plan_.reset();
+  finish(client);
+}
+
+}  // namespace kvorum::server
