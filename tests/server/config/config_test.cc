@@ -83,7 +83,7 @@ keyspaces:
             reads_when_short: serve}
 engine:  {type: memory, sync: always, memory: 64mb, eviction: none}
 reactors: 4
-limits:  {clients: 7, request_timeout: 250ms, value: 3mb, item: 2mb, value_warn: 2kb, pipeline_bytes: 1gb,
+limits:  {clients: 7, request_timeout: 250ms, value: 3mb, value_warn: 2kb, pipeline_bytes: 1gb,
           siblings: 9, in_flight: 2gb, client_output: 3mb, client_output_wait: 4s,
           clock_entries_max: 15, hints: 256mb, foreground_p99: 25ms}
 password: 1234
@@ -121,7 +121,6 @@ log:     {level: debug, format: json}
   EXPECT_EQ(config.limits.request_timeout_ms, 250U);
   EXPECT_EQ(config.limits.value_bytes, 3U << 20);
   EXPECT_EQ(config.limits.value_warn_bytes, 2048U);
-  EXPECT_EQ(config.limits.item_bytes, 2U << 20);
   EXPECT_EQ(config.limits.pipeline_bytes, 1U << 30);
   EXPECT_EQ(config.limits.in_flight_bytes, 2ULL << 30);
   EXPECT_EQ(config.limits.client_output_bytes, 3U << 20);
@@ -145,7 +144,7 @@ TEST(Config, ReadsWhatClientsAreAllowed) {
   const Config config = config_of(R"(
 listen:  {redis_socket: /r, memcached_socket: /m, socket_mode: 0770, backlog: 77}
 limits:  {subscriber_output: 5mb, subscriber_behind: 6mb, subscriber_behind_wait: 7s,
-          client_idle: 8m, client_keepalive: 9s}
+          client_idle: 8m, client_keepalive: 9s, item: 2mb}
 )");
   EXPECT_EQ(config.listen.redis_socket, "/r");
   EXPECT_EQ(config.listen.memcached_socket, "/m");
@@ -156,6 +155,19 @@ limits:  {subscriber_output: 5mb, subscriber_behind: 6mb, subscriber_behind_wait
   EXPECT_EQ(config.limits.subscriber_behind_ms, 7'000U);
   EXPECT_EQ(config.limits.client_idle_ms, 480'000U);
   EXPECT_EQ(config.limits.client_keepalive_ms, 9'000U);
+  EXPECT_EQ(config.limits.item_bytes, 2U << 20);
+}
+
+TEST(Config, ItemsMayBeLargerByAnOption) {
+  const auto with = [](const char* option) {
+    Overrides overrides;
+    overrides.item = option;
+    return load_config("limits: {item: 2mb}", "file", overrides);
+  };
+  EXPECT_EQ(with("4m").config.limits.item_bytes, 4U << 20);
+  EXPECT_EQ(with("4096").config.limits.item_bytes, 4096U);
+  EXPECT_THAT(with("1023").to_text(), HasSubstr("--max-item-size: allowed are 1kb to 512mb"));
+  EXPECT_THAT(with("much").to_text(), HasSubstr("--max-item-size: 'much' is not a size"));
 }
 
 TEST(Config, ReadsTheBoundOfLinks) {
