@@ -41,6 +41,8 @@ class Client {
   Cluster& cluster() { return cluster_; }
   Rng& rng() { return rng_; }
   uint8_t db() const { return habits_.db; }
+  // The node that it asked last.
+  size_t node() const { return node_; }
 
   // For scenarios: makes time pass until the reply is there.
   RespReply run(std::vector<std::string> words);

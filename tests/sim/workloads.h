@@ -205,7 +205,8 @@ class DeleteWorkload final : public Workload {
     Copies copies;
   };
   bool roams() const;
-  bool is_at_home(size_t index, const std::string& key) const;
+  bool leads_at_home(size_t index, const std::string& key) const;
+  bool asked_home(size_t index);
   bool idle() const override { return ends_due_ == 0 && Workload::idle(); }
   Client::Habits habits(size_t client) const override;
   void step(size_t client) override;
