@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -61,10 +62,12 @@ class NodeFacts {
   virtual uint64_t login_delay_us(std::string_view peer_address) = 0;
   virtual void login_failed(std::string_view peer_address) = 0;
   virtual uint64_t value_bytes_max() const = 0;
-  // engine.memory and engine.eviction, by the policy's name, until the node ends or reads its file
-  // again. False, with nothing set, for a policy that is none, or that can have no effect here.
+  // As NodeServices says (server/status/node_status.h).
+  virtual std::shared_ptr<const Config> config() const = 0;
+  virtual void change_config(FunctionRef<void(Config& config)> edit) = 0;
+  virtual uint32_t clients_possible(uint32_t wanted) const = 0;
+  // False for a policy that is none, or that can have no effect here.
   virtual bool can_evict_by(std::string_view policy) const = 0;
-  virtual void set_memory(uint64_t bytes, std::string_view policy) = 0;
   // How often this node's copy of the key is used (0: it has none); nothing where eviction does not
   // go by that.
   virtual std::optional<uint8_t> use_count(uint8_t keyspace, std::string_view key) const = 0;

@@ -61,7 +61,13 @@ class ReactorFacts final : public NodeFacts {
     return table.use_count({key, position_of(key, view().partitioner), keyspace}).value_or(0);
   }
   bool can_evict_by(std::string_view policy) const override;
-  void set_memory(uint64_t bytes, std::string_view policy) override;
+  std::shared_ptr<const Config> config() const override { return from_.services.config(); }
+  void change_config(FunctionRef<void(Config&)> edit) override {
+    from_.services.change_config(edit);
+  }
+  uint32_t clients_possible(uint32_t wanted) const override {
+    return from_.services.clients_possible(wanted);
+  }
   uint64_t value_bytes_max() const override { return from_.options.value_bytes_max; }
   uint64_t random() override { return rng_.next(); }
   TrafficCounts& traffic() override { return from_.traffic; }

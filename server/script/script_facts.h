@@ -32,7 +32,9 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
   uint64_t login_delay_us(std::string_view) override { return 0; }
   void login_failed(std::string_view) override {}
   bool can_evict_by(std::string_view) const override { return false; }
-  void set_memory(uint64_t, std::string_view) override {}
+  std::shared_ptr<const Config> config() const override { return nullptr; }
+  void change_config(FunctionRef<void(Config&)>) override {}
+  uint32_t clients_possible(uint32_t wanted) const override { return wanted; }
   uint64_t value_bytes_max() const override { return value_bytes_max_; }
   std::optional<uint8_t> use_count(uint8_t, std::string_view) const override { return {}; }
   uint64_t random() override { return rng_.next(); }

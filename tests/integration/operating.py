@@ -41,6 +41,7 @@ def slow_log(cluster):
         client('SLOWLOG', 'RESET')
         client('AUTH', 'secret word', 'x')
         client('CONFIG', 'SET', 'requirepass', 'secret word')
+        client('CONFIG', 'SET', 'requirepass', '')
         for number in range(10):
             client('SET', 'k%d' % number, 'v' * 200)
         found = client('SLOWLOG', 'GET', -1)
