@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ascii.h"
 #include "base/function_ref.h"
@@ -75,6 +76,8 @@ class NodeFacts {
   virtual TrafficCounts& traffic() = 0;
   // CONFIG RESETSTAT and memcached's `stats reset`: counts are shown from now on.
   virtual void reset_statistics() = 0;
+  // How long calls took since then, by the number of the command.
+  virtual std::vector<CallTimes> call_times() = 0;
   // Null where the membership never changes.
   virtual MembershipDesk* membership() = 0;
   virtual ScriptLibrary& scripts() = 0;

@@ -72,6 +72,7 @@ class ReactorFacts final : public NodeFacts {
   uint64_t random() override { return rng_.next(); }
   TrafficCounts& traffic() override { return from_.traffic; }
   void reset_statistics() override { from_.services.reset_statistics(); }
+  std::vector<CallTimes> call_times() override { return from_.services.call_times(); }
   MembershipDesk* membership() override { return from_.services.membership(); }
   ScriptLibrary& scripts() override {
     return from_.options.scripts ? *from_.options.scripts : own_scripts_;

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <map>
 #include <optional>
 
 #include "server/commands/command_table.h"
@@ -206,39 +204,8 @@ std::vector<const CommandRow*> rows_named(Words names) {
   return rows;
 }
 
-// What the reactors counted: "<row> <calls> <bucket> <bucket> ...\n" each.
-std::string counted_times(NodeFacts& facts, const std::vector<const CommandRow*>& rows) {
-  const TrafficCounts& traffic = facts.traffic();
-  std::string text;
-  for (const CommandRow* const row : rows) {
-    const TrafficCounts::Shown shown = traffic.times_of(row->number);
-    if (shown.calls == 0) continue;
-    text += fmt::format("{} {}", row->number, shown.calls);
-    for (const uint64_t bucket : shown.times) text += fmt::format(" {}", bucket);
-    text += '\n';
-  }
-  return text;
-}
-
-std::map<uint64_t, TrafficCounts::Shown> sum_of_times(std::string_view said) {
-  std::map<uint64_t, TrafficCounts::Shown> sums;
-  const char* at = said.data();
-  const char* const end = at + said.size();
-  const auto next = [&] {
-    uint64_t value = 0;
-    at = std::from_chars(at, end, value).ptr + 1;
-    return value;
-  };
-  while (at < end) {
-    TrafficCounts::Shown& times = sums[next()];
-    times.calls += next();
-    for (uint64_t& bucket : times.times) bucket += next();
-  }
-  return sums;
-}
-
 // Cumulative, by powers of two; those of calls that were not timed are taken to be like the others.
-Reply histogram(const TrafficCounts::Shown& times) {
+Reply histogram(const CallTimes& times) {
   uint64_t timed = 0, passed = 0;
   for (const uint64_t bucket : times.times) timed += bucket;
   std::vector<Reply> buckets;
@@ -256,18 +223,14 @@ Reply histogram(const TrafficCounts::Shown& times) {
   return Reply::map(std::move(fields));
 }
 
-Reply join_times(std::string said) {
-  std::vector<Reply> fields;
-  for (const auto& [row, times] : sum_of_times(said)) {
-    add_field(fields, all_commands()[row]->name, histogram(times));
-  }
-  return Reply::map(std::move(fields));
-}
-
 void latency_histogram(const CommandCall& call, Plan& plan) {
-  plan.everywhere([rows = rows_named(call.words.subspan(2))](
-                      NodeFacts& facts) { return counted_times(facts, rows); },
-                  join_times);
+  const std::vector<CallTimes> times = call.facts.call_times();
+  std::vector<Reply> fields;
+  for (const CommandRow* const row : rows_named(call.words.subspan(2))) {
+    if (row->number >= times.size() || times[row->number].calls == 0) continue;
+    add_field(fields, row->name, histogram(times[row->number]));
+  }
+  plan.answer(Reply::map(std::move(fields)));
 }
 
 constexpr uint32_t kAsk = kAdmin | kLoading | kStale;

@@ -51,6 +51,7 @@ class Node final : public NodeServices, public AdminServices {
   // NodeServices and AdminServices: any thread.
   NodeStatus status() override { return status_.status(); }
   void reset_statistics() override { status_.reset_statistics(); }
+  std::vector<CallTimes> call_times() override { return status_.call_times(); }
   void large_value(std::string_view key, uint64_t bytes) override;
   uint64_t login_delay_us(std::string_view peer_address) override;
   void login_failed(std::string_view peer_address) override;

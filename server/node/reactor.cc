@@ -7,6 +7,7 @@
 
 #include "cluster/own/scan_page.h"
 #include "server/process/logging.h"
+#include "server/script/script_counts.h"
 
 namespace kvorum::server {
 namespace {
@@ -126,6 +127,7 @@ bool Reactor::do_elsewhere(std::shared_ptr<EndableWork> work, std::function<void
 }
 
 void Reactor::start() {
+  ScriptCounts::set_clock(steady_ns);
   asio::post(io_, [this] {
     for (const auto& acceptor : peer_acceptors_) acceptor->start();
     const Now now = clock_.now();

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "server/commands/command.h"
 #include "server/logbook/logbook.h"
+#include "server/script/script_counts.h"
 #include "server/script/script_library.h"
 
 namespace kvorum::server {
@@ -17,6 +18,8 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
     wall_us_ = wall_us;
     value_bytes_max_ = value_bytes_max;
   }
+
+  ScriptCounts& counts() { return counts_; }
 
   // Keyspaces that keep siblings: what is seen was reduced to one before where there is but one.
   const cluster::ClusterView& view() const override { return view_; }
@@ -38,8 +41,9 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
   uint64_t value_bytes_max() const override { return value_bytes_max_; }
   std::optional<uint8_t> use_count(uint8_t, std::string_view) const override { return {}; }
   uint64_t random() override { return rng_.next(); }
-  TrafficCounts& traffic() override { return traffic_; }
+  TrafficCounts& traffic() override { return counts_.counts(); }
   void reset_statistics() override {}
+  std::vector<CallTimes> call_times() override { return {}; }
   MembershipDesk* membership() override { return nullptr; }
   ScriptLibrary& scripts() override { return library_; }
   size_t end_long_scripts() override { return 0; }
@@ -63,7 +67,7 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
   uint64_t name_count(SubscriptionKind) const override { return 0; }
 
   cluster::ClusterView view_;
-  TrafficCounts traffic_;  // counted by nobody
+  ScriptCounts counts_;
   ScriptLibrary library_;  // scripts call no scripts
   Logbook logbook_;        // nor commands about the node
   Rng rng_{0};

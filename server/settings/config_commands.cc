@@ -141,7 +141,7 @@ void config_rewrite(const CommandCall&, Plan& plan) {
 
 void config_resetstat(const CommandCall& call, Plan& plan) {
   call.facts.reset_statistics();
-  do_everywhere([](NodeFacts& facts) { facts.traffic().reset_times(); }, plan);
+  plan.answer(Reply::ok());
 }
 
 constexpr uint32_t kPlain = kLoading | kStale;
@@ -163,8 +163,7 @@ constexpr CommandRow kRows[] = {
      "parameter value [parameter value ...]",
      "Sets parameters of this node, all or none. Until it ends or reads its file again: "
      "client-output-buffer-limit, maxclients, maxmemory, maxmemory-policy, requirepass, "
-     "tcp-keepalive, timeout. Until it ends: latency-monitor-threshold, notify-keyspace-events, "
-     "slowlog-*. Takes "
+     "tcp-keepalive, timeout. Until it ends: latency-*, notify-keyspace-events, slowlog-*. Takes "
      "those of Redis that have no meaning here. Refuses what the YAML file decides, unless it is "
      "that already.",
      "O(N) for N parameters", config_set},

@@ -166,6 +166,30 @@ std::string set_latency_bound(const Wish& wish) {
 }
 
 std::string yes_or_no(bool yes) { return yes ? "yes" : "no"; }
+std::string latency_tracking(Source& source) {
+  return yes_or_no(source.facts().logbook().percentiles.is_shown());
+}
+std::string set_latency_tracking(const Wish& wish) {
+  const bool yes = equals_ignoring_case(wish.value, "yes");
+  if (!yes && !equals_ignoring_case(wish.value, "no")) return "argument must be 'yes' or 'no'";
+  if (wish.set) wish.facts.logbook().percentiles.show(yes);
+  return {};
+}
+
+std::string percentiles(Source& source) {
+  std::vector<std::string> texts;
+  for (const double percent : source.facts().logbook().percentiles.get()) {
+    texts.push_back(percent_text(percent));
+  }
+  return fmt::format("{}", fmt::join(texts, " "));
+}
+std::string set_percentiles(const Wish& wish) {
+  std::vector<double> percents;
+  std::string problem = read_percents(words_of_value(wish.value), &percents);
+  if (problem.empty() && wish.set) wish.facts.logbook().percentiles.set(std::move(percents));
+  return problem;
+}
+
 // ---- of the file alone
 
 std::string address_part(const std::string& address, bool port) {
@@ -215,6 +239,8 @@ constexpr Parameter kParameters[] = {
     {"databases", databases},
     {"enable-debug-command", debug_access},
     {"latency-monitor-threshold", latency_bound, nullptr, set_latency_bound},
+    {"latency-tracking", latency_tracking, nullptr, set_latency_tracking},
+    {"latency-tracking-info-percentiles", percentiles, nullptr, set_percentiles},
     {"maxclients", clients_max, change_clients_max},
     {"maxmemory", memory_max, change_memory_max},
     {"maxmemory-policy", eviction, change_eviction},

@@ -243,6 +243,8 @@ class NodeServices {
   virtual uint32_t clients_possible(uint32_t wanted) const { return wanted; }
   // A client wants counts from now on.
   virtual void reset_statistics() {}
+  // How long calls took since then, by the number of the command.
+  virtual std::vector<CallTimes> call_times() { return {}; }
   // A client writes a value of so many bytes, more than limits.value_warn.
   virtual void large_value(std::string_view /*key*/, uint64_t /*bytes*/) {}
   // Unix time of this moment. A turn's Now is from its beginning, and in milliseconds.

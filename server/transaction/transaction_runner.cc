@@ -232,11 +232,15 @@ void TransactionRunner::plan_stage(ClientState& client, Now now) {
   plan_.reset();
 }
 
-// False where the command belongs to the next stage.
+// False where the command belongs to the next stage. Timed is what its plan takes: its operations
+// are done with those of others, in the time of EXEC.
 bool TransactionRunner::plan_command(ClientState& client, size_t at, Now now) {
   Transaction& transaction = *client.transaction;
   const CommandRow& row = transaction.queue.row(at);
   if (row.flags & kBarrier && !transaction.groups.empty()) return false;
+  const bool is_timed =
+      parts_.steady_ns != nullptr && sampler_.wants(parts_.traffic.commands[row.number]);
+  const uint64_t began_ns = is_timed ? parts_.steady_ns() : 0;
   transaction.queue.words(at, words_);
   plan_.reset();
   plan_.command = row.number;
@@ -246,14 +250,7 @@ bool TransactionRunner::plan_command(ClientState& client, size_t at, Now now) {
   const bool is_alone = plan_.kind == Plan::Kind::kKeyspace || plan_.kind == Plan::Kind::kStages ||
                         plan_.kind == Plan::Kind::kEverywhere;
   if (is_alone && !transaction.groups.empty()) return false;
-  parts_.traffic.commands[row.number].calls.add();
-  if (parts_.monitors.any()) [[unlikely]]
-    parts_.monitors.show({client.session, parts_.facts, now.steady_us}, row, words_);
-  TransactionPart& part = transaction.parts[at];
-  part.command = row.number;
-  part.resp = client.session.resp;
-  part.keyspace = client.session.keyspace;
-  part.replies.resize(1);
+  begin_part(client, at, row, now);
   if (plan_.again_at_us != 0) {
     parts_.results.put(client, at, 0, Reply::error(kNotHere));
   } else if (is_alone) {
@@ -267,7 +264,19 @@ bool TransactionRunner::plan_command(ClientState& client, size_t at, Now now) {
     parts_.results.put(client, at, 0,
                        plan_.kind == Plan::Kind::kTransaction ? Reply::ok() : plan_.reply);
   }
+  if (began_ns != 0) parts_.traffic.note_time(row.number, parts_.steady_ns() - began_ns);
   return true;
+}
+
+void TransactionRunner::begin_part(ClientState& client, size_t at, const CommandRow& row, Now now) {
+  parts_.traffic.commands[row.number].calls.add();
+  if (parts_.monitors.any()) [[unlikely]]
+    parts_.monitors.show({client.session, parts_.facts, now.steady_us}, row, words_);
+  TransactionPart& part = client.transaction->parts[at];
+  part.command = row.number;
+  part.resp = client.session.resp;
+  part.keyspace = client.session.keyspace;
+  part.replies.resize(1);
 }
 
 void TransactionRunner::add_operations(ClientState& client, size_t at) {

@@ -45,6 +45,7 @@ class TransactionRunner {
     TrafficCounts& traffic;
     TransactionResults& results;
     Monitors& monitors;
+    uint64_t (*steady_ns)();  // null: how long commands take is not measured
   };
   TransactionRunner(const Parts& parts, Plan& plan) : parts_(parts), plan_(plan) {}
 
@@ -65,6 +66,7 @@ class TransactionRunner {
 
   void plan_stage(ClientState& client, Now now);
   bool plan_command(ClientState& client, size_t at, Now now);
+  void begin_part(ClientState& client, size_t at, const CommandRow& row, Now now);
   void add_operations(ClientState& client, size_t at);
   void add_step(ClientState& client, size_t at, size_t place, cluster::Request& request);
   TransactionGroup& group_of(Transaction& transaction, const KeyRef& key);
@@ -78,6 +80,7 @@ class TransactionRunner {
   const Parts parts_;
   Plan& plan_;
   std::vector<std::string_view> words_;  // of the command that is planned
+  CallSampler sampler_;
 };
 
 }  // namespace kvorum::server

@@ -60,6 +60,12 @@ void CommandNode::change_config(FunctionRef<void(Config&)> edit) {
   dispatcher.set_limits({.passwords = configured.passwords});
 }
 
+std::vector<CallTimes> CommandNode::call_times() {
+  std::vector<CallTimes> times;
+  add_times(dispatcher.traffic(), &times);
+  return times;
+}
+
 NodeStatus CommandNode::status() {
   NodeStatus status;
   status.name = view->is_member() ? view->members[view->self].name : "outsider";

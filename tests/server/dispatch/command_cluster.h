@@ -35,6 +35,7 @@ struct CommandNode : NodeServices, ChangeMessenger {
   }
   void change_config(FunctionRef<void(Config&)> edit) override;
   uint32_t clients_possible(uint32_t wanted) const override { return std::min(wanted, 5000u); }
+  std::vector<CallTimes> call_times() override;
   void refused_by_protected_mode(std::string_view) override { ++protected_refusals; }
   bool send_changes(cluster::MemberIndex member, std::string_view frames) override;
   cluster::NodeParts parts();

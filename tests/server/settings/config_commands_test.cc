@@ -69,5 +69,17 @@ TEST_F(ConfigCommands, APassword) {
   EXPECT_EQ(later.say("GET", "k"), "$-1\r\n");  // nobody has to log in
 }
 
+TEST_F(ConfigCommands, LatencyPercentiles) {
+  client.say("SET", "k", "v");
+  EXPECT_EQ(client.say("CONFIG", "SET", "latency-tracking-info-percentiles", "50 99.99"),
+            "+OK\r\n");
+  EXPECT_THAT(client.say("CONFIG", "GET", "latency-tracking-info-percentiles"),
+              HasSubstr("\r\n50 99.99\r\n"));
+  EXPECT_THAT(client.say("INFO", "latencystats"),
+              HasSubstr("\r\nlatency_percentiles_usec_set:p50=0.000,p99.99=0.000\r\n"));
+  EXPECT_EQ(client.say("CONFIG", "SET", "latency-tracking", "no"), "+OK\r\n");
+  EXPECT_EQ(client.say("INFO", "latencystats"), "$16\r\n# Latencystats\r\n\r\n");
+}
+
 }  // namespace
 }  // namespace kvorum::server
