@@ -132,6 +132,37 @@ enum class Group : uint8_t {
   kQuorum
 };
 
+// What COMMAND INFO tells of a command, as Redis does, where it does not follow from the row. Words
+// with blanks between them.
+struct RowHints {
+  std::string_view keys = {};  // what is done to the keys; else "RO access" or "RW access update"
+  std::string_view last_keys = {};  // to those behind the first, where that is something else
+  std::string_view notes = {};      // about the keys
+  std::string_view tips = {};       // to those who route commands among nodes
+};
+
+// Of several families.
+namespace hint {
+inline constexpr RowHints kUncertain{.tips = "nondeterministic_output"};
+inline constexpr RowHints kUncertainOrder{.tips = "nondeterministic_output_order"};
+inline constexpr RowHints kAsksShards{
+    .tips = "nondeterministic_output request_policy:all_shards response_policy:special"};
+inline constexpr RowHints kTellsNodes{.tips =
+                                          "request_policy:all_nodes response_policy:all_succeeded"};
+inline constexpr RowHints kTellsShards{
+    .tips = "request_policy:all_shards response_policy:all_succeeded"};
+inline constexpr RowHints kTellsOneShard{
+    .tips = "request_policy:all_shards response_policy:one_succeeded"};
+inline constexpr RowHints kLooks{.keys = "RO"};
+inline constexpr RowHints kUpdates{.keys = "RW update"};
+inline constexpr RowHints kReplaces{.keys = "OW update"};
+inline constexpr RowHints kInserts{.keys = "OW insert"};
+inline constexpr RowHints kMayChange{
+    .notes = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"};
+inline constexpr RowHints kMayRead{
+    .notes = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"};
+}  // namespace hint
+
 struct CommandRow {
   std::string_view name;  // lower case; subcommands as "config|get"
   int arity;              // Redis's convention: negative means "at least"; the name counts
@@ -143,6 +174,7 @@ struct CommandRow {
   std::string_view summary;
   std::string_view complexity;
   Handler handler;
+  const RowHints* hints = nullptr;
   uint16_t number = 0;         // its place in the table, which sets it and the next one
   bool may_take_long = false;  // by its complexity: each call is measured
 

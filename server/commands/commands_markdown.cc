@@ -93,6 +93,8 @@ constexpr std::string_view kDifferencesChapter =
     "commandstats` by their names, those of a transaction with the time of planning them | "
     "commands "
     "of one key are one edit |\n"
+    "| `OBJECT IDLETIME` | since the last write | of a read there is one bit, for the eviction, "
+    "and no room for a time |\n"
     "| `WATCH` of keys in several partitions | `-CROSSSLOT` | each partition has its own "
     "coordinator |\n"
     "| `KEYS` with thousands of stars | finds what matches | our matcher is never deep; Redis "

@@ -33,9 +33,9 @@ constexpr uint32_t kPlain = kLoading | kStale;
 
 constexpr CommandRow kRows[] = {
     {"info", -1, kPlain, 0, 0, 0, Group::kServer, "1.0.0", "[section [section ...]]",
-     "Facts and counters of this node.", "O(1)", node_information},
+     "Facts and counters of this node.", "O(1)", node_information, &hint::kAsksShards},
     {"time", 1, kPlain | kFast, 0, 0, 0, Group::kServer, "2.6.0", "",
-     "The node's Unix time in seconds, and microseconds.", "O(1)", time},
+     "The node's Unix time in seconds, and microseconds.", "O(1)", time, &hint::kUncertain},
 };
 
 }  // namespace

@@ -156,9 +156,9 @@ constexpr CommandRow kRows[] = {
      "O(1)", subcommand_help},
     {"config|resetstat", 2, kConfig, 0, 0, 0, Group::kServer, "2.0.0", "",
      "Lets INFO and memcached's stats count from now on; /metrics goes on.", "O(1)",
-     config_resetstat},
+     config_resetstat, &hint::kTellsNodes},
     {"config|rewrite", 2, kConfig, 0, 0, 0, Group::kServer, "2.8.0", "",
-     "Refused: the YAML file is its owner's.", "O(1)", config_rewrite},
+     "Refused: the YAML file is its owner's.", "O(1)", config_rewrite, &hint::kTellsNodes},
     {"config|set", -4, kConfig, 0, 0, 0, Group::kServer, "2.0.0",
      "parameter value [parameter value ...]",
      "Sets parameters of this node, all or none. Until it ends or reads its file again: "
@@ -166,7 +166,7 @@ constexpr CommandRow kRows[] = {
      "tcp-keepalive, timeout. Until it ends: latency-*, notify-keyspace-events, slowlog-*. Takes "
      "those of Redis that have no meaning here. Refuses what the YAML file decides, unless it is "
      "that already.",
-     "O(N) for N parameters", config_set},
+     "O(N) for N parameters", config_set, &hint::kTellsNodes},
 };
 
 }  // namespace
