@@ -2,13 +2,15 @@
 """./x bench batches: the server's CPU for what clients send as one: a transaction of five SETs
 whose keys have one hash tag, the script of a limiter, a function.
 
-redis-server and one Kvorum node take turns on one core (bench/side_by_side.py). Each reply is
-checked. See bench/README.md.
+redis-server and one Kvorum node take turns on one core (bench/side_by_side.py). As many clients as
+in `./x bench` ask at once, for as many keys. Each reply is checked. See bench/README.md.
 """
+import contextlib
 import hashlib
 import socket
 import sys
 import time
+from random import Random
 
 import servers as fleet
 import side_by_side
@@ -23,7 +25,9 @@ LIBRARY = b"""#!lua name=limits
 redis.register_function('limit', function(KEYS, ARGV)
 %s
 end)""" % LIMITER
-KEYS = 10000
+CONNECTIONS = 50
+TAGS = 200000  # of five keys each
+BATCHES = 4001  # that are sent by turns
 
 
 def transaction(number):
@@ -47,27 +51,40 @@ CASES = {
 }
 
 
-def measure(server, settings, case):
-    """Microseconds of the server's CPU for each request."""
-    name, depth = case
-    make, reply = CASES[name]
-    requests = [make(number) for number in range(KEYS)]
-    batches = [b''.join(requests[at : at + depth]) for at in range(0, KEYS - depth + 1, depth)]
-    done = 0
-    with socket.create_connection(('127.0.0.1', server.ports[0]), 5) as client:
-        client.settimeout(10)
+def connect(server):
+    client = socket.create_connection(('127.0.0.1', server.ports[0]), 5)
+    client.settimeout(10)
+    return client
+
+
+def load_scripts(server):
+    with connect(server) as client:
         for words in ((b'SCRIPT', b'LOAD', LIMITER), (b'FUNCTION', b'LOAD', b'REPLACE', LIBRARY)):
             client.sendall(encode(*words))
             if not client.recv(4096).startswith(b'$'):
                 raise fleet.ServerError('%s takes no script' % server.name)
+
+
+def measure(server, settings, case):
+    """Microseconds of the server's CPU for each request."""
+    name, depth = case
+    make, reply = CASES[name]
+    load_scripts(server)
+    random = Random(depth)
+    batches = [b''.join(make(random.randrange(TAGS)) for _ in range(depth)) for _ in range(BATCHES)]
+    done = 0
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(server)) for _ in range(CONNECTIONS)]
         before = fleet.cpu_ns(server.pids)
         until = time.monotonic() + settings.seconds
         while time.monotonic() < until:
-            batch = batches[done // depth % len(batches)]
-            side_by_side.exchange(client, server, batch, reply * depth)
-            done += depth
+            for client in clients:
+                client.sendall(batches[done % BATCHES])
+                done += 1
+            for client in clients:
+                side_by_side.receive(client, server, reply * depth)
         spent = fleet.cpu_ns(server.pids) - before
-    return spent / 1000 / done
+    return spent / 1000 / (done * depth)
 
 
 def main():

@@ -63,6 +63,10 @@ def encode(*words):
 def exchange(client, server, request, reply):
     """Sends the request and takes its reply, which must be that."""
     client.sendall(request)
+    receive(client, server, reply)
+
+
+def receive(client, server, reply):
     answered = b''
     while len(answered) < len(reply):
         answered += client.recv(65536)

@@ -27,7 +27,9 @@ void append_header(std::string& out, char marker, Integer value) {
 void append_one_line(std::string& out, std::string_view text) {
   const size_t from = out.size();
   out.append(text);
-  for (size_t at = from; (at = out.find_first_of("\r\n", at)) != std::string::npos;) out[at] = ' ';
+  for (size_t at = from; at < out.size(); ++at) {
+    if (out[at] == '\r' || out[at] == '\n') out[at] = ' ';
+  }
 }
 
 void append_simple(std::string& out, std::string_view text) {

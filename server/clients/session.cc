@@ -106,6 +106,11 @@ bool Session::drains_input() const {
          !conversation_->closing();
 }
 
+bool Session::is_full() const {
+  const uint64_t bytes_max = home_.rules().client_output_max_bytes;
+  return bytes_max != 0 && state().buffers.output_bytes > bytes_max && !state().subscriptions.any();
+}
+
 bool Session::is_stuck(uint64_t now_us) {
   const uint64_t acknowledged = stream_.sending() ? stream_.acknowledged_bytes() : 0;
   const bool first_look = took_at_us_ == 0;
@@ -114,9 +119,11 @@ bool Session::is_stuck(uint64_t now_us) {
     took_at_us_ = now_us;
     return false;
   }
-  if (now_us - took_at_us_ < home_.rules().client_output_wait_us) return false;
-  return state().buffers.output_bytes >= home_.rules().client_output_bytes ||
-         conversation_->blocked();
+  const SessionRules& rules = home_.rules();
+  if (now_us - took_at_us_ < rules.client_output_wait_us || rules.client_output_bytes == 0) {
+    return false;
+  }
+  return state().buffers.output_bytes >= rules.client_output_bytes || conversation_->blocked();
 }
 
 bool Session::is_silent_receiver(uint64_t now_us) {
@@ -125,7 +132,7 @@ bool Session::is_silent_receiver(uint64_t now_us) {
     received_at_us_ = now_us;
     return false;
   }
-  return now_us - received_at_us_ >= home_.rules().client_output_wait_us;
+  return now_us - received_at_us_ >= home_.rules().client_silence_us;
 }
 
 bool Session::is_idle(uint64_t now_us) {

@@ -28,6 +28,9 @@ class Session final : public StreamOwner {
   // Shutdown: answers what has arrived, reads no more, closes.
   void drain();
   void close() { stream_.close(); }
+  // More replies wait for it than limits.client_output_max. Who is subscribed has limits of its own
+  // (PubSub::keeps_up).
+  bool is_full() const;
   // It has replies to take, more than limits.client_output or so many that none of its requests is
   // run, and took no byte of them for limits.client_output_wait.
   bool is_stuck(uint64_t now_us);

@@ -41,6 +41,20 @@ std::string more_since(const LogGates::Verdict& verdict) {
 
 }  // namespace
 
+SessionRules session_rules(const Config& config) {
+  const LimitsConfig& limits = config.limits;
+  SessionRules rules;
+  rules.has_password = !config.passwords.empty();
+  rules.client_output_max_bytes = limits.client_output_max_bytes;
+  rules.client_output_bytes = limits.client_output_bytes;
+  rules.client_output_wait_us =
+      std::max(limits.client_output_wait_ms, SessionRules::kWaitMsMin) * 1000;
+  if (limits.client_output_bytes != 0) rules.client_silence_us = rules.client_output_wait_us;
+  rules.client_idle_us = limits.client_idle_ms * 1000;
+  rules.keepalive_seconds = (limits.client_keepalive_ms + 999) / 1000;
+  return rules;
+}
+
 Sessions::Sessions(Dispatcher& dispatcher, StreamShare& share, TurnClock& clock, ClientCount& count)
     : dispatcher_(dispatcher), share_(share), clock_(clock), count_(count) {}
 
@@ -116,7 +130,7 @@ void Sessions::judge(uint64_t now_us) {
   ClientMemory found;
   found.output_closed = memory_.output_closed;
   found.idle_closed = memory_.idle_closed;
-  std::vector<Session*> stuck, idle;
+  std::vector<Session*> stuck, full, idle;
   for (const auto& [session, owned] : sessions_) {
     if (!session->is_open()) continue;
     const SessionState& state = session->state();
@@ -130,12 +144,15 @@ void Sessions::judge(uint64_t now_us) {
     const bool silent = session->is_silent_receiver(now_us);
     if (session->is_stuck(now_us) || silent) {
       stuck.push_back(session);
+    } else if (session->is_full()) {
+      full.push_back(session);
     } else if (session->is_idle(now_us)) {
       idle.push_back(session);
     }
   }
   memory_ = std::move(found);
   for (Session* const session : stuck) close_stuck(*session, now_us);
+  for (Session* const session : full) close_full(*session, now_us);
   for (Session* const session : idle) close_idle(*session);
 }
 
@@ -156,6 +173,19 @@ void Sessions::close_stuck(Session& session, uint64_t now_us) {
         "and nothing moved for {} s: it was closed (limits.client_output_wait){}",
         state.peer_address, state.buffers.all_bytes, rules_.client_output_wait_us / 1'000'000,
         more_since(verdict));
+  }
+  session.close();
+  retire(session);
+}
+
+void Sessions::close_full(Session& session, uint64_t now_us) {
+  ++memory_.output_closed;
+  const SessionState& state = session.state();
+  const LogGates::Verdict verdict = count_.ask_gate("has too many replies", now_us);
+  if (verdict.open) {
+    log_warning(
+        "{} bytes of replies waited for client {}: it was closed (limits.client_output_max){}",
+        state.buffers.output_bytes, state.peer_address, more_since(verdict));
   }
   session.close();
   retire(session);

@@ -10,6 +10,7 @@
 
 #include "base/mutex.h"
 #include "server/clients/session.h"
+#include "server/config/config.h"
 #include "server/dispatch/dispatcher.h"
 #include "server/flow/turn_clock.h"
 #include "server/process/logging.h"
@@ -31,12 +32,22 @@ struct ClientCount {
 };
 
 struct SessionRules {
+  // CONFIG SET may say that somebody who does not read is closed after 0 s. As in Redis that is
+  // less than another second.
+  static constexpr uint64_t kWaitMsMin = 1000;
+
   bool has_password = false;
+  uint64_t client_output_max_bytes = 0;  // closed when more than this waits; 0: nobody is
+  // Closed when more than this, or so much that none of its requests is run, waits for so long;
+  // 0 bytes: nobody is.
   uint64_t client_output_bytes = 1ULL << 20;
   uint64_t client_output_wait_us = 60'000'000;
-  uint64_t client_idle_us = 0;       // 0: nobody is closed for it
-  uint64_t keepalive_seconds = 300;  // 0: TCP does not ask
+  uint64_t client_silence_us = 60'000'000;  // of who alone receives (Session::is_silent_receiver)
+  uint64_t client_idle_us = 0;              // 0: nobody is closed for it
+  uint64_t keepalive_seconds = 300;         // 0: TCP does not ask
 };
+
+SessionRules session_rules(const Config& config);
 
 class Sessions {
  public:
@@ -97,6 +108,7 @@ class Sessions {
   void look(uint64_t now_us);
   void judge(uint64_t now_us);
   void close_stuck(Session& session, uint64_t now_us);
+  void close_full(Session& session, uint64_t now_us);
   void close_idle(Session& session);
 
   Dispatcher& dispatcher_;

@@ -6,10 +6,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ascii.h"
 #include "base/function_ref.h"
@@ -63,10 +65,12 @@ class NodeFacts {
   virtual uint64_t value_bytes_max() const = 0;
   // Of memcached's clients, as they reckon it.
   virtual uint64_t item_bytes_max() const = 0;
-  // engine.memory and engine.eviction, by the policy's name, until the node ends or reads its file
-  // again. False, with nothing set, for a policy that is none, or that can have no effect here.
+  // As NodeServices says (server/status/node_status.h).
+  virtual std::shared_ptr<const Config> config() const = 0;
+  virtual void change_config(FunctionRef<void(Config& config)> edit) = 0;
+  virtual uint32_t clients_possible(uint32_t wanted) const = 0;
+  // False for a policy that is none, or that can have no effect here.
   virtual bool can_evict_by(std::string_view policy) const = 0;
-  virtual void set_memory(uint64_t bytes, std::string_view policy) = 0;
   // How often this node's copy of the key is used (0: it has none); nothing where eviction does not
   // go by that.
   virtual std::optional<uint8_t> use_count(uint8_t keyspace, std::string_view key) const = 0;
@@ -74,6 +78,8 @@ class NodeFacts {
   virtual TrafficCounts& traffic() = 0;
   // CONFIG RESETSTAT and memcached's `stats reset`: counts are shown from now on.
   virtual void reset_statistics() = 0;
+  // How long calls took since then, by the number of the command.
+  virtual std::vector<CallTimes> call_times() = 0;
   // Null where the membership never changes.
   virtual MembershipDesk* membership() = 0;
   virtual ScriptLibrary& scripts() = 0;
@@ -128,6 +134,37 @@ enum class Group : uint8_t {
   kQuorum
 };
 
+// What COMMAND INFO tells of a command, as Redis does, where it does not follow from the row. Words
+// with blanks between them.
+struct RowHints {
+  std::string_view keys = {};  // what is done to the keys; else "RO access" or "RW access update"
+  std::string_view last_keys = {};  // to those behind the first, where that is something else
+  std::string_view notes = {};      // about the keys
+  std::string_view tips = {};       // to those who route commands among nodes
+};
+
+// Of several families.
+namespace hint {
+inline constexpr RowHints kUncertain{.tips = "nondeterministic_output"};
+inline constexpr RowHints kUncertainOrder{.tips = "nondeterministic_output_order"};
+inline constexpr RowHints kAsksShards{
+    .tips = "nondeterministic_output request_policy:all_shards response_policy:special"};
+inline constexpr RowHints kTellsNodes{.tips =
+                                          "request_policy:all_nodes response_policy:all_succeeded"};
+inline constexpr RowHints kTellsShards{
+    .tips = "request_policy:all_shards response_policy:all_succeeded"};
+inline constexpr RowHints kTellsOneShard{
+    .tips = "request_policy:all_shards response_policy:one_succeeded"};
+inline constexpr RowHints kLooks{.keys = "RO"};
+inline constexpr RowHints kUpdates{.keys = "RW update"};
+inline constexpr RowHints kReplaces{.keys = "OW update"};
+inline constexpr RowHints kInserts{.keys = "OW insert"};
+inline constexpr RowHints kMayChange{
+    .notes = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"};
+inline constexpr RowHints kMayRead{
+    .notes = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"};
+}  // namespace hint
+
 struct CommandRow {
   std::string_view name;  // lower case; subcommands as "config|get"
   int arity;              // Redis's convention: negative means "at least"; the name counts
@@ -139,6 +176,7 @@ struct CommandRow {
   std::string_view summary;
   std::string_view complexity;
   Handler handler;
+  const RowHints* hints = nullptr;
   uint16_t number = 0;         // its place in the table, which sets it and the next one
   bool may_take_long = false;  // by its complexity: each call is measured
 

@@ -97,9 +97,10 @@ constexpr FlagName kFlagNames[] = {
     {kNoScript, "noscript"},
     {kLoading, "loading"},
     {kStale, "stale"},
+    {kMovableKeys, "skip_monitor"},
     {kFast, "fast"},
     {kNoAuth, "no_auth"},
-    {kMayWrite, "may_replicate"},
+    {kMovableKeys, "no_mandatory_keys"},
     {kMovableKeys, "movablekeys"},
 };
 
@@ -160,6 +161,7 @@ std::string_view group_name(Group group) {
 
 std::vector<std::string_view> flag_names(const CommandRow& row) {
   std::vector<std::string_view> names;
+  if (row.handler == nullptr) return names;  // those of its subcommands count
   for (const FlagName& known : kFlagNames) {
     if (row.flags & known.flag) names.push_back(known.name);
   }

@@ -8,6 +8,7 @@
 
 #include "server/commands/command_table.h"
 #include "server/commands/versions.h"
+#include "server/logbook/latency_percentiles.h"
 
 namespace kvorum::server {
 namespace {
@@ -271,11 +272,30 @@ void commandstats_section(const NodeStatus& status, Out out) {
   }
 }
 
+// No modules are loaded here.
+void modules_section(const NodeStatus&, Out out) { fmt::format_to(out, "# Modules\r\n"); }
+
+void latencystats_section(const LatencyReport& latency, Out out) {
+  fmt::format_to(out, "# Latencystats\r\n");
+  if (latency.percents.empty()) return;
+  for (const CommandRow* row : all_commands()) {
+    if (row->number >= latency.calls.size() || latency.calls[row->number].calls == 0) continue;
+    const CallTimes& times = latency.calls[row->number];
+    std::vector<std::string> parts;
+    for (const double percent : latency.percents) {
+      parts.push_back(
+          fmt::format("p{}={:.3f}", percent_text(percent), times.percentile_us(percent)));
+    }
+    fmt::format_to(out, "latency_percentiles_usec_{}:{}\r\n", row->name, fmt::join(parts, ","));
+  }
+}
+
 struct Section {
   std::string_view name;
-  void (*write)(const NodeStatus& status, Out out);
+  void (*write)(const NodeStatus& status, Out out);  // null: latencystats
   bool by_default = true;
 };
+// In Redis's order, ours last.
 constexpr Section kSections[] = {
     {"server", server_section},
     {"clients", clients_section},
@@ -284,10 +304,12 @@ constexpr Section kSections[] = {
     {"stats", stats_section},
     {"replication", replication_section},
     {"cpu", cpu_section},
+    {"modules", modules_section},
+    {"commandstats", commandstats_section, false},
+    {"latencystats", nullptr, false},
     {"cluster", cluster_section},
     {"keyspace", keyspace_section},
     {"dynamo", dynamo_section},
-    {"commandstats", commandstats_section, false},
 };
 
 bool wanted(const Section& section, const std::vector<std::string_view>& names) {
@@ -306,12 +328,20 @@ bool wanted(const Section& section, const std::vector<std::string_view>& names) 
 
 std::string_view eviction_policy(const NodeStatus& status) { return status.eviction; }
 
-std::string node_report(const NodeStatus& status, const std::vector<std::string_view>& sections) {
+bool wants_latency(const std::vector<std::string_view>& sections) {
+  return std::any_of(std::begin(kSections), std::end(kSections), [&](const Section& section) {
+    return section.write == nullptr && wanted(section, sections);
+  });
+}
+
+std::string node_report(const NodeStatus& status, const std::vector<std::string_view>& sections,
+                        const LatencyReport& latency) {
   std::string text;
   for (const Section& section : kSections) {
     if (!wanted(section, sections)) continue;
     if (!text.empty()) text.append("\r\n");
-    section.write(status, std::back_inserter(text));
+    const Out out = std::back_inserter(text);
+    section.write != nullptr ? section.write(status, out) : latencystats_section(latency, out);
   }
   return text;
 }

@@ -80,10 +80,13 @@ struct LimitsConfig {
   uint64_t item_bytes = 1ULL << 20;  // of memcached's clients: value, key and about 60 more
   uint64_t pipeline_bytes = 64ULL << 20;
   uint64_t in_flight_bytes = 256ULL << 20;
-  uint64_t client_output_bytes = 1ULL << 20;  // more than this, not taken for so long: closed
+  uint64_t client_output_max_bytes = 0;  // more replies than this wait: closed at once; 0: never
+  // More than this, not taken for so long: closed; 0 bytes: nobody is.
+  uint64_t client_output_bytes = 1ULL << 20;
   uint64_t client_output_wait_ms = 60'000;
-  uint64_t subscriber_output_bytes = 32ULL << 20;  // more messages than this wait: closed at once
-  uint64_t subscriber_behind_bytes = 8ULL << 20;   // more than this for so long: closed
+  // More messages than this wait: closed at once; more than that for so long: closed. 0: nobody is.
+  uint64_t subscriber_output_bytes = 32ULL << 20;
+  uint64_t subscriber_behind_bytes = 8ULL << 20;
   uint64_t subscriber_behind_ms = 60'000;
   uint64_t client_idle_ms = 0;             // says nothing for so long: closed; 0: never
   uint64_t client_keepalive_ms = 300'000;  // TCP asks whether a silent client is there; 0: never

@@ -65,6 +65,8 @@ constexpr ConfigRow<Config> kRows[] = {
         "limits.pipeline_bytes", KeyChange::kLive),
     config_row<SizeKind{16 << 20, 1ULL << 40}, &Config::limits, &LimitsConfig::in_flight_bytes>(
         "limits.in_flight", KeyChange::kLive),
+    config_row<SizeKind{0, 16ULL << 30}, &Config::limits, &LimitsConfig::client_output_max_bytes>(
+        "limits.client_output_max", KeyChange::kLive),
     config_row<SizeKind{64 << 10, 16ULL << 30}, &Config::limits,
                &LimitsConfig::client_output_bytes>("limits.client_output", KeyChange::kLive),
     config_row<DurationKind{kSecondMs, kHourMs}, &Config::limits,

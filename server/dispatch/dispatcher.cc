@@ -33,6 +33,7 @@ void Dispatcher::set_limits(const DispatcherLimits& limits) {
   options_.pipeline_bytes_max = limits.pipeline_bytes_max;
   options_.value_warn_bytes = limits.value_warn_bytes;
   clients_.set_pipeline_bytes_max(limits.pipeline_bytes_max);
+  if (limits.passwords.empty()) clients_.admit_all();
 }
 
 void Dispatcher::add(ClientState& client) {

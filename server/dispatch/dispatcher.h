@@ -39,7 +39,8 @@ class Dispatcher {
              NodeServices& services, DispatcherOptions options);
   Dispatcher(const Dispatcher&) = delete;
 
-  // For requests that come later; who is logged in stays so.
+  // For requests that come later; who is logged in stays so, and where no password is left,
+  // everybody is.
   void set_limits(const DispatcherLimits& limits);
   DispatcherCounters counters() const {
     DispatcherCounters counted = counters_;

@@ -65,7 +65,7 @@ PlanRunner::PlanRunner(const Parts& parts, Plan& plan)
       tracking_(parts.tracking),
       monitors_(parts.monitors),
       transactions_({*this, parts.clients, parts.facts, parts.traffic,
-                     parts.completions.transactions(), parts.monitors},
+                     parts.completions.transactions(), parts.monitors, parts.options.steady_ns},
                     plan) {}
 
 bool PlanRunner::carry_out(const Task& task) {

@@ -11,10 +11,4 @@ bool ReactorFacts::can_evict_by(std::string_view policy) const {
          (known->value == engine::EvictionPolicy::kNone || from_.parts.table->may_evict());
 }
 
-void ReactorFacts::set_memory(uint64_t bytes, std::string_view policy) {
-  if (const auto* const known = find_eviction(policy)) {
-    from_.parts.table->set_limit(bytes, known->value);
-  }
-}
-
 }  // namespace kvorum::server

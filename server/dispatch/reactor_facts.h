@@ -61,12 +61,19 @@ class ReactorFacts final : public NodeFacts {
     return table.use_count({key, position_of(key, view().partitioner), keyspace}).value_or(0);
   }
   bool can_evict_by(std::string_view policy) const override;
-  void set_memory(uint64_t bytes, std::string_view policy) override;
+  std::shared_ptr<const Config> config() const override { return from_.services.config(); }
+  void change_config(FunctionRef<void(Config&)> edit) override {
+    from_.services.change_config(edit);
+  }
+  uint32_t clients_possible(uint32_t wanted) const override {
+    return from_.services.clients_possible(wanted);
+  }
   uint64_t value_bytes_max() const override { return from_.options.value_bytes_max; }
   uint64_t item_bytes_max() const override { return from_.options.item_bytes_max; }
   uint64_t random() override { return rng_.next(); }
   TrafficCounts& traffic() override { return from_.traffic; }
   void reset_statistics() override { from_.services.reset_statistics(); }
+  std::vector<CallTimes> call_times() override { return from_.services.call_times(); }
   MembershipDesk* membership() override { return from_.services.membership(); }
   ScriptLibrary& scripts() override {
     return from_.options.scripts ? *from_.options.scripts : own_scripts_;

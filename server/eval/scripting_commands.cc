@@ -57,14 +57,17 @@ void eval_sha(const CommandCall& call, Plan& plan) {
 
 constexpr uint32_t kEval = kNoScript | kStale | kMovableKeys, kEvalWrites = kEval | kMayWrite;
 
+constexpr RowHints kAllShardsAgree{.tips =
+                                       "request_policy:all_shards response_policy:agg_logical_and"};
+
 constexpr CommandRow kRows[] = {
     {"eval", -3, kEvalWrites, 0, 0, 0, Group::kScripting, "2.6.0",
      "script numkeys [key [key ...]] [arg [arg ...]]",
      "Runs a Lua script, as one edit of its key. Several keys must be of one partition.",
-     "Depends on the script", eval},
+     "Depends on the script", eval, &hint::kMayChange},
     {"eval_ro", -3, kEval | kReadonly, 0, 0, 0, Group::kScripting, "7.0.0",
      "script numkeys [key [key ...]] [arg [arg ...]]", "EVAL of a script that writes nothing.",
-     "Depends on the script", eval},
+     "Depends on the script", eval, &hint::kMayRead},
     {"evalsha", -3, kEvalWrites, 0, 0, 0, Group::kScripting, "2.6.0",
      "sha1 numkeys [key [key ...]] [arg [arg ...]]",
      "EVAL of a script that any node of the cluster has seen.", "Depends on the script", eval_sha},
@@ -76,15 +79,16 @@ constexpr CommandRow kRows[] = {
     {"script|debug", 3, kNoScript, 0, 0, 0, Group::kScripting, "3.2.0", "YES | SYNC | NO",
      "There is no debugger: NO is taken.", "O(1)", script_debug},
     {"script|exists", -3, kNoScript, 0, 0, 0, Group::kScripting, "2.6.0", "sha1 [sha1 ...]",
-     "Which scripts this node knows.", "O(N) for N scripts", script_exists},
+     "Which scripts this node knows.", "O(N) for N scripts", script_exists, &kAllShardsAgree},
     {"script|flush", -2, kNoScript, 0, 0, 0, Group::kScripting, "2.6.0", "[ASYNC | SYNC]",
-     "Forgets all scripts, at every node.", "O(N) for N scripts", script_flush},
+     "Forgets all scripts, at every node.", "O(N) for N scripts", script_flush, &hint::kTellsNodes},
     {"script|help", 2, kLoading | kStale, 0, 0, 0, Group::kScripting, "5.0.0", "",
      "Lists the subcommands.", "O(1)", subcommand_help},
     {"script|kill", 2, kNoScript | kStale, 0, 0, 0, Group::kScripting, "2.6.0", "",
-     "Ends the scripts that take long at this node.", "O(1)", script_kill},
+     "Ends the scripts that take long at this node.", "O(1)", script_kill, &hint::kTellsOneShard},
     {"script|load", 3, kNoScript | kStale, 0, 0, 0, Group::kScripting, "2.6.0", "script",
-     "Keeps a script for EVALSHA, at any node.", "O(N) for N bytes", script_load},
+     "Keeps a script for EVALSHA, at any node.", "O(N) for N bytes", script_load,
+     &hint::kTellsNodes},
 };
 
 }  // namespace

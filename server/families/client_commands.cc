@@ -167,10 +167,11 @@ constexpr CommandRow kRows[] = {
     {"client|id", 2, kPlain, 0, 0, 0, Group::kConnection, "5.0.0", "",
      "The number of this connection, unique in the node.", "O(1)", client_id},
     {"client|info", 2, kPlain, 0, 0, 0, Group::kConnection, "6.2.0", "",
-     "Facts about this connection.", "O(1)", client_info},
+     "Facts about this connection.", "O(1)", client_info, &hint::kUncertain},
     {"client|list", -2, kAdmin | kPlain, 0, 0, 0, Group::kConnection, "2.4.0",
      "[TYPE normal | pubsub | ID client-id [client-id ...]]",
-     "Facts about the connections to this node.", "O(N log N) for N connections", client_list},
+     "Facts about the connections to this node.", "O(N log N) for N connections", client_list,
+     &hint::kUncertain},
     {"client|no-evict", 3, kAdmin | kPlain, 0, 0, 0, Group::kConnection, "7.0.0", "ON | OFF",
      "Taken for compatibility: connections are never evicted.", "O(1)", client_no_evict},
     {"client|no-touch", 3, kPlain, 0, 0, 0, Group::kConnection, "7.2.0", "ON | OFF",
@@ -180,9 +181,9 @@ constexpr CommandRow kRows[] = {
      client_reply},
     {"client|setinfo", 4, kPlain, 0, 0, 0, Group::kConnection, "7.2.0",
      "LIB-NAME name | LIB-VER version", "Notes which library the client is.", "O(1)",
-     client_setinfo},
+     client_setinfo, &hint::kTellsNodes},
     {"client|setname", 3, kPlain, 0, 0, 0, Group::kConnection, "2.6.9", "connection-name",
-     "Names this connection.", "O(1)", client_setname},
+     "Names this connection.", "O(1)", client_setname, &hint::kTellsNodes},
 };
 
 }  // namespace

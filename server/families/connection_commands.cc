@@ -136,7 +136,7 @@ constexpr CommandRow kRows[] = {
      "[protover [AUTH username password] [SETNAME clientname]]",
      "Greets the server, and chooses RESP2 or RESP3.", "O(1)", hello},
     {"ping", -1, kFast | kLoading | kStale | kSubscribed, 0, 0, 0, Group::kConnection, "1.0.0",
-     "[message]", "Answers PONG, or the message.", "O(1)", ping},
+     "[message]", "Answers PONG, or the message.", "O(1)", ping, &hint::kTellsShards},
     {"quit", -1, kAlways | kUnqueued | kSubscribed, 0, 0, 0, Group::kConnection, "1.0.0", "",
      "Closes the connection after the replies.", "O(1)", quit},
     {"reset", 1, kAlways | kUnqueued | kSubscribed, 0, 0, 0, Group::kConnection, "6.2.0", "",

@@ -103,6 +103,7 @@ void debug(const CommandCall& call, Plan& plan) {
   if (is("sleep", 3)) return debug_sleep(call, plan);
   if (is("set-active-expire", 3)) return set_active_expire(call, plan);
   if (is("protocol", 3)) return show_protocol(call, plan);
+  if (is("error", 3)) return plan.fail_owned(std::string(call.words[2]));
   if (is("object", 3)) {
     plan.read(call.words[2], finish_object);
     return;
@@ -112,9 +113,10 @@ void debug(const CommandCall& call, Plan& plan) {
 
 constexpr CommandRow kRows[] = {
     {"debug", -2, kAdmin | kNoScript | kLoading | kStale, 0, 0, 0, Group::kServer, "1.0.0",
-     "SLEEP seconds | OBJECT key | SET-ACTIVE-EXPIRE 0 | 1 | PROTOCOL type",
+     "SLEEP seconds | OBJECT key | SET-ACTIVE-EXPIRE 0 | 1 | PROTOCOL type | ERROR text",
      "Refused unless `debug.commands` is local or yes. SLEEP holds a reactor, OBJECT tells of a "
-     "value, SET-ACTIVE-EXPIRE lets expired values stay, unseen, PROTOCOL shows a kind of reply.",
+     "value, SET-ACTIVE-EXPIRE lets expired values stay, unseen, PROTOCOL shows a kind of reply, "
+     "ERROR answers that error.",
      "Depends on the subcommand", debug},
 };
 

@@ -51,20 +51,25 @@ Reply finish_type(const FinishInput& input) {
 
 void type(const CommandCall& call, Plan& plan) { plan.read(call.words[1], finish_type); }
 
+constexpr RowHints kCountsEach{.keys = "RO",
+                               .tips = "request_policy:multi_shard response_policy:agg_sum"};
+constexpr RowHints kRemovesEach{.keys = "RM delete",
+                                .tips = "request_policy:multi_shard response_policy:agg_sum"};
+
 constexpr CommandRow kRows[] = {
     {"del", -2, kWrite, 1, -1, 1, Group::kGeneric, "1.0.0", "key [key ...]",
-     "Deletes keys and answers how many there were.", "O(N) for N keys", del},
+     "Deletes keys and answers how many there were.", "O(N) for N keys", del, &kRemovesEach},
     {"exists", -2, kReadonly | kFast, 1, -1, 1, Group::kGeneric, "1.0.0", "key [key ...]",
-     "How many of the named keys exist; a key named twice counts twice.", "O(N) for N keys",
-     exists},
+     "How many of the named keys exist; a key named twice counts twice.", "O(N) for N keys", exists,
+     &kCountsEach},
     {"touch", -2, kReadonly | kFast, 1, -1, 1, Group::kGeneric, "3.2.1", "key [key ...]",
      "How many of the named keys exist; reading them marks them as used.", "O(N) for N keys",
-     exists},
+     exists, &kCountsEach},
     {"type", 2, kReadonly | kFast, 1, 1, 1, Group::kGeneric, "1.0.0", "key",
-     "The type of the value at a key: string, or none.", "O(1)", type},
+     "The type of the value at a key: string, or none.", "O(1)", type, &hint::kLooks},
     {"unlink", -2, kWrite | kFast, 1, -1, 1, Group::kGeneric, "4.0.0", "key [key ...]",
-     "The same as DEL: memory is never freed in the way of other commands.", "O(N) for N keys",
-     del},
+     "The same as DEL: memory is never freed in the way of other commands.", "O(N) for N keys", del,
+     &kRemovesEach},
 };
 
 }  // namespace

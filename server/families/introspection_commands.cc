@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <initializer_list>
+#include <utility>
 
 #include "protocol/glob.h"
 #include "server/commands/command_table.h"
@@ -17,20 +19,123 @@ Reply simple_set(const std::vector<std::string_view>& names) {
   return Reply::set(std::move(items));
 }
 
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// As Redis has it, those about a whole keyspace too.
+bool is_of_keyspace(const CommandRow& row) {
+  const bool reads_or_writes = (row.flags & (kReadonly | kWrite)) != 0;
+  if (row.group == Group::kGeneric) return reads_or_writes || row.is_subcommand();
+  return row.group == Group::kServer && row.flags & kBarrier && reads_or_writes;
+}
+
+// What tells of commands, and what speaks of the connection itself, whatever its group.
+bool is_of_connection(const CommandRow& row) {
+  return row.group == Group::kConnection || row.name.starts_with("command") ||
+         is_one_of(row.name, {"asking", "readonly", "readwrite", "wait", "waitaof"});
+}
+
+// Of ACL.
 std::vector<std::string_view> categories(const CommandRow& row) {
+  if (row.handler == nullptr) return {"@slow"};  // its subcommands have more
   std::vector<std::string_view> names;
-  if (row.first_key > 0 && row.group == Group::kGeneric) names.push_back("@keyspace");
-  if (row.flags & kReadonly) names.push_back("@read");
+  const bool is_script = row.group == Group::kScripting;
+  const bool has_bits = row.name.find("bit") != std::string_view::npos;
+  if (is_of_keyspace(row)) names.push_back("@keyspace");
+  if (row.flags & kReadonly && !is_script) names.push_back("@read");
   if (row.flags & kWrite) names.push_back("@write");
-  if (row.group == Group::kString) names.push_back("@string");
-  names.push_back(row.flags & kFast ? "@fast" : "@slow");
+  if (row.group == Group::kString) names.push_back(has_bits ? "@bitmap" : "@string");
   if (row.flags & kAdmin) names.push_back("@admin");
-  if (row.flags & kAdmin) names.push_back("@dangerous");
   if (row.flags & kPubSub) names.push_back("@pubsub");
-  if (row.group == Group::kConnection) names.push_back("@connection");
-  if (row.group == Group::kScripting) names.push_back("@scripting");
+  names.push_back(row.flags & kFast ? "@fast" : "@slow");
+  if (row.flags & kAdmin ||
+      is_one_of(row.name, {"flushall", "flushdb", "info", "keys", "restore"})) {
+    names.push_back("@dangerous");
+  }
+  if (is_of_connection(row)) names.push_back("@connection");
   if (row.group == Group::kTransactions) names.push_back("@transaction");
+  if (is_script) names.push_back("@scripting");
   return names;
+}
+
+std::vector<std::string_view> split_words(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) {
+    const size_t blank = text.find(' ');
+    words.push_back(text.substr(0, blank));
+    text = blank == std::string_view::npos ? "" : text.substr(blank + 1);
+  }
+  return words;
+}
+
+constexpr RowHints kNoHints;
+const RowHints& hints_of(const CommandRow& row) { return row.hints ? *row.hints : kNoHints; }
+
+bool has_movable_keys(const CommandRow& row) { return (row.flags & kMovableKeys) != 0; }
+// Channels of shards stand where keys do, for those who route, and are none.
+bool has_keys(const CommandRow& row) {
+  return (row.first_key != 0 || has_movable_keys(row)) && hints_of(row).keys != "not_key";
+}
+
+// What is done to the first key, or to those behind it.
+std::string_view use_of_keys(const CommandRow& row, bool is_first) {
+  const RowHints& hints = hints_of(row);
+  if (!is_first && !hints.last_keys.empty()) return hints.last_keys;
+  if (!hints.keys.empty()) return hints.keys;
+  return row.flags & kReadonly ? "RO access" : "RW access update";
+}
+
+Reply number_map(std::initializer_list<std::pair<std::string_view, int64_t>> numbers) {
+  std::vector<Reply> fields;
+  for (const auto& [name, number] : numbers) add_field(fields, name, Reply::integer(number));
+  return Reply::map(std::move(fields));
+}
+
+Reply typed(std::string_view type, Reply spec) {
+  std::vector<Reply> fields;
+  add_field(fields, "type", Reply::bulk(type));
+  add_field(fields, "spec", std::move(spec));
+  return Reply::map(std::move(fields));
+}
+
+// Where keys begin, which of the words from there on are some, what is done to them.
+Reply key_spec(const CommandRow& row, int first, int last, std::string_view use) {
+  std::vector<Reply> fields;
+  const std::string_view notes = hints_of(row).notes;
+  if (!notes.empty()) add_field(fields, "notes", Reply::bulk(notes));
+  add_field(fields, "flags", simple_set(split_words(use)));
+  add_field(fields, "begin_search", typed("index", number_map({{"index", first}})));
+  Reply keys =
+      has_movable_keys(row)
+          ? typed("keynum", number_map({{"keynumidx", 0}, {"firstkey", 1}, {"keystep", 1}}))
+          : typed("range", number_map({{"lastkey", last < 0 ? last : last - first},
+                                       {"keystep", row.key_step},
+                                       {"limit", 0}}));
+  add_field(fields, "find_keys", std::move(keys));
+  return Reply::map(std::move(fields));
+}
+
+Reply key_specs(const CommandRow& row) {
+  constexpr int kNumberOfKeys = 2;  // the word that says how many keys follow
+  std::vector<Reply> specs;
+  const int first = has_movable_keys(row) ? kNumberOfKeys : row.first_key;
+  if (first == 0) return Reply::set(std::move(specs));
+  if (hints_of(row).last_keys.empty()) {
+    specs.push_back(key_spec(row, first, row.last_key, use_of_keys(row, true)));
+  } else {
+    specs.push_back(key_spec(row, first, first, use_of_keys(row, true)));
+    specs.push_back(key_spec(row, first + 1, row.last_key, use_of_keys(row, false)));
+  }
+  return Reply::set(std::move(specs));
+}
+
+Reply tips(const CommandRow& row) {
+  std::vector<Reply> items;
+  for (const std::string_view tip : split_words(hints_of(row).tips)) {
+    items.push_back(Reply::bulk(tip));
+  }
+  return Reply::set(std::move(items));
 }
 
 // The ten elements that COMMAND has had since Redis 7.
@@ -47,9 +152,9 @@ Reply describe(const CommandRow& row) {
   items.push_back(Reply::integer(row.last_key));
   items.push_back(Reply::integer(row.key_step));
   items.push_back(simple_set(categories(row)));
-  items.push_back(Reply::array({}));
-  items.push_back(Reply::array({}));
-  items.push_back(Reply::array(std::move(subcommands)));
+  items.push_back(tips(row));
+  items.push_back(key_specs(row));
+  items.push_back(subcommands.empty() ? Reply::set({}) : Reply::array(std::move(subcommands)));
   return Reply::array(std::move(items));
 }
 
@@ -155,8 +260,8 @@ bool find_keys(const CommandCall& call, Plan& plan, const CommandRow** row, Word
     *row = find_subcommand(**row, words[1]);
   }
   if (!*row) return plan.fail("ERR Invalid command specified"), false;
-  const bool movable = ((*row)->flags & kMovableKeys) != 0;
-  if ((*row)->first_key == 0 && !movable) {
+  const bool movable = has_movable_keys(**row);
+  if (!has_keys(**row)) {
     return plan.fail("ERR The command has no key arguments"), false;
   }
   if (!arity_fits(**row, words.size())) {
@@ -192,13 +297,20 @@ void command_getkeys(const CommandCall& call, Plan& plan) {
   plan.answer(Reply::array(std::move(keys)));
 }
 
-// What Redis says of keys that a command only reads, or writes without regard for what was there.
-std::vector<std::string_view> key_flags(const CommandRow& row) {
-  if (row.flags & kReadonly) return {"RO", "access"};
-  if (row.name == "set") return {"RW", "access", "update", "variable_flags"};
-  if (row.name == "mset" || row.name == "setex" || row.name == "psetex") return {"OW", "update"};
-  if (row.name == "del" || row.name == "unlink") return {"RM", "delete"};
-  return {"RW", "access", "update"};
+// SET alone reads with GET, and BITFIELD of reads alone writes nothing.
+std::string_view use_of_these(const CommandRow& row, Words words, bool is_first) {
+  if (row.name == "set") {
+    const bool gets = std::any_of(words.begin() + 3, words.end(), [](std::string_view word) {
+      return equals_ignoring_case(word, "get");
+    });
+    return gets ? "RW access update" : "OW update";
+  }
+  if (row.name != "bitfield") return use_of_keys(row, is_first);
+  for (size_t at = 2; at < words.size(); at += 3) {
+    const bool reads = equals_ignoring_case(words[at], "get") && words.size() - at > 2;
+    if (!reads) return "RW access update";
+  }
+  return "RO access";
 }
 
 void command_getkeysandflags(const CommandCall& call, Plan& plan) {
@@ -209,7 +321,7 @@ void command_getkeysandflags(const CommandCall& call, Plan& plan) {
   each_key(*row, words, [&](std::string_view key) {
     std::vector<Reply> item;
     item.push_back(Reply::bulk(key));
-    item.push_back(simple_set(key_flags(*row)));
+    item.push_back(simple_set(split_words(use_of_these(*row, words, items.empty()))));
     items.push_back(Reply::array(std::move(item)));
   });
   plan.answer(Reply::array(std::move(items)));
@@ -219,11 +331,11 @@ constexpr uint32_t kPlain = kLoading | kStale;
 
 constexpr CommandRow kRows[] = {
     {"command", -1, kContainer | kPlain, 0, 0, 0, Group::kServer, "2.8.13", "",
-     "Describes every command.", "O(N) for N commands", command},
+     "Describes every command.", "O(N) for N commands", command, &hint::kUncertainOrder},
     {"command|count", 2, kPlain, 0, 0, 0, Group::kServer, "2.8.13", "",
      "How many commands there are.", "O(1)", command_count},
     {"command|docs", -2, kPlain, 0, 0, 0, Group::kServer, "7.0.0", "[command-name ...]",
-     "Documentation of commands.", "O(N) for N commands", command_docs},
+     "Documentation of commands.", "O(N) for N commands", command_docs, &hint::kUncertainOrder},
     {"command|getkeys", -3, kPlain, 0, 0, 0, Group::kServer, "2.8.13", "command [arg ...]",
      "Which arguments of a command are keys.", "O(N) for N arguments", command_getkeys},
     {"command|getkeysandflags", -4, kPlain, 0, 0, 0, Group::kServer, "7.0.0", "command [arg ...]",
@@ -231,10 +343,10 @@ constexpr CommandRow kRows[] = {
     {"command|help", 2, kPlain, 0, 0, 0, Group::kServer, "5.0.0", "", "Lists the subcommands.",
      "O(1)", subcommand_help},
     {"command|info", -2, kPlain, 0, 0, 0, Group::kServer, "2.8.13", "[command-name ...]",
-     "Describes some commands.", "O(N) for N commands", command_info},
+     "Describes some commands.", "O(N) for N commands", command_info, &hint::kUncertainOrder},
     {"command|list", -2, kPlain, 0, 0, 0, Group::kServer, "7.0.0",
      "[FILTERBY MODULE name | ACLCAT category | PATTERN pattern]", "The names of commands.",
-     "O(N) for N commands", command_list},
+     "O(N) for N commands", command_list, &hint::kUncertainOrder},
 };
 
 }  // namespace

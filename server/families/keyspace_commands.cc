@@ -155,26 +155,34 @@ void plan_flush(const CommandCall& call, bool all, Plan& plan) {
 void flushdb(const CommandCall& call, Plan& plan) { plan_flush(call, false, plan); }
 void flushall(const CommandCall& call, Plan& plan) { plan_flush(call, true, plan); }
 
+constexpr RowHints kSumOfShards{.tips = "request_policy:all_shards response_policy:agg_sum"};
+constexpr RowHints kLists{.tips = "request_policy:all_shards nondeterministic_output_order"};
+constexpr RowHints kSomeOfShards{
+    .tips = "request_policy:all_shards response_policy:special nondeterministic_output"};
+constexpr RowHints kScans{
+    .tips = "nondeterministic_output request_policy:special response_policy:special"};
+
 constexpr CommandRow kRows[] = {
     {"dbsize", 1, kReadonly | kFast | kBarrier, 0, 0, 0, Group::kServer, "1.0.0", "",
      "How many keys the database has, in the whole cluster; exact when it is settled.",
-     "O(1) per partition", dbsize},
+     "O(1) per partition", dbsize, &kSumOfShards},
     {"flushall", -1, kWrite | kBarrier, 0, 0, 0, Group::kServer, "1.0.0", "[ASYNC | SYNC]",
      "Removes every key of every database, by a mark that all members take over.", "O(members)",
-     flushall},
+     flushall, &hint::kTellsShards},
     {"flushdb", -1, kWrite | kBarrier, 0, 0, 0, Group::kServer, "1.0.0", "[ASYNC | SYNC]",
      "Removes every key of the database, by a mark that all members take over.", "O(members)",
-     flushdb},
+     flushdb, &hint::kTellsShards},
     {"keys", 2, kReadonly | kBarrier, 0, 0, 0, Group::kGeneric, "1.0.0", "pattern",
-     "All keys of the cluster that match a pattern; use SCAN instead.", "O(N) for N keys", keys},
+     "All keys of the cluster that match a pattern; use SCAN instead.", "O(N) for N keys", keys,
+     &kLists},
     {"randomkey", 1, kReadonly | kBarrier, 0, 0, 0, Group::kGeneric, "1.0.0", "",
-     "Some key of the database.", "O(1)", randomkey},
+     "Some key of the database.", "O(1)", randomkey, &kSomeOfShards},
     {"scan", -2, kReadonly | kBarrier, 0, 0, 0, Group::kGeneric, "2.8.0",
      "cursor [MATCH pattern] [COUNT count] [TYPE type]",
      "Walks over the keys of the cluster. A cursor is a place on the ring, below 2^53: any node "
      "takes "
      "it.",
-     "O(1) per call, O(N) for N keys in all", scan},
+     "O(1) per call, O(N) for N keys in all", scan, &kScans},
 };
 
 }  // namespace

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <map>
 #include <optional>
 
 #include "server/commands/command_table.h"
@@ -206,39 +204,8 @@ std::vector<const CommandRow*> rows_named(Words names) {
   return rows;
 }
 
-// What the reactors counted: "<row> <calls> <bucket> <bucket> ...\n" each.
-std::string counted_times(NodeFacts& facts, const std::vector<const CommandRow*>& rows) {
-  const TrafficCounts& traffic = facts.traffic();
-  std::string text;
-  for (const CommandRow* const row : rows) {
-    const TrafficCounts::Shown shown = traffic.times_of(row->number);
-    if (shown.calls == 0) continue;
-    text += fmt::format("{} {}", row->number, shown.calls);
-    for (const uint64_t bucket : shown.times) text += fmt::format(" {}", bucket);
-    text += '\n';
-  }
-  return text;
-}
-
-std::map<uint64_t, TrafficCounts::Shown> sum_of_times(std::string_view said) {
-  std::map<uint64_t, TrafficCounts::Shown> sums;
-  const char* at = said.data();
-  const char* const end = at + said.size();
-  const auto next = [&] {
-    uint64_t value = 0;
-    at = std::from_chars(at, end, value).ptr + 1;
-    return value;
-  };
-  while (at < end) {
-    TrafficCounts::Shown& times = sums[next()];
-    times.calls += next();
-    for (uint64_t& bucket : times.times) bucket += next();
-  }
-  return sums;
-}
-
 // Cumulative, by powers of two; those of calls that were not timed are taken to be like the others.
-Reply histogram(const TrafficCounts::Shown& times) {
+Reply histogram(const CallTimes& times) {
   uint64_t timed = 0, passed = 0;
   for (const uint64_t bucket : times.times) timed += bucket;
   std::vector<Reply> buckets;
@@ -256,44 +223,47 @@ Reply histogram(const TrafficCounts::Shown& times) {
   return Reply::map(std::move(fields));
 }
 
-Reply join_times(std::string said) {
-  std::vector<Reply> fields;
-  for (const auto& [row, times] : sum_of_times(said)) {
-    add_field(fields, all_commands()[row]->name, histogram(times));
-  }
-  return Reply::map(std::move(fields));
-}
-
 void latency_histogram(const CommandCall& call, Plan& plan) {
-  plan.everywhere([rows = rows_named(call.words.subspan(2))](
-                      NodeFacts& facts) { return counted_times(facts, rows); },
-                  join_times);
+  const std::vector<CallTimes> times = call.facts.call_times();
+  std::vector<Reply> fields;
+  for (const CommandRow* const row : rows_named(call.words.subspan(2))) {
+    if (row->number >= times.size() || times[row->number].calls == 0) continue;
+    add_field(fields, row->name, histogram(times[row->number]));
+  }
+  plan.answer(Reply::map(std::move(fields)));
 }
 
 constexpr uint32_t kAsk = kAdmin | kLoading | kStale;
 constexpr uint32_t kLook = kAsk | kNoScript;
 constexpr Group kGroup = Group::kServer;
 
+constexpr RowHints kAsksNodes{
+    .tips = "nondeterministic_output request_policy:all_nodes response_policy:special"};
+constexpr RowHints kSumOfNodes{.tips = "request_policy:all_nodes response_policy:agg_sum"};
+constexpr RowHints kGathers{.tips = "request_policy:all_nodes nondeterministic_output"};
+constexpr RowHints kUncertainSum{
+    .tips = "request_policy:all_nodes response_policy:agg_sum nondeterministic_output"};
+
 constexpr CommandRow kRows[] = {
     {"latency", -2, kContainer, 0, 0, 0, kGroup, "2.8.13", "subcommand",
      "Commands that took longer than latency-monitor-threshold at this node.", "O(1)", nullptr},
     {"latency|doctor", 2, kLook, 0, 0, 0, kGroup, "2.8.13", "",
-     "What was sampled, and where else to look.", "O(1)", latency_doctor},
+     "What was sampled, and where else to look.", "O(1)", latency_doctor, &kAsksNodes},
     {"latency|graph", 3, kLook, 0, 0, 0, kGroup, "2.8.13", "event", "The samples as a graph.",
-     "O(1)", latency_graph},
+     "O(1)", latency_graph, &kAsksNodes},
     {"latency|help", 2, kLoading | kStale, 0, 0, 0, kGroup, "2.8.13", "", "Lists the subcommands.",
      "O(1)", subcommand_help},
     {"latency|histogram", -2, kLook, 0, 0, 0, kGroup, "7.0.0", "[command [command ...]]",
      "How long calls of commands take, as far as they were timed: the first of each command, all "
      "of those that may take long, a sample of the others.",
-     "O(N) for N commands", latency_histogram},
+     "O(N) for N commands", latency_histogram, &kAsksNodes},
     {"latency|history", 3, kLook, 0, 0, 0, kGroup, "2.8.13", "event",
      "Of the events command and fast-command: the worst of each second that had one.", "O(1)",
-     latency_history},
+     latency_history, &kAsksNodes},
     {"latency|latest", 2, kLook, 0, 0, 0, kGroup, "2.8.13", "", "The last sample of each event.",
-     "O(1)", latency_latest},
+     "O(1)", latency_latest, &kAsksNodes},
     {"latency|reset", -2, kLook, 0, 0, 0, kGroup, "2.8.13", "[event [event ...]]",
-     "Drops the samples of events, and says of how many.", "O(1)", latency_reset},
+     "Drops the samples of events, and says of how many.", "O(1)", latency_reset, &kSumOfNodes},
     {"slowlog", -2, kContainer, 0, 0, 0, kGroup, "2.2.12", "subcommand",
      "Commands that held a reactor of this node for long; waiting for other nodes or a disk does "
      "not count.",
@@ -301,13 +271,13 @@ constexpr CommandRow kRows[] = {
     {"slowlog|get", -2, kAsk, 0, 0, 0, kGroup, "2.2.12", "[count]",
      "The newest of them. Commands of constant time are measured each time only where "
      "slowlog-log-slower-than is below 1000.",
-     "O(N) for N commands", slowlog_get},
+     "O(N) for N commands", slowlog_get, &kGathers},
     {"slowlog|help", 2, kLoading | kStale, 0, 0, 0, kGroup, "6.2.0", "", "Lists the subcommands.",
      "O(1)", subcommand_help},
     {"slowlog|len", 2, kAsk, 0, 0, 0, kGroup, "2.2.12", "", "How many there are.", "O(1)",
-     slowlog_len},
+     slowlog_len, &kUncertainSum},
     {"slowlog|reset", 2, kAsk, 0, 0, 0, kGroup, "2.2.12", "", "Forgets them.", "O(N)",
-     slowlog_reset},
+     slowlog_reset, &hint::kTellsNodes},
 };
 
 }  // namespace

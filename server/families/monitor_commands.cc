@@ -141,30 +141,32 @@ void waitaof(const CommandCall& call, Plan& plan) {
 constexpr uint32_t kAsk = kAdmin | kLoading | kStale;
 constexpr Group kGroup = Group::kServer;
 
+constexpr RowHints kLeastOfShards{.tips = "request_policy:all_shards response_policy:agg_min"};
+
 constexpr CommandRow kRows[] = {
     {"lolwut", -1, kReadonly | kFast, 0, 0, 0, kGroup, "5.0.0", "[VERSION version]",
      "The versions, without the art.", "O(1)", lolwut},
     {"memory", -2, kContainer, 0, 0, 0, kGroup, "4.0.0", "subcommand", "Memory of this node.",
      "O(1)", nullptr},
     {"memory|doctor", 2, 0, 0, 0, 0, kGroup, "4.0.0", "", "How full engine.memory is.", "O(1)",
-     memory_doctor},
+     memory_doctor, &hint::kAsksShards},
     {"memory|help", 2, kLoading | kStale, 0, 0, 0, kGroup, "4.0.0", "", "Lists the subcommands.",
      "O(1)", subcommand_help},
     {"memory|malloc-stats", 2, 0, 0, 0, 0, kGroup, "4.0.0", "", "Allocated and resident bytes.",
-     "O(1)", memory_malloc_stats},
+     "O(1)", memory_malloc_stats, &hint::kAsksShards},
     {"memory|purge", 2, 0, 0, 0, 0, kGroup, "4.0.0", "",
-     "OK: the allocator gives pages back by itself.", "O(1)", ok},
+     "OK: the allocator gives pages back by itself.", "O(1)", ok, &hint::kTellsShards},
     {"memory|stats", 2, 0, 0, 0, 0, kGroup, "4.0.0", "", "The figures of INFO memory, as a map.",
-     "O(1)", memory_stats},
+     "O(1)", memory_stats, &hint::kAsksShards},
     {"memory|usage", -3, kReadonly, 2, 2, 1, kGroup, "4.0.0", "key [SAMPLES count]",
-     "About how many bytes a key takes, its siblings together, at each copy.", "O(1)",
-     memory_usage},
+     "About how many bytes a key takes, its siblings together, at each copy.", "O(1)", memory_usage,
+     &hint::kLooks},
     {"module", -2, kContainer, 0, 0, 0, kGroup, "4.0.0", "subcommand", "There are no modules.",
      "O(1)", nullptr},
     {"module|help", 2, kLoading | kStale, 0, 0, 0, kGroup, "5.0.0", "", "Lists the subcommands.",
      "O(1)", subcommand_help},
     {"module|list", 2, kAdmin | kNoScript, 0, 0, 0, kGroup, "4.0.0", "", "None.", "O(1)",
-     empty_array},
+     empty_array, &hint::kUncertainOrder},
     {"module|load", -3, kAdmin | kNoScript, 0, 0, 0, kGroup, "4.0.0", "path [arg [arg ...]]",
      "Refused.", "O(1)", module_refused},
     {"role", 1, kFast | kLoading | kStale | kNoScript, 0, 0, 0, kGroup, "2.8.12", "",
@@ -172,10 +174,10 @@ constexpr CommandRow kRows[] = {
     {"wait", 3, kNoScript, 0, 0, 0, Group::kGeneric, "3.0.0", "numreplicas timeout",
      "How many copies beside its coordinator's acknowledged the connection's last write. It waits "
      "for no more: KV.QUORUM W says how many a write waits for.",
-     "O(1)", wait},
+     "O(1)", wait, &kLeastOfShards},
     {"waitaof", 4, kNoScript, 0, 0, 0, Group::kGeneric, "7.2.0", "numlocal numreplicas timeout",
      "Of those, the copies that are synced: with `engine.sync: always` all, else none for sure.",
-     "O(1)", waitaof},
+     "O(1)", waitaof, &kLeastOfShards},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/commands/command.h"
 #include "server/commands/node_report.h"
+#include "server/logbook/logbook.h"
 
 namespace kvorum::server {
 namespace {
@@ -10,9 +11,14 @@ using protocol::Reply;
 // INFO
 void node_information(const CommandCall& call, Plan& plan) {
   const Words names = call.words.subspan(1);
-  plan.answer(Reply::verbatim_owned(
-      node_report(since_reset(call.facts.status()),
-                  std::vector<std::string_view>(names.begin(), names.end()))));
+  const std::vector<std::string_view> sections(names.begin(), names.end());
+  const LatencyPercentiles& percentiles = call.facts.logbook().percentiles;
+  LatencyReport latency;
+  if (percentiles.is_shown() && wants_latency(sections)) {
+    latency = {call.facts.call_times(), percentiles.get()};
+  }
+  plan.answer(
+      Reply::verbatim_owned(node_report(since_reset(call.facts.status()), sections, latency)));
 }
 
 void time(const CommandCall& call, Plan& plan) {
@@ -27,9 +33,9 @@ constexpr uint32_t kPlain = kLoading | kStale;
 
 constexpr CommandRow kRows[] = {
     {"info", -1, kPlain, 0, 0, 0, Group::kServer, "1.0.0", "[section [section ...]]",
-     "Facts and counters of this node.", "O(1)", node_information},
+     "Facts and counters of this node.", "O(1)", node_information, &hint::kAsksShards},
     {"time", 1, kPlain | kFast, 0, 0, 0, Group::kServer, "2.6.0", "",
-     "The node's Unix time in seconds, and microseconds.", "O(1)", time},
+     "The node's Unix time in seconds, and microseconds.", "O(1)", time, &hint::kUncertain},
 };
 
 }  // namespace

@@ -193,9 +193,16 @@ void append(const CommandCall& call, Plan& plan) {
   plan.edit(call.words[1], kEditAppend, finish_number).value = call.words[2];
 }
 
+constexpr RowHints kAppends{.keys = "RW insert"};
+constexpr RowHints kReadsEach{.tips = "request_policy:multi_shard"};
+constexpr RowHints kReplacesEach{
+    .keys = "OW update", .tips = "request_policy:multi_shard response_policy:all_succeeded"};
+constexpr RowHints kSets{.keys = "RW access update variable_flags",
+                         .notes = "RW and ACCESS due to the optional `GET` argument"};
+
 constexpr CommandRow kRows[] = {
     {"append", 3, kWrite | kDenyOom | kFast, 1, 1, 1, Group::kString, "2.0.0", "key value",
-     "Adds bytes to the end of a value; a missing key starts empty.", "O(1)", append},
+     "Adds bytes to the end of a value; a missing key starts empty.", "O(1)", append, &kAppends},
     {"get", 2, kReadonly | kFast, 1, 1, 1, Group::kString, "1.0.0", "key",
      "The value of a key, or nil; the array of its siblings, newest first, where concurrent writes "
      "left several.",
@@ -203,22 +210,23 @@ constexpr CommandRow kRows[] = {
     {"getset", 3, kWrite | kDenyOom | kFast, 1, 1, 1, Group::kString, "1.0.0", "key value",
      "Writes a value and answers the one before it.", "O(1)", getset},
     {"mget", -2, kReadonly | kFast, 1, -1, 1, Group::kString, "1.0.0", "key [key ...]",
-     "The values of several keys, each read on its own: no snapshot.", "O(N) for N keys", mget},
+     "The values of several keys, each read on its own: no snapshot.", "O(N) for N keys", mget,
+     &kReadsEach},
     {"mset", -3, kWrite | kDenyOom, 1, -1, 2, Group::kString, "1.0.1", "key value [key value ...]",
-     "Writes several keys, each on its own: not atomic.", "O(N) for N keys", mset},
+     "Writes several keys, each on its own: not atomic.", "O(N) for N keys", mset, &kReplacesEach},
     {"psetex", 4, kWrite | kDenyOom, 1, 1, 1, Group::kString, "2.6.0", "key milliseconds value",
-     "Writes a value that expires after so many milliseconds.", "O(1)", psetex},
+     "Writes a value that expires after so many milliseconds.", "O(1)", psetex, &hint::kReplaces},
     {"set", -3, kWrite | kDenyOom, 1, 1, 1, Group::kString, "1.0.0",
      "key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] [EX "
      "seconds | "
      "PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
-     "Writes a value in place of all that is known of the key, siblings too.", "O(1)", set},
+     "Writes a value in place of all that is known of the key, siblings too.", "O(1)", set, &kSets},
     {"setex", 4, kWrite | kDenyOom, 1, 1, 1, Group::kString, "2.0.0", "key seconds value",
-     "Writes a value that expires after so many seconds.", "O(1)", setex},
+     "Writes a value that expires after so many seconds.", "O(1)", setex, &hint::kReplaces},
     {"setnx", 3, kWrite | kDenyOom | kFast, 1, 1, 1, Group::kString, "1.0.0", "key value",
-     "Writes a value only where there is none.", "O(1)", setnx},
+     "Writes a value only where there is none.", "O(1)", setnx, &hint::kInserts},
     {"strlen", 2, kReadonly | kFast, 1, 1, 1, Group::kString, "2.2.0", "key",
-     "The length of a value in bytes.", "O(1)", strlen},
+     "The length of a value in bytes.", "O(1)", strlen, &hint::kLooks},
 };
 
 }  // namespace

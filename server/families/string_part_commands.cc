@@ -140,19 +140,22 @@ void getex(const CommandCall& call, Plan& plan) {
   plan.edit(call.words[1], kEditGetExpire, finish_old_value).argument = plan.argument;
 }
 
+constexpr RowHints kTakes{.keys = "RW access delete"};
+constexpr RowHints kChangesTtl{.notes = "RW and UPDATE because it changes the TTL"};
+
 constexpr CommandRow kRows[] = {
     {"getdel", 2, kWrite | kFast, 1, 1, 1, Group::kString, "6.2.0", "key",
-     "Answers the value of a key and deletes it.", "O(1)", getdel},
+     "Answers the value of a key and deletes it.", "O(1)", getdel, &kTakes},
     {"getex", -2, kWrite | kFast, 1, 1, 1, Group::kString, "6.2.0",
      "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | "
      "PERSIST]",
-     "Answers the value of a key and changes when it expires.", "O(1)", getex},
+     "Answers the value of a key and changes when it expires.", "O(1)", getex, &kChangesTtl},
     {"getrange", 4, kReadonly, 1, 1, 1, Group::kString, "2.4.0", "key start end",
      "A part of a value; negative offsets count from its end.", "O(N) for N bytes answered",
      getrange},
     {"setrange", 4, kWrite | kDenyOom, 1, 1, 1, Group::kString, "2.2.0", "key offset value",
      "Overwrites a part of a value, padded with zero bytes up to the offset.", "O(N) for N bytes",
-     setrange},
+     setrange, &hint::kUpdates},
     {"substr", 4, kReadonly, 1, 1, 1, Group::kString, "1.0.0", "key start end",
      "The old name of GETRANGE.", "O(N) for N bytes answered", getrange},
 };

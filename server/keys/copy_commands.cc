@@ -150,11 +150,15 @@ void plan_rename(const CommandCall& call, bool only_if_absent, Plan& plan) {
 void rename(const CommandCall& call, Plan& plan) { plan_rename(call, false, plan); }
 void renamenx(const CommandCall& call, Plan& plan) { plan_rename(call, true, plan); }
 
+constexpr RowHints kCopies{.keys = "RO access", .last_keys = "OW update"};
+constexpr RowHints kMoves{.keys = "RW access delete", .last_keys = "OW update"};
+constexpr RowHints kMovesWhereNone{.keys = "RW access delete", .last_keys = "OW insert"};
+
 constexpr CommandRow kRows[] = {
     {"copy", -3, kWrite | kDenyOom | kBarrier, 1, 2, 1, Group::kGeneric, "6.2.0",
      "source destination [DB destination-db] [REPLACE]",
      "Writes the value of a key, and when it expires, to another one: a read, then a write.",
-     "O(N) for N bytes", copy},
+     "O(N) for N bytes", copy, &kCopies},
     {"move", 3, kWrite | kFast | kBarrier, 1, 1, 1, Group::kGeneric, "1.0.0", "key db",
      "Moves a key to another database: a read, a write, a delete of what was read. Others may see "
      "both for a moment; a failure in between leaves both.",
@@ -163,9 +167,9 @@ constexpr CommandRow kRows[] = {
      "Renames a key: a read, a write to the new name, a delete of what was read. Others may see "
      "both for a moment; a failure in between leaves both, and a write to the old name that comes "
      "between stays there.",
-     "O(N) for N bytes", rename},
+     "O(N) for N bytes", rename, &kMoves},
     {"renamenx", 3, kWrite | kFast | kBarrier, 1, 2, 1, Group::kGeneric, "1.0.0", "key newkey",
-     "The same, where the new name is absent.", "O(N) for N bytes", renamenx},
+     "The same, where the new name is absent.", "O(N) for N bytes", renamenx, &kMovesWhereNone},
 };
 
 }  // namespace

@@ -115,12 +115,12 @@ void restore(const CommandCall& call, Plan& plan) {
 constexpr CommandRow kRows[] = {
     {"dump", 2, kReadonly, 1, 1, 1, Group::kGeneric, "2.6.0", "key",
      "A value as bytes that RESTORE takes, here and in Redis from 7.2 on.", "O(N) for N bytes",
-     dump},
+     dump, &hint::kUncertain},
     {"restore", -4, kWrite | kDenyOom, 1, 1, 1, Group::kGeneric, "2.6.0",
      "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
      "Writes a value that DUMP made, here or in Redis; of Redis's types strings alone. Idle time "
      "and frequency are not kept.",
-     "O(N) for N bytes", restore},
+     "O(N) for N bytes", restore, &hint::kReplaces},
 };
 
 }  // namespace

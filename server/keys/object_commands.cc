@@ -13,6 +13,11 @@ constexpr size_t kEmbeddedBytesMax = 44;
 constexpr int64_t kSharedIntegers = 10'000;
 constexpr int64_t kSharedReferences = 2'147'483'647;  // Redis's count of what it shares
 
+constexpr std::string_view kNoIdleTime =
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when "
+    "switching "
+    "between policies at runtime LRU and LFU data will take some time to adjust.";
+
 Reply finish_encoding(const FinishInput& input) {
   const Versions versions = seen(input);
   if (versions.empty()) return Reply::nil();
@@ -32,6 +37,7 @@ Reply finish_refcount(const FinishInput& input) {
 Reply finish_idletime(const FinishInput& input) {
   const Versions versions = seen(input);
   if (versions.empty()) return Reply::nil();
+  if (input.remembered.number >= 0) return Reply::error(kNoIdleTime);
   const uint64_t written_ms = versions[0].dot.hlc.ms(), now_ms = input.completion.now_ms;
   const uint64_t idle_ms = now_ms > written_ms ? now_ms - written_ms : 0;
   return Reply::integer(static_cast<int64_t>(idle_ms / 1000));
@@ -48,12 +54,17 @@ Reply finish_freq(const FinishInput& input) {
 
 void encoding(const CommandCall& call, Plan& plan) { plan.read(call.words[2], finish_encoding); }
 void refcount(const CommandCall& call, Plan& plan) { plan.read(call.words[2], finish_refcount); }
-void idletime(const CommandCall& call, Plan& plan) { plan.read(call.words[2], finish_idletime); }
-void freq(const CommandCall& call, Plan& plan) {
+
+// With the count of uses; -1 where none is kept.
+void read_with_count(const CommandCall& call, Finish finish, Plan& plan) {
   const auto count = call.facts.use_count(call.session.keyspace, call.words[2]);
   plan.remembered.number = count ? int64_t{*count} : -1;
-  plan.read(call.words[2], finish_freq);
+  plan.read(call.words[2], finish);
 }
+void idletime(const CommandCall& call, Plan& plan) { read_with_count(call, finish_idletime, plan); }
+void freq(const CommandCall& call, Plan& plan) { read_with_count(call, finish_freq, plan); }
+
+constexpr RowHints kLooksInside{.keys = "RO", .tips = "nondeterministic_output"};
 
 constexpr CommandRow kRows[] = {
     {"object", -2, kContainer, 0, 0, 0, Group::kGeneric, "2.2.3", "subcommand",
@@ -61,19 +72,21 @@ constexpr CommandRow kRows[] = {
     {"object|encoding", 3, kReadonly, 2, 2, 1, Group::kGeneric, "2.2.3", "key",
      "How Redis would keep a value that was just set to these bytes: int, embstr or raw. Not known "
      "here: that APPEND, SETRANGE or SETBIT left it raw.",
-     "O(1)", encoding},
+     "O(1)", encoding, &kLooksInside},
     {"object|freq", 3, kReadonly, 2, 2, 1, Group::kGeneric, "4.0.0", "key",
      "With an LFU policy (engine.eviction) the logarithmic count of this node's copy, 0 where it "
      "has "
      "none; else refused.",
-     "O(1)", freq},
+     "O(1)", freq, &kLooksInside},
     {"object|help", 2, kLoading | kStale, 0, 0, 0, Group::kGeneric, "6.2.0", "",
      "Lists the subcommands.", "O(1)", subcommand_help},
     {"object|idletime", 3, kReadonly, 2, 2, 1, Group::kGeneric, "2.2.3", "key",
-     "The seconds since a value was written; that it was read is not kept.", "O(1)", idletime},
+     "The seconds since a value was written; that it was read is not kept. Refused with an LFU "
+     "policy, as in Redis.",
+     "O(1)", idletime, &kLooksInside},
     {"object|refcount", 3, kReadonly, 2, 2, 1, Group::kGeneric, "2.2.3", "key",
      "How often Redis would share a value: 1, or 2147483647 for an integer from 0 to 9999.", "O(1)",
-     refcount},
+     refcount, &kLooksInside},
 };
 
 }  // namespace

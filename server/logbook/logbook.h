@@ -9,6 +9,7 @@
 #include "server/config/config.h"
 #include "server/logbook/idle_settings.h"
 #include "server/logbook/latency_log.h"
+#include "server/logbook/latency_percentiles.h"
 #include "server/logbook/slow_log.h"
 
 namespace kvorum::server {
@@ -16,6 +17,7 @@ namespace kvorum::server {
 struct Logbook {
   SlowLog slow_log;
   LatencyLog latency;
+  LatencyPercentiles percentiles;
   IdleSettings idle;
   DebugAccess debug = DebugAccess::kNobody;  // set before the reactors run
   std::atomic<bool> expiry_rests{false};     // DEBUG SET-ACTIVE-EXPIRE 0

@@ -37,12 +37,13 @@ void Stream::start() { wait_to_read(); }
 // A socket that is none of TCP refuses these options, which does no harm.
 void Stream::set_keepalive(uint64_t seconds) {
   constexpr int kProbes = 3;
+  constexpr uint64_t kSecondsMax = 32'767;  // the kernel takes no more
   const auto set = [this](int level, int option, int value) {
     ::setsockopt(watched_.socket, level, option, &value, sizeof value);
   };
   set(SOL_SOCKET, SO_KEEPALIVE, seconds != 0);
   if (seconds == 0) return;
-  const int idle = static_cast<int>(seconds);
+  const int idle = static_cast<int>(std::min(seconds, kSecondsMax));
   set(IPPROTO_TCP, TCP_KEEPIDLE, idle);
   set(IPPROTO_TCP, TCP_KEEPINTVL, std::max(idle / kProbes, 1));
   set(IPPROTO_TCP, TCP_KEEPCNT, kProbes);

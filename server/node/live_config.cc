@@ -38,11 +38,8 @@ std::string value_of(const std::map<std::string, std::string>& values, const std
   return found == values.end() ? "nothing" : found->second;
 }
 
-// What may be evicted is fixed when a node starts: it can be told to evict nothing any more, or
-// something else, but not to begin with it.
-bool is_live(const ConfigRow<Config>& row, const Config& running) {
-  const bool begins = running.engine.eviction == engine::EvictionPolicy::kNone;
-  return row.change == KeyChange::kLive && !(begins && row.path == "engine.eviction");
+bool is_live(const ConfigRow<Config>& row, bool may_evict) {
+  return row.change == KeyChange::kLive && (may_evict || row.path != "engine.eviction");
 }
 
 // What the history of the membership rules.
@@ -52,19 +49,24 @@ bool is_of_cluster(std::string_view key) {
 
 }  // namespace
 
-Config with_live_part(const Config& running, const Config& fresh) {
+bool could_evict(const Config& at_start) {
+  return at_start.engine.eviction != engine::EvictionPolicy::kNone;
+}
+
+Config with_live_part(const Config& running, const Config& fresh, bool may_evict) {
   Config joined = running;
   for (const ConfigRow<Config>& row : config_keys()) {
-    if (is_live(row, running)) row.copy(fresh, joined);
+    if (is_live(row, may_evict)) row.copy(fresh, joined);
   }
   return joined;
 }
 
-std::vector<ConfigChange> config_changes(const Config& running, const Config& fresh) {
+std::vector<ConfigChange> config_changes(const Config& running, const Config& fresh,
+                                         bool may_evict) {
   std::vector<ConfigChange> changes, waiting;
   for (const ConfigRow<Config>& row : config_keys()) {
     if ((row.change != KeyChange::kLive && !row.is_secret) || row.same(running, fresh)) continue;
-    const bool live = is_live(row, running);
+    const bool live = is_live(row, may_evict);
     (live ? changes : waiting)
         .push_back({std::string(row.path), text_of(row, running), text_of(row, fresh), live});
   }
@@ -81,7 +83,7 @@ std::vector<ConfigChange> config_changes(const Config& running, const Config& fr
 
 std::shared_ptr<const Config> LiveConfig::take(const Config& fresh) {
   const MutexLock guard(lock_);
-  const std::vector<ConfigChange> changes = config_changes(*in_force_, fresh);
+  const std::vector<ConfigChange> changes = config_changes(*in_force_, fresh, may_evict_);
   for (const ConfigChange& change : changes) {
     if (change.live) {
       log_info("configuration: {} is {} now, it was {}", change.key, change.to, change.from);
@@ -91,7 +93,7 @@ std::shared_ptr<const Config> LiveConfig::take(const Config& fresh) {
     }
   }
   if (changes.empty()) log_info("configuration: nothing changed");
-  in_force_ = std::make_shared<const Config>(with_live_part(*in_force_, fresh));
+  in_force_ = std::make_shared<const Config>(with_live_part(*in_force_, fresh, may_evict_));
   return in_force_;
 }
 

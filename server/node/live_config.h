@@ -21,16 +21,21 @@ struct ConfigChange {
   bool operator==(const ConfigChange&) const = default;
 };
 
-std::vector<ConfigChange> config_changes(const Config& running, const Config& fresh);
+// What may be evicted is fixed when a node starts: one that could not evict then (`may_evict` is
+// false) does not begin with it; one that could may be told otherwise, and back.
+bool could_evict(const Config& at_start);
+
+std::vector<ConfigChange> config_changes(const Config& running, const Config& fresh,
+                                         bool may_evict);
 
 // `running` with what of `fresh` can change.
-Config with_live_part(const Config& running, const Config& fresh);
+Config with_live_part(const Config& running, const Config& fresh, bool may_evict);
 
 // The configuration that holds now. Any thread.
 class LiveConfig {
  public:
   explicit LiveConfig(const Config& at_start)
-      : in_force_(std::make_shared<const Config>(at_start)) {}
+      : may_evict_(could_evict(at_start)), in_force_(std::make_shared<const Config>(at_start)) {}
 
   std::shared_ptr<const Config> get() const {
     const MutexLock guard(lock_);
@@ -40,6 +45,7 @@ class LiveConfig {
   std::shared_ptr<const Config> take(const Config& fresh);
 
  private:
+  const bool may_evict_;
   mutable Mutex lock_;
   std::shared_ptr<const Config> in_force_ KVORUM_GUARDED_BY(lock_);
 };

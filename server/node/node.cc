@@ -71,8 +71,7 @@ Status Node::bind_listeners() {
   return {};
 }
 
-// Divides up the descriptors of the process.
-Status Node::plan_for_descriptors() {
+Result<DescriptorPlan> Node::descriptor_plan(uint32_t clients) const {
   DescriptorNeeds needs;
   needs.durable = self_.config.engine.type == EngineType::kLevelDb;
   needs.reactors = self_.reactors;
@@ -80,16 +79,21 @@ Status Node::plan_for_descriptors() {
   const LinkPlan links{self_.reactors, self_.config.limits.peer_links};
   needs.links = peers * links.dialers(peers);
   needs.listeners = listening_;
-  needs.clients = live_.get()->limits.clients;
-  const uint64_t limit = descriptor_limit();
-  const auto plan = plan_descriptors(limit, needs);
+  needs.clients = clients;
+  return plan_descriptors(descriptor_limit(), needs);
+}
+
+// Divides up the descriptors of the process.
+Status Node::plan_for_descriptors() {
+  const uint32_t clients = live_.get()->limits.clients;
+  const auto plan = descriptor_plan(clients);
   if (!plan.ok()) return plan.status();
   descriptors_ = plan.value();
-  if (descriptors_.clients < needs.clients) {
+  if (descriptors_.clients < clients) {
     log_warning(
         "limits.clients {} needs {} open files and the limit is {}: maxclients has been reduced to "
         "{} to compensate for low ulimit; raise it (ulimit -n) for more",
-        needs.clients, needs.clients + descriptors_.reserved, limit, descriptors_.clients);
+        clients, clients + descriptors_.reserved, descriptor_limit(), descriptors_.clients);
   }
   reactors_.clients().max = descriptors_.clients;
   return {};
@@ -235,14 +239,34 @@ bool Node::stop() {
   return clean;
 }
 
+uint32_t Node::clients_possible(uint32_t wanted) const {
+  const auto plan = descriptor_plan(wanted);
+  return plan.ok() ? plan.value().clients : 0;
+}
+
 void Node::reload(const Config& fresh) {
   KVORUM_CHECK(phase_.serving);
+  const MutexLock lock(change_lock_);
+  put_in_force(fresh);
+}
+
+void Node::change_config(FunctionRef<void(Config& config)> edit) {
+  const MutexLock lock(change_lock_);
+  Config fresh = *live_.get();
+  edit(fresh);
+  put_in_force(fresh);
+}
+
+void Node::put_in_force(const Config& fresh) {
+  const uint32_t clients = live_.get()->limits.clients;
   const std::shared_ptr<const Config> now = live_.take(fresh);
   set_log_level(now->log.level);
   stores_.hints().hints().ledger().set_bytes_max(now->limits.hints_bytes);
   stores_.objects().set_limit(now->engine.memory_bytes, now->engine.eviction);
   reactors_.in_flight().set_limit(now->limits.in_flight_bytes);
-  if (Status status = plan_for_descriptors(); !status.ok()) log_error("{}", status.message());
+  if (now->limits.clients != clients) {
+    if (Status status = plan_for_descriptors(); !status.ok()) log_error("{}", status.message());
+  }
   reactors_.apply(now);
 }
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "server/access/login_guard.h"
 #include "server/admin/admin_api.h"
@@ -50,6 +51,7 @@ class Node final : public NodeServices, public AdminServices {
   // NodeServices and AdminServices: any thread.
   NodeStatus status() override { return status_.status(); }
   void reset_statistics() override { status_.reset_statistics(); }
+  std::vector<CallTimes> call_times() override { return status_.call_times(); }
   void large_value(std::string_view key, uint64_t bytes) override;
   uint64_t login_delay_us(std::string_view peer_address) override;
   void login_failed(std::string_view peer_address) override;
@@ -62,8 +64,11 @@ class Node final : public NodeServices, public AdminServices {
   std::shared_ptr<const cluster::ClusterView> view() const override { return membership_.view(); }
   MembershipDesk* membership() override { return &membership_; }
 
+  void change_config(FunctionRef<void(Config& config)> edit) override;
+  uint32_t clients_possible(uint32_t wanted) const override;
+
   // Puts in force what of a configuration can change while the node runs, and logs it; says what
-  // cannot. The thread that opened the node.
+  // cannot. Any thread, once the node serves.
   void reload(const Config& fresh);
 
   // This node waits to be admitted, or does not know for sure with which placement its cluster was
@@ -83,6 +88,7 @@ class Node final : public NodeServices, public AdminServices {
   // The steps of open(), in this order.
   Status bind_listeners();
   Status plan_for_descriptors();
+  Result<DescriptorPlan> descriptor_plan(uint32_t clients) const;
   void start_admin();
   void start_reactors();
   void start_watch();
@@ -92,8 +98,11 @@ class Node final : public NodeServices, public AdminServices {
   bool is_reachable(cluster::MemberIndex member) const;
   uint16_t spoken_version(cluster::MemberIndex member) const;
 
+  void put_in_force(const Config& fresh) KVORUM_REQUIRES(change_lock_);
+
   const NodeSelf self_;
   NodePhase phase_;
+  Mutex change_lock_;  // one configuration after the other, in one order everywhere
   LiveConfig live_;
   LoginGuard logins_;
   LargeValues large_values_;

@@ -3,8 +3,11 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+
 #include "cluster/own/scan_page.h"
 #include "server/process/logging.h"
+#include "server/script/script_counts.h"
 
 namespace kvorum::server {
 namespace {
@@ -37,17 +40,13 @@ uint64_t linger_us(const Config& config) {
   return (config.limits.request_timeout_ms + kMoreMs) * 1000;
 }
 
-SessionRules session_rules(const Config& config) {
-  const LimitsConfig& limits = config.limits;
-  return {!config.passwords.empty(), limits.client_output_bytes,
-          limits.client_output_wait_ms * 1000, limits.client_idle_ms * 1000,
-          (limits.client_keepalive_ms + 999) / 1000};
+SubscriberLimits subscriber_limits(const LimitsConfig& limits) {
+  const auto or_none = [](uint64_t bytes) { return bytes == 0 ? UINT64_MAX : bytes; };
+  return {or_none(limits.subscriber_output_bytes), or_none(limits.subscriber_behind_bytes),
+          std::max(limits.subscriber_behind_ms, SessionRules::kWaitMsMin) * 1000};
 }
 
-SubscriberLimits subscriber_limits(const LimitsConfig& limits) {
-  return {limits.subscriber_output_bytes, limits.subscriber_behind_bytes,
-          limits.subscriber_behind_ms * 1000};
-}
+thread_local const Reactor* reactor_of_this_thread = nullptr;
 
 }  // namespace
 
@@ -126,6 +125,7 @@ bool Reactor::do_elsewhere(std::shared_ptr<EndableWork> work, std::function<void
 }
 
 void Reactor::start() {
+  ScriptCounts::set_clock(steady_ns);
   loop_.post([this] {
     for (const auto& acceptor : peer_acceptors_) acceptor->start();
     const Now now = clock_.now();
@@ -139,6 +139,7 @@ void Reactor::start() {
 }
 
 void Reactor::run() {
+  reactor_of_this_thread = this;
   while (!stopping_) run_turn();
   close_everything();
 }
@@ -269,13 +270,16 @@ void Reactor::look_at_time() {
 }
 
 void Reactor::apply(std::shared_ptr<const Config> config) {
-  loop_.post([this, config] {
-    const LimitsConfig& limits = config->limits;
-    coordinator_.set_limits(coordinator_options(*config, {index_, parts_.reactors}));
-    dispatcher_.set_limits({config->passwords, limits.pipeline_bytes, limits.value_warn_bytes});
-    dispatcher_.pub_sub().set_limits(subscriber_limits(limits));
-    sessions_.set_rules(session_rules(*config));
-  });
+  if (reactor_of_this_thread == this) return take(*config);
+  loop_.post([this, config] { take(*config); });
+}
+
+void Reactor::take(const Config& config) {
+  const LimitsConfig& limits = config.limits;
+  coordinator_.set_limits(coordinator_options(config, {index_, parts_.reactors}));
+  dispatcher_.set_limits({config.passwords, limits.pipeline_bytes, limits.value_warn_bytes});
+  dispatcher_.pub_sub().set_limits(subscriber_limits(limits));
+  sessions_.set_rules(session_rules(config));
 }
 
 void Reactor::repair(const cluster::RepairWish& wish) {

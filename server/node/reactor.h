@@ -93,7 +93,8 @@ class Reactor final : private OtherReactors, private LongWork {
   // one wake-up.
   enum class Committed : uint8_t { kObjects, kHints };
   void on_round(Committed table, engine::Ticket ticket, bool ok);
-  // The limits and the password of a configuration that was read again.
+  // The limits and the passwords of a configuration that changed: at once on its own thread, else
+  // in a later turn.
   void apply(std::shared_ptr<const Config> config);
   // Of the first reactor: begins exchanges with all peers.
   void repair(const cluster::RepairWish& wish);
@@ -141,6 +142,7 @@ class Reactor final : private OtherReactors, private LongWork {
   size_t end_all() override { return parts_.long_work->end_all(); }
 
   DispatcherOptions dispatcher_options();
+  void take(const Config& config);
   void run();
   void run_turn();
   void gather_inputs(uint64_t seen_before);

@@ -11,6 +11,7 @@
 #include "server/config/config_kinds.h"
 #include "server/net/hosts.h"
 #include "server/process/process_stats.h"
+#include "server/script/script_counts.h"
 #include "server/status/hint_rows.h"
 
 namespace kvorum::server {
@@ -59,8 +60,18 @@ void join_clocks(const std::vector<std::optional<cluster::ClockReport>>& from,
 
 std::shared_ptr<const TrafficTotals> traffic_of(const Reactors& reactors) {
   auto totals = std::make_shared<TrafficTotals>();
-  for (const auto& reactor : reactors) totals->add(reactor->traffic());
+  const auto add = [&](const TrafficCounts& counts) { totals->add(counts); };
+  for (const auto& reactor : reactors) add(reactor->traffic());
+  ScriptCounts::each(add);
   return totals;
+}
+
+std::vector<CallTimes> times_of(const Reactors& reactors) {
+  std::vector<CallTimes> times;
+  const auto add = [&](const TrafficCounts& counts) { add_times(counts, &times); };
+  for (const auto& reactor : reactors) add(reactor->traffic());
+  ScriptCounts::each(add);
+  return times;
 }
 
 void add_repair(const cluster::RepairProgress& progress, uint64_t now_us, NodeStatus* status) {
@@ -421,6 +432,14 @@ void StatusCollector::reset_statistics() {
   now->at_reset = nullptr;
   const MutexLock lock(reset_lock_);
   at_reset_ = std::move(now);
+  times_at_reset_ = times_of(from_.reactors.all());
+}
+
+std::vector<CallTimes> StatusCollector::call_times() {
+  std::vector<CallTimes> times = times_of(from_.reactors.all());
+  const MutexLock lock(reset_lock_);
+  subtract_times(times_at_reset_, &times);
+  return times;
 }
 
 void StatusCollector::measure_disk() {

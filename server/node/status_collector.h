@@ -47,6 +47,7 @@ class StatusCollector {
   NodeStatus status();
   // Counts are shown from now on.
   void reset_statistics();
+  std::vector<CallTimes> call_times();
   // The file system of the data directory, for the snapshots that follow.
   void measure_disk();
 
@@ -83,6 +84,7 @@ class StatusCollector {
 
   Mutex reset_lock_;
   std::shared_ptr<const NodeStatus> at_reset_ KVORUM_GUARDED_BY(reset_lock_);
+  std::vector<CallTimes> times_at_reset_ KVORUM_GUARDED_BY(reset_lock_);
 };
 
 }  // namespace kvorum::server

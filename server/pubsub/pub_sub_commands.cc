@@ -134,6 +134,8 @@ constexpr uint32_t kHears = kPubSub | kNoScript | kLoading | kStale | kSubscribe
 constexpr uint32_t kSays = kPubSub | kLoading | kStale | kFast | kBarrier | kMayWrite;
 constexpr uint32_t kAsks = kPubSub | kLoading | kStale;
 
+constexpr RowHints kNoKeys{.keys = "not_key"};
+
 constexpr CommandRow kRows[] = {
     {"psubscribe", -2, kHears, 0, 0, 0, Group::kPubSub, "2.0.0", "pattern [pattern ...]",
      "Hears messages of channels whose names match, from any node.",
@@ -163,17 +165,17 @@ constexpr CommandRow kRows[] = {
      shard_numsub},
     {"punsubscribe", -1, kHears, 0, 0, 0, Group::kPubSub, "2.0.0", "[pattern [pattern ...]]",
      "Hears these patterns no more, or none at all.", "O(N) for N patterns", punsubscribe},
-    {"spublish", 3, kSays, 0, 0, 0, Group::kPubSub, "7.0.0", "shardchannel message",
+    {"spublish", 3, kSays, 1, 1, 1, Group::kPubSub, "7.0.0", "shardchannel message",
      "As PUBLISH, to whoever hears the shard channel. Any node takes it, and it reaches all.",
-     "O(N) for N subscribers of the channel", spublish},
-    {"ssubscribe", -2, kHears, 0, 0, 0, Group::kPubSub, "7.0.0", "shardchannel [shardchannel ...]",
+     "O(N) for N subscribers of the channel", spublish, &kNoKeys},
+    {"ssubscribe", -2, kHears, 1, -1, 1, Group::kPubSub, "7.0.0", "shardchannel [shardchannel ...]",
      "Hears messages of shard channels, which are names apart. Any node takes it.",
-     "O(N) for N channels", ssubscribe},
+     "O(N) for N channels", ssubscribe, &kNoKeys},
     {"subscribe", -2, kHears, 0, 0, 0, Group::kPubSub, "2.0.0", "channel [channel ...]",
      "Hears messages of channels, from any node.", "O(N) for N channels", subscribe},
-    {"sunsubscribe", -1, kHears, 0, 0, 0, Group::kPubSub, "7.0.0",
+    {"sunsubscribe", -1, kHears, 1, -1, 1, Group::kPubSub, "7.0.0",
      "[shardchannel [shardchannel ...]]", "Hears these shard channels no more, or none at all.",
-     "O(N) for N channels", sunsubscribe},
+     "O(N) for N channels", sunsubscribe, &kNoKeys},
     {"unsubscribe", -1, kHears, 0, 0, 0, Group::kPubSub, "2.0.0", "[channel [channel ...]]",
      "Hears these channels no more, or none at all.", "O(N) for N channels", unsubscribe},
 };

@@ -70,11 +70,17 @@ Reply ScriptCalls::run(Words words) {
   std::string_view refusal;
   const CommandRow* const row = admit(words, &refusal);
   if (row == nullptr) return Reply::error(refusal);
-  if (is_publish(*row)) return publish(row->name == "spublish", words);
+  const uint64_t began_ns = facts_.counts().begin(row->number);
+  Reply reply = is_publish(*row) ? publish(row->name == "spublish", words) : call(*row, words);
+  facts_.counts().end(row->number, reply.is_error(), began_ns);
+  return reply;
+}
+
+Reply ScriptCalls::call(const CommandRow& row, Words words) {
   plan_.reset();
   operation_ = 0;
   const uint64_t now_ms = task_->now_us / 1000;
-  row->handler(CommandCall{words, *row, session_, facts_, now_ms, Now{}}, plan_);
+  row.handler(CommandCall{words, row, session_, facts_, now_ms, Now{}}, plan_);
   if (plan_.again_at_us != 0) return Reply::error(kNotAllowed);
   switch (plan_.kind) {
     case Plan::Kind::kReply:

@@ -30,6 +30,7 @@ class ScriptCalls {
 
  private:
   protocol::Reply publish(bool is_sharded, Words words);
+  protocol::Reply call(const CommandRow& row, Words words);
   const CommandRow* admit(Words words, std::string_view* refusal) const;
   protocol::Reply run_operations();
   protocol::Reply run_operation(const cluster::Request& request);

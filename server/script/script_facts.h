@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "server/commands/command.h"
 #include "server/logbook/logbook.h"
+#include "server/script/script_counts.h"
 #include "server/script/script_library.h"
 
 namespace kvorum::server {
@@ -17,6 +18,8 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
     wall_us_ = wall_us;
     value_bytes_max_ = value_bytes_max;
   }
+
+  ScriptCounts& counts() { return counts_; }
 
   // Keyspaces that keep siblings: what is seen was reduced to one before where there is but one.
   const cluster::ClusterView& view() const override { return view_; }
@@ -32,13 +35,16 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
   uint64_t login_delay_us(std::string_view) override { return 0; }
   void login_failed(std::string_view) override {}
   bool can_evict_by(std::string_view) const override { return false; }
-  void set_memory(uint64_t, std::string_view) override {}
+  std::shared_ptr<const Config> config() const override { return nullptr; }
+  void change_config(FunctionRef<void(Config&)>) override {}
+  uint32_t clients_possible(uint32_t wanted) const override { return wanted; }
   uint64_t value_bytes_max() const override { return value_bytes_max_; }
   uint64_t item_bytes_max() const override { return 0; }
   std::optional<uint8_t> use_count(uint8_t, std::string_view) const override { return {}; }
   uint64_t random() override { return rng_.next(); }
-  TrafficCounts& traffic() override { return traffic_; }
+  TrafficCounts& traffic() override { return counts_.counts(); }
   void reset_statistics() override {}
+  std::vector<CallTimes> call_times() override { return {}; }
   MembershipDesk* membership() override { return nullptr; }
   ScriptLibrary& scripts() override { return library_; }
   size_t end_long_scripts() override { return 0; }
@@ -62,7 +68,7 @@ class ScriptFacts final : public NodeFacts, private PubSubDesk {
   uint64_t name_count(SubscriptionKind) const override { return 0; }
 
   cluster::ClusterView view_;
-  TrafficCounts traffic_;  // counted by nobody
+  ScriptCounts counts_;
   ScriptLibrary library_;  // scripts call no scripts
   Logbook logbook_;        // nor commands about the node
   Rng rng_{0};

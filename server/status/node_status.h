@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/position.h"
 #include "cluster/coordinator/coordinator.h"
 #include "cluster/health/admission_controller.h"
@@ -24,6 +25,8 @@
 #include "server/status/traffic_counts.h"
 
 namespace kvorum::server {
+
+struct Config;
 
 struct MemberStatus {
   std::string name;
@@ -231,8 +234,17 @@ class NodeServices {
   virtual NodeStatus status() = 0;
   // Null where the membership never changes.
   virtual MembershipDesk* membership() { return nullptr; }
+  // The configuration that is in force; null where nothing was configured.
+  virtual std::shared_ptr<const Config> config() const { return nullptr; }
+  // Puts in force what `edit` makes of it, as a file that is read again does, until that happens.
+  // The calling thread's reactor has it when this returns, the others in a later turn.
+  virtual void change_config(FunctionRef<void(Config& config)> /*edit*/) {}
+  // Of so many clients, for how many there are descriptors.
+  virtual uint32_t clients_possible(uint32_t wanted) const { return wanted; }
   // A client wants counts from now on.
   virtual void reset_statistics() {}
+  // How long calls took since then, by the number of the command.
+  virtual std::vector<CallTimes> call_times() { return {}; }
   // A client writes a value of so many bytes, more than limits.value_warn.
   virtual void large_value(std::string_view /*key*/, uint64_t /*bytes*/) {}
   // Unix time of this moment. A turn's Now is from its beginning, and in milliseconds.

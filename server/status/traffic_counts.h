@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/counter.h"
@@ -83,29 +82,34 @@ struct TrafficCounts {
   std::array<Counter, kCacheCounts> cache;
   std::array<CommandCounts, kCommandsMax> commands;
   std::array<TimeBuckets, kCommandsMax> times;
-
-  // What LATENCY HISTOGRAM does not show any more; of its own thread alone.
-  struct Shown {
-    uint64_t calls = 0;
-    std::array<uint64_t, kTimeBuckets> times{};
-  };
-  std::vector<Shown> before;  // by command; empty: nothing was reset
-  Shown times_of(size_t command) const {
-    Shown shown;
-    const Shown earlier = before.empty() ? Shown() : before[command];
-    shown.calls = commands[command].calls.get() - earlier.calls;
-    for (size_t at = 0; at < kTimeBuckets; ++at) {
-      shown.times[at] = times[command][at].get() - earlier.times[at];
-    }
-    return shown;
-  }
-  void reset_times() {
-    std::vector<Shown> now(kCommandsMax);
-    before.clear();
-    for (size_t at = 0; at < kCommandsMax; ++at) now[at] = times_of(at);
-    before = std::move(now);
-  }
 };
+
+// Which calls are timed beside those of CommandRunner: the first ones of a command, then a sample.
+class CallSampler {
+ public:
+  bool wants(const CommandCounts& counts) {
+    if (counts.calls.get() >= TrafficCounts::kAlwaysTimed && --until_timed_ != 0) return false;
+    until_timed_ = TrafficCounts::kTimedEvery;
+    return true;
+  }
+
+ private:
+  uint32_t until_timed_ = TrafficCounts::kTimedEvery;
+};
+
+// How long the calls of a command took, for LATENCY HISTOGRAM and INFO latencystats.
+struct CallTimes {
+  uint64_t calls = 0;
+  std::array<uint64_t, kTimeBuckets> times{};
+
+  // So many of a hundred calls took no longer than that, in microseconds; within a bucket calls are
+  // taken to be spread evenly. 0 where none was timed.
+  double percentile_us(double percent) const;
+};
+
+// By the number of the command.
+void add_times(const TrafficCounts& counts, std::vector<CallTimes>* times);
+void subtract_times(const std::vector<CallTimes>& earlier, std::vector<CallTimes>* times);
 
 // The same of a node, as of one moment.
 struct CommandTotals {

@@ -186,6 +186,8 @@ void bitop(const CommandCall& call, Plan& plan) {
   plan.in_stages(call.words, bitop_stage);
 }
 
+constexpr RowHints kCombines{.keys = "OW update", .last_keys = "RO access"};
+
 constexpr CommandRow kRows[] = {
     {"bitcount", -2, kReadonly, 1, 1, 1, Group::kString, "2.6.0", "key [start end [BYTE | BIT]]",
      "How many bits of a value, or of a part of it, are set.", "O(N) for N bytes", bitcount},
@@ -193,7 +195,7 @@ constexpr CommandRow kRows[] = {
      "AND | OR | XOR | NOT destkey key [key ...]",
      "Combines the bits of values, each read on its own, and writes the result to another key: not "
      "atomic across them.",
-     "O(N) for N bytes", bitop},
+     "O(N) for N bytes", bitop, &kCombines},
     {"bitpos", -3, kReadonly, 1, 1, 1, Group::kString, "2.8.7",
      "key bit [start [end [BYTE | BIT]]]", "Where the first bit that is set, or clear, stands.",
      "O(N) for N bytes", bitpos},

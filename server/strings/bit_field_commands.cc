@@ -170,12 +170,15 @@ void bitfield_ro(const CommandCall& call, Plan& plan) {
   plan_reading(call, plan);
 }
 
+constexpr RowHints kFields{.keys = "RW access update variable_flags",
+                           .notes = "This command allows both access and modification of the key"};
+
 constexpr CommandRow kRows[] = {
     {"bitfield", -2, kWrite | kDenyOom, 1, 1, 1, Group::kString, "3.2.0",
      "key [GET type offset | [OVERFLOW WRAP | SAT | FAIL] SET type offset value | INCRBY type "
      "offset increment ...]",
      "Reads and changes integers of any width within a value, all in one edit.",
-     "O(1) for each operation, O(N) for N bytes", bitfield},
+     "O(1) for each operation, O(N) for N bytes", bitfield, &kFields},
     {"bitfield_ro", -2, kReadonly | kFast, 1, 1, 1, Group::kString, "6.0.0",
      "key [GET type offset [GET type offset ...]]", "Reads integers of any width within a value.",
      "O(1) for each operation", bitfield_ro},

@@ -181,7 +181,7 @@ constexpr CommandRow kRows[] = {
      "Writes several keys where none of them exists: looks at all, then writes each where it is "
      "still absent, and takes back what it wrote if one was not. One key is atomic; of several, "
      "others may see a part for a moment, and a failure in between leaves what was written.",
-     "O(N) for N keys", msetnx},
+     "O(N) for N keys", msetnx, &hint::kInserts},
 };
 
 }  // namespace

@@ -31,7 +31,7 @@ constexpr CommandRow kRows[] = {
      "", "Forgets all keys that are watched.", "O(1)", unwatch},
     {"watch", -2, kAtOnce | kBarrier, 1, -1, 1, Group::kTransactions, "2.2.0", "key [key ...]",
      "EXEC runs only if none of these keys, all of one partition, has changed.", "O(N) for N keys",
-     watch},
+     watch, &hint::kLooks},
 };
 
 }  // namespace

@@ -43,6 +43,7 @@ void TransactionRunner::run_as_pipeline(ClientState& client, bool silent, Now no
   parts_.operations.carry_out_now(client, {}, silent, now);
   for (size_t at = 0; at < queue.size(); ++at) {
     const CommandRow& row = queue.row(at);
+    const uint64_t began_ns = begin_timing(row);
     plan_queued(client, at, now);
     count_queued(client, row, now);
     const bool may_run = plan_.kind == Plan::Kind::kReply || plan_.kind == Plan::Kind::kOperations;
@@ -55,6 +56,7 @@ void TransactionRunner::run_as_pipeline(ClientState& client, bool silent, Now no
     const std::string_view key = words_[static_cast<size_t>(row.first_key)];
     const KeyRef known{key, queue.position(at), client.session.keyspace};
     parts_.operations.carry_out_now(client, known, silent, now);
+    end_timing(row, began_ns);
   }
   plan_.reset();
   finish(client);

@@ -264,11 +264,24 @@ void TransactionRunner::count_queued(const ClientState& client, const CommandRow
     parts_.monitors.show({client.session, parts_.facts, now.steady_us}, row, words_);
 }
 
-// False where the command belongs to the next stage.
+// Zero: this call is not timed.
+uint64_t TransactionRunner::begin_timing(const CommandRow& row) {
+  const bool is_timed =
+      parts_.steady_ns != nullptr && sampler_.wants(parts_.traffic.commands[row.number]);
+  return is_timed ? parts_.steady_ns() : 0;
+}
+
+void TransactionRunner::end_timing(const CommandRow& row, uint64_t began_ns) {
+  if (began_ns != 0) parts_.traffic.note_time(row.number, parts_.steady_ns() - began_ns);
+}
+
+// False where the command belongs to the next stage. Timed is what its plan takes: its operations
+// are done with those of others, in the time of EXEC.
 bool TransactionRunner::plan_command(ClientState& client, size_t at, Now now) {
   Transaction& transaction = *client.transaction;
   const CommandRow& row = transaction.queue.row(at);
   if (row.flags & kBarrier && !transaction.groups.empty()) return false;
+  const uint64_t began_ns = begin_timing(row);
   plan_queued(client, at, now);
   const bool is_alone = plan_.kind == Plan::Kind::kKeyspace || plan_.kind == Plan::Kind::kStages ||
                         plan_.kind == Plan::Kind::kEverywhere;
@@ -292,6 +305,7 @@ bool TransactionRunner::plan_command(ClientState& client, size_t at, Now now) {
     parts_.results.put(client, at, 0,
                        plan_.kind == Plan::Kind::kTransaction ? Reply::ok() : plan_.reply);
   }
+  end_timing(row, began_ns);
   return true;
 }
 

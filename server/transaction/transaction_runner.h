@@ -58,6 +58,7 @@ class TransactionRunner {
     TrafficCounts& traffic;
     TransactionResults& results;
     Monitors& monitors;
+    uint64_t (*steady_ns)();  // null: how long commands take is not measured
   };
   TransactionRunner(const Parts& parts, Plan& plan) : parts_(parts), plan_(plan) {}
 
@@ -77,6 +78,8 @@ class TransactionRunner {
  private:
   void plan_queued(ClientState& client, size_t at, Now now);
   void count_queued(const ClientState& client, const CommandRow& row, Now now);
+  uint64_t begin_timing(const CommandRow& row);
+  void end_timing(const CommandRow& row, uint64_t began_ns);
   void finish(ClientState& client);
 
   bool watch(ClientState& client, Now now);
@@ -101,6 +104,7 @@ class TransactionRunner {
   const Parts parts_;
   Plan& plan_;
   std::vector<std::string_view> words_;  // of the command that is planned
+  CallSampler sampler_;
 };
 
 }  // namespace kvorum::server

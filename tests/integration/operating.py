@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator does to a running node with redis-cli: the slow log, LATENCY, CONFIG SET, CLIENT
 KILL and PAUSE, DEBUG. operating.py [path/to/kvorum]; ends with `N passed, N failed`."""
+import re
 import sys
 import threading
 import time
@@ -41,6 +42,7 @@ def slow_log(cluster):
         client('SLOWLOG', 'RESET')
         client('AUTH', 'secret word', 'x')
         client('CONFIG', 'SET', 'requirepass', 'secret word')
+        client('CONFIG', 'SET', 'requirepass', '')
         for number in range(10):
             client('SET', 'k%d' % number, 'v' * 200)
         found = client('SLOWLOG', 'GET', -1)
@@ -78,6 +80,70 @@ def latency(cluster):
         checks.that('a histogram of all reactors', shown[0] == b'set' and shown[1][1] == 4, shown)
         for other in others:
             other.socket.close()
+
+
+def call_counts(client):
+    """Command -> what INFO commandstats says of it."""
+    found = {}
+    for line in client('INFO', 'commandstats').decode().split('\r\n'):
+        if line.startswith('cmdstat_'):
+            name, _, fields = line[len('cmdstat_'):].partition(':')
+            found[name] = {key: float(value) for key, value in
+                           (field.split('=') for field in fields.split(','))}
+    return found
+
+
+def statistics(cluster):
+    """Of commands within transactions and scripts too, at whatever reactor they run."""
+    others = [cluster.resp('a') for _ in range(4)]
+    with cluster.resp('a', 30) as client:
+        client('CONFIG', 'RESETSTAT')
+        for other in others:
+            other('MULTI')
+            other('SET', 'm', 1)
+            other('INCRBY', 'm', 2)
+            other('APPEND', 'm', 'x')
+            other('INCR', 'm')
+            other('EXEC')
+        for at, other in enumerate(others):
+            body = "for i = 1, 25 do redis.call('GET', KEYS[1]) end " \
+                   "redis.pcall('INCR', KEYS[1]) redis.call('PING')"
+            other('EVAL', body, 1, 'm')
+            other('EVAL', "redis.call('MSET', KEYS[1], 1)", 1, 'm%d' % at)
+        client('EVAL', "for i = 1, 3e6 do end redis.call('STRLEN', KEYS[1])", 1, 'm')
+        seen = call_counts(client)
+        names = ('set', 'incrby', 'append', 'incr', 'exec', 'multi', 'get', 'ping', 'mset', 'eval')
+        calls = {name: seen.get(name, {}).get('calls') for name in names}
+        checks.that('calls of transactions and scripts', calls == {
+            'set': 4, 'incrby': 4, 'append': 4, 'incr': 8, 'exec': 4, 'multi': 4, 'get': 100,
+            'ping': 4, 'mset': 4, 'eval': 9}, calls)
+        checks.that('of a script that takes long', seen['strlen']['calls'] >= 1, seen)
+        checks.that('those that failed', seen['incr']['failed_calls'] == 8, seen['incr'])
+        timed = ('set', 'incrby', 'append', 'get', 'mset', 'exec', 'eval', 'strlen')
+        checks.that('their time', all(seen[name]['usec'] > 0 for name in timed), seen)
+        lines = client('INFO', 'latencystats').decode().split('\r\n')
+        checks.that('latencystats', lines[0] == '# Latencystats' and all(
+            re.fullmatch(r'latency_percentiles_usec_[a-z|.-]+:'
+                         r'p50=\d+\.\d{3},p99=\d+\.\d{3},p99\.9=\d+\.\d{3}', line)
+            for line in lines[1:-1]), lines)
+        named = {line.partition(':')[0].rpartition('usec_')[2] for line in lines[1:-1]}
+        checks.that('of the same commands', set(timed) <= named, named)
+        shown = client('LATENCY', 'HISTOGRAM', 'get')
+        checks.that('the histogram too', shown[1][1] == 100, shown)
+        client('CONFIG', 'SET', 'latency-tracking-info-percentiles', '12.5 100')
+        text = client('INFO', 'latencystats')
+        checks.that('other percentiles', b'_get:p12.5=' in text and b',p100=' in text, text)
+        client('CONFIG', 'SET', 'latency-tracking', 'no')
+        text = client('INFO', 'latencystats', 'cluster')
+        checks.that('none', text.startswith(b'# Latencystats\r\n\r\n# Cluster\r\n'), text)
+        client('CONFIG', 'SET', 'latency-tracking', 'yes', 'latency-tracking-info-percentiles',
+               '50 99 99.9')
+        client('CONFIG', 'RESETSTAT')
+        checks.that('counted from now on', 'get' not in call_counts(client))
+        text = client('INFO', 'latencystats')
+        checks.that('timed too', b'_get:' not in text, text)
+    for other in others:
+        other.socket.close()
 
 
 def configuration(cluster):
@@ -182,6 +248,8 @@ def debug(cluster):
         client('HELLO', '3')
         client.socket.sendall(Resp.encode('DEBUG', 'PROTOCOL', 'double'))
         checks.that('DEBUG PROTOCOL', client.file.readline() == b',3.141\r\n')
+        said = client('DEBUG', 'ERROR', 'LOADING for a\r\nmoment')
+        checks.that('DEBUG ERROR', str(said) == 'LOADING for a  moment', said)
     with Cluster(BINARY, 'a') as plain:
         plain.start().wait_settled()
         with plain.resp('a') as client:
@@ -192,7 +260,7 @@ def debug(cluster):
 def main():
     with Cluster(BINARY, 'a', ONE) as cluster:
         cluster.start().wait_settled()
-        for scenario in (slow_log, latency, configuration, kill, pause, debug):
+        for scenario in (slow_log, latency, statistics, configuration, kill, pause, debug):
             checks.attempt(scenario.__name__.replace('_', ' '), scenario, cluster)
     checks.attempt('memory', memory)
     return checks.summary()

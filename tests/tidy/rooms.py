@@ -38,6 +38,7 @@ ROOMS = {
         'logbook',
         'lua',
         'commands',
+        'settings',
         'families',
         'strings',
         'keys',

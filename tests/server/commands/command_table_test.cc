@@ -39,11 +39,34 @@ TEST(CommandTable, EveryRowIsWhole) {
       ASSERT_NE(container, nullptr) << row->name;
       EXPECT_TRUE(container->flags & kContainer) << row->name;
     }
-    if (row->first_key > 0) {
+    const bool has_channels = row->hints != nullptr && row->hints->keys == "not_key";
+    if (row->first_key > 0 && !has_channels) {
       const bool only_looks = row->group == Group::kTransactions;  // WATCH, as in Redis
       EXPECT_TRUE(only_looks || row->flags & (kWrite | kReadonly)) << row->name;
       EXPECT_GE(std::abs(row->arity), row->first_key + 1) << row->name;
     }
+  }
+}
+
+// What clients of Redis know of key specs and tips.
+TEST(CommandTable, HintsAreOfRedissWords) {
+  const std::set<std::string> uses{"RO",     "RW",     "OW",     "RM",      "access",
+                                   "update", "insert", "delete", "not_key", "variable_flags"};
+  for (const CommandRow* row : all_commands()) {
+    if (row->hints == nullptr) continue;
+    std::string word;
+    for (const std::string_view keys : {row->hints->keys, row->hints->last_keys}) {
+      std::istringstream words{std::string(keys)};
+      while (words >> word) EXPECT_TRUE(uses.contains(word)) << row->name << " " << word;
+    }
+    std::istringstream tips{std::string(row->hints->tips)};
+    while (tips >> word) {
+      EXPECT_TRUE(word.starts_with("nondeterministic_output") || word.find("_policy:") != word.npos)
+          << row->name << " " << word;
+    }
+    const bool has_keys = row->first_key > 0 || row->flags & kMovableKeys;
+    EXPECT_TRUE(has_keys || row->hints->keys.empty()) << row->name;
+    EXPECT_TRUE(row->hints->last_keys.empty() || row->last_key != row->first_key) << row->name;
   }
 }
 

@@ -55,6 +55,17 @@ bool CommandNode::send_changes(cluster::MemberIndex member, std::string_view fra
   return true;
 }
 
+void CommandNode::change_config(FunctionRef<void(Config&)> edit) {
+  edit(configured);
+  dispatcher.set_limits({.passwords = configured.passwords});
+}
+
+std::vector<CallTimes> CommandNode::call_times() {
+  std::vector<CallTimes> times;
+  add_times(dispatcher.traffic(), &times);
+  return times;
+}
+
 NodeStatus CommandNode::status() {
   NodeStatus status;
   status.name = view->is_member() ? view->members[view->self].name : "outsider";

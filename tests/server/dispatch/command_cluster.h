@@ -4,6 +4,7 @@
 // so.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "cluster/coordinator/coordinator.h"
 #include "cluster/ring/founding.h"
 #include "protocol/resp_reply.h"
+#include "server/config/config.h"
 #include "server/dispatch/conversation.h"
 #include "server/dispatch/dispatcher.h"
 #include "server/script/script_library.h"
@@ -28,12 +30,19 @@ struct CommandNode : NodeServices, ChangeMessenger {
   uint64_t wall_us() override { return 1'700'000'000'123'456; }
   uint64_t login_delay_us(std::string_view) override { return login_delay; }
   void login_failed(std::string_view) override { ++logins_failed; }
+  std::shared_ptr<const Config> config() const override {
+    return std::make_shared<const Config>(configured);
+  }
+  void change_config(FunctionRef<void(Config&)> edit) override;
+  uint32_t clients_possible(uint32_t wanted) const override { return std::min(wanted, 5000u); }
+  std::vector<CallTimes> call_times() override;
   void refused_by_protected_mode(std::string_view) override { ++protected_refusals; }
   bool send_changes(cluster::MemberIndex member, std::string_view frames) override;
   cluster::NodeParts parts();
 
   std::string redis = "127.0.0.1:6379";
   std::shared_ptr<const NodeStatus> at_reset;
+  Config configured;
   uint64_t login_delay = 0;  // microseconds
   uint64_t logins_failed = 0, protected_refusals = 0;
 

@@ -33,6 +33,29 @@ TEST_F(Server, InfoHasItsSections) {
   EXPECT_EQ(client.say("INFO", "nosuch"), "$0\r\n\r\n");
 }
 
+TEST_F(Server, InfoWithSeveralSectionsAndAll) {
+  EXPECT_THAT(client.say("INFO"), Not(HasSubstr("# Commandstats\r\n")));
+  EXPECT_THAT(client.say("INFO", "default"), Not(HasSubstr("# Latencystats\r\n")));
+  for (const char* name : {"all", "EVERYTHING"}) {
+    const std::string all = client.say("INFO", name);
+    size_t at = 0;
+    for (const char* section :
+         {"Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules",
+          "Commandstats", "Latencystats", "Cluster", "Keyspace", "Dynamo"}) {
+      const size_t found = all.find(std::string("# ") + section + "\r\n");
+      ASSERT_NE(found, all.npos) << section;
+      EXPECT_GE(found, at) << section;
+      at = found;
+    }
+  }
+  const std::string some = client.say("INFO", "keyspace", "nosuch", "latencystats", "CPU", "cpu");
+  EXPECT_THAT(some, StartsWith("$"));
+  EXPECT_LT(some.find("# CPU\r\n"), some.find("# Latencystats\r\n"));
+  EXPECT_LT(some.find("# Latencystats\r\n"), some.find("# Keyspace\r\n"));
+  EXPECT_EQ(some.find("# CPU\r\n"), some.rfind("# CPU\r\n"));
+  EXPECT_THAT(some, Not(HasSubstr("# Server\r\n")));
+}
+
 TEST_F(Server, ConfigGetAndSet) {
   EXPECT_EQ(client.say("CONFIG", "GET", "databases"), "*2\r\n$9\r\ndatabases\r\n$2\r\n16\r\n");
   EXPECT_EQ(client.say("CONFIG", "GET", "max*"),

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""COMMAND INFO of every command that redis-server knows too: arity, keys, key specs and tips are
+Redis's. redis_command_info.py path/to/kvorum; ends with `N passed, N failed`."""
+import shutil
+import sys
+
+from node_processes import Checks, Resp, ServerPair
+from redis_differential import Peer, encode, redis_server
+
+checks = Checks()
+
+# What 7.2 says, of which an older redis-server (7.0) says less: src/commands/*.json there.
+NEWER_TIPS = {
+    'client|setname': ['request_policy:all_nodes', 'response_policy:all_succeeded'],
+    'config|resetstat': ['request_policy:all_nodes', 'response_policy:all_succeeded'],
+    'config|rewrite': ['request_policy:all_nodes', 'response_policy:all_succeeded'],
+    'latency|reset': ['request_policy:all_nodes', 'response_policy:agg_sum'],
+    'msetnx': [],
+    'randomkey': ['request_policy:all_shards', 'response_policy:special',
+                  'nondeterministic_output'],
+    'scan': ['nondeterministic_output', 'request_policy:special', 'response_policy:special'],
+}  # fmt: skip
+OTHER_ARITY = {'command|getkeys'}  # that takes a lone name, as newer ones do
+# There is no state in which a node is busy, and one that loads may be asked more.
+OWN_FLAGS = {b'loading', b'stale'}
+NO_FLAGS = {b'allow_busy', b'skip_slowlog', b'no_async_loading'}
+NAME, ARITY, FLAGS, FIRST, LAST, STEP, CATEGORIES, TIPS, SPECS, SUBCOMMANDS = range(10)
+
+
+def of_all(rows):
+    """Name -> its ten elements, subcommands too."""
+    found = {}
+    for row in rows:
+        found[row[NAME].decode()] = row
+        found.update(of_all(row[SUBCOMMANDS]))
+    return found
+
+
+def key_spec(fields):
+    named = dict(zip(fields[::2], fields[1::2]))
+    named[b'flags'] = sorted(named[b'flags'])
+    return sorted(named.items())
+
+
+def one(name, ours, theirs):
+    checks.that(name + ': ten elements', len(ours) == len(theirs) == 10, ours)
+    if name not in OTHER_ARITY:
+        checks.that(name + ': arity', ours[ARITY] == theirs[ARITY], (ours[ARITY], theirs[ARITY]))
+    places = slice(FIRST, CATEGORIES)
+    checks.that(name + ': keys', ours[places] == theirs[places], (ours[places], theirs[places]))
+    flags, known = set(ours[FLAGS]), set(theirs[FLAGS])
+    checks.that(name + ': flags', flags - known <= OWN_FLAGS and known - flags <= NO_FLAGS,
+                (flags, known))
+    if name != 'role':  # it is no command of administrators here
+        groups = [sorted(row[CATEGORIES]) for row in (ours, theirs)]
+        checks.that(name + ': categories', groups[0] == groups[1], groups)
+    tips = sorted(tip.decode() for tip in ours[TIPS])
+    known = [tip.decode() for tip in theirs[TIPS]]
+    wanted = [sorted(known), sorted(NEWER_TIPS.get(name, known))]
+    checks.that(name + ': tips', tips in wanted, (tips, wanted))
+    specs = [[key_spec(spec) for spec in row[SPECS]] for row in (ours, theirs)]
+    checks.that(name + ': key specs', specs[0] == specs[1], specs)
+
+
+def same_bytes(servers, version):
+    """Types and order of the elements, of some that have keys and subcommands."""
+    for words in (['INFO', 'get'], ['INFO', 'bitop', 'mset'], ['INFO', 'nosuch', 'set', 'del'],
+                  ['GETKEYSANDFLAGS', 'RENAME', 'a', 'b'], ['GETKEYSANDFLAGS', 'SET', 'a', 'b'],
+                  ['GETKEYSANDFLAGS', 'SET', 'a', 'b', 'GET'], ['GETKEYS', 'SPUBLISH', 'a', 'b'],
+                  ['GETKEYSANDFLAGS', 'BITFIELD', 'a', 'GET', 'u8', '0'],
+                  ['GETKEYSANDFLAGS', 'BITFIELD', 'a', 'SET', 'u8', '0', '1'],
+                  ['GETKEYSANDFLAGS', 'BITOP', 'AND', 'a', 'b', 'c'],
+                  ['GETKEYSANDFLAGS', 'COPY', 'a', 'b'], ['GETKEYSANDFLAGS', 'STRLEN', 'a']):
+        replies = []
+        for port in (servers.ours, servers.theirs):
+            peer = Peer(port)
+            for line in (['HELLO', version], ['COMMAND'] + words):
+                peer.send(encode(line))
+                reply = peer.reply()
+            replies.append(reply)
+            peer.close()
+        checks.that('%s (RESP%d)' % (' '.join(words), version), replies[0] == replies[1], replies)
+
+
+def main():
+    if not shutil.which('redis-server'):
+        print('skipped: redis-server is not installed')
+        print('0 passed, 0 failed')
+        return 0
+    with ServerPair(sys.argv[1], 'redis', redis_server) as servers:
+        with Resp(servers.ours) as ours, Resp(servers.theirs) as theirs:
+            own, known = of_all(ours('COMMAND')), of_all(theirs('COMMAND'))
+            both = sorted(set(own) & set(known))
+            checks.that('most are known to both', len(both) > 100, both)
+            for name in both:
+                one(name, own[name], known[name])
+        for version in (2, 3):
+            same_bytes(servers, version)
+    return checks.summary()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
