@@ -275,14 +275,21 @@ void commandstats_section(const NodeStatus& status, Out out) {
 // No modules are loaded here.
 void modules_section(const NodeStatus&, Out out) { fmt::format_to(out, "# Modules\r\n"); }
 
-void latencystats_section(const LatencyReport& latency, Out out) {
+void errorstats_section(const CallReport& report, Out out) {
+  fmt::format_to(out, "# Errorstats\r\n");
+  for (const auto& [code, count] : report.errors) {
+    fmt::format_to(out, "errorstat_{}:count={}\r\n", code, count);
+  }
+}
+
+void latencystats_section(const CallReport& report, Out out) {
   fmt::format_to(out, "# Latencystats\r\n");
-  if (latency.percents.empty()) return;
+  if (report.percents.empty()) return;
   for (const CommandRow* row : all_commands()) {
-    if (row->number >= latency.calls.size() || latency.calls[row->number].calls == 0) continue;
-    const CallTimes& times = latency.calls[row->number];
+    if (row->number >= report.calls.size() || report.calls[row->number].calls == 0) continue;
+    const CallTimes& times = report.calls[row->number];
     std::vector<std::string> parts;
-    for (const double percent : latency.percents) {
+    for (const double percent : report.percents) {
       parts.push_back(
           fmt::format("p{}={:.3f}", percent_text(percent), times.percentile_us(percent)));
     }
@@ -292,8 +299,9 @@ void latencystats_section(const LatencyReport& latency, Out out) {
 
 struct Section {
   std::string_view name;
-  void (*write)(const NodeStatus& status, Out out);  // null: latencystats
+  void (*write)(const NodeStatus& status, Out out);  // null: the other one writes it
   bool by_default = true;
+  void (*write_calls)(const CallReport& report, Out out) = nullptr;
 };
 // In Redis's order, ours last.
 constexpr Section kSections[] = {
@@ -306,7 +314,8 @@ constexpr Section kSections[] = {
     {"cpu", cpu_section},
     {"modules", modules_section},
     {"commandstats", commandstats_section, false},
-    {"latencystats", nullptr, false},
+    {"errorstats", nullptr, true, errorstats_section},
+    {"latencystats", nullptr, false, latencystats_section},
     {"cluster", cluster_section},
     {"keyspace", keyspace_section},
     {"dynamo", dynamo_section},
@@ -330,18 +339,18 @@ std::string_view eviction_policy(const NodeStatus& status) { return status.evict
 
 bool wants_latency(const std::vector<std::string_view>& sections) {
   return std::any_of(std::begin(kSections), std::end(kSections), [&](const Section& section) {
-    return section.write == nullptr && wanted(section, sections);
+    return section.write_calls == latencystats_section && wanted(section, sections);
   });
 }
 
 std::string node_report(const NodeStatus& status, const std::vector<std::string_view>& sections,
-                        const LatencyReport& latency) {
+                        const CallReport& calls) {
   std::string text;
   for (const Section& section : kSections) {
     if (!wanted(section, sections)) continue;
     if (!text.empty()) text.append("\r\n");
     const Out out = std::back_inserter(text);
-    section.write != nullptr ? section.write(status, out) : latencystats_section(latency, out);
+    section.write != nullptr ? section.write(status, out) : section.write_calls(calls, out);
   }
   return text;
 }

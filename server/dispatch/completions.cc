@@ -10,6 +10,7 @@
 #include "server/connection/outcome_reply.h"
 #include "server/eval/edit_script.h"
 #include "server/eval/script_stages.h"
+#include "server/logbook/logbook.h"
 
 namespace kvorum::server {
 
@@ -240,7 +241,9 @@ void Completions::deliver(ClientState* client, const CallShape& call, const Repl
                           const SharedBytes* owner) {
   if (!client) return;
   if (reply.is_error()) [[unlikely]]
-    count_failure(call);
+    count_failure(call, reply.text());
+  if (reply.kind() == Reply::Kind::kPreformatted) [[unlikely]]
+    note_script_error(call, reply.text());
   if (owner != nullptr && !call.silent && put_large(client->replies, call, reply, *owner))
       [[unlikely]] {
     client->learn(reply.body().size());
@@ -260,8 +263,17 @@ void Completions::deliver_whole(ClientState& client, const CallShape& call, cons
   call.item != 0 ? transactions_.on_reply(client, call, reply) : deliver(&client, call, reply);
 }
 
-void Completions::count_failure(const CallShape& call) {
-  if (call.dialect == Dialect::kResp) traffic_.commands[call.command].failed.add();
+void Completions::count_failure(const CallShape& call, std::string_view error) {
+  if (call.dialect != Dialect::kResp) return;
+  traffic_.commands[call.command].failed.add();
+  facts_.logbook().errors.note(error);
+}
+
+// Which is written already.
+void Completions::note_script_error(const CallShape& call, std::string_view written) {
+  if (call.finish == finish_script && written.starts_with('-')) {
+    facts_.logbook().errors.note(written);
+  }
 }
 
 void Completions::gather(const CallShape& call, const Reply& reply) {
@@ -325,7 +337,7 @@ void Completions::finish_gathering(const CallShape& call, Gathering& gathering) 
   if (gathering.failed) {
     CallShape failed = call;
     failed.trailer = {};
-    count_failure(call);
+    count_failure(call, gathering.error);
     deliver(clients_.find(call.client), failed, Reply::preformatted(gathering.error));
   } else {
     deliver_gathered(call, gathering);

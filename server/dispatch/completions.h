@@ -67,7 +67,8 @@ class Completions final : public cluster::CompletionSink, public cluster::Keyspa
   void deliver(ClientState* client, const CallShape& call, const protocol::Reply& reply,
                const SharedBytes* owner = nullptr);
   void deliver_whole(ClientState& client, const CallShape& call, const protocol::Reply& reply);
-  void count_failure(const CallShape& call);
+  void count_failure(const CallShape& call, std::string_view error);
+  void note_script_error(const CallShape& call, std::string_view written);
 
   void edit_after(SlotId id, Call& call, const protocol::Reply& reply);
   void note_failure(const Call& call, const cluster::Completion& completion);

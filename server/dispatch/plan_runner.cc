@@ -8,6 +8,7 @@
 #include "server/commands/command_table.h"
 #include "server/commands/edits.h"
 #include "server/connection/outcome_reply.h"
+#include "server/logbook/logbook.h"
 
 namespace kvorum::server {
 
@@ -103,6 +104,8 @@ bool PlanRunner::carry_out(const Task& task) {
 
 void PlanRunner::answer(const Task& task) {
   ClientState& client = task.client;
+  if (plan_.reply.is_error() && client.session.dialect == Dialect::kResp) [[unlikely]]
+    facts_.logbook().errors.note(plan_.reply.text());
   if (plan_.flush_after_ms > 0) due_.flush_at(task.now.steady_us + plan_.flush_after_ms * 1000);
   if (client.causal && !client.session.causal) client.causal.reset();
   if (plan_.verb == TransactionVerb::kForget) {

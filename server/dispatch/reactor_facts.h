@@ -72,7 +72,10 @@ class ReactorFacts final : public NodeFacts {
   uint64_t item_bytes_max() const override { return from_.options.item_bytes_max; }
   uint64_t random() override { return rng_.next(); }
   TrafficCounts& traffic() override { return from_.traffic; }
-  void reset_statistics() override { from_.services.reset_statistics(); }
+  void reset_statistics() override {
+    from_.services.reset_statistics();
+    logbook().errors.reset();
+  }
   std::vector<CallTimes> call_times() override { return from_.services.call_times(); }
   MembershipDesk* membership() override { return from_.services.membership(); }
   ScriptLibrary& scripts() override {

@@ -12,13 +12,15 @@ using protocol::Reply;
 void node_information(const CommandCall& call, Plan& plan) {
   const Words names = call.words.subspan(1);
   const std::vector<std::string_view> sections(names.begin(), names.end());
-  const LatencyPercentiles& percentiles = call.facts.logbook().percentiles;
-  LatencyReport latency;
-  if (percentiles.is_shown() && wants_latency(sections)) {
-    latency = {call.facts.call_times(), percentiles.get()};
+  const Logbook& logbook = call.facts.logbook();
+  CallReport calls;
+  calls.errors = logbook.errors.all();
+  if (logbook.percentiles.is_shown() && wants_latency(sections)) {
+    calls.calls = call.facts.call_times();
+    calls.percents = logbook.percentiles.get();
   }
   plan.answer(
-      Reply::verbatim_owned(node_report(since_reset(call.facts.status()), sections, latency)));
+      Reply::verbatim_owned(node_report(since_reset(call.facts.status()), sections, calls)));
 }
 
 void time(const CommandCall& call, Plan& plan) {

@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "server/config/config.h"
+#include "server/logbook/error_counts.h"
 #include "server/logbook/idle_settings.h"
 #include "server/logbook/latency_log.h"
 #include "server/logbook/latency_percentiles.h"
@@ -18,6 +19,7 @@ struct Logbook {
   SlowLog slow_log;
   LatencyLog latency;
   LatencyPercentiles percentiles;
+  ErrorCounts errors;
   IdleSettings idle;
   DebugAccess debug = DebugAccess::kNobody;  // set before the reactors run
   std::atomic<bool> expiry_rests{false};     // DEBUG SET-ACTIVE-EXPIRE 0

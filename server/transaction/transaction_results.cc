@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "server/connection/outcome_reply.h"
+#include "server/logbook/logbook.h"
 #include "server/transaction/edit_batch.h"
 
 namespace kvorum::server {
@@ -156,6 +157,7 @@ void TransactionResults::put(ClientState& client, size_t at, size_t place, const
   TransactionPart& part = transaction.parts[at];
   if (reply.is_error()) {
     parts_.traffic.commands[part.command].failed.add();
+    parts_.facts.logbook().errors.note(reply.text());
     if (part.error.empty()) protocol::write_resp(reply, part.resp, part.error);
     return;
   }

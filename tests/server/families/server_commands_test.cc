@@ -41,7 +41,7 @@ TEST_F(Server, InfoWithSeveralSectionsAndAll) {
     size_t at = 0;
     for (const char* section :
          {"Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules",
-          "Commandstats", "Latencystats", "Cluster", "Keyspace", "Dynamo"}) {
+          "Commandstats", "Errorstats", "Latencystats", "Cluster", "Keyspace", "Dynamo"}) {
       const size_t found = all.find(std::string("# ") + section + "\r\n");
       ASSERT_NE(found, all.npos) << section;
       EXPECT_GE(found, at) << section;
@@ -166,6 +166,30 @@ TEST_F(Server, CountsEachCommand) {
   EXPECT_THAT(stats, Not(HasSubstr("cmdstat_get:")));
   EXPECT_THAT(client.say("INFO"), Not(HasSubstr("Commandstats")));
   EXPECT_THAT(client.say("INFO", "all"), HasSubstr("Commandstats"));
+}
+
+// Each error once: at once, of an operation, in a transaction, of a script, of many operations.
+TEST(Info, ErrorsAreCountedByTheirCodes) {
+  CommandCluster cluster(1);
+  TestClient client(cluster, 0);
+  client.say("SET", "word", "v");
+  client.say("GET");
+  client.say("INCR", "word");
+  client.say("EVAL", "return redis.error_reply('MINE here')", "1", "k");
+  client.say("EVALSHA", std::string(40, 'a'), "1", "k");
+  client.say("MULTI");
+  client.say("INCR", "word");
+  client.say("GET", "word");
+  client.say("STRLEN", "word");
+  client.say("EXEC");
+  client.say("MULTI");
+  client.say("NOSUCH");
+  client.say("EXEC");
+  EXPECT_EQ(client.say("INFO", "errorstats"),
+            "$117\r\n# Errorstats\r\nerrorstat_ERR:count=4\r\nerrorstat_EXECABORT:count=1\r\n"
+            "errorstat_MINE:count=1\r\nerrorstat_NOSCRIPT:count=1\r\n\r\n");
+  client.say("CONFIG", "RESETSTAT");
+  EXPECT_EQ(client.say("INFO", "errorstats"), "$14\r\n# Errorstats\r\n\r\n");
 }
 
 TEST_F(Server, TimesTheFirstCallsAndSomeOfTheRest) {
