@@ -126,7 +126,8 @@ Status MemcachedBinaryParser::refusal(const Header& header,
   }
   const bool too_large =
       header.value_bytes() > limits_.value_bytes_max ||
-      item_bytes(header.key_bytes, 0, header.value_bytes()) > limits_.item_bytes_max;
+      (shape != Shape::kLogin &&
+       item_bytes(header.key_bytes, 0, header.value_bytes()) > limits_.item_bytes_max);
   return too_large ? Status::kTooLarge : Status::kOk;
 }
 

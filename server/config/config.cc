@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/ascii.h"
 #include "cluster/ring/founding.h"
 #include "server/config/config_keys.h"
 #include "server/config/config_kinds.h"
@@ -108,7 +109,9 @@ class Loader {
   void settle_item() {
     if (!overrides_.item) return;
     std::string text = *overrides_.item;
-    if (text.ends_with('k') || text.ends_with('m')) text += 'b';  // as memcached writes them
+    // As memcached has it: 4m, 512K.
+    if (!text.empty()) text.back() = to_lower(text.back());
+    if (text.ends_with('k') || text.ends_with('m')) text += 'b';
     const auto bytes = parse_size(text);
     if (!bytes.ok()) {
       problems_->add_option("--max-item-size", bytes.status().message());

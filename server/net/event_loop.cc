@@ -31,13 +31,11 @@ void EventLoop::wait(bool asio_waits) {
   constexpr int kForever = -1;
   const bool may_wait = !std::exchange(goes_on_, false) && posts_.fall_asleep();
   if (asio_waits) {
-    may_wait ? io_.run_one() : io_.poll();
+    may_wait ? io_.run_one() : io_.poll_one();  // one: a turn has its bounds
   } else {
     polls_.poll(may_wait ? kForever : 0);
   }
   run_posts();
-  // Whatever else Asio may have to do is not urgent.
-  if (std::exchange(timer_.came, false)) io_.poll();
 }
 
 void EventLoop::set_timer(uint64_t at_us) {

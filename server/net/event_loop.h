@@ -36,6 +36,8 @@ class EventLoop {
   void set_timer(uint64_t at_us);
   // 0: it has come, or was never set.
   uint64_t timer_us() const { return timer_.at_us; }
+  // One of Asio's steps that waits for nothing. False where there is none.
+  bool step_asio() { return io_.poll_one() != 0; }
   // Waits for nothing any more but what Asio has begun.
   void stop();
   // One step of that. False where there is none.
@@ -43,13 +45,9 @@ class EventLoop {
 
  private:
   struct Timer final : Pollable {
-    void on_ready(bool, bool) override {
-      at_us = 0;
-      came = true;
-    }
+    void on_ready(bool, bool) override { at_us = 0; }
     PollSet::Watched watched;
     uint64_t at_us = 0;
-    bool came = false;
   };
 
   void run_posts();

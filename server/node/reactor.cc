@@ -170,6 +170,9 @@ void Reactor::gather_after_pause() {
   if (index_ == 0 && clock_.paused_us() >= kPauseToldUs) {
     log_warning("this process stood still for {} ms", clock_.paused_us() / 1000);
   }
+  for (size_t steps = 0; steps < kAsioStepsAfterPauseMax && links_.is_connecting(); ++steps) {
+    if (!loop_.step_asio()) break;
+  }
   for (size_t inputs = 0; inputs < kInputsAfterPauseMax;) {
     const size_t more = loop_.polls().poll(0);
     if (more == 0) break;

@@ -127,6 +127,7 @@ class Reactor final : private OtherReactors, private LongWork {
   // Large values come in pieces: between these others have their answers.
   static constexpr uint64_t kBytesPerTurnMax = 512 * 1024;
   static constexpr size_t kInputsAfterPauseMax = 16 * 1024;
+  static constexpr size_t kAsioStepsAfterPauseMax = 1024;
   static constexpr uint64_t kPauseToldUs = 1'000'000;
   static constexpr size_t kRoundsPerTurnMax = 16;
   static constexpr uint32_t kLoneTurnsMax = 8;  // then look for company only now and then

@@ -12,6 +12,7 @@ namespace {
 using protocol::Reply;
 
 constexpr size_t kCommandsMax = 256;
+constexpr size_t kOperationBytes = 1024;  // of an operation by itself, about
 
 // Whether two commands have one key, or two of the same place.
 bool has_twins(const CommandQueue& queue) {
@@ -25,12 +26,18 @@ bool has_twins(const CommandQueue& queue) {
 
 }  // namespace
 
+// What its replies may take, as reads are expected to answer, is half of what may be in flight: the
+// other way to run counts what they do take. What a client that tracks is pushed would stand within
+// the array.
 bool TransactionRunner::is_pipeline(const ClientState& client) const {
-  if (!client.transaction) return false;
+  if (!client.transaction || client.tracked) return false;
   const Transaction& transaction = *client.transaction;
-  return transaction.is_queueing() && !transaction.must_abort && transaction.watched.empty() &&
-         transaction.queue.all_keys_known() && transaction.queue.size() <= kCommandsMax &&
-         !has_twins(transaction.queue);
+  const CommandQueue& queue = transaction.queue;
+  const bool is_plain = transaction.is_queueing() && !transaction.must_abort &&
+                        transaction.watched.empty() && queue.all_keys_known() &&
+                        queue.size() <= kCommandsMax && !has_twins(queue);
+  const size_t expected = queue.size() * (client.expected_bytes + kOperationBytes);
+  return is_plain && client.held_bytes() + expected <= parts_.clients.in_flight().limit() / 2;
 }
 
 void TransactionRunner::run_as_pipeline(ClientState& client, bool silent, Now now) {

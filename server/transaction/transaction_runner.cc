@@ -32,12 +32,24 @@ Reply null_array(const ClientState& client) {
                                                                               : "*-1\r\n");
 }
 
-// The command's key, where it is one of those of which each operation has one.
+// A write whose reply may be as large as what was there.
+bool answers_old_value(const QueuedCommand& command) {
+  const std::string_view name = command.row.name;
+  if (name == "getdel" || name == "getset" || name == "getex") return true;
+  const size_t options = 3;
+  return name == "set" && command.words.size() > options &&
+         std::any_of(command.words.begin() + options, command.words.end(),
+                     [](std::string_view word) { return equals_ignoring_case(word, "get"); });
+}
+
+// The command's key, where it may run as if it had come by itself: each of its operations has one,
+// and its reply is small, or can still be refused.
 const KeyRef* only_key(const QueuedCommand& command) {
   const CommandRow& row = command.row;
   const bool has_one = row.first_key > 0 && row.first_key == row.last_key;
   const bool is_plain = row.group == Group::kString || row.group == Group::kGeneric;
-  return has_one && is_plain && !(row.flags & kBarrier) ? command.key : nullptr;
+  const bool is_quick = has_one && is_plain && !(row.flags & kBarrier);
+  return is_quick && !answers_old_value(command) ? command.key : nullptr;
 }
 
 void note_in_session(ClientState& client) {

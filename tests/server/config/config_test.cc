@@ -165,6 +165,7 @@ TEST(Config, ItemsMayBeLargerByAnOption) {
     return load_config("limits: {item: 2mb}", "file", overrides);
   };
   EXPECT_EQ(with("4m").config.limits.item_bytes, 4U << 20);
+  EXPECT_EQ(with("512K").config.limits.item_bytes, 512U << 10);
   EXPECT_EQ(with("4096").config.limits.item_bytes, 4096U);
   EXPECT_THAT(with("1023").to_text(), HasSubstr("--max-item-size: allowed are 1kb to 512mb"));
   EXPECT_THAT(with("much").to_text(), HasSubstr("--max-item-size: 'much' is not a size"));

@@ -2,12 +2,14 @@
 // What EXEC asks of the coordinator, and what it may hold.
 #include "server/transaction/transaction_runner.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "tests/server/dispatch/command_cluster.h"
 
 namespace kvorum::server {
 namespace {
+
+using ::testing::HasSubstr;
 
 struct TransactionRunnerTest : ::testing::Test {
   uint64_t puts() const { return cluster.nodes[0]->coordinator.counters().puts; }
@@ -61,6 +63,39 @@ TEST_F(TransactionRunnerTest, RepliesOfDifferentKeysKeepTheirOrder) {
   std::string replies = away.send(input);
   three.settle();
   EXPECT_EQ(replies + away.line(""), expected + "+PONG\r\n");
+}
+
+// What it is told of stands before the array, or behind it.
+TEST_F(TransactionRunnerTest, NoPushStandsWithinTheArray) {
+  DispatcherOptions options;
+  options.tracking.keys_max = 1;
+  CommandCluster home(1, {}, options);
+  TestClient tracks(home, 0);
+  tracks.say("HELLO", "3");
+  EXPECT_EQ(tracks.say("CLIENT", "TRACKING", "ON"), "+OK\r\n");
+  tracks.say("MULTI");
+  for (const char* key : {"a", "b", "c"}) EXPECT_EQ(tracks.say("GET", key), "+QUEUED\r\n");
+  EXPECT_THAT(tracks.say("EXEC"), HasSubstr("*3\r\n_\r\n_\r\n_\r\n"));
+}
+
+// What reads are expected to answer refuses none of them.
+TEST_F(TransactionRunnerTest, SmallReadsBehindALargeOneAreAnswered) {
+  InFlight in_flight{16 << 20};
+  InFlightShare share{in_flight};
+  DispatcherOptions options;
+  options.in_flight = &share;
+  CommandCluster home(3, {}, options);
+  TestClient reads(home, 0);
+  const std::string large(1 << 20, 'x');
+  ASSERT_EQ(reads.say("SET", "large", large), "+OK\r\n");
+  reads.say("GET", "large");
+  reads.say("MULTI");
+  std::string expected = "*40\r\n";
+  for (int key = 0; key < 40; ++key) {
+    reads.say("GET", "small" + std::to_string(key));
+    expected += "$-1\r\n";
+  }
+  EXPECT_EQ(reads.say("EXEC"), expected);
 }
 
 TEST_F(TransactionRunnerTest, NothingIsAnsweredToWhoWantsNoReplies) {
