@@ -186,7 +186,7 @@ TEST(Info, ErrorsAreCountedByTheirCodes) {
   client.say("NOSUCH");
   client.say("EXEC");
   EXPECT_EQ(client.say("INFO", "errorstats"),
-            "$117\r\n# Errorstats\r\nerrorstat_ERR:count=4\r\nerrorstat_EXECABORT:count=1\r\n"
+            "$118\r\n# Errorstats\r\nerrorstat_ERR:count=4\r\nerrorstat_EXECABORT:count=1\r\n"
             "errorstat_MINE:count=1\r\nerrorstat_NOSCRIPT:count=1\r\n\r\n");
   client.say("CONFIG", "RESETSTAT");
   EXPECT_EQ(client.say("INFO", "errorstats"), "$14\r\n# Errorstats\r\n\r\n");
