@@ -41,6 +41,10 @@ class Reply {
   };
 
   Reply() = default;  // kNone
+  Reply(const Reply&) = default;
+  Reply(Reply&&) = default;
+  Reply& operator=(const Reply&) = default;
+  Reply& operator=(Reply&& other) noexcept;
 
   static Reply none() { return {}; }
   static Reply ok() { return {Kind::kSimple, std::string_view("OK")}; }
@@ -122,6 +126,24 @@ class Reply {
 };
 
 static_assert(sizeof(Reply) <= 64);
+
+// Nearly always a borrowed text replaces another: nothing has to be freed or moved.
+inline Reply& Reply::operator=(Reply&& other) noexcept {
+  kind_ = other.kind_;
+  detail_ = other.detail_;
+  key_size_ = other.key_size_;
+  flags_ = other.flags_;
+  number_ = other.number_;
+  key_ = other.key_;
+  auto* const borrowed = std::get_if<std::string_view>(&payload_);
+  const auto* const others = std::get_if<std::string_view>(&other.payload_);
+  if (borrowed != nullptr && others != nullptr) {
+    *borrowed = *others;
+  } else {
+    payload_ = std::move(other.payload_);
+  }
+  return *this;
+}
 
 // Nothing but a Reply's own texts is ever written: simple strings, errors and lines stay one line.
 void write_resp(const Reply& reply, RespVersion version, std::string& out);

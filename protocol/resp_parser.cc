@@ -28,14 +28,16 @@ inline QuickHeader read_quick_header(std::string_view input, size_t position, ch
   const char* const end = input.data() + input.size();
   if (end - begin < 4 || *begin != marker) return {};
   const char* const digits = begin + 1;
-  const char* at = digits;
-  int64_t value = 0;
+  int64_t value = static_cast<int64_t>(*digits) - '0';
+  if (value < 0 || value > 9) return {};
+  const char* at = digits + 1;
+  if (*at == '\r') return {value, 4};  // nearly every count, and the sizes of most words
+  if (value == 0) return {};
   for (; at != end && *at >= '0' && *at <= '9'; ++at) {
     if (at - digits == kQuickDigitsMax) return {};
     value = value * 10 + (*at - '0');
   }
-  if (at == digits || end - at < 2 || *at != '\r') return {};
-  if (*digits == '0' && at - digits > 1) return {};
+  if (end - at < 2 || *at != '\r') return {};
   return {value, static_cast<size_t>(at + 2 - begin)};
 }
 

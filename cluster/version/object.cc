@@ -141,6 +141,12 @@ bool replaces_all_of(const Object& fresh, const Object& old) {
   return fresh.vector.covers_all(old.vector);
 }
 
+// The usual write at its coordinator: of what is here nothing stays.
+bool replaces_the_one_of(const Object& object, const Context& context) {
+  return object.versions.size() == 1 && object.outvoted.empty() && !object.versions[0].retried &&
+         context.covers(object.versions[0].dot) && !planted(PlantedBug::kForgetContext);
+}
+
 bool names_version_of(const Object& object, const Actor& actor) {
   return any_held(object, [&](const Version& version) { return version.dot.actor == actor; });
 }
@@ -245,6 +251,12 @@ bool Context::covers(const Dot& dot) const {
 
 void update(Object& object, const Context& context, const Version& version) {
   KVORUM_DEBUG_CHECK(object.find_spent(version.origin) == nullptr);  // else it would go at once
+  if (replaces_the_one_of(object, context)) {
+    object.versions[0] = version;
+    object.vector.join(context.vector);
+    object.vector.raise(version.dot.actor, version.dot.hlc);
+    return;
+  }
   Versions kept;
   Version added = version;
   // Rare: a request is only retried when a coordinator was silent.

@@ -84,6 +84,15 @@ struct Plan {
   protocol::Reply reply;  // kReply
 
   std::vector<cluster::Request> requests;  // kOperations: without positions
+  // Of a command of very many keys only these are kept: it is planned again for the next of them.
+  struct Window {
+    size_t first = 0;
+    size_t size = SIZE_MAX;
+  };
+  Window window;
+  size_t requests_all = 0;    // with those outside of the window
+  bool has_long_key = false;  // one of those outside is longer than keys may be
+  cluster::Request outside;   // of the last of them: nobody looks at it
   Finish finish = nullptr;
   Gather gather = Gather::kSingle;
   std::string_view trailer;  // memcached: written after a reply that is no error; static text
@@ -128,7 +137,10 @@ struct Plan {
   void fail(std::string_view error) { answer(protocol::Reply::error(error)); }
   void fail_owned(std::string error) { answer(protocol::Reply::error_owned(std::move(error))); }
 
+  bool is_partial() const { return requests.size() < requests_all; }
+  // Where the request is outside of the window, what is returned is dropped.
   cluster::Request& add(cluster::Request::Kind request_kind, std::string_view key, Finish make);
+  cluster::Request& add_outside(std::string_view key);
   cluster::Request& read(std::string_view key, Finish make) {
     return add(cluster::Request::Kind::kRead, key, make);
   }
@@ -161,6 +173,9 @@ inline void Plan::reset() {
   requests.clear();
   if (requests.capacity() > kRequestsKeptMax && !was_large) [[unlikely]]
     requests.shrink_to_fit();
+  window = {};
+  requests_all = 0;
+  has_long_key = false;
   gather = Gather::kSingle;
   trailer = {};
   keeps_key = false;
@@ -176,10 +191,17 @@ inline cluster::Request& Plan::add(cluster::Request::Kind request_kind, std::str
                                    Finish make) {
   kind = Kind::kOperations;
   finish = make;
+  if (requests_all++ - window.first >= window.size) [[unlikely]]
+    return add_outside(key);
   cluster::Request& request = requests.emplace_back();
   request.kind = request_kind;
   request.key.key = key;
   return request;
+}
+
+inline cluster::Request& Plan::add_outside(std::string_view key) {
+  if (key.size() > kKeyBytesMax) has_long_key = true;
+  return outside;
 }
 
 inline void Plan::whole_keyspace(cluster::KeyspaceRequest::Kind request_kind, KeyspaceFinish make) {

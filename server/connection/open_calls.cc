@@ -39,7 +39,7 @@ Gathering& OpenCalls::open_gathering(Plan& plan, SlotId* id) {
   KVORUM_CHECK(!plan.requests.empty());  // the last operation ends it
   Gathering& gathering = gatherings_.acquire(id);
   gathering.how = plan.gather;
-  gathering.size = gathering.remaining = plan.requests.size();
+  gathering.size = gathering.remaining = plan.requests_all;
   gathering.sum = 0;
   gathering.failed = false;
   gathering.counted_bytes = 0;

@@ -225,6 +225,7 @@ bool CommandRunner::plan_command(ClientState& client, Words words, const Command
   if (row.flags & kBarrier && client.operations_pending > 0) return false;
   const CommandRow* const last_command = session.last_command;
   session.last_command = &row;
+  plans_.begin(client);
   row.handler(CommandCall{words, row, session, facts_, clock_ms(now), now}, plan_);
   if (plan_.again_at_us != 0) {
     due_.postpone(client, plan_.again_at_us);
@@ -318,6 +319,7 @@ bool CommandRunner::plan_memcached_request(ClientState& client, size_t index, No
 
 bool CommandRunner::execute_memcached(ClientState& client, size_t index, Now now) {
   plan_.reset();
+  plans_.begin(client);
   const bool flushes = plan_memcached_request(client, index, now);
   if (plan_.again_at_us != 0) {
     due_.postpone(client, plan_.again_at_us);

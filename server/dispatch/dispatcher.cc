@@ -24,7 +24,7 @@ Dispatcher::Dispatcher(cluster::Coordinator& coordinator, const cluster::NodePar
       commands_(
           {parts_, coordinator, options_, due_, clients_, facts_, traffic_, counters_, monitors_},
           {coordinator, services, options_, clients_, calls_, due_, facts_, completions_, traffic_,
-           *parts.clock, stages_, pub_sub_, tracking_, monitors_}) {
+           *parts.clock, stages_, pub_sub_, tracking_, monitors_, *parts.table}) {
   coordinator.set_sinks(&completions_, &completions_);
 }
 

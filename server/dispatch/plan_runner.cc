@@ -22,6 +22,13 @@ KeyUse use_of(const cluster::Request& request) {
   return blind ? KeyUse::kBlindWrite : KeyUse::kEdit;
 }
 
+// What values these have, no reply shows.
+bool answers_number(const cluster::Request& request) {
+  return request.kind == cluster::Request::Kind::kEdit &&
+         (request.edit == kEditRemove || request.edit == kEditExpire ||
+          request.edit == kEditPersist);
+}
+
 // A read is remembered; a plain SET replaces what was read; any other write makes it out of date.
 // `context` is where what the request replaces stands until it was submitted.
 void note_causal_use(CausalMemory& memory, cluster::Request& request, Call& call,
@@ -65,6 +72,7 @@ PlanRunner::PlanRunner(const Parts& parts, Plan& plan)
       pub_sub_(parts.pub_sub),
       tracking_(parts.tracking),
       monitors_(parts.monitors),
+      table_(parts.table),
       transactions_({*this, parts.clients, parts.facts, parts.traffic,
                      parts.completions.transactions(), parts.monitors, parts.options.steady_ns},
                     plan) {}
@@ -76,7 +84,7 @@ bool PlanRunner::carry_out(const Task& task) {
       break;
     case Plan::Kind::kOperations:
       if (client.unsent.gathering != 0) return submit_rest(task);
-      if (!place_keys(task)) break;
+      if (!check_keys(task)) break;
       if (must_wait(client)) return false;
       return submit_all(task);
     case Plan::Kind::kKeyspace:
@@ -125,20 +133,51 @@ void PlanRunner::place_key(const ClientState& client, const KeyRef* known, KeyRe
   key.position = same ? known->position : position_of(key.key, coordinator_.view().partitioner);
 }
 
-// Positions and keyspaces of the plan's keys. False, with the error planned, for a key too long.
-bool PlanRunner::place_keys(const Task& task) {
-  for (cluster::Request& request : plan_.requests) {
-    if (request.key.key.size() > kKeyBytesMax) {
-      plan_.fail(kKeyTooLong);
-      return false;
-    }
-    place_key(task.client, task.known, request.key);
+// False, with the error planned, for a key too long. The one of a usual command has its place then.
+bool PlanRunner::check_keys(const Task& task) {
+  placed_ = 0;
+  bool too_long = plan_.has_long_key;
+  for (const cluster::Request& request : plan_.requests) {
+    too_long |= request.key.key.size() > kKeyBytesMax;
   }
+  if (too_long) [[unlikely]] {
+    plan_.fail(kKeyTooLong);
+    return false;
+  }
+  if (plan_.requests.size() != 1) return true;
+  place_key(task.client, task.known, plan_.requests[0].key);
+  placed_ = 1;
   return true;
 }
 
-bool PlanRunner::must_wait(const ClientState& client) const {
+// In groups: many positions cost less together.
+void PlanRunner::place_up_to(const ClientState& client, size_t count) {
+  std::string_view keys[kGroup];
+  Position positions[kGroup];
+  while (placed_ < count) {
+    const size_t group = std::min(kGroup, plan_.requests.size() - placed_);
+    for (size_t i = 0; i < group; ++i) keys[i] = plan_.requests[placed_ + i].key.key;
+    positions_of(std::span(keys, group), coordinator_.view().partitioner, positions);
+    for (size_t i = 0; i < group; ++i) {
+      KeyRef& key = plan_.requests[placed_ + i].key;
+      key.keyspace = client.session.keyspace;
+      key.position = positions[i];
+    }
+    placed_ += group;
+  }
+}
+
+// The objects of a group that is submitted next.
+void PlanRunner::prefetch(size_t first) const {
+  const size_t end = std::min(first + kGroup, placed_);
+  for (size_t i = first; i < end; ++i) table_.prefetch_bucket(plan_.requests[i].key);
+  for (size_t i = first; i < end; ++i) table_.prefetch_entry(plan_.requests[i].key);
+}
+
+bool PlanRunner::must_wait(const ClientState& client) {
   if (client.pending.size() == 0) return false;
+  if (plan_.is_partial()) return true;  // for any of the others, perhaps
+  place_up_to(client, plan_.requests.size());
   for (const cluster::Request& request : plan_.requests) {
     if (client.pending.must_wait(request.key.position.high, use_of(request))) return true;
   }
@@ -169,41 +208,48 @@ bool PlanRunner::submit_all(const Task& task) {
   ClientState& client = task.client;
   CallShape shape = shape_for(task);
   if (client.session.causal && !client.causal) client.causal = std::make_unique<CausalMemory>();
-  if (plan_.requests.size() == 1 && plan_.gather != Gather::kArray) {
+  if (plan_.requests_all == 1 && plan_.gather != Gather::kArray) {
     submit_one(task, plan_.requests[0], shape);
     return true;
   }
   calls_.open_gathering(plan_, &shape.gathering);
-  return submit_from(task, shape, 0);
+  return submit_from(task, shape);
 }
 
 // The rest of a command that had more operations than may be open at a time: it was parsed and
 // planned again.
 bool PlanRunner::submit_rest(const Task& task) {
   const Unsent unsent = std::exchange(task.client.unsent, Unsent());
-  KVORUM_CHECK(unsent.first < plan_.requests.size());
-  return submit_from(task, unsent, unsent.first);
+  KVORUM_CHECK(plan_.window.first == unsent.first && !plan_.requests.empty());
+  placed_ = 0;
+  return submit_from(task, unsent);
 }
 
-bool PlanRunner::submit_from(const Task& task, CallShape shape, size_t first) {
+// What the plan has of its command, as far as the client may have operations open.
+bool PlanRunner::submit_from(const Task& task, CallShape shape) {
   ClientState& client = task.client;
   Gathering* const gathering = calls_.find_gathering(shape.gathering);
   KVORUM_CHECK(gathering != nullptr);  // it ends with its last operation
-  const bool is_rest = first > 0;
-  for (size_t i = first; i < plan_.requests.size(); ++i) {
-    if (i > first) clients_.count(client);
-    if (client.operations_pending >= kOperationsMax || (client.over && i > first)) {
-      client.unsent = Unsent{shape, i, client.operations_pending / 2};
-      return false;
-    }
+  size_t sent = 0;
+  for (; sent < plan_.requests.size(); ++sent) {
+    if (sent > 0) clients_.count(client);
+    if (client.operations_pending >= kOperationsMax || (client.over && sent > 0)) break;
     if (gathering->concatenates() && !gathering->failed) {
       shape.gathering_place = gathering->replies.open();
     }
-    // Of a rest only what is sent now is hashed: there may be many pieces of it.
-    if (is_rest) place_key(client, nullptr, plan_.requests[i].key);
-    submit_one(task, plan_.requests[i], shape);
+    // Only what is sent now is hashed: there may be many pieces.
+    if (sent % kGroup == 0) {
+      place_up_to(client, std::min(sent + kGroup, plan_.requests.size()));
+      prefetch(sent);
+    }
+    submit_one(task, plan_.requests[sent], shape);
   }
-  return true;
+  const size_t next = plan_.window.first + sent;
+  if (next == plan_.requests_all) return true;
+  client.unsent = Unsent{shape, next, client.operations_pending / 2};
+  // Where all were done at once nothing else comes back to the rest.
+  if (client.operations_pending == 0) due_.postpone(client, task.now.steady_us);
+  return false;
 }
 
 void PlanRunner::submit_one(const Task& task, cluster::Request& request, const CallShape& shape) {
@@ -273,12 +319,16 @@ void PlanRunner::submit_large(ClientState& client, cluster::Request& request, Sl
 }
 
 // `held`: by the operation already. Where this node has a copy of what is read, that is about what
-// the reply will need; else it is expected to be like those before.
+// the reply will need, or another copy of it; else it is expected to be like those before. Where
+// another node coordinates, numbers alone come back.
 void PlanRunner::reserve(ClientState& client, const cluster::Request& request, Call& call,
                          size_t held) {
-  const size_t expected = call.use == KeyUse::kBlindWrite
-                              ? request.value.size() + request.argument.size()
-                              : client.expected_bytes;
+  size_t expected = client.expected_bytes;
+  if (call.use == KeyUse::kBlindWrite) {
+    expected = request.value.size() + request.argument.size();
+  } else if (answers_number(request)) {
+    expected = 2 * held;
+  }
   call.reserved_bytes = kOperationBytes + std::max(held, expected);
   client.reserved_bytes += call.reserved_bytes;
 }
@@ -334,7 +384,7 @@ void PlanRunner::submit_plan_as_item(ClientState& client, uint32_t item, Now now
 
 void PlanRunner::carry_out_now(ClientState& client, const KeyRef& known, bool silent, Now now) {
   const Task task{client, &known, silent, now};
-  if (plan_.kind == Plan::Kind::kReply || !place_keys(task)) return answer(task);
+  if (plan_.kind == Plan::Kind::kReply || !check_keys(task)) return answer(task);
   KVORUM_CHECK(plan_.kind == Plan::Kind::kOperations && !must_wait(client));
   submit_all(task);
 }

@@ -23,6 +23,8 @@ class PlanRunner final : private TransactionOperations {
  public:
   // Operations that one connection may have open: the rest of a command with more keys waits.
   static constexpr size_t kOperationsMax = 8192;
+  // Of a command of many keys so many are placed and fetched into the caches at a time.
+  static constexpr size_t kGroup = 32;
 
   // All outlive it.
   struct Parts {
@@ -40,6 +42,7 @@ class PlanRunner final : private TransactionOperations {
     PubSub& pub_sub;
     Tracking& tracking;
     Monitors& monitors;
+    const engine::ObjectTable& table;
   };
   PlanRunner(const Parts& parts, Plan& plan);
 
@@ -52,6 +55,8 @@ class PlanRunner final : private TransactionOperations {
   };
   // False where it has to wait for a request that is under way: it is planned again then.
   bool carry_out(const Task& task);
+  // To be called before a command is planned: of one that has very many keys, which are kept.
+  void begin(const ClientState& client) { plan_.window = {client.unsent.first, kOperationsMax}; }
 
   TransactionRunner& transactions() { return transactions_; }
 
@@ -65,14 +70,16 @@ class PlanRunner final : private TransactionOperations {
   uint64_t clock_ms(Now now) const override;
 
   void answer(const Task& task);
-  bool place_keys(const Task& task);
+  bool check_keys(const Task& task);
   void place_key(const ClientState& client, const KeyRef* known, KeyRef& key) const;
-  bool must_wait(const ClientState& client) const;
+  void place_up_to(const ClientState& client, size_t count);
+  void prefetch(size_t first) const;
+  bool must_wait(const ClientState& client);
   CallShape shape_for(const Task& task) const;
   CallShape shape_without_place(const ClientState& client) const;
   bool submit_all(const Task& task);
   bool submit_rest(const Task& task);
-  bool submit_from(const Task& task, CallShape shape, size_t first);
+  bool submit_from(const Task& task, CallShape shape);
   void submit_one(const Task& task, cluster::Request& request, const CallShape& shape);
   void note_use(ClientState& client, cluster::Request& request, Call& call);
   void note_change(const cluster::Request& request, Call& call, Now now) const;
@@ -97,6 +104,8 @@ class PlanRunner final : private TransactionOperations {
   PubSub& pub_sub_;
   Tracking& tracking_;
   Monitors& monitors_;
+  const engine::ObjectTable& table_;
+  size_t placed_ = 0;  // so many of the plan's requests have positions
   TransactionRunner transactions_;
 };
 

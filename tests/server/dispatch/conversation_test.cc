@@ -160,6 +160,36 @@ TEST(Conversation, ACommandOfVeryManyKeysIsSentInPieces) {
   EXPECT_EQ(client.line(TestClient::resp(many_keys("DEL", 20'000))), ":15000\r\n");
 }
 
+TEST(Conversation, WhereAllIsDoneAtOnceThePiecesFollowByThemselves) {
+  CommandCluster cluster(1);
+  TestClient client(cluster, 0);
+  std::vector<std::string> stores = {"MSET"};
+  for (int i = 0; i < 30'000; ++i) stores.insert(stores.end(), {"k" + std::to_string(i), "v"});
+  EXPECT_EQ(client.line(TestClient::resp(stores) + "PING\r\n"), "+OK\r\n+PONG\r\n");
+  EXPECT_EQ(client.say("DBSIZE"), ":30000\r\n");
+  EXPECT_EQ(client.line(TestClient::resp(many_keys("DEL", 20'000))), ":15000\r\n");
+  EXPECT_EQ(client.say("DBSIZE"), ":15000\r\n");
+}
+
+TEST(Conversation, AKeyTooLongInTheLastPieceIsRefusedBeforeTheFirst) {
+  for (const size_t nodes : {1, 3}) {
+    CommandCluster cluster(nodes);
+    TestClient client(cluster, 0);
+    client.say("SET", "k0", "v");
+    std::vector<std::string> words = many_keys("DEL", 20'000);
+    words.push_back(std::string(kKeyBytesMax + 1, 'k'));
+    EXPECT_TRUE(client.line(TestClient::resp(words)).starts_with("-ERR the key is longer"));
+    EXPECT_EQ(client.say("GET", "k0"), "$1\r\nv\r\n");
+  }
+}
+
+TEST(Conversation, APieceWaitsForWhatWasAskedBeforeTheCommand) {
+  CommandCluster cluster(3);
+  TestClient client(cluster, 0);
+  const std::string store = TestClient::resp({"SET", "k14999", "v"});
+  EXPECT_EQ(client.line(store + TestClient::resp(many_keys("DEL", 15'000))), "+OK\r\n:1\r\n");
+}
+
 TEST(Conversation, AClientMayLeaveInTheMiddleOfSuchACommand) {
   CommandCluster cluster(3);
   TestClient client(cluster, 0), other(cluster, 0);
