@@ -173,7 +173,9 @@ RespParser::Step RespParser::read_words(std::string_view input,
   const size_t first = words.size();
   Step step = Step::kRequest;
   while (words_left_ > 0) {
-    if (bulk_size_ < 0 && !read_bulk_size_quickly(input)) {
+    if (bulk_size_ < 0) {
+      read_usual_words(input, words);
+      if (words_left_ == 0) break;
       step = read_bulk_size(input);
       if (step != Step::kWordsFollow) break;
       step = Step::kRequest;
@@ -201,15 +203,31 @@ RespParser::Step RespParser::read_words(std::string_view input,
   return step;
 }
 
-// Nearly every header. What is unusual, errors among it, is left to read_bulk_size.
-bool RespParser::read_bulk_size_quickly(std::string_view input) {
-  const QuickHeader header = read_quick_header(input, position_, '$');
-  if (header.size == 0 || header.value > limits_.bulk_bytes_max) return false;
-  if (!authenticated_ && header.value > kRespUnauthenticatedBulkBytesMax) return false;
-  bulk_size_ = header.value;
-  position_ += header.size;
+// Those whose headers are usual and that are here as a whole: nearly every one. What is not, errors
+// among it, is left to read_words().
+void RespParser::read_usual_words(std::string_view input, std::vector<std::string_view>& words) {
+  const int64_t bytes_max =
+      authenticated_ ? limits_.bulk_bytes_max
+                     : std::min(limits_.bulk_bytes_max, kRespUnauthenticatedBulkBytesMax);
+  size_t position = position_;
+  int64_t left = words_left_;
+  for (; left > 0; --left) {
+    const QuickHeader header = read_quick_header(input, position, '$');
+    if (header.size == 0 || header.value > bytes_max) break;
+    const size_t begin = position + header.size;
+    const size_t size = static_cast<size_t>(header.value);
+    if (input.size() - begin < size + 2) break;
+    if (resumed_) {
+      spans_.push_back({begin, size});
+    } else {
+      words.emplace_back(input.data() + begin, size);
+    }
+    position = begin + size + 2;
+  }
+  if (position == position_) return;
+  position_ = position;
+  words_left_ = left;
   scanned_ = 0;
-  return true;
 }
 
 RespParser::Step RespParser::read_bulk_size(std::string_view input) {

@@ -65,8 +65,8 @@ class RespParser {
   Step read_inline(std::string_view input, std::vector<std::string_view>& words);
   Step read_count(std::string_view input);
   Step read_words(std::string_view input, std::vector<std::string_view>& words);
+  void read_usual_words(std::string_view input, std::vector<std::string_view>& words);
   Step read_bulk_size(std::string_view input);
-  bool read_bulk_size_quickly(std::string_view input);
   Line find_line_end(std::string_view input, char last, size_t& line_end);
   void remember_words(std::string_view input, std::vector<std::string_view>& words, size_t first);
   void recall_words(std::string_view input, std::vector<std::string_view>& words);

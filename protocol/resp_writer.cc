@@ -10,7 +10,6 @@ namespace kvorum::protocol {
 namespace {
 
 constexpr size_t kBulkFrameBytes = kIntegerTextMax + 3 + 2;
-constexpr size_t kShortLine = 13;
 
 // Marker, number and line end, written in one append.
 template <class Integer>
@@ -33,21 +32,14 @@ void append_one_line(std::string& out, std::string_view text) {
   }
 }
 
-// Nearly all are short, +OK most of all: one append.
 void append_simple(std::string& out, std::string_view text) {
-  if (text.size() > kShortLine) {
-    out.push_back('+');
-    append_one_line(out, text);
-    out.append("\r\n", 2);
+  if (text == "OK") {  // nearly all
+    out.append("+OK\r\n", 5);
     return;
   }
-  char line[kShortLine + 3];
-  char* end = line;
-  *end++ = '+';
-  for (const char c : text) *end++ = c == '\r' || c == '\n' ? ' ' : c;
-  *end++ = '\r';
-  *end++ = '\n';
-  out.append(line, static_cast<size_t>(end - line));
+  out.push_back('+');
+  append_one_line(out, text);
+  out.append("\r\n", 2);
 }
 
 void append_error(std::string& out, std::string_view text) {

@@ -45,9 +45,17 @@ void CountOperations::on_question(LinkIndex from, SlotId operation, uint8_t keys
 
 void CountOperations::answer(const Deferred& question, Now now) {
   PartitionCounts counts;
+  const uint64_t now_ms = core_.parts.clock->reading(now.wall_ms).ms();
+  const auto gone = [&](engine::RecordView bytes) {
+    decode_record(bytes, *core_.parts.authors, record_);
+    const auto& versions = record_.object.versions;
+    return std::none_of(versions.begin(), versions.end(),
+                        [&](const Version& version) { return visible(version, now_ms); });
+  };
   for (uint32_t partition = 0; partition < core_.view->ring.partitions(); ++partition) {
     if (!core_.is_reader(core_.self(), question.keyspace, partition)) continue;
-    counts.emplace_back(partition, core_.parts.table->live_count(question.keyspace, partition));
+    counts.emplace_back(
+        partition, core_.parts.table->live_count_at(question.keyspace, partition, now_ms, gone));
   }
   if (question.from == core_.self()) {
     on_answer(core_.self(), question.operation, counts, now);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // DBSIZE: every reachable member counts the live keys of its partitions, and of each partition the
 // count of its first reachable primary is taken. A member whose keyspace was just flushed answers
-// when its table was swept: what a mark covers is not counted. Owned by the keyspace machine.
+// when its table was swept: what a mark covers is not counted, nor what has expired. Owned by the
+// keyspace machine.
 #pragma once
 
 #include <vector>
@@ -53,6 +54,7 @@ class CountOperations {
   SlotMap<Count> counts_{0, core_.options.reactor};
   std::vector<Deferred> deferred_;
   uint64_t next_look_us_ = 0;
+  Record record_;  // the last that was looked at; kept for its memory
 };
 
 }  // namespace kvorum::cluster

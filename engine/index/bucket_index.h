@@ -72,7 +72,7 @@ class BucketIndex {
   size_t long_bucket_count() const { return long_buckets_; }
 
  private:
-  static constexpr size_t kSlots = 8;
+  static constexpr size_t kSlots = kWordsInLine;
   static constexpr int kSegmentLog = 5;  // lines per segment
   static constexpr int kBitsMax = 28;
   static constexpr size_t kLoad = 5;  // entries per bucket
@@ -82,16 +82,11 @@ class BucketIndex {
 
   // Written under the lock, yet atomic (relaxed): prefetch_entry() may look at the same time.
   struct alignas(64) Line {
-    std::array<std::atomic<uint64_t>, kSlots> slots{};
+    LineWords slots{};
     uint64_t get(size_t slot) const { return slots[slot].load(std::memory_order_relaxed); }
     void set(size_t slot, uint64_t word) { slots[slot].store(word, std::memory_order_relaxed); }
     // One bit for each slot whose tag is this one.
-    unsigned matches(uint16_t tag) const {
-      const auto match = [&](size_t slot) {
-        return static_cast<unsigned>(tag_of(get(slot)) == tag) << slot;
-      };
-      return match(0) | match(1) | match(2) | match(3) | match(4) | match(5) | match(6) | match(7);
-    }
+    unsigned matches(uint16_t tag) const { return tags_equal(slots, tag); }
   };
   static_assert(sizeof(Line) << kSegmentLog == kSegmentBytes);
   struct Level {

@@ -27,6 +27,19 @@ void ExpiryHeap::pop() {
   items_.pop_back();
 }
 
+// Nothing below what is not due is due.
+void ExpiryHeap::each_due(uint64_t now_ms, FunctionRef<void(const Item& item)> fn) const {
+  std::vector<size_t> left = {0};
+  while (!left.empty()) {
+    const size_t at = left.back();
+    left.pop_back();
+    if (at >= items_.size() || items_[at].deadline_ms > now_ms) continue;
+    fn(items_[at]);
+    left.push_back(2 * at + 1);
+    left.push_back(2 * at + 2);
+  }
+}
+
 void ExpiryHeap::put_back(std::vector<Item> items) {
   items_ = std::move(items);
   std::make_heap(items_.begin(), items_.end(), later);

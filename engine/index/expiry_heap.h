@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/function_ref.h"
 
 namespace kvorum::engine {
 
@@ -32,6 +33,8 @@ class ExpiryHeap {
   }
   bool empty() const { return items_.empty(); }
   size_t size() const { return items_.size(); }
+  // Shows what is due, in no order, without looking at what is not.
+  void each_due(uint64_t now_ms, FunctionRef<void(const Item& item)> fn) const;
   // 0 where there is none.
   uint64_t earliest_ms() const { return items_.empty() ? 0 : items_.front().deadline_ms; }
 

@@ -58,6 +58,23 @@ bool PartitionDeadlines::take_due(uint64_t now_ms, std::vector<Entry*>& due) {
   return !due.empty();
 }
 
+// An entry may have several items.
+void PartitionDeadlines::each_due(uint64_t now_ms, FunctionRef<void(const Entry& entry)> fn) const {
+  if (earliest_ms() == 0 || earliest_ms() > now_ms) return;
+  std::vector<uint32_t> places;
+  heap_.each_due(now_ms, [&](const ExpiryHeap::Item& item) { places.push_back(item.place); });
+  std::sort(places.begin(), places.end());
+  places.erase(std::unique(places.begin(), places.end()), places.end());
+  std::vector<Entry*> at_place;
+  for (const uint32_t place : places) {
+    at_place.clear();
+    index_->collect_place(place, at_place);
+    for (const Entry* entry : at_place) {
+      if (entry->has(Entry::kDeadline) && entry->deadline_ms() <= now_ms) fn(*entry);
+    }
+  }
+}
+
 void PartitionDeadlines::settle_first() {
   for (int i = 0; i < kSettledMax && !heap_.empty(); ++i) {
     const ExpiryHeap::Item first = heap_.top();

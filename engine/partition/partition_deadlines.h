@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/function_ref.h"
 #include "engine/index/bucket_index.h"
 #include "engine/index/expiry_heap.h"
 #include "engine/partition/earliest_deadline.h"
@@ -37,6 +38,9 @@ class PartitionDeadlines {
   // Takes what is due first: usually one entry, more if they share a place; false if there is none.
   // The items of these are gone: each gets another one by push(), or goes.
   bool take_due(uint64_t now_ms, std::vector<Entry*>& due);
+
+  // Shows each entry that is due, once; nothing changes.
+  void each_due(uint64_t now_ms, FunctionRef<void(const Entry& entry)> fn) const;
 
   // For samples of the entries with a deadline: the heap's items, some of them stale, an early one
   // at the front.

@@ -263,6 +263,15 @@ void PartitionTable::release(Entry* entry) {
   pool_.release(entry, entry->size());
 }
 
+uint64_t PartitionTable::count_gone(uint64_t now_ms,
+                                    FunctionRef<bool(RecordView record)> fn) const {
+  uint64_t gone = 0;
+  deadlines_.each_due(now_ms, [&](const Entry& entry) {
+    gone += static_cast<uint64_t>(entry.has(Entry::kLive) && fn(entry.record()));
+  });
+  return gone;
+}
+
 PartitionTable::Outcome PartitionTable::apply_expired(Entry* entry, const RecordChange& wanted) {
   KVORUM_CHECK(entry->has(Entry::kDeadline));
   const KeyPlace at = place_of(entry);

@@ -89,6 +89,9 @@ class PartitionTable {
   bool take_due(uint64_t now_ms, std::vector<Entry*>& due) KVORUM_REQUIRES(lock_) {
     return deadlines_.take_due(now_ms, due);
   }
+  // Live entries that are due and of which `fn` says that nothing is left.
+  uint64_t count_gone(uint64_t now_ms, FunctionRef<bool(RecordView record)> fn) const
+      KVORUM_REQUIRES(lock_);
   // kKeep takes the change's deadline all the same.
   Outcome apply_expired(Entry* entry, const RecordChange& wanted) KVORUM_REQUIRES(lock_);
   Outcome apply_swept(Entry* entry, const RecordChange& wanted) KVORUM_REQUIRES(lock_);

@@ -160,6 +160,15 @@ uint64_t ObjectTable::live_count(uint8_t keyspace, uint32_t partition) const {
   return counts(keyspace, partition).live;
 }
 
+uint64_t ObjectTable::live_count_at(uint8_t keyspace, uint32_t partition, uint64_t now_ms,
+                                    FunctionRef<bool(RecordView record)> gone) const {
+  const PartitionTable* table = directory_.find(keyspace, partition);
+  if (table == nullptr) return 0;
+  const SpinLockGuard guard(table->lock());
+  const uint64_t live = table->counts().live;
+  return live - std::min(live, table->count_gone(now_ms, gone));
+}
+
 uint64_t ObjectTable::expiring_count(uint8_t keyspace, uint32_t partition) const {
   return counts(keyspace, partition).expiring;
 }

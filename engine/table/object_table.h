@@ -123,6 +123,9 @@ class ObjectTable {
   // last call; kNothingChanged where there was none.
   uint64_t take_oldest_changed(uint8_t keyspace, uint32_t partition);
   uint64_t live_count(uint8_t keyspace, uint32_t partition) const;
+  // Without those that are due, though expire() has not shown them yet, and that are `gone`.
+  uint64_t live_count_at(uint8_t keyspace, uint32_t partition, uint64_t now_ms,
+                         FunctionRef<bool(RecordView record)> gone) const;
   // Of the live ones, those with a deadline.
   uint64_t expiring_count(uint8_t keyspace, uint32_t partition) const;
   uint64_t record_count(uint8_t keyspace, uint32_t partition) const;

@@ -77,7 +77,7 @@ void TransactionRunner::queue(ClientState& client, const QueuedCommand& command)
   note_in_session(client);
   // What is small is counted at the end of the turn.
   if (client.queued_bytes > kCountedLater) parts_.clients.count(client);
-  plan_.answer(Reply::simple("QUEUED"));
+  plan_.answer(Reply::preformatted("+QUEUED\r\n"));  // only clients of Redis have transactions
 }
 
 void TransactionRunner::refuse_exec(ClientState& client) {

@@ -29,8 +29,11 @@ THIRD_PARTY = {
     'protocol': {},
     'cluster': {},
     'engine': {
-        'engine/store/leveldb_%s' % name: r'leveldb/.*'
-        for name in ('store.h', 'store.cc', 'env.h', 'env.cc', 'salvage.h', 'salvage.cc')
+        'engine/index/slot_word.h': r'emmintrin\.h',
+        **{
+            'engine/store/leveldb_%s' % name: r'leveldb/.*'
+            for name in ('store.h', 'store.cc', 'env.h', 'env.cc', 'salvage.h', 'salvage.cc')
+        },
     },
 }
 POSIX = re.compile(

@@ -151,5 +151,21 @@ TEST_F(BucketIndexTest, LongBucketsAreSplitWithTheirNeighbours) {
   check();
 }
 
+TEST(SlotWords, TagsAreComparedTogetherAsOneByOne) {
+  Rng rng(7);
+  alignas(64) LineWords words{};
+  for (int round = 0; round < 10'000; ++round) {
+    const auto tag = static_cast<uint16_t>(rng.below(3) * 0x7fff);
+    for (std::atomic<uint64_t>& word : words) {
+      const uint64_t other = rng.next();
+      word = rng.below(2) == 0 ? (other & kAddressMask) | uint64_t{tag} << 48 : other;
+    }
+    unsigned wanted = 0;
+    for (size_t at = 0; at < words.size(); ++at) wanted |= unsigned{tag_of(words[at]) == tag} << at;
+    ASSERT_EQ(tags_equal(words, tag), wanted);
+    ASSERT_EQ(tags_equal_one_by_one(words, tag), wanted);
+  }
+}
+
 }  // namespace
 }  // namespace kvorum::engine

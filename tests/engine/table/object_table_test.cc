@@ -354,6 +354,21 @@ TEST_P(ObjectTableTest, ExpireShowsWhatIsDueOnce) {
     return change;
   };
   EXPECT_EQ(table.expire(999, 100, tombstone), 0u);
+  // What is due is not counted any more, though nobody was shown it.
+  const auto live_at = [&](uint64_t now_ms, bool gone) {
+    uint64_t live = 0;
+    for (uint32_t partition = 0; partition < 1u << table.partition_bits(); ++partition) {
+      live += table.live_count_at(0, partition, now_ms, [&](RecordView) { return gone; });
+    }
+    return live;
+  };
+  put_until(table, key_ref("early"), "v", 1500);
+  put_until(table, key_ref("early"), "v", 1000);  // and another item for it
+  EXPECT_EQ(live_at(999, true), 4u);
+  EXPECT_EQ(live_at(2000, true), 2u);
+  EXPECT_EQ(live_at(9999, true), 1u);
+  EXPECT_EQ(live_at(9999, false), 4u);
+  EXPECT_EQ(live_count_of(table, 0), 4u);
   EXPECT_EQ(table.expire(2000, 100, tombstone), 2u);
   EXPECT_THAT(shown, ::testing::UnorderedElementsAre("early", "middle"));
   EXPECT_EQ(table.expire(2000, 100, tombstone), 0u);

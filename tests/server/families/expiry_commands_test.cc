@@ -129,5 +129,19 @@ TEST(ExpiryInPartitions, TwoExpiresAtOnceLeaveOneValue) {
   EXPECT_EQ(c.say("TTL", "k"), ":200\r\n");
 }
 
+TEST(ExpiryCommands, DbsizeForgetsWhatExpiredAtOnce) {
+  for (const size_t nodes : {1, 3}) {
+    CommandCluster cluster(nodes);
+    TestClient client(cluster, 0);
+    client.say("SET", "first", "v", "PX", "10");
+    client.say("SET", "second", "v", "PX", "60");
+    client.say("SET", "stays", "v");
+    cluster.pass_ms(20);  // the next round of expiry is 100 ms away
+    EXPECT_EQ(client.say("DBSIZE"), ":2\r\n");
+    cluster.pass_ms(50);
+    EXPECT_EQ(client.say("DBSIZE"), ":1\r\n");
+  }
+}
+
 }  // namespace
 }  // namespace kvorum::server
