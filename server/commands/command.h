@@ -87,6 +87,9 @@ class NodeFacts {
   virtual size_t end_long_scripts() = 0;
   virtual PubSubDesk& pub_sub() = 0;
   virtual Logbook& logbook() = 0;
+  // Of the keys that clients with CLIENT TRACKING have read; 0: no bound.
+  virtual size_t tracked_keys_max() const { return 0; }
+  virtual void set_tracked_keys_max(size_t) {}
   // Both null in a script.
   virtual Tracking* tracking() { return nullptr; }
   virtual Monitors* monitors() { return nullptr; }
@@ -120,6 +123,7 @@ enum CommandFlag : uint32_t {
   kSubscribed = 1u << 13,   // allowed to a RESP2 client that is subscribed
   kMayWrite = 1u << 14,     // or have an effect elsewhere
   kMovableKeys = 1u << 15,  // as many as the third word says, behind it
+  kNoMulti = 1u << 16,      // may not be queued between MULTI and EXEC
 };
 
 enum class Group : uint8_t {
@@ -215,6 +219,7 @@ std::span<const CommandRow> transaction_commands();
 std::span<const CommandRow> pub_sub_commands();
 std::span<const CommandRow> tracking_commands();
 std::span<const CommandRow> introspection_commands();
+std::span<const CommandRow> document_commands();
 std::span<const CommandRow> quorum_commands();
 std::span<const CommandRow> operator_commands();
 std::span<const CommandRow> membership_commands();

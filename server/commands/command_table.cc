@@ -34,17 +34,15 @@ class CommandIndex {
   CommandIndex() {
     using Family = std::span<const CommandRow> (*)();
     constexpr Family kFamilies[] = {
-        string_commands,         string_part_commands,   several_string_commands,
-        matching_commands,       counter_commands,       bit_commands,
-        bit_field_commands,      generic_commands,       copy_commands,
-        dump_commands,           object_commands,        expiry_commands,
-        keyspace_commands,       connection_commands,    client_commands,
-        server_commands,         introspection_commands, scripting_commands,
-        quorum_commands,         operator_commands,      membership_commands,
-        transaction_commands,    cluster_commands,       ring_commands,
-        pub_sub_commands,        monitor_commands,       config_commands,
-        client_control_commands, function_commands,      logbook_commands,
-        debug_commands,          tracking_commands,
+        string_commands,         string_part_commands, several_string_commands, matching_commands,
+        counter_commands,        bit_commands,         bit_field_commands,      generic_commands,
+        copy_commands,           dump_commands,        object_commands,         expiry_commands,
+        keyspace_commands,       connection_commands,  client_commands,         server_commands,
+        introspection_commands,  document_commands,    scripting_commands,      quorum_commands,
+        operator_commands,       membership_commands,  transaction_commands,    cluster_commands,
+        ring_commands,           pub_sub_commands,     monitor_commands,        config_commands,
+        client_control_commands, function_commands,    logbook_commands,        debug_commands,
+        tracking_commands,
     };
     rows_.reserve(TrafficCounts::kCommandsMax);
     for (Family family : kFamilies) {
@@ -102,6 +100,7 @@ constexpr FlagName kFlagNames[] = {
     {kNoAuth, "no_auth"},
     {kMovableKeys, "no_mandatory_keys"},
     {kMovableKeys, "movablekeys"},
+    {kNoMulti, "no_multi"},
 };
 
 }  // namespace
@@ -118,6 +117,13 @@ const CommandRow* find_subcommand(const CommandRow& container, std::string_view 
 }
 
 const std::vector<const CommandRow*>& all_commands() { return command_index().all(); }
+
+const CommandRow* find_named(std::string_view name) {
+  const size_t bar = name.find('|');
+  const CommandRow* const row = find_command(name.substr(0, bar));
+  if (!row || bar == std::string_view::npos) return row;
+  return find_subcommand(*row, name.substr(bar + 1));
+}
 
 std::vector<const CommandRow*> subcommands_of(const CommandRow& container) {
   std::vector<const CommandRow*> found;

@@ -12,6 +12,8 @@ namespace kvorum::server {
 
 // Null where there is none. Subcommands are found as "config|get".
 const CommandRow* find_command(std::string_view name);
+// Also "config|get", a subcommand.
+const CommandRow* find_named(std::string_view name);
 const CommandRow* find_subcommand(const CommandRow& container, std::string_view name);
 
 // In the order of the families; subcommands behind their container.

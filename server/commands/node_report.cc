@@ -69,11 +69,15 @@ void memory_section(const NodeStatus& status, Out out) {
   fmt::format_to(out,
                  "mem_fragmentation_ratio:{:.2f}\r\nused_memory_lua:0\r\n"
                  "number_of_cached_scripts:{}\r\nused_memory_scripts_eval:{}\r\n"
-                 "number_of_functions:0\r\nnumber_of_libraries:0\r\n"
+                 "number_of_functions:{}\r\nnumber_of_libraries:{}\r\n"
                  "active_defrag_running:0\r\nlazyfree_pending_objects:0\r\n",
                  static_cast<double>(status.memory_resident_bytes) /
                      static_cast<double>(std::max<uint64_t>(status.memory_used_bytes, 1)),
-                 status.scripts, status.script_bytes);
+                 status.scripts, status.script_bytes, status.functions, status.libraries);
+  fmt::format_to(out,
+                 "mem_not_counted_for_evict:0\r\nmem_replication_backlog:0\r\n"
+                 "mem_total_replication_buffers:0\r\nmem_clients_slaves:0\r\n"
+                 "mem_aof_buffer:0\r\n");
   fmt::format_to(out, "maxmemory:{}\r\nmaxmemory_human:{}\r\nmaxmemory_policy:{}\r\n",
                  status.memory_max_bytes, human_bytes(status.memory_max_bytes),
                  eviction_policy(status));
@@ -95,10 +99,13 @@ void persistence_section(const NodeStatus& status, Out out) {
   // As of a Redis without snapshots, whose log takes each write.
   fmt::format_to(out,
                  "async_loading:0\r\nrdb_changes_since_last_save:0\r\nrdb_bgsave_in_progress:0\r\n"
-                 "rdb_last_bgsave_status:ok\r\naof_enabled:{}\r\naof_rewrite_in_progress:0\r\n"
-                 "aof_rewrite_scheduled:0\r\naof_last_bgrewrite_status:ok\r\n"
+                 "rdb_last_save_time:{}\r\nrdb_last_bgsave_status:ok\r\n"
+                 "rdb_last_bgsave_time_sec:-1\r\nrdb_current_bgsave_time_sec:-1\r\n"
+                 "aof_enabled:{}\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\naof_"
+                 "last_bgrewrite_status:ok\r\n"
                  "aof_last_write_status:{}\r\n",
-                 status.engine == "memory" ? 0 : 1, status.store_failed ? "err" : "ok");
+                 status.saved_at_s, status.engine == "memory" ? 0 : 1,
+                 status.store_failed ? "err" : "ok");
   fmt::format_to(out, "store_status:{}\r\nstore_error:{}\r\n", status.store_failed ? "err" : "ok",
                  status.store_error);
   fmt::format_to(out, "store_commits:{}\r\nstore_failures:{}\r\ndamaged_records:{}\r\n",

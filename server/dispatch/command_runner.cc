@@ -10,6 +10,7 @@
 #include "server/logbook/logbook.h"
 #include "server/memcached/binary_commands.h"
 #include "server/memcached/memcached_commands.h"
+#include "server/memcached/shown_words.h"
 
 namespace kvorum::server {
 
@@ -22,6 +23,8 @@ namespace {
 bool is_web_request(std::string_view word) {
   return equals_ignoring_case(word, "post") || equals_ignoring_case(word, "host:");
 }
+
+constexpr std::string_view kNotInside = "ERR Command not allowed inside a transaction";
 
 // As Redis has it of replicas, among which it counts monitors.
 constexpr std::string_view kMonitors = "ERR Replica can't interact with the keyspace";
@@ -241,6 +244,10 @@ bool CommandRunner::plan_command(ClientState& client, Words words, const Command
 bool CommandRunner::queue_command(ClientState& client, const ParsedRequest& request,
                                   const CommandRow* row, Now now) {
   if (row != nullptr && row->flags & kUnqueued) return false;
+  if (row != nullptr && row->flags & kNoMulti) {
+    plan_.fail(kNotInside);
+    row = nullptr;
+  }
   if (row == nullptr) {
     client.transaction->must_abort = true;
     return true;
@@ -317,9 +324,18 @@ bool CommandRunner::plan_memcached_request(ClientState& client, size_t index, No
          request.status == protocol::MemcachedStatus::kOk;
 }
 
+// REQUIRES: somebody monitors.
+void CommandRunner::show_memcached(const ClientState& client, size_t index, Now now) {
+  const bool is_text = client.session.dialect == Dialect::kMemcached;
+  monitors_.show({client.session, facts_, now.steady_us}, is_text
+                                                              ? shown_words(batch_.memcached[index])
+                                                              : shown_words(batch_.binary[index]));
+}
+
 bool CommandRunner::execute_memcached(ClientState& client, size_t index, Now now) {
   plan_.reset();
   plans_.begin(client);
+  const bool may_be_shown = client.session.authenticated;  // else it has a password
   const bool flushes = plan_memcached_request(client, index, now);
   if (plan_.again_at_us != 0) {
     due_.postpone(client, plan_.again_at_us);
@@ -332,6 +348,8 @@ bool CommandRunner::execute_memcached(ClientState& client, size_t index, Now now
   client.session.last_active_us = now.steady_us;
   const KeyRef* const known = batch_.requests[index].first_key();
   if (!plans_.carry_out({client, known, plan_.silent, now})) return false;
+  if (monitors_.any() && may_be_shown) [[unlikely]]
+    show_memcached(client, index, now);
   if (flushes) traffic_.note(CacheCount::kFlush);
   ++counters_.commands;
   return true;

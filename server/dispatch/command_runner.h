@@ -66,6 +66,7 @@ class CommandRunner {
  private:
   bool execute_resp(ClientState& client, const ParsedRequest& request, Now now);
   bool execute_memcached(ClientState& client, size_t index, Now now);
+  void show_memcached(const ClientState& client, size_t index, Now now);
   bool plan_memcached_request(ClientState& client, size_t index, Now now);
   void find_key(const ClientState& client, size_t index);
   bool admit(ClientState& client, Words words, const CommandRow** row);

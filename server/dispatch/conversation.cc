@@ -108,7 +108,9 @@ void Conversation::fail(std::string_view error) {
   if (error.empty()) return;
   if (client_.session.dialect == Dialect::kMemcached)
     return Completions::answer(client_, Reply::error(error));
-  Completions::answer(client_, Reply::error_owned(std::string("ERR ").append(error)));
+  std::string text = std::string("ERR ").append(error);
+  if (client_.session.dialect == Dialect::kResp) dispatcher_.facts().logbook().errors.note(text);
+  Completions::answer(client_, Reply::error_owned(std::move(text)));
 }
 
 void Conversation::refuse(std::string_view input) {

@@ -64,8 +64,10 @@ class Dispatcher {
     stages_.run(now);
     if (pub_sub_.has_due()) [[unlikely]]
       pub_sub_.publish_due(now.steady_us);
+    if (monitors_.has_behind()) [[unlikely]]
+      monitors_.show_all_behind(now.steady_us);
   }
-  bool has_work() const { return due_.has_work() || pub_sub_.has_due(); }
+  bool has_work() const { return due_.has_work() || pub_sub_.has_due() || monitors_.has_behind(); }
   uint64_t next_deadline_us() const { return due_.next_deadline_us(); }
 
   // For the conversations that it serves.

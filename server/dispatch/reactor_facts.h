@@ -89,6 +89,8 @@ class ReactorFacts final : public NodeFacts {
     return from_.options.logbook ? *from_.options.logbook : own_logbook_;
   }
   Tracking* tracking() override { return &from_.tracking; }
+  size_t tracked_keys_max() const override { return from_.tracking.hub().keys_max(); }
+  void set_tracked_keys_max(size_t keys) override { from_.tracking.hub().set_keys_max(keys); }
   Monitors* monitors() override { return &from_.monitors; }
 
  private:

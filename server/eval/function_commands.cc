@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include "protocol/glob.h"
+#include "protocol/inline_words.h"
 #include "server/commands/help.h"
 #include "server/commands/words.h"
 #include "server/eval/script_bodies.h"
@@ -42,10 +44,14 @@ std::string read_metadata(std::string_view text, std::string* name) {
   if (!text.starts_with("#!")) return "ERR Missing library metadata";
   const size_t end = text.find('\n');
   if (end == std::string_view::npos) return "ERR Invalid library metadata";
-  std::string_view line = text.substr(2, end - 2);
-  const std::string_view engine = next_word(line);
+  std::vector<std::string_view> parts;
+  std::forward_list<std::string> arena;
+  if (!protocol::split_inline_words(text.substr(0, end), parts, arena)) {
+    return "ERR Invalid library metadata";
+  }
+  const std::string_view engine = parts[0].substr(2);
   bool named = false;
-  for (std::string_view part = next_word(line); !part.empty(); part = next_word(line)) {
+  for (const std::string_view part : std::span(parts).subspan(1)) {
     if (!part.starts_with("name=")) {
       return fmt::format("ERR Invalid metadata value given: {}", part);
     }
@@ -211,7 +217,7 @@ std::string read_restored(const CommandCall& call, bool replaces,
 
 void function_restore(const CommandCall& call, Plan& plan) {
   if (call.words.size() > 4) {
-    return plan.fail_owned(protocol::bad_subcommand(call.words[1], call.words[0]));
+    return plan.fail_owned(protocol::bad_subcommand(call.words[1], upper_case(call.words[0])));
   }
   const std::string_view policy = call.words.size() == 4 ? call.words[3] : "append";
   const bool flushes = equals_ignoring_case(policy, "flush");

@@ -10,6 +10,7 @@
 #include "server/eval/scripting_words.h"
 #include "server/lua/sha1.h"
 #include "server/script/script_engine.h"
+#include "server/tracking/monitors.h"
 
 namespace kvorum::server {
 namespace {
@@ -78,7 +79,7 @@ struct Caller {
   std::string_view command;
   protocol::RespVersion resp;
   uint8_t keyspace;
-  uint64_t now_us;
+  NodeFacts& facts;
 };
 
 void put_task(const Runnable& runnable, const ScriptWords& read, const Caller& caller,
@@ -92,7 +93,9 @@ void put_task(const Runnable& runnable, const ScriptWords& read, const Caller& c
   task.read_only = runnable.read_only || is_read_only(caller.command);
   task.resp = caller.resp;
   task.keyspace = caller.keyspace;
-  task.now_us = caller.now_us;
+  task.now_us = caller.facts.wall_us();
+  const Monitors* const monitors = caller.facts.monitors();
+  task.is_monitored = monitors != nullptr && monitors->any();
   put_script_task(out, task);
 }
 
@@ -104,8 +107,7 @@ bool goes_in_stages(const CommandCall& call, const Runnable& runnable, Plan& pla
       !read.keys.empty() && std::all_of(read.keys.begin(), read.keys.end(),
                                         [&](std::string_view key) { return key == read.keys[0]; });
   if (!one) return are_together(read.keys, call.facts, plan);
-  put_task(runnable, read,
-           {call.row.name, call.session.resp, call.session.keyspace, call.facts.wall_us()},
+  put_task(runnable, read, {call.row.name, call.session.resp, call.session.keyspace, call.facts},
            plan.argument);
   plan.edit(read.keys[0], kEditScript, finish_script).argument = plan.argument;
   return false;
@@ -118,8 +120,7 @@ bool begin_staged(const StageCall& call, const Runnable& runnable, Plan& plan) {
   if (!read_script_words(words, plan, &read)) return false;
   if (!are_together(read.keys, call.facts, plan)) return false;
   std::string bytes;
-  put_task(runnable, read, {lower_case(words[0]), call.resp, call.keyspace, call.facts.wall_us()},
-           bytes);
+  put_task(runnable, read, {lower_case(words[0]), call.resp, call.keyspace, call.facts}, bytes);
   call.state = staged_script(std::move(bytes), ScriptPlace::kAtItsKey);
   return true;
 }

@@ -10,6 +10,7 @@
 #include "server/connection/outcome_reply.h"
 #include "server/eval/script_bodies.h"
 #include "server/eval/script_run.h"
+#include "server/tracking/monitors.h"
 #include "server/transaction/edit_batch.h"
 
 namespace kvorum::server {
@@ -26,14 +27,21 @@ constexpr std::string_view kTooLongInTransaction =
     "ERR the script takes too long to run within a transaction";
 constexpr std::string_view kMalformed = "ERR a script was malformed";
 
+// And shows what it called.
 void publish_all(std::string_view said, NodeFacts& facts) {
   ByteReader reader(said);
   while (!reader.done() && reader.ok()) {
+    const auto kind = static_cast<ScriptCalls::Said>(reader.u8());
     Message message;
-    message.is_sharded = reader.u8() != 0;
+    message.is_sharded = kind == ScriptCalls::Said::kShardMessage;
     message.channel = reader.bytes();
     message.payload = reader.bytes();
-    if (reader.ok()) facts.pub_sub().publish_soon(message);
+    if (!reader.ok()) return;
+    if (kind != ScriptCalls::Said::kMonitorLine) {
+      facts.pub_sub().publish_soon(message);
+    } else if (Monitors* const monitors = facts.monitors()) {
+      monitors->show_behind(message.channel);
+    }
   }
 }
 

@@ -9,7 +9,7 @@ using protocol::Reply;
 
 bool is_flush_call(const CommandCall& call, std::string_view refusal, Plan& plan) {
   if (call.words.size() > 3) {
-    plan.fail_owned(protocol::bad_subcommand(call.words[1], call.words[0]));
+    plan.fail_owned(protocol::bad_subcommand(call.words[1], upper_case(call.words[0])));
     return false;
   }
   const bool valid = call.words.size() == 2 || equals_ignoring_case(call.words[2], "async") ||

@@ -34,17 +34,17 @@ std::string client_line(const SessionState& session, uint64_t now_us, uint64_t a
   const bool is_own = session.id == asker && replies > 0;
   return fmt::format(
       "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} "
-      "multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={} "
-      "omem={} tot-mem={} events=r cmd={} user=default redir={} resp={} lib-name={} lib-ver={}\n",
+      "multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={} "
+      "tot-mem={} events=r cmd={} user=default redir={} resp={} lib-name={} lib-ver={} watch={}\n",
       session.id, session.peer_address, session.local_address, session.name,
       seconds_since(session.started_us, now_us), seconds_since(session.last_active_us, now_us),
       client_flags(session), session.keyspace, session.subscriptions.channels,
       session.subscriptions.patterns, session.subscriptions.shard_channels, session.queued_commands,
-      session.watched_keys, session.buffers.input_bytes, session.buffers.queued_bytes,
-      replies - (is_own ? 1 : 0), session.buffers.output_bytes, session.buffers.all_bytes,
-      command_name(session),
+      session.buffers.input_bytes, session.buffers.queued_bytes, replies - (is_own ? 1 : 0),
+      session.buffers.output_bytes, session.buffers.all_bytes, command_name(session),
       session.tracking.on ? static_cast<int64_t>(session.tracking.redirect) : int64_t{-1},
-      static_cast<int>(session.resp), session.library_name, session.library_version);
+      static_cast<int>(session.resp), session.library_name, session.library_version,
+      session.watched_keys);
 }
 
 void client_id(const CommandCall& call, Plan& plan) {

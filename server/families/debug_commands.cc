@@ -113,7 +113,7 @@ void debug(const CommandCall& call, Plan& plan) {
 
 constexpr CommandRow kRows[] = {
     {"debug", -2, kAdmin | kNoScript | kLoading | kStale, 0, 0, 0, Group::kServer, "1.0.0",
-     "SLEEP seconds | OBJECT key | SET-ACTIVE-EXPIRE 0 | 1 | PROTOCOL type | ERROR text",
+     "SLEEP seconds | OBJECT key | SET-ACTIVE-EXPIRE switch | PROTOCOL type | ERROR text",
      "Refused unless `debug.commands` is local or yes. SLEEP holds a reactor, OBJECT tells of a "
      "value, SET-ACTIVE-EXPIRE lets expired values stay, unseen, PROTOCOL shows a kind of reply, "
      "ERROR answers that error.",

@@ -46,11 +46,11 @@ std::vector<std::string_view> categories(const CommandRow& row) {
   if (row.flags & kReadonly && !is_script) names.push_back("@read");
   if (row.flags & kWrite) names.push_back("@write");
   if (row.group == Group::kString) names.push_back(has_bits ? "@bitmap" : "@string");
-  if (row.flags & kAdmin) names.push_back("@admin");
+  const bool is_admin = row.flags & kAdmin || row.name == "lastsave";
+  if (is_admin) names.push_back("@admin");
   if (row.flags & kPubSub) names.push_back("@pubsub");
   names.push_back(row.flags & kFast ? "@fast" : "@slow");
-  if (row.flags & kAdmin ||
-      is_one_of(row.name, {"flushall", "flushdb", "info", "keys", "restore"})) {
+  if (is_admin || is_one_of(row.name, {"flushall", "flushdb", "info", "keys", "restore"})) {
     names.push_back("@dangerous");
   }
   if (is_of_connection(row)) names.push_back("@connection");
@@ -172,14 +172,6 @@ void command_count(const CommandCall&, Plan& plan) {
       rows.begin(), rows.end(), [](const CommandRow* row) { return !row->is_subcommand(); })));
 }
 
-// "config|get" names a subcommand here.
-const CommandRow* find_named(std::string_view name) {
-  const size_t bar = name.find('|');
-  const CommandRow* const row = find_command(name.substr(0, bar));
-  if (!row || bar == std::string_view::npos) return row;
-  return find_subcommand(*row, name.substr(bar + 1));
-}
-
 void command_info(const CommandCall& call, Plan& plan) {
   if (call.words.size() == 2) return command(call, plan);
   std::vector<Reply> items;
@@ -202,7 +194,7 @@ void command_list(const CommandCall& call, Plan& plan) {
   if (call.words.size() != 2 && filter == Filter::kNone) return plan.fail(protocol::kSyntaxError);
   std::vector<Reply> names;
   for (const CommandRow* row : all_commands()) {
-    bool shown = filter == Filter::kNone ? !row->is_subcommand() : false;
+    bool shown = filter == Filter::kNone;
     if (filter == Filter::kPattern) shown = protocol::glob_matches(argument, row->name, true);
     if (filter == Filter::kCategory) {
       for (std::string_view name : categories(*row)) {
@@ -212,44 +204,6 @@ void command_list(const CommandCall& call, Plan& plan) {
     if (shown) names.push_back(Reply::bulk(row->name));
   }
   plan.answer(Reply::array(std::move(names)));
-}
-
-Reply document(const CommandRow& row) {
-  std::vector<Reply> fields;
-  add_field(fields, "summary", Reply::bulk(row.summary));
-  add_field(fields, "since", Reply::bulk(row.since));
-  add_field(fields, "group", Reply::bulk(group_name(row.group)));
-  add_field(fields, "complexity", Reply::bulk(row.complexity));
-  if (!row.arguments.empty()) add_field(fields, "syntax", Reply::bulk(row.arguments));
-  const auto subcommands =
-      row.flags & kContainer ? subcommands_of(row) : std::vector<const CommandRow*>();
-  if (!subcommands.empty()) {
-    std::vector<Reply> entries;
-    for (const CommandRow* each : subcommands) {
-      entries.push_back(Reply::bulk(each->name));
-      entries.push_back(document(*each));
-    }
-    fields.push_back(Reply::bulk("subcommands"));
-    fields.push_back(Reply::map(std::move(entries)));
-  }
-  return Reply::map(std::move(fields));
-}
-
-void command_docs(const CommandCall& call, Plan& plan) {
-  std::vector<Reply> entries;
-  const auto add = [&](const CommandRow& row) {
-    entries.push_back(Reply::bulk(row.name));
-    entries.push_back(document(row));
-  };
-  if (call.words.size() == 2) {
-    for (const CommandRow* row : all_commands()) {
-      if (!row->is_subcommand()) add(*row);
-    }
-  }
-  for (std::string_view name : call.words.subspan(2)) {
-    if (const CommandRow* const row = find_named(name)) add(*row);
-  }
-  plan.answer(Reply::map(std::move(entries)));
 }
 
 // The keys of the command that the words from the third on are. False with Redis's error planned.
@@ -334,8 +288,6 @@ constexpr CommandRow kRows[] = {
      "Describes every command.", "O(N) for N commands", command, &hint::kUncertainOrder},
     {"command|count", 2, kPlain, 0, 0, 0, Group::kServer, "2.8.13", "",
      "How many commands there are.", "O(1)", command_count},
-    {"command|docs", -2, kPlain, 0, 0, 0, Group::kServer, "7.0.0", "[command-name ...]",
-     "Documentation of commands.", "O(N) for N commands", command_docs, &hint::kUncertainOrder},
     {"command|getkeys", -3, kPlain, 0, 0, 0, Group::kServer, "2.8.13", "command [arg ...]",
      "Which arguments of a command are keys.", "O(N) for N arguments", command_getkeys},
     {"command|getkeysandflags", -4, kPlain, 0, 0, 0, Group::kServer, "7.0.0", "command [arg ...]",

@@ -36,7 +36,7 @@ Reply slow_command(const SlowCommand& command) {
 void slowlog_get(const CommandCall& call, Plan& plan) {
   constexpr int64_t kShownUsually = 10;
   if (call.words.size() > 3) {
-    return plan.fail_owned(protocol::bad_subcommand(call.words[1], call.words[0]));
+    return plan.fail_owned(protocol::bad_subcommand(call.words[1], upper_case(call.words[0])));
   }
   const auto count =
       call.words.size() == 3 ? protocol::parse_int64(call.words[2]) : std::optional(kShownUsually);

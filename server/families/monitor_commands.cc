@@ -171,7 +171,7 @@ constexpr CommandRow kRows[] = {
      "Refused.", "O(1)", module_refused},
     {"role", 1, kFast | kLoading | kStale | kNoScript, 0, 0, 0, kGroup, "2.8.12", "",
      "A master: every node takes writes.", "O(1)", role},
-    {"wait", 3, kNoScript, 0, 0, 0, Group::kGeneric, "3.0.0", "numreplicas timeout",
+    {"wait", 3, 0, 0, 0, 0, Group::kGeneric, "3.0.0", "numreplicas timeout",
      "How many copies beside its coordinator's acknowledged the connection's last write. It waits "
      "for no more: KV.QUORUM W says how many a write waits for.",
      "O(1)", wait, &kLeastOfShards},

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -14,10 +15,13 @@ namespace kvorum::server {
 namespace {
 
 constexpr SettingKind kSwitch = SettingKind::kSwitch, kInteger = SettingKind::kInteger,
-                      kBytes = SettingKind::kBytes, kText = SettingKind::kText;
+                      kBytes = SettingKind::kBytes, kText = SettingKind::kText,
+                      kShare = SettingKind::kShare, kSavePoints = SettingKind::kSavePoints;
+constexpr bool kHidden = true;
 constexpr int64_t kIntMax = std::numeric_limits<int32_t>::max();
 
 constexpr IdleSetting kSettings[] = {
+    {"acllog-max-len", kInteger, "128"},
     {"active-defrag-cycle-max", kInteger, "25", 1, 99},
     {"active-defrag-cycle-min", kInteger, "1", 1, 99},
     {"active-defrag-ignore-bytes", kBytes, "104857600", 1},
@@ -28,44 +32,74 @@ constexpr IdleSetting kSettings[] = {
     {"activedefrag", kSwitch, "no"},
     {"activerehashing", kSwitch, "yes"},
     {"always-show-logo", kSwitch, "no"},
+    {"aof-disable-auto-gc", kSwitch, "no", 0, 0, kHidden},
+    {"aof-load-truncated", kSwitch, "yes"},
+    {"aof-rewrite-incremental-fsync", kSwitch, "yes"},
+    {"aof-timestamp-enabled", kSwitch, "no"},
+    {"aof-use-rdb-preamble", kSwitch, "yes"},
     {"auto-aof-rewrite-min-size", kBytes, "67108864"},
     {"auto-aof-rewrite-percentage", kInteger, "100", 0, kIntMax},
     {"busy-reply-threshold", kInteger, "5000"},
+    {"cluster-allow-pubsubshard-when-down", kSwitch, "yes"},
     {"cluster-allow-reads-when-down", kSwitch, "no"},
+    {"cluster-allow-replica-migration", kSwitch, "yes"},
+    {"cluster-link-sendbuf-limit", kBytes, "0"},
+    {"cluster-migration-barrier", kInteger, "1", 0, kIntMax},
     {"cluster-node-timeout", kInteger, "15000"},
+    {"cluster-replica-no-failover", kSwitch, "no"},
+    {"cluster-replica-validity-factor", kInteger, "10", 0, kIntMax},
     {"cluster-require-full-coverage", kSwitch, "yes"},
     {"crash-log-enabled", kSwitch, "yes"},
+    {"crash-memcheck-enabled", kSwitch, "yes"},
     {"dynamic-hz", kSwitch, "yes"},
     {"hash-max-listpack-entries", kInteger, "512"},
     {"hash-max-listpack-value", kBytes, "64"},
     {"hll-sparse-max-bytes", kBytes, "3000"},
     {"hz", kInteger, "10", 0, kIntMax},
     {"jemalloc-bg-thread", kSwitch, "yes"},
+    {"key-load-delay", kInteger, "0", -kIntMax, kIntMax, kHidden},
     {"lazyfree-lazy-eviction", kSwitch, "no"},
     {"lazyfree-lazy-expire", kSwitch, "no"},
     {"lazyfree-lazy-server-del", kSwitch, "no"},
     {"lazyfree-lazy-user-del", kSwitch, "no"},
     {"lazyfree-lazy-user-flush", kSwitch, "no"},
+    {"lfu-decay-time", kInteger, "1", 0, kIntMax},
+    {"lfu-log-factor", kInteger, "10", 0, kIntMax},
     {"list-compress-depth", kInteger, "0", 0, kIntMax},
     {"list-max-listpack-size", kInteger, "-2", -kIntMax, kIntMax},
+    {"masterauth", kText, ""},
+    {"masteruser", kText, ""},
+    {"maxmemory-clients", kShare, "0"},
     {"maxmemory-eviction-tenacity", kInteger, "10", 0, 100},
+    {"maxmemory-samples", kInteger, "5", 1, 64},
     {"min-replicas-max-lag", kInteger, "10", 0, kIntMax},
     {"min-replicas-to-write", kInteger, "0", 0, kIntMax},
     {"no-appendfsync-on-rewrite", kSwitch, "no"},
+    {"rdb-del-sync-files", kSwitch, "no"},
+    {"rdb-key-save-delay", kInteger, "0", -kIntMax, kIntMax, kHidden},
+    {"rdb-save-incremental-fsync", kSwitch, "yes"},
     {"rdbchecksum", kSwitch, "yes"},
     {"rdbcompression", kSwitch, "yes"},
     {"repl-backlog-size", kBytes, "1048576", 1},
+    {"repl-backlog-ttl", kInteger, "3600"},
+    {"repl-disable-tcp-nodelay", kSwitch, "no"},
     {"repl-diskless-load", kText, "disabled"},
     {"repl-diskless-sync", kSwitch, "yes"},
     {"repl-diskless-sync-delay", kInteger, "5", 0, kIntMax},
+    {"repl-diskless-sync-max-replicas", kInteger, "0", 0, kIntMax},
     {"repl-ping-replica-period", kInteger, "10", 1, kIntMax},
     {"repl-timeout", kInteger, "60", 1, kIntMax},
+    {"replica-announced", kSwitch, "yes"},
+    {"replica-ignore-maxmemory", kSwitch, "yes"},
     {"replica-lazy-flush", kSwitch, "no"},
+    {"replica-priority", kInteger, "100", 0, kIntMax},
     {"replica-read-only", kSwitch, "yes"},
     {"replica-serve-stale-data", kSwitch, "yes"},
+    {"save", kSavePoints, ""},
     {"set-max-intset-entries", kInteger, "512"},
     {"set-max-listpack-entries", kInteger, "128"},
     {"set-max-listpack-value", kBytes, "64"},
+    {"shutdown-timeout", kInteger, "10", 0, kIntMax},
     {"stop-writes-on-bgsave-error", kSwitch, "yes"},
     {"stream-node-max-bytes", kBytes, "4096"},
     {"stream-node-max-entries", kInteger, "100"},
@@ -74,6 +108,8 @@ constexpr IdleSetting kSettings[] = {
 };
 
 constexpr std::pair<std::string_view, std::string_view> kOlderNames[] = {
+    {"cluster-slave-no-failover", "cluster-replica-no-failover"},
+    {"cluster-slave-validity-factor", "cluster-replica-validity-factor"},
     {"hash-max-ziplist-entries", "hash-max-listpack-entries"},
     {"hash-max-ziplist-value", "hash-max-listpack-value"},
     {"list-max-ziplist-size", "list-max-listpack-size"},
@@ -81,12 +117,36 @@ constexpr std::pair<std::string_view, std::string_view> kOlderNames[] = {
     {"min-slaves-max-lag", "min-replicas-max-lag"},
     {"min-slaves-to-write", "min-replicas-to-write"},
     {"repl-ping-slave-period", "repl-ping-replica-period"},
+    {"slave-ignore-maxmemory", "replica-ignore-maxmemory"},
     {"slave-lazy-flush", "replica-lazy-flush"},
+    {"slave-priority", "replica-priority"},
     {"slave-read-only", "replica-read-only"},
     {"slave-serve-stale-data", "replica-serve-stale-data"},
     {"zset-max-ziplist-entries", "zset-max-listpack-entries"},
     {"zset-max-ziplist-value", "zset-max-listpack-value"},
 };
+
+std::string share_problem(std::string_view value) {
+  const auto percent = protocol::parse_int64(value.substr(0, value.size() - 1));
+  if (!percent || *percent < 0) return "argument must be a memory or percent value";
+  return *percent <= 100 ? "" : "percentage argument must be less or equal to 100";
+}
+
+// Seconds and changes in turn; none at all is valid too.
+std::string save_problem(std::string_view value, std::string* shown) {
+  shown->clear();
+  size_t count = 0;
+  while (!value.empty()) {
+    const std::string_view word = value.substr(0, value.find(' '));
+    value.remove_prefix(std::min(word.size() + 1, value.size()));
+    if (word.empty()) continue;
+    const auto number = protocol::parse_int64(word);
+    const int64_t least = count++ % 2 == 0 ? 1 : 0;
+    if (!number || *number < least || *number > kIntMax) return "Invalid save parameters";
+    shown->append(shown->empty() ? "" : " ").append(word);
+  }
+  return count % 2 == 0 ? "" : "Invalid save parameters";
+}
 
 }  // namespace
 
@@ -121,13 +181,17 @@ std::string setting_problem(const IdleSetting& setting, std::string_view value,
                             std::string* shown) {
   *shown = value;
   if (setting.kind == SettingKind::kText) return {};
+  if (setting.kind == SettingKind::kSavePoints) return save_problem(value, shown);
+  if (setting.kind == SettingKind::kShare && value.ends_with('%')) return share_problem(value);
   if (setting.kind == SettingKind::kSwitch) {
     *shown = lower_case(value);
     return *shown == "yes" || *shown == "no" ? "" : "argument must be 'yes' or 'no'";
   }
-  const bool is_size = setting.kind == SettingKind::kBytes;
+  const bool is_share = setting.kind == SettingKind::kShare;
+  const bool is_size = is_share || setting.kind == SettingKind::kBytes;
   const std::optional<int64_t> number =
       is_size ? read_setting_bytes(value) : protocol::parse_int64(value);
+  if (!number && is_share) return "argument must be a memory or percent value";
   if (!number && is_size) return "argument must be a memory value";
   if (!number) return "argument couldn't be parsed into an integer";
   if (*number < setting.least || *number > setting.most) {

@@ -17,13 +17,21 @@
 namespace kvorum::server {
 
 // What values of a parameter look like.
-enum class SettingKind : uint8_t { kSwitch, kInteger, kBytes, kText };
+enum class SettingKind : uint8_t {
+  kSwitch,
+  kInteger,
+  kBytes,
+  kShare,       // a size, or a part of another one: "5%"
+  kSavePoints,  // pairs of numbers: "3600 1 300 100"
+  kText
+};
 
 struct IdleSetting {
   std::string_view name;
   SettingKind kind;
   std::string_view usual;  // Redis's value where nobody set one
   int64_t least = 0, most = INT64_MAX;
+  bool hidden = false;  // shown to who gives its name, not to patterns
 };
 
 // In the order of their names.

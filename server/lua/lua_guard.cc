@@ -125,6 +125,19 @@ int refuse_unknown_global(lua_State* state) {
                     name.c_str());
 }
 
+// Pushes what a script is shown in place of a metatable: a table that it cannot change.
+void push_nothing_to_change(lua_State* state) {
+  lua_newtable(state);
+  lua_newtable(state);
+  lua_set_function(state, "__newindex", refuse_change);
+  lua_pushboolean(state, 0);
+  lua_setfield(state, -2, "__metatable");
+  lua_pushlightuserdata(state, real_table_key());
+  lua_newtable(state);
+  lua_rawset(state, -3);
+  lua_setmetatable(state, -2);
+}
+
 }  // namespace
 
 void guard_table(lua_State* state) {
@@ -134,7 +147,7 @@ void guard_table(lua_State* state) {
   lua_pushvalue(state, real);
   lua_setfield(state, -2, "__index");
   lua_set_function(state, "__newindex", refuse_change);
-  lua_pushboolean(state, 0);
+  push_nothing_to_change(state);
   lua_setfield(state, -2, "__metatable");
   lua_pushlightuserdata(state, real_table_key());
   lua_pushvalue(state, real);
@@ -171,11 +184,25 @@ void install_text_loaders(lua_State* state) {
   lua_pop(state, 1);
 }
 
-void guard_globals(lua_State* state) {
-  lua_pushvalue(state, LUA_GLOBALSINDEX);
+void refuse_unknown_names(lua_State* state) {
   lua_newtable(state);
   lua_set_function(state, "__index", refuse_unknown_global);
   lua_setmetatable(state, -2);
+}
+
+void show_globals(lua_State* state) {
+  lua_getmetatable(state, LUA_GLOBALSINDEX);
+  lua_pushvalue(state, -2);
+  lua_setfield(state, -2, "__index");
+  lua_pushlightuserdata(state, real_table_key());
+  lua_pushvalue(state, -3);
+  lua_rawset(state, -3);
+  lua_pop(state, 2);
+}
+
+void guard_globals(lua_State* state) {
+  lua_pushvalue(state, LUA_GLOBALSINDEX);
+  refuse_unknown_names(state);
   lua_pushvalue(state, -1);
   guard_table(state);
   lua_pushvalue(state, -1);

@@ -24,4 +24,10 @@ void install_text_loaders(lua_State* state);
 // table stays on top of the stack.
 void guard_globals(lua_State* state);
 
+// The table on top has no name that is missing: to read one is an error.
+void refuse_unknown_names(lua_State* state);
+
+// The table on top becomes what the globals, which are guarded, show from now on.
+void show_globals(lua_State* state);
+
 }  // namespace kvorum::server

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/lua/lua_libraries.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -48,9 +49,35 @@ int random_seed(lua_State* state) {
   return 0;
 }
 
+// bit.tohex() of the library that is linked copies memory without end for as many digits as
+// -2147483648 says. Upvalues: that function, and bit.tobit().
+int bounded_to_hex(lua_State* state) {
+  constexpr lua_Number kDigitsMax = 8;
+  if (lua_isnumber(state, 2)) {
+    lua_pushvalue(state, lua_upvalueindex(2));
+    lua_pushvalue(state, 2);
+    lua_call(state, 1, 1);
+    const lua_Number digits = lua_tonumber(state, -1);
+    lua_pushnumber(state, std::clamp(digits, -kDigitsMax, kDigitsMax));
+    lua_replace(state, 2);
+    lua_pop(state, 1);
+  }
+  lua_pushvalue(state, lua_upvalueindex(1));
+  lua_insert(state, 1);
+  lua_call(state, lua_gettop(state) - 1, 1);
+  return 1;
+}
+
 }  // namespace
 
-int open_bit(lua_State* state) { return luaopen_bit(state); }
+int open_bit(lua_State* state) {
+  luaopen_bit(state);
+  lua_getfield(state, -1, "tohex");
+  lua_getfield(state, -2, "tobit");
+  lua_pushcclosure(state, bounded_to_hex, 2);
+  lua_setfield(state, -2, "tohex");
+  return 1;
+}
 
 int open_cjson(lua_State* state) { return luaopen_cjson(state); }
 

@@ -11,7 +11,9 @@ namespace {
 
 constexpr int kCollectorPause = 120;  // percent of what was left, until it begins again
 
-constexpr const char* kGlobals = "kvorum.globals";  // the real table, in the registry
+// In the registry: the real tables of the globals, as a rule and while a library is loaded.
+constexpr const char* kGlobals = "kvorum.globals";
+constexpr const char* kLoadingGlobals = "kvorum.globals.loading";
 
 constexpr luaL_Reg kLuaLibraries[] = {
     {"", luaopen_base},
@@ -58,12 +60,13 @@ void hide_string_metatable(lua_State* state) {
 
 }  // namespace
 
-LuaSandbox::LuaSandbox(std::span<const luaL_Reg> redis, void* owner) {
+LuaSandbox::LuaSandbox(const LuaOffer& offer, void* owner) {
   lua_State* const state = lua_.get();
   lua_.set_owner(owner);
   lua_gc(state, LUA_GCSTOP, 0);
   open_libraries();
-  make_redis_table(redis);
+  make_redis_table(offer, offer.redis);
+  lua_setglobal(state, "redis");
   install_text_loaders(state);
   install_guarded_functions(state);
   hide_string_metatable(state);
@@ -73,6 +76,7 @@ LuaSandbox::LuaSandbox(std::span<const luaL_Reg> redis, void* owner) {
   }
   guard_globals(state);
   lua_setfield(state, LUA_REGISTRYINDEX, kGlobals);
+  keep_loading_globals(offer);
   lua_gc(state, LUA_GCRESTART, 0);
   lua_gc(state, LUA_GCSETPAUSE, kCollectorPause);
   collect();
@@ -99,10 +103,15 @@ void LuaSandbox::open_libraries() {
   lua_settop(state, 0);
 }
 
-void LuaSandbox::make_redis_table(std::span<const luaL_Reg> redis) {
+// Leaves it on top.
+void LuaSandbox::make_redis_table(const LuaOffer& offer, std::span<const luaL_Reg> functions) {
   lua_State* const state = lua_.get();
   lua_newtable(state);
-  for (const luaL_Reg& function : redis) lua_set_function(state, function.name, function.func);
+  for (const luaL_Reg& function : functions) lua_set_function(state, function.name, function.func);
+  lua_push_text(state, offer.version);
+  lua_setfield(state, -2, "REDIS_VERSION");
+  lua_pushinteger(state, offer.version_number);
+  lua_setfield(state, -2, "REDIS_VERSION_NUM");
   constexpr struct {
     const char* name;
     int value;
@@ -113,7 +122,27 @@ void LuaSandbox::make_redis_table(std::span<const luaL_Reg> redis) {
     lua_pushinteger(state, value);
     lua_setfield(state, -2, name);
   }
-  lua_setglobal(state, "redis");
+}
+
+void LuaSandbox::keep_loading_globals(const LuaOffer& offer) {
+  lua_State* const state = lua_.get();
+  lua_newtable(state);
+  make_redis_table(offer, offer.loading);
+  refuse_unknown_names(state);
+  guard_table(state);
+  lua_setfield(state, -2, "redis");
+  refuse_unknown_names(state);
+  lua_setfield(state, LUA_REGISTRYINDEX, kLoadingGlobals);
+}
+
+void LuaSandbox::begin_loading(lua_State* state) {
+  lua_getfield(state, LUA_REGISTRYINDEX, kLoadingGlobals);
+  show_globals(state);
+}
+
+void LuaSandbox::end_loading(lua_State* state) {
+  lua_getfield(state, LUA_REGISTRYINDEX, kGlobals);
+  show_globals(state);
 }
 
 void LuaSandbox::collect() {

@@ -93,7 +93,6 @@ DispatcherOptions Reactor::dispatcher_options() {
   options.pub_sub.reactor = index_;
   options.tracking.hub = parts_.tracking;
   options.tracking.reactor = index_;
-  options.tracking.keys_max = TrackingTable::kKeysMax / parts_.reactors;
   options.pub_sub.limits = subscriber_limits(parts_.config->limits);
   return options;
 }

@@ -199,6 +199,10 @@ void StatusCollector::add_limits(NodeStatus* status) const {
   status->in_flight = status_of(from_.reactors.in_flight());
   status->scripts = from_.reactors.scripts().count();
   status->script_bytes = from_.reactors.scripts().bytes();
+  for (const FunctionLibraries::Shared& library : from_.reactors.scripts().functions().all()) {
+    ++status->libraries;
+    status->functions += library->functions.size();
+  }
   status->long_scripts = from_.reactors.long_work().open();
   status->in_flight.client_output_bytes = live->limits.client_output_bytes;
   status->in_flight.client_output_wait_ms = live->limits.client_output_wait_ms;

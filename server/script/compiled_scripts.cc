@@ -73,7 +73,9 @@ const std::vector<RegisteredFunction>* CompiledScripts::library(lua_State* state
   Registration registration;
   ScriptContext& context = ScriptContext::of(state);
   context.registering = &registration;
+  LuaSandbox::begin_loading(state);
   const int failed = lua_pcall(state, 0, 0, 0);
+  LuaSandbox::end_loading(state);
   context.registering = nullptr;
   if (failed != 0) *problem = "ERR Error registering functions: " + error_text(state);
   lua_settop(state, top);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "server/commands/command_table.h"
+#include "server/commands/versions.h"
 #include "server/lua/lua_values.h"
 #include "server/lua/sha1.h"
 
@@ -55,6 +56,17 @@ bool take_words(lua_State* state, ScriptContext& context) {
   return true;
 }
 
+// More than these would leave Lua's stack no room for a reply.
+constexpr int kWordsOnStackMax = 1000;
+
+// What the words are views of goes from the stack into a table there.
+void clear_stack(lua_State* state) {
+  const int count = lua_gettop(state);
+  lua_createtable(state, count, 0);
+  lua_insert(state, 1);
+  for (int at = count; at > 0; --at) lua_rawseti(state, 1, at);
+}
+
 // Pushes what the command answered. False for an error.
 bool call_command(lua_State* state) {
   ScriptContext& context = ScriptContext::of(state);
@@ -70,6 +82,7 @@ bool call_command(lua_State* state) {
     push_error(state, refusal);
     return false;
   }
+  if (lua_gettop(state) > kWordsOnStackMax) clear_stack(state);
   context.instructions += kInstructionsPerCall;
   const protocol::Reply reply = context.calls.run(context.words);
   push_reply(state, reply, context.calls.resp());
@@ -205,12 +218,32 @@ constexpr luaL_Reg kFunctions[] = {
     {"breakpoint", redis_breakpoint},
     {"debug", redis_debug},
     {"acl_check_cmd", redis_acl_check_cmd},
+};
+
+constexpr luaL_Reg kLoadingFunctions[] = {
+    {"log", redis_log},
     {"register_function", register_function},
 };
 
+// "7.2.0" is 0x070200.
+int version_number(std::string_view version) {
+  int number = 0, part = 0;
+  for (const char letter : version) {
+    if (letter != '.') {
+      part = part * 10 + (letter - '0');
+      continue;
+    }
+    number = number << 8 | part;
+    part = 0;
+  }
+  return number << 8 | part;
+}
+
 }  // namespace
 
-std::span<const luaL_Reg> redis_functions() { return kFunctions; }
+LuaOffer redis_functions() {
+  return {kFunctions, kLoadingFunctions, kRedisVersion, version_number(kRedisVersion)};
+}
 
 int raise_script_error(lua_State* state, std::string_view text) {
   push_error(state, text);

@@ -5,11 +5,10 @@
 
 #include <array>
 #include <deque>
-#include <span>
 #include <string_view>
 #include <vector>
 
-#include "server/lua/lua_state.h"
+#include "server/lua/lua_sandbox.h"
 #include "server/script/registered_functions.h"
 #include "server/script/script_calls.h"
 
@@ -35,7 +34,7 @@ struct ScriptContext {
 // About what a command costs, beside the instructions that Lua counts.
 inline constexpr uint64_t kInstructionsPerCall = 100;
 
-std::span<const luaL_Reg> redis_functions();
+LuaOffer redis_functions();
 
 // Raises {err = text}.
 int raise_script_error(lua_State* state, std::string_view text);

@@ -107,7 +107,7 @@ std::string_view read_function(lua_State* state, const Registration& others,
       count == 1 ? read_named(state, function) : read_placed(state, function);
   if (!problem.empty()) return problem;
   if (!is_library_name(function.described.name)) {
-    return "Function names can only contain letters, numbers, or underscores(_) and must be at "
+    return "Library names can only contain letters, numbers, or underscores(_) and must be at "
            "least one character long";
   }
   const std::string lower = lower_case(function.described.name);

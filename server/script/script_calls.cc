@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/script/script_calls.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "server/commands/command_table.h"
+#include "server/commands/words.h"
+#include "server/tracking/monitor_line.h"
 
 namespace kvorum::server {
 
@@ -32,7 +35,7 @@ bool may_run(const CommandRow& row) {
   if (row.flags & kNoScript) return false;
   if (is_publish(row)) return true;
   if (row.group == Group::kString || row.group == Group::kGeneric) return true;
-  return row.name == "ping" || row.name == "echo" || row.name == "time";
+  return row.name == "ping" || row.name == "echo" || row.name == "time" || row.name == "select";
 }
 
 }  // namespace
@@ -70,8 +73,12 @@ Reply ScriptCalls::run(Words words) {
   std::string_view refusal;
   const CommandRow* const row = admit(words, &refusal);
   if (row == nullptr) return Reply::error(refusal);
+  if (task_->is_monitored) [[unlikely]]
+    show(*row, words);
   const uint64_t began_ns = facts_.counts().begin(row->number);
-  Reply reply = is_publish(*row) ? publish(row->name == "spublish", words) : call(*row, words);
+  Reply reply = is_publish(*row)        ? publish(row->name == "spublish", words)
+                : row->name == "select" ? select(words)
+                                        : call(*row, words);
   facts_.counts().end(row->number, reply.is_error(), began_ns);
   return reply;
 }
@@ -87,13 +94,21 @@ Reply ScriptCalls::call(const CommandRow& row, Words words) {
       return std::move(plan_.reply);
     case Plan::Kind::kOperations:
       return run_operations();
+    case Plan::Kind::kStages:
+      return run_stages();
     case Plan::Kind::kKeyspace:
     case Plan::Kind::kEverywhere:
-    case Plan::Kind::kStages:
     case Plan::Kind::kTransaction:
       break;
   }
   return Reply::error(kNotAllowed);
+}
+
+void ScriptCalls::show(const CommandRow& row, Words words) {
+  if (!is_shown(row) || said_.size() > kSaidBytesMax) return;
+  put_u8(said_, static_cast<uint8_t>(Said::kMonitorLine));
+  put_bytes(said_, monitor_line({&row, words, session_.keyspace, "lua"}, task_->now_us));
+  put_bytes(said_, {});
 }
 
 // Whoever called the script sends it, once what the script did is stored. Who will hear it is not
@@ -103,17 +118,28 @@ Reply ScriptCalls::publish(bool is_sharded, Words words) {
   if (said_.size() + words[1].size() + words[2].size() > kSaidBytesMax) {
     return Reply::error("ERR the script publishes too much");
   }
-  put_u8(said_, is_sharded ? 1 : 0);
+  put_u8(said_, static_cast<uint8_t>(is_sharded ? Said::kShardMessage : Said::kMessage));
   put_bytes(said_, words[1]);
   put_bytes(said_, words[2]);
   return Reply::integer(0);
 }
 
+// The declared keys are of the caller's database: in another one there are none.
+Reply ScriptCalls::select(Words words) {
+  plan_.reset();
+  return read_database(words[1], plan_, &session_.keyspace) ? Reply::ok() : std::move(plan_.reply);
+}
+
+bool ScriptCalls::are_declared() const {
+  return session_.keyspace == task_->keyspace &&
+         std::all_of(plan_.requests.begin(), plan_.requests.end(), [this](const auto& request) {
+           return keys_->find(request.key.key) != nullptr;
+         });
+}
+
 // Nothing is done where one of the keys was not declared.
 Reply ScriptCalls::run_operations() {
-  for (const cluster::Request& request : plan_.requests) {
-    if (keys_->find(request.key.key) == nullptr) return Reply::error(kUndeclared);
-  }
+  if (!are_declared()) return Reply::error(kUndeclared);
   if (scratch_.size() < plan_.requests.size()) scratch_.resize(plan_.requests.size());
   if (plan_.requests.size() == 1 && plan_.gather != Gather::kArray) {
     return run_operation(plan_.requests[0]);
@@ -136,20 +162,77 @@ Reply ScriptCalls::run_operation(const cluster::Request& request) {
     seen_.versions = key.local().visible();
     completion.object = &seen_;
   } else if (request.kind == cluster::Request::Kind::kEdit) {
-    if (key.local().is_overworked()) return Reply::error(kTooMuchWork);
-    const EditOutput output = key.edit(request, scratch_[operation_++]);
-    if (output.verdict == EditOutput::Verdict::kReject) {
-      return Reply::error_owned(std::string(output.reply_bytes));
-    }
-    completion.reply_code = output.reply_code;
-    completion.reply_number = output.reply_number;
-    completion.has_reply_bytes = output.has_reply_bytes;
-    completion.reply_bytes = output.reply_bytes;
-    completion.stored = output.verdict == EditOutput::Verdict::kStore;
+    const std::string_view refusal = run_edit(key, request, &completion);
+    if (!refusal.empty()) return Reply::error_owned(std::string(refusal));
   } else {
     return Reply::error(kNotAllowed);
   }
   return plan_.finish({completion, plan_.remembered, facts_, task_->keyspace, request.key.key});
+}
+
+// Why it is not done; empty where it is.
+std::string_view ScriptCalls::run_edit(ScriptKey& key, const cluster::Request& request,
+                                       cluster::Completion* completion) {
+  if (key.local().is_overworked()) return kTooMuchWork;
+  const EditOutput output = key.edit(request, scratch_[operation_++]);
+  if (output.verdict == EditOutput::Verdict::kReject) return output.reply_bytes;
+  completion->reply_code = output.reply_code;
+  completion->reply_number = output.reply_number;
+  completion->has_reply_bytes = output.has_reply_bytes;
+  completion->reply_bytes = output.reply_bytes;
+  completion->stored = output.verdict == EditOutput::Verdict::kStore;
+  return {};
+}
+
+// One stage after the other: nobody comes between.
+Reply ScriptCalls::run_stages() {
+  const NextStage next = plan_.next_stage;
+  stage_words_.swap(plan_.stage_words);
+  std::unique_ptr<StageState> state;
+  const uint64_t now_ms = task_->now_us / 1000;
+  for (done_.clear();;) {
+    plan_.reset();
+    plan_.other_keyspace = -1;
+    next({stage_words_, state, done_, facts_, session_.keyspace, session_.resp, now_ms}, plan_);
+    if (plan_.kind == Plan::Kind::kReply) return std::move(plan_.reply);
+    const bool elsewhere =
+        plan_.other_keyspace >= 0 && plan_.other_keyspace != int{session_.keyspace};
+    if (plan_.kind != Plan::Kind::kOperations) return Reply::error(kNotAllowed);
+    if (elsewhere || !are_declared()) return Reply::error(kUndeclared);
+    if (scratch_.size() < plan_.requests.size()) scratch_.resize(plan_.requests.size());
+    operation_ = 0;
+    std::vector<StageResult> results(plan_.requests.size());
+    for (size_t at = 0; at < results.size(); ++at) {
+      const std::string_view refusal = run_stage_operation(plan_.requests[at], &results[at]);
+      if (!refusal.empty()) return Reply::error_owned(std::string(refusal));
+    }
+    done_.push_back(std::move(results));
+  }
+}
+
+std::string_view ScriptCalls::run_stage_operation(const cluster::Request& request,
+                                                  StageResult* result) {
+  ScriptKey& key = *keys_->find(request.key.key);
+  if (request.kind == cluster::Request::Kind::kRead) {
+    const LocalKey::Visible& versions = key.local().visible();
+    result->siblings = versions.size();
+    if (versions.empty()) return {};
+    result->flags = versions[0].flags;
+    result->deadline_ms = versions[0].deadline_ms;
+    result->copy = versions[0].bytes;
+    return {};
+  }
+  if (request.kind != cluster::Request::Kind::kEdit) return kNotAllowed;
+  cluster::Request edit = request;
+  // What was read before is what is there still.
+  if (edit.edit == kEditDeleteVersions) edit.edit = kEditRemove;
+  cluster::Completion completion;
+  const std::string_view refusal = run_edit(key, edit, &completion);
+  if (!refusal.empty()) return refusal;
+  result->reply_code = completion.reply_code;
+  result->reply_number = completion.reply_number;
+  result->copy = completion.reply_bytes;
+  return {};
 }
 
 Reply ScriptCalls::gather(std::vector<Reply> replies) const {

@@ -21,7 +21,9 @@ class ScriptCalls {
   // The reply, which borrows from the keys and from this until the next call. Never empty words.
   protocol::Reply run(Words words);
 
-  // What was published since begin(): of each message u8 is sharded, bytes channel, bytes payload.
+  // What was published since begin(), and lines for MONITOR: of each u8 a Said, bytes the channel
+  // or the line, bytes the payload or nothing.
+  enum class Said : uint8_t { kMessage, kShardMessage, kMonitorLine };
   const std::string& said() const { return said_; }
 
   // As redis.setresp() says.
@@ -29,11 +31,18 @@ class ScriptCalls {
   protocol::RespVersion resp() const { return session_.resp; }
 
  private:
+  void show(const CommandRow& row, Words words);
   protocol::Reply publish(bool is_sharded, Words words);
   protocol::Reply call(const CommandRow& row, Words words);
   const CommandRow* admit(Words words, std::string_view* refusal) const;
+  protocol::Reply select(Words words);
+  bool are_declared() const;
   protocol::Reply run_operations();
   protocol::Reply run_operation(const cluster::Request& request);
+  std::string_view run_edit(ScriptKey& key, const cluster::Request& request,
+                            cluster::Completion* completion);
+  protocol::Reply run_stages();
+  std::string_view run_stage_operation(const cluster::Request& request, StageResult* result);
   protocol::Reply gather(std::vector<protocol::Reply> replies) const;
 
   const ScriptTask* task_ = nullptr;
@@ -45,6 +54,8 @@ class ScriptCalls {
   std::vector<std::string> scratch_;  // of the operations of one command
   size_t operation_ = 0;
   std::string said_;
+  std::vector<std::string> stage_words_;        // of a command of several stages
+  std::vector<std::vector<StageResult>> done_;  // of those before
 };
 
 }  // namespace kvorum::server

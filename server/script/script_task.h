@@ -37,7 +37,8 @@ struct ScriptTask {
   ScriptWordList keys, arguments;
   protocol::RespVersion resp = protocol::RespVersion::k2;  // of who called it
   bool read_only = false;
-  uint64_t now_us = 0;  // Unix time, for TIME
+  bool is_monitored = false;  // its calls come back as lines for MONITOR, beside what it publishes
+  uint64_t now_us = 0;        // Unix time, for TIME
   uint8_t keyspace = 0;
 };
 

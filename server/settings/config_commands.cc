@@ -23,10 +23,11 @@ class ParameterList {
   explicit ParameterList(Words patterns) : patterns_(patterns) {}
 
   template <typename Value>
-  void show(std::string_view name, const Value& value) {
+  void show(std::string_view name, bool hidden, const Value& value) {
     for (const std::string_view pattern : patterns_) {
       if (!protocol::glob_matches(pattern, name, /*ignore_case=*/true)) continue;
       const bool is_name = pattern.find_first_of("[*?\\") == std::string_view::npos;
+      if (hidden && !is_name) continue;
       add(is_name ? pattern : name, value());
       return;
     }
@@ -48,10 +49,10 @@ void config_get(const CommandCall& call, Plan& plan) {
   ParameterList list(patterns);
   ParameterSource source(call.facts);
   for (const Parameter& parameter : parameters()) {
-    list.show(parameter.name, [&] { return parameter.value(source); });
+    list.show(parameter.name, false, [&] { return parameter.value(source); });
   }
   for (const IdleSetting& setting : idle_settings()) {
-    list.show(setting.name, [&] { return idle.value(setting); });
+    list.show(setting.name, setting.hidden, [&] { return idle.value(setting); });
   }
   for (const std::string_view name : patterns) {
     const IdleSetting* const setting = find_idle_setting(name);

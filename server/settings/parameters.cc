@@ -190,6 +190,17 @@ std::string set_percentiles(const Wish& wish) {
   return problem;
 }
 
+// Of the keys that clients with CLIENT TRACKING have read.
+std::string tracked_keys_max(Source& source) {
+  return std::to_string(source.facts().tracked_keys_max());
+}
+std::string set_tracked_keys_max(const Wish& wish) {
+  int64_t keys = 0;
+  std::string problem = read_number(wish.value, 0, kAnyMost, &keys);
+  if (problem.empty() && wish.set) wish.facts.set_tracked_keys_max(static_cast<size_t>(keys));
+  return problem;
+}
+
 // ---- of the file alone
 
 std::string address_part(const std::string& address, bool port) {
@@ -249,7 +260,6 @@ constexpr Parameter kParameters[] = {
     {"proto-max-bulk-len", longest_value},
     {"requirepass", password_text, change_password},
     {"replicaof", none},
-    {"save", none},
     {"slaveof", none},
     {"slowlog-log-slower-than", slow_log_bound, nullptr, set_slow_log_bound},
     {"slowlog-max-len", slow_log_length, nullptr, set_slow_log_length},
@@ -257,6 +267,7 @@ constexpr Parameter kParameters[] = {
     {"tcp-keepalive", keepalive_seconds, change_keepalive},
     {"supervised", no},
     {"timeout", idle_seconds, change_idle_seconds},
+    {"tracking-table-max-keys", tracked_keys_max, nullptr, set_tracked_keys_max},
     {"unixsocket", socket_path},
     {"unixsocketperm", socket_mode},
 };

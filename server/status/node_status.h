@@ -133,7 +133,8 @@ struct NodeStatus {
   uint64_t incarnation = 0;
   uint32_t pid = 0;
   uint64_t uptime_seconds = 0;
-  uint64_t now_ms = 0;  // Unix, when this was made
+  uint64_t saved_at_s = 0;  // Unix time; set by who shows it
+  uint64_t now_ms = 0;      // Unix, when this was made
   std::string redis, memcached, peer, admin;
   uint32_t reactors = 0;
   uint32_t partitions = 0;
@@ -153,7 +154,8 @@ struct NodeStatus {
   uint64_t commands_processed = 0, commands_per_second = 0;
   uint64_t net_input_bytes = 0, net_output_bytes = 0;
   uint64_t scripts = 0, script_bytes = 0;  // that are known by their names
-  uint64_t long_scripts = 0;               // that run, or wait to run, on threads of their own
+  uint64_t functions = 0, libraries = 0;
+  uint64_t long_scripts = 0;  // that run, or wait to run, on threads of their own
   uint64_t keyspace_hits = 0, keyspace_misses = 0, expired_keys = 0;
   uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
   double cpu_user_seconds = 0, cpu_system_seconds = 0;

@@ -34,9 +34,14 @@ bool is_shown(const CommandRow& row) { return (row.flags & kAdmin) == 0; }
 std::string monitor_line(const ShownCommand& command, uint64_t wall_us) {
   std::string line = fmt::format("+{}.{:06} [{} {}]", wall_us / kSecondUs, wall_us % kSecondUs,
                                  command.keyspace, command.peer_address);
-  for (const std::string_view word : words_for_logs(command.row.name, command.words)) {
+  const auto append = [&line](std::string_view word) {
     line.push_back(' ');
     append_quoted(word, line);
+  };
+  if (command.row != nullptr) {
+    for (const auto word : words_for_logs(command.row->name, command.words)) append(word);
+  } else {
+    for (const auto word : command.words) append(word);
   }
   line.append("\r\n");
   return line;

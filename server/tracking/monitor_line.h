@@ -12,7 +12,7 @@
 namespace kvorum::server {
 
 struct ShownCommand {
-  const CommandRow& row;
+  const CommandRow* row;  // null: of memcached's
   Words words;
   uint8_t keyspace = 0;
   std::string_view peer_address;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/tracking/monitors.h"
 
+#include <utility>
+
 #include "server/tracking/monitor_line.h"
 
 namespace kvorum::server {
@@ -20,11 +22,24 @@ void Monitors::remove(SessionState& session) {
 }
 
 void Monitors::show(const ShownBy& by, const CommandRow& row, Words words) {
-  if (!is_shown(row)) return;
-  const auto line = std::make_shared<const std::string>(
-      monitor_line({row, words, by.session.keyspace, by.session.peer_address}, by.facts.wall_us()));
-  push(*line, by.now_us);
-  parts_.hub.post_line(reactor_, line);
+  if (row.name == "exec") show_all_behind(by.now_us);  // of a script that was queued
+  if (is_shown(row)) show_words(by, &row, words);
+  show_all_behind(by.now_us);
+}
+
+void Monitors::show_words(const ShownBy& by, const CommandRow* row, Words words) {
+  tell(monitor_line({row, words, by.session.keyspace, by.session.peer_address}, by.facts.wall_us()),
+       by.now_us);
+}
+
+void Monitors::show_all_behind(uint64_t now_us) {
+  for (std::string& line : std::exchange(behind_, {})) tell(std::move(line), now_us);
+}
+
+void Monitors::tell(std::string line, uint64_t now_us) {
+  const auto shared = std::make_shared<const std::string>(std::move(line));
+  push(*shared, now_us);
+  parts_.hub.post_line(reactor_, shared);
 }
 
 void Monitors::take(const TrackingMail& mail, uint64_t now_us) {

@@ -40,15 +40,25 @@ class Monitors {
     uint64_t now_us;
   };
   void show(const ShownBy& by, const CommandRow& row, Words words);
+  // Of memcached's clients.
+  void show(const ShownBy& by, Words words) { show_words(by, nullptr, words); }
+  // A line of what a script called: behind that of the script, which is shown in this turn, or was
+  // before.
+  void show_behind(std::string_view line) { behind_.emplace_back(line); }
+  bool has_behind() const { return !behind_.empty(); }
+  void show_all_behind(uint64_t now_us);
   // Lines of other reactors.
   void take(const TrackingMail& mail, uint64_t now_us);
 
  private:
+  void show_words(const ShownBy& by, const CommandRow* row, Words words);
+  void tell(std::string line, uint64_t now_us);
   void push(const std::string& line, uint64_t now_us);
 
   const Parts parts_;
   const uint32_t reactor_;
   std::vector<ClientState*> monitors_;
+  std::vector<std::string> behind_;
 };
 
 }  // namespace kvorum::server

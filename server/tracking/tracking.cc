@@ -57,7 +57,7 @@ Tracking::Tracking(const Parts& parts, const Options& options)
       changed_(parts.coordinator.outbox().changed),
       hub_(options.hub != nullptr ? *options.hub : own_hub_),
       reactor_(options.hub != nullptr ? options.reactor : 0),
-      table_(options.keys_max) {}
+      table_(hub_.keys_max_of_reactor()) {}
 
 // ---- for commands
 
@@ -200,6 +200,7 @@ bool Tracking::is_own_write(ClientState& client, const ChangedKey& changed) {
 }
 
 void Tracking::give_up_keys() {
+  table_.set_keys_max(hub_.keys_max_of_reactor());
   while (table_.overflows()) {
     readers_.clear();
     const std::string given_up = table_.take_any(&readers_);

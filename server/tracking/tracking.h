@@ -48,7 +48,6 @@ class Tracking {
   struct Options {
     TrackingHub* hub = nullptr;  // null: one of its own, for a lone reactor
     uint32_t reactor = 0;
-    size_t keys_max = TrackingTable::kKeysMax;
   };
   // All outlive it.
   struct Parts {

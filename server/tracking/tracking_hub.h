@@ -13,6 +13,7 @@
 // Owned by the node; any thread, on_mail is set before the reactors start.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -30,6 +31,7 @@
 #include "cluster/wire/changed_keys.h"
 #include "server/status/node_status.h"
 #include "server/tracking/change_frames.h"
+#include "server/tracking/tracking_table.h"
 
 namespace kvorum::server {
 
@@ -83,6 +85,14 @@ class TrackingHub {
   // Of a reactor, as of now.
   void note_totals(uint32_t reactor, const TrackingStatus& totals);
   TrackingStatus status() const;
+
+  // Of all reactors of the node together; 0: no bound.
+  void set_keys_max(size_t keys) { keys_max_.store(keys, std::memory_order_relaxed); }
+  size_t keys_max() const { return keys_max_.load(std::memory_order_relaxed); }
+  size_t keys_max_of_reactor() const {
+    const size_t keys = keys_max();
+    return keys == 0 ? TrackingTable::kUnbounded : std::max<size_t>(keys / reactors_, 1);
+  }
 
   // Whether somebody, here or elsewhere, is to be told of changes.
   bool tells_changes() const { return told_changes_.load(std::memory_order_acquire); }
@@ -169,6 +179,7 @@ class TrackingHub {
   std::vector<OfReactor> of_;
   std::vector<Mailbox> mailboxes_;
   std::atomic<uint64_t> tracking_{0};
+  std::atomic<size_t> keys_max_{TrackingTable::kKeysMax};
   std::atomic<uint64_t> marks_seen_{0}, incarnation_seen_{0};
   std::atomic<bool> look_{false};
   std::atomic<uint64_t> look_at_us_{UINT64_MAX};

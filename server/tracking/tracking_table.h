@@ -21,9 +21,12 @@ class TrackingTable {
  public:
   // As Redis's tracking-table-max-keys.
   static constexpr size_t kKeysMax = 1'000'000;
+  static constexpr size_t kUnbounded = SIZE_MAX;
   using Ticket = uint64_t;  // of a read, never 0
 
   explicit TrackingTable(size_t keys_max = kKeysMax) : keys_max_(keys_max) {}
+  // For keys that come from now on.
+  void set_keys_max(size_t keys_max) { keys_max_ = keys_max; }
 
   Ticket begin(std::string_view key, SlotId client);
   // Nothing where the key changed since, or the client has begun another read of it. 0: what was
@@ -55,7 +58,7 @@ class TrackingTable {
     size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
   };
 
-  const size_t keys_max_;
+  size_t keys_max_;
   std::unordered_map<std::string, Readers, Hash, std::equal_to<>> readers_;
   size_t items_ = 0;
   Ticket last_ticket_ = 0;

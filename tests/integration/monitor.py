@@ -54,6 +54,13 @@ MONITORED = [
     ['UNSUBSCRIBE', 'c'],
     ['DBSIZE'],
     ['EVAL', 'return 1', '0'],
+    ['EVAL', 'return redis.call("ping", "x")', '0'],
+    ['EVAL', 'redis.call("set", KEYS[1], ARGV[1]) redis.call("get", KEYS[1])', '1', 'a', '"'],
+    ['EVAL', 'return redis.pcall("incr", KEYS[1])', '1', 'a'],
+    ['EVAL', 'return redis.pcall("nothing")', '0'],
+    ['MULTI'],
+    ['EVAL', 'return redis.call("strlen", KEYS[1])', '1', 'a'],
+    ['EXEC'],
     ['FLUSHALL'],
     ['RESET'],
 ]

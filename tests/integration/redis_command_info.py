@@ -25,6 +25,8 @@ OTHER_ARITY = {'command|getkeys'}  # that takes a lone name, as newer ones do
 # There is no state in which a node is busy, and one that loads may be asked more.
 OWN_FLAGS = {b'loading', b'stale'}
 NO_FLAGS = {b'allow_busy', b'skip_slowlog', b'no_async_loading'}
+# Who takes more than Redis, or less, or what 7.0 documents otherwise than its parser has it.
+OTHER_ARGUMENTS = set()
 NAME, ARITY, FLAGS, FIRST, LAST, STEP, CATEGORIES, TIPS, SPECS, SUBCOMMANDS = range(10)
 
 
@@ -50,6 +52,8 @@ def one(name, ours, theirs):
     places = slice(FIRST, CATEGORIES)
     checks.that(name + ': keys', ours[places] == theirs[places], (ours[places], theirs[places]))
     flags, known = set(ours[FLAGS]), set(theirs[FLAGS])
+    if name == 'wait':
+        known -= {b'noscript'}  # since 7.2 scripts may
     checks.that(name + ': flags', flags - known <= OWN_FLAGS and known - flags <= NO_FLAGS,
                 (flags, known))
     if name != 'role':  # it is no command of administrators here
@@ -83,6 +87,39 @@ def same_bytes(servers, version):
         checks.that('%s (RESP%d)' % (' '.join(words), version), replies[0] == replies[1], replies)
 
 
+def named(fields):
+    return dict(zip(fields[::2], fields[1::2]))
+
+
+def tree(arguments):
+    """Of the arguments what is not a name that somebody chose."""
+    shapes = []
+    for argument in map(named, arguments):
+        parts = tree(argument.get(b'arguments', []))
+        flags = sorted(argument.get(b'flags', []))
+        spec = argument.get(b'key_spec_index')
+        shapes.append((argument[b'type'], argument.get(b'token'), flags, spec, parts))
+    return shapes
+
+
+def of_documents(documents):
+    """Name -> its arguments, subcommands too."""
+    found = {}
+    for name, fields in named(documents).items():
+        fields = named(fields)
+        found[name.decode()] = tree(fields.get(b'arguments', []))
+        found.update(of_documents(fields.get(b'subcommands', [])))
+    return found
+
+
+def same_arguments(ours, theirs):
+    own, known = of_documents(ours('COMMAND', 'DOCS')), of_documents(theirs('COMMAND', 'DOCS'))
+    both = sorted(set(own) & set(known) - OTHER_ARGUMENTS)
+    checks.that('most are documented by both', len(both) > 100, both)
+    for name in both:
+        checks.that(name + ': arguments', own[name] == known[name], (own[name], known[name]))
+
+
 def main():
     if not shutil.which('redis-server'):
         print('skipped: redis-server is not installed')
@@ -95,6 +132,7 @@ def main():
             checks.that('most are known to both', len(both) > 100, both)
             for name in both:
                 one(name, own[name], known[name])
+            same_arguments(ours, theirs)
         for version in (2, 3):
             same_bytes(servers, version)
     return checks.summary()

@@ -88,6 +88,7 @@ ALWAYS_THERE = {
 }
 # Looked for, used where present, skipped with a notice where not: not installed by us.
 OPTIONAL = {
+    'tclsh',  # ./x suites
     'perf',
     'buildah',
     'docker',

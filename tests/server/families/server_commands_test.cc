@@ -192,6 +192,24 @@ TEST(Info, ErrorsAreCountedByTheirCodes) {
   EXPECT_EQ(client.say("INFO", "errorstats"), "$14\r\n# Errorstats\r\n\r\n");
 }
 
+TEST(Info, ErrorsOfTheProtocolAreCounted) {
+  CommandCluster cluster(1);
+  TestClient broken(cluster, 0), client(cluster, 0);
+  EXPECT_EQ(broken.send("*1\r\n!\r\n"), "-ERR Protocol error: expected '$', got '!'\r\n");
+  EXPECT_THAT(client.say("INFO", "errorstats"), HasSubstr("errorstat_ERR:count=1\r\n"));
+}
+
+// Without a disk nothing is saved, and nobody is told that it was.
+TEST_F(Server, SavesNothingWithoutADisk) {
+  EXPECT_THAT(client.say("SAVE"), StartsWith("-ERR engine.type is memory"));
+  EXPECT_THAT(client.say("BGSAVE"), StartsWith("-ERR engine.type is memory"));
+  EXPECT_EQ(client.say("BGSAVE", "now"), "-ERR syntax error\r\n");
+  EXPECT_THAT(client.say("LASTSAVE"), StartsWith(":1700000000\r\n"));
+  client.say("MULTI");
+  EXPECT_EQ(client.say("SAVE"), "-ERR Command not allowed inside a transaction\r\n");
+  EXPECT_EQ(client.say("EXEC"), "-EXECABORT Transaction discarded because of previous errors.\r\n");
+}
+
 TEST_F(Server, TimesTheFirstCallsAndSomeOfTheRest) {
   static uint64_t clock_ns;
   clock_ns = 0;

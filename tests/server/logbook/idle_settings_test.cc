@@ -46,6 +46,20 @@ TEST(IdleSettings, ValuesAreChecked) {
   EXPECT_EQ(shown("repl-backlog-size", "2m"), "2000000");
 }
 
+TEST(IdleSettings, SharesAndSavePointsAreChecked) {
+  EXPECT_EQ(shown("maxmemory-clients", "5%"), "5%");
+  EXPECT_EQ(shown("maxmemory-clients", "1kb"), "1024");
+  EXPECT_EQ(problem("maxmemory-clients", "200%"),
+            "percentage argument must be less or equal to 100");
+  EXPECT_EQ(problem("maxmemory-clients", "-1%"), "argument must be a memory or percent value");
+  EXPECT_EQ(problem("maxmemory-clients", "x"), "argument must be a memory or percent value");
+  EXPECT_EQ(shown("save", "3600 1  300 100"), "3600 1 300 100");
+  EXPECT_EQ(shown("save", ""), "");
+  for (const char* const value : {"3600", "a b", "0 1", "1 -1"}) {
+    EXPECT_EQ(problem("save", value), "Invalid save parameters") << value;
+  }
+}
+
 TEST(IdleSettings, KeepWhatIsSet) {
   IdleSettings settings;
   const IdleSetting& hz = *find_idle_setting("hz");

@@ -12,7 +12,7 @@ constexpr uint64_t kWallUs = 1'700'000'000'000'456;
 
 std::string line(const std::vector<std::string_view>& words, uint8_t keyspace = 0) {
   const CommandRow* const row = find_command(words[0]);
-  return monitor_line({*row, words, keyspace, "127.0.0.1:1234"}, kWallUs);
+  return monitor_line({row, words, keyspace, "127.0.0.1:1234"}, kWallUs);
 }
 
 TEST(MonitorLineTest, HasRedisForm) {

@@ -45,6 +45,26 @@ TEST_F(MonitorsTest, SeeTransactionsWhenTheyAreRun) {
   EXPECT_EQ(monitor.take(), line("\"SET\" \"k\" \"1\"") + line("\"EXEC\""));
 }
 
+std::string script_line(std::string_view rest) {
+  return "+1700000000.123456 [0 lua] " + std::string(rest) + "\r\n";
+}
+
+// At a node of its own, and at another one.
+TEST_F(MonitorsTest, SeeWhatScriptsCall) {
+  client.say("EVAL", "return redis.call('INCR', KEYS[1])", "1", "n");
+  EXPECT_EQ(monitor.take(), line("\"EVAL\" \"return redis.call('INCR', KEYS[1])\" \"1\" \"n\"") +
+                                script_line("\"INCR\" \"n\""));
+  client.say("EVAL", "redis.call('PING') redis.pcall('GET')", "0");
+  EXPECT_EQ(monitor.take(), line("\"EVAL\" \"redis.call('PING') redis.pcall('GET')\" \"0\"") +
+                                script_line("\"PING\""));
+  client.say("MULTI");
+  client.say("EVAL", "return redis.call('GET', KEYS[1])", "1", "n");
+  monitor.take();
+  client.say("EXEC");
+  EXPECT_EQ(monitor.take(), line("\"EVAL\" \"return redis.call('GET', KEYS[1])\" \"1\" \"n\"") +
+                                script_line("\"GET\" \"n\"") + line("\"EXEC\""));
+}
+
 TEST_F(MonitorsTest, ThemselvesTouchNoKeys) {
   constexpr std::string_view kRefused = "-ERR Replica can't interact with the keyspace\r\n";
   EXPECT_EQ(monitor.say("GET", "k"), kRefused);

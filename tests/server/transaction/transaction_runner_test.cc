@@ -67,10 +67,9 @@ TEST_F(TransactionRunnerTest, RepliesOfDifferentKeysKeepTheirOrder) {
 
 // What it is told of stands before the array, or behind it.
 TEST_F(TransactionRunnerTest, NoPushStandsWithinTheArray) {
-  DispatcherOptions options;
-  options.tracking.keys_max = 1;
-  CommandCluster home(1, {}, options);
+  CommandCluster home(1);
   TestClient tracks(home, 0);
+  EXPECT_EQ(tracks.say("CONFIG", "SET", "tracking-table-max-keys", "1"), "+OK\r\n");
   tracks.say("HELLO", "3");
   EXPECT_EQ(tracks.say("CLIENT", "TRACKING", "ON"), "+OK\r\n");
   tracks.say("MULTI");
