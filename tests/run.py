@@ -7,7 +7,9 @@ add_test), integration (tests/integration/*.py that can be run). Two run at a ti
 measure time, or want all cores, run alone behind the others: a Python program says so by a line
 `# alone: why`, one of CMake's by its property RUN_SERIAL. A suite is a program; it counts by its
 GoogleTest report, or else by its own last line `N passed, N failed`. A crash, a timeout, a status
-other than 0 and a suite that ran nothing are failures, whatever was counted before.
+other than 0 and a suite that ran nothing are failures, whatever was counted before; one that closes
+with `0 passed, 0 failed, N skipped` lacks something on this machine, says what, and counts for
+nothing.
 """
 import argparse
 import concurrent.futures
@@ -21,7 +23,9 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CLOSING_LINE = re.compile(r'^(?:\w+: )?(\d+) passed, (\d+) failed(?:, \d+ skipped)?$', re.MULTILINE)
+CLOSING_LINE = re.compile(
+    r'^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$', re.MULTILINE
+)
 ALONE_MARK = re.compile(r'^# alone: \S', re.MULTILINE)
 SHOWN_LINES_MAX = 80
 
@@ -131,8 +135,14 @@ def count_gtest(report_path, log):
     return ran - failed, failed
 
 
+def count_plain(log):
+    """(passed, failed, skipped) by the last closing line."""
+    counts = CLOSING_LINE.findall(log)
+    return tuple(int(count or 0) for count in counts[-1]) if counts else (0, 0, 0)
+
+
 def run_suite(suite, arguments, environment):
-    """Returns (passed, failed, what went wrong besides counted failures or '')."""
+    """Returns (passed, failed, what went wrong besides counted failures, or a notice, or '')."""
     logs = os.path.join(arguments.build, 'test-logs')
     os.makedirs(logs, exist_ok=True)
     log_path = os.path.join(logs, suite.name + '.log')
@@ -153,11 +163,11 @@ def run_suite(suite, arguments, environment):
     with open(log_path, encoding='utf-8', errors='replace') as file:
         log = file.read()
 
+    skipped = 0
     if suite.is_gtest:
         passed, failed = count_gtest(report_path, log)
     else:
-        counts = CLOSING_LINE.findall(log)
-        passed, failed = map(int, counts[-1]) if counts else (0, 0)
+        passed, failed, skipped = count_plain(log)
     trouble = ''
     if status is None:
         trouble = 'no end after %d s' % arguments.timeout
@@ -165,6 +175,8 @@ def run_suite(suite, arguments, environment):
         trouble = 'ended by ' + signal.Signals(-status).name
     elif status != 0 and failed == 0:
         trouble = 'ended with status %d' % status
+    elif passed + failed == 0 and skipped:
+        return 0, 0, log.splitlines()[0]
     elif passed + failed == 0:
         trouble = 'ran no test'
     return passed, failed + (1 if trouble else 0), trouble

@@ -95,6 +95,8 @@ OPTIONAL = {
     'podman',
     'docker-compose',
     'shellcheck',
+    'node',
+    'npm',
     'sudo',
     'mount',
     'umount',
