@@ -166,6 +166,12 @@ ParseResult MemcachedBinaryParser::parse_request(std::string_view input,
   if (input.size() < whole) return {ParseStatus::kNeedMore, 0, {}, whole - input.size()};
   if (too_large) swallowing_ = header.value_bytes();
   read_parts(input, header, request);
+  // Flags take room too, and only now they are known.
+  if (request.status == Status::kOk &&
+      item_bytes(header.key_bytes, request.flags, header.value_bytes()) > limits_.item_bytes_max) {
+    request.status = Status::kTooLarge;
+    request.value = {};
+  }
   return {ParseStatus::kRequest, whole, {}, 0};
 }
 

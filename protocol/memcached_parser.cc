@@ -9,6 +9,20 @@
 namespace kvorum::protocol {
 namespace {
 
+// A meta command's key may come in base64, and its flags are words.
+uint64_t stored_bytes(const MemcachedRequest& request, uint64_t value_bytes) {
+  const std::string_view key = request.key();
+  size_t key_bytes = key.size();
+  uint32_t flags = request.flags;
+  const bool meta = request.command == MemcachedCommand::kMetaSet;
+  for (size_t i = 3; meta && i < request.words.size(); ++i) {
+    const std::string_view word = request.words[i];
+    if (word == "b") key_bytes = key.substr(0, key.find('=')).size() * 3 / 4;
+    if (word.starts_with('F') && word.find_first_not_of('0', 1) != word.npos) flags = 1;
+  }
+  return item_bytes(key_bytes, flags, value_bytes);
+}
+
 // Leading blanks are as many as memcached itself looks past when it asks what a long line is.
 constexpr size_t kLeadingBlanksMax = 100;
 
@@ -69,8 +83,7 @@ ParseResult MemcachedParser::take_value(std::string_view input, size_t line_size
                                         MemcachedRequest& request) {
   const bool unknown_client = !authenticated_ && bytes > kMemcachedUnauthenticatedValueBytesMax;
   const bool too_large =
-      bytes > limits_.value_bytes_max ||
-      item_bytes(request.key().size(), request.flags, bytes) > limits_.item_bytes_max;
+      bytes > limits_.value_bytes_max || stored_bytes(request, bytes) > limits_.item_bytes_max;
   if (unknown_client || too_large) {
     request.error = unknown_client ? kMemcachedUnauthenticated : kMemcachedTooLarge;
     swallowing_ = bytes + 2;

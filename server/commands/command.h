@@ -28,6 +28,7 @@
 namespace kvorum::server {
 
 class Monitors;
+class WatchDesk;
 class ScriptLibrary;
 struct Logbook;
 class Tracking;
@@ -74,6 +75,9 @@ class NodeFacts {
   // How often this node's copy of the key is used (0: it has none); nothing where eviction does not
   // go by that.
   virtual std::optional<uint8_t> use_count(uint8_t keyspace, std::string_view key) const = 0;
+  // What this node's own copy of the key is, where it has one in memory; else nothing is shown.
+  virtual void show_own_copy(uint8_t /*keyspace*/, std::string_view /*key*/,
+                             FunctionRef<void(const cluster::Object&)> /*fn*/) const {}
   virtual uint64_t random() = 0;
   virtual TrafficCounts& traffic() = 0;
   // CONFIG RESETSTAT and memcached's `stats reset`: counts are shown from now on.
@@ -90,9 +94,10 @@ class NodeFacts {
   // Of the keys that clients with CLIENT TRACKING have read; 0: no bound.
   virtual size_t tracked_keys_max() const { return 0; }
   virtual void set_tracked_keys_max(size_t) {}
-  // Both null in a script.
+  // All null in a script.
   virtual Tracking* tracking() { return nullptr; }
   virtual Monitors* monitors() { return nullptr; }
+  virtual WatchDesk* watchers() { return nullptr; }
 };
 
 struct CommandCall {

@@ -71,12 +71,14 @@ constexpr std::string_view kMemcachedChapter =
     "where a password is set. *What cannot be served now is answered with status 0x86 and the text "
     "that Redis's clients get.* `verbosity` is unknown, as to memcached.\n\n"
     "**For operators**: `stats`, `stats settings`, `items`, `slabs`, `sizes`, `conns`, `detail`, "
-    "`reset`, `cachedump`; `lru_crawler metadump` and `mgdump`. *Names about slabs, lists and "
-    "buffers are there and 0; all items are of class 1; of a dump the keys of the whole cluster "
-    "are "
-    "true, sizes and times are 0. `lru`, `slabs automove`, `lru_crawler enable` and the like "
-    "answer "
-    "OK and mean nothing; `watch`, `cache_memlimit` and `slabs reassign` are refused.*\n";
+    "`reset`, `cachedump`; `lru_crawler metadump` and `mgdump`; `cache_memlimit`; `watch` with "
+    "`fetchers`, `mutations`, `deletions` and `connevents`. *Names about slabs, lists and buffers "
+    "are there and 0; all items are of class 1. A dump has the keys of the whole cluster; sizes, "
+    "times and uniques are those of the node's own copy, where that is in memory, and 0 elsewhere; "
+    "`la` is the last write. `lru`, `slabs automove`, `lru_crawler enable` and the like answer OK "
+    "and mean nothing; `slabs reassign` is refused. Who watches sees what clients of this node do: "
+    "a `set` looks nothing up and so is no fetch, a deletion's size is 0, and evictions are not "
+    "told. A watcher that does not take its lines misses some, `skipped=N`.*\n";
 
 // What Redis's own suite (tests/unit of 7.2, against a running server) expects otherwise; test by
 // test in tests/suites/redis_tcl.txt.

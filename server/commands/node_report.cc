@@ -15,6 +15,55 @@ namespace {
 
 using Out = std::back_insert_iterator<std::string>;
 
+// Redis's fields of what is not here, section by section, so that dashboards find them: there are
+// no forks, no snapshots, no replication log, no defragmentation, no threads for sockets alone.
+constexpr std::string_view kNothingOfClients = "clients_in_timeout_table:0\r\n";
+constexpr std::string_view kNothingOfMemory =
+    "used_memory_lua:0\r\nused_memory_vm_eval:0\r\nused_memory_lua_human:0B\r\n"
+    "used_memory_vm_functions:0\r\n"
+    "used_memory_vm_total:0\r\nused_memory_vm_total_human:0B\r\nused_memory_functions:0\r\n"
+    "mem_not_counted_for_evict:0\r\nmem_replication_backlog:0\r\n"
+    "mem_total_replication_buffers:0\r\nmem_clients_slaves:0\r\nmem_cluster_links:0\r\n"
+    "mem_aof_buffer:0\r\nactive_defrag_running:0\r\nlazyfree_pending_objects:0\r\n"
+    "lazyfreed_objects:0\r\n";
+constexpr std::string_view kNothingOfPersistence =
+    "async_loading:0\r\ncurrent_cow_peak:0\r\ncurrent_cow_size:0\r\ncurrent_cow_size_age:0\r\n"
+    "current_fork_perc:0.00\r\ncurrent_save_keys_processed:0\r\ncurrent_save_keys_total:0\r\n"
+    "rdb_changes_since_last_save:0\r\nrdb_bgsave_in_progress:0\r\n"
+    "rdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\n"
+    "rdb_current_bgsave_time_sec:-1\r\nrdb_saves:0\r\nrdb_last_cow_size:0\r\n"
+    "rdb_last_load_keys_expired:0\r\nrdb_last_load_keys_loaded:0\r\n"
+    "aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\naof_last_rewrite_time_sec:-1\r\n"
+    "aof_current_rewrite_time_sec:-1\r\naof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\n"
+    "aof_rewrites_consecutive_failures:0\r\naof_last_cow_size:0\r\n"
+    "module_fork_in_progress:0\r\nmodule_fork_last_cow_size:0\r\n";
+constexpr std::string_view kNothingOfStats =
+    "total_net_repl_input_bytes:0\r\ntotal_net_repl_output_bytes:0\r\n"
+    "instantaneous_input_repl_kbps:0.00\r\ninstantaneous_output_repl_kbps:0.00\r\n"
+    "sync_full:0\r\nsync_partial_ok:0\r\nsync_partial_err:0\r\nexpired_stale_perc:0.00\r\n"
+    "expired_time_cap_reached_count:0\r\nexpire_cycle_cpu_milliseconds:0\r\n"
+    "evicted_clients:0\r\ntotal_eviction_exceeded_time:0\r\ncurrent_eviction_exceeded_time:0\r\n"
+    "latest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:0\r\n"
+    "slave_expires_tracked_keys:0\r\nactive_defrag_hits:0\r\nactive_defrag_misses:0\r\n"
+    "active_defrag_key_hits:0\r\nactive_defrag_key_misses:0\r\ntotal_active_defrag_time:0\r\n"
+    "current_active_defrag_time:0\r\nunexpected_error_replies:0\r\n"
+    "dump_payload_sanitizations:0\r\ntotal_reads_processed:0\r\ntotal_writes_processed:0\r\n"
+    "io_threaded_reads_processed:0\r\nio_threaded_writes_processed:0\r\n"
+    "reply_buffer_shrinks:0\r\nreply_buffer_expands:0\r\n";
+constexpr std::string_view kNothingOfReplication =
+    "repl_backlog_active:0\r\nrepl_backlog_size:0\r\nrepl_backlog_first_byte_offset:0\r\n"
+    "repl_backlog_histlen:0\r\n";
+constexpr std::string_view kNothingOfCpu =
+    "used_cpu_sys_children:0.000000\r\nused_cpu_user_children:0.000000\r\n"
+    "used_cpu_sys_main_thread:0.000000\r\nused_cpu_user_main_thread:0.000000\r\n";
+
+double ratio_of(uint64_t part, uint64_t whole) {
+  return static_cast<double>(part) / static_cast<double>(std::max<uint64_t>(whole, 1));
+}
+int64_t difference_of(uint64_t large, uint64_t small) {
+  return static_cast<int64_t>(large) - static_cast<int64_t>(small);
+}
+
 std::string human_bytes(uint64_t bytes) {
   const double number = static_cast<double>(bytes);
   if (bytes < 1024) return fmt::format("{}B", bytes);
@@ -38,10 +87,18 @@ void server_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "# Server\r\nredis_version:{}\r\nkvorum_version:{}\r\nredis_mode:{}\r\n",
                  kRedisVersion, status.version.empty() ? kKvorumVersion : status.version,
                  status.has_slots ? "cluster" : "standalone");
+  fmt::format_to(out, "redis_git_sha1:00000000\r\nredis_git_dirty:0\r\nredis_build_id:{}\r\n",
+                 kKvorumVersion);
   fmt::format_to(out,
-                 "os:Linux\r\narch_bits:64\r\nmonotonic_clock:POSIX clock_gettime\r\n"
-                 "multiplexing_api:epoll\r\nprocess_id:{}\r\nrun_id:{}\r\ntcp_port:{}\r\n",
-                 status.pid, status.run_id, port_of(status.redis));
+                 "os:{}\r\narch_bits:64\r\nmonotonic_clock:POSIX clock_gettime\r\n"
+                 "multiplexing_api:epoll\r\natomicvar_api:c11-builtin\r\ngcc_version:{}.{}.{}\r\n"
+                 "process_id:{}\r\nprocess_supervised:no\r\nrun_id:{}\r\ntcp_port:{}\r\n",
+                 status.host.system, __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__, status.pid,
+                 status.run_id, port_of(status.redis));
+  constexpr uint64_t kClockBits = 24;
+  fmt::format_to(out, "server_time_usec:{}\r\nhz:10\r\nconfigured_hz:10\r\nlru_clock:{}\r\n",
+                 status.now_ms * 1000, status.now_ms / 1000 % (uint64_t{1} << kClockBits));
+  fmt::format_to(out, "executable:{}\r\nconfig_file:\r\n", status.host.executable);
   fmt::format_to(out, "uptime_in_seconds:{}\r\nuptime_in_days:{}\r\nio_threads_active:{}\r\n",
                  status.uptime_seconds, status.uptime_seconds / 86400, status.reactors);
   fmt::format_to(out, "node_name:{}\r\ncluster_name:{}\r\n", status.name, status.cluster_name);
@@ -59,6 +116,27 @@ void clients_section(const NodeStatus& status, Out out) {
                  "client_output_closed:{}\r\nclient_idle_closed:{}\r\n",
                  clients.largest_input, clients.largest_output, clients.output_closed,
                  clients.idle_closed);
+  fmt::format_to(out, "{}", kNothingOfClients);
+}
+
+void allocator_lines(const NodeStatus& status, Out out) {
+  const uint64_t allocated = status.memory_used_bytes, active = status.allocator.active_bytes,
+                 resident = status.allocator.resident_bytes, rss = status.memory_resident_bytes;
+  fmt::format_to(out,
+                 "allocator_allocated:{}\r\nallocator_active:{}\r\nallocator_resident:{}\r\n"
+                 "allocator_frag_ratio:{:.2f}\r\nallocator_frag_bytes:{}\r\n"
+                 "allocator_rss_ratio:{:.2f}\r\nallocator_rss_bytes:{}\r\n",
+                 allocated, active, resident, ratio_of(active, allocated),
+                 difference_of(active, allocated), ratio_of(resident, active),
+                 difference_of(resident, active));
+  fmt::format_to(out,
+                 "rss_overhead_ratio:{:.2f}\r\nrss_overhead_bytes:{}\r\n"
+                 "mem_fragmentation_ratio:{:.2f}\r\nmem_fragmentation_bytes:{}\r\n"
+                 "mem_allocator:{}\r\ntotal_system_memory:{}\r\n"
+                 "total_system_memory_human:{}\r\n",
+                 ratio_of(rss, resident), difference_of(rss, resident), ratio_of(rss, allocated),
+                 difference_of(rss, allocated), status.allocator.name, status.host.memory_bytes,
+                 human_bytes(status.host.memory_bytes));
 }
 
 void memory_section(const NodeStatus& status, Out out) {
@@ -67,17 +145,21 @@ void memory_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "used_memory_rss:{}\r\nused_memory_rss_human:{}\r\n",
                  status.memory_resident_bytes, human_bytes(status.memory_resident_bytes));
   fmt::format_to(out,
-                 "mem_fragmentation_ratio:{:.2f}\r\nused_memory_lua:0\r\n"
-                 "number_of_cached_scripts:{}\r\nused_memory_scripts_eval:{}\r\n"
-                 "number_of_functions:{}\r\nnumber_of_libraries:{}\r\n"
-                 "active_defrag_running:0\r\nlazyfree_pending_objects:0\r\n",
-                 static_cast<double>(status.memory_resident_bytes) /
-                     static_cast<double>(std::max<uint64_t>(status.memory_used_bytes, 1)),
-                 status.scripts, status.script_bytes, status.functions, status.libraries);
+                 "used_memory_peak:{}\r\nused_memory_peak_human:{}\r\n"
+                 "used_memory_peak_perc:{:.2f}%\r\nused_memory_overhead:0\r\n"
+                 "used_memory_startup:0\r\nused_memory_dataset:{}\r\n"
+                 "used_memory_dataset_perc:100.00%\r\n",
+                 status.memory_peak_bytes, human_bytes(status.memory_peak_bytes),
+                 100 * ratio_of(status.memory_used_bytes, status.memory_peak_bytes),
+                 status.memory_used_bytes);
   fmt::format_to(out,
-                 "mem_not_counted_for_evict:0\r\nmem_replication_backlog:0\r\n"
-                 "mem_total_replication_buffers:0\r\nmem_clients_slaves:0\r\n"
-                 "mem_aof_buffer:0\r\n");
+                 "number_of_cached_scripts:{}\r\nused_memory_scripts_eval:{}\r\n"
+                 "used_memory_scripts:{}\r\nused_memory_scripts_human:{}\r\n"
+                 "number_of_functions:{}\r\nnumber_of_libraries:{}\r\n",
+                 status.scripts, status.script_bytes, status.script_bytes,
+                 human_bytes(status.script_bytes), status.functions, status.libraries);
+  allocator_lines(status, out);
+  fmt::format_to(out, "{}", kNothingOfMemory);
   fmt::format_to(out, "maxmemory:{}\r\nmaxmemory_human:{}\r\nmaxmemory_policy:{}\r\n",
                  status.memory_max_bytes, human_bytes(status.memory_max_bytes),
                  eviction_policy(status));
@@ -97,15 +179,9 @@ void persistence_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "# Persistence\r\nloading:{}\r\nengine:{}\r\nsync:{}\r\n",
                  status.loading ? 1 : 0, status.engine, status.sync);
   // As of a Redis without snapshots, whose log takes each write.
-  fmt::format_to(out,
-                 "async_loading:0\r\nrdb_changes_since_last_save:0\r\nrdb_bgsave_in_progress:0\r\n"
-                 "rdb_last_save_time:{}\r\nrdb_last_bgsave_status:ok\r\n"
-                 "rdb_last_bgsave_time_sec:-1\r\nrdb_current_bgsave_time_sec:-1\r\n"
-                 "aof_enabled:{}\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\naof_"
-                 "last_bgrewrite_status:ok\r\n"
-                 "aof_last_write_status:{}\r\n",
+  fmt::format_to(out, "rdb_last_save_time:{}\r\naof_enabled:{}\r\naof_last_write_status:{}\r\n{}",
                  status.saved_at_s, status.engine == "memory" ? 0 : 1,
-                 status.store_failed ? "err" : "ok");
+                 status.store_failed ? "err" : "ok", kNothingOfPersistence);
   fmt::format_to(out, "store_status:{}\r\nstore_error:{}\r\n", status.store_failed ? "err" : "ok",
                  status.store_error);
   fmt::format_to(out, "store_commits:{}\r\nstore_failures:{}\r\ndamaged_records:{}\r\n",
@@ -123,6 +199,9 @@ void stats_section(const NodeStatus& status, Out out) {
                  status.connections_received, status.commands_processed);
   fmt::format_to(out, "instantaneous_ops_per_sec:{}\r\ntotal_net_input_bytes:{}\r\n",
                  status.commands_per_second, status.net_input_bytes);
+  fmt::format_to(out, "instantaneous_input_kbps:{:.2f}\r\ninstantaneous_output_kbps:{:.2f}\r\n",
+                 static_cast<double>(status.net_input_per_second) / 1024,
+                 static_cast<double>(status.net_output_per_second) / 1024);
   fmt::format_to(out, "total_net_output_bytes:{}\r\nrejected_connections:{}\r\nexpired_keys:{}\r\n",
                  status.net_output_bytes, status.connections_rejected, status.expired_keys);
   fmt::format_to(out, "rejected_protected_mode:{}\r\nacl_access_denied_auth:{}\r\n",
@@ -136,11 +215,7 @@ void stats_section(const NodeStatus& status, Out out) {
       failed += totals.failed + totals.rejected;
     }
   }
-  fmt::format_to(out,
-                 "total_error_replies:{}\r\nsync_full:0\r\nsync_partial_ok:0\r\n"
-                 "sync_partial_err:0\r\nlatest_fork_usec:0\r\nmigrate_cached_sockets:0\r\n"
-                 "slave_expires_tracked_keys:0\r\n",
-                 failed);
+  fmt::format_to(out, "total_error_replies:{}\r\n{}", failed, kNothingOfStats);
   const PubSubStatus& pub_sub = status.pub_sub;
   fmt::format_to(out, "pubsub_channels:{}\r\npubsub_patterns:{}\r\npubsubshard_channels:{}\r\n",
                  pub_sub.channels, pub_sub.patterns, pub_sub.shard_channels);
@@ -160,14 +235,14 @@ void replication_section(const NodeStatus& status, Out out) {
                  "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
                  "master_failover_state:no-failover\r\nmaster_replid:{}\r\n"
                  "master_replid2:0000000000000000000000000000000000000000\r\n"
-                 "master_repl_offset:0\r\nsecond_repl_offset:-1\r\nrepl_backlog_active:0\r\n",
-                 status.run_id);
+                 "master_repl_offset:0\r\nsecond_repl_offset:-1\r\n{}",
+                 status.run_id, kNothingOfReplication);
 }
 
 void cpu_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "# CPU\r\nused_cpu_sys:{:.6f}\r\nused_cpu_user:{:.6f}\r\n",
                  status.cpu_system_seconds, status.cpu_user_seconds);
-  fmt::format_to(out, "used_cpu_sys_children:0.000000\r\nused_cpu_user_children:0.000000\r\n");
+  fmt::format_to(out, "{}", kNothingOfCpu);
 }
 
 // To clients of Redis Cluster each node is a lone server where the ring has none of their slots.

@@ -22,12 +22,19 @@ namespace kvorum::server {
 
 class NodeFacts;
 
+// What few commands leave beside that.
+class RememberedState {
+ public:
+  virtual ~RememberedState() = default;
+};
+
 // What a handler leaves for its finish function, kept while operations run.
 struct Remembered {
   int64_t number = 0;
   int64_t second = 0;
   std::string text;
   std::string gathered;  // over several completions
+  std::shared_ptr<const RememberedState> state;
 
   // Takes over what a plan holds; the usual command left nothing.
   void take(Remembered& other) {
@@ -36,11 +43,15 @@ struct Remembered {
     gathered.clear();
     text.clear();
     if (!other.text.empty()) text.swap(other.text);
+    if (state || other.state) [[unlikely]]
+      state = std::move(other.state);
   }
   void clear() {
     number = second = 0;
     text.clear();
     gathered.clear();
+    if (state) [[unlikely]]
+      state.reset();
   }
 };
 

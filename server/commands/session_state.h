@@ -61,6 +61,7 @@ struct SessionState {
   bool causal = false;             // KV.CAUSAL ON
   bool no_evict = false, no_touch = false;
   bool closing = false;  // QUIT: no further request is read
+  bool broken = false;   // for what it sent, which nobody can read on from
   // A change of the membership that it wished and that is not acknowledged yet; and until when that
   // is waited for, 0: there is none.
   cluster::ChangeId wished;

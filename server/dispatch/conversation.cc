@@ -104,7 +104,7 @@ ParseResult Conversation::parse(std::string_view input, Batch& batch) {
 }
 
 void Conversation::fail(std::string_view error) {
-  client_.session.closing = true;
+  client_.session.closing = client_.session.broken = true;
   if (error.empty()) return;
   if (client_.session.dialect == Dialect::kMemcached)
     return Completions::answer(client_, Reply::error(error));

@@ -15,8 +15,9 @@ Dispatcher::Dispatcher(cluster::Coordinator& coordinator, const cluster::NodePar
       pub_sub_(clients_, options_.pub_sub),
       tracking_({coordinator, clients_, pub_sub_}, options_.tracking),
       monitors_({clients_, pub_sub_, tracking_.hub()}, options_.tracking.reactor),
+      watchers_({clients_, pub_sub_, tracking_.hub(), services}, options_.tracking.reactor),
       facts_({coordinator, parts_, services, options_, clients_, traffic_, pub_sub_, tracking_,
-              monitors_}),
+              monitors_, watchers_}),
       due_(coordinator, clients_, calls_),
       completions_({clients_, calls_, due_, facts_, traffic_, counters_, pub_sub_, tracking_}),
       stages_({coordinator, clients_, calls_, due_, facts_, completions_, *parts_.clock, options_,
@@ -39,6 +40,7 @@ void Dispatcher::set_limits(const DispatcherLimits& limits) {
 void Dispatcher::add(ClientState& client) {
   clients_.add(client);
   tracking_.add(client);
+  watchers_.tell_connection(client, true);
 }
 
 void Dispatcher::take_tracking_mail(uint64_t now_us) {
@@ -46,10 +48,13 @@ void Dispatcher::take_tracking_mail(uint64_t now_us) {
   tracking_.hub().take(options_.tracking.reactor, &mail);
   tracking_.take_mail(mail, now_us);
   monitors_.take(mail, now_us);
+  watchers_.take(mail);
 }
 
 void Dispatcher::remove(ClientState& client) {
   monitors_.remove(client.session);
+  watchers_.remove(client);
+  watchers_.tell_connection(client, false);
   tracking_.remove(client);
   pub_sub_.remove(client);
   clients_.remove(client);

@@ -29,6 +29,7 @@
 #include "server/status/node_status.h"
 #include "server/tracking/monitors.h"
 #include "server/tracking/tracking.h"
+#include "server/tracking/watchers.h"
 
 namespace kvorum::server {
 
@@ -96,6 +97,7 @@ class Dispatcher {
   PubSub pub_sub_;
   Tracking tracking_;
   Monitors monitors_;
+  Watchers watchers_;
   ReactorFacts facts_;
   OpenCalls calls_;
   DueWork due_;

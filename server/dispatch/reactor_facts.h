@@ -29,6 +29,7 @@ class ReactorFacts final : public NodeFacts {
     PubSub& pub_sub;
     Tracking& tracking;
     Monitors& monitors;
+    WatchDesk& watchers;
   };
   explicit ReactorFacts(const Sources& sources)
       : from_(sources), rng_(sources.parts.incarnation ^ sources.options.first_client_id) {}
@@ -60,6 +61,8 @@ class ReactorFacts final : public NodeFacts {
     if (engine::order_of(table.eviction()) != engine::EvictionOrder::kLeastFrequent) return {};
     return table.use_count({key, position_of(key, view().partitioner), keyspace}).value_or(0);
   }
+  void show_own_copy(uint8_t keyspace, std::string_view key,
+                     FunctionRef<void(const cluster::Object&)> fn) const override;
   bool can_evict_by(std::string_view policy) const override;
   std::shared_ptr<const Config> config() const override { return from_.services.config(); }
   void change_config(FunctionRef<void(Config&)> edit) override {
@@ -92,6 +95,7 @@ class ReactorFacts final : public NodeFacts {
   size_t tracked_keys_max() const override { return from_.tracking.hub().keys_max(); }
   void set_tracked_keys_max(size_t keys) override { from_.tracking.hub().set_keys_max(keys); }
   Monitors* monitors() override { return &from_.monitors; }
+  WatchDesk* watchers() override { return &from_.watchers; }
 
  private:
   const Sources from_;

@@ -11,6 +11,7 @@
 #include "server/memcached/item_edits.h"
 #include "server/memcached/memcached_commands.h"
 #include "server/memcached/memcached_replies.h"
+#include "server/memcached/watching.h"
 
 namespace kvorum::server {
 namespace {
@@ -350,6 +351,8 @@ void plan_memcached_binary(const MemcachedBinaryCall& call, Plan& plan) {
   if (call.request.quiet) plan.remembered.number = kIsQuiet;
   if (call.request.status != MemcachedStatus::kOk) return plan_malformed(call, plan);
   plan_command(call, plan);
+  if (is_watched(call.facts)) [[unlikely]]
+    watch_command(call, plan);
 }
 
 }  // namespace kvorum::server

@@ -13,6 +13,7 @@
 #include "server/memcached/maintenance_commands.h"
 #include "server/memcached/memcached_replies.h"
 #include "server/memcached/meta_commands.h"
+#include "server/memcached/watching.h"
 
 namespace kvorum::server {
 namespace {
@@ -310,6 +311,8 @@ void plan_memcached(const MemcachedCall& call, Plan& plan) {
   if (of_block && call.request.command == MemcachedCommand::kMetaSet) return plan_meta(call, plan);
   if (!error.empty()) return plan_malformed(call, plan);
   plan_command(call, plan);
+  if (is_watched(call.facts)) [[unlikely]]
+    watch_command(call, plan);
 }
 
 }  // namespace kvorum::server

@@ -36,14 +36,8 @@ constexpr std::string_view kThreadNames[] = {"conn_yields",
                                              "lru_crawler_running",
                                              "lru_crawler_starts",
                                              "lru_maintainer_juggles",
-                                             "malloc_fails",
-                                             "log_worker_dropped",
-                                             "log_worker_written",
-                                             "log_watcher_skipped",
-                                             "log_watcher_sent",
-                                             "log_watchers",
-                                             "unexpected_napi_ids",
-                                             "round_robin_fallback"};
+                                             "malloc_fails"};
+constexpr std::string_view kPollingNames[] = {"unexpected_napi_ids", "round_robin_fallback"};
 constexpr std::string_view kListNames[] = {
     "reclaimed",         "crawler_reclaimed", "crawler_items_checked",
     "lrutail_reflocked", "moves_to_cold",     "moves_to_warm",
@@ -114,9 +108,11 @@ void add_connections(const NodeStatus& status, StatLines& lines) {
   lines.add("max_connections", status.clients_max)
       .add("curr_connections", status.clients_connected)
       .add("total_connections", status.connections_received)
-      .add("rejected_connections", status.connections_rejected)
-      .add("connection_structures", status.clients_connected)
-      .zeros(kBufferNames);
+      .add("rejected_connections", status.connections_rejected);
+  if (status.client_rules.idle_seconds > 0) {
+    lines.add("idle_kicks", status.in_flight.clients.idle_closed);
+  }
+  lines.add("connection_structures", status.clients_connected).zeros(kBufferNames);
 }
 
 Answer general(const NodeStatus& status, uint64_t wall_us) {
@@ -147,6 +143,12 @@ Answer general(const NodeStatus& status, uint64_t wall_us) {
       .add("time_in_listen_disabled_us", 0)
       .add("threads", status.reactors)
       .zeros(kThreadNames)
+      .add("log_worker_dropped", status.tracking.lines_dropped)
+      .add("log_worker_written", status.tracking.lines_made)
+      .add("log_watcher_skipped", status.tracking.lines_skipped)
+      .add("log_watcher_sent", status.tracking.lines_sent)
+      .add("log_watchers", status.tracking.watchers)
+      .zeros(kPollingNames)
       .add("bytes", status.memory_used_bytes)
       .add("curr_items", status.keys[0])
       .add("total_items", traffic.cache[static_cast<size_t>(CacheCount::kTotalItems)])
@@ -249,6 +251,12 @@ Answer detail(std::span<const std::string_view> words) {
   return words[2] == "dump" ? Answer::done("END") : Answer::error(kDetailUsage);
 }
 
+// Unix sockets stand with port 0.
+std::string socket_text(std::string_view address) {
+  if (!address.starts_with('/')) return std::string("tcp:").append(address);
+  return std::string("unix:").append(address.substr(0, address.rfind(':')));
+}
+
 // The memcached connections of one reactor.
 Answer connections(NodeFacts& facts, Now now) {
   StatLines lines;
@@ -256,8 +264,8 @@ Answer connections(NodeFacts& facts, Now now) {
     if (session.dialect == Dialect::kResp) return;
     const std::string id = std::to_string(session.id) + ":";
     const uint64_t active_us = session.last_active_us;
-    lines.add(id + "addr", "tcp:" + session.peer_address)
-        .add(id + "listen_addr", "tcp:" + session.local_address)
+    lines.add(id + "addr", socket_text(session.peer_address))
+        .add(id + "listen_addr", socket_text(session.local_address))
         .add(id + "state", "conn_read")
         .add(id + "secs_since_last_cmd",
              now.steady_us > active_us ? (now.steady_us - active_us) / 1'000'000 : 0);

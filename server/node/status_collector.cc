@@ -366,12 +366,19 @@ void StatusCollector::add_rate(uint64_t now_us, NodeStatus* status) {
   const MutexLock lock(rate_lock_);
   constexpr uint64_t kWindowUs = 1'000'000;
   if (now_us >= rate_at_us_ + kWindowUs) {
-    const uint64_t commands = status->commands_processed - rate_commands_;
-    rate_ = rate_at_us_ == 0 ? 0 : commands * 1'000'000 / (now_us - rate_at_us_);
+    const Traffic seen{status->commands_processed, status->net_input_bytes,
+                       status->net_output_bytes};
+    const auto rate = [&](uint64_t now, uint64_t before) {
+      return rate_at_us_ == 0 ? 0 : (now - before) * 1'000'000 / (now_us - rate_at_us_);
+    };
+    rate_ = {rate(seen.commands, rate_seen_.commands), rate(seen.bytes_in, rate_seen_.bytes_in),
+             rate(seen.bytes_out, rate_seen_.bytes_out)};
     rate_at_us_ = now_us;
-    rate_commands_ = status->commands_processed;
+    rate_seen_ = seen;
   }
-  status->commands_per_second = rate_;
+  status->commands_per_second = rate_.commands;
+  status->net_input_per_second = rate_.bytes_in;
+  status->net_output_per_second = rate_.bytes_out;
 }
 
 void StatusCollector::add_moves(const cluster::ClusterView& view, uint64_t now_us,
@@ -424,6 +431,9 @@ NodeStatus StatusCollector::status() {
   status.cpu_system_seconds = process.cpu_system_seconds;
   status.memory_used_bytes = process.allocated_bytes;
   status.memory_resident_bytes = process.resident_bytes;
+  status.memory_peak_bytes = process.allocated_peak_bytes;
+  status.allocator = allocator_stats();
+  status.host = host_facts();
   status.problems = node_problems(status);
   problem_times_.date(&status.problems, status.now_ms);
   const MutexLock lock(reset_lock_);

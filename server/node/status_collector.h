@@ -53,6 +53,10 @@ class StatusCollector {
 
  private:
   struct PeersSeen;
+  // Counts since the start, or their growth per second.
+  struct Traffic {
+    uint64_t commands = 0, bytes_in = 0, bytes_out = 0;
+  };
 
   void add_identity(const cluster::ClusterView& view, NodeStatus* status) const;
   void add_limits(NodeStatus* status) const;
@@ -75,11 +79,11 @@ class StatusCollector {
   std::atomic<uint64_t> disk_bytes_{0}, disk_free_bytes_{0};
   ProblemTimes problem_times_;
 
-  // Commands per second, between two looks at the counter.
+  // Growth per second, between two looks at the counts.
   Mutex rate_lock_;
   uint64_t rate_at_us_ KVORUM_GUARDED_BY(rate_lock_) = 0;
-  uint64_t rate_commands_ KVORUM_GUARDED_BY(rate_lock_) = 0;
-  uint64_t rate_ KVORUM_GUARDED_BY(rate_lock_) = 0;
+  Traffic rate_seen_ KVORUM_GUARDED_BY(rate_lock_);
+  Traffic rate_ KVORUM_GUARDED_BY(rate_lock_);  // per second
   MovesProgress progress_ KVORUM_GUARDED_BY(rate_lock_);
 
   Mutex reset_lock_;

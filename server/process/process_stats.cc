@@ -2,9 +2,12 @@
 #include "server/process/process_stats.h"
 
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <filesystem>
 #include <fstream>
 
 #ifdef KVORUM_WITH_JEMALLOC
@@ -36,6 +39,7 @@ void look_again() {
   size_t size = sizeof epoch;
   mallctl("epoch", &epoch, &size, &epoch, size);
 }
+constexpr std::string_view kAllocator = "jemalloc";
 uint64_t said(const char* name) {
   size_t bytes = 0;
   size_t size = sizeof bytes;
@@ -43,6 +47,7 @@ uint64_t said(const char* name) {
 }
 #else  // a sanitizer's allocator does not say
 void look_again() {}
+constexpr std::string_view kAllocator = "libc";
 uint64_t said(const char*) { return 0; }
 #endif
 
@@ -64,7 +69,32 @@ ProcessStats process_stats() {
   look_again();
   stats.allocated_bytes = said("stats.allocated");
   stats.resident_bytes = resident_now();
+  static std::atomic<uint64_t> peak{0};
+  uint64_t seen = peak.load(std::memory_order_relaxed);
+  while (seen < stats.allocated_bytes && !peak.compare_exchange_weak(seen, stats.allocated_bytes)) {
+  }
+  stats.allocated_peak_bytes = std::max(seen, stats.allocated_bytes);
   return stats;
+}
+
+const HostFacts& host_facts() {
+  static const HostFacts facts = [] {
+    HostFacts found;
+    utsname name{};
+    uname(&name);
+    found.system = std::string(name.sysname) + " " + name.release + " " + name.machine;
+    std::error_code error;
+    found.executable = std::filesystem::read_symlink("/proc/self/exe", error).string();
+    found.memory_bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                         static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    return found;
+  }();
+  return facts;
+}
+
+AllocatorStats allocator_stats() {
+  look_again();
+  return {kAllocator, said("stats.active"), said("stats.resident")};
 }
 
 AllocatorGaps allocator_gaps() {

@@ -20,6 +20,7 @@
 #include "server/flow/in_flight.h"
 #include "server/membership/membership_desk.h"
 #include "server/membership/moves_status.h"
+#include "server/process/process_stats.h"
 #include "server/status/problems.h"
 #include "server/status/quorum_health.h"
 #include "server/status/traffic_counts.h"
@@ -115,6 +116,10 @@ struct PubSubStatus {
 struct TrackingStatus {
   uint64_t clients = 0, keys = 0, items = 0, prefixes = 0;
   uint64_t monitors = 0;
+  // memcached's watchers, and the lines of what they watch: made, dropped on their way between
+  // reactors, given to a watcher, not given because it did not take those before.
+  uint64_t watchers = 0;
+  uint64_t lines_made = 0, lines_dropped = 0, lines_sent = 0, lines_skipped = 0;
 };
 
 // How connections of clients are taken and kept, as the configuration says it.
@@ -153,6 +158,7 @@ struct NodeStatus {
   uint64_t far_ahead = 0;  // clock readings of other nodes too far ahead to be followed
   uint64_t commands_processed = 0, commands_per_second = 0;
   uint64_t net_input_bytes = 0, net_output_bytes = 0;
+  uint64_t net_input_per_second = 0, net_output_per_second = 0;
   uint64_t scripts = 0, script_bytes = 0;  // that are known by their names
   uint64_t functions = 0, libraries = 0;
   uint64_t long_scripts = 0;  // that run, or wait to run, on threads of their own
@@ -164,6 +170,9 @@ struct NodeStatus {
   TrackingStatus tracking;
   InFlightStatus in_flight;
   uint64_t memory_used_bytes = 0, memory_resident_bytes = 0, memory_max_bytes = 0;
+  uint64_t memory_peak_bytes = 0;  // the most that was in use, of what was looked at
+  AllocatorStats allocator;
+  HostFacts host;
   std::string_view eviction = "noeviction";  // engine.eviction, by Redis's names
   std::string eviction_waits;  // why there is no room, and nothing may go; empty: that is not so
   std::string engine, sync;    // "memory" | "leveldb"; "always" | "interval" | "never"

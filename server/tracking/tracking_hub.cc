@@ -59,6 +59,28 @@ void TrackingHub::count_monitor(uint32_t reactor, bool more) {
        : monitors_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
+bool TrackingHub::add_watcher(uint32_t reactor, uint8_t streams) {
+  const MutexLock lock(lock_);
+  if (watchers_.load(std::memory_order_relaxed) >= kWatchersMax) return false;
+  watchers_.fetch_add(1, std::memory_order_relaxed);
+  of_[reactor].watchers.fetch_add(1, std::memory_order_acq_rel);
+  for (size_t i = 0; i < kStreams; ++i) watching_[i] += streams >> i & 1;
+  watched_.store(watched_.load(std::memory_order_relaxed) | streams, std::memory_order_release);
+  return true;
+}
+
+void TrackingHub::remove_watcher(uint32_t reactor, uint8_t streams) {
+  const MutexLock lock(lock_);
+  watchers_.fetch_sub(1, std::memory_order_relaxed);
+  of_[reactor].watchers.fetch_sub(1, std::memory_order_acq_rel);
+  uint8_t left = 0;
+  for (size_t i = 0; i < kStreams; ++i) {
+    watching_[i] -= streams >> i & 1;
+    if (watching_[i] != 0) left = static_cast<uint8_t>(left | 1u << i);
+  }
+  watched_.store(left, std::memory_order_release);
+}
+
 void TrackingHub::note_totals(uint32_t reactor, const TrackingStatus& totals) {
   of_[reactor].keys.store(totals.keys, std::memory_order_relaxed);
   of_[reactor].items.store(totals.items, std::memory_order_relaxed);
@@ -69,6 +91,11 @@ TrackingStatus TrackingHub::status() const {
   TrackingStatus status;
   status.clients = tracking_.load(std::memory_order_relaxed);
   status.monitors = monitors_.load(std::memory_order_relaxed);
+  status.watchers = watchers_.load(std::memory_order_relaxed);
+  status.lines_made = lines_made_.load(std::memory_order_relaxed);
+  status.lines_dropped = lines_dropped_.load(std::memory_order_relaxed);
+  status.lines_sent = lines_sent_.load(std::memory_order_relaxed);
+  status.lines_skipped = lines_skipped_.load(std::memory_order_relaxed);
   for (const OfReactor& of : of_) {
     status.keys += of.keys.load(std::memory_order_relaxed);
     status.items += of.items.load(std::memory_order_relaxed);
@@ -292,6 +319,20 @@ void TrackingHub::post_line(uint32_t from, const std::shared_ptr<const std::stri
       if (mail.bytes + line->size() > kMailBytesMax) return;
       mail.lines.push_back(line);
       mail.bytes += line->size();
+    });
+  }
+}
+
+void TrackingHub::post_watched(uint32_t from, const WatchedLine& line) {
+  for (uint32_t reactor = 0; reactor < reactors_; ++reactor) {
+    if (reactor == from || of_[reactor].watchers.load(std::memory_order_acquire) == 0) continue;
+    post(reactor, [&](TrackingMail& mail) {
+      if (mail.bytes + line.text->size() > kMailBytesMax) {
+        lines_dropped_.fetch_add(1, std::memory_order_relaxed);
+        return;
+      }
+      mail.watched.push_back(line);
+      mail.bytes += line.text->size();
     });
   }
 }

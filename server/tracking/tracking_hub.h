@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the reactors of a node share for clients that cache what they read (CLIENT TRACKING) and for
 // those that see all commands (MONITOR): who is where, which other nodes want to be told of
-// changes, which of them tell this one, and the mailboxes from one reactor to another.
+// changes, which of them tell this one, and the mailboxes from one reactor to another; memcached's
+// watchers too.
 //
 //   a node without such clients   tells nobody, and asks for nothing
 //   its first one                 asks every member that is linked: "tell me" --answer--> covered
@@ -47,16 +48,24 @@ struct RedirectedNews {
   std::vector<std::string> keys;
 };
 
+// For memcached's watchers of a stream (server/memcached/watch_desk.h).
+struct WatchedLine {
+  uint8_t stream = 0;
+  std::shared_ptr<const std::string> text;
+};
+
 struct TrackingMail {
   std::vector<std::shared_ptr<const cluster::ChangedKeys>> changes;
   std::vector<RedirectedNews> redirected;
   std::vector<std::shared_ptr<const std::string>> lines;  // for monitors
-  bool gap = false;                                       // any key may have changed
-  bool flush = false;                                     // all are gone
+  std::vector<WatchedLine> watched;
+  bool gap = false;    // any key may have changed
+  bool flush = false;  // all are gone
   size_t bytes = 0;
 
   bool empty() const {
-    return changes.empty() && redirected.empty() && lines.empty() && !gap && !flush;
+    return changes.empty() && redirected.empty() && lines.empty() && watched.empty() && !gap &&
+           !flush;
   }
 };
 
@@ -82,6 +91,18 @@ class TrackingHub {
   void count_tracking(uint32_t reactor, bool more);
   void count_monitor(uint32_t reactor, bool more);
   bool has_monitors() const { return monitors_.load(std::memory_order_acquire) != 0; }
+  // False, and nothing is counted, where there are as many as may be.
+  static constexpr uint64_t kWatchersMax = 20;
+  static constexpr size_t kStreams = 4;
+  bool add_watcher(uint32_t reactor, uint8_t streams);
+  void remove_watcher(uint32_t reactor, uint8_t streams);
+  // Streams that somebody at the node watches.
+  uint8_t watched() const { return watched_.load(std::memory_order_acquire); }
+  uint64_t next_line() { return lines_made_.fetch_add(1, std::memory_order_relaxed) + 1; }
+  void count_lines(uint64_t sent, uint64_t skipped) {
+    lines_sent_.fetch_add(sent, std::memory_order_relaxed);
+    lines_skipped_.fetch_add(skipped, std::memory_order_relaxed);
+  }
   // Of a reactor, as of now.
   void note_totals(uint32_t reactor, const TrackingStatus& totals);
   TrackingStatus status() const;
@@ -140,6 +161,8 @@ class TrackingHub {
   void post_redirected(uint32_t to, RedirectedNews news);
   // To each reactor but this one that has monitors.
   void post_line(uint32_t from, const std::shared_ptr<const std::string>& line);
+  // To each reactor but this one that has watchers.
+  void post_watched(uint32_t from, const WatchedLine& line);
   void take(uint32_t reactor, TrackingMail* mail);
   std::function<void(uint32_t reactor)> on_mail;  // its mailbox is not empty any more, or look()
 
@@ -162,7 +185,7 @@ class TrackingHub {
     TrackingMail mail KVORUM_GUARDED_BY(lock);
   };
   struct OfReactor {
-    std::atomic<uint32_t> tracking{0}, monitors{0};
+    std::atomic<uint32_t> tracking{0}, monitors{0}, watchers{0};
     std::atomic<uint64_t> keys{0}, items{0}, prefixes{0};
   };
 
@@ -184,7 +207,11 @@ class TrackingHub {
   std::atomic<bool> look_{false};
   std::atomic<uint64_t> look_at_us_{UINT64_MAX};
 
+  std::atomic<uint64_t> lines_made_{0}, lines_dropped_{0}, lines_sent_{0}, lines_skipped_{0};
+
   mutable Mutex lock_;
+  std::array<uint32_t, kStreams> watching_ KVORUM_GUARDED_BY(lock_){};  // by stream
+  std::atomic<uint64_t> watchers_{0};
   std::unordered_map<uint64_t, ClientPlace> places_ KVORUM_GUARDED_BY(lock_);
   std::vector<Peer> peers_ KVORUM_GUARDED_BY(lock_);  // by member
   uint64_t questions_ KVORUM_GUARDED_BY(lock_) = 0;
@@ -194,6 +221,7 @@ class TrackingHub {
   // Read for each change and each command: they share their lines with nothing that changes.
   alignas(64) std::atomic<bool> told_changes_{false};
   alignas(64) std::atomic<uint64_t> monitors_{0};
+  std::atomic<uint8_t> watched_{0};
 };
 
 }  // namespace kvorum::server

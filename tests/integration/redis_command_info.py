@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """COMMAND INFO of every command that redis-server knows too: arity, keys, key specs and tips are
-Redis's. redis_command_info.py path/to/kvorum; ends with `N passed, N failed`."""
+Redis's, and INFO has its fields.
+
+redis_command_info.py path/to/kvorum; ends with `N passed, N failed`."""
+import re
 import shutil
 import sys
 
@@ -120,6 +123,28 @@ def same_arguments(ours, theirs):
         checks.that(name + ': arguments', own[name] == known[name], (own[name], known[name]))
 
 
+def info_fields(ours, theirs):
+    """INFO has every field of redis-server's, in the section in which that has it."""
+
+    def fields(client, section):
+        lines = client('INFO', section).decode().splitlines()
+        return dict(line.split(':', 1) for line in lines if ':' in line)
+
+    for section in ('server', 'clients', 'memory', 'persistence', 'stats', 'replication', 'cpu',
+                    'cluster'):
+        own, known = fields(ours, section), fields(theirs, section)
+        checks.that('INFO %s: has all fields' % section, set(known) <= set(own) and known,
+                    sorted(set(known) - set(own)))
+        numbers = [name for name, value in known.items() if re.fullmatch(r'-?[0-9.]+', value)]
+        odd = [name for name in numbers if not re.fullmatch(r'-?[0-9.]+', own.get(name, '0'))]
+        checks.that('INFO %s: numbers are numbers' % section, odd == [], odd)
+    memory = fields(ours, 'memory')
+    checks.that('the peak was not lower',
+                int(memory['used_memory_peak']) >= int(memory['used_memory']) > 0, memory)
+    machine = fields(theirs, 'memory')['total_system_memory']
+    checks.that('the machine is the same', memory['total_system_memory'] == machine, memory)
+
+
 def main():
     if not shutil.which('redis-server'):
         print('skipped: redis-server is not installed')
@@ -133,6 +158,7 @@ def main():
             for name in both:
                 one(name, own[name], known[name])
             same_arguments(ours, theirs)
+            info_fields(ours, theirs)
         for version in (2, 3):
             same_bytes(servers, version)
     return checks.summary()

@@ -246,6 +246,25 @@ TEST(MemcachedBinaryLimits, ARefusedBodyIsNotReadAgain) {
   EXPECT_EQ(said[2].status, MemcachedStatus::kOk);
 }
 
+TEST(MemcachedBinaryLimits, FlagsTakeRoomOfAnItem) {
+  DispatcherOptions options;
+  options.item_bytes_max = 100;
+  CommandCluster cluster(1, {}, options);
+  TestClient client(cluster, 0, TestClient::memcached());
+  const auto set = [&](uint32_t flags, size_t bytes) {
+    const Ask ask{MemcachedOpcode::kSet, "k", std::string(bytes, 'x'),
+                  big_endian(flags) + big_endian(0u)};
+    const std::vector<Answer> said = answers(client.line(ask.frame()));
+    return said.size() == 1 ? said[0].status : MemcachedStatus::kInvalid;
+  };
+  EXPECT_EQ(set(0, 40), MemcachedStatus::kOk);
+  EXPECT_EQ(set(0, 41), MemcachedStatus::kTooLarge);
+  EXPECT_EQ(set(7, 36), MemcachedStatus::kOk);
+  EXPECT_EQ(set(7, 37), MemcachedStatus::kTooLarge);
+  const std::string get = Ask{MemcachedOpcode::kGet, "k"}.frame();
+  EXPECT_EQ(answers(client.line(get))[0].status, MemcachedStatus::kNotFound);
+}
+
 class MemcachedSasl : public ::testing::Test {
  protected:
   static DispatcherOptions options() {

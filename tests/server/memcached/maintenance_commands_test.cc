@@ -12,6 +12,10 @@
 namespace kvorum::server {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -47,6 +51,22 @@ TEST_P(MemcachedMaintenance, DumpsTheKeysOfTheCluster) {
   EXPECT_EQ(lines_of(m.line("lru_crawler mgdump hash\r\n"), "EN").count("mg key:7\r"), 1u);
 }
 
+TEST_P(MemcachedMaintenance, DumpsSizesTimesAndUniques) {
+  redis.say("SET", "plain", "12345");
+  redis.say("SET", "short", "123", "PXAT", "1900000000000");
+  m.line("ms named 2 E77\r\nhi\r\n");
+  const std::string written = " la=" + std::to_string(cluster.now().wall_ms / 1000) + " ";
+  const std::set<std::string> meta = lines_of(m.line("lru_crawler metadump all\r\n"), "END");
+  EXPECT_THAT(meta, Contains(AllOf(StartsWith("key=plain exp=-1 la="), HasSubstr(written),
+                                   EndsWith(" fetch=no cls=1 size=5"))));
+  EXPECT_THAT(meta,
+              Contains(AllOf(StartsWith("key=short exp=1900000000 la="), EndsWith("size=3"))));
+  EXPECT_THAT(meta, Contains(AllOf(StartsWith("key=named exp=-1 la="), HasSubstr(" cas=77 "))));
+  EXPECT_THAT(lines_of(m.line("stats cachedump 1 0\r\n"), "END"),
+              ElementsAre("ITEM named [2 b; 0 s]\r", "ITEM plain [5 b; 0 s]\r",
+                          "ITEM short [3 b; 1900000000 s]\r"));
+}
+
 TEST_P(MemcachedMaintenance, AllKeysAreOfOneClass) {
   redis.say("SET", "k", "v");
   EXPECT_EQ(m.line("stats cachedump 2 0\r\n"), "END\r\n");
@@ -64,8 +84,10 @@ TEST_P(MemcachedMaintenance, TakesSettingsThatMeanNothing) {
 }
 
 TEST_P(MemcachedMaintenance, RefusesByNameWhatWouldHaveAnEffect) {
-  EXPECT_THAT(m.line("watch fetchers\r\n"), StartsWith("SERVER_ERROR watch is not supported"));
-  EXPECT_THAT(m.line("cache_memlimit 100\r\n"), StartsWith("SERVER_ERROR cache_memlimit is not"));
+  EXPECT_THAT(m.line("watch evictions\r\n"), StartsWith("SERVER_ERROR nothing of that is told"));
+  EXPECT_THAT(m.line("cache_memlimit 7\r\n"), StartsWith("MEMLIMIT_TOO_SMALL"));
+  EXPECT_EQ(m.line("cache_memlimit x\r\n"), "ERROR\r\n");
+  EXPECT_EQ(m.line("slabs automove x\r\n"), "CLIENT_ERROR bad command line format\r\n");
   EXPECT_THAT(m.line("slabs reassign 1 2\r\n"), StartsWith("SERVER_ERROR there are no slabs"));
   EXPECT_EQ(m.line("shutdown\r\n"), "ERROR: shutdown not enabled\r\n");
 }

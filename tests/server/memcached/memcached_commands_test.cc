@@ -256,6 +256,17 @@ TEST(MemcachedLimits, AnItemHasKeyAndHeaderToo) {
   EXPECT_EQ(set("set key 0 0 ", 39), refusal);
   EXPECT_EQ(set("ms k ", 40), "HD\r\n");
   EXPECT_EQ(set("ms k ", 41), refusal);
+  const auto meta_set = [&](const std::string& key, size_t bytes, const std::string& flags) {
+    return m.line("ms " + key + " " + std::to_string(bytes) + " " + flags + "\r\n" +
+                  std::string(bytes, 'x') + "\r\n");
+  };
+  EXPECT_EQ(meta_set("a2V5", 38, "b"), "HD\r\n");  // its key has three bytes
+  EXPECT_EQ(meta_set("a2V5", 39, "b"), refusal);
+  EXPECT_EQ(meta_set("aw==", 40, "b"), "HD\r\n");
+  EXPECT_EQ(meta_set("aw==", 41, "b"), refusal);
+  EXPECT_EQ(meta_set("k", 36, "F7"), "HD\r\n");
+  EXPECT_EQ(meta_set("k", 37, "F7"), refusal);
+  EXPECT_EQ(meta_set("k", 40, "F0"), "HD\r\n");
   EXPECT_THAT(m.line("stats settings\r\n"), HasSubstr("STAT item_size_max 100\r\n"));
   EXPECT_EQ(set("set k 0 0 ", 30), "STORED\r\n");
   EXPECT_EQ(set("append k 0 0 ", 11), "NOT_STORED\r\n");
