@@ -101,7 +101,7 @@ void Completions::on_complete(uint64_t tag, const Completion& completion) {
     return due_.script_on(tag, completion.reply_bytes);
   }
   if (call->change.any() && completion.stored && completion.outcome == Outcome::kOk) [[unlikely]] {
-    pub_sub_.note_change(call->keyspace, call->key, call->change);
+    pub_sub_.note_done(*call, completion);
   }
   ClientState* const client = clients_.find(call->client);
   if (client) settle(*client, *call, completion);

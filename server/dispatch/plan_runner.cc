@@ -298,6 +298,7 @@ void PlanRunner::note_use(ClientState& client, cluster::Request& request, Call& 
 
 // Commands in a transaction are told apart by their edits alone.
 void PlanRunner::note_change(const cluster::Request& request, Call& call, Now now) const {
+  if (call.item != 0 && request.edit == kEditBatch) return;  // it tells of its parts by itself
   const bool by_row = call.item == 0 && call.dialect == Dialect::kResp;
   const std::string_view command = by_row ? all_commands()[call.command]->name : std::string_view();
   PubSub::note_request(request, command, clock_ms(now), call);

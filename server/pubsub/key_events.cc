@@ -92,9 +92,18 @@ bool asks_for(EventLetters letters, KeyEvent event) {
 
 std::string_view name_of(KeyEvent event) { return named(event).name; }
 
-KeyChange change_of(const cluster::Request& request, std::string_view command, uint64_t now_ms) {
-  ByteReader argument(request.argument);
-  switch (request.edit) {
+namespace {
+
+struct EditWords {
+  cluster::EditCode edit;
+  std::string_view argument;
+  std::string_view command;  // empty: not known
+};
+
+KeyChange change_by(const EditWords& words, uint64_t now_ms) {
+  ByteReader argument(words.argument);
+  const std::string_view command = words.command;
+  switch (words.edit) {
     case kEditSetIf:
       argument.u8();  // the condition
       return value_of(command, get_value_options(argument));
@@ -130,24 +139,44 @@ KeyChange change_of(const cluster::Request& request, std::string_view command, u
       return deadline_or_none(argument.varint(), now_ms);
     case kEditPersist:
       return {KeyEvent::kPersist};
+    case kEditScript:
+    case kEditBatch:
+      return {.in_reply = true};
     default:
-      return {};  // a batch tells of its parts
+      return {};
   }
 }
 
-bool did_change(cluster::EditCode edit, const cluster::Completion& completion) {
+// Of a completion, or of what the edit answered.
+template <class Answer>
+bool did_change_by(cluster::EditCode edit, const Answer& answer) {
   switch (edit) {
     case kEditSetIf:
-      return completion.reply_code == kWasSet;
+      return answer.reply_code == kWasSet;
     case kEditRemove:
     case kEditExpire:
     case kEditPersist:
-      return completion.reply_number != 0;
+      return answer.reply_number != 0;
     case kEditGetRemove:
-      return completion.has_reply_bytes;
+      return answer.has_reply_bytes;
     default:
       return true;
   }
+}
+
+}  // namespace
+
+KeyChange change_of(const cluster::Request& request, std::string_view command, uint64_t now_ms) {
+  return change_by({request.edit, request.argument, command}, now_ms);
+}
+
+bool did_change(cluster::EditCode edit, const cluster::Completion& completion) {
+  return did_change_by(edit, completion);
+}
+
+KeyEvents events_of(cluster::EditCode edit, std::string_view argument,
+                    const cluster::EditOutput& output, uint64_t now_ms) {
+  return did_change_by(edit, output) ? change_by({edit, argument, {}}, now_ms).events() : 0;
 }
 
 }  // namespace kvorum::server

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "cluster/version/edit.h"
 #include "cluster/wire/request.h"
 #include "server/connection/key_event.h"
 
@@ -27,6 +28,9 @@ std::string_view name_of(KeyEvent event);
 
 // Of an edit that the command, by its row's name, asks for.
 KeyChange change_of(const cluster::Request& request, std::string_view command, uint64_t now_ms);
+// The events of one edit within a batch or a script, which was stored.
+KeyEvents events_of(cluster::EditCode edit, std::string_view argument,
+                    const cluster::EditOutput& output, uint64_t now_ms);
 // Whether it changed its key: of one that was part of a batch only the reply is known.
 bool did_change(cluster::EditCode edit, const cluster::Completion& completion);
 

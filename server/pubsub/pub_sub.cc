@@ -145,6 +145,15 @@ std::string PubSub::key_events() const {
   return event_letters_text(hub_.event_letters.load(std::memory_order_relaxed));
 }
 
+void PubSub::note_done(const Call& call, const cluster::Completion& completion) {
+  if (!call.change.in_reply) return note_change(call.keyspace, call.key, call.change);
+  const auto events = static_cast<KeyEvents>(completion.reply_number);
+  for (int event = 1; event <= static_cast<int>(KeyEvent::kExpired); ++event) {
+    const auto one = static_cast<KeyEvent>(event);
+    if ((events & KeyChange::bit(one)) != 0) note_change(call.keyspace, call.key, {one});
+  }
+}
+
 void PubSub::publish_due(uint64_t now_us) {
   for (const Soon& soon : std::exchange(soon_, {})) {
     publish(nullptr, {soon.is_sharded, soon.channel, soon.payload}, now_us);

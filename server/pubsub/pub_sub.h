@@ -89,6 +89,8 @@ class PubSub final : public PubSubDesk {
   void note_change(uint8_t keyspace, std::string_view key, KeyChange change) {
     changes_.push_back({keyspace, change, std::string(key)});
   }
+  // Of a call whose request was stored.
+  void note_done(const Call& call, const cluster::Completion& completion);
   bool has_due() const { return !changes_.empty() || !soon_.empty(); }
   void publish_due(uint64_t now_us);
 

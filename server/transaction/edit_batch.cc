@@ -88,7 +88,7 @@ EditOutput answer_behind(const LocalKey& key, std::string& scratch, uint8_t repl
     scratch.append(output.bytes);
     output.bytes = std::string_view(scratch).substr(reply_bytes);
   }
-  output.reply_number = 0;
+  output.reply_number = static_cast<int64_t>(key.events());
   return with_reply(output, reply_code, std::string_view(scratch).substr(0, reply_bytes));
 }
 

@@ -2,6 +2,7 @@
 #include "server/transaction/local_key.h"
 
 #include "base/check.h"
+#include "server/pubsub/key_events.h"
 
 namespace kvorum::server {
 
@@ -16,7 +17,9 @@ EditOutput LocalKey::edit(cluster::EditCode code, std::string_view argument, std
                        input_.now_ms, input_.origin, may_be_evicted,
                        argument,      value,         input_.value_bytes_max};
   const EditOutput output = all_edits()[code].apply(step, scratch);
-  if (output.verdict == Verdict::kStore) store(output);
+  if (output.verdict != Verdict::kStore) return output;
+  events_ |= events_of(code, argument, output, input_.now_ms);
+  store(output);
   return output;
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "server/commands/edits.h"
+#include "server/connection/key_event.h"
 
 namespace kvorum::server {
 
@@ -25,6 +26,8 @@ class LocalKey {
   std::string_view key() const { return input_.key.key; }
   const Visible& visible() const { return visible_; }
   bool stored() const { return stored_; }
+  // What its edits did to it, for subscribers of keyspace events.
+  KeyEvents events() const { return events_; }
   // More than kWorkBytesMax were copied: no further edit should be tried.
   bool is_overworked() const { return work_bytes_ > kWorkBytesMax; }
 
@@ -44,6 +47,7 @@ class LocalKey {
   size_t last_bytes_ = 0;
   EditOutput last_;
   bool stored_ = false;
+  KeyEvents events_ = 0;
   uint64_t work_bytes_ = 0;
 };
 
