@@ -26,6 +26,7 @@ struct Told {
   int64_t exptime = 0;
   size_t bytes = 0;        // of a store's value
   bool too_large = false;  // it is refused
+  bool compares = false;   // a deletion by an edit that may look at the unique (kEditItemRemove)
 };
 
 struct Watched : RememberedState {
@@ -62,10 +63,9 @@ std::optional<size_t> found_bytes(const FinishInput& input) {
   return versions[0].bytes.size();
 }
 
-// memcached deletes by a number, or by the code of an edit that compares.
-bool was_deleted(const FinishInput& input) {
-  const bool by_edit = !input.completion.reply_bytes.empty();
-  return by_edit ? input.completion.reply_code == kCacheStored : input.completion.reply_number > 0;
+bool was_deleted(const Told& told, const FinishInput& input) {
+  return told.compares ? input.completion.reply_code == kCacheStored
+                       : input.completion.reply_number > 0;
 }
 
 void tell(const Watched& watched, const FinishInput& input) {
@@ -89,7 +89,7 @@ void tell(const Watched& watched, const FinishInput& input) {
                       store_status(watched.told, input), watched.told.command, watched.lifetime_s,
                       watched.client, watched.told.bytes));
     case Told::Kind::kDeletion:
-      if (!was_deleted(input)) return;
+      if (!was_deleted(watched.told, input)) return;
       return desk.tell(kWatchDeletions, fmt::format("type=deleted key={} cmd={} clsid=1 size=0",
                                                     key, watched.told.command));
   }
@@ -173,7 +173,7 @@ Told told_of(const MemcachedCall& call) {
       return {.kind = Told::Kind::kDeletion, .command = "delete"};
     case MemcachedCommand::kMetaDelete:
       if (!token_of(call, 2, 'I').empty()) return {};  // it becomes stale
-      return {.kind = Told::Kind::kDeletion, .command = "md"};
+      return {.kind = Told::Kind::kDeletion, .command = "md", .compares = true};
     default:
       return {};
   }
@@ -204,7 +204,8 @@ Told told_of(const MemcachedBinaryCall& call) {
     case MemcachedOpcode::kPrepend:
       return store("prepend");
     case MemcachedOpcode::kDelete:
-      return {.kind = Told::Kind::kDeletion, .command = "delete"};
+      return {
+          .kind = Told::Kind::kDeletion, .command = "delete", .compares = call.request.cas != 0};
     default:
       return {};
   }

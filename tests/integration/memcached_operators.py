@@ -15,6 +15,7 @@ BINARY = sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum'
 NODE = 'reactors: 2\nengine: {type: memory, memory: 256mb, eviction: lru}\n'
 NODE += 'keyspaces: {default: {n: 1, r: 1, w: 1, conflicts: lww}}\n'
 CLIENTS = 8  # more than reactors: each has some
+FOUND = 'type=item_get key=k%d status=found clsid=1 cfd=.* size=3'
 checks = Checks()
 
 
@@ -68,8 +69,8 @@ def watch(cluster):
     wanted = ['type=conn_new rip=127.0.0.1 rport=%d transport=tcp cfd=' % port
               for port in (each.socket.getsockname()[1] for each in clients)]
     for number in range(CLIENTS):
-        wanted += ['type=item_store key=k%d status=stored cmd=set ttl=(99|100) clsid=1 cfd=' % number,
-                   'type=item_get key=k%d status=found clsid=1 cfd=.* size=3' % number]
+        stored = 'type=item_store key=k%d status=stored cmd=set ttl=(99|100) clsid=1 cfd='
+        wanted += [each % number for each in (stored, FOUND)]
     lines, missing = lines_until(watcher, wanted)
     checks.that('a watcher sees the clients of all reactors', missing == [], missing)
     numbers = [int(re.search(r'gid=(\d+)', line).group(1)) for line in lines]
