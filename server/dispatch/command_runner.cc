@@ -327,9 +327,9 @@ bool CommandRunner::plan_memcached_request(ClientState& client, size_t index, No
 // REQUIRES: somebody monitors.
 void CommandRunner::show_memcached(const ClientState& client, size_t index, Now now) {
   const bool is_text = client.session.dialect == Dialect::kMemcached;
-  monitors_.show({client.session, facts_, now.steady_us}, is_text
-                                                              ? shown_words(batch_.memcached[index])
-                                                              : shown_words(batch_.binary[index]));
+  const std::vector<std::string_view> words =
+      is_text ? shown_words(batch_.memcached[index]) : shown_words(batch_.binary[index]);
+  monitors_.show({client.session, facts_, now.steady_us}, words);
 }
 
 bool CommandRunner::execute_memcached(ClientState& client, size_t index, Now now) {

@@ -25,14 +25,15 @@ struct Argument {
   std::string name;
   std::string_view token;
   std::string_view type = "string";
-  bool optional = false, multiple = false;
+  bool optional = false, multiple = false, repeats_token = false;
   std::vector<Argument> parts;  // of one that is made of others
-
-  bool operator==(const Argument& other) const {
-    return name == other.name && token == other.token && parts == other.parts;
-  }
 };
 using Arguments = std::vector<Argument>;
+
+// Whether `again` is the argument once more, with its token or without.
+bool repeats(const Argument& argument, const Argument& again) {
+  return argument.name == again.name && (again.token.empty() || again.token == argument.token);
+}
 
 bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -96,21 +97,11 @@ class SyntaxReader {
     }
   }
 
-  // Until the bracket closes, or the end.
-  Arguments read_all() {
-    Arguments read;
-    while (!at_end() && !is("]")) {
-      if (take("[")) {
-        read_bracket(read);
-      } else if (take("...")) {
-        if (!read.empty()) read.back().multiple = true;
-      } else if (take("|")) {
-        read_alternative(read);
-      } else {
-        read.push_back(read_one());
-      }
-    }
-    return read;
+  // All of it.
+  Arguments read() {
+    Arguments all = read_until_bracket();
+    KVORUM_CHECK(at_end());
+    return all;
   }
 
  private:
@@ -159,6 +150,23 @@ class SyntaxReader {
            !is_token(words_[next_ + 1]);
   }
 
+  // Until the bracket closes, or the end.
+  Arguments read_until_bracket() {
+    Arguments read;
+    while (!at_end() && !is("]")) {
+      if (take("[")) {
+        read_bracket(read);
+      } else if (take("...")) {
+        if (!read.empty()) read.back().multiple = true;
+      } else if (take("|")) {
+        read_alternative(read);
+      } else {
+        read.push_back(read_one());
+      }
+    }
+    return read;
+  }
+
   // A token before a choice among other tokens.
   Argument read_nested(Argument argument) {
     Arguments choices = {read_one()};
@@ -182,11 +190,25 @@ class SyntaxReader {
       Arguments rest = read_until_bar();
       choices.push_back(rest.size() == 1 ? rest[0] : made_of("filter", "block", std::move(rest)));
     } else {
-      choices.push_back(read_one());
+      choices.push_back(read_choice(choices));
     }
     std::string name = name_of_choice(choices);
     read.push_back(made_of(std::move(name), "oneof", std::move(choices)));
   }
+
+  // Outside of brackets values behind a choice of mere words are not the last one's.
+  Argument read_choice(const Arguments& others) {
+    const bool all_pure = std::all_of(others.begin(), others.end(), [](const Argument& each) {
+      return each.type == "pure-token";
+    });
+    if (depth_ > 0 || !all_pure || is_value()) return read_one();
+    Argument pure;
+    pure.token = words_[next_++];
+    pure.name = lower_case(pure.token);
+    pure.type = "pure-token";
+    return pure;
+  }
+
   Arguments read_until_bar() {
     Arguments read;
     while (!at_end() && !is("]") && !is("|")) {
@@ -201,29 +223,40 @@ class SyntaxReader {
 
   // Either the last arguments once more, or something that may be left out.
   void read_bracket(Arguments& read) {
-    Arguments inner = read_all();
+    ++depth_;
+    Arguments inner = read_until_bracket();
+    --depth_;
     take("]");
-    const bool repeats = !inner.empty() && inner.back().multiple && inner.size() <= read.size();
-    const auto first = read.end() - static_cast<std::ptrdiff_t>(repeats ? inner.size() : 0);
-    if (repeats && std::equal(first, read.end(), inner.begin())) {
-      if (inner.size() == 1) {
-        read.back().multiple = true;
-        return;
-      }
-      Argument block = made_of("data", "block", Arguments(first, read.end()));
-      read.erase(first, read.end());
-      block.multiple = true;
-      read.push_back(std::move(block));
-      return;
-    }
-    if (inner.empty()) return;
+    if (inner.empty() || (inner.back().multiple && marks_repeated(read, inner))) return;
     if (inner.size() > 1) inner = {made_of("options", "block", std::move(inner))};
     inner[0].optional = true;
     read.push_back(std::move(inner[0]));
   }
 
+  // Whether the last arguments are these.
+  static bool marks_repeated(Arguments& read, const Arguments& again) {
+    if (again.size() == 1 && !read.empty()) {
+      Argument& last = read.back();
+      const bool is_choice = last.type == "oneof" && last.token.empty();
+      Argument& repeated = is_choice ? last.parts.back() : last;
+      if (!repeats(repeated, again[0])) return false;
+      repeated.multiple = true;
+      repeated.repeats_token = !again[0].token.empty();
+      return true;
+    }
+    if (again.size() > read.size()) return false;
+    const auto first = read.end() - static_cast<std::ptrdiff_t>(again.size());
+    if (!std::equal(first, read.end(), again.begin(), repeats)) return false;
+    Argument block = made_of("data", "block", Arguments(first, read.end()));
+    read.erase(first, read.end());
+    block.multiple = true;
+    read.push_back(std::move(block));
+    return true;
+  }
+
   std::vector<std::string_view> words_;
   size_t next_ = 0;
+  int depth_ = 0;  // of brackets
 };
 
 // ---- as replies
@@ -237,14 +270,26 @@ bool has_several_specs(const CommandRow& row) {
   return row.hints != nullptr && !row.hints->last_keys.empty();
 }
 
+// What the name alone does not tell.
+std::string_view type_in(const CommandRow& row, const Argument& argument) {
+  const std::string_view name = argument.name;
+  const bool has_keys = row.first_key > 0 || (row.flags & kMovableKeys) != 0;
+  if (argument.type == "key" && !has_keys) return "string";
+  if (row.name == "incrbyfloat" && name == "increment") return "double";
+  if ((row.name == "setbit" && name == "value") || (row.name == "lolwut" && name == "version")) {
+    return "integer";
+  }
+  return argument.type;
+}
+
 Reply describe(const Arguments& arguments, Documented& of);
 
 Reply describe(const Argument& argument, Documented& of) {
-  const bool is_key = argument.type == "key";
-  const bool is_float = of.row.name == "incrbyfloat" && argument.name == "increment";
+  const std::string_view type = type_in(of.row, argument);
+  const bool is_key = type == "key";
   std::vector<Reply> fields;
   add_field(fields, "name", Reply::bulk_owned(argument.name));
-  add_field(fields, "type", Reply::bulk(is_float ? "double" : argument.type));
+  add_field(fields, "type", Reply::bulk(type));
   if (argument.parts.empty()) {
     add_field(fields, "display_text", Reply::bulk_owned(argument.name));
   }
@@ -257,9 +302,7 @@ Reply describe(const Argument& argument, Documented& of) {
   std::vector<Reply> flags;
   if (argument.optional) flags.push_back(Reply::simple("optional"));
   if (argument.multiple) flags.push_back(Reply::simple("multiple"));
-  if (argument.multiple && !argument.token.empty()) {
-    flags.push_back(Reply::simple("multiple_token"));
-  }
+  if (argument.repeats_token) flags.push_back(Reply::simple("multiple_token"));
   if (!flags.empty()) add_field(fields, "flags", Reply::set(std::move(flags)));
   if (!argument.parts.empty()) add_field(fields, "arguments", describe(argument.parts, of));
   return Reply::map(std::move(fields));
@@ -282,7 +325,7 @@ Reply document(const CommandRow& row) {
     add_field(fields, "syntax", Reply::bulk(row.arguments));
     Documented of{row};
     if (!has_subcommands) {
-      add_field(fields, "arguments", describe(SyntaxReader(row.arguments).read_all(), of));
+      add_field(fields, "arguments", describe(SyntaxReader(row.arguments).read(), of));
     }
   }
   if (has_subcommands) {

@@ -53,7 +53,9 @@ int random_seed(lua_State* state) {
 // -2147483648 says. Upvalues: that function, and bit.tobit().
 int bounded_to_hex(lua_State* state) {
   constexpr lua_Number kDigitsMax = 8;
-  if (lua_isnumber(state, 2)) {
+  luaL_checknumber(state, 1);  // here, where an error names the function
+  if (!lua_isnone(state, 2)) {
+    luaL_checknumber(state, 2);
     lua_pushvalue(state, lua_upvalueindex(2));
     lua_pushvalue(state, 2);
     lua_call(state, 1, 1);

@@ -34,6 +34,7 @@ class ScriptLibrary final : public cluster::SharedTexts {
   size_t count() const;
   size_t bytes() const;
   FunctionLibraries& functions() { return functions_; }
+  const FunctionLibraries& functions() const { return functions_; }
 
   bool find(std::string_view name, std::string* text) override;
   void drop_all() override;

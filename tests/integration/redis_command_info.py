@@ -28,8 +28,11 @@ OTHER_ARITY = {'command|getkeys'}  # that takes a lone name, as newer ones do
 # There is no state in which a node is busy, and one that loads may be asked more.
 OWN_FLAGS = {b'loading', b'stale'}
 NO_FLAGS = {b'allow_busy', b'skip_slowlog', b'no_async_loading'}
-# Who takes more than Redis, or less, or what 7.0 documents otherwise than its parser has it.
-OTHER_ARGUMENTS = set()
+# Who takes more than Redis, or less, and whom 7.0 documents otherwise than 7.2.
+OTHER_ARGUMENTS = {
+    'bitfield', 'bitop', 'client|kill', 'client|list', 'command|getkeys', 'config|get',
+    'command|getkeysandflags', 'debug', 'psubscribe', 'set',
+}  # fmt: skip
 NAME, ARITY, FLAGS, FIRST, LAST, STEP, CATEGORIES, TIPS, SPECS, SUBCOMMANDS = range(10)
 
 

@@ -88,7 +88,11 @@ def main():
         print('0 passed, 0 failed')
         return 0
     passed = failed = 0
-    with ServerPair(sys.argv[1], 'redis', redis_server) as servers:
+    servers = ServerPair(sys.argv[1], 'redis', redis_server)
+    # Keys of one {tag} are in one partition then.
+    slots = 'name: test\n  partitions: 16\n  partitioner: slots'
+    servers.config = servers.write_config('slots.yaml', 'engine: {type: memory}', slots)
+    with servers:
         for version in (2, 3):
             good, bad = compare(servers, version)
             passed, failed = passed + good, failed + bad

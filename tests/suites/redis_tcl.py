@@ -39,6 +39,7 @@ NODE = """engine: {type: memory, eviction: allkeys-lru}
 keyspaces: {default: {n: 1, r: 1, w: 1, conflicts: lww}}
 debug: {commands: "local"}"""
 EVENT = re.compile(r'^\[(?:(ok|err|skip|ignore|exception|ready)\]: |\d+/\d+ done\])(.*)$')
+INNER = re.compile(r'\[(ok|err|skip|ignore)\]: ')
 STARTS = re.compile(r'starting test (.*)$')  # said by another process, at any place
 TRACE = re.compile(r'^ *(while exec|invoked from|\(.* line \d+\)|"uplevel|"\[srv )')
 COLOURS = re.compile('\x1b\\[[0-9;]*m')
@@ -70,7 +71,12 @@ class Attempt:
         line = COLOURS.sub('', line)
         starts = STARTS.search(line)
         if starts:
+            # Two processes write: what one of them says may stand within the other's line.
             self.running, line = starts[1], line[: starts.start()]
+            inner = INNER.search(self.running)
+            if inner:
+                self.line(self.running[inner.start() :])
+                self.running = self.running[: inner.start()]
         event = EVENT.match(line)
         if not event:
             if self.failing:

@@ -63,7 +63,8 @@ TEST(KeyEvents, OfValues) {
   EXPECT_EQ(name_of(change(kEditDeleteVersions, {}, "move").event), "move_from");
   EXPECT_EQ(name_of(change(kEditRemove, {}, "del").event), "del");
   EXPECT_EQ(name_of(change(kEditIncrement).event), "incrby");
-  EXPECT_FALSE(change(kEditBatch).any()) << "it tells of its parts";
+  EXPECT_TRUE(change(kEditBatch).in_reply) << "its reply tells of its parts";
+  EXPECT_EQ(change(kEditBatch).events(), 0u);
 }
 
 TEST(KeyEvents, OfDeadlines) {
@@ -91,6 +92,35 @@ TEST(KeyEvents, OfTheNodeThatWasAsked) {
   TestClient cache(cluster, away, TestClient::memcached());
   cache.line("set k 0 0 1\r\nx\r\n");
   EXPECT_EQ(a.take(), "*3\r\n$7\r\nmessage\r\n$18\r\n__keyevent@0__:set\r\n$1\r\nk\r\n");
+}
+
+// The keys are locked, or copied, where they live; each event comes once for a key.
+TEST(KeyEvents, OfScripts) {
+  CommandCluster cluster(
+      3, [](cluster::Founding& founding) { founding.partitioner = Partitioner::kSlots; });
+  const size_t away = (cluster.primary_of("{t}a") + 1) % 3;
+  TestClient a(cluster, away), p(cluster, away);
+  p.say("CONFIG", "SET", "notify-keyspace-events", "EA");
+  for (const char* event : {"incrby", "expire", "set", "append", "del"}) {
+    a.say("SUBSCRIBE", std::string("__keyevent@0__:") + event);
+  }
+  const auto told = [](const std::string& event, const std::string& key) {
+    const std::string channel = "__keyevent@0__:" + event;
+    return TestClient::resp({"message", channel, key});
+  };
+  p.say("EVAL",
+        "redis.call('INCR', KEYS[1]) redis.call('INCR', KEYS[1]) "
+        "return redis.call('PEXPIRE', KEYS[1], 60000)",
+        "1", "{t}a");
+  EXPECT_EQ(a.take(), told("incrby", "{t}a") + told("expire", "{t}a"));
+  p.say("EVAL",
+        "redis.call('DEL', KEYS[1], KEYS[2]) redis.call('SET', KEYS[2], 'v') "
+        "return redis.call('APPEND', KEYS[3], 'x')",
+        "3", "{t}a", "{t}b", "{t}c");
+  EXPECT_EQ(a.take(), told("del", "{t}a") + told("set", "{t}b") + told("append", "{t}c"));
+  p.say("EVAL", "return redis.call('DEL', KEYS[1])", "1", "{t}a");
+  p.say("EVAL", "return redis.call('GET', KEYS[1])", "1", "{t}b");
+  EXPECT_EQ(a.take(), "");
 }
 
 }  // namespace
