@@ -55,7 +55,7 @@ TEST_F(Connection, ClientNamesAndLists) {
   EXPECT_THAT(list, HasSubstr("id=1 addr=127.0.0.1:5000 laddr=127.0.0.1:6379 "));
   EXPECT_THAT(list, HasSubstr("name=me "));
   EXPECT_THAT(list, HasSubstr("cmd=client|list "));
-  EXPECT_THAT(list, HasSubstr("lib-name=redis-py lib-ver=5.0\n"));
+  EXPECT_THAT(list, HasSubstr("lib-name=redis-py lib-ver=5.0 watch=0\n"));
   EXPECT_THAT(list, HasSubstr("id=2 "));
   EXPECT_THAT(client.say("CLIENT", "LIST", "ID", "2"), HasSubstr("id=2 "));
   EXPECT_THAT(client.say("CLIENT", "LIST", "ID", "2"), ::testing::Not(HasSubstr("id=1 ")));

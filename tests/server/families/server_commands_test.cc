@@ -58,10 +58,12 @@ TEST_F(Server, InfoWithSeveralSectionsAndAll) {
 
 TEST_F(Server, ConfigGetAndSet) {
   EXPECT_EQ(client.say("CONFIG", "GET", "databases"), "*2\r\n$9\r\ndatabases\r\n$2\r\n16\r\n");
-  EXPECT_EQ(client.say("CONFIG", "GET", "max*"),
-            "*8\r\n$10\r\nmaxclients\r\n$1\r\n0\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n"
-            "$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n"
-            "$27\r\nmaxmemory-eviction-tenacity\r\n$2\r\n10\r\n");
+  EXPECT_EQ(
+      client.say("CONFIG", "GET", "max*"),
+      "*12\r\n$10\r\nmaxclients\r\n$1\r\n0\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n"
+      "$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n"
+      "$17\r\nmaxmemory-clients\r\n$1\r\n0\r\n$27\r\nmaxmemory-eviction-tenacity\r\n$2\r\n10\r\n"
+      "$17\r\nmaxmemory-samples\r\n$1\r\n5\r\n");
   EXPECT_EQ(client.say("CONFIG", "GET", "save", "databases", "sa*"),
             "*4\r\n$9\r\ndatabases\r\n$2\r\n16\r\n$4\r\nsave\r\n$0\r\n\r\n");
   EXPECT_EQ(client.say("CONFIG", "SET", "databases", "16", "save", ""), "+OK\r\n");
@@ -104,7 +106,7 @@ TEST_F(Server, CommandsDescribeThemselves) {
   EXPECT_EQ(client.say("COMMAND", "LIST", "FILTERBY", "PATTERN", "KV.G*"),
             "*1\r\n$6\r\nkv.get\r\n");
   EXPECT_THAT(client.say("COMMAND", "DOCS", "kv.put"),
-              StartsWith("*2\r\n$6\r\nkv.put\r\n*10\r\n$7\r\nsummary\r\n"));
+              StartsWith("*2\r\n$6\r\nkv.put\r\n*12\r\n$7\r\nsummary\r\n"));
   EXPECT_EQ(client.say("COMMAND", "GETKEYS", "MSET", "a", "1", "b", "2"),
             "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
   EXPECT_EQ(client.say("COMMAND", "GETKEYS", "PING"), "-ERR The command has no key arguments\r\n");
