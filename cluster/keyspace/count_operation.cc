@@ -48,9 +48,7 @@ void CountOperations::answer(const Deferred& question, Now now) {
   const uint64_t now_ms = core_.parts.clock->reading(now.wall_ms).ms();
   const auto gone = [&](engine::RecordView bytes) {
     decode_record(bytes, *core_.parts.authors, record_);
-    const auto& versions = record_.object.versions;
-    return std::none_of(versions.begin(), versions.end(),
-                        [&](const Version& version) { return visible(version, now_ms); });
+    return visible_versions(record_.object, now_ms).empty();
   };
   for (uint32_t partition = 0; partition < core_.view->ring.partitions(); ++partition) {
     if (!core_.is_reader(core_.self(), question.keyspace, partition)) continue;

@@ -172,6 +172,31 @@ void spend_covered(Object& object, const Context& context, Version& added) {
   limit_spent(object.spent);
 }
 
+// The version comes in place of those that the context covers.
+void replace_covered(Object& object, const Context& context, const Version& version) {
+  if (replaces_the_one_of(object, context)) {
+    object.versions[0] = version;
+    return;
+  }
+  Versions kept;
+  Version added = version;
+  // Rare: a request is only retried when a coordinator was silent.
+  const bool twins = any_held(object, [](const Version& old) { return old.retried; });
+  if (twins) spend_covered(object, context, added);
+  const auto goes = [&](const Version& old) {
+    const bool stays = old.retried && old.origin == added.origin;
+    return context.covers(old.dot) && !stays && !planted(PlantedBug::kForgetContext);
+  };
+  for (const Version& old : object.versions) {
+    if (!goes(old)) kept.push_back(old);
+  }
+  erase_if(object.outvoted, goes);
+  insert_version(kept, added);
+  object.versions = std::move(kept);
+  if (twins) drop_spent_versions(object);
+  show_outvoted(object);
+}
+
 bool outlasts(uint64_t deadline_a, uint64_t deadline_b) {
   return deadline_b != 0 && (deadline_a == 0 || deadline_a > deadline_b);
 }
@@ -251,29 +276,7 @@ bool Context::covers(const Dot& dot) const {
 
 void update(Object& object, const Context& context, const Version& version) {
   KVORUM_DEBUG_CHECK(object.find_spent(version.origin) == nullptr);  // else it would go at once
-  if (replaces_the_one_of(object, context)) {
-    object.versions[0] = version;
-    object.vector.join(context.vector);
-    object.vector.raise(version.dot.actor, version.dot.hlc);
-    return;
-  }
-  Versions kept;
-  Version added = version;
-  // Rare: a request is only retried when a coordinator was silent.
-  const bool twins = any_held(object, [](const Version& old) { return old.retried; });
-  if (twins) spend_covered(object, context, added);
-  const auto goes = [&](const Version& old) {
-    const bool stays = old.retried && old.origin == added.origin;
-    return context.covers(old.dot) && !stays && !planted(PlantedBug::kForgetContext);
-  };
-  for (const Version& old : object.versions) {
-    if (!goes(old)) kept.push_back(old);
-  }
-  erase_if(object.outvoted, goes);
-  insert_version(kept, added);
-  object.versions = std::move(kept);
-  if (twins) drop_spent_versions(object);
-  show_outvoted(object);
+  replace_covered(object, context, version);
   object.vector.join(context.vector);
   object.vector.raise(version.dot.actor, version.dot.hlc);
 }

@@ -10,7 +10,7 @@
 
 namespace kvorum::server {
 
-// Null where there is none. Subcommands are found as "config|get".
+// Null where there is none; a subcommand is none.
 const CommandRow* find_command(std::string_view name);
 // Also "config|get", a subcommand.
 const CommandRow* find_named(std::string_view name);
