@@ -108,6 +108,13 @@ class ObjectTable {
   size_t evict(FunctionRef<RecordChange(const KeyRef& key, RecordView record)> fn) {
     return eviction_hand_.evict(fn);
   }
+  // It holds more than its limit and can make no room: an update that needs some is refused.
+  bool is_full() const {
+    const TableShared& shared = directory_.shared();
+    if (shared.options.store != nullptr || !shared.over_memory()) [[likely]]
+      return false;
+    return !shared.evicts_now() || eviction_hand_.waits();
+  }
   // crowded(), and the last evict() found nothing that it may drop.
   bool eviction_waits() const { return eviction_hand_.waits(); }
 

@@ -75,6 +75,10 @@ class NodeFacts {
   // How often this node's copy of the key is used (0: it has none); nothing where eviction does not
   // go by that.
   virtual std::optional<uint8_t> use_count(uint8_t keyspace, std::string_view key) const = 0;
+  // This node has no room for more than it holds; and keeps a copy of the key, too, so that it
+  // would refuse to store it.
+  virtual bool is_full() const { return false; }
+  virtual bool is_full_for(uint8_t /*keyspace*/, std::string_view /*key*/) const { return false; }
   // What this node's own copy of the key is, where it has one in memory; else nothing is shown.
   virtual void show_own_copy(uint8_t /*keyspace*/, std::string_view /*key*/,
                              FunctionRef<void(const cluster::Object&)> /*fn*/) const {}

@@ -12,6 +12,14 @@ bool ReactorFacts::can_evict_by(std::string_view policy) const {
          (known->value == engine::EvictionPolicy::kNone || from_.parts.table->may_evict());
 }
 
+bool ReactorFacts::is_full_for(uint8_t keyspace, std::string_view key) const {
+  if (!is_full()) [[likely]]
+    return false;
+  const cluster::ClusterView& known = view();
+  const uint32_t partition = known.ring.partition_of(position_of(key, known.partitioner));
+  return known.is_member() && known.is_owner(known.self, keyspace, partition);
+}
+
 void ReactorFacts::show_own_copy(uint8_t keyspace, std::string_view key,
                                  FunctionRef<void(const cluster::Object&)> fn) const {
   const KeyRef place{key, position_of(key, view().partitioner), keyspace};

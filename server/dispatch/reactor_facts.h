@@ -61,6 +61,8 @@ class ReactorFacts final : public NodeFacts {
     if (engine::order_of(table.eviction()) != engine::EvictionOrder::kLeastFrequent) return {};
     return table.use_count({key, position_of(key, view().partitioner), keyspace}).value_or(0);
   }
+  bool is_full() const override { return from_.parts.table->is_full(); }
+  bool is_full_for(uint8_t keyspace, std::string_view key) const override;
   void show_own_copy(uint8_t keyspace, std::string_view key,
                      FunctionRef<void(const cluster::Object&)> fn) const override;
   bool can_evict_by(std::string_view policy) const override;

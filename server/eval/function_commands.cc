@@ -89,6 +89,7 @@ void function_load(const CommandCall& call, Plan& plan) {
   if (call.words.size() > at + 1) {
     return plan.fail_owned(fmt::format("ERR Unknown option given: {}", call.words[at]));
   }
+  if (call.facts.is_full()) return plan.fail(protocol::kOutOfMemory);
   FunctionLibrary library;
   std::string problem = read_library(call.words[at], call, &library);
   std::string name = library.name;
@@ -226,6 +227,7 @@ void function_restore(const CommandCall& call, Plan& plan) {
     return plan.fail(
         "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
   }
+  if (call.facts.is_full()) return plan.fail(protocol::kOutOfMemory);
   std::vector<FunctionLibrary> libraries;
   std::string problem = read_restored(call, flushes || replaces, &libraries);
   if (!problem.empty()) return plan.fail_owned(std::move(problem));

@@ -8,6 +8,7 @@
 #include "server/commands/words.h"
 #include "server/eval/script_stages.h"
 #include "server/eval/scripting_words.h"
+#include "server/logbook/logbook.h"
 #include "server/lua/sha1.h"
 #include "server/script/script_engine.h"
 #include "server/tracking/monitors.h"
@@ -40,6 +41,7 @@ bool read_first_line(std::string_view line, ScriptBody& body, Plan& plan) {
         return false;
       }
       body.read_only = body.read_only || flag == "no-writes";
+      body.allow_oom = body.allow_oom || flag == "allow-oom";
     }
   }
   return true;
@@ -53,6 +55,7 @@ bool read_code(ScriptBody& body, Plan& plan) {
     plan.fail("ERR Invalid script shebang");
     return false;
   }
+  body.has_flags = true;
   body.code = body.text.substr(end);  // the line stays, so that errors count as their writer does
   return read_first_line(std::string_view(body.text).substr(0, end), body, plan);
 }
@@ -63,15 +66,22 @@ bool is_read_only(std::string_view command) { return command.ends_with("_ro"); }
 // What is run.
 struct Runnable {
   explicit Runnable(const ScriptBody& body)
-      : sha(body.sha), code(body.code), read_only(body.read_only) {}
+      : sha(body.sha),
+        code(body.code),
+        read_only(body.read_only),
+        has_flags(body.has_flags),
+        allow_oom(body.allow_oom) {}
   explicit Runnable(const FunctionLibraries::Found& found)
       : sha(found.library->sha),
         code(found.library->code()),
         function(found.function->name),
-        read_only((found.function->flags & LibraryFunction::kNoWrites) != 0) {}
+        read_only((found.function->flags & LibraryFunction::kNoWrites) != 0),
+        has_flags(true),
+        allow_oom((found.function->flags & LibraryFunction::kAllowOom) != 0) {}
 
   std::string_view sha, code, function;
   bool read_only;
+  bool has_flags, allow_oom;  // as of ScriptBody
 };
 
 // Who calls it, and how.
@@ -82,6 +92,22 @@ struct Caller {
   NodeFacts& facts;
 };
 
+// This node would refuse to store what the script writes.
+bool lacks_room(const Runnable& runnable, const ScriptWords& read, const Caller& caller) {
+  if (!caller.facts.is_full() || runnable.allow_oom || runnable.read_only) [[likely]]
+    return false;
+  return read.keys.empty() || caller.facts.is_full_for(caller.keyspace, read.keys[0]);
+}
+
+// One whose flags do not allow that is not begun. False with the error planned.
+bool may_begin(const Runnable& runnable, const ScriptWords& read, const Caller& caller,
+               Plan& plan) {
+  if (!runnable.has_flags || !lacks_room(runnable, read, caller)) return true;
+  plan.fail(
+      "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'");
+  return false;
+}
+
 void put_task(const Runnable& runnable, const ScriptWords& read, const Caller& caller,
               std::string& out) {
   ScriptTask task;
@@ -91,6 +117,8 @@ void put_task(const Runnable& runnable, const ScriptWords& read, const Caller& c
   task.keys.assign(read.keys);
   task.arguments.assign(read.arguments);
   task.read_only = runnable.read_only || is_read_only(caller.command);
+  task.may_debug = caller.facts.logbook().scripts_debug.load(std::memory_order_relaxed);
+  task.denies_growth = lacks_room(runnable, read, caller);
   task.resp = caller.resp;
   task.keyspace = caller.keyspace;
   task.now_us = caller.facts.wall_us();
@@ -103,12 +131,13 @@ void put_task(const Runnable& runnable, const ScriptWords& read, const Caller& c
 bool goes_in_stages(const CommandCall& call, const Runnable& runnable, Plan& plan) {
   ScriptWords read;
   if (!read_script_words(call.words, plan, &read)) return false;
+  const Caller caller{call.row.name, call.session.resp, call.session.keyspace, call.facts};
+  if (!may_begin(runnable, read, caller, plan)) return false;
   const bool one =
       !read.keys.empty() && std::all_of(read.keys.begin(), read.keys.end(),
                                         [&](std::string_view key) { return key == read.keys[0]; });
   if (!one) return are_together(read.keys, call.facts, plan);
-  put_task(runnable, read, {call.row.name, call.session.resp, call.session.keyspace, call.facts},
-           plan.argument);
+  put_task(runnable, read, caller, plan.argument);
   plan.edit(read.keys[0], kEditScript, finish_script).argument = plan.argument;
   return false;
 }
@@ -119,8 +148,11 @@ bool begin_staged(const StageCall& call, const Runnable& runnable, Plan& plan) {
   ScriptWords read;
   if (!read_script_words(words, plan, &read)) return false;
   if (!are_together(read.keys, call.facts, plan)) return false;
+  const std::string command = lower_case(words[0]);
+  const Caller caller{command, call.resp, call.keyspace, call.facts};
+  if (!may_begin(runnable, read, caller, plan)) return false;
   std::string bytes;
-  put_task(runnable, read, {lower_case(words[0]), call.resp, call.keyspace, call.facts}, bytes);
+  put_task(runnable, read, caller, bytes);
   call.state = staged_script(std::move(bytes), ScriptPlace::kAtItsKey);
   return true;
 }

@@ -55,6 +55,12 @@ void set_active_expire(const CommandCall& call, Plan& plan) {
   plan.answer(Reply::ok());
 }
 
+// Of Redis's commands that scripts may not call these are the ones that its own tests do call.
+void set_disable_deny_scripts(const CommandCall& call, Plan& plan) {
+  call.facts.logbook().scripts_debug = call.words[2] != "0";
+  plan.answer(Reply::ok());
+}
+
 // One reply of each kind, for who tests a parser of them.
 struct ProtocolExample {
   std::string_view name, resp2, resp3;
@@ -102,6 +108,7 @@ void debug(const CommandCall& call, Plan& plan) {
   };
   if (is("sleep", 3)) return debug_sleep(call, plan);
   if (is("set-active-expire", 3)) return set_active_expire(call, plan);
+  if (is("set-disable-deny-scripts", 3)) return set_disable_deny_scripts(call, plan);
   if (is("protocol", 3)) return show_protocol(call, plan);
   if (is("error", 3)) return plan.fail_owned(std::string(call.words[2]));
   if (is("object", 3)) {
@@ -113,10 +120,11 @@ void debug(const CommandCall& call, Plan& plan) {
 
 constexpr CommandRow kRows[] = {
     {"debug", -2, kAdmin | kNoScript | kLoading | kStale, 0, 0, 0, Group::kServer, "1.0.0",
-     "SLEEP seconds | OBJECT key | SET-ACTIVE-EXPIRE switch | PROTOCOL type | ERROR text",
+     "SLEEP seconds | OBJECT key | SET-ACTIVE-EXPIRE switch | SET-DISABLE-DENY-SCRIPTS switch | "
+     "PROTOCOL type | ERROR text",
      "Refused unless `debug.commands` is local or yes. SLEEP holds a reactor, OBJECT tells of a "
-     "value, SET-ACTIVE-EXPIRE lets expired values stay, unseen, PROTOCOL shows a kind of reply, "
-     "ERROR answers that error.",
+     "value, SET-ACTIVE-EXPIRE lets expired values stay, unseen, SET-DISABLE-DENY-SCRIPTS lets "
+     "scripts call DEBUG, PROTOCOL shows a kind of reply, ERROR answers that error.",
      "Depends on the subcommand", debug},
 };
 

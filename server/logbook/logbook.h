@@ -23,6 +23,7 @@ struct Logbook {
   IdleSettings idle;
   DebugAccess debug = DebugAccess::kNobody;  // set before the reactors run
   std::atomic<bool> expiry_rests{false};     // DEBUG SET-ACTIVE-EXPIRE 0
+  std::atomic<bool> scripts_debug{false};    // DEBUG SET-DISABLE-DENY-SCRIPTS 1
 
   // The bound for commands is so low that all of them are measured; else only those that may take
   // long are.

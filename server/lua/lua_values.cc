@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "server/lua/lua_resp.h"
 
 namespace kvorum::server {
 
@@ -162,10 +163,10 @@ class ResultWriter {
   }
 
   void write_big_number(std::string_view text) {
-    if (shape_.client != RespVersion::k3) return protocol::append_bulk(out_, text);
-    out_ += '(';
-    protocol::append_one_line(out_, text);
-    out_ += "\r\n";
+    std::string line;  // in both versions
+    protocol::append_one_line(line, text);
+    if (shape_.client != RespVersion::k3) return protocol::append_bulk(out_, line);
+    out_.append("(").append(line).append("\r\n");
   }
 
   void write_verbatim() {
@@ -253,9 +254,12 @@ void push_reply(lua_State* state, const Reply& reply, RespVersion version) {
       return is_new ? push_collection(state, reply, version) : push_array(state, reply, version);
     case Reply::Kind::kVerbatim:
       return is_new ? push_verbatim(state, reply) : lua_push_text(state, reply.text());
+    case Reply::Kind::kPreformatted: {
+      std::string_view bytes = reply.text();
+      return push_written(state, &bytes);
+    }
     case Reply::Kind::kNil:
     case Reply::Kind::kNone:
-    case Reply::Kind::kPreformatted:
     case Reply::Kind::kLine:
     case Reply::Kind::kValueItem:
     case Reply::Kind::kMetaItem:

@@ -48,31 +48,28 @@ void ScriptCalls::begin(const ScriptTask& task, ScriptKeys& keys, uint64_t value
   session_.resp = protocol::RespVersion::k2;
   session_.authenticated = true;
   said_.clear();
+  has_written_ = false;
 }
 
-const CommandRow* ScriptCalls::admit(Words words, std::string_view* refusal) const {
+// Why the command may not run; empty where it may.
+std::string_view ScriptCalls::refusal(const CommandRow& row, Words words) const {
+  if (!arity_fits(row, words.size())) return kWrongArity;
+  if (!may_run(row) && !(task_->may_debug && row.name == "debug")) return kNotAllowed;
+  if (task_->read_only && row.flags & (kWrite | kMayWrite)) return kNoWrites;
+  if (task_->denies_growth && !has_written_ && row.flags & kDenyOom) return protocol::kOutOfMemory;
+  return {};
+}
+
+Reply ScriptCalls::run(Words words) {
   const CommandRow* row = find_command(words[0]);
   if (row != nullptr && row->flags & kContainer && words.size() > 1) {
     row = find_subcommand(*row, words[1]);
   }
-  if (row == nullptr) {
-    *refusal = kUnknown;
-  } else if (!arity_fits(*row, words.size())) {
-    *refusal = kWrongArity;
-  } else if (!may_run(*row)) {
-    *refusal = kNotAllowed;
-  } else if (task_->read_only && row->flags & (kWrite | kMayWrite)) {
-    *refusal = kNoWrites;
-  } else {
-    return row;
+  if (row == nullptr) return Reply::error(kUnknown);
+  if (const std::string_view problem = refusal(*row, words); !problem.empty()) {
+    facts_.counts().reject(row->number);
+    return Reply::error(problem);
   }
-  return nullptr;
-}
-
-Reply ScriptCalls::run(Words words) {
-  std::string_view refusal;
-  const CommandRow* const row = admit(words, &refusal);
-  if (row == nullptr) return Reply::error(refusal);
   if (task_->is_monitored) [[unlikely]]
     show(*row, words);
   const uint64_t began_ns = facts_.counts().begin(row->number);
@@ -181,6 +178,7 @@ std::string_view ScriptCalls::run_edit(ScriptKey& key, const cluster::Request& r
   completion->has_reply_bytes = output.has_reply_bytes;
   completion->reply_bytes = output.reply_bytes;
   completion->stored = output.verdict == EditOutput::Verdict::kStore;
+  has_written_ = has_written_ || completion->stored;
   return {};
 }
 

@@ -34,7 +34,7 @@ class ScriptCalls {
   void show(const CommandRow& row, Words words);
   protocol::Reply publish(bool is_sharded, Words words);
   protocol::Reply call(const CommandRow& row, Words words);
-  const CommandRow* admit(Words words, std::string_view* refusal) const;
+  std::string_view refusal(const CommandRow& row, Words words) const;
   protocol::Reply select(Words words);
   bool are_declared() const;
   protocol::Reply run_operations();
@@ -54,6 +54,7 @@ class ScriptCalls {
   std::vector<std::string> scratch_;  // of the operations of one command
   size_t operation_ = 0;
   std::string said_;
+  bool has_written_ = false;                    // since begin()
   std::vector<std::string> stage_words_;        // of a command of several stages
   std::vector<std::vector<StageResult>> done_;  // of those before
 };

@@ -17,6 +17,7 @@ class ScriptCounts {
 
   // Its own thread. A call begins: when, or 0 where it is not timed; and it ended.
   uint64_t begin(size_t command);
+  void reject(size_t command) { counts_.commands[command].rejected.add(); }
   void end(size_t command, bool failed, uint64_t began_ns);
   TrafficCounts& counts() { return counts_; }
 

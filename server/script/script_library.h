@@ -21,6 +21,8 @@ struct ScriptBody {
   std::string text;  // as it came
   std::string code;  // Lua: without its first line, where that says for whom it is
   bool read_only = false;
+  bool has_flags = false;  // that line says what it may, and whether that is:
+  bool allow_oom = false;  // to write where memory is full
 };
 
 class ScriptLibrary final : public cluster::SharedTexts {

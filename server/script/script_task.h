@@ -37,8 +37,10 @@ struct ScriptTask {
   ScriptWordList keys, arguments;
   protocol::RespVersion resp = protocol::RespVersion::k2;  // of who called it
   bool read_only = false;
-  bool is_monitored = false;  // its calls come back as lines for MONITOR, beside what it publishes
-  uint64_t now_us = 0;        // Unix time, for TIME
+  bool is_monitored = false;   // its calls come back as lines for MONITOR, beside what it publishes
+  bool denies_growth = false;  // memory is full: what needs some may not be its first write
+  bool may_debug = false;      // DEBUG SET-DISABLE-DENY-SCRIPTS
+  uint64_t now_us = 0;         // Unix time, for TIME
   uint8_t keyspace = 0;
 };
 

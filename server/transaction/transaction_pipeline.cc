@@ -29,7 +29,7 @@ bool has_twins(const CommandQueue& queue) {
 // What its replies may take, as reads are expected to answer, is half of what may be in flight: the
 // other way to run counts what they do take. What a client that tracks is pushed would stand within
 // the array.
-bool TransactionRunner::is_pipeline(const ClientState& client) const {
+bool TransactionRunner::is_pipeline(const ClientState& client) {
   if (!client.transaction || client.tracked) return false;
   const Transaction& transaction = *client.transaction;
   const CommandQueue& queue = transaction.queue;
@@ -37,7 +37,8 @@ bool TransactionRunner::is_pipeline(const ClientState& client) const {
                         transaction.watched.empty() && queue.all_keys_known() &&
                         queue.size() <= kCommandsMax && !has_twins(queue);
   const size_t expected = queue.size() * (client.expected_bytes + kOperationBytes);
-  return is_plain && client.held_bytes() + expected <= parts_.clients.in_flight().limit() / 2;
+  return is_plain && client.held_bytes() + expected <= parts_.clients.in_flight().limit() / 2 &&
+         !queue_lacks_room(client);
 }
 
 void TransactionRunner::run_as_pipeline(ClientState& client, bool silent, Now now) {

@@ -65,6 +65,10 @@ void note_in_session(ClientState& client) {
 
 void TransactionRunner::queue(ClientState& client, const QueuedCommand& command) {
   Transaction& transaction = *client.transaction;
+  if (lacks_room(client, command.row, command.words)) [[unlikely]] {
+    transaction.must_abort = true;
+    return plan_.fail(protocol::kOutOfMemory);
+  }
   const InFlightShare& in_flight = parts_.clients.in_flight();
   size_t bytes = transaction.queue.held_bytes();
   for (const std::string_view word : command.words) bytes += word.size();
@@ -78,6 +82,27 @@ void TransactionRunner::queue(ClientState& client, const QueuedCommand& command)
   // What is small is counted at the end of the turn.
   if (client.queued_bytes > kCountedLater) parts_.clients.count(client);
   plan_.answer(Reply::preformatted("+QUEUED\r\n"));  // only clients of Redis have transactions
+}
+
+// Whether this node would refuse to store what the command writes.
+bool TransactionRunner::lacks_room(const ClientState& client, const CommandRow& row,
+                                   Words words) const {
+  if (!(row.flags & kDenyOom)) return false;
+  const size_t key = row.first_key > 0 ? static_cast<size_t>(row.first_key) : 0;
+  return key > 0 && key < words.size() &&
+         parts_.facts.is_full_for(client.session.keyspace, words[key]);
+}
+
+bool TransactionRunner::queue_lacks_room(const ClientState& client) {
+  if (!parts_.facts.is_full()) [[likely]]
+    return false;
+  const CommandQueue& queue = client.transaction->queue;
+  for (size_t at = 0; at < queue.size(); ++at) {
+    if (!(queue.row(at).flags & kDenyOom)) continue;
+    queue.words(at, words_);
+    if (lacks_room(client, queue.row(at), words_)) return true;
+  }
+  return false;
 }
 
 void TransactionRunner::refuse_exec(ClientState& client) {
@@ -204,6 +229,11 @@ bool TransactionRunner::exec(ClientState& client, Now now) {
   Transaction& transaction = *client.transaction;
   if (transaction.state == State::kQueueing) {
     if (transaction.must_abort) return end_with(client, Reply::error(kAborted));
+    if (queue_lacks_room(client)) [[unlikely]] {
+      plan_.fail(protocol::kOutOfMemory);
+      refuse_exec(client);
+      return true;
+    }
     transaction.state = State::kRunning;
     transaction.parts.resize(transaction.queue.size());
   } else if (transaction.state != State::kRunning && transaction.state != State::kChecking) {

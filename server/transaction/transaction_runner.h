@@ -67,7 +67,7 @@ class TransactionRunner {
   // The plan is the reply.
   void queue(ClientState& client, const QueuedCommand& command);
   // EXEC of few commands of one key each, of which no two are the same, where nothing is watched.
-  bool is_pipeline(const ClientState& client) const;
+  bool is_pipeline(const ClientState& client);
   // Carries them out one behind the other, as if they had come without MULTI: that is what
   // independent keys are. Their replies follow the array's header. The plan is used.
   // REQUIRES: is_pipeline(), and nothing of the client is under way.
@@ -76,6 +76,8 @@ class TransactionRunner {
   void refuse_exec(ClientState& client);
 
  private:
+  bool lacks_room(const ClientState& client, const CommandRow& row, Words words) const;
+  bool queue_lacks_room(const ClientState& client);
   void plan_queued(ClientState& client, size_t at, Now now);
   void count_queued(const ClientState& client, const CommandRow& row, Now now);
   uint64_t begin_timing(const CommandRow& row);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // EVAL and its relatives down to the tables: what a script sees and answers, where it runs, and
 // how it meets others.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "server/lua/sha1.h"
 #include "server/script/script_task.h"
@@ -9,6 +9,8 @@
 
 namespace kvorum::server {
 namespace {
+
+using ::testing::StartsWith;
 
 constexpr std::string_view kLimiter =
     "local n = redis.call('INCR', KEYS[1])\n"
@@ -78,6 +80,53 @@ TEST_F(EvalTest, AReadOnlyScriptMayNotWrite) {
                   .starts_with("-ERR Write commands are not allowed from read-only scripts. "));
   EXPECT_EQ(client.line(command("EVAL_RO", "return redis.call('GET', KEYS[1])", {"k"}, {})),
             "$-1\r\n");
+}
+
+TEST_F(EvalTest, WhereMemoryIsFull) {
+  client.say("SET", "k", "v");
+  cluster.nodes[0]->table.set_limit(1, engine::EvictionPolicy::kNone);
+  EXPECT_THAT(eval("return redis.call('SET', KEYS[1], 'w')", {"k"}),
+              StartsWith("-OOM command not allowed when used memory > 'maxmemory'."));
+  EXPECT_EQ(eval("return redis.pcall('SET', KEYS[1], 'w')['err']", {"k"}),
+            "$55\r\nOOM command not allowed when used memory > 'maxmemory'.\r\n");
+  EXPECT_EQ(eval("return redis.call('GET', KEYS[1])", {"k"}), "$1\r\nv\r\n");
+  EXPECT_EQ(eval("redis.call('DEL', KEYS[1])\nreturn redis.call('EXISTS', KEYS[1])", {"k"}),
+            ":0\r\n");
+  EXPECT_EQ(eval("#!lua\nreturn 1"),
+            "-OOM allow-oom flag is not set on the script, can not run it when used memory > "
+            "'maxmemory'\r\n");
+  EXPECT_EQ(eval("#!lua flags=allow-oom\nreturn 1"), ":1\r\n");
+  EXPECT_EQ(eval("#!lua flags=no-writes\nreturn 1"), ":1\r\n");
+  EXPECT_THAT(client.say("FUNCTION", "LOAD",
+                         "#!lua name=l\nredis.register_function('f', function() "
+                         "return 1 end)"),
+              StartsWith("-OOM command not allowed"));
+  cluster.nodes[0]->table.set_limit(0, engine::EvictionPolicy::kNone);
+  EXPECT_EQ(eval("#!lua\nreturn 1"), ":1\r\n");
+}
+
+// Replies of all kinds, as a script sees them and hands them on.
+TEST_F(EvalTest, DebugWhereThatIsAllowed) {
+  constexpr std::string_view kBig =
+      "redis.setresp(3) return redis.call('DEBUG', 'PROTOCOL', 'bignum')['big_number']";
+  EXPECT_THAT(eval(kBig), StartsWith("-ERR This Redis command is not allowed from script"));
+  cluster.nodes[0]->dispatcher.facts().logbook().debug = DebugAccess::kEverybody;
+  EXPECT_EQ(client.say("DEBUG", "SET-DISABLE-DENY-SCRIPTS", "1"), "+OK\r\n");
+  EXPECT_EQ(eval(kBig), "$37\r\n1234567999999999999999999999999999999\r\n");
+  const auto shown = [&](const std::string& kind, const std::string& how = "") {
+    return eval("redis.setresp(3) return redis.call('DEBUG', 'PROTOCOL', '" + kind + "')" + how);
+  };
+  EXPECT_THAT(shown("map"), StartsWith("*6\r\n"));
+  EXPECT_EQ(shown("map", "['map'][1]"), ":1\r\n");
+  EXPECT_EQ(shown("set", "['set'][2]"), ":1\r\n");
+  EXPECT_EQ(shown("verbatim", "['verbatim_string']['format']"), "$3\r\ntxt\r\n");
+  EXPECT_EQ(shown("double", "['double'] * 1000"), ":3141\r\n");
+  EXPECT_EQ(shown("null"), "$-1\r\n");
+  EXPECT_EQ(shown("attrib"), "$39\r\nSome real reply following the attribute\r\n");
+  EXPECT_EQ(eval("return redis.call('DEBUG', 'PROTOCOL', 'array')"), "*3\r\n:0\r\n:1\r\n:2\r\n");
+  EXPECT_EQ(eval("return {big_number='12\\r\\n3'}"), "$5\r\n12  3\r\n") << "of one line";
+  EXPECT_EQ(client.say("DEBUG", "SET-DISABLE-DENY-SCRIPTS", "0"), "+OK\r\n");
+  EXPECT_THAT(eval(kBig), StartsWith("-ERR This Redis command is not allowed from script"));
 }
 
 TEST_F(EvalTest, ByName) {

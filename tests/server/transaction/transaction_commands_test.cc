@@ -301,5 +301,28 @@ TEST_F(ThreeNodes, AClientThatHangsUpLeavesNothingBehind) {
   EXPECT_EQ(cluster.nodes[0]->dispatcher.open_calls(), 0u);
 }
 
+// As Redis: what would be refused is refused when it is queued, and EXEC looks again.
+TEST_F(Transactions, WhatNeedsMemoryIsNotQueuedWhereThereIsNone) {
+  constexpr const char* kOom = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
+  engine::ObjectTable& table = cluster.nodes[0]->table;
+  EXPECT_EQ(client.say("SET", "k", "v"), kOk);
+  EXPECT_EQ(client.say("MULTI"), kOk);
+  EXPECT_EQ(client.say("SET", "k", "w"), kQueued);
+  EXPECT_EQ(client.say("GET", "k"), kQueued);
+  table.set_limit(1, engine::EvictionPolicy::kNone);
+  EXPECT_EQ(client.say("EXEC"),
+            "-EXECABORT Transaction discarded because of: OOM command not allowed when used memory "
+            "> 'maxmemory'.\r\n");
+  EXPECT_EQ(client.say("MULTI"), kOk);
+  EXPECT_EQ(client.say("GET", "k"), kQueued);
+  EXPECT_EQ(client.say("DEL", "k"), kQueued) << "which needs none";
+  EXPECT_EQ(client.say("EXEC"), "*2\r\n$1\r\nv\r\n:1\r\n");
+  EXPECT_EQ(client.say("MULTI"), kOk);
+  EXPECT_EQ(client.say("APPEND", "k", "w"), kOom);
+  table.set_limit(0, engine::EvictionPolicy::kNone);
+  EXPECT_EQ(client.say("EXEC"), kAborted);
+  EXPECT_EQ(client.say("SET", "k", "w"), kOk);
+}
+
 }  // namespace
 }  // namespace kvorum::server
