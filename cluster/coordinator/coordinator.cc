@@ -231,6 +231,10 @@ std::vector<ExpiredKey> Coordinator::take_expired(bool wanted) {
   return control_ ? control_->take_expired(wanted) : std::vector<ExpiredKey>();
 }
 
+std::vector<EvictedKey> Coordinator::take_evicted(bool wanted) {
+  return core_->own.take_evicted(wanted);
+}
+
 RepairProgress Coordinator::repair_progress() const {
   return control_ ? control_->repair_progress() : RepairProgress{};
 }

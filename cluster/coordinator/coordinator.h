@@ -48,6 +48,7 @@ struct Backlog {
 class AgreementLink;
 class Control;
 class Core;
+struct EvictedKey;  // own_copies.h
 class ExchangeServer;
 class FrameRouter;
 class Gossip;
@@ -125,6 +126,9 @@ class Coordinator {
   // Keys that expired, of those that this node is to tell of, where that was wanted; and whether it
   // is from now on. Of the coordinator that has the node's upkeep.
   std::vector<ExpiredKey> take_expired(bool wanted);
+
+  // Keys that were evicted through this coordinator, where that was wanted; likewise.
+  std::vector<EvictedKey> take_evicted(bool wanted);
 
   Outbox& outbox();
   const ClusterView& view() const { return *shared_view(); }

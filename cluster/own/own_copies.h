@@ -6,6 +6,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/function_ref.h"
 #include "cluster/health/peer_health.h"
@@ -16,6 +18,14 @@
 #include "cluster/wire/outbox.h"
 
 namespace kvorum::cluster {
+
+// A live key that an eviction of this node chose.
+struct EvictedKey {
+  std::string key;
+  uint8_t keyspace = 0;
+  uint64_t bytes = 0;  // of its value
+  uint64_t deadline_ms = 0, written_ms = 0;
+};
 
 // A version that is no tombstone, whether it has expired or not.
 bool has_value(const Object& object);
@@ -79,6 +89,12 @@ class OwnCopies {
   }
   // Evicts what may go (own_copies_evict.cc): before an update, where the table is crowded.
   void make_room();
+  // Those that make_room() evicted, where that was wanted; and whether it is from now on.
+  static constexpr size_t kEvictedToldMax = 16'384;  // between two calls; others are not told
+  std::vector<EvictedKey> take_evicted(bool wanted) {
+    tells_evicted_ = wanted;
+    return std::exchange(evicted_keys_, {});
+  }
   // Scratch memory that a large value took.
   void give_back_scratch();
 
@@ -86,6 +102,7 @@ class OwnCopies {
   uint32_t partition_for(const KeyRef& key) const { return view_->ring.partition_of(key.position); }
   // Has the other primaries drop their copies of what was evicted here.
   void tell_evicted(const KeyRef& entry, Hlc frontier);
+  void note_evicted(const KeyRef& entry);
 
   const NodeParts& node_;
   const std::shared_ptr<const ClusterView>& view_;
@@ -96,6 +113,8 @@ class OwnCopies {
   std::string record_head_;
   Record record_;
   Record evicted_;
+  bool tells_evicted_ = false;
+  std::vector<EvictedKey> evicted_keys_;
 };
 
 }  // namespace kvorum::cluster

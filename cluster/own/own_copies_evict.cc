@@ -20,8 +20,24 @@ void OwnCopies::make_room() {
     ++(has_value(evicted_.object) ? counters_.evicted_keys : counters_.tombstones_reaped);
     if (node_.tells_changes()) outbox_.changed.note(key.key, 0);
     if (!alone) tell_evicted(key, frontier);
+    if (tells_evicted_) [[unlikely]]
+      note_evicted(key);
     return change;
   });
+}
+
+// The record is in evicted_.
+void OwnCopies::note_evicted(const KeyRef& entry) {
+  if (!has_value(evicted_.object) || evicted_keys_.size() >= kEvictedToldMax) return;
+  EvictedKey told{.key = std::string(entry.key), .keyspace = entry.keyspace};
+  for (const Version& version : evicted_.object.versions) {
+    const uint64_t written_ms = version.dot.hlc.ms();
+    if (written_ms < told.written_ms) continue;
+    told.bytes = version.bytes.size();
+    told.deadline_ms = version.deadline_ms;
+    told.written_ms = written_ms;
+  }
+  evicted_keys_.push_back(std::move(told));
 }
 
 // As a repair of this copy would, which has nothing of the key now. It need not arrive: exchanges

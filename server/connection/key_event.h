@@ -25,6 +25,7 @@ enum class KeyEvent : uint8_t {
   kCopyTo,
   kRestore,
   kExpired,
+  kEvicted,
 };
 
 // Several, a bit for each.

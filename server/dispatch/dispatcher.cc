@@ -7,7 +7,8 @@ namespace kvorum::server {
 
 Dispatcher::Dispatcher(cluster::Coordinator& coordinator, const cluster::NodeParts& parts,
                        NodeServices& services, DispatcherOptions options)
-    : services_(services),
+    : coordinator_(coordinator),
+      services_(services),
       parts_(parts),
       options_(std::move(options)),
       clients_(coordinator, {options_.first_client_id, options_.client_id_step,
@@ -59,6 +60,18 @@ void Dispatcher::remove(ClientState& client) {
   pub_sub_.remove(client);
   clients_.remove(client);
   calls_.drop_unsent(client.unsent);
+}
+
+void Dispatcher::tell_gone() {
+  const bool has_events = pub_sub_.tells_changes();
+  for (const cluster::ExpiredKey& expired : coordinator_.take_expired(has_events)) {
+    pub_sub_.note_change(expired.keyspace, expired.key, {KeyEvent::kExpired});
+  }
+  const bool is_watched = (watchers_.watched() & kWatchEvictions) != 0;
+  for (const cluster::EvictedKey& evicted : coordinator_.take_evicted(has_events || is_watched)) {
+    if (has_events) pub_sub_.note_change(evicted.keyspace, evicted.key, {KeyEvent::kEvicted});
+    if (is_watched) watchers_.tell_eviction(evicted);
+  }
 }
 
 }  // namespace kvorum::server

@@ -71,6 +71,9 @@ class Dispatcher {
   bool has_work() const { return due_.has_work() || pub_sub_.has_due() || monitors_.has_behind(); }
   uint64_t next_deadline_us() const { return due_.next_deadline_us(); }
 
+  // Keys that expired or were evicted, to whoever wants to hear of that.
+  void tell_gone();
+
   // For the conversations that it serves.
   ClientTable& clients() { return clients_; }
   CommandRunner& commands() { return commands_; }
@@ -87,6 +90,7 @@ class Dispatcher {
   void take_tracking_mail(uint64_t now_us);
 
  private:
+  cluster::Coordinator& coordinator_;
   NodeServices& services_;
   const cluster::NodeParts parts_;
   DispatcherOptions options_;

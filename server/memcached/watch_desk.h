@@ -16,6 +16,7 @@ enum WatchStream : uint8_t {
   kWatchMutations = 2,
   kWatchDeletions = 4,
   kWatchConnections = 8,
+  kWatchEvictions = 16,
 };
 
 class WatchDesk {

@@ -14,7 +14,8 @@ namespace kvorum::server {
 
 inline bool is_watched(NodeFacts& facts) {
   const WatchDesk* const desk = facts.watchers();
-  return desk != nullptr && desk->watched() != 0;
+  constexpr int kOfCommands = kWatchFetchers | kWatchMutations | kWatchDeletions;
+  return desk != nullptr && (desk->watched() & kOfCommands) != 0;
 }
 
 // What the command's plan does is told.

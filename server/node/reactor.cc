@@ -187,7 +187,7 @@ bool Reactor::has_effects() {
 void Reactor::end_turn() {
   look_at_history();
   run_due();
-  tell_expired();
+  dispatcher_.tell_gone();
   request_marks();  // a mark that a peer sent has no other effect than this
   for (size_t round = 0; round < kRoundsPerTurnMax && has_effects(); ++round) {
     if (dispatcher_.has_work()) dispatcher_.run_due(clock_.now());
@@ -238,14 +238,6 @@ void Reactor::run_due() {
   const uint64_t scheduled = dispatcher_.next_deadline_us();
   if (scheduled != 0 && scheduled <= now.steady_us) dispatcher_.run_due(now);
   dispatcher_.tracking().on_turn(now.steady_us);
-}
-
-// To whoever is subscribed to that.
-void Reactor::tell_expired() {
-  PubSub& pub_sub = dispatcher_.pub_sub();
-  for (const cluster::ExpiredKey& expired : coordinator_.take_expired(pub_sub.tells_changes())) {
-    pub_sub.note_change(expired.keyspace, expired.key, {KeyEvent::kExpired});
-  }
 }
 
 // Frames of this turn, or another reactor, may have brought a later view.

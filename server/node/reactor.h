@@ -160,7 +160,6 @@ class Reactor final : private OtherReactors, private LongWork {
   void start_range_load(const cluster::RangeLoad& load);
   void deliver_rounds();
   void run_due();
-  void tell_expired();
   void look_at_history();
   void look_at_joining();
   void look_at_stopping();

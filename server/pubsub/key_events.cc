@@ -26,9 +26,9 @@ constexpr Named kNames[] = {
     {"incrby", '$'},    {"incrbyfloat", '$'}, {"setbit", '$'},      {"del", 'g'},
     {"expire", 'g'},    {"persist", 'g'},     {"rename_from", 'g'}, {"rename_to", 'g'},
     {"move_from", 'g'}, {"move_to", 'g'},     {"copy_to", 'g'},     {"restore", 'g'},
-    {"expired", 'x'},
+    {"expired", 'x'},   {"evicted", 'e'},
 };
-static_assert(std::size(kNames) == static_cast<size_t>(KeyEvent::kExpired) + 1);
+static_assert(std::size(kNames) == static_cast<size_t>(KeyEvent::kEvicted) + 1);
 
 const Named& named(KeyEvent event) { return kNames[static_cast<size_t>(event)]; }
 

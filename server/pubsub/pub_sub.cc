@@ -148,7 +148,7 @@ std::string PubSub::key_events() const {
 void PubSub::note_done(const Call& call, const cluster::Completion& completion) {
   if (!call.change.in_reply) return note_change(call.keyspace, call.key, call.change);
   const auto events = static_cast<KeyEvents>(completion.reply_number);
-  for (int event = 1; event <= static_cast<int>(KeyEvent::kExpired); ++event) {
+  for (int event = 1; event <= static_cast<int>(KeyEvent::kEvicted); ++event) {
     const auto one = static_cast<KeyEvent>(event);
     if ((events & KeyChange::bit(one)) != 0) note_change(call.keyspace, call.key, {one});
   }

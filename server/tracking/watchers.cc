@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "server/memcached/watching.h"
+
 namespace kvorum::server {
 
 bool Watchers::watch(SessionState& session, uint8_t streams) {
@@ -51,6 +53,19 @@ void Watchers::tell_memcached_connection(const ClientState& client, bool begins)
   const bool failed = session.broken || client.overrun || client.killed;
   if (!begins) text += failed ? " reason=error" : " reason=normal";
   tell(kWatchConnections, text.append(fmt::format(" cfd={}", session.id)));
+}
+
+// As of one that was never fetched: that is not kept.
+void Watchers::tell_eviction(const cluster::EvictedKey& evicted) {
+  const auto wall_ms = static_cast<int64_t>(parts_.services.wall_us() / 1000);
+  const auto seconds = [](int64_t ms) { return std::max<int64_t>(ms, 0) / 1000; };
+  const int64_t lifetime_s =
+      evicted.deadline_ms == 0 ? -1 : seconds(static_cast<int64_t>(evicted.deadline_ms) - wall_ms);
+  std::string key;
+  append_uri_encoded(evicted.key, key);
+  tell(kWatchEvictions,
+       fmt::format("type=eviction key={} fetch=no ttl={} la={} clsid=1 size={}", key, lifetime_s,
+                   seconds(wall_ms - static_cast<int64_t>(evicted.written_ms)), evicted.bytes));
 }
 
 void Watchers::take(const TrackingMail& mail) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cluster/own/own_copies.h"
 #include "server/connection/client_table.h"
 #include "server/memcached/watch_desk.h"
 #include "server/pubsub/pub_sub.h"
@@ -42,6 +43,7 @@ class Watchers final : public WatchDesk {
     if ((watched() & kWatchConnections) == 0 || client.session.dialect == Dialect::kResp) return;
     tell_memcached_connection(client, begins);
   }
+  void tell_eviction(const cluster::EvictedKey& evicted);
   void remove(ClientState& client);
   // Lines of other reactors.
   void take(const TrackingMail& mail);

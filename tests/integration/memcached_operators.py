@@ -106,6 +106,32 @@ def dumps(cluster):
                                                 'ITEM short [3 b; %d s]' % expires], cached)
 
 
+def evictions(cluster):
+    """Of a node that is full: to a watcher, and to who hears keyspace events."""
+    values, size = 4000, 4000
+    with cluster.resp('a') as subscriber, cluster.resp('a') as writer:
+        checks.that('evicted events', writer('CONFIG', 'SET', 'notify-keyspace-events', 'Ee',
+                                             'maxmemory', '8mb') == b'OK')
+        subscriber('SUBSCRIBE', '__keyevent@0__:evicted')
+        watcher = connect(cluster)
+        checks.that('watch evictions', watcher.say('watch evictions') == ['OK'])
+        for number in range(values):
+            if writer('SET', 'full:%d' % number, b'x' * size, 'EX', '1000') != b'OK':
+                checks.that('a full cache takes more', False, number)
+        stats = writer('INFO', 'stats').decode()
+        evicted = int(re.search(r'evicted_keys:(\d+)', stats).group(1))
+        checks.that('it has evicted', evicted > values // 4, evicted)
+        line = r'type=eviction key=full%%3A\d+ fetch=no ttl=\d{3} la=\d+ clsid=1 size=%d$' % size
+        missing = lines_until(watcher, [line])[1]
+        checks.that('a watcher is told', missing == [], missing)
+        told = subscriber.read()
+        checks.that('a subscriber is told', told[:2] == [b'message', b'__keyevent@0__:evicted']
+                    and told[2].startswith(b'full:'), told)
+        watcher.close()
+        checks.that('as before', writer('CONFIG', 'SET', 'notify-keyspace-events', '',
+                                        'maxmemory', '256mb') == b'OK')
+
+
 def memory_limit(cluster):
     client = connect(cluster)
     checks.that('cache_memlimit', client.say('cache_memlimit 64') == ['OK'])
@@ -130,6 +156,7 @@ def main():
         checks.that('the node settles', cluster.wait_settled(), cluster.log('a'))
         for name, scenario in (
             ('watch', watch),
+            ('evictions', evictions),
             ('dumps', dumps),
             ('memory limit', memory_limit),
             ('Unix socket', unix_socket),

@@ -3,6 +3,7 @@
 // frontier; whoever comes with something older than what was evicted is not believed.
 #include <gmock/gmock.h>
 
+#include "cluster/own/own_copies.h"
 #include "tests/cluster/test_cluster.h"
 
 namespace kvorum::cluster {
@@ -121,6 +122,25 @@ TEST_F(EvictionTest, WhatAllHaveIsForgottenByAll) {
   expect_gone("k7");
   EXPECT_EQ(evicted(), 50u);
   EXPECT_EQ(quarantined(), 0u);
+}
+
+TEST_F(EvictionTest, WhoWantsToIsToldByTheNodeThatChose) {
+  cluster.set(0, "before", "v");
+  cluster.pass_ms(kLongEnoughMs);
+  evict_all(0);
+  EXPECT_THAT(node(0).coordinator->take_evicted(true), IsEmpty()) << "nobody wanted to know";
+  cluster.set(0, "k", "value");
+  cluster.pass_ms(kLongEnoughMs);
+  evict_all(0);
+  const std::vector<EvictedKey> told = node(0).coordinator->take_evicted(true);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].key, "k");
+  EXPECT_EQ(told[0].bytes, 5u);
+  EXPECT_GT(told[0].written_ms, 0u);
+  EXPECT_EQ(told[0].deadline_ms, 0u);
+  for (size_t other : {1u, 2u}) {
+    EXPECT_THAT(node(other).coordinator->take_evicted(true), IsEmpty()) << other;
+  }
 }
 
 TEST_F(EvictionTest, ItIsWrittenAnewLikeAnyOther) {

@@ -105,7 +105,7 @@ TEST_F(Watching, OneThatDoesNotReadIsToldHowMuchItMissed) {
 
 TEST_F(Watching, NamesWhatItDoesNotKnow) {
   EXPECT_EQ(watcher.line("watch nothing\r\n"), "ERROR\r\n");
-  EXPECT_EQ(watcher.line("watch mutations evictions\r\n"), "OK\r\n");
+  EXPECT_EQ(watcher.line("watch mutations sysevents\r\n"), "OK\r\n");
   EXPECT_EQ(cluster.nodes[0]->tracking.watched(), kWatchMutations);
   watcher.hang_up();
   EXPECT_EQ(cluster.nodes[0]->tracking.watched(), 0);

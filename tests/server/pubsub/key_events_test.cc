@@ -39,6 +39,10 @@ TEST(KeyEvents, LettersAsRedisShowsThem) {
 }
 
 TEST(KeyEvents, NobodyIsToldWithoutAChannel) {
+  EXPECT_FALSE(asks_for(letters("Ex"), KeyEvent::kEvicted));
+  EXPECT_TRUE(asks_for(letters("Ee"), KeyEvent::kEvicted));
+  EXPECT_TRUE(asks_for(letters("EA"), KeyEvent::kEvicted));
+  EXPECT_EQ(name_of(KeyEvent::kEvicted), "evicted");
   EXPECT_FALSE(asks_for(letters("A"), KeyEvent::kSet));
   EXPECT_TRUE(asks_for(letters("KA"), KeyEvent::kSet));
   EXPECT_TRUE(asks_for(letters("E$"), KeyEvent::kIncrementBy));
