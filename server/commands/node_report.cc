@@ -208,14 +208,7 @@ void stats_section(const NodeStatus& status, Out out) {
                  status.protected_refusals, status.logins_failed);
   fmt::format_to(out, "evicted_keys:{}\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\n",
                  status.counters.evicted_keys, status.keyspace_hits, status.keyspace_misses);
-  uint64_t failed = 0;
-  if (status.traffic) {
-    for (const CommandRow* row : all_commands()) {
-      const CommandTotals& totals = status.traffic->commands[row->number];
-      failed += totals.failed + totals.rejected;
-    }
-  }
-  fmt::format_to(out, "total_error_replies:{}\r\n{}", failed, kNothingOfStats);
+  fmt::format_to(out, "{}", kNothingOfStats);
   const PubSubStatus& pub_sub = status.pub_sub;
   fmt::format_to(out, "pubsub_channels:{}\r\npubsub_patterns:{}\r\npubsubshard_channels:{}\r\n",
                  pub_sub.channels, pub_sub.patterns, pub_sub.shard_channels);
@@ -357,6 +350,12 @@ void commandstats_section(const NodeStatus& status, Out out) {
 // No modules are loaded here.
 void modules_section(const NodeStatus&, Out out) { fmt::format_to(out, "# Modules\r\n"); }
 
+void error_total(const CallReport& report, Out out) {
+  uint64_t errors = 0;
+  for (const auto& [code, count] : report.errors) errors += count;
+  fmt::format_to(out, "total_error_replies:{}\r\n", errors);
+}
+
 void errorstats_section(const CallReport& report, Out out) {
   fmt::format_to(out, "# Errorstats\r\n");
   for (const auto& [code, count] : report.errors) {
@@ -381,7 +380,7 @@ void latencystats_section(const CallReport& report, Out out) {
 
 struct Section {
   std::string_view name;
-  void (*write)(const NodeStatus& status, Out out);  // null: the other one writes it
+  void (*write)(const NodeStatus& status, Out out);  // null: the other one writes all of it
   bool by_default = true;
   void (*write_calls)(const CallReport& report, Out out) = nullptr;
 };
@@ -391,7 +390,7 @@ constexpr Section kSections[] = {
     {"clients", clients_section},
     {"memory", memory_section},
     {"persistence", persistence_section},
-    {"stats", stats_section},
+    {"stats", stats_section, true, error_total},
     {"replication", replication_section},
     {"cpu", cpu_section},
     {"modules", modules_section},
@@ -432,7 +431,8 @@ std::string node_report(const NodeStatus& status, const std::vector<std::string_
     if (!wanted(section, sections)) continue;
     if (!text.empty()) text.append("\r\n");
     const Out out = std::back_inserter(text);
-    section.write != nullptr ? section.write(status, out) : section.write_calls(calls, out);
+    if (section.write != nullptr) section.write(status, out);
+    if (section.write_calls != nullptr) section.write_calls(calls, out);
   }
   return text;
 }

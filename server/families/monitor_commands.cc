@@ -32,11 +32,11 @@ Reply finish_usage(const FinishInput& input) {
 
 void memory_usage(const CommandCall& call, Plan& plan) {
   for (size_t at = 3; at < call.words.size(); at += 2) {
-    const auto samples = at + 1 < call.words.size() ? protocol::parse_int64(call.words[at + 1])
-                                                    : std::optional<int64_t>();
-    if (!equals_ignoring_case(call.words[at], "samples") || !samples || *samples < 0) {
-      return plan.fail(protocol::kSyntaxError);
-    }
+    const bool known = equals_ignoring_case(call.words[at], "samples");
+    if (!known || at + 1 == call.words.size()) return plan.fail(protocol::kSyntaxError);
+    int64_t samples = 0;
+    if (!read_integer(call.words[at + 1], plan, &samples)) return;
+    if (samples < 0) return plan.fail(protocol::kSyntaxError);
   }
   plan.read(call.words[2], finish_usage);
   plan.keeps_key = true;
@@ -92,7 +92,10 @@ void role(const CommandCall&, Plan& plan) {
   plan.answer(Reply::array(std::move(items)));
 }
 
-void lolwut(const CommandCall&, Plan& plan) {
+void lolwut(const CommandCall& call, Plan& plan) {
+  int64_t version = 0;
+  const bool has_version = call.words.size() > 2 && equals_ignoring_case(call.words[1], "version");
+  if (has_version && !read_integer(call.words[2], plan, &version)) return;
   plan.answer(Reply::verbatim_owned(
       fmt::format("Kvorum ver. {} (Redis ver. {})\n", kKvorumVersion, kRedisVersion)));
 }

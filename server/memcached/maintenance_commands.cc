@@ -170,6 +170,8 @@ void plan_maintenance(const MemcachedCall& call, Plan& plan) {
   if (command == "cache_memlimit") return plan_memory_limit(call, plan);
   const std::span<const std::string_view> words = call.request.words;
   const std::string_view what = words.size() > 1 ? words[1] : std::string_view();
+  const bool is_known = command != "lru" || what == "mode" || what == "tune" || what == "temp_ttl";
+  if (!is_known) return plan.fail("ERROR");
   if (what == "reassign") return plan.fail("SERVER_ERROR there are no slabs to reassign");
   if (what == "automove" && (words.size() < 3 || !protocol::parse_lax_uint64(words[2]))) {
     return plan.fail(words.size() < 3 ? "ERROR" : protocol::kMemcachedBadFormat);

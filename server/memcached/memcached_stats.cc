@@ -72,6 +72,17 @@ constexpr Setting kOtherSettings[] = {{"maxconns_fast", "yes"},
                                       {"temp_lru", "no"},
                                       {"track_sizes", "no"},
                                       {"inline_ascii_response", "no"},
+                                      {"hot_lru_pct", "0"},
+                                      {"hot_max_factor", "0.00"},
+                                      {"warm_lru_pct", "0"},
+                                      {"warm_max_factor", "0.00"},
+                                      {"temporary_ttl", "0"},
+                                      {"slab_automove_freeratio", "0.000"},
+                                      {"read_buf_mem_limit", "0"},
+                                      {"watcher_logbuf_size", "262144"},
+                                      {"worker_logbuf_size", "0"},
+                                      {"num_napi_ids", "(null)"},
+                                      {"memory_file", "(null)"},
                                       {"ssl_enabled", "no"}};
 
 constexpr std::string_view kDetailUsage = "CLIENT_ERROR usage: stats detail on|off|dump";

@@ -236,6 +236,8 @@ std::string debug_access(Source& source) {
   constexpr std::string_view kNames[] = {"no", "local", "yes"};
   return std::string(kNames[static_cast<size_t>(source.facts().logbook().debug)]);
 }
+std::string slots(Source& source) { return yes_or_no(source.status().has_slots); }
+std::string reactors(Source& source) { return std::to_string(source.status().reactors); }
 std::string no(Source&) { return "no"; }
 std::string none(Source&) { return ""; }
 
@@ -245,10 +247,11 @@ constexpr Parameter kParameters[] = {
     {"bind", redis_host},
     {"client-output-buffer-limit", output_limits, change_output},
     {"client-query-buffer-limit", query_limit},
-    {"cluster-enabled", no},
+    {"cluster-enabled", slots},
     {"daemonize", no},
     {"databases", databases},
     {"enable-debug-command", debug_access},
+    {"io-threads", reactors},
     {"latency-monitor-threshold", latency_bound, nullptr, set_latency_bound},
     {"latency-tracking", latency_tracking, nullptr, set_latency_tracking},
     {"latency-tracking-info-percentiles", percentiles, nullptr, set_percentiles},

@@ -69,6 +69,8 @@ def check_redis_cli(cluster):
         key = 'cli:%d' % i
         checks.that('redis-cli -c SET %s' % key, redis_cli(cluster, 'SET', key, 'v') == 'OK')
     checks.that("a node serves another one's keys", forwards(cluster) > before)
+    checks.that('CONFIG GET cluster-enabled', redis_cli(
+        cluster, 'CONFIG', 'GET', 'cluster-enabled').split() == ['cluster-enabled', 'yes'])
     checks.that('CLUSTER INFO', 'cluster_state:ok' in redis_cli(cluster, 'CLUSTER', 'INFO'))
     nodes = redis_cli(cluster, 'CLUSTER', 'NODES').splitlines()
     checks.that('CLUSTER NODES has three masters', len(nodes) == 3, nodes)

@@ -115,6 +115,7 @@ TEST_F(Server, CommandsDescribeThemselves) {
 // What monitors of Redis ask for: they take a field that is missing for a broken server.
 TEST_F(Server, InfoHasWhatMonitorsRead) {
   client.say("INCR", "k", "x");
+  client.say("NOSUCH");
   const std::string info = client.say("INFO");
   for (const char* field : {"multiplexing_api:epoll",
                             "cluster_connections:0",
@@ -127,7 +128,7 @@ TEST_F(Server, InfoHasWhatMonitorsRead) {
                             "aof_enabled:0",
                             "aof_last_write_status:ok",
                             "sync_full:0",
-                            "total_error_replies:1",
+                            "total_error_replies:2",
                             "pubsub_channels:0",
                             "latest_fork_usec:0",
                             "master_failover_state:no-failover",

@@ -84,7 +84,8 @@ TEST_P(MemcachedMaintenance, TakesSettingsThatMeanNothing) {
 }
 
 TEST_P(MemcachedMaintenance, RefusesByNameWhatWouldHaveAnEffect) {
-  EXPECT_THAT(m.line("watch evictions\r\n"), StartsWith("SERVER_ERROR nothing of that is told"));
+  EXPECT_THAT(m.line("watch rawcmds\r\n"), StartsWith("SERVER_ERROR nothing of that is told"));
+  EXPECT_EQ(m.line("lru nosuch\r\n"), "ERROR\r\n");
   EXPECT_THAT(m.line("cache_memlimit 7\r\n"), StartsWith("MEMLIMIT_TOO_SMALL"));
   EXPECT_EQ(m.line("cache_memlimit x\r\n"), "ERROR\r\n");
   EXPECT_EQ(m.line("slabs automove x\r\n"), "CLIENT_ERROR bad command line format\r\n");

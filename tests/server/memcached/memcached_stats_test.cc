@@ -58,9 +58,11 @@ TEST_F(MemcachedStats, HaveTheNamesThatMonitorsRead) { expect_names("stats", kNa
 
 TEST_F(MemcachedStats, HaveGroups) {
   m.line("set k 0 0 1\r\n1\r\n");
-  expect_names("stats settings",
-               "maxbytes maxconns tcpport udpport inter item_size_max binding_protocol "
-               "auth_enabled_sasl cas_enabled flush_enabled dump_enabled");
+  expect_names(
+      "stats settings",
+      "maxbytes maxconns tcpport udpport inter item_size_max binding_protocol "
+      "auth_enabled_sasl cas_enabled flush_enabled dump_enabled hot_lru_pct warm_max_factor "
+      "temporary_ttl watcher_logbuf_size");
   expect_names("stats sizes", "sizes_status");
   expect_names("stats conns", "1:addr 1:state 1:secs_since_last_cmd");
   EXPECT_EQ(m.line("stats detail on\r\nstats detail dump\r\nstats reset\r\n"),

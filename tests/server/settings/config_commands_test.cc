@@ -81,5 +81,13 @@ TEST_F(ConfigCommands, LatencyPercentiles) {
   EXPECT_EQ(client.say("INFO", "latencystats"), "$16\r\n# Latencystats\r\n\r\n");
 }
 
+TEST_F(ConfigCommands, ClusterEnabledIsWhatTheRingIs) {
+  EXPECT_THAT(client.say("CONFIG", "GET", "cluster-enabled"), HasSubstr("\r\nno\r\n"));
+  CommandCluster slots{
+      1, [](cluster::Founding& founding) { founding.partitioner = Partitioner::kSlots; }};
+  TestClient other{slots, 0};
+  EXPECT_THAT(other.say("CONFIG", "GET", "cluster-enabled"), HasSubstr("\r\nyes\r\n"));
+}
+
 }  // namespace
 }  // namespace kvorum::server
