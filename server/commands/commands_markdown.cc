@@ -60,7 +60,9 @@ constexpr std::string_view kMemcachedChapter =
     "`incr` `decr` `touch` `flush_all` `version` `verbosity` `stats` `quit`, with `noreply`. `get` "
     "answers the newest version; `gets` *each sibling as an item of its own, all with one cas "
     "unique*, which `touch` leaves as it is. *A `flush_all` with a delay comes also where another "
-    "one came meanwhile.* With a password, the first request is `set <any key> 0 0 <bytes>` with "
+    "one came meanwhile. A line of more than 2 kB that names no keys ends the connection, in "
+    "whatever pieces it comes.* With a password, the first request is `set <any key> 0 0 "
+    "<bytes>` with "
     "`default <password>` as its value.\n\n"
     "**Meta commands**: `mg` `ms` `md` `ma` `mn` `me` with all their flags. *Uniques are hashes: "
     "for `I` any unique that is not the present one counts as an older one, but where the client "
@@ -72,13 +74,14 @@ constexpr std::string_view kMemcachedChapter =
     "that Redis's clients get.* `verbosity` is unknown, as to memcached.\n\n"
     "**For operators**: `stats`, `stats settings`, `items`, `slabs`, `sizes`, `conns`, `detail`, "
     "`reset`, `cachedump`; `lru_crawler metadump` and `mgdump`; `cache_memlimit`; `watch` with "
-    "`fetchers`, `mutations`, `deletions` and `connevents`. *Names about slabs, lists and buffers "
+    "`fetchers`, `mutations`, `deletions`, `evictions` and `connevents`. *Names about slabs, lists "
+    "and buffers "
     "are there and 0; all items are of class 1. A dump has the keys of the whole cluster; sizes, "
     "times and uniques are those of the node's own copy, where that is in memory, and 0 elsewhere; "
     "`la` is the last write. `lru`, `slabs automove`, `lru_crawler enable` and the like answer OK "
     "and mean nothing; `slabs reassign` is refused. Who watches sees what clients of this node do: "
-    "a `set` looks nothing up and so is no fetch, a deletion's size is 0, and evictions are not "
-    "told. A watcher that does not take its lines misses some, `skipped=N`.*\n";
+    "a `set` looks nothing up and so is no fetch, a deletion's size is 0; and evictions that it "
+    "decided. A watcher that does not take its lines misses some, `skipped=N`.*\n";
 
 // What Redis's own suite (tests/unit of 7.2, against a running server) expects otherwise; test by
 // test in tests/suites/redis_tcl.txt.
@@ -109,9 +112,9 @@ constexpr std::string_view kDifferencesChapter =
     "they may be at another node |\n"
     "| `SCAN`, `KEYS`, `DBSIZE`, `RANDOMKEY` in a script | refused | they need all nodes |\n"
     "| a script's memory | 8 MiB | it must not take a node's |\n"
-    "| `-OOM` | by who stores the value, once it is to be stored: not when a command is queued, "
-    "nor in the middle of a script, nor for the texts of functions | memory is that of the "
-    "replicas |\n"
+    "| `-OOM` | by who stores the value; when a command is queued, or a script begun, already "
+    "where the node that is asked is one of those; `allow-oom` lets a script run, not "
+    "write | memory is that of the replicas |\n"
     "| commands in transactions and scripts | in the slow log as `EXEC`, `EVAL`; in `INFO "
     "commandstats` by their names, those of a transaction with the time of planning them; errors "
     "that a script caught are not in `errorstats` | commands of one key are one edit |\n"
@@ -126,16 +129,16 @@ constexpr std::string_view kDifferencesChapter =
     "up |\n"
     "| `CONFIG SET` of `appendonly`, `port`, `bind`, `dir` | refused, unless it is that already | "
     "the YAML file decides |\n"
-    "| events of keys: `new` (`n`), `evicted` (`e`) | never come | a `SET` does not look at what "
-    "was "
-    "there; each copy is evicted by itself |\n"
+    "| events of keys: `new` (`n`) | never come | a `SET` does not look at what was there |\n"
+    "| events of keys: `evicted` (`e`) | from the node that chose the key | the other copies are "
+    "dropped as a repair is |\n"
     "| `qbuf` of `CLIENT LIST` | what of a request waits for the rest of it | connections share "
     "the buffer into which they are read |\n"
     "| events of `LATENCY` | `command` and `fast-command` | there is no fork, and expiry is no "
     "cycle |\n"
-    "| `DEBUG` | `SLEEP`, `OBJECT`, `PROTOCOL`, `SET-ACTIVE-EXPIRE`, `ERROR` | the others are "
-    "about "
-    "Redis's insides |\n";
+    "| `DEBUG` | `SLEEP`, `OBJECT`, `PROTOCOL`, `SET-ACTIVE-EXPIRE`, `ERROR`, "
+    "`SET-DISABLE-DENY-SCRIPTS`, which lets scripts call `DEBUG` | the others are about Redis's "
+    "insides |\n";
 
 }  // namespace
 
