@@ -42,6 +42,10 @@ Committer::Committer(ObjectTable* table, Store* store, CommitterOptions options)
       wake_.notify_one();
     });
   }
+  if (table_->journal() != nullptr) {
+    checkpointer_.emplace(
+        table_, Checkpointer::Options{options_.reopen_retry_ms, options_.on_checkpoint_trouble});
+  }
   commit_thread_ = std::thread([this] { commit_loop(); });
 }
 
@@ -54,6 +58,7 @@ Committer::~Committer() {
   }
   wake_.notify_one();
   commit_thread_.join();
+  if (checkpointer_) checkpointer_->finish();
   table_->commits().set_dirty_callback(nullptr, nullptr);
 }
 
@@ -93,6 +98,7 @@ void Committer::commit_loop() {
     if (is_damaged()) stop_for_damage();
     bool good = !table_->store_health().failed() && end_sync(stop);
     if (good && table_->commits().has_dirty()) good = round();
+    if (good && table_->commits().checkpoint_is_due()) begin_checkpoint();
     if (good && trees_are_due(stop)) good = keep_trees(stop);
     if (good && sync_is_due(stop)) good = sync(stop);
     if (!good) good = reopen();
@@ -100,7 +106,16 @@ void Committer::commit_loop() {
   }
 }
 
+void Committer::begin_checkpoint() {
+  table_->commits().begin_checkpoint();
+  checkpointer_->note_round();
+}
+
 bool Committer::round() {
+  if (checkpointer_) {
+    const auto pause = checkpointer_->slow_down();
+    if (pause.count() != 0) std::this_thread::sleep_for(pause);
+  }
   const bool synced = options_.sync == SyncPolicy::kAlways;
   const Result<size_t> written = table_->commits().commit(synced);
   if (!written.ok()) {
@@ -108,6 +123,7 @@ bool Committer::round() {
     return false;
   }
   rounds_.fetch_add(1, std::memory_order_relaxed);
+  if (checkpointer_) checkpointer_->note_round();
   if (options_.sync == SyncPolicy::kNever) {
     table_->commits().note_synced(table_->commits().committed());
   }
@@ -214,6 +230,9 @@ bool Committer::reopen() {
 // Nobody may see the salvaged store before its copies are known to have lost something.
 bool Committer::recover_store(bool* told) {
   const Status status = store_->reopen();
+  if (status.ok() && table_->journal() != nullptr && table_->journal()->take_doubt()) {
+    table_->commits().write_journaled_again();
+  }
   if (status.code() != Code::kCorruption || !options_.salvages) return status.ok();
   if (!*told) table_->store_health().lose_all();
   *told = true;

@@ -17,6 +17,7 @@
 
 #include "base/mutex.h"
 #include "base/work_threads.h"
+#include "engine/commit/checkpointer.h"
 #include "engine/commit/sync_thread.h"
 #include "engine/table/object_table.h"
 
@@ -39,6 +40,9 @@ struct CommitterOptions {
   bool salvages = false;
   // Called on the commit thread with what was done.
   std::function<void(const std::string&)> on_salvage = {};
+  // With a journal: called on the thread that makes checkpoints where the store beneath fails, and
+  // with ok once it does not. Commits go on.
+  std::function<void(const Status&)> on_checkpoint_trouble = {};
 };
 
 class Committer {
@@ -67,10 +71,12 @@ class Committer {
   void commit_loop();
   bool wait_for_work();
   bool has_work() const KVORUM_REQUIRES(mutex_) {
-    return stopping_ || sync_ended_ || table_->commits().has_dirty() || is_damaged();
+    return stopping_ || sync_ended_ || table_->commits().has_dirty() || is_damaged() ||
+           table_->commits().checkpoint_is_due();
   }
   std::optional<Clock::time_point> next_due() const;
   bool round();
+  void begin_checkpoint();
   void fail_round(const Status& status);
   bool trees_are_due(bool stop) const;
   bool keep_trees(bool stop);
@@ -98,7 +104,8 @@ class Committer {
   bool unsynced_ = false;                              // of the commit thread, as are the next two
   Clock::time_point sync_due_;  // with the interval policy, while something is not synced
   Clock::time_point trees_due_;
-  std::optional<SyncThread> beside_;  // with the interval policy
+  std::optional<SyncThread> beside_;          // with the interval policy
+  std::optional<Checkpointer> checkpointer_;  // with a journal
 
   WorkThreads store_threads_{kStoreThreads};
   WorkThreads file_threads_{kFileThreads};

@@ -38,8 +38,10 @@ class Entry {
     kDeadline = 1u << 22,    // has a deadline, and the expiry heap an item for it
     kWriting = 1u << 23,     // was encoded into the batch of batch_number()
     kReferenced = 1u << 27,  // used since the eviction hand came by; a bit of use_count()
+    kStored = 1u << 30,      // with a journal: the store beneath may have the object, too
   };
-  static constexpr uint32_t kBatchNumbers = 8;  // bits 24 to 26, with a store
+  static constexpr uint32_t kBatchNumbers = 8;   // bits 24 to 26, with a store
+  static constexpr uint32_t kJournalEpochs = 4;  // bits 28 and 29, with a journal
 
   static size_t bytes_for(size_t key_bytes, size_t record_bytes, bool deadline) {
     return sizeof(Entry) + key_bytes + record_bytes + (deadline ? sizeof(uint64_t) : 0);
@@ -133,6 +135,15 @@ class Entry {
     key_bytes_and_flags_ &= ~((kBatchNumbers - 1) << kBatchShift);
     key_bytes_and_flags_ |= kWriting | batch_number << kBatchShift;
   }
+  // In which epoch the object was journaled (journal_epochs.h); 0: its state is the store's.
+  uint8_t journal_epoch() const {
+    return key_bytes_and_flags_ >> kEpochShift & (kJournalEpochs - 1);
+  }
+  void set_journal_epoch(uint8_t epoch) {
+    KVORUM_CHECK(epoch < kJournalEpochs);
+    key_bytes_and_flags_ &= ~((kJournalEpochs - 1) << kEpochShift);
+    key_bytes_and_flags_ |= uint32_t{epoch} << kEpochShift;
+  }
   // Of UseCounters, which only a table without a store has: the eight highest bits.
   uint8_t use_count() const { return static_cast<uint8_t>(key_bytes_and_flags_ >> kUseShift); }
   void set_use_count(uint8_t count) {
@@ -143,6 +154,7 @@ class Entry {
  private:
   static constexpr uint32_t kKeyMask = (1u << 17) - 1;
   static constexpr uint32_t kBatchShift = 24;
+  static constexpr uint32_t kEpochShift = 28;
   static constexpr uint32_t kUseShift = 24;
 
   BodyApart* body_apart() const {

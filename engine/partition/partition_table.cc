@@ -251,6 +251,7 @@ Entry* PartitionTable::write_record(const KeyPlace& at, Entry* entry, const Reco
 
 void PartitionTable::remove(Entry* entry) {
   KVORUM_CHECK(!entry->has(Entry::kDirty));
+  if (shared_->options.journal != nullptr) mark_epoch(entry, 0);
   deadlines_.note_change(entry->deadline_ms(), 0, entry->place());
   index_.erase(entry);
   release(entry);
@@ -303,6 +304,7 @@ PartitionTable::Outcome PartitionTable::apply_swept(Entry* entry, const RecordCh
 
 void PartitionTable::distrust() {
   void_loads();
+  doubts_stored_ = true;
   tree_.distrust();
 }
 

@@ -139,6 +139,9 @@ class PartitionTable {
   // Counts an object found in the store by warm(), as RecordCodec::from_portable() made it of that;
   // its record is installed where `resident`.
   void warm(const KeyRef& key, const RecordChange& found, bool resident) KVORUM_REQUIRES(lock_);
+  // Of an object whose last change is in the journal alone: keeps it until a checkpoint, or the
+  // mark that it was erased (null).
+  void warm_journaled(const KeyRef& key, const RecordChange* found) KVORUM_REQUIRES(lock_);
   // Installs what load() read, likewise, or the mark that there is nothing (null).
   void install(const KeyRef& key, const RecordChange* found) KVORUM_REQUIRES(lock_);
   // Counts evictions and the like: a load that read the store before a change of it is void.
@@ -164,6 +167,22 @@ class PartitionTable {
   // After a failed write: what was encoded, and what waits in the taken list, is dirty again.
   void redirty(const KeyRef& key) KVORUM_REQUIRES(lock_);
   void redirty_taken() KVORUM_REQUIRES(lock_);
+
+  // partition_table_journal.cc: with a journal only.
+  // Appends, from this place on, changes of the epoch that a checkpoint puts into the store, and
+  // takes marks of epochs that are over. Their positions are left open, and those of a bucket are
+  // in no order. Returns where to go on, kPlacesEnd behind the last.
+  uint64_t encode_checkpoint(uint64_t place, StoreBatch& batch) KVORUM_REQUIRES(lock_);
+  // Nothing is marked, so there is nothing to encode.
+  bool is_checkpointed() const KVORUM_REQUIRES(lock_) { return marked_ == 0; }
+  // After a checkpoint: the marks of objects that it erased. Returns where to go on.
+  uint64_t forget_checkpointed(uint64_t place) KVORUM_REQUIRES(lock_);
+  // A checkpoint will write it.
+  bool is_journaled(const Entry& entry) const {
+    return shared_->epochs.now().holds(entry.journal_epoch());
+  }
+  // Has all written again that is_journaled(). True where nothing was dirty before.
+  bool rewrite_journaled() KVORUM_REQUIRES(lock_);
 
   // A page for the tree in the store, false where none is due or possible.
   bool write_tree_page(std::string& page) KVORUM_REQUIRES(lock_);
@@ -193,6 +212,12 @@ class PartitionTable {
   Ticket mark_dirty(Entry* entry, uint16_t tag, bool* turned_dirty) KVORUM_REQUIRES(lock_);
   KeyPlace place_of(Entry* entry) const KVORUM_REQUIRES(lock_);
   bool in_flight(const Entry& entry) const;
+  // Has to stay in memory: the store does not have this state of it.
+  bool is_held(const Entry& entry) const {
+    return entry.has(Entry::kDirty) || in_flight(entry) || is_journaled(entry);
+  }
+  void append_change(StoreBatch& batch, const Entry& entry) const KVORUM_REQUIRES(lock_);
+  void mark_epoch(Entry* entry, uint8_t epoch) KVORUM_REQUIRES(lock_);
   // A record without a value: stays in memory, where the sweep that forgets it finds it.
   static bool is_tombstone(const Entry& entry) {
     return !entry.has(Entry::kLive) && !entry.has(Entry::kAbsent);
@@ -225,6 +250,9 @@ class PartitionTable {
   };
   std::vector<DirtyPlace> dirty_ KVORUM_GUARDED_BY(lock_);
   std::vector<DirtyPlace> taken_ KVORUM_GUARDED_BY(lock_);
+  uint64_t marked_ KVORUM_GUARDED_BY(lock_) = 0;  // entries with a journal epoch
+  // What the store has may be more than the entries' kStored says: it was salvaged.
+  bool doubts_stored_ KVORUM_GUARDED_BY(lock_) = false;
   Ticket dirty_ticket_ KVORUM_GUARDED_BY(lock_) = 0;
   Ticket taken_ticket_ KVORUM_GUARDED_BY(lock_) = 0;
   uint64_t departures_ KVORUM_GUARDED_BY(lock_) = 0;

@@ -24,8 +24,23 @@ void PartitionTable::warm(const KeyRef& key, const RecordChange& found, bool res
   KVORUM_DEBUG_CHECK(index_.find(place_of(key)) == nullptr && counts_.hold());
   if (!resident) return;
   ++resident_count_;
-  write_record(place_of(key), nullptr, found);
+  write_record(place_of(key), nullptr, found)->set(Entry::kStored);
   publish();
+}
+
+void PartitionTable::warm_journaled(const KeyRef& key, const RecordChange* found) {
+  Entry* entry;
+  if (found != nullptr) {
+    warm(key, *found, true);
+    entry = index_.find(place_of(key));
+  } else {
+    entry = write_record(place_of(key), nullptr, {});
+    entry->set(Entry::kAbsent);
+    entry->set(Entry::kStored);
+    publish();
+  }
+  KVORUM_CHECK(entry != nullptr);
+  mark_epoch(entry, shared_->epochs.now().current);
 }
 
 void PartitionTable::install(const KeyRef& key, const RecordChange* found) {
@@ -34,6 +49,7 @@ void PartitionTable::install(const KeyRef& key, const RecordChange* found) {
   if (found != nullptr) ++resident_count_;
   Entry* entry = write_record(at, nullptr, found == nullptr ? RecordChange{} : *found);
   entry->set(Entry::kAbsent, found == nullptr);
+  entry->set(Entry::kStored, found != nullptr);
   entry->set(Entry::kReferenced);
   publish();
 }
@@ -44,6 +60,7 @@ PartitionTable::Outcome PartitionTable::forget(const KeyRef& key, const FileRefe
   if (find(at) != nullptr) return outcome;
   Entry* entry = write_record(at, nullptr, {});
   entry->set(Entry::kAbsent);
+  entry->set(Entry::kStored);
   outcome.result.ticket = mark_dirty(entry, at.tag, &outcome.turned_dirty);
   if (file.exists()) shared_->filing->part_with(file, outcome.result.ticket);
   publish();
@@ -72,7 +89,7 @@ void PartitionTable::evict_some() {
     hand_ = index_.collect_bucket(static_cast<uint32_t>(hand_), kLongBucketStretch, found_);
     if (hand_ >= BucketIndex::kPlacesEnd) hand_ = 0;
     for (Entry* entry : found_) {
-      if (entry->has(Entry::kDirty) || in_flight(*entry) || is_tombstone(*entry)) continue;
+      if (is_tombstone(*entry) || is_held(*entry)) continue;
       if (entry->has(Entry::kReferenced)) {
         entry->set(Entry::kReferenced, false);
         continue;
@@ -131,10 +148,25 @@ void PartitionTable::prefetch_taken() const {
   }
 }
 
+void PartitionTable::append_change(StoreBatch& batch, const Entry& entry) const {
+  const bool erase = entry.has(Entry::kAbsent);
+  batch.begin_change(erase);
+  append_open_store_key(batch.buffer(), keyspace_, entry.key());
+  batch.end_key();
+  if (erase) return;
+  const RecordView record = entry.record();
+  const FileReference file = entry.file();
+  if (file.exists()) put_file_reference(batch.buffer(), file);
+  shared_->options.codec->to_portable(record, batch.buffer());
+  if (record.body != nullptr && !file.exists()) batch.set_tail(*record.body);
+}
+
 bool PartitionTable::encode_some(StoreBatch& batch) {
   const size_t bytes_before = batch.bytes();
   const uint32_t batch_number = shared_->batch_in_flight.load(std::memory_order_relaxed);
   KVORUM_CHECK(batch_number < Entry::kBatchNumbers);  // a round is under way
+  const bool journaled = shared_->options.journal != nullptr;
+  const uint8_t epoch = shared_->epochs.now().current;
   for (size_t count = 0; count < kEncodedUnderLockMax && !taken_.empty(); ++count) {
     if (batch.bytes() - bytes_before > kEncodedBytesUnderLockMax) break;
     found_.clear();
@@ -143,19 +175,10 @@ bool PartitionTable::encode_some(StoreBatch& batch) {
     for (Entry* entry : found_) {
       if (!entry->has(Entry::kDirty) || entry->has(Entry::kDirtyOdd) == odd_) continue;
       tree_.note_change(entry->place());
-      const bool erase = entry->has(Entry::kAbsent);
-      batch.begin_change(erase);
-      append_open_store_key(batch.buffer(), keyspace_, entry->key());
-      batch.end_key();
-      if (!erase) {
-        const RecordView record = entry->record();
-        const FileReference file = entry->file();
-        if (file.exists()) put_file_reference(batch.buffer(), file);
-        shared_->options.codec->to_portable(record, batch.buffer());
-        if (record.body != nullptr && !file.exists()) batch.set_tail(*record.body);
-      }
+      append_change(batch, *entry);
       entry->set(Entry::kDirty, false);
       entry->set_writing(batch_number);
+      if (journaled) mark_epoch(entry, epoch);
     }
   }
   return !taken_.empty();
@@ -166,6 +189,9 @@ void PartitionTable::forget_erased(const KeyRef& key) {
   Entry* entry = index_.find(place_of(key));
   if (entry == nullptr || !entry->has(Entry::kAbsent)) return;
   if (entry->has(Entry::kDirty) || in_flight(*entry)) return;
+  // With a journal the store may still have it: then a checkpoint erases it there.
+  const bool stored = entry->has(Entry::kStored) || doubts_stored_;
+  if (stored && is_journaled(*entry)) return;
   ++departures_;
   remove(entry);
   publish();

@@ -8,6 +8,7 @@
 
 namespace kvorum::engine {
 
+class JournaledStore;
 class LargeFiles;
 class RecordCodec;
 class Store;
@@ -58,6 +59,8 @@ struct TableOptions {
   // Without a store: the keyspaces, one bit each, whose objects may be evicted (evict()).
   uint16_t evicting_keyspaces = 0;
   Store* store = nullptr;  // not owned; null: memory engine
+  // The same, where it has a journal: what was written stays in memory until a checkpoint.
+  JournaledStore* journal = nullptr;
   // Not owned. Needed with a store; without it hash trees stay at their root alone. Keys that it
   // is shown for digest() have no position.
   const RecordCodec* codec = nullptr;

@@ -15,11 +15,12 @@
 #include "base/thread_safety.h"
 #include "engine/index/bucket_index.h"
 #include "engine/index/entry_pool.h"
+#include "engine/index/journal_epochs.h"
 #include "engine/index/page_source.h"
-#include "engine/partition/body_filing.h"
 #include "engine/partition/dirty_queue.h"
 #include "engine/partition/earliest_deadline.h"
 #include "engine/partition/table_options.h"
+#include "engine/store/body_filing.h"
 
 namespace kvorum::engine {
 
@@ -114,6 +115,8 @@ struct TableShared {
   std::atomic<bool> trees_changed{false};  // pages of kept trees are due
   std::atomic<bool> warmed{false};         // the partitions' counts cover what stands in the store
   std::atomic<uint32_t> batch_in_flight{kNoBatch};  // number of the batch being written
+  JournalEpochs epochs;
+  std::atomic<bool> checkpoint_wanted{false};  // memory is full of what has to stay in it
 
  private:
   static constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();

@@ -39,7 +39,7 @@ void StoreBatch::erase(std::string_view key) {
 StoreBatch::Change StoreBatch::operator[](size_t at) const {
   KVORUM_CHECK(at < items_.size());
   const Item& item = items_[at];
-  const size_t end = at + 1 < items_.size() ? items_[at + 1].key_at : bytes_.size();
+  const size_t end = end_of(at);
   const std::string_view bytes = bytes_;
   KVORUM_CHECK(item.key_at < item.value_at && item.value_at <= end && end <= bytes_.size());
   KVORUM_DEBUG_CHECK(!item.erase || item.value_at == end);
@@ -47,6 +47,29 @@ StoreBatch::Change StoreBatch::operator[](size_t at) const {
   return {bytes.substr(item.key_at, item.value_at - item.key_at),
           bytes.substr(item.value_at, end - item.value_at), item.erase,
           tail == tails_.end() ? nullptr : &tail->second};
+}
+
+size_t StoreBatch::end_of(size_t at) const {
+  if (sorted_) return items_[at].end;
+  return at + 1 < items_.size() ? items_[at + 1].key_at : bytes_.size();
+}
+
+void StoreBatch::sort() {
+  KVORUM_CHECK(!sorted_);
+  for (size_t at = 0; at < items_.size(); ++at) items_[at].end = end_of(at);
+  const auto key_of = [this](const Item& item) {
+    return std::string_view(bytes_).substr(item.key_at, item.value_at - item.key_at);
+  };
+  std::map<size_t, SharedView> by_key;  // tails, by where the key of their item begins
+  for (auto& [at, tail] : tails_) by_key.emplace(items_[at].key_at, std::move(tail));
+  std::stable_sort(items_.begin(), items_.end(),
+                   [&key_of](const Item& a, const Item& b) { return key_of(a) < key_of(b); });
+  tails_.clear();
+  for (size_t at = 0; at < items_.size() && !by_key.empty(); ++at) {
+    const auto tail = by_key.find(items_[at].key_at);
+    if (tail != by_key.end()) tails_.emplace(at, tail->second);
+  }
+  sorted_ = !items_.empty();
 }
 
 void StoreBatch::set_tail(const SharedView& tail) {
@@ -67,8 +90,16 @@ std::string_view StoreBatch::Change::whole_value(std::string& storage) const {
 void StoreBatch::clear() {
   items_.clear();
   tails_.clear();
+  sorted_ = false;
   tail_bytes_ = 0;
   give_back(bytes_, kKeptBytesMax);
+}
+
+Status Store::scan_at_start(FunctionRef<void(const StoredItem& item)> fn) const {
+  return scan({}, std::string(1, kFactPrefix), [&](std::string_view key, std::string_view value) {
+    fn({key, value});
+    return true;
+  });
 }
 
 std::string store_key(const KeyRef& key) {

@@ -41,7 +41,10 @@ class StoreBatch {
   void erase(std::string_view key);
   // The same in parts: the key, then the value of a put, are appended to buffer().
   std::string& buffer() { return bytes_; }
-  void begin_change(bool erase) { items_.push_back({bytes_.size(), 0, erase}); }
+  void begin_change(bool erase) {
+    KVORUM_DEBUG_CHECK(!sorted_);
+    items_.push_back({bytes_.size(), 0, erase});
+  }
   void end_key() {
     KVORUM_CHECK(!items_.empty() && items_.back().value_at == 0 &&
                  items_.back().key_at < bytes_.size());
@@ -58,18 +61,32 @@ class StoreBatch {
     KVORUM_CHECK(at < items_.size());
     return bytes_.data() + items_[at].key_at;
   }
+  // By key. Nothing may be added to it any more.
+  void sort();
   void clear();
 
  private:
+  size_t end_of(size_t at) const;  // the item's last byte is before it
   struct Item {
     size_t key_at;
     size_t value_at;
     bool erase;
+    size_t end = 0;  // of the value: once the batch is sorted
   };
   std::string bytes_;
   std::vector<Item> items_;
   std::map<size_t, SharedView> tails_;  // by item
   size_t tail_bytes_ = 0;
+  bool sorted_ = false;
+};
+
+// An object as a start finds it.
+struct StoredItem {
+  std::string_view key;
+  std::string_view value;  // empty where it was erased
+  bool journaled = false;  // its last change is in a journal alone (engine/journal): the table
+                           // keeps it until a checkpoint
+  bool erased = false;  // and that was its end
 };
 
 class Store {
@@ -87,6 +104,9 @@ class Store {
   // false.
   virtual Status scan(std::string_view begin, std::string_view end,
                       FunctionRef<bool(std::string_view key, std::string_view value)> fn) const = 0;
+  // All objects at the start, in key order; then end_start(), before anything is written.
+  virtual Status scan_at_start(FunctionRef<void(const StoredItem& item)> fn) const;
+  virtual void end_start() {}
   // kCorruption where the store is damaged: reopening does not help, salvage() may.
   virtual Status reopen() = 0;
   // Keeps what can still be read of a damaged store, which is open afterwards. Anything may be

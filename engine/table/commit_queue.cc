@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "engine/journal/journaled_store.h"
 
 namespace kvorum::engine {
 namespace {
@@ -15,8 +16,30 @@ constexpr size_t kBegunTogether = 32;
 
 // Until it is written, what is encoded into a batch cannot be evicted: a load would read the past.
 void CommitQueue::begin_batch() {
+  if (checkpoint_is_due()) begin_checkpoint();
   batch_number_ = (batch_number_ + 1) % Entry::kBatchNumbers;
   directory_.shared().batch_in_flight.store(batch_number_, std::memory_order_relaxed);
+}
+
+bool CommitQueue::checkpoint_is_due() const {
+  const JournaledStore* const journal = directory_.options().journal;
+  if (journal == nullptr || journal->checkpoint_runs()) return false;
+  const TableShared& shared = directory_.shared();
+  return journal->checkpoint_due() || shared.checkpoint_wanted.load(std::memory_order_relaxed);
+}
+
+// Where the journal cannot begin another segment the write that follows says so.
+void CommitQueue::begin_checkpoint() {
+  TableShared& shared = directory_.shared();
+  shared.checkpoint_wanted.store(false, std::memory_order_relaxed);
+  if (directory_.options().journal->begin_checkpoint().ok()) shared.epochs.begin();
+}
+
+void CommitQueue::write_journaled_again() {
+  directory_.for_each([](PartitionTable& table) {
+    const SpinLockGuard guard(table.lock());
+    table.rewrite_journaled();
+  });
 }
 
 Status CommitQueue::write_batch(Round& round) {

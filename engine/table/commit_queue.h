@@ -35,6 +35,13 @@ class CommitQueue {
   Result<size_t> commit(bool sync);
   bool has_dirty() const { return directory_.shared().dirty.any(); }
 
+  // With a journal, of the thread that commits: begins a checkpoint where one is due, between two
+  // batches. commit() does it too.
+  bool checkpoint_is_due() const;
+  void begin_checkpoint();
+  // What was journaled and not synced may be lost: all that only the journal has is dirty again.
+  void write_journaled_again();
+
   // The ticket up to which updates are committed.
   Ticket committed() const { return committed_.load(std::memory_order_acquire); }
   // The ticket of the latest update: once synced() has reached it, all up to now is on the disk.

@@ -32,6 +32,18 @@ void EvictionHand::evict_clean() {
     const SpinLockGuard guard(table->lock());
     table->evict_some();
   }
+  want_checkpoint();
+}
+
+// Where memory stays full a round of the hand is in vain: what it holds has to be put below.
+void EvictionHand::want_checkpoint() {
+  TableShared& shared = directory_.shared();
+  if (shared.options.journal == nullptr) return;
+  const uint32_t in_vain = shared.over_memory() ? vain_.load(std::memory_order_relaxed) + 1 : 0;
+  vain_.store(in_vain, std::memory_order_relaxed);
+  if (in_vain < directory_.count()) return;
+  vain_.store(0, std::memory_order_relaxed);
+  if (!shared.checkpoint_wanted.exchange(true)) shared.dirty.call_back();
 }
 
 // Null where none of the tables may lose objects.

@@ -32,6 +32,7 @@ class EvictionHand {
 
  private:
   void evict_clean();
+  void want_checkpoint();
   // The next partition's table, round and round; null where it is just being made. Not before the
   // first one is.
   PartitionTable* next();
@@ -40,6 +41,7 @@ class EvictionHand {
 
   TableDirectory& directory_;
   std::atomic<size_t> turns_{0};
+  std::atomic<uint32_t> vain_{0};               // calls of evict_clean() since memory was not full
   std::atomic<bool> nothing_evictable_{false};  // as the last evict() saw it
 };
 

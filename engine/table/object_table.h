@@ -45,6 +45,9 @@ class ObjectTable {
   const TreeAccess& trees() const { return trees_; }
   StoreHealth& store_health() { return store_health_; }
   const StoreHealth& store_health() const { return store_health_; }
+  // Its partitions, for checkpoints (engine/commit/checkpoint.h).
+  TableDirectory& directory() { return directory_; }
+  JournaledStore* journal() const { return directory_.options().journal; }
   StoreReader& store_reader() { return store_reader_; }
   const StoreReader& store_reader() const { return store_reader_; }
 

@@ -27,12 +27,12 @@ class StoreReader::Warming {
  public:
   Warming(StoreReader& reader, const KeptTrees& kept) : reader_(reader), planting_(kept) {}
 
-  void visit(std::string_view bytes, std::string_view value);
+  void visit(const StoredItem& item);
   TreePlanting& planting() { return planting_; }
   std::vector<uint64_t>& files() { return files_; }
 
  private:
-  bool decode(std::string_view bytes, std::string_view value, KeyRef* key);
+  bool decode(const StoredItem& item, KeyRef* key);
 
   StoreReader& reader_;
   TreePlanting planting_;
@@ -40,24 +40,31 @@ class StoreReader::Warming {
   StoredRecord stored_;
 };
 
-bool StoreReader::Warming::decode(std::string_view bytes, std::string_view value, KeyRef* key) {
+bool StoreReader::Warming::decode(const StoredItem& item, KeyRef* key) {
   const TableShared& shared = reader_.directory_.shared();
-  return parse_store_key(bytes, key) &&
+  return parse_store_key(item.key, key) &&
          position_of(key->key, shared.options.partitioner).high == key->position.high &&
-         stored_.decode(shared, *key, value);
+         (item.erased || stored_.decode(shared, *key, item.value));
 }
 
-// An object goes into memory where there is room; a tombstone always.
-void StoreReader::Warming::visit(std::string_view bytes, std::string_view value) {
+// An object goes into memory where there is room; a tombstone always, and what only the journal
+// has.
+void StoreReader::Warming::visit(const StoredItem& item) {
   const TableShared& shared = reader_.directory_.shared();
   const RecordChange& facts = stored_.facts;
   KeyRef key;
-  bool good = decode(bytes, value, &key);
-  bool resident = good && (!facts.live || shared.fits(facts.file.bytes));
+  bool good = decode(item, &key);
+  if (good && item.erased) {
+    PartitionTable& table = reader_.directory_.get(key);
+    const SpinLockGuard guard(table.lock());
+    return table.warm_journaled(key, nullptr);
+  }
+  bool resident = good && (!facts.live || item.journaled || shared.fits(facts.file.bytes));
   if (good && facts.file.exists()) {
     files_.push_back(facts.file.id);
     const Status read = resident ? stored_.read_body(shared) : Status();
-    good = read.code() != Code::kCorruption;
+    // What the journal has cannot be loaded later.
+    good = read.code() != Code::kCorruption && (read.ok() || !item.journaled);
     resident = resident && read.ok();
   }
   if (!good) {
@@ -67,7 +74,7 @@ void StoreReader::Warming::visit(std::string_view bytes, std::string_view value)
   PartitionTable& table = reader_.directory_.get(key);
   planting_.see(table, table.place_of(key).place, facts.digest_change);
   const SpinLockGuard guard(table.lock());
-  table.warm(key, facts, resident);
+  item.journaled ? table.warm_journaled(key, &facts) : table.warm(key, facts, resident);
 }
 
 Status StoreReader::warm() {
@@ -79,14 +86,13 @@ Status StoreReader::warm() {
   }
   trees_.begin(kept);
   Warming warming(*this, kept);
-  const auto visit = [&warming](std::string_view bytes, std::string_view value) {
-    warming.visit(bytes, value);
-    return true;
-  };
-  Status status = options.store->scan({}, std::string(1, kFactPrefix), visit);
+  Status status =
+      options.store->scan_at_start([&warming](const StoredItem& item) { warming.visit(item); });
   trees_.end(kept, warming.planting());
   if (status.ok()) status = remove_unnamed_files(warming.files());
-  if (status.ok()) directory_.shared().warmed.store(true, std::memory_order_release);
+  if (!status.ok()) return status;
+  options.store->end_start();
+  directory_.shared().warmed.store(true, std::memory_order_release);
   return status;
 }
 

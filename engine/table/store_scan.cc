@@ -79,7 +79,8 @@ bool StoreScan::overlay(PartitionTable& table, bool rewrites) {
       Found& found = records_[{key.position.high, std::string(key.key)}];
       std::optional<Stored> record;
       if (!entry->has(Entry::kAbsent)) record = stored_of(*entry);
-      if (rewrites && record != found.record) turned_dirty |= table.rewrite(entry);
+      const bool journaled = table.is_journaled(*entry);
+      if (rewrites && !journaled && record != found.record) turned_dirty |= table.rewrite(entry);
       found = {std::move(record), entry->has(Entry::kLive), entry->has(Entry::kDeadline)};
     }
   }

@@ -7,7 +7,7 @@ import re
 
 # Each room may include itself and those before it.
 ROOMS = {
-    'engine': ('store', 'index', 'tree', 'partition', 'table', 'commit'),
+    'engine': ('store', 'journal', 'index', 'tree', 'partition', 'table', 'commit'),
     'cluster': (
         'version',
         'spread',

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/partition/body_filing.h"
+#include "engine/store/body_filing.h"
 
 #include <algorithm>
 

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/commit/checkpointer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace kvorum::engine {
+
+using Step = Checkpoint::Step;
+
+Checkpointer::Checkpointer(ObjectTable* table, Options options)
+    : table_(table), journal_(table->journal()), options_(std::move(options)), checkpoint_(*table) {
+  KVORUM_CHECK(journal_ != nullptr);
+  thread_ = std::thread([this] { run(); });
+}
+
+Checkpointer::~Checkpointer() {
+  if (!thread_.joinable()) return;
+  {
+    const MutexLock guard(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Checkpointer::note_round() {
+  if (!asleep_.load()) return;
+  const MutexLock guard(mutex_);
+  noted_ = true;
+  wake_.notify_one();
+}
+
+std::chrono::milliseconds Checkpointer::slow_down() const {
+  const double pressure = journal_->pressure();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(kSlowDownMax * pressure * pressure);
+}
+
+void Checkpointer::run() {
+  while (wait_for_checkpoint()) make_checkpoint();
+}
+
+// False where it is time to stop. `asleep_` and what note_round() comes after are sequentially
+// consistent, so that one of both sides sees the other.
+bool Checkpointer::wait_for_checkpoint() {
+  const MutexLock guard(mutex_);
+  asleep_.store(true);
+  while (!stopping_ && !journal_->checkpoint_runs()) wake_.wait(mutex_);
+  asleep_.store(false);
+  return !stopping_;
+}
+
+// Or until a round was committed.
+void Checkpointer::wait(Clock::duration time) {
+  const Clock::time_point until = Clock::now() + time;
+  const MutexLock guard(mutex_);
+  noted_ = false;
+  asleep_.store(true);
+  while (!stopping_ && !noted_ && wake_.wait_until(mutex_, until)) {
+  }
+  asleep_.store(false);
+}
+
+// Whether it may rest: more of it is done than the journal has filled since, and than time passed.
+bool Checkpointer::is_ahead(Clock::time_point begun_at, uint64_t appended_at) const {
+  const JournalStats stats = journal_->stats();
+  const auto filled = static_cast<double>(stats.appended_bytes - appended_at) /
+                      (static_cast<double>(stats.capacity_bytes) / kJournalShare);
+  const auto passed = std::chrono::duration<double>(Clock::now() - begun_at) /
+                      std::chrono::duration<double>(kSlowest);
+  return checkpoint_.progress() > std::max(filled, passed);
+}
+
+void Checkpointer::make_checkpoint() {
+  const Clock::time_point begun_at = Clock::now();
+  const uint64_t appended_at = journal_->stats().appended_bytes;
+  while (!stopping()) {
+    const Result<Step> step = checkpoint_.advance(kBatchBytes);
+    if (!step.ok()) {
+      if (!recover(step.status())) return;
+    } else if (step.value() == Step::kDone) {
+      return;
+    } else if (step.value() == Step::kAwaitsCommits || is_ahead(begun_at, appended_at)) {
+      wait(kPause);
+    }
+  }
+}
+
+// False where it is to stop first. Damage is for the thread that commits, which can salvage.
+bool Checkpointer::recover(const Status& failure) {
+  Status status = failure;
+  while (!status.ok()) {
+    if (options_.on_trouble) options_.on_trouble(status);
+    static_cast<void>(table_->store_health().note_read(status));
+    wait(std::chrono::milliseconds(options_.retry_ms));
+    if (stopping()) return false;
+    status = journal_->recover_below();
+  }
+  if (options_.on_trouble) options_.on_trouble({});
+  return true;
+}
+
+bool Checkpointer::complete() {
+  while (journal_->checkpoint_runs()) {
+    const Result<Step> step = checkpoint_.advance(kBatchBytes);
+    if (!step.ok() || (step.value() == Step::kAwaitsCommits && table_->commits().has_dirty())) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Checkpointer::finish() {
+  {
+    const MutexLock guard(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+  if (!complete()) return false;
+  if (!journal_->holds_objects()) return true;
+  table_->commits().begin_checkpoint();
+  return journal_->checkpoint_runs() && complete();
+}
+
+}  // namespace kvorum::engine

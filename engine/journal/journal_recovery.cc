@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/journal/journal_recovery.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+namespace kvorum::engine {
+namespace {
+
+using Change = RecoveredJournal::Change;
+
+constexpr uint8_t kMarkVersion = 1;
+constexpr size_t kPrefixBytes = sizeof(uint64_t);
+
+// A segment that is needed, with all batches in it that make sense.
+struct Found {
+  Journal::Segment segment;
+  std::string_view bytes;
+  std::vector<SegmentReader::Batch> batches;
+  uint64_t counted_before = UINT64_MAX;  // batches from this sequence on are no part of the journal
+};
+
+// Keys are compared by their first bytes, which are mostly a position, and only then as a whole.
+struct Sorted {
+  uint64_t prefix;
+  uint64_t at;
+};
+
+uint64_t prefix_of(std::string_view key) {
+  char bytes[kPrefixBytes] = {};
+  std::memcpy(bytes, key.data(), std::min(key.size(), kPrefixBytes));
+  uint64_t prefix;
+  std::memcpy(&prefix, bytes, kPrefixBytes);
+  return __builtin_bswap64(prefix);
+}
+
+// The last of each key, by key.
+std::vector<Change> last_by_key(const std::vector<Change>& all) {
+  std::vector<Sorted> order;
+  order.reserve(all.size());
+  for (size_t at = 0; at < all.size(); ++at) order.push_back({prefix_of(all[at].key), at});
+  std::sort(order.begin(), order.end(), [&all](const Sorted& a, const Sorted& b) {
+    if (a.prefix != b.prefix) return a.prefix < b.prefix;
+    const int compared = all[a.at].key.compare(all[b.at].key);
+    return compared != 0 ? compared < 0 : a.at < b.at;
+  });
+  std::vector<Change> changes;
+  for (size_t at = 0; at < order.size(); ++at) {
+    const Change& change = all[order[at].at];
+    const bool last = at + 1 == order.size() || order[at + 1].prefix != order[at].prefix ||
+                      all[order[at + 1].at].key != change.key;
+    if (last) changes.push_back(change);
+  }
+  return changes;
+}
+
+class Recovery {
+ public:
+  explicit Recovery(JournalDisk& disk) : disk_(disk) {}
+
+  Result<RecoveredJournal> run(const JournalMark* mark, uint64_t fresh_id);
+
+ private:
+  Status find_segments();
+  void follow_heads(uint64_t fresh_id);
+  void read_batches(Found& found);
+  void take_batches();
+  bool passes_gap(uint64_t expected, uint64_t found);
+  void take(const SegmentReader::Batch& batch);
+  void note_damage(std::string text) {
+    if (result_.damage.empty()) result_.damage = std::move(text);
+  }
+
+  JournalDisk& disk_;
+  JournalMark mark_;
+  std::vector<Found> found_;  // by number; those that are needed
+  uint64_t durable_ = 0;      // the last sequence of which somebody knew that it is on the disk
+  std::vector<Change> all_;
+  RecoveredJournal result_;
+};
+
+Status Recovery::find_segments() {
+  const auto slots = disk_.slots();
+  if (!slots.ok()) return slots.status();
+  for (const uint32_t slot : slots.value()) {
+    const auto bytes = disk_.read(slot);
+    if (!bytes.ok()) return bytes.status();
+    Found found;
+    if (!parse_segment_head(bytes.value(), &found.segment.head)) continue;
+    found.segment.slot = slot;
+    found.segment.slot_bytes = bytes.value().size();
+    found.bytes = bytes.value();
+    found_.push_back(std::move(found));
+  }
+  std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) {
+    return a.segment.head.number < b.segment.head.number;
+  });
+  return {};
+}
+
+// The store does not know its journal.
+void Recovery::follow_heads(uint64_t fresh_id) {
+  mark_.store_id = fresh_id;
+  if (found_.empty()) return;
+  const SegmentHead& last = found_.back().segment.head;
+  mark_ = {last.store_id, last.oldest, false};
+  note_damage("the store says nothing of its journal");
+}
+
+void Recovery::read_batches(Found& found) {
+  durable_ = std::max(durable_, found.segment.head.durable);
+  SegmentReader reader(found.bytes, found.segment.head);
+  SegmentReader::Batch batch;
+  while (reader.next(&batch) || reader.skip(&batch)) {
+    durable_ = std::max(durable_, batch.head.durable);
+    found.batches.push_back(batch);
+  }
+  found.segment.used_bytes = reader.end();
+}
+
+// Whether batches behind a gap count.
+bool Recovery::passes_gap(uint64_t expected, uint64_t found) {
+  if (expected > durable_) return false;
+  note_damage("batches " + std::to_string(expected) + " to " + std::to_string(found - 1) +
+              " of the journal cannot be read");
+  return true;
+}
+
+void Recovery::take(const SegmentReader::Batch& batch) {
+  ++result_.batches;
+  const bool good = for_each_change(batch, [this](const StoreBatch::Change& change) {
+    all_.push_back({change.key, change.value, change.erase});
+  });
+  if (!good) note_damage("a batch of the journal makes no sense");
+}
+
+void Recovery::take_batches() {
+  uint64_t expected = found_.front().segment.head.first_sequence;
+  bool ended = false;
+  for (const Found& found : found_) {
+    for (const SegmentReader::Batch& batch : found.batches) {
+      const uint64_t sequence = batch.head.sequence;
+      if (ended || sequence >= found.counted_before || sequence < expected) continue;
+      ended = sequence != expected && !passes_gap(expected, sequence);
+      if (ended) continue;
+      take(batch);
+      expected = sequence + 1;
+    }
+  }
+  if (expected <= durable_) passes_gap(expected, durable_ + 1);
+  result_.beginning.last_sequence = std::max(expected - 1, durable_);
+}
+
+Result<RecoveredJournal> Recovery::run(const JournalMark* mark, uint64_t fresh_id) {
+  if (Status status = find_segments(); !status.ok()) return status;
+  if (mark != nullptr) {
+    mark_ = *mark;
+  } else {
+    follow_heads(fresh_id);
+  }
+  Journal::Beginning& beginning = result_.beginning;
+  beginning.store_id = mark_.store_id;
+  beginning.last_number = mark_.first_needed - 1;
+  std::erase_if(found_, [&](const Found& found) {
+    const SegmentHead& head = found.segment.head;
+    if (head.store_id != mark_.store_id) return true;
+    beginning.last_number = std::max(beginning.last_number, head.number);
+    return head.number < mark_.first_needed;
+  });
+  for (Found& found : found_) read_batches(found);
+  const bool begins = !found_.empty() && found_.front().segment.head.number == mark_.first_needed;
+  if (!begins && !(found_.empty() && mark_.empty)) {
+    note_damage("segment " + std::to_string(mark_.first_needed) + " of the journal is missing");
+  }
+  if (found_.empty()) return std::move(result_);
+  uint64_t counted_before = UINT64_MAX;
+  for (auto found = found_.rbegin(); found != found_.rend(); ++found) {
+    found->counted_before = counted_before;
+    counted_before = std::min(counted_before, found->segment.head.first_sequence);
+  }
+  take_batches();
+  result_.changes = last_by_key(all_);
+  for (const Found& found : found_) beginning.live.push_back(found.segment);
+  return std::move(result_);
+}
+
+}  // namespace
+
+std::string encode_journal_mark(const JournalMark& mark) {
+  std::string bytes;
+  put_u8(bytes, kMarkVersion);
+  put_u64(bytes, mark.store_id);
+  put_u64(bytes, mark.first_needed);
+  put_u8(bytes, mark.empty ? 1 : 0);
+  return bytes;
+}
+
+bool parse_journal_mark(std::string_view bytes, JournalMark* mark) {
+  ByteReader reader(bytes);
+  const uint8_t version = reader.u8();
+  mark->store_id = reader.u64();
+  mark->first_needed = reader.u64();
+  const uint8_t empty = reader.u8();
+  mark->empty = empty == 1;
+  return reader.ok() && reader.done() && version == kMarkVersion && empty <= 1 &&
+         mark->first_needed > 0;
+}
+
+Result<RecoveredJournal> recover_journal(JournalDisk& disk, const JournalMark* mark,
+                                         uint64_t fresh_id) {
+  return Recovery(disk).run(mark, fresh_id);
+}
+
+}  // namespace kvorum::engine

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/journal/journaled_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace kvorum::engine {
+namespace {
+
+// Of the capacity, in eighths: a checkpoint begins, writers are slowed down.
+constexpr uint64_t kDueEighths = 5, kSlowEighths = 6, kEighths = 8;
+
+std::string mark_key() { return std::string(1, kFactPrefix) + "journal"; }
+
+bool is_fact(std::string_view key) { return key.front() == kFactPrefix; }
+
+bool reaches_objects(std::string_view begin) { return begin.empty() || !is_fact(begin); }
+
+Status refused() { return {Code::kUnavailable, "the journal failed and was not begun anew yet"}; }
+
+}  // namespace
+
+JournaledStore::JournaledStore(const JournalOptions& options, std::unique_ptr<JournalDisk> disk,
+                               std::unique_ptr<Store> below)
+    : options_(options),
+      disk_(std::move(disk)),
+      below_(std::move(below)),
+      journal_(disk_.get(), options.capacity_bytes) {}
+
+Result<std::unique_ptr<JournaledStore>> JournaledStore::open(const JournalOptions& options,
+                                                             std::unique_ptr<JournalDisk> disk,
+                                                             std::unique_ptr<Store> below,
+                                                             std::string* damage) {
+  std::unique_ptr<JournaledStore> store(
+      new JournaledStore(options, std::move(disk), std::move(below)));
+  Status status = store->recover(damage);
+  if (!status.ok()) return status;
+  return store;
+}
+
+Status JournaledStore::recover(std::string* damage) {
+  std::string bytes;
+  JournalMark mark;
+  Status status = below_->read(mark_key(), &bytes);
+  if (!status.ok() && status.code() != Code::kNotFound) return status;
+  const bool known = status.ok() && parse_journal_mark(bytes, &mark);
+  auto found = recover_journal(*disk_, known ? &mark : nullptr, options_.fresh_id);
+  if (!found.ok()) return found.status();
+  RecoveredJournal recovered = std::move(found).value();
+  store_id_ = recovered.beginning.store_id;
+  is_new_ = !known && recovered.damage.empty();
+  if (!recovered.damage.empty()) {
+    *damage = "the journal was damaged (" + recovered.damage + "); what could be read was saved";
+    Result<std::string> kept = options_.keeps_damaged ? disk_->set_aside() : std::string();
+    if (!kept.ok()) return kept.status();
+    if (!kept.value().empty()) *damage += "; a copy of it is kept in " + kept.value();
+  }
+  {
+    const MutexLock below(below_mutex_);
+    const MutexLock guard(mutex_);
+    for (const RecoveredJournal::Change& change : recovered.changes) {
+      if (!is_fact(change.key)) continue;
+      Fact fact{std::nullopt, recovered.beginning.last_sequence};
+      if (!change.erase) fact.value = change.value;
+      facts_.emplace(change.key, std::move(fact));
+    }
+    std::erase_if(recovered.changes, [](const auto& change) { return is_fact(change.key); });
+    recovered_ = std::move(recovered.changes);
+    holds_objects_ = !recovered_.empty();
+    status = journal_.begin(std::move(recovered.beginning));
+    if (status.ok()) status = write_mark(journal_.oldest(), false);
+    if (!status.ok()) return status;
+    note_used();
+  }
+  return damage->empty() ? Status() : erase_facts(options_.salvage_erases);
+}
+
+Status JournaledStore::write_mark(uint64_t first_needed, bool empty) {
+  StoreBatch batch;
+  batch.put(mark_key(), encode_journal_mark({store_id_, first_needed, empty}));
+  return below_->write(batch, true);
+}
+
+Status JournaledStore::write(const StoreBatch& batch, bool sync) {
+  if (batch.empty()) return {};
+  if (!options_.written_through.empty()) {
+    if (Status status = write_through(batch); !status.ok()) return status;
+  }
+  const MutexLock guard(mutex_);
+  return append(batch, sync);
+}
+
+Status JournaledStore::append(const StoreBatch& batch, bool sync) {
+  if (failed_) return refused();
+  const bool has_objects = !is_fact(batch[0].key);
+  Status status;
+  if (has_objects) status = wait_for_room(EncodedBatch::bytes_of(batch));
+  if (status.ok()) status = journal_.append(batch);
+  if (status.ok() && sync) {
+    const Journal::Unsynced unsynced = journal_.take_unsynced();
+    status = journal_.sync_slots(unsynced);
+    if (status.ok()) journal_.note_synced(unsynced);
+    if (!status.ok()) doubt_ = true;
+  }
+  failed_ = !status.ok();
+  if (failed_) return status;
+  note_facts(batch);
+  note_used();
+  if (has_objects) holds_objects_.store(true, std::memory_order_release);
+  return {};
+}
+
+// Where no checkpoint is under way waiting would not help.
+Status JournaledStore::wait_for_room(uint64_t bytes) {
+  while (options_.waits_for_room && checkpoint_runs() && !lets_through_ &&
+         !journal_.has_room_for(bytes)) {
+    {
+      const MutexLock guard(trouble_mutex_);
+      if (!trouble_.ok()) {
+        return {trouble_.code(),
+                "the journal is full, and the checkpoint that would empty it "
+                "fails: " +
+                    trouble_.message()};
+      }
+    }
+    room_.wait(mutex_);
+  }
+  return {};
+}
+
+Status JournaledStore::write_through(const StoreBatch& batch) {
+  for (size_t at = 0; at < batch.size(); ++at) {
+    const StoreBatch::Change change = batch[at];
+    if (change.key != options_.written_through) continue;
+    std::string stored;
+    if (below_->read(change.key, &stored).ok() && stored == change.value) continue;
+    StoreBatch alone;
+    alone.put(change.key, change.value);
+    const MutexLock below(below_mutex_);
+    return below_->write(alone, true);
+  }
+  return {};
+}
+
+// They stand behind the objects of a batch.
+void JournaledStore::note_facts(const StoreBatch& batch) {
+  for (size_t at = batch.size(); at > 0; --at) {
+    const StoreBatch::Change change = batch[at - 1];
+    if (!is_fact(change.key)) break;
+    Fact fact{std::nullopt, journal_.last_sequence()};
+    std::string whole;
+    if (!change.erase) fact.value = change.whole_value(whole);
+    facts_.insert_or_assign(std::string(change.key), std::move(fact));
+  }
+}
+
+void JournaledStore::note_used() {
+  due_.store(journal_.used_bytes() >= options_.capacity_bytes / kEighths * kDueEighths,
+             std::memory_order_relaxed);
+}
+
+Status JournaledStore::sync() {
+  const MutexLock order(sync_mutex_);
+  Journal::Unsynced unsynced;
+  {
+    const MutexLock guard(mutex_);
+    if (failed_) return refused();
+    unsynced = journal_.take_unsynced();
+  }
+  Status status = journal_.sync_slots(unsynced);
+  const MutexLock guard(mutex_);
+  if (status.ok()) {
+    journal_.note_synced(unsynced);
+  } else {
+    failed_ = doubt_ = true;
+  }
+  return status;
+}
+
+Status JournaledStore::read(std::string_view key, std::string* value) const {
+  if (is_fact(key)) {
+    const MutexLock guard(mutex_);
+    const auto fact = facts_.find(key);
+    if (fact != facts_.end()) {
+      if (!fact->second.value) return {Code::kNotFound, "erased"};
+      *value = *fact->second.value;
+      return {};
+    }
+  } else if (!recovered_.empty()) {
+    const std::vector<Overlay> found = overlay(key, std::string(key) + '\0');
+    if (!found.empty()) {
+      if (!found[0].value) return {Code::kNotFound, "erased"};
+      *value = *found[0].value;
+      return {};
+    }
+  }
+  return below_->read(key, value);
+}
+
+auto JournaledStore::overlay(std::string_view begin, std::string_view end) const
+    -> std::vector<Overlay> {
+  std::vector<Overlay> found;
+  const auto before = [](const RecoveredJournal::Change& change, std::string_view key) {
+    return change.key < key;
+  };
+  auto change = std::lower_bound(recovered_.begin(), recovered_.end(), begin, before);
+  for (; change != recovered_.end() && (end.empty() || change->key < end); ++change) {
+    found.push_back({std::string(change->key), std::nullopt});
+    if (!change->erase) found.back().value = change->value;
+  }
+  const MutexLock guard(mutex_);
+  for (auto fact = facts_.lower_bound(begin); fact != facts_.end(); ++fact) {
+    if (!end.empty() && fact->first >= end) break;
+    found.push_back({fact->first, fact->second.value});
+  }
+  return found;
+}
+
+Status JournaledStore::scan(
+    std::string_view begin, std::string_view end,
+    FunctionRef<bool(std::string_view key, std::string_view value)> fn) const {
+  if (recovered_.empty() && reaches_objects(begin) && !end.empty() && end[0] != kFactPrefix) {
+    return below_->scan(begin, end, fn);
+  }
+  const std::vector<Overlay> here = overlay(begin, end);
+  size_t next = 0;
+  bool more = true;
+  const auto show_here = [&] {
+    const Overlay& item = here[next++];
+    if (item.value) more = fn(item.key, *item.value);
+  };
+  Status status = below_->scan(begin, end, [&](std::string_view key, std::string_view value) {
+    while (more && next < here.size() && here[next].key < key) show_here();
+    if (more && next < here.size() && here[next].key == key) {
+      show_here();
+    } else if (more) {
+      more = fn(key, value);
+    }
+    return more;
+  });
+  while (status.ok() && more && next < here.size()) show_here();
+  return status;
+}
+
+Status JournaledStore::scan_at_start(FunctionRef<void(const StoredItem& item)> fn) const {
+  auto here = recovered_.begin();
+  const auto show_here = [&] {
+    fn({here->key, here->value, true, here->erase});
+    ++here;
+  };
+  Status status = below_->scan({}, std::string(1, kFactPrefix),
+                               [&](std::string_view key, std::string_view value) {
+                                 while (here != recovered_.end() && here->key < key) show_here();
+                                 if (here != recovered_.end() && here->key == key) {
+                                   show_here();
+                                 } else {
+                                   fn({key, value});
+                                 }
+                                 return true;
+                               });
+  while (here != recovered_.end()) show_here();
+  return status;
+}
+
+void JournaledStore::end_start() {
+  recovered_.clear();
+  recovered_.shrink_to_fit();
+  disk_->done_reading();
+}
+
+// What was appended and not synced may be lost: the facts are appended again, and the table has its
+// objects written again (CommitQueue::write_journaled_again).
+Status JournaledStore::reopen() {
+  if (Status status = recover_below(); !status.ok()) return status;
+  const MutexLock guard(mutex_);
+  if (!failed_) return {};
+  if (Status status = journal_.rotate(); !status.ok()) return status;
+  StoreBatch batch;
+  for (const auto& [key, fact] : facts_) {
+    fact.value ? batch.put(key, *fact.value) : batch.erase(key);
+  }
+  failed_ = false;
+  holds_objects_.store(true, std::memory_order_release);  // in segments that a checkpoint ends
+  return batch.empty() ? Status() : append(batch, false);
+}
+
+Result<std::string> JournaledStore::salvage(const Status& damage) {
+  Result<std::string> done = std::string();
+  {
+    const MutexLock below(below_mutex_);
+    done = below_->salvage(damage);
+    if (!done.ok()) return done;
+    generation_.fetch_add(1, std::memory_order_acq_rel);
+    uint64_t oldest;
+    {
+      const MutexLock guard(mutex_);
+      oldest = journal_.oldest();
+    }
+    if (Status status = write_mark(oldest, false); !status.ok()) return status;
+  }
+  if (Status status = erase_facts(options_.salvage_erases); !status.ok()) return status;
+  if (Status status = reopen(); !status.ok()) return status;
+  return done;
+}
+
+// They say something of all of the store that is not true any more.
+Status JournaledStore::erase_facts(std::string_view key) {
+  if (key.empty()) return {};
+  StoreBatch batch;
+  batch.erase(key);
+  const MutexLock guard(mutex_);
+  if (!failed_) return append(batch, true);
+  note_facts(batch);  // reopen() appends it
+  return {};
+}
+
+Status JournaledStore::begin_checkpoint() {
+  const MutexLock guard(mutex_);
+  KVORUM_CHECK(!checkpoint_runs());
+  if (failed_) return refused();
+  checkpoint_sequence_ = journal_.last_sequence();
+  if (Status status = journal_.rotate(); !status.ok()) {
+    failed_ = true;
+    return status;
+  }
+  checkpoint_number_ = journal_.current();
+  holds_objects_.store(false, std::memory_order_release);
+  runs_.store(true, std::memory_order_release);
+  return {};
+}
+
+Status JournaledStore::put_below(const StoreBatch& batch) {
+  const MutexLock below(below_mutex_);
+  return note_below(below_->write(batch, false));
+}
+
+Status JournaledStore::put_facts(const Facts& facts) {
+  StoreBatch batch;
+  for (const auto& [key, fact] : facts) {
+    fact.value ? batch.put(key, *fact.value) : batch.erase(key);
+  }
+  return batch.empty() ? Status() : note_below(below_->write(batch, false));
+}
+
+Status JournaledStore::end_checkpoint(uint64_t generation) {
+  KVORUM_CHECK(checkpoint_runs());
+  Facts facts;
+  uint64_t number;
+  {
+    const MutexLock guard(mutex_);
+    number = checkpoint_number_;
+    for (const auto& [key, fact] : facts_) {
+      if (fact.sequence <= checkpoint_sequence_) facts.emplace(key, fact);
+    }
+  }
+  {
+    const MutexLock below(below_mutex_);
+    if (generation != this->generation()) return {Code::kUnavailable, "the store was salvaged"};
+    Status status = put_facts(facts);
+    if (status.ok()) status = note_below(below_->sync());
+    if (status.ok()) status = note_below(write_mark(number, false));
+    if (!status.ok()) return status;
+  }
+  const MutexLock order(sync_mutex_);
+  const MutexLock guard(mutex_);
+  for (const auto& [key, fact] : facts) {
+    const auto known = facts_.find(key);
+    if (known != facts_.end() && known->second.sequence == fact.sequence) facts_.erase(known);
+  }
+  journal_.retire_before(number);
+  ++checkpoints_;
+  lets_through_ = false;
+  note_used();
+  runs_.store(false, std::memory_order_release);
+  room_.notify_all();
+  return {};
+}
+
+void JournaledStore::let_through() {
+  const MutexLock guard(mutex_);
+  lets_through_ = true;
+  room_.notify_all();
+}
+
+Status JournaledStore::recover_below() {
+  Status status;
+  {
+    const MutexLock below(below_mutex_);
+    status = below_->reopen();
+  }
+  const MutexLock guard(trouble_mutex_);
+  trouble_ = status;
+  return status;
+}
+
+Status JournaledStore::note_below(Status status) {
+  if (status.ok()) return status;
+  {
+    const MutexLock guard(trouble_mutex_);
+    trouble_ = status;
+  }
+  const MutexLock guard(mutex_);
+  room_.notify_all();
+  return status;
+}
+
+Status JournaledStore::close() {
+  Facts facts;
+  uint64_t next;
+  {
+    const MutexLock guard(mutex_);
+    if (failed_ || checkpoint_runs() || holds_objects()) return {};  // the next start reads it
+    facts = facts_;
+    next = journal_.current() + 1;
+  }
+  const MutexLock below(below_mutex_);
+  Status status = put_facts(facts);
+  if (status.ok()) status = note_below(below_->sync());
+  return status.ok() ? note_below(write_mark(next, true)) : status;
+}
+
+JournalStats JournaledStore::stats() const {
+  JournalStats stats;
+  {
+    const MutexLock guard(mutex_);
+    stats.capacity_bytes = options_.capacity_bytes;
+    stats.used_bytes = journal_.used_bytes();
+    stats.appended_bytes = journal_.appended_bytes();
+    stats.checkpoints = checkpoints_;
+  }
+  stats.checkpoint_runs = checkpoint_runs();
+  const MutexLock guard(trouble_mutex_);
+  stats.store_error = trouble_.message();
+  return stats;
+}
+
+double JournaledStore::pressure() const {
+  const MutexLock guard(mutex_);
+  const uint64_t from = options_.capacity_bytes / kEighths * kSlowEighths;
+  const uint64_t used = journal_.used_bytes();
+  if (used <= from) return 0;
+  const double part =
+      static_cast<double>(used - from) / static_cast<double>(options_.capacity_bytes - from);
+  return std::min(part, 1.0);
+}
+
+}  // namespace kvorum::engine

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// A store with a journal before it. What is written is appended to the journal; now and then a
+// checkpoint puts what changed into the store beneath, in key order, and then the journal is no
+// longer needed from its beginning. Between the two an object is in the table, which keeps it
+// (TableOptions::journal), and in the journal; what else is written, the node's own facts, is kept
+// here.
+//
+//   write() --> journal --> ok                    (the thread that commits)
+//   begin_checkpoint()                            (the same thread, between two batches)
+//   sync(), put_below() ..., end_checkpoint()     (the thread that makes checkpoints)
+//
+// A checkpoint puts into the store beneath nothing that was not synced in the journal, and the
+// journal is given up no sooner than the store beneath was synced. So after a power cut the two
+// together are what a prefix of the writes had made, which holds all that was synced.
+//
+// Threads as in store.h, but that write() may be called by several.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "engine/journal/journal.h"
+#include "engine/journal/journal_recovery.h"
+#include "engine/store/store.h"
+
+namespace kvorum::engine {
+
+struct JournalOptions {
+  uint64_t capacity_bytes = 256 * 1024 * 1024;
+  uint64_t fresh_id = 0;  // random
+  // write() waits for the end of a checkpoint where the journal is full; else it goes beyond its
+  // capacity.
+  bool waits_for_room = true;
+  bool keeps_damaged = true;    // a copy of a damaged journal, beside it
+  std::string salvage_erases;   // as LevelDbOptions has it
+  std::string written_through;  // a fact that earlier releases have to see in the store beneath
+};
+
+struct JournalStats {
+  uint64_t capacity_bytes = 0;
+  uint64_t used_bytes = 0;
+  uint64_t appended_bytes = 0;  // since the start
+  uint64_t checkpoints = 0;     // that ended, since the start
+  bool checkpoint_runs = false;
+  std::string store_error;  // why no checkpoint ends; empty: nothing is wrong
+};
+
+class JournaledStore final : public Store {
+ public:
+  // Reads the journal. Where it is damaged, *damage says what was done, as a salvage says it.
+  static Result<std::unique_ptr<JournaledStore>> open(const JournalOptions& options,
+                                                      std::unique_ptr<JournalDisk> disk,
+                                                      std::unique_ptr<Store> below,
+                                                      std::string* damage);
+
+  Status write(const StoreBatch& batch, bool sync) override;
+  Status sync() override;
+  // Of an object that is not in the table: the store beneath has its last version.
+  Status read(std::string_view key, std::string* value) const override;
+  Status scan(std::string_view begin, std::string_view end,
+              FunctionRef<bool(std::string_view key, std::string_view value)> fn) const override;
+  Status scan_at_start(FunctionRef<void(const StoredItem& item)> fn) const override;
+  void end_start() override;
+  Status reopen() override;
+  Result<std::string> salvage(const Status& damage) override;
+
+  // A checkpoint is to be begun: the journal is so full, and none is under way.
+  bool checkpoint_due() const { return due_.load(std::memory_order_relaxed) && !checkpoint_runs(); }
+  bool checkpoint_runs() const { return runs_.load(std::memory_order_acquire); }
+  // Nothing was written since the last checkpoint began that only the journal has.
+  bool holds_objects() const { return holds_objects_.load(std::memory_order_acquire); }
+  // What was written until now belongs to it.
+  Status begin_checkpoint();
+  // In key order. After an error recover_below(), and the checkpoint's objects all over again.
+  Status put_below(const StoreBatch& batch);
+  // All objects of the checkpoint were put below; those that changed since are in the journal
+  // again. Its facts follow, and the journal is given up to its beginning.
+  // kUnavailable where the store beneath was salvaged since then: all over again.
+  Status end_checkpoint(uint64_t generation);
+  uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+  Status recover_below();
+  // From the end of a checkpoint's objects on the commits that it waits for find room.
+  void let_through();
+  // The last call, after a checkpoint that nothing was written behind: the journal is empty then.
+  Status close();
+
+  // open() found no journal.
+  bool is_new() const { return is_new_; }
+  JournalStats stats() const;
+  // Whether a sync failed before the last reopen(), so that what was appended may be lost. Once.
+  bool take_doubt() { return doubt_.exchange(false, std::memory_order_acq_rel); }
+  // How full the journal is above three quarters, 0 to 1: writers are slowed down by it.
+  double pressure() const;
+
+ private:
+  struct Fact {
+    std::optional<std::string> value;  // nothing: erased
+    uint64_t sequence;                 // of its last change
+  };
+  using Facts = std::map<std::string, Fact, std::less<>>;
+
+  JournaledStore(const JournalOptions& options, std::unique_ptr<JournalDisk> disk,
+                 std::unique_ptr<Store> below);
+  Status recover(std::string* damage);
+  Status write_mark(uint64_t first_needed, bool empty) KVORUM_REQUIRES(below_mutex_);
+  Status put_facts(const Facts& facts) KVORUM_REQUIRES(below_mutex_);
+  Status erase_facts(std::string_view key);
+  Status append(const StoreBatch& batch, bool sync) KVORUM_REQUIRES(mutex_);
+  Status wait_for_room(uint64_t bytes) KVORUM_REQUIRES(mutex_);
+  Status write_through(const StoreBatch& batch);
+  void note_facts(const StoreBatch& batch) KVORUM_REQUIRES(mutex_);
+  void note_used() KVORUM_REQUIRES(mutex_);
+  Status note_below(Status status);
+  // What is here of a range, by key.
+  struct Overlay {
+    std::string key;
+    std::optional<std::string> value;
+  };
+  std::vector<Overlay> overlay(std::string_view begin, std::string_view end) const;
+
+  const JournalOptions options_;
+  const std::unique_ptr<JournalDisk> disk_;
+  const std::unique_ptr<Store> below_;
+  // Both are set by open(). The objects are there until end_start(), by key.
+  uint64_t store_id_ = 0;
+  bool is_new_ = false;
+  std::vector<RecoveredJournal::Change> recovered_;
+
+  mutable Mutex sync_mutex_;  // before mutex_; held while slots are synced, or go
+  mutable Mutex mutex_;
+  ConditionVariable room_;
+  Journal journal_ KVORUM_GUARDED_BY(mutex_);
+  Facts facts_ KVORUM_GUARDED_BY(mutex_);  // that the store beneath may not have
+  bool failed_ KVORUM_GUARDED_BY(mutex_) = false;
+  bool lets_through_ KVORUM_GUARDED_BY(mutex_) = false;
+  // Of the checkpoint under way: its last sequence, the first segment behind it.
+  uint64_t checkpoint_sequence_ KVORUM_GUARDED_BY(mutex_) = 0;
+  uint64_t checkpoint_number_ KVORUM_GUARDED_BY(mutex_) = 0;
+  uint64_t checkpoints_ KVORUM_GUARDED_BY(mutex_) = 0;
+  std::atomic<bool> due_{false}, runs_{false}, holds_objects_{false}, doubt_{false};
+
+  mutable Mutex below_mutex_;  // of who writes beneath; before mutex_, where both are held
+  std::atomic<uint64_t> generation_{0};
+  mutable Mutex trouble_mutex_;                       // the last
+  Status trouble_ KVORUM_GUARDED_BY(trouble_mutex_);  // of the store beneath
+};
+
+}  // namespace kvorum::engine
