@@ -67,6 +67,7 @@ struct EngineConfig {
   EngineType type = EngineType::kLevelDb;
   engine::SyncPolicy sync = engine::SyncPolicy::kInterval;
   uint64_t memory_bytes = 1ULL << 30;
+  uint64_t journal_bytes = 256ULL << 20;
   engine::EvictionPolicy eviction = engine::EvictionPolicy::kNone;
 };
 

@@ -17,6 +17,7 @@ constexpr uint32_t kBacklogMax = 65'535, kReactorsMax = 256, kClientsMax = 1'000
 constexpr uint32_t kPeerLinksMax = kReactorsMax * cluster::kMembersMax;
 // A limit of values is one of all words of a request: keys have to fit.
 constexpr uint64_t kValueLimitLeast = 128 << 10;
+constexpr uint64_t kJournalLeast = 16 << 20;
 
 constexpr ConfigRow<Config> kRows[] = {
     config_row<NameKind{}, &Config::node, &NodeConfig::name>("node.name"),
@@ -48,6 +49,8 @@ constexpr ConfigRow<Config> kRows[] = {
     config_row<ChoiceKind<kSyncPolicies>{}, &Config::engine, &EngineConfig::sync>("engine.sync"),
     config_row<SizeKind{1ULL << 20, 1ULL << 50}, &Config::engine, &EngineConfig::memory_bytes>(
         "engine.memory", KeyChange::kLive),
+    config_row<SizeKind{kJournalLeast, 1ULL << 40}, &Config::engine, &EngineConfig::journal_bytes>(
+        "engine.journal"),
     config_row<ChoiceKind<kEvictions>{}, &Config::engine, &EngineConfig::eviction>(
         "engine.eviction", KeyChange::kLive),
     config_row<ReactorsKind{kReactorsMax}, &Config::reactors>("reactors"),

@@ -3,11 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 #include "engine/store/leveldb_store.h"
 #include "server/process/logging.h"
+#include "server/process/random_number.h"
+#include "server/storage/journal_files.h"
 
 namespace kvorum::server {
 namespace {
@@ -15,6 +18,8 @@ namespace {
 // Hints are all in memory: the store is read at the start alone.
 constexpr size_t kBlockCacheBytes = 1 << 20;
 constexpr size_t kWriteBufferBytes = 4 << 20;
+// Of the journal of the objects. Most hints are delivered soon.
+constexpr uint64_t kJournalPart = 8, kJournalLeast = 16 << 20;
 
 }  // namespace
 
@@ -35,7 +40,15 @@ Status HintStore::open() {
                                                       opened.status().message()));
   }
   if (!salvaged.empty()) note_salvage(salvaged);
-  store_ = std::move(opened).value();
+  engine::JournalOptions journal;
+  journal.capacity_bytes = std::max(config_.engine.journal_bytes / kJournalPart, kJournalLeast);
+  journal.fresh_id = random_number();
+  std::string damage;
+  auto journaled = open_journaled(journal, {directory + "-journal", config_.engine.sync},
+                                  std::move(opened).value(), &damage);
+  if (!journaled.ok()) return journaled.status();
+  if (!damage.empty()) note_salvage(directory + ": " + damage);
+  store_ = std::move(journaled).value();
   return {};
 }
 
@@ -67,6 +80,7 @@ void HintStore::forget() {
 Status HintStore::read_once(const Reading& reading) {
   engine::TableOptions options = cluster::Hints::table_options(reading.hash_seed);
   options.store = store_.get();
+  options.journal = store_.get();
   options.codec = reading.codec;
   table_ = std::make_unique<engine::ObjectTable>(options);
   hints_ = std::make_unique<cluster::Hints>(
@@ -92,8 +106,19 @@ void HintStore::start_commits(std::function<void(engine::Ticket, const Status&)>
   options.sync = config_.engine.sync;
   options.salvages = true;
   options.on_salvage = [](const std::string& report) { log_error("{}", report); };
+  options.on_checkpoint_trouble = [](const Status& status) {
+    if (!status.ok()) log_error("the hints cannot be put into their store: {}", status.message());
+  };
   options.on_round = std::move(on_round);
   committer_ = std::make_unique<engine::Committer>(table_.get(), store_.get(), std::move(options));
+}
+
+void HintStore::end_commits() {
+  committer_.reset();
+  if (!store_) return;
+  if (const Status status = store_->close(); !status.ok()) {
+    log_error("the journal of the hints could not be closed: {}", status.message());
+  }
 }
 
 }  // namespace kvorum::server

@@ -10,6 +10,7 @@
 
 #include "cluster/copies/hints.h"
 #include "engine/commit/committer.h"
+#include "engine/journal/journaled_store.h"
 #include "engine/table/object_table.h"
 #include "server/config/config.h"
 #include "server/storage/compaction_pace.h"
@@ -36,7 +37,7 @@ class HintStore {
   // `on_round` is called on the commit thread.
   void start_commits(std::function<void(engine::Ticket, const Status&)> on_round);
   // Commits and syncs what is dirty.
-  void end_commits() { committer_.reset(); }
+  void end_commits();
 
   // Any thread, after read().
   cluster::Hints& hints() { return *hints_; }
@@ -52,7 +53,7 @@ class HintStore {
   const Config& config_;
   CompactionPace& pace_;
   engine::StoreFaults faults_at_start_;
-  std::unique_ptr<engine::Store> store_;  // null: the engine memory
+  std::unique_ptr<engine::JournaledStore> store_;  // null: the engine memory
   std::unique_ptr<engine::ObjectTable> table_;
   std::unique_ptr<cluster::Hints> hints_;
   std::unique_ptr<engine::Committer> committer_;

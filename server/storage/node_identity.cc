@@ -12,8 +12,9 @@
 namespace kvorum::server {
 namespace {
 
-constexpr uint8_t kIdentityVersion = 2;
-constexpr uint8_t kAddressedVersion = 1;  // the cluster id was a digest of addresses too
+constexpr uint8_t kIdentityVersion = 3;     // a journal has what is not in the store
+constexpr uint8_t kUnjournaledVersion = 2;  // all else is the same
+constexpr uint8_t kAddressedVersion = 1;    // the cluster id was a digest of addresses too
 constexpr uint8_t kConfigurationsVersion = 1;
 constexpr size_t kConfigurationsMax = 64;
 
@@ -75,7 +76,8 @@ bool decode_identity(std::string_view bytes, Identity* identity) {
   for (uint64_t at = 0; at < members && reader.ok(); ++at) {
     identity->member_names.emplace_back(reader.bytes());
   }
-  return reader.ok() && partitioner <= 1 && identity->version == kIdentityVersion;
+  return reader.ok() && partitioner <= 1 &&
+         (identity->version == kIdentityVersion || identity->version == kUnjournaledVersion);
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -259,6 +261,8 @@ Result<SessionStart> begin_session(engine::Store& store, const StoreClaim& claim
   if (Status status = store.write(batch, true); !status.ok()) return status;
   return start;
 }
+
+std::string identity_key() { return fact_key("identity"); }
 
 Status end_session(engine::Store& store, uint64_t incarnation, Hlc clock, std::string_view roots) {
   std::string marker, reading;

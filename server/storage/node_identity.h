@@ -64,6 +64,8 @@ Status end_session(engine::Store& store, uint64_t incarnation, Hlc clock,
 
 // The key of the clean-stop marker.
 std::string clean_stop_key();
+// The key of what begin_session() says of the store's owner. An earlier release refuses it.
+std::string identity_key();
 
 // Keeps the facts current that a session after a crash needs. Any thread.
 class SessionFacts {

@@ -15,6 +15,7 @@
 #include "server/process/logging.h"
 #include "server/process/process_stats.h"
 #include "server/process/random_number.h"
+#include "server/storage/journal_files.h"
 
 namespace kvorum::server {
 namespace {
@@ -119,8 +120,31 @@ Status NodeStores::open_objects() {
                   fmt::format("cannot open the store in {}: {}", config_.node.data_directory,
                               opened.status().message()));
   }
-  store_ = std::make_unique<SerialStore>(std::move(opened).value());
   if (!salvaged.empty()) note_salvage_at_start(salvaged);
+  return open_journal(std::move(opened).value());
+}
+
+Status NodeStores::open_journal(std::unique_ptr<engine::Store> below) {
+  const std::string& data = config_.node.data_directory;
+  std::string identity, damage;
+  const bool had_objects = below->read(identity_key(), &identity).ok();
+  engine::JournalOptions options;
+  options.capacity_bytes = config_.engine.journal_bytes;
+  options.fresh_id = random_number();
+  options.keeps_damaged = !is_replicated();
+  options.salvage_erases = clean_stop_key();
+  options.written_through = identity_key();
+  auto opened =
+      open_journaled(options, {data + "/journal", config_.engine.sync}, std::move(below), &damage);
+  if (!opened.ok()) return opened.status();
+  store_ = std::move(opened).value();
+  if (!damage.empty()) note_salvage_at_start(data + ": " + damage);
+  if (had_objects && store_->is_new()) {
+    log_warning(
+        "data directory {} was written by a release without a journal; it has one now, "
+        "and earlier releases refuse the directory from here on",
+        data);
+  }
   return {};
 }
 
@@ -242,6 +266,7 @@ engine::TableOptions NodeStores::table_options() {
     options.evicting_keyspaces = last_write_keyspaces(view_);
   }
   options.store = store_.get();
+  options.journal = store_.get();
   options.codec = codec_.get();
   options.large_files = large_files_.get();
   options.keeps_unnamed_files = salvaged_ || keeps_damaged_store();
@@ -318,6 +343,7 @@ void NodeStores::start_commits(Rounds rounds) {
       tell_of_salvage(report);
       note_trouble(facts_->write_again(wall_ms()));
     };
+    options.on_checkpoint_trouble = [this](const Status& status) { note_trouble(status); };
     options.on_round = [this, tell = std::move(rounds.on_objects)](engine::Ticket ticket,
                                                                    const Status& status) {
       tell(ticket, status.ok());
@@ -429,7 +455,8 @@ bool NodeStores::close(const cluster::WholeReplicas* whole) {
   note_trouble(facts_->keep_marks());
   std::string roots;
   cluster::encode_roots(*objects_, whole, roots);
-  const Status status = end_session(*store_, incarnation_, clock_.reading(wall_ms()), roots);
+  Status status = end_session(*store_, incarnation_, clock_.reading(wall_ms()), roots);
+  if (status.ok()) status = store_->close();
   note_trouble(status);
   return status.ok();
 }

@@ -22,6 +22,7 @@
 #include "cluster/own/node_parts.h"
 #include "cluster/ring/cluster_view.h"
 #include "engine/commit/committer.h"
+#include "engine/journal/journaled_store.h"
 #include "engine/store/large_files.h"
 #include "server/config/config.h"
 #include "server/process/directory_lock.h"
@@ -30,7 +31,6 @@
 #include "server/storage/membership_file.h"
 #include "server/storage/membership_keeper.h"
 #include "server/storage/node_identity.h"
-#include "server/storage/serial_store.h"
 
 namespace kvorum::server {
 
@@ -115,6 +115,7 @@ class NodeStores {
  private:
   Status keep_founding();
   Status open_objects();
+  Status open_journal(std::unique_ptr<engine::Store> below);
   Status open_large_files();
   Status claim();
   Status salvage(const Status& damage);
@@ -138,7 +139,7 @@ class NodeStores {
 
   CompactionPace pace_;
   std::optional<DirectoryLock> directory_lock_;
-  std::unique_ptr<SerialStore> store_;               // null: the engine memory
+  std::unique_ptr<engine::JournaledStore> store_;    // null: the engine memory
   std::unique_ptr<engine::LargeFiles> large_files_;  // of the store's objects
   SessionStart session_;
   engine::StoreFaults faults_at_start_;
