@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "cluster/coordinator/frame_router.h"
 #include "cluster/frontier/frontier_protocol.h"
 #include "cluster/history/history_delta.h"
-#include "cluster/version/planted_bug.h"
 #include "cluster/wire/asker.h"
 
 namespace kvorum::cluster {

@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
-#include "cluster/version/planted_bug.h"
+#include "base/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "cluster/copies/shared_history.h"
-#include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
 

@@ -5,8 +5,8 @@
 
 #include "base/check.h"
 #include "base/give_back.h"
+#include "base/planted_bug.h"
 #include "cluster/frontier/frontier_protocol.h"
-#include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {

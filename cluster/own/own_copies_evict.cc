@@ -2,8 +2,8 @@
 // Eviction: a live value is forgotten without a tombstone. It may be, as a tombstone may, once it
 // lies below the frontier of its copy: every other primary has it or something newer, so what is
 // older can only come from where it is dead (object.h, drop_dead()).
+#include "base/planted_bug.h"
 #include "cluster/own/own_copies.h"
-#include "cluster/version/planted_bug.h"
 #include "cluster/wire/replica_messages.h"
 
 namespace kvorum::cluster {

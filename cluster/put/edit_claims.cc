@@ -5,9 +5,9 @@
 
 #include "base/check.h"
 #include "base/contains.h"
+#include "base/planted_bug.h"
 #include "cluster/copies/claim_times.h"
 #include "cluster/request/forwarding.h"
-#include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
 

@@ -2,8 +2,8 @@
 #include "cluster/put/put_machine.h"
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "cluster/request/forwarding.h"
-#include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {

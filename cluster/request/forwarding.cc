@@ -5,8 +5,8 @@
 
 #include "base/check.h"
 #include "base/contains.h"
+#include "base/planted_bug.h"
 #include "cluster/machine/large_frames.h"
-#include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "cluster/machine/large_frames.h"
-#include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
 

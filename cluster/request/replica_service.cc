@@ -4,10 +4,10 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "cluster/copies/claim_times.h"
 #include "cluster/machine/large_frames.h"
 #include "cluster/version/context.h"
-#include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {

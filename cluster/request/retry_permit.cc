@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/contains.h"
-#include "cluster/version/planted_bug.h"
+#include "base/planted_bug.h"
 
 namespace kvorum::cluster {
 

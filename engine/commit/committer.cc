@@ -230,16 +230,18 @@ bool Committer::reopen() {
 // Nobody may see the salvaged store before its copies are known to have lost something.
 bool Committer::recover_store(bool* told) {
   const Status status = store_->reopen();
-  if (status.ok() && table_->journal() != nullptr && table_->journal()->take_doubt()) {
+  if (!status.ok() && (status.code() != Code::kCorruption || !options_.salvages)) return false;
+  if (!status.ok()) {
+    if (!*told) table_->store_health().lose_all();
+    *told = true;
+    const Result<std::string> done = store_->salvage(status);
+    if (!done.ok()) return false;
+    table_->store_health().note_salvage();
+    if (options_.on_salvage) options_.on_salvage(done.value());
+  }
+  if (table_->journal() != nullptr && table_->journal()->take_doubt()) {
     table_->commits().write_journaled_again();
   }
-  if (status.code() != Code::kCorruption || !options_.salvages) return status.ok();
-  if (!*told) table_->store_health().lose_all();
-  *told = true;
-  const Result<std::string> done = store_->salvage(status);
-  if (!done.ok()) return false;
-  table_->store_health().note_salvage();
-  if (options_.on_salvage) options_.on_salvage(done.value());
   return true;
 }
 

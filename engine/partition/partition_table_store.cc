@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "engine/partition/partition_table.h"
 #include "engine/partition/record_codec.h"
 #include "engine/store/store.h"
@@ -89,7 +90,10 @@ void PartitionTable::evict_some() {
     hand_ = index_.collect_bucket(static_cast<uint32_t>(hand_), kLongBucketStretch, found_);
     if (hand_ >= BucketIndex::kPlacesEnd) hand_ = 0;
     for (Entry* entry : found_) {
-      if (is_tombstone(*entry) || is_held(*entry)) continue;
+      const bool held = planted(PlantedBug::kEvictJournaled)
+                            ? entry->has(Entry::kDirty) || in_flight(*entry)
+                            : is_held(*entry);
+      if (is_tombstone(*entry) || held) continue;
       if (entry->has(Entry::kReferenced)) {
         entry->set(Entry::kReferenced, false);
         continue;

@@ -83,13 +83,16 @@ void Cluster::kill(size_t node, Death how) {
   if (!nodes[node]->alive()) return;
   const bool power_loses = swarm.sync != engine::SyncPolicy::kAlways;
   const bool emptied = how == Death::kWipe || how == Death::kRestore;
-  const bool lost = !swarm.durable || emptied || (how == Death::kPower && power_loses);
+  const bool damaged = nodes[node]->disk().journal_damaged();
+  const bool lost = !swarm.durable || emptied || damaged || (how == Death::kPower && power_loses);
   damage.add(node, queue.now_us(), lost);
   nodes[node]->die(how);
 }
 
 void Cluster::damage_disk(size_t node, double chance) {
-  if (nodes[node]->disk().damage_objects(chance) == 0) return;
+  bool any = nodes[node]->disk().damage_objects(chance) > 0;
+  any |= nodes[node]->disk().damage_journal();
+  if (!any) return;
   damage.add(node, queue.now_us(), true);
   trace.note(queue.now_us(), {"damage", node});
 }
@@ -115,6 +118,7 @@ void Cluster::heal() {
   network.heal();
   for (size_t node = 0; node < nodes.size(); ++node) {
     nodes[node]->disk().set_broken(false);
+    nodes[node]->disk().set_full(false);
     nodes[node]->disk().set_error_chance(0);
     start_node(node);
     nodes[node]->scrub_disk();

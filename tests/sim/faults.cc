@@ -137,12 +137,14 @@ void Faults::down(size_t node) {
 
 void Faults::break_disk() {
   const size_t node = rng_.below(cluster_.nodes.size());
-  cluster_.nodes[node]->disk().set_broken(true);
+  SimDisk& disk = cluster_.nodes[node]->disk();
+  const bool fills = rng_.chance(0.4);
+  fills ? disk.set_full(true) : disk.set_broken(true);
   cluster_.queue.after(rng_.between(1 * kMs, 3000 * kMs),
-                       [this, node] { cluster_.nodes[node]->disk().set_broken(false); });
+                       [&disk, fills] { fills ? disk.set_full(false) : disk.set_broken(false); });
 }
 
-// A few objects, many or all.
+// A few objects, many or all, and what stands somewhere in the journal.
 void Faults::damage_disk() {
   constexpr double kChances[] = {0.05, 0.3, 1.0};
   std::vector<size_t> may_lose;

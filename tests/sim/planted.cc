@@ -7,8 +7,6 @@
 namespace kvorum {
 namespace {
 
-using cluster::PlantedBug;
-
 std::atomic<PlantedBug> the_bug{PlantedBug::kNone};
 
 constexpr sim::PlantedBugRow kRows[] = {
@@ -32,6 +30,10 @@ constexpr sim::PlantedBugRow kRows[] = {
      true, 300},
     {PlantedBug::kWriteReadable, "write-readable", "writes pass by the newest set", true, false,
      true, 300},
+    {PlantedBug::kRetireEarly, "retire-early", "segments go too early", true, false, false, 200},
+    {PlantedBug::kSkipPartition, "skip-partition", "checkpoints pass by a partition", true},
+    {PlantedBug::kReplayShort, "replay-short", "a start leaves out the last batch", true},
+    {PlantedBug::kEvictJournaled, "evict-journaled", "journaled objects are evicted", true},
     // Seeds hardly meet it: tests/cluster/machine/tallies_sets_test.cc says what reads ask.
     {PlantedBug::kReadOldest, "read-oldest", "reads ask the oldest set alone", false, false, true},
     {PlantedBug::kForgetContext, "forget-context", "an update keeps what it covers", true},
@@ -41,7 +43,7 @@ constexpr sim::PlantedBugRow kRows[] = {
 
 }  // namespace
 
-bool cluster::planted(PlantedBug bug) { return the_bug.load(std::memory_order_relaxed) == bug; }
+bool planted(PlantedBug bug) { return the_bug.load(std::memory_order_relaxed) == bug; }
 
 std::span<const sim::PlantedBugRow> sim::planted_bugs() { return kRows; }
 

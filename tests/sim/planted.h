@@ -6,12 +6,12 @@
 #include <span>
 #include <string_view>
 
-#include "cluster/version/planted_bug.h"
+#include "base/planted_bug.h"
 
 namespace kvorum::sim {
 
 struct PlantedBugRow {
-  cluster::PlantedBug bug;
+  PlantedBug bug;
   std::string_view name;
   std::string_view what;
   bool by_seeds;          // random seeds must catch it; else a story does
@@ -22,16 +22,16 @@ struct PlantedBugRow {
 
 std::span<const PlantedBugRow> planted_bugs();
 // kNone for a name that no bug has.
-cluster::PlantedBug planted_bug_named(std::string_view name);
+PlantedBug planted_bug_named(std::string_view name);
 
-cluster::PlantedBug planted_bug();
-void plant(cluster::PlantedBug bug);
+PlantedBug planted_bug();
+void plant(PlantedBug bug);
 
 // A bug while this lives.
 class Planting {
  public:
-  explicit Planting(cluster::PlantedBug bug) { plant(bug); }
-  ~Planting() { plant(cluster::PlantedBug::kNone); }
+  explicit Planting(PlantedBug bug) { plant(bug); }
+  ~Planting() { plant(PlantedBug::kNone); }
   Planting(const Planting&) = delete;
 };
 

@@ -3,8 +3,8 @@
 #define KVORUM_PLANTED_BUGS
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "cluster/machine/core.h"
-#include "cluster/version/planted_bug.h"
 
 namespace kvorum::cluster {
 namespace {

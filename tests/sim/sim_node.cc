@@ -196,7 +196,7 @@ void SimNode::store_marks() {
   const uint64_t generation = marks_->generation();
   if (generation == marks_requested_) return;
   marks_requested_ = generation;
-  if (!store_) return marks_->set_stored(generation);
+  if (!object_line_.store) return marks_->set_stored(generation);
   later(rng_.below(world_.swarm.disk.commit_delay_us + 1), [this] {
     if (!facts_->keep_marks().ok()) marks_requested_ = 0;
     for (size_t reactor = 0; reactor < reactors_.size(); ++reactor) on_timer(reactor);

@@ -17,6 +17,8 @@
 #include "cluster/frontier/frontier_protocol.h"
 #include "cluster/history/history.h"
 #include "cluster/ring/founding.h"
+#include "engine/commit/checkpoint.h"
+#include "engine/journal/journaled_store.h"
 #include "server/dispatch/conversation.h"
 #include "server/dispatch/dispatcher.h"
 #include "server/script/script_library.h"
@@ -169,6 +171,17 @@ class SimNode final : public Peer, public server::NodeServices {
   void arm_timer(size_t reactor);
   void on_timer(size_t reactor);
   struct CommitLine;  // below
+  // Of the journals (sim_node_journal.cc).
+  bool open_stores(bool* damaged);
+  void look_at_journal(CommitLine& line);
+  void settle_doubt(CommitLine& line);
+  void schedule_step(CommitLine& line, uint64_t delay_us);
+  void step_checkpoint(CommitLine& line);
+  void recover_checkpoint(CommitLine& line, const Status& failure);
+  void finish_checkpoints();
+  bool complete_checkpoint(CommitLine& line);
+  bool close_journals();
+  void tear_batch();
   void schedule_commit(CommitLine& line);
   void commit(CommitLine& line);
   void sync(CommitLine& line);
@@ -187,7 +200,7 @@ class SimNode final : public Peer, public server::NodeServices {
   const size_t index_;
   Rng rng_;
   SimDisk disk_, hint_disk_;
-  SimDisk::Values copy_, hint_copy_;
+  SimDisk::Copy copy_, hint_copy_;
   std::string history_on_disk_, history_copy_;
   cluster::NodeId id_ = 0;
   cluster::CoordinatorOptions options_;
@@ -207,7 +220,6 @@ class SimNode final : public Peer, public server::NodeServices {
   Course course_ = Course::kRuns;
   uint64_t course_until_us_ = 0;
   size_t peers_that_do_not_know_ = 0;
-  std::unique_ptr<SimStore> store_, hint_store_;
   std::unique_ptr<cluster::AuthorTable> authors_;
   std::unique_ptr<cluster::HybridClock> clock_;
   std::unique_ptr<cluster::FlushMarks> marks_;
@@ -228,14 +240,16 @@ class SimNode final : public Peer, public server::NodeServices {
   cluster::NodeParts parts_;
   std::vector<std::unique_ptr<ReactorState>> reactors_;
   std::map<uint64_t, std::unique_ptr<Connection>> connections_;
-  // What stands for the two commit threads.
+  // What stands for the two commit threads, and those that make checkpoints.
   struct CommitLine {
     SimNode* node;
     bool hinted;
-    bool commit_scheduled = false, sync_scheduled = false;
+    std::unique_ptr<engine::Store> store = {};  // null: memory alone
+    engine::JournaledStore* journal = nullptr;  // the same; null where it has no journal
+    std::unique_ptr<engine::Checkpoint> checkpoint = {};
+    bool commit_scheduled = false, sync_scheduled = false, step_scheduled = false;
 
     engine::ObjectTable& table() const { return hinted ? *node->hint_table_ : *node->table_; }
-    SimStore& store() const { return hinted ? *node->hint_store_ : *node->store_; }
   };
   CommitLine object_line_{this, false}, hint_line_{this, true};
   size_t loads_open_ = 0;

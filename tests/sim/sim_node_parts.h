@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inside of a SimNode, for its two source files alone.
+// The inside of a SimNode, for its source files alone.
 #pragma once
 
 #include "tests/sim/sim_node.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sessions of a node: start, death, commit rounds, and what checkers look at.
+// Sessions of a node: start, death and commit rounds.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -66,15 +66,15 @@ Now SimNode::now() const {
 
 bool SimNode::begin_session() {
   uint64_t fresh = rng_.next() | 1;
-  const bool planted_keep = planted_bug() == cluster::PlantedBug::kKeepIncarnation ||
-                            planted_bug() == cluster::PlantedBug::kReuseCounter;
+  const bool planted_keep =
+      planted_bug() == PlantedBug::kKeepIncarnation || planted_bug() == PlantedBug::kReuseCounter;
   if (planted_keep && incarnation_ != 0) fresh = incarnation_;
   server::SessionStart session;
   session.incarnation = fresh;
-  const bool salvaged = disk_.damaged();
+  bool salvaged = disk_.damaged();
   if (salvaged) disk_.salvage();
   if (world_.swarm.durable) {
-    store_ = std::make_unique<SimStore>(&disk_);
+    if (!open_stores(&salvaged)) return false;
     const cluster::Member& member = view_->members[view_->self];
     server::StoreClaim claim;
     claim.directory = "simulated";
@@ -89,7 +89,7 @@ bool SimNode::begin_session() {
     const auto is_there = [](const cluster::Member& one) { return !one.has_departed(); };
     claim.alone = std::count_if(view_->members.begin(), view_->members.end(), is_there) == 1;
     claim.configuration = cluster::configuration_of(cluster::found_view(world_.founding, {}));
-    auto begun = server::begin_session(*store_, claim, fresh);
+    auto begun = server::begin_session(*object_line_.store, claim, fresh);
     if (!begun.ok()) return false;
     session = std::move(begun).value();
     if (salvaged) session.was_clean = false;
@@ -114,20 +114,24 @@ void SimNode::open_tables() {
   options.partition_bits = view_->ring.partition_bits();
   options.memory_bytes_max = world_.swarm.memory_bytes;
   if (world_.swarm.evicts) options.evicting_keyspaces = 1u << kLwwDb;
-  constexpr engine::EvictionPolicy kPolicies[] = {
-      engine::EvictionPolicy::kAllLru, engine::EvictionPolicy::kAllLfu,
-      engine::EvictionPolicy::kAllRandom};
+  constexpr engine::EvictionPolicy kPolicies[] = {engine::EvictionPolicy::kAllLru,
+                                                  engine::EvictionPolicy::kAllLfu,
+                                                  engine::EvictionPolicy::kAllRandom};
   options.eviction = kPolicies[world_.swarm.seed % std::size(kPolicies)];
   codec_ = std::make_unique<cluster::StoredRecordCodec>(authors_.get(), view_->cluster_id);
   options.codec = codec_.get();
-  options.store = store_.get();
+  options.store = object_line_.store.get();
+  options.journal = object_line_.journal;
   options.keeps_trees = true;
   table_ = std::make_unique<engine::ObjectTable>(options);
   engine::TableOptions hint_options = cluster::Hints::table_options(rng_.next());
-  if (world_.swarm.durable) hint_store_ = std::make_unique<SimStore>(&hint_disk_);
   hint_options.codec = codec_.get();
-  hint_options.store = hint_store_.get();
+  hint_options.store = hint_line_.store.get();
+  hint_options.journal = hint_line_.journal;
   hint_table_ = std::make_unique<engine::ObjectTable>(hint_options);
+  for (CommitLine* line : {&object_line_, &hint_line_}) {
+    if (line->journal) line->checkpoint = std::make_unique<engine::Checkpoint>(line->table());
+  }
   hints_ = std::make_unique<cluster::Hints>(
       hint_table_.get(), authors_.get(),
       cluster::HintOptions{view_->partitioner, world_.swarm.hint_bytes_max});
@@ -198,7 +202,7 @@ bool SimNode::start() {
   authors_ = std::make_unique<cluster::AuthorTable>();
   if (!find_history() || !begin_session()) return false;
   open_tables();
-  if (store_) {
+  if (object_line_.store) {
     if (!table_->store_reader().warm().ok() || !hint_table_->store_reader().warm().ok()) {
       return false;
     }
@@ -206,11 +210,10 @@ bool SimNode::start() {
     judge_kept_trees();
     if (!last_roots_.empty()) cluster::mark_differing_roots(*table_, last_roots_, *whole_);
     clock_->mint_above(highest_own(*authors_, id_));
-    facts_ = std::make_unique<server::SessionFacts>(store_.get(), clock_.get(), marks_.get(),
-                                                    world_.swarm.sync == SyncPolicy::kAlways);
+    facts_ =
+        std::make_unique<server::SessionFacts>(object_line_.store.get(), clock_.get(), marks_.get(),
+                                               world_.swarm.sync == SyncPolicy::kAlways);
     if (!facts_->keep_clock(now().wall_ms).ok()) return false;
-    object_line_ = {this, false};
-    hint_line_ = {this, true};
     for (CommitLine* line : {&object_line_, &hint_line_}) {
       const auto schedule = [](void* dirty) {
         CommitLine& its = *static_cast<CommitLine*>(dirty);
@@ -234,16 +237,18 @@ bool SimNode::start() {
 
 void SimNode::die(Death how) {
   KVORUM_CHECK(alive());
-  if (how == Death::kClean && store_ && !table_->store_health().failed() &&
+  if (how == Death::kClean && object_line_.store && !table_->store_health().failed() &&
       !hint_table_->store_health().failed() && table_->commits().commit(true).ok() &&
       keep_trees(true) && hint_table_->commits().commit(true).ok()) {
+    finish_checkpoints();
     std::string roots;
     cluster::encode_roots(*table_, whole_.get(), roots);
     const Hlc reading = clock_->reading(now().wall_ms);
     const bool ended = facts_->keep_marks().ok() &&
-                       server::end_session(*store_, incarnation_, reading, roots).ok();
-    if (!ended) how = Death::kKill;
+                       server::end_session(*object_line_.store, incarnation_, reading, roots).ok();
+    if (!ended || !close_journals()) how = Death::kKill;
   }
+  if (how != Death::kClean) tear_batch();
   world_.trace.note(world_.queue.now_us(), {"death", index_, static_cast<uint64_t>(how)});
   ++session_;
   paused_until_us_ = 0;
@@ -258,11 +263,11 @@ void SimNode::die(Death how) {
   losses_.reset();
   frontier_.reset();
   facts_.reset();
-  table_.reset();
   hints_.reset();
+  for (CommitLine* line : {&object_line_, &hint_line_}) line->checkpoint.reset();
+  table_.reset();
   hint_table_.reset();
-  store_.reset();
-  hint_store_.reset();
+  for (CommitLine* line : {&object_line_, &hint_line_}) *line = {this, line->hinted};
   for (SimDisk* disk : {&disk_, &hint_disk_}) {
     if (how == Death::kPower) disk->lose_power();
     if (how == Death::kWipe) disk->wipe();
@@ -298,8 +303,8 @@ bool SimNode::keep_trees(bool all) {
 }
 
 void SimNode::copy_disks() {
-  copy_ = disk_.values();
-  hint_copy_ = hint_disk_.values();
+  copy_ = disk_.copy();
+  hint_copy_ = hint_disk_.copy();
   history_copy_ = history_on_disk_;
 }
 
@@ -328,6 +333,7 @@ void SimNode::commit(CommitLine& line) {
     (void)facts_->keep_marks();
   }
   if (!ok) renew_incarnation();
+  look_at_journal(line);
   tell_round(line, ok);
   if (!ok) reopen_later(line);
 }
@@ -339,7 +345,7 @@ void SimNode::sync(CommitLine& line) {
   line.sync_scheduled = false;
   if (line.table().store_health().failed()) return;
   const engine::Ticket committed = line.table().commits().committed();
-  if (line.store().sync().ok()) return line.table().commits().note_synced(committed);
+  if (line.store->sync().ok()) return line.table().commits().note_synced(committed);
   line.table().store_health().fail();
   renew_incarnation();
   tell_round(line, false);
@@ -363,7 +369,8 @@ void SimNode::tell_round(CommitLine& line, bool ok) {
 
 void SimNode::reopen_later(CommitLine& line) {
   later(kReopenUs, [this, &line] {
-    if (!line.store().reopen().ok()) return reopen_later(line);
+    if (!line.store->reopen().ok()) return reopen_later(line);
+    settle_doubt(line);
     line.table().store_health().recover();
   });
 }
@@ -381,111 +388,19 @@ void SimNode::salvage_if_damaged() {
 void SimNode::salvage() {
   if (disk_.broken()) return later(kReopenUs, [this] { salvage(); });
   table_->store_health().lose_all();
-  KVORUM_CHECK(store_->salvage({}).ok());
+  const auto done = object_line_.store->salvage({});
+  if (!done.ok()) return later(kReopenUs, [this] { salvage(); });
+  settle_doubt(object_line_);
   salvaging_ = false;
   world_.trace.note(world_.queue.now_us(), {"salvage", index_});
   table_->store_health().recover();
 }
 
 void SimNode::scrub_disk() {
-  if (!alive() || !store_ || !disk_.damaged()) return;
+  if (!alive() || !object_line_.store || !disk_.damaged()) return;
   KVORUM_CHECK(!disk_.broken());
   table_->store_health().fail();
   salvage();
-}
-
-server::NodeStatus SimNode::status() {
-  server::NodeStatus status;
-  status.name = view_->members[view_->self].name;
-  status.id = id_;
-  status.hints_pending = hints_pending();
-  status.counters = counters();
-  for (size_t i = 0; i < view_->members.size(); ++i) {
-    server::MemberStatus& row = status.members.emplace_back();
-    row.name = view_->members[i].name;
-    row.id = view_->members[i].id;
-    row.self = i == view_->self;
-    row.state = row.self
-                    ? cluster::PeerState::kUp
-                    : reactors_[0]->coordinator.peer_state(static_cast<cluster::MemberIndex>(i));
-  }
-  return status;
-}
-
-uint64_t SimNode::hints_pending() const { return hints_->pending(); }
-
-std::string SimNode::describe_hints() const {
-  constexpr const char* kStates[] = {"up", "slow", "suspected", "down"};
-  std::string text;
-  hints_->walk([&](const cluster::HintKey& hint, const cluster::Object&) {
-    const cluster::MemberIndex target = view_->find_id(hint.target);
-    const auto state = reactors_[0]->coordinator.peer_state(target);
-    text +=
-        fmt::format("{} for {} ({}): {}; ", view_->members[view_->self].name,
-                    view_->members[target].name, kStates[static_cast<size_t>(state)], hint.key.key);
-  });
-  return text;
-}
-
-std::string SimNode::describe_backlog() const {
-  cluster::Backlog sum;
-  size_t calls = 0;
-  for (const auto& reactor : reactors_) {
-    const cluster::Backlog one = reactor->coordinator.backlog();
-    sum.operations += one.operations;
-    sum.keyspace_operations += one.keyspace_operations;
-    sum.awaited_commits += one.awaited_commits;
-    sum.timers += one.timers;
-    calls += reactor->dispatcher->open_calls();
-  }
-  const bool dirty = store_ && table_->commits().has_dirty();
-  const size_t damaged = whole_->damaged();
-  if (sum.total() + calls + loads_open_ + damaged == 0 && !dirty) return {};
-  return fmt::format(
-      "{}: {} operations, {} of keyspaces, {} awaited commits, {} timers, {} calls, {} loads, {} "
-      "damaged copies{}; ",
-      view_->members[view_->self].name, sum.operations, sum.keyspace_operations,
-      sum.awaited_commits, sum.timers, calls, loads_open_, damaged,
-      dirty ? ", not all committed" : "");
-}
-
-size_t SimNode::suspicions() const {
-  size_t sum = 0;
-  for (const auto& reactor : reactors_) {
-    const cluster::ClusterView& view = reactor->coordinator.view();
-    for (size_t peer = 0; peer < view.members.size(); ++peer) {
-      if (view.members[peer].has_departed()) continue;
-      const auto state = reactor->coordinator.peer_state(static_cast<cluster::MemberIndex>(peer));
-      sum += state >= cluster::PeerState::kSuspected;
-    }
-  }
-  return sum;
-}
-
-cluster::CoordinatorCounters SimNode::counters() const {
-  cluster::CoordinatorCounters sum;
-  for (const auto& reactor : reactors_) sum += reactor->coordinator.counters();
-  return sum;
-}
-
-const cluster::Object& SimNode::own_object(uint8_t db, const std::string& key) {
-  const KeyRef ref{key, position_of(key, view_->partitioner), db};
-  if (store_) KVORUM_CHECK(table_->store_reader().load(ref).ok());
-  inspected_bytes_.clear();
-  const engine::Access access = table_->read(ref, [&](engine::RecordView bytes) {
-    cluster::Record record;
-    cluster::decode_record(bytes, *authors_, record);
-    marks_->apply(db, record.object);
-    cluster::encode_object(record.object, inspected_bytes_);
-  });
-  KVORUM_CHECK(access == engine::Access::kDone);
-  KVORUM_CHECK(cluster::decode_object(inspected_bytes_, inspected_));
-  return inspected_;
-}
-
-uint64_t SimNode::leaf(uint8_t db, const std::string& key) {
-  const KeyRef ref{key, position_of(key, view_->partitioner), db};
-  return cluster::leaf_digest(ref, own_object(db, key), parts_.digest_seed);
 }
 
 }  // namespace kvorum::sim

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/sim_store.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace kvorum::sim {
 namespace {
 
+constexpr double kSectorLost = 0.5;
+constexpr size_t kBytesDamaged = 16;
+
 Status broken() { return {Code::kIoError, "the simulated disk is broken"}; }
+Status no_space() { return {Code::kNoSpace, "the simulated disk is full"}; }
 
 }  // namespace
 
@@ -42,11 +49,15 @@ size_t SimDisk::lose_power() {
     unsynced_.pop_back();
   }
   unsynced_.clear();
+  const bool all = !keeps_some_ || rng_.chance(0.5);
+  journal_.lose_power(rng_, all ? 1 : kSectorLost);
   return lost;
 }
 
-void SimDisk::restore(const Values& copy) {
-  values_ = copy;
+void SimDisk::restore(const Copy& copy) {
+  values_ = copy.values;
+  journal_ = copy.journal;
+  journal_damaged_ = false;
   earlier_.clear();
   damaged_.clear();
   unsynced_.clear();
@@ -58,6 +69,18 @@ size_t SimDisk::damage_objects(double chance) {
   }
   was_damaged_ |= !damaged_.empty();
   return damaged_.size();
+}
+
+bool SimDisk::damage_journal() {
+  if (journal_.slots.empty()) return false;
+  const auto slot =
+      std::next(journal_.slots.begin(), static_cast<ptrdiff_t>(rng_.below(journal_.slots.size())));
+  std::string& bytes = slot->second.bytes;
+  const size_t at = rng_.below(bytes.size());
+  for (size_t next = at; next < std::min(bytes.size(), at + kBytesDamaged); ++next) {
+    bytes[next] = static_cast<char>(~bytes[next]);
+  }
+  return was_damaged_ = journal_damaged_ = true;
 }
 
 void SimDisk::salvage() {
@@ -75,6 +98,8 @@ void SimDisk::salvage() {
 
 void SimDisk::wipe() {
   values_.clear();
+  journal_ = {};
+  journal_damaged_ = false;
   earlier_.clear();
   damaged_.clear();
   unsynced_.clear();
@@ -83,6 +108,10 @@ void SimDisk::wipe() {
 // A write that fails may have reached the log all the same: then it is found after the reopening.
 Status SimStore::write(const engine::StoreBatch& batch, bool sync) {
   if (failed_) return broken();
+  if (disk_->full()) {
+    failed_ = true;
+    return no_space();
+  }
   if (disk_->fails_now()) {
     failed_ = true;
     if (disk_->rng().chance(0.5)) disk_->write(batch);

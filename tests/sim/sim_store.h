@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A disk that outlives its node, and the engine::Store on it. Written batches survive the death of
-// the process; the tail that was not synced may be lost with the power, from its end. Writes and
-// reads fail while the disk is broken; as the contract of Store says, a store takes nothing after a
-// failed write until it was reopened. Values may be damaged: they cannot be read until the disk was
-// salvaged, and are gone then, or as they were before they were written last. Owned by a SimNode;
-// one thread.
+// A disk that outlives its node, and the engine::Store on it, what LevelDB is to a node; beside it
+// stand the slots of the journal (sim_journal.h). Written batches survive the death of the process;
+// the tail that was not synced may be lost with the power, from its end, and of the journal any
+// sector. Writes and reads fail while the disk is broken; as the contract of Store says, a store
+// takes nothing after a failed write until it was reopened. Values may be damaged: they cannot be
+// read until the disk was salvaged, and are gone then, or as they were before they were written
+// last. Owned by a SimNode; one thread.
 #pragma once
 
 #include <deque>
@@ -16,6 +17,7 @@
 
 #include "base/rng.h"
 #include "engine/store/store.h"
+#include "tests/engine/memory_journal_disk.h"
 
 namespace kvorum::sim {
 
@@ -32,15 +34,27 @@ class SimDisk {
   size_t lose_power();
   void wipe();
   using Values = std::map<std::string, std::string, std::less<>>;
+  struct Copy {
+    Values values;
+    engine::testing::JournalMedium journal;
+  };
+  Copy copy() const { return {values_, journal_}; }
   // An old copy of the directory is put in its place.
-  void restore(const Values& copy);
+  void restore(const Copy& copy);
   // Damages some of the objects: each with this chance. Returns how many.
   size_t damage_objects(double chance);
+  // Changes bytes of the journal: false where there is none. The next start finds it.
+  bool damage_journal();
+  bool journal_damaged() const { return journal_damaged_; }
+  void set_journal_found_damaged() { journal_damaged_ = false; }
   bool damaged() const { return !damaged_.empty(); }
   bool was_damaged() const { return was_damaged_; }  // ever
   bool damaged(std::string_view key) const { return damaged_.contains(key); }
   void salvage();
   void set_broken(bool broken) { broken_ = broken; }
+  // What is there can be written again and no more.
+  void set_full(bool full) { full_ = full; }
+  bool full() const { return full_ || (same_device_ && same_device_->full()); }
   // With false a power cut loses all that was not synced, instead of some.
   void set_keeps_some(bool keeps_some) { keeps_some_ = keeps_some; }
 
@@ -54,6 +68,7 @@ class SimDisk {
   }
   size_t unsynced_batches() const { return unsynced_.size(); }
   const Values& values() const { return values_; }
+  engine::testing::JournalMedium& journal() { return journal_; }
   Rng& rng() { return rng_; }
 
  private:
@@ -65,8 +80,9 @@ class SimDisk {
   std::set<std::string, std::less<>> damaged_;
   std::deque<Before> unsynced_;
   const SimDisk* same_device_;
-  bool broken_ = false;
-  bool was_damaged_ = false;
+  engine::testing::JournalMedium journal_;
+  bool broken_ = false, full_ = false;
+  bool was_damaged_ = false, journal_damaged_ = false;
   double error_chance_ = 0;
   bool keeps_some_ = true;
   Rng rng_;

@@ -48,29 +48,29 @@ TEST(Stories, SayWhatWentWrong) {
 }
 
 TEST(Stories, WithoutBirthsAForgetfulFallbackLosesAWrite) {
-  const Planting planting(cluster::PlantedBug::kNoBirths);
+  const Planting planting(PlantedBug::kNoBirths);
   EXPECT_THAT(play(story("forgetful_fallback")),
               Contains(HasSubstr("answered [second] instead of [first second]")));
 }
 
 TEST(Stories, WithoutANewIncarnationAnUnsyncedCrashLosesAWrite) {
-  const Planting planting(cluster::PlantedBug::kKeepIncarnation);
+  const Planting planting(PlantedBug::kKeepIncarnation);
   EXPECT_THAT(play(story("unsynced_crash")), Not(IsEmpty()));
 }
 
 TEST(Stories, AWipedNodeThatCountsOnLosesAWrite) {
-  const Planting planting(cluster::PlantedBug::kReuseCounter);
+  const Planting planting(PlantedBug::kReuseCounter);
   EXPECT_THAT(play(story("wiped_node")), Contains(HasSubstr("instead of [after before]")));
 }
 
 TEST(Stories, EditsThatDoNotWaitForEachOtherLoseTheCount) {
-  const Planting planting(cluster::PlantedBug::kUnclaimed);
+  const Planting planting(PlantedBug::kUnclaimed);
   EXPECT_THAT(play(story("two_coordinators")),
               Contains(HasSubstr("answered [2 2] instead of [3]")));
 }
 
 TEST(Stories, ARetryThatRunsUnaskedBringsADeletedKeyBack) {
-  const Planting planting(cluster::PlantedBug::kRetryUnasked);
+  const Planting planting(PlantedBug::kRetryUnasked);
   EXPECT_THAT(play(story("twin_after_delete")), Contains(HasSubstr("answered [v] instead of []")));
 }
 

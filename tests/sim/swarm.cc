@@ -29,12 +29,12 @@ T pick(Rng& rng, std::initializer_list<T> choices) {
   return choices.begin()[rng.below(choices.size())];
 }
 
-bool aimed_at_reuse_counter() { return planted_bug() == cluster::PlantedBug::kReuseCounter; }
+bool aimed_at_reuse_counter() { return planted_bug() == PlantedBug::kReuseCounter; }
 
 // Bugs whose traces anti-entropy would mend, or that whole copies keep from doing harm, before a
 // checker looks.
 bool hidden_by_anti_entropy() {
-  return planted_bug() == cluster::PlantedBug::kSkipReadRepair || aimed_at_reuse_counter();
+  return planted_bug() == PlantedBug::kSkipReadRepair || aimed_at_reuse_counter();
 }
 
 void draw_quorums(Rng& rng, Swarm& swarm) {
@@ -108,14 +108,21 @@ void draw_faults(Rng& rng, Swarm& swarm) {
 // planted bug is hidden by anti-entropy there is none, and what is damaged would stay so.
 void draw_damage(Swarm& swarm) {
   Rng rng(swarm.seed * 0x9e3779b97f4a7c15ULL + 2);
-  const bool mends = planted_bug() != cluster::PlantedBug::kSkipReadRepair &&
-                     planted_bug() != cluster::PlantedBug::kReuseCounter;
+  const bool mends =
+      planted_bug() != PlantedBug::kSkipReadRepair && planted_bug() != PlantedBug::kReuseCounter;
   if (swarm.calm || !swarm.durable || !swarm.is_replicated() || !mends) return;
   const bool any_may_lose = std::any_of(swarm.nodes.begin(), swarm.nodes.end(),
                                         [](const NodePlan& node) { return node.may_lose; });
   if (!any_may_lose || !rng.chance(0.6)) return;
   swarm.faults.damage_us = rng.between(kSecond, 6 * kSecond);
   if (rng.chance(0.5)) swarm.memory_bytes = kSmallMemoryBytes;  // else only starts read the disk
+}
+
+// From numbers of its own, as above.
+void draw_journal(Swarm& swarm) {
+  Rng rng(swarm.seed * 0x9e3779b97f4a7c15ULL + 11);
+  swarm.journal_bytes = pick<uint64_t>(rng, {8 * 1024, 32 * 1024, 256 * 1024});
+  swarm.journal_later = rng.chance(0.3);
 }
 
 std::atomic<bool> caches_alone{false};
@@ -219,6 +226,7 @@ Swarm draw_swarm(uint64_t seed) {
   swarm.keys_per_workload = rng.between(1, 5);
   swarm.sticky = pick(rng, {0.0, 0.5, 0.9, 1.0});
   draw_damage(swarm);
+  draw_journal(swarm);
   draw_eviction(swarm);
   draw_placement(swarm);
   return swarm;
@@ -245,6 +253,7 @@ Swarm draw_peaceful_swarm(uint64_t seed) {
   swarm.network.delay_spread_us = pick<uint64_t>(rng, {100, 1000, 10'000});
   draw_disk(rng, swarm);
   swarm.durable = true;
+  draw_journal(swarm);
   draw_limits(rng, swarm);
   swarm.options.clock_entries_max = 10;
   swarm.options.siblings_max = 100;
@@ -362,6 +371,9 @@ std::string Swarm::describe() const {
   if (hint_bytes_max > 0) text += ", few hints";
   text +=
       fmt::format(", anti-entropy {} ms, gossip {} ms", options.anti_entropy_ms, options.gossip_ms);
+  if (durable) {
+    text += fmt::format(", journal {} kB{}", journal_bytes / 1024, journal_later ? " later" : "");
+  }
   if (disk.error > 0) text += fmt::format(", disk errors {}", disk.error);
   if (!network.holds_back) text += ", cuts lose frames";
   const auto rate = [&](const char* name, uint64_t mean_us) {

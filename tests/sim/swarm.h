@@ -76,6 +76,8 @@ struct Swarm {
   uint32_t partitions = 16;
   bool durable = false;  // a store beneath the table, else memory
   engine::SyncPolicy sync = engine::SyncPolicy::kAlways;
+  uint64_t journal_bytes = 64 * 1024;
+  bool journal_later = false;  // the first session of a node has none
   uint64_t memory_bytes = 0;
   bool evicts = false;  // kLwwDb's objects, where memory is full
   uint64_t pipeline_bytes_max = 64ULL << 20;

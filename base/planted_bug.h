@@ -2,14 +2,14 @@
 // Bugs for the simulator to catch (docs/DEVELOPING.md): it compiles the sources that ask for them
 // once more, with KVORUM_PLANTED_BUGS, and plants one at run time (kvorum-sim --plant NAME). In
 // everything else planted() is a constant, and the compiler leaves nothing of the hooks. Asked from
-// .cc files alone.
+// .cc files of engine/ and cluster/ alone.
 #pragma once
 
 #include <cstdint>
 
 #include "base/time.h"
 
-namespace kvorum::cluster {
+namespace kvorum {
 
 enum class PlantedBug : uint8_t {
   kNone,
@@ -35,6 +35,11 @@ enum class PlantedBug : uint8_t {
   kDropAtOnce,      // a range goes before its owners have it
   kWriteReadable,   // W of the sets that are read is enough for a write
   kReadOldest,      // R of the oldest set in play is enough for a reading
+  // Of the journal (docs/STORAGE.md):
+  kRetireEarly,     // a segment is given up that has what the store beneath lacks
+  kSkipPartition,   // a checkpoint passes by a partition
+  kReplayShort,     // a start leaves out the journal's last batch
+  kEvictJournaled,  // an object is evicted that the store beneath lacks
 };
 
 #ifdef KVORUM_PLANTED_BUGS
@@ -45,8 +50,11 @@ static constexpr bool kBugsArePlanted = false;
 static constexpr bool planted(PlantedBug) { return false; }
 #endif
 
+namespace cluster {
+
 // What kReapByTimer does, in tests/sim/reap_by_timer.cc.
 class Core;
 void reap_by_timer(Core& core, Now now);
 
-}  // namespace kvorum::cluster
+}  // namespace cluster
+}  // namespace kvorum
