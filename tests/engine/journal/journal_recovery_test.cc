@@ -226,6 +226,21 @@ TEST_F(JournalRecoveryTest, WithoutAMarkTheSegmentsAreFollowedAndThatIsDamage) {
   EXPECT_EQ(found.value().damage, "");
 }
 
+TEST(JournalNumbers, ThatNothingCanComeAfterMakeNoSense) {
+  SegmentHead head;
+  EXPECT_TRUE(parse_segment_head(encode_segment_head({kJournalNumberMax, 3, 4, 5, 1}), &head));
+  EXPECT_TRUE(parse_segment_head(encode_segment_head({1, kJournalNumberMax, 4, 5, 1}), &head));
+  const uint64_t higher = kJournalNumberMax + 1;
+  EXPECT_FALSE(parse_segment_head(encode_segment_head({1, higher, 4, 5, 1}), &head));
+  EXPECT_FALSE(parse_segment_head(encode_segment_head({1, 3, higher, 5, 1}), &head));
+  EXPECT_FALSE(parse_segment_head(encode_segment_head({1, 3, 4, higher, 1}), &head));
+  EXPECT_FALSE(parse_segment_head(encode_segment_head({1, 3, 4, 5, 0}), &head));
+  EXPECT_FALSE(parse_segment_head(encode_segment_head({1, 3, 4, 5, 4}), &head));
+  JournalMark mark;
+  EXPECT_TRUE(parse_journal_mark(encode_journal_mark({3, kJournalNumberMax, false}), &mark));
+  EXPECT_FALSE(parse_journal_mark(encode_journal_mark({3, higher, false}), &mark));
+}
+
 TEST(JournalMark, IsReadAsItWasWritten) {
   JournalMark mark;
   ASSERT_TRUE(parse_journal_mark(encode_journal_mark({3, 4, false}), &mark));
