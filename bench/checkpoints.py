@@ -17,7 +17,7 @@ import run as bench
 import servers as fleet
 
 RATIO_MOST = 1.3
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.15
 QUIET_MOST, BUSY_LEAST = 0.1, 0.8  # of the looks at a phase in which a checkpoint runs
 PUSHES_MAX = 60
 MIX = ('--mix', 'get=50,set=50')
@@ -88,7 +88,7 @@ class Checkpoints(bench.Bench):
     def push(self, server, wanted):
         """SETs until a checkpoint runs, or none does any more."""
         for _ in range(PUSHES_MAX):
-            _, share = self.looked_at(server, '--mix', 'set', '--depth', 16, '--seconds', 1)
+            _, share = self.looked_at(server, '--mix', 'set', '--depth', 16, '--seconds', 0.6)
             if wanted(share):
                 return
         raise fleet.ServerError('no checkpoint begins, or one does not end')
