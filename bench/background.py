@@ -54,14 +54,14 @@ class Cluster(fleet.Kvorum):
         self.target = target
 
     def config(self, ports):
-        self.all_ports, self.admin_ports = ports, ports[3::4]
+        self.admin_ports = ports[3::4]
         return (
             super().config(ports)
             + 'limits: {foreground_p99: %s}\n' % self.target
             + 'timing: {hints: 1s, anti_entropy: 5s, scrub: 10s}\n'
         )
 
-    def kill(self, number):
+    def kill_one(self, number):
         self.processes[number].send_signal(signal.SIGKILL)
         self.processes[number].wait()
 
@@ -181,7 +181,7 @@ class Run:
         self.cluster.wait_until_ready()
         self.generate('--keys', self.settings.keys, '--fill-only')
         quiet = self.foreground(2 * number + 1)
-        self.cluster.kill(2)
+        self.cluster.kill_one(2)
         self.write_hints()
         self.cluster.start_anew(2, self.server_cpu)
         self.wait_for_links()

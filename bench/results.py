@@ -15,6 +15,8 @@ CPU_TARGETS = [
     ('one node, memory', 'kvorum', 'set', 64, 'redis', 0.6),
     ('one node, memory', 'kvorum', 'get', 64, 'redis', 0.6),
     ('one node, leveldb interval', 'kvorum-leveldb', 'set', 16, 'redis-aof', 2.0),
+    ('one node, memcached text', 'kvorum-text', 'set', 1, 'memcached', 1.0),
+    ('one node, memcached text', 'kvorum-text', 'get', 1, 'memcached', 1.0),
     ('three nodes, summed', 'kvorum-cluster', 'set', 16, 'redis', 3.0),
     ('three nodes, summed', 'kvorum-cluster', 'get', 16, 'redis', 2.5),
 ]
@@ -55,13 +57,15 @@ class Results:
     def median(self, key, figure):
         return statistics.median(figure(phase) for phase in self.samples[key])
 
-    def ratio(self, kind, server, baseline, operation, depth):
-        """Median over the runs of server / baseline: the two were measured moments apart."""
+    def ratio(self, kind, server, baseline, operation, depth, figure=None):
+        """Median over the runs of server / baseline, of their CPU or of a figure: the two were
+        measured moments apart."""
         pairs = zip(
             self.samples.get((kind, server, operation, depth), []),
             self.samples.get((kind, baseline, operation, depth), []),
         )
-        ratios = [cpu(one) / cpu(other) for one, other in pairs if cpu(other) > 0]
+        figure = figure or cpu
+        ratios = [figure(one) / figure(other) for one, other in pairs if figure(other) > 0]
         return statistics.median(ratios) if ratios else None
 
     def targets(self):

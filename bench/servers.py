@@ -51,6 +51,12 @@ def cpu_ns(pids):
     return sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in pids)
 
 
+def written_bytes(text):
+    """Of /proc/PID/io: what was to be written to the disk, without what was deleted before."""
+    counts = dict(line.split(': ') for line in text.splitlines())
+    return int(counts['write_bytes']) - int(counts['cancelled_write_bytes'])
+
+
 def ask(port, text, enough):
     """Sends text and returns the reply once it holds one of the byte strings in enough."""
     with socket.create_connection(('127.0.0.1', port), 2) as connection:
@@ -71,6 +77,7 @@ class Server:
     def __init__(self, name, title, protocol='resp'):
         self.name, self.title, self.protocol = name, title, protocol
         self.ports, self.processes, self.folder, self.logs = [], [], None, []
+        self.all_ports = []
 
     # What the kinds of servers differ in.
     def missing(self):
@@ -101,11 +108,16 @@ class Server:
 
     def start(self, cpu):
         self.folder = tempfile.mkdtemp(prefix='kvorum-bench-')
-        ports = free_ports(self.ports_wanted())
-        self.ports = self.client_ports(ports)
-        for number, command in enumerate(self.commands(ports)):
-            self.logs.append(os.path.join(self.folder, 'log.%d' % number))
-            self.processes.append(self.launch(command, self.logs[-1], cpu))
+        self.all_ports = free_ports(self.ports_wanted())
+        self.ports = self.client_ports(self.all_ports)
+        self.launch_all(cpu)
+
+    def launch_all(self, cpu):
+        commands = self.commands(self.all_ports)
+        self.logs = [os.path.join(self.folder, 'log.%d' % i) for i in range(len(commands))]
+        self.processes = [
+            self.launch(command, log, cpu) for command, log in zip(commands, self.logs)
+        ]
 
     def launch(self, command, log_path, cpu):
         with open(log_path, 'ab') as log:
@@ -151,6 +163,23 @@ class Server:
                 lines += log.read().splitlines()[-15:]
         return '\n'.join('    ' + line for line in lines)
 
+    def kill(self):
+        """As a crash does it; launch_all() starts them on what they have left."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+    def end_and_count_bytes(self):
+        """A clean stop, and how much was written for the disk from the start to the end of it."""
+        total = 0
+        for process in self.processes:
+            process.terminate()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # its counts are there still
+            with open('/proc/%d/io' % process.pid) as file:
+                total += written_bytes(file.read())
+            process.wait()
+        return total
+
     def stop(self):
         for process in self.processes:
             if process.poll() is None:
@@ -168,19 +197,20 @@ class Server:
 
 
 class Redis(Server):
-    def __init__(self, name, title, append_only):
+    def __init__(self, name, title, fsync=None):
+        """With an append-only file where it is said when that is synced."""
         super().__init__(name, title)
-        self.append_only = append_only
+        self.fsync = fsync
 
     def commands(self, ports):
         # Rewriting the log would run in a forked child, on the same core and charged to nobody.
         durability = ['--appendonly', 'no']
-        if self.append_only:
+        if self.fsync:
             durability = [
                 '--appendonly',
                 'yes',
                 '--appendfsync',
-                'everysec',
+                self.fsync,
                 '--auto-aof-rewrite-percentage',
                 '0',
             ]
@@ -238,9 +268,10 @@ class Memcached(Server):
 class Kvorum(Server):
     """One node, or a cluster of three: the same file either way, as `kvorum serve` wants it."""
 
-    def __init__(self, name, title, binary, engine, nodes=1):
+    def __init__(self, name, title, binary, engine, nodes=1, sync='interval'):
         super().__init__(name, title)
         self.binary, self.engine, self.nodes = binary, engine, 'abcdefg'[:nodes]
+        self.sync = sync
 
     def missing(self):
         return None if os.access(self.binary, os.X_OK) else '%s is not built' % self.binary
@@ -274,8 +305,8 @@ class Kvorum(Server):
             'cluster:\n  name: bench\n  members:\n'
             + members
             + 'keyspaces:\n  default: {n: 3, r: 2, w: 2, conflicts: siblings}\n'
-            'engine: {type: %s, sync: interval, memory: 4gb}\n'
-            'reactors: 1\nlog: {level: warn}\n' % self.engine
+            'engine: {type: %s, sync: %s, memory: 4gb}\n'
+            'reactors: 1\nlog: {level: warn}\n' % (self.engine, self.sync)
         )
 
     def is_ready(self, port):
@@ -288,12 +319,27 @@ class Kvorum(Server):
         return b'state:settled' in ask(port, status, states)
 
 
+class KvorumText(Kvorum):
+    """A node, measured at its port for memcached's clients."""
+
+    def __init__(self, name, title, binary):
+        super().__init__(name, title, binary, 'memory')
+        self.protocol = 'memcached'
+
+    def client_ports(self, ports):
+        return ports[1::4]
+
+    def is_ready(self, port):
+        return Memcached.is_ready(self, port)
+
+
 def all_servers(build):
     binary = os.path.join(os.path.abspath(build), 'kvorum')
     return [
-        Redis('redis', 'Redis', append_only=False),
-        Redis('redis-aof', 'Redis, AOF everysec', append_only=True),
+        Redis('redis', 'Redis'),
+        Redis('redis-aof', 'Redis, AOF everysec', fsync='everysec'),
         Memcached('memcached', 'memcached, 1 thread'),
+        KvorumText('kvorum-text', 'Kvorum, memory, text', binary),
         Kvorum('kvorum', 'Kvorum, memory', binary, 'memory'),
         Kvorum('kvorum-leveldb', 'Kvorum, leveldb interval', binary, 'leveldb'),
         Kvorum('kvorum-cluster', 'Kvorum, 3 nodes N3 R2 W2', binary, 'memory', nodes=3),

@@ -22,7 +22,7 @@ def alternate(settings, cases, measure):
     """{case: {server's name: figure of each run}}; measure(server, settings, case) is a figure."""
     binary = os.path.join(os.path.abspath(settings.build), 'kvorum')
     kinds = [
-        lambda: fleet.Redis('redis', 'Redis', False),
+        lambda: fleet.Redis('redis', 'Redis'),
         lambda: fleet.Kvorum('kvorum', 'Kvorum, one node', binary, 'memory'),
     ]
     cpus = sorted(os.sched_getaffinity(0))

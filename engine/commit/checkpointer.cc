@@ -63,6 +63,13 @@ void Checkpointer::wait(Clock::duration time) {
   asleep_.store(false);
 }
 
+// However many rounds are committed meanwhile. False where it is time to stop.
+bool Checkpointer::rest() {
+  const MutexLock guard(mutex_);
+  if (!stopping_) wake_.wait_until(mutex_, Clock::now() + kPause);
+  return !stopping_;
+}
+
 // Whether it may rest: more of it is done than the journal has filled since, and than time passed.
 bool Checkpointer::is_ahead(Clock::time_point begun_at, uint64_t appended_at) const {
   const JournalStats stats = journal_->stats();
@@ -82,8 +89,11 @@ void Checkpointer::make_checkpoint() {
       if (!recover(step.status())) return;
     } else if (step.value() == Step::kDone) {
       return;
-    } else if (step.value() == Step::kAwaitsCommits || is_ahead(begun_at, appended_at)) {
+    } else if (step.value() == Step::kAwaitsCommits) {
       wait(kPause);
+    } else {
+      while (is_ahead(begun_at, appended_at) && rest()) {
+      }
     }
   }
 }

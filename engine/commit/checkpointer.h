@@ -48,6 +48,7 @@ class Checkpointer {
   void run();
   bool wait_for_checkpoint();
   void wait(Clock::duration time);
+  bool rest();
   void make_checkpoint();
   bool is_ahead(Clock::time_point begun_at, uint64_t appended_at) const;
   bool recover(const Status& status);

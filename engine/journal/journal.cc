@@ -62,7 +62,7 @@ Status Journal::begin_segment(uint64_t bytes_least) {
   if (!taken.ok()) return taken.status();
   const Free place = taken.value();
   Segment segment;
-  const uint64_t number = last_number_ + 1;
+  const uint64_t number = ++last_number_;  // never again: after an error the head may be there
   segment.head = {store_id_, number, last_sequence_ + 1, durable_,
                   live_.empty() ? number : oldest()};
   segment.slot = place.slot;
@@ -75,7 +75,6 @@ Status Journal::begin_segment(uint64_t bytes_least) {
     free_.push_back(place);
     return status;
   }
-  ++last_number_;  // which a head that was written in part may have, too
   appended_bytes_ += head.size();
   live_.push_back(segment);
   return {};

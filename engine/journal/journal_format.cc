@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/journal/journal_format.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/bytes.h"
@@ -61,7 +62,10 @@ bool parse_segment_head(std::string_view bytes, SegmentHead* head) {
   head->oldest = reader.u64();
   reader.take(kReserved);
   const std::string_view summed = bytes.substr(0, SegmentHead::kBytes - sizeof(uint64_t));
-  return reader.u64() == hash_seeded(summed, kSegmentMagic) && head->first_sequence != 0;
+  if (reader.u64() != hash_seeded(summed, kSegmentMagic)) return false;
+  const uint64_t highest = std::max({head->number, head->first_sequence, head->durable});
+  return head->first_sequence != 0 && head->oldest != 0 && head->oldest <= head->number &&
+         highest <= kJournalNumberMax;
 }
 
 uint64_t EncodedBatch::bytes_of(const StoreBatch& batch) {
@@ -140,6 +144,7 @@ bool SegmentReader::parse_at(uint64_t at, Batch* batch) const {
   if (reader.u64() != hash_seeded(summed, seed_)) return false;
   const std::string_view rest = bytes_.substr(at + BatchHead::kBytes);
   if (head.payload_bytes > rest.size() || head.index_bytes > head.payload_bytes) return false;
+  if (std::max(head.sequence, head.durable) > kJournalNumberMax) return false;
   batch->payload = rest.substr(0, head.payload_bytes);
   return hash_seeded(batch->payload, seed_) == head.checksum;
 }

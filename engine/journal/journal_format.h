@@ -25,6 +25,10 @@
 
 namespace kvorum::engine {
 
+// Numbers of segments and sequences of batches that are higher make no sense: what counts on from
+// them would begin anew at 0.
+inline constexpr uint64_t kJournalNumberMax = uint64_t{1} << 62;
+
 struct SegmentHead {
   static constexpr size_t kBytes = 64;
 

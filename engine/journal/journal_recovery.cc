@@ -216,7 +216,7 @@ bool parse_journal_mark(std::string_view bytes, JournalMark* mark) {
   const uint8_t empty = reader.u8();
   mark->empty = empty == 1;
   return reader.ok() && reader.done() && version == kMarkVersion && empty <= 1 &&
-         mark->first_needed > 0;
+         mark->first_needed > 0 && mark->first_needed <= kJournalNumberMax;
 }
 
 Result<RecoveredJournal> recover_journal(JournalDisk& disk, const JournalMark* mark,

@@ -2,13 +2,15 @@
 """Medians, ratios, targets and faults of the bench, from samples made by hand."""
 import os
 import sys
+import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, ROOT)
+sys.path[:0] = [ROOT, os.path.join(ROOT, 'bench')]
 sys.dont_write_bytecode = True
 
-from bench import results as figures  # noqa: E402: found through the path above
+import checkpoints  # noqa: E402: found through the path above
+from bench import results as figures  # noqa: E402
 from bench import servers as fleet  # noqa: E402
 
 
@@ -44,6 +46,14 @@ class ResultsTest(unittest.TestCase):
         # The machine was ten times slower in the second run; the ratio of the medians would be 2.
         results = filled(redis=[1.0, 10.0, 2.0], kvorum=[0.5, 5.0, 4.0])
         self.assertEqual(results.ratio('closed', 'kvorum', 'redis', 'set', 16), 0.5)
+
+    def test_ratio_of_another_figure(self):
+        results = figures.Results()
+        for name, throughput in (('redis', 100.0), ('kvorum', 130.0)):
+            results.add('closed', name, 'set', 1, phase(1.0, throughput=throughput))
+        pair = ('closed', 'kvorum', 'redis', 'set', 1)
+        self.assertEqual(results.ratio(*pair, figure=figures.FIGURES['throughput']), 1.3)
+        self.assertEqual(results.ratio(*pair), 1.0)
 
     def test_no_ratio_without_the_server_compared_with(self):
         self.assertIsNone(filled(kvorum=[1.0]).ratio('closed', 'kvorum', 'redis', 'set', 16))
@@ -100,6 +110,34 @@ class ResultsTest(unittest.TestCase):
             self.assertIn(baseline, names)
             self.assertIn(operation, figures.OPERATIONS)
             self.assertIn(depth, figures.DEPTHS)
+
+
+class DiskTest(unittest.TestCase):
+    def test_bytes_that_were_deleted_before_they_were_written_do_not_count(self):
+        text = 'rchar: 9\nwrite_bytes: 12288\ncancelled_write_bytes: 4096\n'
+        self.assertEqual(fleet.written_bytes(text), 8192)
+
+    def test_a_checkpoint_is_seen_by_the_log_that_it_writes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            looks = checkpoints.Looks(folder)
+            self.assertEqual(looks.state(), [])
+            path = os.path.join(folder, '000003.log')
+            with open(path, 'w'):
+                os.utime(path, ns=(1, 1))
+            first = looks.state()
+            self.assertEqual(first, looks.state())
+            os.utime(path, ns=(2, 2))
+            self.assertNotEqual(first, looks.state())
+            with open(os.path.join(folder, '000004.log'), 'w'):
+                self.assertIn('000004', looks.state()[0][0])
+
+    def test_a_checkpoint_costs_the_median_of_the_ratios_within_each_run(self):
+        def sample(quiet, busy):
+            phases = {'quiet': quiet, 'busy': busy}
+            return {name: {'latency_us': {'p99.9': value}} for name, value in phases.items()}
+
+        samples = [sample(100.0, 120.0), sample(1000.0, 1100.0), sample(10.0, 90.0)]
+        self.assertEqual(checkpoints.ratio_of(samples, 'p99.9'), 1.2)
 
 
 if __name__ == '__main__':

@@ -40,6 +40,7 @@ class JournalMedium {
 
   std::map<uint32_t, Slot> slots;
   int fail_writes = 0;   // so many of the next ones write only a half
+  int doubt_writes = 0;  // so many of the next ones write all of it and say that they failed
   int fail_syncs = 0;    // so many of the next ones do nothing
   int fail_creates = 0;  // so many of the next ones find the disk full
   int set_aside = 0;
@@ -69,11 +70,12 @@ class MemoryJournalDisk final : public JournalDisk {
   Status write(uint32_t slot, uint64_t at, std::span<const std::string_view> parts) override {
     std::string whole;
     for (const std::string_view part : parts) whole.append(part);
-    const bool fails = medium_->fail_writes > 0;
+    const bool fails = medium_->fail_writes > 0, doubts = medium_->doubt_writes > 0;
     if (fails) --medium_->fail_writes;
+    if (doubts) --medium_->doubt_writes;
     if (fails) whole.resize(whole.size() / 2);
     medium_->overwrite(medium_->slots.at(slot), at, whole);
-    return fails ? Status(Code::kIoError, "the journal cannot be written") : Status();
+    return fails || doubts ? Status(Code::kIoError, "the journal cannot be written") : Status();
   }
   Status sync(uint32_t slot) override {
     if (medium_->fail_syncs > 0) {

@@ -166,6 +166,26 @@ TEST_F(JournalRecoveryTest, ASegmentThatIsUsedAgainHasNothingOfBefore) {
   EXPECT_EQ(text(recover(journal_->current())), "k=last");
 }
 
+// A head that was written although its write failed stands in a slot that is free again; the next
+// segment stands in another one, and is not taken for what that head cut off.
+TEST_F(JournalRecoveryTest, AHeadWhoseWriteFailedHidesNothing) {
+  for (int turn = 0; turn < 2; ++turn) {
+    ASSERT_TRUE(journal_->rotate().ok());
+    ASSERT_TRUE(journal_->rotate().ok());
+    journal_->retire_before(journal_->current());
+  }
+  ASSERT_EQ(medium_.slots.size(), 3U);  // the second, and two that are free: first the last
+  ASSERT_TRUE(append("a", "one").ok());
+  medium_.doubt_writes = 1;
+  ASSERT_FALSE(journal_->rotate().ok());
+  ASSERT_TRUE(journal_->rotate().ok());
+  ASSERT_TRUE(append("b", "two").ok());
+  sync();
+  const RecoveredJournal recovered = recover(5);
+  EXPECT_EQ(text(recovered), "a=one b=two");
+  EXPECT_EQ(recovered.damage, "");
+}
+
 TEST_F(JournalRecoveryTest, ABatchLargerThanASegmentGetsOneOfItsOwn) {
   ASSERT_TRUE(append("a", "one").ok());
   ASSERT_TRUE(append("b", std::string(9000, 'v')).ok());
@@ -204,6 +224,21 @@ TEST_F(JournalRecoveryTest, WithoutAMarkTheSegmentsAreFollowedAndThatIsDamage) {
   ASSERT_TRUE(found.ok());
   EXPECT_EQ(found.value().beginning.store_id, 9U);
   EXPECT_EQ(found.value().damage, "");
+}
+
+TEST(JournalNumbers, ThatNothingCanComeAfterMakeNoSense) {
+  SegmentHead head;
+  EXPECT_TRUE(parse_segment_head(encode_segment_head({kJournalNumberMax, 3, 4, 5, 1}), &head));
+  EXPECT_TRUE(parse_segment_head(encode_segment_head({1, kJournalNumberMax, 4, 5, 1}), &head));
+  const uint64_t higher = kJournalNumberMax + 1;
+  EXPECT_FALSE(parse_segment_head(encode_segment_head({1, higher, 4, 5, 1}), &head));
+  EXPECT_FALSE(parse_segment_head(encode_segment_head({1, 3, higher, 5, 1}), &head));
+  EXPECT_FALSE(parse_segment_head(encode_segment_head({1, 3, 4, higher, 1}), &head));
+  EXPECT_FALSE(parse_segment_head(encode_segment_head({1, 3, 4, 5, 0}), &head));
+  EXPECT_FALSE(parse_segment_head(encode_segment_head({1, 3, 4, 5, 4}), &head));
+  JournalMark mark;
+  EXPECT_TRUE(parse_journal_mark(encode_journal_mark({3, kJournalNumberMax, false}), &mark));
+  EXPECT_FALSE(parse_journal_mark(encode_journal_mark({3, higher, false}), &mark));
 }
 
 TEST(JournalMark, IsReadAsItWasWritten) {
