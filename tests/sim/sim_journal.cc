@@ -25,8 +25,15 @@ Status SimJournalDisk::remove(uint32_t slot) {
 
 Status SimJournalDisk::write(uint32_t slot, uint64_t at, std::span<const std::string_view> parts) {
   if (disk_->fails_now()) {
-    if (!disk_->rng().chance(0.5)) return broken();
-    disk_->journal().fail_writes = 1;
+    switch (disk_->rng().below(3)) {
+      case 0:
+        return broken();
+      case 1:
+        static_cast<void>(slots_.write(slot, at, parts));
+        return broken();
+      default:
+        disk_->journal().fail_writes = 1;
+    }
   }
   return slots_.write(slot, at, parts);
 }

@@ -15,7 +15,7 @@ class SimJournalDisk final : public engine::JournalDisk {
   Result<std::vector<uint32_t>> slots() override;
   Status create(uint32_t slot, uint64_t bytes) override;
   Status remove(uint32_t slot) override;
-  // One that fails may have written half of it.
+  // One that fails may have written half of it, or all.
   Status write(uint32_t slot, uint64_t at, std::span<const std::string_view> parts) override;
   Status sync(uint32_t slot) override;
   Result<std::string_view> read(uint32_t slot) override;
