@@ -22,6 +22,9 @@ struct CoordinatorOptions {
   uint64_t value_bytes_max = kValueBytesMax;
   uint32_t siblings_max = 100;
   uint32_t clock_entries_max = 10;
+  // A replica acknowledges another coordinator's write from memory, before it is committed (the
+  // paper's section 6.1). A coordinator's own vote is the durable one: it awaits its commit.
+  bool buffers_writes = false;
   // Which of the node's coordinators it is: the ids of its operations say so (wire/asker.h).
   SlotPart reactor{};
   bool has_control = true;  // one coordinator of a node does the background work (control.h)

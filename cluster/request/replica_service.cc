@@ -254,7 +254,7 @@ bool ReplicaService::serve_write(LinkIndex from, const Frame& frame, const Repli
     return true;
   }
   answer.reply.second = message.second;
-  if (result.ticket <= core_.parts.table->commits().committed()) {
+  if (result.ticket <= core_.parts.table->commits().committed() || may_buffer(message)) {
     answer.reply.vector = answer.vector_bytes;
     put_replica_write_reply(core_.outbox.frames(from), frame.head.operation, answer.reply);
     return true;
@@ -264,6 +264,11 @@ bool ReplicaService::serve_write(LinkIndex from, const Frame& frame, const Repli
   answer.reply_operation = frame.head.operation;
   core_.open.awaited_commits.push_back(std::move(answer));
   return true;
+}
+
+// Whoever repairs may be about to forget what it sends: a hint, a range that it gives away.
+bool ReplicaService::may_buffer(const ReplicaWrite& message) const {
+  return core_.options.buffers_writes && !message.repair;
 }
 
 void ReplicaService::write_hinted(LinkIndex from, SlotId operation, const ReplicaWrite& message,
@@ -279,7 +284,7 @@ void ReplicaService::write_hinted(LinkIndex from, SlotId operation, const Replic
     answer.reply.verdict = ReplicaVerdict::kRefused;
   }
   // A hint is a vote once it is kept under the sync policy, as an object is.
-  if (result.ticket > core_.hints.committed()) {
+  if (result.ticket > core_.hints.committed() && !may_buffer(message)) {
     answer.ticket = result.ticket;
     core_.open.awaited_hint_commits.push_back(std::move(answer));
     return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // This node as a replica: serves other coordinators' reads and writes of its own copies and of the
-// hints that it keeps. A write is acknowledged once it is committed under the sync policy. Private
-// to cluster/; owned by the coordinator.
+// hints that it keeps. A write is acknowledged once it is committed under the sync policy; where
+// writes are buffered, at once. Private to cluster/; owned by the coordinator.
 #pragma once
 
 #include "cluster/machine/core.h"
@@ -67,6 +67,7 @@ class ReplicaService final : public Machine {
   // The verdict is kUncovered already where the key is claimed.
   bool merge_in(Record& record, const ReplicaWrite& message, Object& incoming,
                 AwaitedCommit& answer);
+  bool may_buffer(const ReplicaWrite& message) const;
   void write_hinted(LinkIndex from, SlotId operation, const ReplicaWrite& message,
                     const Object& incoming);
   void wait_for_object(LinkIndex from, const Frame& frame, const KeyRef& key, Now now);

@@ -35,7 +35,7 @@ Committer::Committer(ObjectTable* table, Store* store, CommitterOptions options)
   KVORUM_CHECK(table_ != nullptr && store_ != nullptr);
   table_->commits().set_dirty_callback(&on_dirty, this);
   trees_due_ = Clock::now() + std::chrono::milliseconds(options_.keep_trees_ms);
-  if (options_.sync == SyncPolicy::kInterval) {
+  if (syncs_by_interval(options_.sync)) {
     beside_.emplace(store_, [this] {
       const MutexLock guard(mutex_);
       sync_ended_ = true;

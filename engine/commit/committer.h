@@ -23,7 +23,13 @@
 
 namespace kvorum::engine {
 
-enum class SyncPolicy : uint8_t { kAlways, kInterval, kNever };
+// kBuffered is kInterval to the engine: who acknowledges what sooner is cluster/'s business
+// (CoordinatorOptions::buffers_writes).
+enum class SyncPolicy : uint8_t { kAlways, kInterval, kNever, kBuffered };
+
+constexpr bool syncs_by_interval(SyncPolicy policy) {
+  return policy == SyncPolicy::kInterval || policy == SyncPolicy::kBuffered;
+}
 
 struct CommitterOptions {
   SyncPolicy sync = SyncPolicy::kInterval;

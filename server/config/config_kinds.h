@@ -37,10 +37,11 @@ inline constexpr std::array<NamedValue<engine::EvictionPolicy>, 13> kEvictions{
      {"lfu", engine::EvictionPolicy::kAllLfu},
      {"random", engine::EvictionPolicy::kAllRandom},
      {"ttl", engine::EvictionPolicy::kExpiringSoonest}}};
-inline constexpr std::array<NamedValue<engine::SyncPolicy>, 3> kSyncPolicies{
+inline constexpr std::array<NamedValue<engine::SyncPolicy>, 4> kSyncPolicies{
     {{"always", engine::SyncPolicy::kAlways},
      {"interval", engine::SyncPolicy::kInterval},
-     {"never", engine::SyncPolicy::kNever}}};
+     {"never", engine::SyncPolicy::kNever},
+     {"buffered", engine::SyncPolicy::kBuffered}}};
 inline constexpr std::array<NamedValue<LogLevel>, 5> kLogLevels{{{"trace", LogLevel::kTrace},
                                                                  {"debug", LogLevel::kDebug},
                                                                  {"info", LogLevel::kInfo},

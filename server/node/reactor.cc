@@ -23,6 +23,7 @@ cluster::CoordinatorOptions coordinator_options(const Config& config, SlotPart r
   options.value_bytes_max = config.limits.value_bytes;
   options.siblings_max = config.limits.siblings;
   options.clock_entries_max = config.limits.clock_entries_max;
+  options.buffers_writes = config.engine.sync == engine::SyncPolicy::kBuffered;
   options.has_control = reactor.number == 0;
   options.reactor = reactor;
   return options;

@@ -229,7 +229,8 @@ std::string query_limit(Source& source) { return std::to_string(source.status().
 // What appendfsync says is what our log does.
 std::string sync_policy(Source& source) {
   const std::string sync = source.status().sync;
-  return sync == "interval" ? "everysec" : sync == "always" ? "always" : "no";
+  if (sync == "interval" || sync == "buffered") return "everysec";
+  return sync == "always" ? "always" : "no";
 }
 std::string durable(Source& source) { return yes_or_no(source.status().engine != "memory"); }
 std::string debug_access(Source& source) {

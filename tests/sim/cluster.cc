@@ -76,7 +76,8 @@ bool Cluster::allows(size_t node, Death how) const {
   if (swarm.nodes[node].may_lose) return true;
   if (!swarm.durable) return false;
   if (how == Death::kPower) return swarm.sync == engine::SyncPolicy::kAlways;
-  return how != Death::kWipe && how != Death::kRestore;
+  if (how == Death::kKill) return !swarm.options.buffers_writes;
+  return how == Death::kClean;
 }
 
 void Cluster::kill(size_t node, Death how) {
@@ -84,7 +85,8 @@ void Cluster::kill(size_t node, Death how) {
   const bool power_loses = swarm.sync != engine::SyncPolicy::kAlways;
   const bool emptied = how == Death::kWipe || how == Death::kRestore;
   const bool damaged = nodes[node]->disk().journal_damaged();
-  const bool lost = !swarm.durable || emptied || damaged || (how == Death::kPower && power_loses);
+  const bool lost = !swarm.durable || emptied || damaged || (how == Death::kPower && power_loses) ||
+                    (how == Death::kKill && swarm.options.buffers_writes);
   damage.add(node, queue.now_us(), lost);
   nodes[node]->die(how);
 }

@@ -321,7 +321,7 @@ void SimNode::commit(CommitLine& line) {
   const bool synced = world_.swarm.sync == SyncPolicy::kAlways;
   bool ok = line.table().commits().commit(synced).ok();
   if (ok && !line.hinted && ++commits_ % kCommitsPerTreeTurn == 0) ok = keep_trees(false);
-  if (ok && world_.swarm.sync == SyncPolicy::kInterval && !line.sync_scheduled) {
+  if (ok && engine::syncs_by_interval(world_.swarm.sync) && !line.sync_scheduled) {
     line.sync_scheduled = true;
     later(kSyncIntervalUs, [this, &line] { sync(line); });
   }

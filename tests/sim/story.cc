@@ -32,6 +32,8 @@ Swarm swarm_of(const Words& words) {
     if (word == "durable") swarm.durable = true;
     if (word == "always") swarm.sync = engine::SyncPolicy::kAlways;
     if (word == "interval") swarm.sync = engine::SyncPolicy::kInterval;
+    if (word == "buffered") swarm.sync = engine::SyncPolicy::kBuffered;
+    swarm.options.buffers_writes = swarm.sync == engine::SyncPolicy::kBuffered;
     if (word == "never") swarm.sync = engine::SyncPolicy::kNever;
     if (word == "lww") swarm.keyspaces[kSiblingsDb].conflicts = cluster::ConflictPolicy::kLww;
     if (word == "cache") swarm.memory_bytes = number();

@@ -47,6 +47,12 @@ TEST(Stories, SayWhatWentWrong) {
   EXPECT_THAT(play(""), Not(IsEmpty()));
 }
 
+TEST(Stories, WhereNothingIsBufferedNoDiskMeansNoAnswer) {
+  std::string text = story("buffered_crash");
+  text.replace(text.find("durable buffered"), 16, "durable interval");
+  EXPECT_THAT(play(text), Contains(HasSubstr("instead of [OK]")));
+}
+
 TEST(Stories, WithoutBirthsAForgetfulFallbackLosesAWrite) {
   const Planting planting(PlantedBug::kNoBirths);
   EXPECT_THAT(play(story("forgetful_fallback")),

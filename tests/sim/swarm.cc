@@ -123,6 +123,9 @@ void draw_journal(Swarm& swarm) {
   Rng rng(swarm.seed * 0x9e3779b97f4a7c15ULL + 11);
   swarm.journal_bytes = pick<uint64_t>(rng, {8 * 1024, 32 * 1024, 256 * 1024});
   swarm.journal_later = rng.chance(0.3);
+  if (swarm.sync != SyncPolicy::kInterval || !rng.chance(0.5)) return;
+  swarm.sync = SyncPolicy::kBuffered;
+  swarm.options.buffers_writes = true;
 }
 
 std::atomic<bool> caches_alone{false};
@@ -348,7 +351,7 @@ bool Swarm::is_replicated() const {
 
 std::string Swarm::describe() const {
   const cluster::KeyspacePolicy& policy = keyspaces[kSiblingsDb];
-  const char* const syncs[] = {"always", "interval", "never"};
+  const char* const syncs[] = {"always", "interval", "never", "buffered"};
   std::string text = fmt::format(
       "{} {} nodes x {} reactors, {}/{}/{}, {}{}",
       calm       ? "calm:"

@@ -48,6 +48,22 @@ TEST_F(ReplicaOverStore, AWriteIsAcknowledgedOnceItIsCommitted) {
   EXPECT_TRUE(replica.sent_nothing()) << "once";
 }
 
+// Not what a repair sent: that one may forget it then.
+TEST(BufferedReplica, AcknowledgesFromMemoryWhatNobodyForgets) {
+  engine::testing::MapStore store, hint_store;
+  LoneReplica replica(
+      {.store = &store, .hint_store = &hint_store, .options = {.buffers_writes = true}});
+  const Object object = replica.object_of(1, 1, "v");
+  EXPECT_EQ(replica.write({.key = "a"}, object).verdict, ReplicaVerdict::kOk);
+  EXPECT_EQ(replica.write({.key = "a", .hint_for = replica.id_of(2)}, object).verdict,
+            ReplicaVerdict::kOk);
+  EXPECT_EQ(replica.table.commits().committed(), 0u);
+  const Frame repair = replica.write_frame({.key = "b", .repair = true}, object, 3);
+  EXPECT_TRUE(replica.service.on_write(2, repair, replica.now));
+  EXPECT_TRUE(replica.sent_nothing());
+  EXPECT_EQ(replica.core.open.awaited_commits.size(), 1u);
+}
+
 TEST_F(ReplicaOverStore, WhatStoresNothingNeedNotWait) {
   const Frame frame = replica.write_frame({.key = "a", .repair = true}, {}, 2);
   EXPECT_TRUE(replica.service.on_write(2, frame, replica.now));
