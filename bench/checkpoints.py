@@ -17,8 +17,9 @@ import run as bench
 import servers as fleet
 
 RATIO_MOST = 1.3
-LOOK_SECONDS = 0.15
+LOOK_SECONDS = 0.25
 QUIET_MOST, BUSY_LEAST = 0.1, 0.8  # of the looks at a phase in which a checkpoint runs
+BEGUN_LEAST = 0.5  # of those at a second in which one began
 PUSHES_MAX = 60
 MIX = ('--mix', 'get=50,set=50')
 
@@ -88,7 +89,7 @@ class Checkpoints(bench.Bench):
     def push(self, server, wanted):
         """SETs until a checkpoint runs, or none does any more."""
         for _ in range(PUSHES_MAX):
-            _, share = self.looked_at(server, '--mix', 'set', '--depth', 16, '--seconds', 0.6)
+            _, share = self.looked_at(server, '--mix', 'set', '--depth', 16, '--seconds', 1)
             if wanted(share):
                 return
         raise fleet.ServerError('no checkpoint begins, or one does not end')
@@ -103,10 +104,10 @@ class Checkpoints(bench.Bench):
             capacity = self.generate(server, *MIX, '--seconds', 3)['throughput']
             options = (*MIX, '--rate', settings.rate or round(capacity / 2), '--warmup', 1)
             options += ('--seconds', settings.seconds, '--seed', number + 1)
-            self.push(server, lambda share: share > BUSY_LEAST)
-            self.push(server, lambda share: share < QUIET_MOST)
+            self.push(server, lambda share: share >= BEGUN_LEAST)
+            self.push(server, lambda share: share == 0)
             quiet, quiet_share = self.looked_at(server, *options)
-            self.push(server, lambda share: share > BUSY_LEAST)
+            self.push(server, lambda share: share >= BEGUN_LEAST)
             busy, busy_share = self.looked_at(server, *options)
         finally:
             server.stop()

@@ -166,8 +166,9 @@ void check_recovered(const RecoveredJournal& found, const JournalMedium& medium)
   }
 }
 
-// Whatever was found, what is appended after it is there at the next start.
+// Whatever was found, what is appended after it is there at the next start; where anything can be.
 void check_goes_on(Journal::Beginning beginning, JournalMedium& medium) {
+  if (std::max(beginning.last_number, beginning.last_sequence) >= kJournalNumberMax) return;
   MemoryJournalDisk disk(&medium);
   const uint64_t store_id = beginning.store_id;
   Journal journal(&disk, kCapacity);
