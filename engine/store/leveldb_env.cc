@@ -66,11 +66,28 @@ class StoreEnv::LogFile : public leveldb::WritableFile {
   const std::shared_ptr<LogSync> log_;
 };
 
+class StoreEnv::EmptyFile : public leveldb::WritableFile {
+ public:
+  explicit EmptyFile(leveldb::WritableFile* file) : file_(file) {}
+
+  leveldb::Status Append(const leveldb::Slice&) override { return {}; }
+  leveldb::Status Flush() override { return {}; }
+  leveldb::Status Sync() override { return {}; }
+  leveldb::Status Close() override { return file_->Close(); }
+
+ private:
+  const std::unique_ptr<leveldb::WritableFile> file_;
+};
+
 leveldb::Status StoreEnv::NewWritableFile(const std::string& name, leveldb::WritableFile** file) {
   leveldb::Status status = target()->NewWritableFile(name, file);
   if (!status.ok() || !name.ends_with(".log")) return status;
   std::unique_ptr<leveldb::WritableFile> made(*file);
   *file = nullptr;
+  if (!logged_) {
+    *file = new EmptyFile(made.release());
+    return status;
+  }
   leveldb::WritableFile* again = nullptr;
   status = target()->NewAppendableFile(name, &again);
   if (!status.ok()) return status;

@@ -5,6 +5,7 @@
 //   for its syncs alone: they go beside the writes, and reach a log past its Close(), until what it
 //   holds is on the disk or it was removed after its contents went into synced tables.
 // - A table file that is missing reads as "key not found": here it is corruption.
+// - Where no log is wanted they stay empty.
 // Owned by the store; any thread.
 #pragma once
 
@@ -28,8 +29,8 @@ void sync_directory(const std::string& directory);
 
 class StoreEnv : public leveldb::EnvWrapper {
  public:
-  StoreEnv(leveldb::Env* target, std::string directory)
-      : EnvWrapper(target), directory_(std::move(directory)) {}
+  StoreEnv(leveldb::Env* target, std::string directory, bool logged = true)
+      : EnvWrapper(target), directory_(std::move(directory)), logged_(logged) {}
 
   leveldb::Status NewWritableFile(const std::string& name, leveldb::WritableFile** file) override;
   leveldb::Status NewRandomAccessFile(const std::string& name,
@@ -43,6 +44,7 @@ class StoreEnv : public leveldb::EnvWrapper {
 
  private:
   class LogFile;
+  class EmptyFile;
   // A log's second handle.
   struct LogSync {
     Mutex mutex;  // of whoever syncs it
@@ -59,6 +61,7 @@ class StoreEnv : public leveldb::EnvWrapper {
   void forget(const std::string& name);
 
   const std::string directory_;
+  const bool logged_;
   Mutex mutex_;
   Logs logs_ KVORUM_GUARDED_BY(mutex_);
 };

@@ -45,6 +45,7 @@ struct LevelDbStore::Impl final : CompactionTarget {
   void compact(std::string_view begin, std::string_view end) override;
   void compact_between(std::string_view begin, std::string_view end);
 
+  Status flush();
   leveldb::Options settings();
   Status open() KVORUM_REQUIRES(mutex);
   Status salvage(const Status& damage, std::string* report) KVORUM_REQUIRES(mutex);
@@ -80,6 +81,7 @@ struct LevelDbStore::Impl final : CompactionTarget {
   std::atomic<bool> failed{false}, damaged{false};
   leveldb::WriteBatch changes;  // of the one writer, empty between writes; keeps its memory
   std::atomic<uint64_t> batches{0};
+  std::atomic<bool> unflushed{false};  // where there is no log: memory has what no table has
   ErasedBook erased;
   std::unique_ptr<CompactionThread> compaction;  // the last: it uses all the rest
 };
@@ -87,7 +89,7 @@ struct LevelDbStore::Impl final : CompactionTarget {
 LevelDbStore::Impl::Impl(const LevelDbOptions& store_options)
     : options(store_options),
       env(store_options.env != nullptr ? store_options.env : leveldb::Env::Default(),
-          store_options.directory),
+          store_options.directory, store_options.logged),
       cache(leveldb::NewLRUCache(store_options.block_cache_bytes)),
       filter(leveldb::NewBloomFilterPolicy(kBloomBitsPerKey)) {
   leveldb::Logger* opened = nullptr;
@@ -239,6 +241,16 @@ void LevelDbStore::Impl::compact_between(std::string_view begin, std::string_vie
   db->CompactRange(&first, &last);
 }
 
+// Makes a table of what is in memory. LevelDB tells of its failure with the next write.
+Status LevelDbStore::Impl::flush() {
+  if (!unflushed.exchange(false)) return {};
+  const leveldb::Slice nothing("\xff\xff");
+  db->CompactRange(&nothing, &nothing);
+  leveldb::WriteBatch none;
+  const leveldb::Status status = db->Write({}, &none);
+  return status.ok() ? Status() : fail(status);
+}
+
 LevelDbStore::LevelDbStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
   impl_->compaction =
       std::make_unique<CompactionThread>(impl_.get(), &impl_->erased, impl_->options.compaction);
@@ -288,17 +300,20 @@ Status LevelDbStore::write(const StoreBatch& batch, bool sync) {
     }
   }
   leveldb::WriteOptions how;
-  how.sync = sync;
+  how.sync = sync && impl_->options.logged;
   impl_->batches.fetch_add(1, std::memory_order_relaxed);
   const leveldb::Status status = impl_->db->Write(how, &changes);
   changes.Clear();
   if (batch.bytes() > kKeptBatchBytes) changes = {};
-  return status.ok() ? Status() : impl_->fail(status);
+  if (!status.ok()) return impl_->fail(status);
+  impl_->unflushed = true;
+  return sync && !impl_->options.logged ? impl_->flush() : Status();
 }
 
 Status LevelDbStore::sync() {
   const SharedLock guard(impl_->mutex);
   if (impl_->failed || !impl_->db) return impl_->refused();
+  if (!impl_->options.logged) return impl_->flush();
   const leveldb::Status status = impl_->env.sync_logs();
   return status.ok() ? Status() : impl_->fail(status);
 }

@@ -26,6 +26,9 @@ struct LevelDbOptions {
   size_t block_cache_bytes = 32 * 1024 * 1024;
   size_t write_buffer_bytes = 32 * 1024 * 1024;
   bool compress = false;  // Snappy costs a tenth of the CPU of a write
+  // False: no log is written, and a sync makes a table of what is in memory. What was not synced is
+  // lost from its end with the process, or by reopen(): for who has a journal of his own.
+  bool logged = true;
   // Other nodes hold copies of all that is in it: what cannot be read may be given up.
   bool replicated = false;
   bool keeps_damaged = true;  // what salvage() could not read, beside the directory

@@ -21,8 +21,9 @@ bool SimNode::open_stores(bool* damaged) {
   for (CommitLine* line : {&object_line_, &hint_line_}) {
     *line = {this, line->hinted};
     SimDisk& disk = line->hinted ? hint_disk_ : disk_;
-    auto below = std::make_unique<SimStore>(&disk);
-    if (world_.swarm.journal_later && session_ == 1) {
+    const bool journaled = !world_.swarm.journal_later || session_ > 1;
+    auto below = std::make_unique<SimStore>(&disk, !journaled);
+    if (!journaled) {
       line->store = std::move(below);  // as a release without journals does
       continue;
     }
@@ -37,7 +38,7 @@ bool SimNode::open_stores(bool* damaged) {
     auto opened = engine::JournaledStore::open(options, std::make_unique<SimJournalDisk>(&disk),
                                                std::move(below), &damage);
     if (!opened.ok()) {
-      if (rng_.chance(0.5)) disk.lose_power();
+      rng_.chance(0.5) ? disk.lose_power() : disk.lose_memory();
       return false;
     }
     if (!damage.empty()) world_.trace.note(world_.queue.now_us(), {"journal-damage", index_});

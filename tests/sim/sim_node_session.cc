@@ -267,7 +267,10 @@ void SimNode::die(Death how) {
   for (CommitLine* line : {&object_line_, &hint_line_}) line->checkpoint.reset();
   table_.reset();
   hint_table_.reset();
-  for (CommitLine* line : {&object_line_, &hint_line_}) *line = {this, line->hinted};
+  for (CommitLine* line : {&object_line_, &hint_line_}) {
+    if (line->journal) (line->hinted ? hint_disk_ : disk_).lose_memory();
+    *line = {this, line->hinted};
+  }
   for (SimDisk* disk : {&disk_, &hint_disk_}) {
     if (how == Death::kPower) disk->lose_power();
     if (how == Death::kWipe) disk->wipe();

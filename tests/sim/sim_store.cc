@@ -35,6 +35,13 @@ void SimDisk::write(const engine::StoreBatch& batch) {
 }
 
 size_t SimDisk::lose_power() {
+  const size_t lost = lose_memory();
+  const bool all = !keeps_some_ || rng_.chance(0.5);
+  journal_.lose_power(rng_, all ? 1 : kSectorLost);
+  return lost;
+}
+
+size_t SimDisk::lose_memory() {
   const size_t kept = keeps_some_ ? rng_.below(unsynced_.size() + 1) : 0;
   const size_t lost = unsynced_.size() - kept;
   while (unsynced_.size() > kept) {
@@ -49,8 +56,6 @@ size_t SimDisk::lose_power() {
     unsynced_.pop_back();
   }
   unsynced_.clear();
-  const bool all = !keeps_some_ || rng_.chance(0.5);
-  journal_.lose_power(rng_, all ? 1 : kSectorLost);
   return lost;
 }
 
@@ -155,12 +160,14 @@ Status SimStore::scan(std::string_view begin, std::string_view end,
 
 Status SimStore::reopen() {
   if (disk_->broken()) return broken();
+  if (!logged_) disk_->lose_memory();
   failed_ = false;
   return {};
 }
 
 Result<std::string> SimStore::salvage(const Status&) {
   if (disk_->broken()) return broken();
+  if (!logged_) disk_->lose_memory();
   disk_->salvage();
   failed_ = false;
   return std::string("salvaged");

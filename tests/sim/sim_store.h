@@ -32,6 +32,8 @@ class SimDisk {
   // The power fails: some of the batches that were not synced are gone, newest first. Returns how
   // many.
   size_t lose_power();
+  // The process ends, or opens its store anew, and there is no log: as above, but for the journal.
+  size_t lose_memory();
   void wipe();
   using Values = std::map<std::string, std::string, std::less<>>;
   struct Copy {
@@ -90,7 +92,8 @@ class SimDisk {
 
 class SimStore final : public engine::Store {
  public:
-  explicit SimStore(SimDisk* disk) : disk_(disk) {}
+  // Without a log what was not synced is lost from its end when the store is opened anew, too.
+  explicit SimStore(SimDisk* disk, bool logged = true) : disk_(disk), logged_(logged) {}
 
   Status write(const engine::StoreBatch& batch, bool sync) override;
   Status sync() override;
@@ -102,6 +105,7 @@ class SimStore final : public engine::Store {
 
  private:
   SimDisk* disk_;
+  const bool logged_;
   bool failed_ = false;
 };
 
