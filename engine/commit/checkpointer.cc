@@ -88,15 +88,25 @@ void Checkpointer::make_checkpoint() {
   }
 }
 
-// False where it is to stop first. Damage is for the thread that commits, which can salvage.
+// Damage is for the thread that commits, which can salvage. Of kUnavailable it is told elsewhere.
+void Checkpointer::note_fault(const Status& failure) {
+  if (failure.code() == Code::kCorruption) {
+    static_cast<void>(table_->store_health().note_read(failure));
+  } else if (failure.code() != Code::kUnavailable) {
+    table_->store_health().note_fault(failure, false);
+  }
+}
+
+// False where it is to stop first.
 bool Checkpointer::recover(const Status& failure) {
+  note_fault(failure);
   Status status = failure;
   while (!status.ok()) {
     if (options_.on_trouble) options_.on_trouble(status);
-    static_cast<void>(table_->store_health().note_read(status));
     wait(std::chrono::milliseconds(options_.retry_ms));
     if (stopping()) return false;
     status = journal_->recover_below();
+    if (status.code() == Code::kCorruption) note_fault(status);
   }
   if (options_.on_trouble) options_.on_trouble({});
   return true;

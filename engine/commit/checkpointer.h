@@ -50,7 +50,8 @@ class Checkpointer {
   void wait(Clock::duration time);
   void make_checkpoint();
   bool is_ahead(Clock::time_point begun_at, uint64_t appended_at) const;
-  bool recover(const Status& status);
+  void note_fault(const Status& failure);
+  bool recover(const Status& failure);
   bool complete();
   bool stopping() {
     const MutexLock guard(mutex_);

@@ -39,10 +39,14 @@ struct RecoveredJournal {
   uint64_t batches = 0;
 };
 
+struct JournalRecoveryOptions {
+  uint64_t fresh_id = 0;            // random: of the journal where there is no other
+  bool store_was_salvaged = false;  // that it has no mark is no damage of the journal
+};
+
 // Null for the mark where the store has none. Then what the segments say of themselves is followed,
-// and it is damage if there are any. `fresh_id` is random: of the journal where there is no other.
-// Blocks on I/O.
+// and it is damage if there are any. Blocks on I/O.
 Result<RecoveredJournal> recover_journal(JournalDisk& disk, const JournalMark* mark,
-                                         uint64_t fresh_id);
+                                         const JournalRecoveryOptions& options);
 
 }  // namespace kvorum::engine

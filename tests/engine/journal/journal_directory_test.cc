@@ -58,6 +58,17 @@ TEST_P(JournalDirectoryTest, SlotsComeAndGo) {
   EXPECT_FALSE(disk_->read(12).ok());
 }
 
+TEST_P(JournalDirectoryTest, WhereThereIsNoRoomItSaysForHowMuchAndWhere) {
+  constexpr uint64_t kTooMuch = uint64_t{1} << 60;
+  const Status status = disk_->create(7, kTooMuch);
+  EXPECT_EQ(status.message().rfind("cannot make room for 1152921504606846976 bytes in " +
+                                       directory_.path() + "/journal/07.journal: ",
+                                   0),
+            0U)
+      << status.message();
+  EXPECT_TRUE(disk_->slots().value().empty());
+}
+
 TEST_P(JournalDirectoryTest, ADamagedOneIsCopied) {
   ASSERT_TRUE(disk_->create(0, 4096).ok());
   for (const char* end : {".damaged-1", ".damaged-2"}) {
