@@ -66,6 +66,11 @@ void Checkpointer::wait(Clock::duration time) {
 // Whether it may rest: more of it is done than the journal has filled since, and than time passed.
 bool Checkpointer::is_ahead(Clock::time_point begun_at, uint64_t appended_at) const {
   const JournalStats stats = journal_->stats();
+  // One that goes as slowly as it may ends before anybody is slowed down, although a segment that
+  // was nearly empty may have been closed when it began.
+  static_assert(1.0 / kJournalShare + 1.0 / Journal::kSegmentsInCapacity <=
+                static_cast<double>(JournaledStore::kSlowEighths - JournaledStore::kDueEighths) /
+                    JournaledStore::kEighths);
   const auto filled = static_cast<double>(stats.appended_bytes - appended_at) /
                       (static_cast<double>(stats.capacity_bytes) / kJournalShare);
   const auto passed = std::chrono::duration<double>(Clock::now() - begun_at) /

@@ -165,8 +165,8 @@ uint64_t Journal::allocated_bytes() const {
 
 uint64_t Journal::used_bytes() const {
   uint64_t bytes = 0;
-  for (const Segment& segment : live_) bytes += segment.used_bytes;
-  return bytes;
+  for (const Segment& segment : live_) bytes += segment.slot_bytes;
+  return bytes - live_.back().slot_bytes + live_.back().used_bytes;
 }
 
 }  // namespace kvorum::engine

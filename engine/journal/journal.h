@@ -69,7 +69,7 @@ class Journal {
   uint64_t oldest() const { return live_.front().head.number; }
   uint64_t current() const { return live_.back().head.number; }
   uint64_t capacity_bytes() const { return capacity_bytes_; }
-  // Of the segments that are needed still.
+  // Of the segments that are needed still; what is free in one that is full counts too.
   uint64_t used_bytes() const;
   uint64_t allocated_bytes() const;  // of all segments
   // Appended since the start, padding and heads included.

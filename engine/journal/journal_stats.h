@@ -17,7 +17,7 @@ struct JournalStats {
   bool checkpoint_runs = false;
   uint64_t checkpoint_ms = 0;       // since it began; 0: none runs
   uint64_t last_checkpoint_ms = 0;  // how long the last one took
-  double pressure = 0;              // above three quarters of the capacity, 0 to 1
+  double pressure = 0;              // above seven eighths of the capacity, 0 to 1
   uint64_t pressed_ms = 0;          // since when that is so
   uint64_t slowed_us = 0;           // rounds waited because of it, since the start
   uint64_t stalled_us = 0;          // and for the end of a checkpoint

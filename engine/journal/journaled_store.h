@@ -47,6 +47,9 @@ struct JournalOptions {
 
 class JournaledStore final : public Store {
  public:
+  // Of the capacity, in eighths: a checkpoint begins; writers are slowed down.
+  static constexpr uint64_t kDueEighths = 5, kSlowEighths = 7, kEighths = 8;
+
   // Reads the journal. Where it or the store beneath is damaged, *damage says what was done, as a
   // salvage says it.
   static Result<std::unique_ptr<JournaledStore>> open(const JournalOptions& options,
@@ -90,7 +93,7 @@ class JournaledStore final : public Store {
   JournalStats stats() const;
   // Whether a sync failed before the last reopen(), so that what was appended may be lost. Once.
   bool take_doubt() { return doubt_.exchange(false, std::memory_order_acq_rel); }
-  // How full the journal is above three quarters, 0 to 1: writers are slowed down by it, and that
+  // How full the journal is above kSlowEighths, 0 to 1: writers are slowed down by it, and that
   // is told to note_slowed().
   double pressure() const;
   void note_slowed(std::chrono::microseconds time) {

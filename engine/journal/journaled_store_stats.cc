@@ -7,9 +7,6 @@
 namespace kvorum::engine {
 namespace {
 
-// Of the capacity, in eighths: a checkpoint begins, writers are slowed down.
-constexpr uint64_t kDueEighths = 5, kSlowEighths = 6, kEighths = 8;
-
 template <typename Unit>
 uint64_t count_of(std::chrono::steady_clock::duration time) {
   return static_cast<uint64_t>(std::chrono::duration_cast<Unit>(time).count());

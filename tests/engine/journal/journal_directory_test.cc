@@ -30,7 +30,7 @@ TEST_P(JournalDirectoryTest, PartsAreWrittenOneBehindTheOther) {
   ASSERT_TRUE(disk_->create(3, 8192).ok());
   std::vector<std::string> pieces;
   for (int i = 0; i < 200; ++i)
-    pieces.push_back(std::string(static_cast<size_t>(i % 5), 'a' + i % 26));
+    pieces.push_back(std::string(static_cast<size_t>(i % 5), static_cast<char>('a' + i % 26)));
   std::vector<std::string_view> parts(pieces.begin(), pieces.end());
   std::string whole;
   for (const std::string_view part : parts) whole.append(part);

@@ -176,11 +176,11 @@ TEST_F(JournaledStoreTest, AStoreThatIsDamagedBeneathIsSalvagedAndTheJournalIsGo
   EXPECT_EQ(damage_, "the store is damaged and was salvaged");
   EXPECT_FALSE(store_->is_new());
   EXPECT_EQ(journal_.set_aside, 0);
-  EXPECT_EQ(scan("", kFact), "b=2 ");
+  EXPECT_EQ(scan("", kFact), "a=1 b=2 ") << "the segment that has a was not used again yet";
   EXPECT_EQ(read(kFact + "clean"), "none");
   open();
   EXPECT_EQ(damage_, "");
-  EXPECT_EQ(scan("", kFact), "b=2 ");
+  EXPECT_EQ(scan("", kFact), "a=1 b=2 ");
 }
 
 TEST_F(JournaledStoreTest, WhatASalvagedStoreSaysOfTheJournalDoesNotCount) {
@@ -266,7 +266,7 @@ TEST_F(JournaledStoreTest, StatsTellHowFullItIsAndWhatIsNotBelow) {
   EXPECT_EQ(stats.pressure, 0);
   EXPECT_GT(stats.used_bytes, 8 * large.size());
   EXPECT_GE(stats.allocated_bytes, stats.used_bytes);
-  EXPECT_GE(stats.appended_bytes, stats.used_bytes);
+  EXPECT_GT(stats.appended_bytes, 8 * large.size());
   EXPECT_FALSE(stats.checkpoint_runs);
   ASSERT_TRUE(store_->begin_checkpoint().ok());
   for (int count = 0; count < 8; ++count) ASSERT_TRUE(put("b", large).ok());
@@ -296,7 +296,7 @@ class FullJournalTest : public JournaledStoreTest {
   }
   void fill() {
     ASSERT_TRUE(store_->begin_checkpoint().ok());
-    while (store_->stats().used_bytes < 29 * 1024) ASSERT_TRUE(put("a", large_).ok());
+    while (store_->stats().used_bytes < 31 * 1024) ASSERT_TRUE(put("a", large_).ok());
   }
   void end_checkpoint() {
     ASSERT_TRUE(store_->sync().ok());
