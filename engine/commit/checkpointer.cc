@@ -73,6 +73,11 @@ bool Checkpointer::rest() {
 // Whether it may rest: more of it is done than the journal has filled since, and than time passed.
 bool Checkpointer::is_ahead(Clock::time_point begun_at, uint64_t appended_at) const {
   const JournalStats stats = journal_->stats();
+  // One that goes as slowly as it may ends before anybody is slowed down, although a segment that
+  // was nearly empty may have been closed when it began.
+  static_assert(1.0 / kJournalShare + 1.0 / Journal::kSegmentsInCapacity <=
+                static_cast<double>(JournaledStore::kSlowEighths - JournaledStore::kDueEighths) /
+                    JournaledStore::kEighths);
   const auto filled = static_cast<double>(stats.appended_bytes - appended_at) /
                       (static_cast<double>(stats.capacity_bytes) / kJournalShare);
   const auto passed = std::chrono::duration<double>(Clock::now() - begun_at) /
@@ -98,15 +103,25 @@ void Checkpointer::make_checkpoint() {
   }
 }
 
-// False where it is to stop first. Damage is for the thread that commits, which can salvage.
+// Damage is for the thread that commits, which can salvage. Of kUnavailable it is told elsewhere.
+void Checkpointer::note_fault(const Status& failure) {
+  if (failure.code() == Code::kCorruption) {
+    static_cast<void>(table_->store_health().note_read(failure));
+  } else if (failure.code() != Code::kUnavailable) {
+    table_->store_health().note_fault(failure, false);
+  }
+}
+
+// False where it is to stop first.
 bool Checkpointer::recover(const Status& failure) {
+  note_fault(failure);
   Status status = failure;
   while (!status.ok()) {
     if (options_.on_trouble) options_.on_trouble(status);
-    static_cast<void>(table_->store_health().note_read(status));
     wait(std::chrono::milliseconds(options_.retry_ms));
     if (stopping()) return false;
     status = journal_->recover_below();
+    if (status.code() == Code::kCorruption) note_fault(status);
   }
   if (options_.on_trouble) options_.on_trouble({});
   return true;

@@ -43,7 +43,7 @@ class Checkpointer {
   static constexpr auto kSlowDownMax = std::chrono::milliseconds(50);
   static constexpr size_t kBatchBytes = 512 * 1024;
   // A checkpoint has ended when so much of the journal was written meanwhile.
-  static constexpr uint64_t kJournalShare = 4;
+  static constexpr uint64_t kJournalShare = 6;
 
   void run();
   bool wait_for_checkpoint();
@@ -51,7 +51,8 @@ class Checkpointer {
   bool rest();
   void make_checkpoint();
   bool is_ahead(Clock::time_point begun_at, uint64_t appended_at) const;
-  bool recover(const Status& status);
+  void note_fault(const Status& failure);
+  bool recover(const Status& failure);
   bool complete();
   bool stopping() {
     const MutexLock guard(mutex_);

@@ -114,7 +114,10 @@ void Committer::begin_checkpoint() {
 bool Committer::round() {
   if (checkpointer_) {
     const auto pause = checkpointer_->slow_down();
-    if (pause.count() != 0) std::this_thread::sleep_for(pause);
+    if (pause.count() != 0) {
+      std::this_thread::sleep_for(pause);
+      table_->journal()->note_slowed(pause);
+    }
   }
   const bool synced = options_.sync == SyncPolicy::kAlways;
   const Result<size_t> written = table_->commits().commit(synced);

@@ -82,6 +82,20 @@ Status Journal::begin_segment(uint64_t bytes_least) {
 
 Status Journal::rotate() { return begin_segment(0); }
 
+Status Journal::make_room_for(uint64_t bytes) {
+  const Segment& segment = live_.back();
+  const bool fits = segment.used_bytes + bytes <= segment.slot_bytes;
+  return fits ? Status() : make_slot(bytes + SegmentHead::kBytes);
+}
+
+// One that is free, and the next that is taken.
+Status Journal::make_slot(uint64_t bytes_least) {
+  const Result<Free> taken = take_slot(bytes_least);
+  if (!taken.ok()) return taken.status();
+  free_.insert(free_.begin(), taken.value());
+  return {};
+}
+
 bool Journal::has_room_for(uint64_t bytes) const {
   const Segment& segment = live_.back();
   if (segment.used_bytes + bytes <= segment.slot_bytes) return true;
@@ -141,10 +155,17 @@ void Journal::note_synced(const Unsynced& unsynced) {
   for (Segment& segment : live_) segment.synced |= segment.head.number < unsynced.number;
 }
 
+uint64_t Journal::allocated_bytes() const {
+  uint64_t bytes = 0;
+  for (const Segment& segment : live_) bytes += segment.slot_bytes;
+  for (const Free& slot : free_) bytes += slot.bytes;
+  return bytes;
+}
+
 uint64_t Journal::used_bytes() const {
   uint64_t bytes = 0;
-  for (const Segment& segment : live_) bytes += segment.used_bytes;
-  return bytes;
+  for (const Segment& segment : live_) bytes += segment.slot_bytes;
+  return bytes - live_.back().slot_bytes + live_.back().used_bytes;
 }
 
 }  // namespace kvorum::engine

@@ -46,6 +46,11 @@ class Journal {
   // may come next: what was appended and not synced may be lost then.
   Status rotate();
   Status append(const StoreBatch& batch);
+  // Whatever it takes, so that append() of so many bytes needs nothing more of the disk than to
+  // write. An error has changed nothing, and is none of the journal.
+  Status make_room_for(uint64_t bytes);
+  // The same for rotate().
+  Status make_room_to_rotate() { return make_slot(0); }
   // A batch of this size fits, without going beyond the capacity.
   bool has_room_for(uint64_t bytes) const;
   void retire_before(uint64_t number);
@@ -64,8 +69,9 @@ class Journal {
   uint64_t oldest() const { return live_.front().head.number; }
   uint64_t current() const { return live_.back().head.number; }
   uint64_t capacity_bytes() const { return capacity_bytes_; }
-  // Of the segments that are needed still.
+  // Of the segments that are needed still; what is free in one that is full counts too.
   uint64_t used_bytes() const;
+  uint64_t allocated_bytes() const;  // of all segments
   // Appended since the start, padding and heads included.
   uint64_t appended_bytes() const { return appended_bytes_; }
 
@@ -76,6 +82,7 @@ class Journal {
   };
   uint64_t segment_bytes() const { return capacity_bytes_ / kSegmentsInCapacity; }
   Status begin_segment(uint64_t bytes_least);
+  Status make_slot(uint64_t bytes_least);
   Result<Free> take_slot(uint64_t bytes_least);
 
   JournalDisk* const disk_;

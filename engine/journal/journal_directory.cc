@@ -96,7 +96,7 @@ Status JournalDirectory::sync_directory() const {
 Status JournalDirectory::fill(int file, uint64_t bytes, const std::string& path) const {
   if (const int error = posix_fallocate(file, 0, static_cast<off_t>(bytes)); error != 0) {
     errno = error;
-    return failure("make room in", path);
+    return failure(("make room for " + std::to_string(bytes) + " bytes in").c_str(), path);
   }
   const std::string zeros(zeroes_ ? kFillChunk : 0, '\0');
   for (uint64_t at = 0; zeroes_ && at < bytes;) {

@@ -61,13 +61,14 @@ std::vector<Change> last_by_key(const std::vector<Change>& all) {
 
 class Recovery {
  public:
-  explicit Recovery(JournalDisk& disk) : disk_(disk) {}
+  Recovery(JournalDisk& disk, const JournalRecoveryOptions& options)
+      : disk_(disk), options_(options) {}
 
-  Result<RecoveredJournal> run(const JournalMark* mark, uint64_t fresh_id);
+  Result<RecoveredJournal> run(const JournalMark* mark);
 
  private:
   Status find_segments();
-  void follow_heads(uint64_t fresh_id);
+  void follow_heads();
   void read_batches(Found& found);
   void leave_out_last();  // PlantedBug::kReplayShort
   void take_batches();
@@ -78,6 +79,7 @@ class Recovery {
   }
 
   JournalDisk& disk_;
+  const JournalRecoveryOptions options_;
   JournalMark mark_;
   std::vector<Found> found_;  // by number; those that are needed
   uint64_t durable_ = 0;      // the last sequence of which somebody knew that it is on the disk
@@ -105,12 +107,12 @@ Status Recovery::find_segments() {
 }
 
 // The store does not know its journal.
-void Recovery::follow_heads(uint64_t fresh_id) {
-  mark_.store_id = fresh_id;
+void Recovery::follow_heads() {
+  mark_.store_id = options_.fresh_id;
   if (found_.empty()) return;
   const SegmentHead& last = found_.back().segment.head;
   mark_ = {last.store_id, last.oldest, false};
-  note_damage("the store says nothing of its journal");
+  if (!options_.store_was_salvaged) note_damage("the store says nothing of its journal");
 }
 
 void Recovery::read_batches(Found& found) {
@@ -163,12 +165,12 @@ void Recovery::take_batches() {
   result_.beginning.last_sequence = std::max(expected - 1, durable_);
 }
 
-Result<RecoveredJournal> Recovery::run(const JournalMark* mark, uint64_t fresh_id) {
+Result<RecoveredJournal> Recovery::run(const JournalMark* mark) {
   if (Status status = find_segments(); !status.ok()) return status;
   if (mark != nullptr) {
     mark_ = *mark;
   } else {
-    follow_heads(fresh_id);
+    follow_heads();
   }
   Journal::Beginning& beginning = result_.beginning;
   beginning.store_id = mark_.store_id;
@@ -220,8 +222,8 @@ bool parse_journal_mark(std::string_view bytes, JournalMark* mark) {
 }
 
 Result<RecoveredJournal> recover_journal(JournalDisk& disk, const JournalMark* mark,
-                                         uint64_t fresh_id) {
-  return Recovery(disk).run(mark, fresh_id);
+                                         const JournalRecoveryOptions& options) {
+  return Recovery(disk, options).run(mark);
 }
 
 }  // namespace kvorum::engine

@@ -23,6 +23,7 @@ struct JournalMark {
   uint64_t store_id = 0;
   uint64_t first_needed = 1;  // the number of a segment: what came before is in the store
   bool empty = true;          // there need not be a segment yet
+  friend bool operator==(const JournalMark&, const JournalMark&) = default;
 };
 std::string encode_journal_mark(const JournalMark& mark);
 bool parse_journal_mark(std::string_view bytes, JournalMark* mark);
@@ -39,10 +40,14 @@ struct RecoveredJournal {
   uint64_t batches = 0;
 };
 
+struct JournalRecoveryOptions {
+  uint64_t fresh_id = 0;            // random: of the journal where there is no other
+  bool store_was_salvaged = false;  // that it has no mark is no damage of the journal
+};
+
 // Null for the mark where the store has none. Then what the segments say of themselves is followed,
-// and it is damage if there are any. `fresh_id` is random: of the journal where there is no other.
-// Blocks on I/O.
+// and it is damage if there are any. Blocks on I/O.
 Result<RecoveredJournal> recover_journal(JournalDisk& disk, const JournalMark* mark,
-                                         uint64_t fresh_id);
+                                         const JournalRecoveryOptions& options);
 
 }  // namespace kvorum::engine

@@ -10,9 +10,6 @@
 namespace kvorum::engine {
 namespace {
 
-// Of the capacity, in eighths: a checkpoint begins, writers are slowed down.
-constexpr uint64_t kDueEighths = 5, kSlowEighths = 6, kEighths = 8;
-
 std::string mark_key() { return std::string(1, kFactPrefix) + "journal"; }
 
 bool is_fact(std::string_view key) { return key.front() == kFactPrefix; }
@@ -44,16 +41,25 @@ Result<std::unique_ptr<JournaledStore>> JournaledStore::open(const JournalOption
 Status JournaledStore::recover(std::string* damage) {
   std::string bytes;
   JournalMark mark;
+  bool salvaged = options_.below_was_salvaged;
   Status status = below_->read(mark_key(), &bytes);
-  if (!status.ok() && status.code() != Code::kNotFound) return status;
-  const bool known = status.ok() && parse_journal_mark(bytes, &mark);
-  auto found = recover_journal(*disk_, known ? &mark : nullptr, options_.fresh_id);
+  if (status.code() == Code::kCorruption) {
+    Result<std::string> done = below_->salvage(status);
+    if (!done.ok()) return done.status();
+    *damage = std::move(done).value();
+    salvaged = true;
+  } else if (!status.ok() && status.code() != Code::kNotFound) {
+    return status;
+  }
+  const bool known = status.ok() && !salvaged && parse_journal_mark(bytes, &mark);
+  auto found = recover_journal(*disk_, known ? &mark : nullptr, {options_.fresh_id, salvaged});
   if (!found.ok()) return found.status();
   RecoveredJournal recovered = std::move(found).value();
   store_id_ = recovered.beginning.store_id;
-  is_new_ = !known && recovered.damage.empty();
+  is_new_ = !known && !salvaged && recovered.damage.empty();
   if (!recovered.damage.empty()) {
-    *damage = "the journal was damaged (" + recovered.damage + "); what could be read was saved";
+    *damage += damage->empty() ? "" : "; ";
+    *damage += "the journal was damaged (" + recovered.damage + "); what could be read was saved";
     Result<std::string> kept = options_.keeps_damaged ? disk_->set_aside() : std::string();
     if (!kept.ok()) return kept.status();
     if (!kept.value().empty()) *damage += "; a copy of it is kept in " + kept.value();
@@ -71,16 +77,17 @@ Status JournaledStore::recover(std::string* damage) {
     recovered_ = std::move(recovered.changes);
     holds_objects_ = !recovered_.empty();
     status = journal_.begin(std::move(recovered.beginning));
-    if (status.ok()) status = write_mark(journal_.oldest(), false);
+    const JournalMark now{store_id_, journal_.oldest(), false};
+    if (status.ok() && !(known && mark == now)) status = write_mark(now);
     if (!status.ok()) return status;
     note_used();
   }
-  return damage->empty() ? Status() : erase_facts(options_.salvage_erases);
+  return damage->empty() && !salvaged ? Status() : erase_facts(options_.salvage_erases);
 }
 
-Status JournaledStore::write_mark(uint64_t first_needed, bool empty) {
+Status JournaledStore::write_mark(const JournalMark& mark) {
   StoreBatch batch;
-  batch.put(mark_key(), encode_journal_mark({store_id_, first_needed, empty}));
+  batch.put(mark_key(), encode_journal_mark(mark));
   return below_->write(batch, true);
 }
 
@@ -96,9 +103,15 @@ Status JournaledStore::write(const StoreBatch& batch, bool sync) {
 Status JournaledStore::append(const StoreBatch& batch, bool sync) {
   if (failed_) return refused();
   const bool has_objects = !is_fact(batch[0].key);
-  Status status;
-  if (has_objects) status = wait_for_room(EncodedBatch::bytes_of(batch));
-  if (status.ok()) status = journal_.append(batch);
+  const uint64_t bytes = EncodedBatch::bytes_of(batch);
+  Status status = has_objects ? wait_for_room(bytes) : Status();
+  if (failed_) return refused();  // a sync beside
+  if (status.ok()) status = journal_.make_room_for(bytes);
+  if (!status.ok()) {  // nothing of it was written
+    refused_bytes_ = bytes;
+    return status;
+  }
+  status = journal_.append(batch);
   if (status.ok() && sync) {
     const Journal::Unsynced unsynced = journal_.take_unsynced();
     status = journal_.sync_slots(unsynced);
@@ -110,23 +123,30 @@ Status JournaledStore::append(const StoreBatch& batch, bool sync) {
   note_facts(batch);
   note_used();
   if (has_objects) holds_objects_.store(true, std::memory_order_release);
+  if (has_objects) changes_ += batch.size();
   return {};
 }
 
 // Where no checkpoint is under way waiting would not help.
+bool JournaledStore::is_full_for(uint64_t bytes) const {
+  return options_.waits_for_room && checkpoint_runs() && !lets_through_ &&
+         !journal_.has_room_for(bytes);
+}
+
+// Of a journal that is full: ok where it soon is not.
+Status JournaledStore::why_full() const {
+  const MutexLock guard(trouble_mutex_);
+  if (trouble_.ok()) return {};
+  return {trouble_.code(), "the journal is full, and the checkpoint that would empty it fails: " +
+                               trouble_.message()};
+}
+
 Status JournaledStore::wait_for_room(uint64_t bytes) {
-  while (options_.waits_for_room && checkpoint_runs() && !lets_through_ &&
-         !journal_.has_room_for(bytes)) {
-    {
-      const MutexLock guard(trouble_mutex_);
-      if (!trouble_.ok()) {
-        return {trouble_.code(),
-                "the journal is full, and the checkpoint that would empty it "
-                "fails: " +
-                    trouble_.message()};
-      }
-    }
+  while (is_full_for(bytes) && !failed_) {
+    if (Status status = why_full(); !status.ok()) return status;
+    const Clock::time_point began = Clock::now();
     room_.wait(mutex_);
+    stalled_ += Clock::now() - began;
   }
   return {};
 }
@@ -157,11 +177,6 @@ void JournaledStore::note_facts(const StoreBatch& batch) {
   }
 }
 
-void JournaledStore::note_used() {
-  due_.store(journal_.used_bytes() >= options_.capacity_bytes / kEighths * kDueEighths,
-             std::memory_order_relaxed);
-}
-
 Status JournaledStore::sync() {
   const MutexLock order(sync_mutex_);
   Journal::Unsynced unsynced;
@@ -176,6 +191,7 @@ Status JournaledStore::sync() {
     journal_.note_synced(unsynced);
   } else {
     failed_ = doubt_ = true;
+    room_.notify_all();  // no checkpoint ends before a reopen()
   }
   return status;
 }
@@ -276,7 +292,7 @@ void JournaledStore::end_start() {
 Status JournaledStore::reopen() {
   if (Status status = recover_below(); !status.ok()) return status;
   const MutexLock guard(mutex_);
-  if (!failed_) return {};
+  if (!failed_) return make_room();
   if (Status status = journal_.rotate(); !status.ok()) return status;
   StoreBatch batch;
   for (const auto& [key, fact] : facts_) {
@@ -287,6 +303,14 @@ Status JournaledStore::reopen() {
   return batch.empty() ? Status() : append(batch, false);
 }
 
+// For what was refused last: else the store would be back for a moment, again and again.
+Status JournaledStore::make_room() {
+  Status status = is_full_for(refused_bytes_) ? why_full() : Status();
+  if (status.ok()) status = journal_.make_room_for(refused_bytes_);
+  if (status.ok()) refused_bytes_ = 0;
+  return status;
+}
+
 Result<std::string> JournaledStore::salvage(const Status& damage) {
   Result<std::string> done = std::string();
   {
@@ -294,12 +318,13 @@ Result<std::string> JournaledStore::salvage(const Status& damage) {
     done = below_->salvage(damage);
     if (!done.ok()) return done;
     generation_.fetch_add(1, std::memory_order_acq_rel);
+    end_trouble();
     uint64_t oldest;
     {
       const MutexLock guard(mutex_);
       oldest = journal_.oldest();
     }
-    if (Status status = write_mark(oldest, false); !status.ok()) return status;
+    if (Status status = write_mark({store_id_, oldest, false}); !status.ok()) return status;
   }
   if (Status status = erase_facts(options_.salvage_erases); !status.ok()) return status;
   if (Status status = reopen(); !status.ok()) return status;
@@ -321,12 +346,27 @@ Status JournaledStore::begin_checkpoint() {
   const MutexLock guard(mutex_);
   KVORUM_CHECK(!checkpoint_runs());
   if (failed_) return refused();
-  checkpoint_sequence_ = journal_.last_sequence();
-  if (Status status = journal_.rotate(); !status.ok()) {
-    failed_ = true;
-    return status;
+  const Status status = begin_epoch();
+  {
+    const MutexLock trouble(trouble_mutex_);
+    trouble_ = status;
   }
+  if (status.ok()) return {};
+  due_.store(false, std::memory_order_relaxed);
+  begin_again_at_ = Clock::now() + kBeginAgain;
+  return status;
+}
+
+Status JournaledStore::begin_epoch() {
+  checkpoint_sequence_ = journal_.last_sequence();
+  Status status = journal_.make_room_to_rotate();
+  if (!status.ok()) return status;  // the segment of now goes on
+  status = journal_.rotate();
+  failed_ = !status.ok();
+  if (failed_) return status;
   checkpoint_number_ = journal_.current();
+  changes_begun_ = changes_;
+  begun_at_ = Clock::now();
   holds_objects_.store(false, std::memory_order_release);
   runs_.store(true, std::memory_order_release);
   return {};
@@ -337,12 +377,14 @@ Status JournaledStore::put_below(const StoreBatch& batch) {
   return note_below(below_->write(batch, false));
 }
 
-Status JournaledStore::put_facts(const Facts& facts) {
+// The last that is written beneath, so that where it is there all before it is.
+Status JournaledStore::put_last(const Facts& facts, const JournalMark& mark) {
   StoreBatch batch;
   for (const auto& [key, fact] : facts) {
     fact.value ? batch.put(key, *fact.value) : batch.erase(key);
   }
-  return batch.empty() ? Status() : note_below(below_->write(batch, false));
+  batch.put(mark_key(), encode_journal_mark(mark));
+  return note_below(below_->write(batch, true));
 }
 
 Status JournaledStore::end_checkpoint(uint64_t generation) {
@@ -358,10 +400,8 @@ Status JournaledStore::end_checkpoint(uint64_t generation) {
   }
   {
     const MutexLock below(below_mutex_);
-    if (generation != this->generation()) return {Code::kUnavailable, "the store was salvaged"};
-    Status status = put_facts(facts);
-    if (status.ok()) status = note_below(below_->sync());
-    if (status.ok()) status = note_below(write_mark(number, false));
+    if (generation != this->generation()) return {Code::kUnavailable, "the store was reopened"};
+    Status status = put_last(facts, {store_id_, number, false});
     if (!status.ok()) return status;
   }
   const MutexLock order(sync_mutex_);
@@ -372,6 +412,9 @@ Status JournaledStore::end_checkpoint(uint64_t generation) {
   }
   journal_.retire_before(number);
   ++checkpoints_;
+  changes_ended_ = changes_begun_;
+  last_took_ = Clock::now() - begun_at_;
+  end_trouble();
   lets_through_ = false;
   note_used();
   runs_.store(false, std::memory_order_release);
@@ -390,10 +433,16 @@ Status JournaledStore::recover_below() {
   {
     const MutexLock below(below_mutex_);
     status = below_->reopen();
+    generation_.fetch_add(1, std::memory_order_acq_rel);  // what was not synced is gone, perhaps
   }
+  if (!status.ok()) return note_below(status);
+  if (!checkpoint_runs()) end_trouble();
+  return {};
+}
+
+void JournaledStore::end_trouble() {
   const MutexLock guard(trouble_mutex_);
-  trouble_ = status;
-  return status;
+  trouble_ = {};
 }
 
 Status JournaledStore::note_below(Status status) {
@@ -417,34 +466,7 @@ Status JournaledStore::close() {
     next = journal_.current() + 1;
   }
   const MutexLock below(below_mutex_);
-  Status status = put_facts(facts);
-  if (status.ok()) status = note_below(below_->sync());
-  return status.ok() ? note_below(write_mark(next, true)) : status;
-}
-
-JournalStats JournaledStore::stats() const {
-  JournalStats stats;
-  {
-    const MutexLock guard(mutex_);
-    stats.capacity_bytes = options_.capacity_bytes;
-    stats.used_bytes = journal_.used_bytes();
-    stats.appended_bytes = journal_.appended_bytes();
-    stats.checkpoints = checkpoints_;
-  }
-  stats.checkpoint_runs = checkpoint_runs();
-  const MutexLock guard(trouble_mutex_);
-  stats.store_error = trouble_.message();
-  return stats;
-}
-
-double JournaledStore::pressure() const {
-  const MutexLock guard(mutex_);
-  const uint64_t from = options_.capacity_bytes / kEighths * kSlowEighths;
-  const uint64_t used = journal_.used_bytes();
-  if (used <= from) return 0;
-  const double part =
-      static_cast<double>(used - from) / static_cast<double>(options_.capacity_bytes - from);
-  return std::min(part, 1.0);
+  return put_last(facts, {store_id_, next, true});
 }
 
 }  // namespace kvorum::engine

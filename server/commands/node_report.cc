@@ -33,9 +33,7 @@ constexpr std::string_view kNothingOfPersistence =
     "rdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\n"
     "rdb_current_bgsave_time_sec:-1\r\nrdb_saves:0\r\nrdb_last_cow_size:0\r\n"
     "rdb_last_load_keys_expired:0\r\nrdb_last_load_keys_loaded:0\r\n"
-    "aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\naof_last_rewrite_time_sec:-1\r\n"
-    "aof_current_rewrite_time_sec:-1\r\naof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\n"
-    "aof_rewrites_consecutive_failures:0\r\naof_last_cow_size:0\r\n"
+    "aof_rewrite_scheduled:0\r\naof_rewrites_consecutive_failures:0\r\naof_last_cow_size:0\r\n"
     "module_fork_in_progress:0\r\nmodule_fork_last_cow_size:0\r\n";
 constexpr std::string_view kNothingOfStats =
     "total_net_repl_input_bytes:0\r\ntotal_net_repl_output_bytes:0\r\n"
@@ -175,6 +173,41 @@ void memory_section(const NodeStatus& status, Out out) {
   }
 }
 
+// A checkpoint is what comes nearest to the rewriting of Redis's log: both give up its beginning.
+void log_lines(const NodeStatus& status, Out out) {
+  const engine::JournalStats none;
+  const engine::JournalStats& stats = status.journals.empty() ? none : status.journals[0].stats;
+  constexpr int64_t kMs = 1000;
+  const auto seconds = [](uint64_t ms) { return static_cast<int64_t>(ms) / kMs; };
+  fmt::format_to(out,
+                 "aof_rewrite_in_progress:{}\r\naof_rewrites:{}\r\n"
+                 "aof_last_rewrite_time_sec:{}\r\naof_current_rewrite_time_sec:{}\r\n"
+                 "aof_last_bgrewrite_status:{}\r\n",
+                 stats.checkpoint_runs ? 1 : 0, stats.checkpoints,
+                 stats.checkpoints == 0 ? -1 : seconds(stats.last_checkpoint_ms),
+                 stats.checkpoint_runs ? seconds(stats.checkpoint_ms) : -1,
+                 stats.store_error.empty() ? "ok" : "err");
+  if (status.journals.empty()) return;
+  fmt::format_to(out,
+                 "aof_current_size:{}\r\naof_base_size:0\r\naof_pending_rewrite:0\r\n"
+                 "aof_buffer_length:0\r\naof_pending_bio_fsync:0\r\naof_delayed_fsync:0\r\n",
+                 stats.used_bytes);
+}
+
+void journal_lines(const JournalStatus& journal, Out out) {
+  const engine::JournalStats& stats = journal.stats;
+  const std::string name =
+      journal.of == "objects" ? "journal" : fmt::format("{}_journal", journal.of);
+  fmt::format_to(out, "{0}_used_bytes:{1}\r\n{0}_capacity_bytes:{2}\r\n{0}_allocated_bytes:{3}\r\n",
+                 name, stats.used_bytes, stats.capacity_bytes, stats.allocated_bytes);
+  fmt::format_to(out, "{0}_appended_bytes:{1}\r\n{0}_changes:{2}\r\n{0}_checkpoints:{3}\r\n", name,
+                 stats.appended_bytes, stats.changes, stats.checkpoints);
+  fmt::format_to(out, "{0}_checkpoint_runs:{1}\r\n{0}_slowed_ms:{2}\r\n{0}_stalled_ms:{3}\r\n",
+                 name, stats.checkpoint_runs ? 1 : 0, stats.slowed_us / 1000,
+                 stats.stalled_us / 1000);
+  fmt::format_to(out, "{}_error:{}\r\n", name, stats.store_error);
+}
+
 void persistence_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "# Persistence\r\nloading:{}\r\nengine:{}\r\nsync:{}\r\n",
                  status.loading ? 1 : 0, status.engine, status.sync);
@@ -182,6 +215,7 @@ void persistence_section(const NodeStatus& status, Out out) {
   fmt::format_to(out, "rdb_last_save_time:{}\r\naof_enabled:{}\r\naof_last_write_status:{}\r\n{}",
                  status.saved_at_s, status.engine == "memory" ? 0 : 1,
                  status.store_failed ? "err" : "ok", kNothingOfPersistence);
+  log_lines(status, out);
   fmt::format_to(out, "store_status:{}\r\nstore_error:{}\r\n", status.store_failed ? "err" : "ok",
                  status.store_error);
   fmt::format_to(out, "store_commits:{}\r\nstore_failures:{}\r\ndamaged_records:{}\r\n",
@@ -192,6 +226,7 @@ void persistence_section(const NodeStatus& status, Out out) {
     fmt::format_to(out, "storage_faults_{}:{}\r\n", kind.name, storage.*kind.count);
   }
   fmt::format_to(out, "storage_salvages:{}\r\n", storage.salvages);
+  for (const JournalStatus& journal : status.journals) journal_lines(journal, out);
 }
 
 void stats_section(const NodeStatus& status, Out out) {

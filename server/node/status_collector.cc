@@ -240,6 +240,10 @@ void StatusCollector::add_tables(NodeStatus* status) const {
   status->store_failed = table.store_health().failed();
   status->store_error = from_.stores.last_error();
   status->storage = from_.stores.faults();
+  if (const engine::JournaledStore* const journal = from_.stores.journal()) {
+    status->journals.push_back({"objects", journal->stats()});
+    status->journals.push_back({"hints", from_.stores.hints().journal()->stats()});
+  }
   status->damaged_records = table.store_reader().damaged_count();
   status->store_commits = from_.stores.commit_rounds();
   status->store_failures = from_.stores.commit_failures();

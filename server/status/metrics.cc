@@ -403,6 +403,41 @@ void add_store(const NodeStatus& status, Families& out) {
             number(status.damaged_records));
 }
 
+void add_journals(const NodeStatus& status, Families& out) {
+  using Stats = engine::JournalStats;
+  if (status.journals.empty()) return;
+  const auto family = [&](const char* name, const char* help, MetricType type, auto value_of) {
+    out.start(name, help, type);
+    for (const JournalStatus& journal : status.journals) {
+      out.add({{"store", std::string(journal.of)}}, value_of(journal.stats));
+    }
+  };
+  constexpr double kMicro = 1e6;
+  family("kvorum_journal_used_bytes", "Of the journal, what a start would have to read.",
+         MetricType::Gauge, [](const Stats& stats) { return number(stats.used_bytes); });
+  family("kvorum_journal_capacity_bytes", "How much of it there may be (engine.journal).",
+         MetricType::Gauge, [](const Stats& stats) { return number(stats.capacity_bytes); });
+  family("kvorum_journal_allocated_bytes", "Its files on the disk, used or not.", MetricType::Gauge,
+         [](const Stats& stats) { return number(stats.allocated_bytes); });
+  family("kvorum_journal_appended_bytes_total", "What was written to it.", MetricType::Counter,
+         [](const Stats& stats) { return number(stats.appended_bytes); });
+  family("kvorum_journal_changes", "Changes that are in the journal and not yet in LevelDB.",
+         MetricType::Gauge, [](const Stats& stats) { return number(stats.changes); });
+  family("kvorum_journal_checkpoints_total", "Checkpoints that ended.", MetricType::Counter,
+         [](const Stats& stats) { return number(stats.checkpoints); });
+  family("kvorum_journal_checkpoint_running", "1: a checkpoint is under way.", MetricType::Gauge,
+         [](const Stats& stats) { return stats.checkpoint_runs ? 1.0 : 0.0; });
+  family("kvorum_journal_checkpoint_failed", "1: no checkpoint ends, because LevelDB fails.",
+         MetricType::Gauge,
+         [](const Stats& stats) { return stats.store_error.empty() ? 0.0 : 1.0; });
+  family("kvorum_journal_slowed_seconds_total",
+         "How long rounds of commits waited because the journal is nearly full.",
+         MetricType::Counter, [](const Stats& stats) { return number(stats.slowed_us) / kMicro; });
+  family("kvorum_journal_stalled_seconds_total",
+         "How long they waited for the end of a checkpoint, because it was full.",
+         MetricType::Counter, [](const Stats& stats) { return number(stats.stalled_us) / kMicro; });
+}
+
 // A row a problem that there is, so that an alert needs no list of them.
 void add_problems(const NodeStatus& status, Families& out) {
   out.gauge("kvorum_ready", "1: takes requests, as /readyz says.",
@@ -445,6 +480,7 @@ std::string metrics_text(const NodeStatus& status) {
   add_reaping(status, families);
   add_eviction(status, families);
   add_store(status, families);
+  add_journals(status, families);
   return families.text();
 }
 

@@ -17,6 +17,7 @@
 #include "cluster/coordinator/coordinator.h"
 #include "cluster/health/admission_controller.h"
 #include "cluster/health/peer_clock.h"
+#include "engine/journal/journal_stats.h"
 #include "server/flow/in_flight.h"
 #include "server/membership/membership_desk.h"
 #include "server/membership/moves_status.h"
@@ -102,6 +103,12 @@ inline constexpr FaultKind kFaultKinds[] = {
     {"damage", &engine::StoreFaults::damage_met},   {"lost", &engine::StoreFaults::copies_lost},
 };
 
+// The journal before a store.
+struct JournalStatus {
+  std::string_view of;  // "objects" | "hints"
+  engine::JournalStats stats;
+};
+
 // Messages between clients (server/pubsub), counted since the start.
 struct PubSubStatus {
   uint64_t channels = 0, patterns = 0, shard_channels = 0;  // that somebody hears
@@ -179,7 +186,8 @@ struct NodeStatus {
   bool store_failed = false;
   std::string store_error;  // of the last failed commit
   uint64_t store_commits = 0, store_failures = 0, damaged_records = 0;
-  engine::StoreFaults storage;  // of objects and hints
+  engine::StoreFaults storage;          // of objects and hints
+  std::vector<JournalStatus> journals;  // none with the engine memory
   bool loading = false, stopping = false;
   bool joining = false;  // some reactor waits for its links before it takes clients
   std::string data_directory;

@@ -13,6 +13,7 @@ namespace {
 using Problems = std::vector<NodeProblem>;
 
 constexpr double kDiskFullPart = 0.9, kHintsFullPart = 0.5;
+constexpr uint64_t kJournalPressedMs = 3000;
 constexpr uint64_t kFrontierLateMs = 15 * 60 * 1000;
 
 std::string ask(const NodeStatus& status, const char* verb) {
@@ -54,6 +55,29 @@ void store(const NodeStatus& status, Problems* out) {
     out->push_back({"disk_full", "", fmt::format("the disk is {:.0f} % full", 100 * part),
                     "a full disk stops this node's writes",
                     "make room: du -sh " + status.data_directory});
+  }
+}
+
+void journals(const NodeStatus& status, Problems* out) {
+  for (const JournalStatus& journal : status.journals) {
+    const engine::JournalStats& stats = journal.stats;
+    const double percent = 100 * stats.used_part();
+    const std::string of(journal.of);
+    if (!stats.store_error.empty()) {
+      out->push_back(
+          {"checkpoint_failed", of,
+           fmt::format("the {} cannot be put from their journal into their store: {}", of,
+                       stats.store_error),
+           fmt::format("the journal, {:.0f} % full, takes writes until it is full", percent),
+           "look at the disk: df -h " + status.data_directory});
+    } else if (stats.pressed_ms >= kJournalPressedMs) {
+      out->push_back({"journal_full", of,
+                      fmt::format("the journal of the {} is {:.0f} % full, and the checkpoint that "
+                                  "empties it cannot keep up",
+                                  of, percent),
+                      "writes are slowed down",
+                      "give the node a faster disk, or a larger engine.journal"});
+    }
   }
 }
 
@@ -188,7 +212,7 @@ void configuration(const NodeStatus& status, Problems* out) {
 
 // What each kind of trouble is found by; the order is that of the list.
 constexpr void (*kKinds[])(const NodeStatus&, Problems*) = {
-    life, store, quorums, members, background, configuration, differing_configurations};
+    life, store, journals, quorums, members, background, configuration, differing_configurations};
 
 }  // namespace
 

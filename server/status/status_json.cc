@@ -125,12 +125,35 @@ json::object clients_json(const NodeStatus& status) {
           {"bytes_out", status.net_output_bytes}};
 }
 
+double seconds_of(uint64_t count, uint64_t per_second) {
+  return static_cast<double>(count) / static_cast<double>(per_second);
+}
+
 json::object faults_json(const engine::StoreFaults& storage) {
   json::object faults;
   for (const FaultKind& kind : kFaultKinds) faults[kind.name] = storage.*kind.count;
   faults["total"] = storage.total();
   faults["salvages"] = storage.salvages;
   return faults;
+}
+
+json::object journals_json(const std::vector<JournalStatus>& journals) {
+  json::object all;
+  for (const JournalStatus& journal : journals) {
+    const engine::JournalStats& stats = journal.stats;
+    all[journal.of] = {{"used_bytes", stats.used_bytes},
+                       {"capacity_bytes", stats.capacity_bytes},
+                       {"allocated_bytes", stats.allocated_bytes},
+                       {"appended_bytes", stats.appended_bytes},
+                       {"changes", stats.changes},
+                       {"checkpoints", stats.checkpoints},
+                       {"checkpoint_runs", stats.checkpoint_runs},
+                       {"last_checkpoint_seconds", seconds_of(stats.last_checkpoint_ms, 1000)},
+                       {"slowed_seconds", seconds_of(stats.slowed_us, 1'000'000)},
+                       {"stalled_seconds", seconds_of(stats.stalled_us, 1'000'000)},
+                       {"error", stats.store_error}};
+  }
+  return all;
 }
 
 json::object store_json(const NodeStatus& status) {
@@ -144,6 +167,7 @@ json::object store_json(const NodeStatus& status) {
           {"failures", status.store_failures},
           {"damaged_records", status.damaged_records},
           {"faults", faults_json(status.storage)},
+          {"journals", journals_json(status.journals)},
           {"copies_not_whole", status.copies_not_whole}};
 }
 

@@ -29,6 +29,7 @@ Status HintStore::open() {
   options.directory = directory;
   options.block_cache_bytes = kBlockCacheBytes;
   options.write_buffer_bytes = kWriteBufferBytes;
+  options.logged = false;  // the journal stands before it
   options.compaction.wait_ms = [this](size_t bytes) { return pace_.wait_ms(bytes); };
   // Hints that cannot be read may be the only copies of their writes: they are kept aside. But a
   // node that does not start for them would keep its objects from everybody too.
@@ -43,6 +44,7 @@ Status HintStore::open() {
   engine::JournalOptions journal;
   journal.capacity_bytes = std::max(config_.engine.journal_bytes / kJournalPart, kJournalLeast);
   journal.fresh_id = random_number();
+  journal.below_was_salvaged = !salvaged.empty();
   std::string damage;
   auto journaled = open_journaled(journal, {directory + "-journal", config_.engine.sync},
                                   std::move(opened).value(), &damage);
@@ -106,9 +108,7 @@ void HintStore::start_commits(std::function<void(engine::Ticket, const Status&)>
   options.sync = config_.engine.sync;
   options.salvages = true;
   options.on_salvage = [](const std::string& report) { log_error("{}", report); };
-  options.on_checkpoint_trouble = [](const Status& status) {
-    if (!status.ok()) log_error("the hints cannot be put into their store: {}", status.message());
-  };
+  options.on_checkpoint_trouble = checkpoint_log("hints");
   options.on_round = std::move(on_round);
   committer_ = std::make_unique<engine::Committer>(table_.get(), store_.get(), std::move(options));
 }

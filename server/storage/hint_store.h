@@ -44,6 +44,7 @@ class HintStore {
   const cluster::Hints& hints() const { return *hints_; }
   engine::ObjectTable& table() { return *table_; }
   const engine::ObjectTable& table() const { return *table_; }
+  const engine::JournaledStore* journal() const { return store_.get(); }  // null: none
   const engine::StoreFaults& faults_at_start() const { return faults_at_start_; }
 
  private:

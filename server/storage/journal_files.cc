@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/journal/journal_directory.h"
+#include "server/process/logging.h"
 
 namespace kvorum::server {
 
@@ -24,6 +25,15 @@ Result<std::unique_ptr<engine::JournaledStore>> open_journaled(
       engine::JournaledStore::open(options, std::move(disk).value(), std::move(below), damage);
   if (!opened.ok()) return failed(opened.status());
   return std::move(opened).value();
+}
+
+std::function<void(const Status&)> checkpoint_log(std::string of) {
+  return [of = std::move(of), last = std::string()](const Status& status) mutable {
+    if (status.ok() || status.message() == last) return;
+    last = status.message();
+    log_error("a checkpoint of the {} failed: {}; writes go on in their journal until it is full",
+              of, last);
+  };
 }
 
 }  // namespace kvorum::server

@@ -112,6 +112,7 @@ Status NodeStores::open_objects() {
   options.replicated = is_replicated();
   options.keeps_damaged = !options.replicated;
   options.salvage_erases = clean_stop_key();
+  options.logged = false;  // the journal stands before it
   options.compaction.wait_ms = [this](size_t bytes) { return pace_.wait_ms(bytes); };
   std::string salvaged;
   auto opened = engine::LevelDbStore::open_or_salvage(options, &salvaged);
@@ -134,6 +135,7 @@ Status NodeStores::open_journal(std::unique_ptr<engine::Store> below) {
   options.keeps_damaged = !is_replicated();
   options.salvage_erases = clean_stop_key();
   options.written_through = identity_key();
+  options.below_was_salvaged = salvaged_;
   auto opened =
       open_journaled(options, {data + "/journal", config_.engine.sync}, std::move(below), &damage);
   if (!opened.ok()) return opened.status();
@@ -343,7 +345,7 @@ void NodeStores::start_commits(Rounds rounds) {
       tell_of_salvage(report);
       note_trouble(facts_->write_again(wall_ms()));
     };
-    options.on_checkpoint_trouble = [this](const Status& status) { note_trouble(status); };
+    options.on_checkpoint_trouble = checkpoint_log("objects");
     options.on_round = [this, tell = std::move(rounds.on_objects)](engine::Ticket ticket,
                                                                    const Status& status) {
       tell(ticket, status.ok());

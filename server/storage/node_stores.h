@@ -109,6 +109,8 @@ class NodeStores {
   void keep_configurations(const std::vector<cluster::Configuration>& configurations);
   std::string last_error() const;
   engine::StoreFaults faults() const;
+  // Null with the engine memory. That of the hints is theirs.
+  const engine::JournaledStore* journal() const { return store_.get(); }
   uint64_t commit_rounds() const { return committer_ ? committer_->rounds() : 0; }
   uint64_t commit_failures() const { return committer_ ? committer_->failures() : 0; }
 

@@ -31,7 +31,8 @@ struct StoreMedium {
   std::map<std::string, std::string, std::less<>> values;
   std::deque<Before> unsynced;
   int fail_writes = 0;
-  uint64_t writes = 0;  // changes
+  bool damaged = false;  // nothing can be read, until a salvage that finds nothing
+  uint64_t writes = 0;   // changes
 };
 
 class UnsyncedStore final : public Store {
@@ -67,6 +68,7 @@ class UnsyncedStore final : public Store {
     return {};
   }
   Status read(std::string_view key, std::string* value) const override {
+    if (medium_->damaged) return {Code::kCorruption, "the store is damaged"};
     const auto found = medium_->values.find(key);
     if (found == medium_->values.end()) return {Code::kNotFound, "not found"};
     *value = found->second;
@@ -81,6 +83,12 @@ class UnsyncedStore final : public Store {
     return {};
   }
   Status reopen() override { return {}; }
+  Result<std::string> salvage(const Status& damage) override {
+    medium_->values.clear();
+    medium_->unsynced.clear();
+    medium_->damaged = false;
+    return damage.message() + " and was salvaged";
+  }
 
  private:
   StoreMedium* const medium_;

@@ -177,7 +177,7 @@ void check_goes_on(Journal::Beginning beginning, JournalMedium& medium) {
   batch.put("appended", "last");
   KVORUM_CHECK(journal.append(batch).ok());
   const JournalMark mark{store_id, journal.oldest(), false};
-  const auto again = recover_journal(disk, &mark, 0);
+  const auto again = recover_journal(disk, &mark, {});
   KVORUM_CHECK(again.ok());
   const auto& changes = again.value().changes;
   KVORUM_CHECK(std::any_of(changes.begin(), changes.end(), [](const auto& change) {
@@ -202,7 +202,7 @@ void check_disk(std::string_view input) {
     seal(bytes, how[slot]);
   }
   MemoryJournalDisk disk(&medium);
-  auto found = recover_journal(disk, (knows & 1) != 0 ? &mark : nullptr, kId);
+  auto found = recover_journal(disk, (knows & 1) != 0 ? &mark : nullptr, {kId, false});
   KVORUM_CHECK(found.ok());
   check_recovered(found.value(), medium);
   check_goes_on(std::move(found.value().beginning), medium);

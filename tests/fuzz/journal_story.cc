@@ -111,7 +111,7 @@ void JournalStory::checkpoint() {
 
 RecoveredJournal JournalStory::recover() {
   const JournalMark mark{kId, first_needed_, false};
-  auto found = recover_journal(disk_, &mark, 0);
+  auto found = recover_journal(disk_, &mark, {});
   KVORUM_CHECK(found.ok());
   return std::move(found).value();
 }

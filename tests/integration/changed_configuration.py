@@ -158,7 +158,8 @@ def fewer_copies_and_none_forgets():
         for name in 'ab':  # what they kept for c stays behind
             cluster.stop(name)
         for name in 'ab':
-            run('rm', '-r', '%s/%s/hints' % (cluster.folder, name))
+            for kept in ('hints', 'hints-journal'):
+                run('rm', '-r', '%s/%s/%s' % (cluster.folder, name, kept))
         cluster.rewrite(keyspace(n=1, r=1, w=1))
         cluster.start()
         right_at_once(cluster)

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Damaged disks under real processes: torn and flipped logs, table files with flipped bytes or
-gone, a full disk. Clients read through every node meanwhile and never see a wrong value; within a
-minute the damaged node has everything again. storage_faults.py [path/to/kvorum [scenario ...]]."""
+"""Damaged disks under real processes: torn and flipped logs and journals, files with flipped bytes
+or gone. Clients read through every node meanwhile and never see a wrong value; within a minute the
+damaged node has everything again. storage_faults.py [path/to/kvorum [scenario ...]]."""
+import hashlib
 import os
 import random
-import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +18,10 @@ BINARY = sys.argv[1] if len(sys.argv) > 1 else 'build/release/kvorum'
 KEYS = 4000
 SMALL_MEMORY = '1mb'  # a fraction of the keys
 checks = Checks()
+
+
+# Syncs tell what has to be there: then it is damage if it is not.
+ALWAYS = 'engine: {sync: always, journal: 16mb}'
 
 
 class Quick(Cluster):
@@ -74,9 +77,9 @@ class Reader(threading.Thread):
         return self
 
 
-def files(cluster, name, ending):
+def files(cluster, name, ending, of='objects'):
     """The largest first."""
-    folder = os.path.join(cluster.folder, name, 'objects')
+    folder = os.path.join(cluster.folder, name, of)
     found = [os.path.join(folder, one) for one in os.listdir(folder) if one.endswith(ending)]
     return sorted(found, key=os.path.getsize, reverse=True)
 
@@ -122,13 +125,51 @@ def garble_all(cluster, name):
                 file.write(os.urandom(max(size, 100)))
 
 
+def first_segment(cluster, name):
+    """A start after a clean stop begins with it."""
+    return os.path.join(cluster.folder, name, 'journal', '00.journal')
+
+
+def journaled_bytes(path):
+    with open(path, 'rb') as file:
+        return len(file.read().rstrip(b'\0'))
+
+
+def tear_journal(cluster, name):
+    """The end of the last batch, as a kill of the machine leaves it."""
+    last = max(files(cluster, name, '.journal', 'journal'))
+    size = os.path.getsize(last)
+    used = journaled_bytes(last)
+    os.truncate(last, used - 3)
+    os.truncate(last, size)
+
+
+def flip_journal(cluster, name):
+    path = first_segment(cluster, name)
+    with open(path, 'r+b') as file:
+        file.seek(journaled_bytes(path) // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 0x20]))
+
+
+def delete_segment(cluster, name):
+    os.remove(first_segment(cluster, name))
+
+
+def delete_journal(cluster, name):
+    for path in files(cluster, name, '.journal', 'journal'):
+        os.remove(path)
+
+
 def fill(cluster, names):
-    """Old values in table files of every node, newer ones of every other key in its log."""
-    write(cluster, 'a', 1, range(KEYS))
-    for name in names:
-        cluster.end(name)
-        cluster.start(name)
-        cluster.wait_settled()
+    """Old values in table files of every node, newer ones of every other key in its journal."""
+    for half in (range(KEYS // 2), range(KEYS // 2, KEYS)):
+        write(cluster, 'a', 1, half)
+        for name in names:
+            cluster.end(name)
+            cluster.start(name)
+            cluster.wait_settled()
     write(cluster, 'a', 2, range(0, KEYS, 2))
     return {i: value_of(i, 1 if i % 2 else 2) for i in range(KEYS)}
 
@@ -138,8 +179,8 @@ def local_values(cluster, name):
         return [client('KV.LOCAL', 'k%d' % i) for i in range(KEYS)]
 
 
-def damaged(damage, reported=True):
-    with Quick(BINARY, 'abc') as cluster:
+def damaged(damage, reported=True, extra=''):
+    with Quick(BINARY, 'abc', extra) as cluster:
         cluster.start().wait_settled()
         expected = fill(cluster, 'abc')
         readers = [Reader(cluster, name, expected) for name in 'abc']
@@ -170,7 +211,7 @@ def damaged(damage, reported=True):
         checks.that('no wrong value was read', not any(wrong), wrong)
         checks.that('and many right ones', all(r.right > 100 for r in readers))
         beside = [one for one in os.listdir(os.path.join(cluster.folder, 'b')) if '.' in one]
-        beside = [one for one in beside if one.startswith('objects')]
+        beside = [one for one in beside if one.startswith(('objects', 'journal'))]
         checks.that('nothing is left beside it', not beside, beside)
 
 
@@ -202,17 +243,53 @@ def deleted_table_and_flipped_log():
     damaged(both)
 
 
+def torn_journal_tail():
+    damaged(tear_journal, reported=False, extra=ALWAYS)
+
+
+def flipped_byte_in_the_journal():
+    damaged(flip_journal, extra=ALWAYS)
+
+
+def deleted_segment():
+    damaged(delete_segment, extra=ALWAYS)
+
+
+def deleted_journal():
+    damaged(delete_journal, extra=ALWAYS)
+
+
+def deleted_table_and_flipped_journal():
+    def both(cluster, name):
+        flip_journal(cluster, name)
+        delete_table(cluster, name)
+
+    damaged(both, extra=ALWAYS)
+
+
 def alone():
-    with Cluster(BINARY, 'a') as cluster:
+    lone_node(flip_tables, 'objects')
+
+
+def alone_with_a_flipped_journal():
+    lone_node(flip_journal, 'journal')
+
+
+def alone_without_a_segment():
+    lone_node(delete_segment, 'journal')
+
+
+def lone_node(damage, of):
+    with Cluster(BINARY, 'a', ALWAYS) as cluster:
         cluster.start().wait_settled()
         expected = fill(cluster, 'a')
         cluster.end('a', signal.SIGKILL)
-        flip_tables(cluster, 'a')
+        damage(cluster, 'a')
         cluster.start('a')
         checks.that('a lone node starts', cluster.wait_settled(), cluster.log('a')[-2000:])
-        told = cluster.wait_log('a', 'was damaged.*kept in .*objects.damaged-1.*LOST')
+        told = cluster.wait_log('a', 'was damaged.*kept in .*%s.damaged-1.*LOST' % of)
         checks.that('and says what it lost, and where it is', told, cluster.log('a')[-2000:])
-        kept = os.path.join(cluster.folder, 'a', 'objects.damaged-1')
+        kept = os.path.join(cluster.folder, 'a', of + '.damaged-1')
         checks.that('the damaged files are kept', os.path.isdir(kept))
         with cluster.resp('a', 10) as client:
             values = [client('GET', 'k%d' % i) for i in range(KEYS)]
@@ -223,14 +300,19 @@ def alone():
         checks.that('most of it is there', there > KEYS // 2, there)
 
 
+def contents(cluster, name):
+    """Of tables and the journal; LevelDB gives its logs other names."""
+    paths = files(cluster, name, '.ldb') + files(cluster, name, '.journal', 'journal')
+    return {path: hashlib.sha256(open(path, 'rb').read()).hexdigest() for path in paths}
+
+
 def alone_and_nothing_to_be_read():
     with Cluster(BINARY, 'a') as cluster:
         cluster.start().wait_settled()
         fill(cluster, 'a')
         cluster.end('a', signal.SIGKILL)
         garble_all(cluster, 'a')
-        folder = os.path.join(cluster.folder, 'a', 'objects')
-        before = sorted(os.listdir(folder))
+        before = contents(cluster, 'a')
         for attempt in ('first', 'second'):
             cluster.start('a')
             code = until(lambda: cluster.processes['a'].poll() is not None, 20)
@@ -238,7 +320,7 @@ def alone_and_nothing_to_be_read():
             checks.that('it refuses to begin empty, the %s time' % attempt, code not in (None, 0))
         said = cluster.log('a')
         checks.that('with the remedy', 'restore a backup' in said, said[-1500:])
-        after = sorted(os.listdir(folder))
+        after = contents(cluster, 'a')
         checks.that('and leaves everything as it was', before == after, (before, after))
 
 
@@ -265,110 +347,6 @@ def damaged_while_it_runs():
         checks.that('no wrong value was read', not any(wrong), wrong)
 
 
-class SmallDisk:
-    """A file system of its own at a node's data directory, and a file that fills it."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.filler = os.path.join(folder, 'filler')
-
-    def __enter__(self):
-        os.mkdir(self.folder)
-        if not shutil.which('mount') or not shutil.which('umount'):
-            return None
-        command = ['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', self.folder]
-        mounted = subprocess.run(command, stderr=subprocess.PIPE, check=False)
-        return self if mounted.returncode == 0 else None
-
-    def __exit__(self, *_):
-        if shutil.which('umount'):
-            subprocess.run(['umount', self.folder], stderr=subprocess.PIPE, check=False)
-
-    def fill(self):
-        with open(self.filler, 'wb') as file:
-            try:
-                while True:
-                    file.write(b'f' * 65536)
-                    file.flush()
-            except OSError:
-                pass
-
-    def empty(self):
-        os.remove(self.filler)
-
-
-def on_a_small_disk(cluster, name, scenario):
-    with SmallDisk(os.path.join(cluster.folder, name)) as disk:
-        if disk is None:
-            return print('skipped: a file system of its own cannot be mounted here')
-        try:
-            scenario(cluster, disk)
-        finally:
-            for one in list(cluster.processes):
-                cluster.end(one, signal.SIGKILL)
-    return None
-
-
-def set_all(client, generation):
-    return [client('SET', 'k%d' % i, value_of(i, generation)) for i in range(300)]
-
-
-def store_fails(cluster, name):
-    return until(lambda: metric(cluster, name, 'kvorum_store_failed') == 1, 20)
-
-
-def full_disk():
-    with Quick(BINARY, 'abc') as cluster:
-        on_a_small_disk(cluster, 'b', one_of_three_is_full)
-
-
-def one_of_three_is_full(cluster, disk):
-    cluster.start().wait_settled()
-    write(cluster, 'a', 1, range(KEYS))
-    disk.fill()
-    with cluster.resp('a', 10) as other, cluster.resp('b', 10) as client:
-        set_all(other, 2)
-        checks.that('the store of the full node fails', store_fails(cluster, 'b'))
-        full = metric(cluster, 'b', 'kvorum_storage_faults_total{kind="disk_full"}')
-        checks.that('it is counted', full >= 1, full)
-        checks.that('and logged', cluster.wait_log('b', 'No space left on device'))
-        replies = set_all(other, 3)
-        checks.that('the others take all writes', all(r == b'OK' for r in replies), replies[:2])
-        replies = set_all(client, 3)
-        checks.that('also from its clients', all(r == b'OK' for r in replies), replies[:2])
-        local = [client('KV.LOCAL', 'k%d' % i)[1] for i in range(301, KEYS, 97)]
-        wanted = [[value_of(i, 1)] for i in range(301, KEYS, 97)]
-        checks.that('its own copies are read', local == wanted, local[:2])
-        disk.empty()
-        works = until(lambda: metric(cluster, 'b', 'kvorum_store_failed') == 0, 20)
-        checks.that('with space again it takes writes', works, cluster.log('b')[-1500:])
-    checks.that('all roots are equal', until(lambda: equal_roots(cluster), 60))
-    values = local_values(cluster, 'b')
-    late = [i for i in range(300) if values[i][1] != [value_of(i, 3)]]
-    checks.that('it has what it missed', not late, late[:5])
-
-
-def full_disk_of_a_lone_node():
-    with Cluster(BINARY, 'a') as cluster:
-        on_a_small_disk(cluster, 'a', lone_node_is_full)
-
-
-def lone_node_is_full(cluster, disk):
-    cluster.start().wait_settled()
-    write(cluster, 'a', 1, range(KEYS))
-    disk.fill()
-    with cluster.resp('a', 10) as client:
-        set_all(client, 2)
-        checks.that('the store fails', store_fails(cluster, 'a'))
-        reply = client('SET', 'k0', 'v')
-        checks.that('writes are refused, and why', 'MISCONF' in str(reply), reply)
-        checks.that('reads are served', client('GET', 'k1000') == value_of(1000, 1))
-        disk.empty()
-        taken = until(lambda: client('SET', 'k0', value_of(0, 3)) == b'OK', 20)
-        checks.that('with space again it takes writes', taken, cluster.log('a')[-1500:])
-        checks.that('and has all', client('GET', 'k1000') == value_of(1000, 1))
-
-
 def main():
     scenarios = (
         torn_log_tail,
@@ -377,11 +355,16 @@ def main():
         deleted_table,
         deleted_current,
         deleted_table_and_flipped_log,
+        torn_journal_tail,
+        flipped_byte_in_the_journal,
+        deleted_segment,
+        deleted_journal,
+        deleted_table_and_flipped_journal,
         damaged_while_it_runs,
         alone,
+        alone_with_a_flipped_journal,
+        alone_without_a_segment,
         alone_and_nothing_to_be_read,
-        full_disk,
-        full_disk_of_a_lone_node,
     )
     wanted = sys.argv[2:]
     for scenario in scenarios:

@@ -29,9 +29,8 @@ class JournalDirectoryTest : public ::testing::TestWithParam<bool> {
 TEST_P(JournalDirectoryTest, PartsAreWrittenOneBehindTheOther) {
   ASSERT_TRUE(disk_->create(3, 8192).ok());
   std::vector<std::string> pieces;
-  for (size_t i = 0; i < 200; ++i) {
-    pieces.push_back(std::string(i % 5, static_cast<char>('a' + i % 26)));
-  }
+  for (int i = 0; i < 200; ++i)
+    pieces.push_back(std::string(static_cast<size_t>(i % 5), static_cast<char>('a' + i % 26)));
   std::vector<std::string_view> parts(pieces.begin(), pieces.end());
   std::string whole;
   for (const std::string_view part : parts) whole.append(part);
@@ -57,6 +56,17 @@ TEST_P(JournalDirectoryTest, SlotsComeAndGo) {
   ASSERT_TRUE(slots.ok());
   EXPECT_EQ(slots.value(), (std::vector<uint32_t>{0, 100}));
   EXPECT_FALSE(disk_->read(12).ok());
+}
+
+TEST_P(JournalDirectoryTest, WhereThereIsNoRoomItSaysForHowMuchAndWhere) {
+  constexpr uint64_t kTooMuch = uint64_t{1} << 60;
+  const Status status = disk_->create(7, kTooMuch);
+  EXPECT_EQ(status.message().rfind("cannot make room for 1152921504606846976 bytes in " +
+                                       directory_.path() + "/journal/07.journal: ",
+                                   0),
+            0U)
+      << status.message();
+  EXPECT_TRUE(disk_->slots().value().empty());
 }
 
 TEST_P(JournalDirectoryTest, ADamagedOneIsCopied) {

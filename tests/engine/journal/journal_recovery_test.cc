@@ -35,7 +35,7 @@ class JournalRecoveryTest : public ::testing::Test {
   }
   RecoveredJournal recover(uint64_t first_needed = 1, bool empty = false) {
     const JournalMark mark{kId, first_needed, empty};
-    auto found = recover_journal(disk_, &mark, 0);
+    auto found = recover_journal(disk_, &mark, {});
     EXPECT_TRUE(found.ok());
     return std::move(found).value();
   }
@@ -214,13 +214,13 @@ TEST_F(JournalRecoveryTest, AnEmptyJournalNeedsNoSegment) {
 
 TEST_F(JournalRecoveryTest, WithoutAMarkTheSegmentsAreFollowedAndThatIsDamage) {
   ASSERT_TRUE(append("a", "one").ok());
-  auto found = recover_journal(disk_, nullptr, 9);
+  auto found = recover_journal(disk_, nullptr, {9, false});
   ASSERT_TRUE(found.ok());
   EXPECT_EQ(text(found.value()), "a=one");
   EXPECT_EQ(found.value().beginning.store_id, kId);
   EXPECT_EQ(found.value().damage, "the store says nothing of its journal");
   medium_.slots.clear();
-  found = recover_journal(disk_, nullptr, 9);
+  found = recover_journal(disk_, nullptr, {9, false});
   ASSERT_TRUE(found.ok());
   EXPECT_EQ(found.value().beginning.store_id, 9U);
   EXPECT_EQ(found.value().damage, "");

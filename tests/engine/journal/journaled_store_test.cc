@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/engine/memory_journal_disk.h"
@@ -23,6 +24,7 @@ class JournaledStoreTest : public ::testing::Test {
     options.capacity_bytes = 32 * 1024;
     options.fresh_id = 3;
     options.waits_for_room = waits;
+    options.below_was_salvaged = was_salvaged_;
     options.salvage_erases = kFact + "clean";
     options.written_through = kFact + "identity";
     damage_.clear();
@@ -74,6 +76,7 @@ class JournaledStoreTest : public ::testing::Test {
 
   JournalMedium journal_;
   StoreMedium below_;
+  bool was_salvaged_ = false;
   std::string damage_;
   std::unique_ptr<JournaledStore> store_;
 };
@@ -162,6 +165,36 @@ TEST_F(JournaledStoreTest, AJournalThatIsGoneIsDamageAndNoStopWasClean) {
   EXPECT_EQ(read(kFact + "clean"), "none");
 }
 
+TEST_F(JournaledStoreTest, AStoreThatIsDamagedBeneathIsSalvagedAndTheJournalIsGood) {
+  ASSERT_TRUE(put("a", "1").ok());
+  checkpoint({{"a", "1"}});
+  ASSERT_TRUE(put(kFact + "clean", "yes").ok());
+  ASSERT_TRUE(put("b", "2").ok());
+  store_.reset();
+  below_.damaged = true;
+  open();
+  EXPECT_EQ(damage_, "the store is damaged and was salvaged");
+  EXPECT_FALSE(store_->is_new());
+  EXPECT_EQ(journal_.set_aside, 0);
+  EXPECT_EQ(scan("", kFact), "a=1 b=2 ") << "the segment that has a was not used again yet";
+  EXPECT_EQ(read(kFact + "clean"), "none");
+  open();
+  EXPECT_EQ(damage_, "");
+  EXPECT_EQ(scan("", kFact), "a=1 b=2 ");
+}
+
+TEST_F(JournaledStoreTest, WhatASalvagedStoreSaysOfTheJournalDoesNotCount) {
+  ASSERT_TRUE(put("a", "1").ok());
+  checkpoint({{"a", "1"}});
+  ASSERT_TRUE(put("b", "2").ok());
+  store_.reset();
+  below_.values[kFact + "journal"] = encode_journal_mark({3, 77, false});
+  was_salvaged_ = true;
+  open();
+  EXPECT_EQ(damage_, "");
+  EXPECT_EQ(scan("", kFact), "a=1 b=2 ");
+}
+
 TEST_F(JournaledStoreTest, WhatEarlierReleasesHaveToSeeIsInTheStoreAtOnce) {
   ASSERT_TRUE(put(kFact + "identity", "me").ok());
   EXPECT_EQ(below_.values[kFact + "identity"], "me");
@@ -214,10 +247,134 @@ TEST_F(JournaledStoreTest, ACheckpointThatFailsIsToldAndBegunAgain) {
   EXPECT_FALSE(store_->put_below(batch).ok());
   EXPECT_EQ(store_->stats().store_error, "the store is broken");
   ASSERT_TRUE(store_->recover_below().ok());
-  EXPECT_EQ(store_->stats().store_error, "");
+  EXPECT_EQ(store_->stats().store_error, "the store is broken") << "no checkpoint ended since";
   ASSERT_TRUE(store_->put_below(batch).ok());
   EXPECT_TRUE(store_->end_checkpoint(store_->generation()).ok());
   EXPECT_EQ(store_->stats().checkpoints, 1U);
+  EXPECT_EQ(store_->stats().store_error, "");
+}
+
+// Of 32 KB, in segments of 2 KB.
+TEST_F(JournaledStoreTest, StatsTellHowFullItIsAndWhatIsNotBelow) {
+  const std::string large(1700, 'v');
+  ASSERT_TRUE(put(kFact + "a", "of the node").ok());
+  EXPECT_EQ(store_->stats().changes, 0U);
+  for (int count = 0; count < 8; ++count) ASSERT_TRUE(put("a", large).ok());
+  JournalStats stats = store_->stats();
+  EXPECT_EQ(stats.changes, 8U);
+  EXPECT_EQ(stats.capacity_bytes, 32U * 1024);
+  EXPECT_EQ(stats.pressure, 0);
+  EXPECT_GT(stats.used_bytes, 8 * large.size());
+  EXPECT_GE(stats.allocated_bytes, stats.used_bytes);
+  EXPECT_GT(stats.appended_bytes, 8 * large.size());
+  EXPECT_FALSE(stats.checkpoint_runs);
+  ASSERT_TRUE(store_->begin_checkpoint().ok());
+  for (int count = 0; count < 8; ++count) ASSERT_TRUE(put("b", large).ok());
+  stats = store_->stats();
+  EXPECT_TRUE(stats.checkpoint_runs);
+  EXPECT_EQ(stats.changes, 16U);
+  EXPECT_GT(stats.pressure, 0.5);
+  EXPECT_EQ(stats.pressure, store_->pressure());
+  store_->note_slowed(std::chrono::microseconds(300));
+  const uint64_t allocated = stats.allocated_bytes;
+  ASSERT_TRUE(store_->sync().ok());
+  ASSERT_TRUE(store_->end_checkpoint(store_->generation()).ok());
+  stats = store_->stats();
+  EXPECT_FALSE(stats.checkpoint_runs);
+  EXPECT_EQ(stats.changes, 8U);
+  EXPECT_EQ(stats.pressure, 0);
+  EXPECT_EQ(stats.pressed_ms, 0U);
+  EXPECT_EQ(stats.slowed_us, 300U);
+  EXPECT_EQ(stats.allocated_bytes, allocated) << "segments are kept to be used again";
+}
+
+class FullJournalTest : public JournaledStoreTest {
+ protected:
+  void SetUp() override {
+    open(true);
+    fill();
+  }
+  void fill() {
+    ASSERT_TRUE(store_->begin_checkpoint().ok());
+    while (store_->stats().used_bytes < 31 * 1024) ASSERT_TRUE(put("a", large_).ok());
+  }
+  void end_checkpoint() {
+    ASSERT_TRUE(store_->sync().ok());
+    ASSERT_TRUE(store_->end_checkpoint(store_->generation()).ok());
+  }
+  Status put_beside(StoreMedium* medium) {
+    medium->fail_writes = 1;
+    StoreBatch batch;
+    batch.put("b", "1");
+    return store_->put_below(batch);
+  }
+
+  const std::string large_ = std::string(1900, 'v');
+};
+
+TEST_F(FullJournalTest, AWriteWaitsForTheEndOfACheckpointAndThatIsCounted) {
+  std::thread writer([this] { EXPECT_TRUE(put("b", large_).ok()); });
+  const uint64_t before = store_->stats().stalled_us;
+  end_checkpoint();
+  writer.join();
+  EXPECT_GE(store_->stats().stalled_us, before);
+  EXPECT_EQ(store_->stats().store_error, "");
+}
+
+TEST_F(FullJournalTest, WhereTheCheckpointFailsItIsRefusedAndThatIsNoFailureOfTheJournal) {
+  EXPECT_FALSE(put_beside(&below_).ok());
+  const uint64_t allocated = store_->stats().allocated_bytes;
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const Status status = put("b", large_);
+    EXPECT_EQ(status.message(),
+              "the journal is full, and the checkpoint that would empty it fails: the store is "
+              "broken");
+    EXPECT_EQ(store_->reopen().message(), status.message()) << "it would be refused again";
+  }
+  EXPECT_EQ(store_->stats().allocated_bytes, allocated) << "nothing is begun beyond the capacity";
+  EXPECT_TRUE(store_->sync().ok());
+  end_checkpoint();
+  ASSERT_TRUE(store_->reopen().ok());
+  EXPECT_FALSE(store_->take_doubt());
+  ASSERT_TRUE(put("b", large_).ok());
+}
+
+TEST_F(FullJournalTest, AWriteThatWaitsDoesNotWaitForAJournalThatFailed) {
+  Status status;
+  std::thread writer([&] { status = put("b", large_); });
+  journal_.fail_syncs = 1;
+  EXPECT_FALSE(store_->sync().ok());
+  writer.join();
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+}
+
+TEST_F(JournaledStoreTest, OnAFullDiskWhatIsThereIsUsedAndACheckpointMakesRoom) {
+  const std::string large(1900, 'v');
+  for (int count = 0; count < 3; ++count) ASSERT_TRUE(put("a", large).ok());
+  ASSERT_TRUE(store_->begin_checkpoint().ok());
+  journal_.fail_creates = 1000;
+  ASSERT_TRUE(put("b", large).ok());
+  EXPECT_EQ(put("c", large).code(), Code::kNoSpace);
+  EXPECT_EQ(store_->reopen().code(), Code::kNoSpace);
+  ASSERT_TRUE(store_->sync().ok()) << "what was written before is none the worse";
+  ASSERT_TRUE(store_->end_checkpoint(store_->generation()).ok());
+  ASSERT_TRUE(store_->reopen().ok());
+  ASSERT_TRUE(put("c", large).ok());
+  EXPECT_FALSE(store_->take_doubt());
+}
+
+TEST_F(JournaledStoreTest, WhereNoCheckpointCanBeginWritesGoOnAndTheReasonIsTold) {
+  const std::string large(1700, 'v');
+  while (!store_->checkpoint_due()) ASSERT_TRUE(put("a", large).ok());
+  journal_.fail_creates = 1000;
+  EXPECT_EQ(store_->begin_checkpoint().code(), Code::kNoSpace);
+  EXPECT_FALSE(store_->checkpoint_due()) << "for a while";
+  EXPECT_EQ(store_->stats().store_error, "the disk is full");
+  ASSERT_TRUE(put("b", "small").ok());
+  ASSERT_TRUE(store_->sync().ok());
+  journal_.fail_creates = 0;
+  ASSERT_TRUE(store_->begin_checkpoint().ok());
+  EXPECT_EQ(store_->stats().store_error, "");
 }
 
 TEST_F(JournaledStoreTest, ASalvageInACheckpointHasItBegunAnew) {

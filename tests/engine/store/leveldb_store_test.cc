@@ -27,6 +27,7 @@ class LevelDbStoreTest : public ::testing::Test {
     LevelDbOptions options;
     options.directory = directory_.path() + "/data";
     options.write_buffer_bytes = 64 * 1024;
+    options.logged = logged_;
     options.env = &env_;
     return options;
   }
@@ -54,6 +55,7 @@ class LevelDbStoreTest : public ::testing::Test {
 
   ScratchDirectory directory_;
   FaultEnv env_;
+  bool logged_ = true;
   std::unique_ptr<LevelDbStore> store_;
 };
 
@@ -193,6 +195,64 @@ TEST_F(LevelDbStoreTest, AFailedSyncIsAFailure) {
   env_.fail_syncs(false);
   ASSERT_TRUE(store_->reopen().ok());
   EXPECT_TRUE(put("b", "2", true).ok());
+  EXPECT_EQ(get("a"), "1");
+}
+
+class UnloggedLevelDbStoreTest : public LevelDbStoreTest {
+ protected:
+  UnloggedLevelDbStoreTest() { logged_ = false; }
+  uint64_t log_bytes() const {
+    uint64_t bytes = 0;
+    for (const auto& file : std::filesystem::directory_iterator(directory_.path() + "/data")) {
+      if (file.path().extension() == ".log") bytes += file.file_size();
+    }
+    return bytes;
+  }
+};
+
+TEST_F(UnloggedLevelDbStoreTest, WhatWasNotSyncedIsLostFromItsEnd) {
+  open();
+  ASSERT_TRUE(put("synced", "1", true).ok());
+  ASSERT_TRUE(put("not synced", "2").ok());
+  EXPECT_EQ(get("not synced"), "2");
+  EXPECT_EQ(log_bytes(), 0u);
+  store_.reset();
+  open();
+  EXPECT_EQ(get("synced"), "1");
+  EXPECT_EQ(count(), 1u);
+  ASSERT_TRUE(put("later synced", "3").ok());
+  ASSERT_TRUE(store_->sync().ok());
+  cut_power_and_open();
+  EXPECT_EQ(get("later synced"), "3");
+  ASSERT_TRUE(put("not synced", "4").ok());
+  ASSERT_TRUE(store_->reopen().ok());
+  EXPECT_EQ(count(), 2u);
+}
+
+TEST_F(UnloggedLevelDbStoreTest, ASyncWhoseTableFailsIsAFailure) {
+  open();
+  ASSERT_TRUE(put("a", "1", true).ok());
+  ASSERT_TRUE(put("b", "2").ok());
+  env_.fail_tables(true);
+  EXPECT_EQ(store_->sync().code(), Code::kIoError);
+  EXPECT_EQ(put("c", "3").code(), Code::kUnavailable);
+  env_.fail_tables(false);
+  ASSERT_TRUE(store_->reopen().ok());
+  EXPECT_EQ(get("a"), "1");
+  ASSERT_TRUE(put("c", "3", true).ok());
+  cut_power_and_open();
+  EXPECT_EQ(count(), 2u);
+}
+
+TEST_F(UnloggedLevelDbStoreTest, TheLogOfAReleaseThatHadOneIsRead) {
+  logged_ = true;
+  open();
+  ASSERT_TRUE(put("a", "1").ok());
+  store_.reset();
+  logged_ = false;
+  open();
+  EXPECT_EQ(get("a"), "1");
+  cut_power_and_open();
   EXPECT_EQ(get("a"), "1");
 }
 

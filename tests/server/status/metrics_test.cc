@@ -89,6 +89,34 @@ TEST(MetricsTest, FaultsOfTheDiskStandByKind) {
   EXPECT_THAT(text, HasSubstr("kvorum_storage_salvages_total 7"));
 }
 
+TEST(MetricsTest, JournalsStandByTheirStore) {
+  NodeStatus status = some_status();
+  EXPECT_THAT(metrics_text(status), Not(HasSubstr("kvorum_journal_")));
+  status.journals = {{"objects", {}}, {"hints", {}}};
+  engine::JournalStats& stats = status.journals[0].stats;
+  stats.capacity_bytes = 1;
+  stats.used_bytes = 2;
+  stats.allocated_bytes = 3;
+  stats.appended_bytes = 4;
+  stats.changes = 5;
+  stats.checkpoints = 6;
+  stats.checkpoint_runs = true;
+  stats.slowed_us = 1'500'000;
+  stats.stalled_us = 2'500'000;
+  status.journals[1].stats.store_error = "it is broken";
+  const std::string text = metrics_text(status);
+  for (const char* const line :
+       {"capacity_bytes{store=\"objects\"} 1", "used_bytes{store=\"objects\"} 2",
+        "allocated_bytes{store=\"objects\"} 3", "appended_bytes_total{store=\"objects\"} 4",
+        "changes{store=\"objects\"} 5", "checkpoints_total{store=\"objects\"} 6",
+        "checkpoint_running{store=\"objects\"} 1", "checkpoint_running{store=\"hints\"} 0",
+        "checkpoint_failed{store=\"objects\"} 0", "checkpoint_failed{store=\"hints\"} 1",
+        "slowed_seconds_total{store=\"objects\"} 1.5",
+        "stalled_seconds_total{store=\"objects\"} 2.5"}) {
+    EXPECT_THAT(text, HasSubstr(std::string("\nkvorum_journal_") + line + "\n"));
+  }
+}
+
 TEST(MetricsTest, LatenciesAreAHistogramAndQuantilesOfTheLastMinute) {
   const auto histogram = std::make_unique<LatencyHistogram>();
   histogram->record(100, 1'000'000);
@@ -109,7 +137,9 @@ TEST(MetricsTest, LatenciesAreAHistogramAndQuantilesOfTheLastMinute) {
 }
 
 TEST(MetricsTest, EachFamilyIsDescribedOnceAndCountersEndInTotal) {
-  std::istringstream lines(metrics_text(some_status()));
+  NodeStatus status = some_status();
+  status.journals = {{"objects", {}}, {"hints", {}}};
+  std::istringstream lines(metrics_text(status));
   std::set<std::string> seen;
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);

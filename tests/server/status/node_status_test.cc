@@ -110,6 +110,43 @@ TEST(FaultKinds, AreShownByTheSameNamesEverywhere) {
                 R"("total":21,"salvages":7})"));
 }
 
+TEST(Journals, AreShownAsALogOfRedisAndByTheirOwnNames) {
+  NodeStatus status = seen_as(PeerState::kUp);
+  const std::string none = node_report(status, {"persistence"});
+  EXPECT_THAT(none, HasSubstr("\naof_rewrite_in_progress:0\r\naof_rewrites:0\r\n"
+                              "aof_last_rewrite_time_sec:-1\r\n"
+                              "aof_current_rewrite_time_sec:-1\r\n"
+                              "aof_last_bgrewrite_status:ok\r\n"));
+  EXPECT_THAT(none, Not(HasSubstr("aof_current_size")));
+  EXPECT_THAT(none, Not(HasSubstr("journal_")));
+  status.journals = {{"objects", {}}, {"hints", {}}};
+  engine::JournalStats& stats = status.journals[0].stats;
+  stats.capacity_bytes = 100;
+  stats.used_bytes = 62;
+  stats.changes = 5;
+  stats.checkpoints = 3;
+  stats.last_checkpoint_ms = 2'900;
+  stats.slowed_us = 7'000;
+  std::string text = node_report(status, {"persistence"});
+  EXPECT_THAT(text, HasSubstr("\naof_rewrite_in_progress:0\r\naof_rewrites:3\r\n"
+                              "aof_last_rewrite_time_sec:2\r\n"
+                              "aof_current_rewrite_time_sec:-1\r\n"
+                              "aof_last_bgrewrite_status:ok\r\naof_current_size:62\r\n"));
+  EXPECT_THAT(text, HasSubstr("\njournal_used_bytes:62\r\njournal_capacity_bytes:100\r\n"));
+  EXPECT_THAT(text, HasSubstr("\njournal_changes:5\r\njournal_checkpoints:3\r\n"));
+  EXPECT_THAT(text, HasSubstr("\njournal_slowed_ms:7\r\n"));
+  EXPECT_THAT(text, HasSubstr("\nhints_journal_used_bytes:0\r\n"));
+  stats.checkpoint_runs = true;
+  stats.checkpoint_ms = 1'200;
+  stats.store_error = "No space left on device";
+  text = node_report(status, {"persistence"});
+  EXPECT_THAT(text, HasSubstr("\naof_rewrite_in_progress:1\r\n"));
+  EXPECT_THAT(text, HasSubstr("\naof_current_rewrite_time_sec:1\r\n"
+                              "aof_last_bgrewrite_status:err\r\n"));
+  EXPECT_THAT(text, HasSubstr("\njournal_error:No space left on device\r\n"));
+  EXPECT_THAT(status_json(status), HasSubstr(R"("journals":{"objects":{"used_bytes":62,)"));
+}
+
 TEST(BackgroundWaits, SaysHowMuchAndWhy) {
   cluster::BackgroundReport report = slowed_down();
   EXPECT_EQ(background_waits(report),

@@ -54,6 +54,34 @@ TEST(NodeProblems, WhatKeepsANodeFromServingMakesItUnready) {
   EXPECT_TRUE(any_unready(problems));
 }
 
+TEST(NodeProblems, AJournalThatFillsIsToldBeforeItIsFull) {
+  NodeStatus status = settled();
+  status.data_directory = "/data";
+  status.journals = {{"objects", {}}, {"hints", {}}};
+  engine::JournalStats& objects = status.journals[0].stats;
+  objects.capacity_bytes = 100;
+  objects.used_bytes = 83;
+  objects.pressure = 0.3;
+  objects.pressed_ms = 2999;
+  EXPECT_TRUE(node_problems(status).empty()) << "so short a time is none";
+  objects.pressed_ms = 3000;
+  ASSERT_EQ(codes(status), std::vector<std::string>{"journal_full"});
+  EXPECT_EQ(problem_text(node_problems(status)[0]),
+            "the journal of the objects is 83 % full, and the checkpoint that empties it cannot "
+            "keep up; writes are slowed down; next: give the node a faster disk, or a larger "
+            "engine.journal");
+  objects.store_error = "No space left on device";
+  status.journals[1].stats.store_error = "it is broken";
+  const auto problems = node_problems(status);
+  ASSERT_EQ(codes(status), (std::vector<std::string>{"checkpoint_failed", "checkpoint_failed"}));
+  EXPECT_EQ(problem_text(problems[0]),
+            "the objects cannot be put from their journal into their store: No space left on "
+            "device; the journal, 83 % full, takes writes until it is full; next: look at the "
+            "disk: df -h /data");
+  EXPECT_EQ(problems[1].subject, "hints");
+  EXPECT_FALSE(any_unready(problems)) << "writes go on";
+}
+
 TEST(NodeProblems, ANodeThatDepartedIsToldToStopAndMissesNobody) {
   NodeStatus status = settled();
   status.has_departed = true;
