@@ -6,7 +6,6 @@ checkpoint runs. Busy: one runs all the time. Latencies count from when a reques
 stall is charged to each request that it delayed. See bench/README.md.
 """
 import argparse
-import glob
 import os
 import signal
 import statistics
@@ -21,6 +20,7 @@ LOOK_SECONDS = 0.25
 QUIET_MOST, BUSY_LEAST = 0.1, 0.8  # of the looks at a phase in which a checkpoint runs
 BEGUN_LEAST = 0.5  # of those at a second in which one began
 PUSHES_MAX = 60
+RUNS, RESTS = b'\njournal_checkpoint_runs:1\r', b'\njournal_checkpoint_runs:0\r'
 MIX = ('--mix', 'get=50,set=50')
 
 
@@ -41,25 +41,16 @@ def parse_arguments():
 
 
 class Looks:
-    """Looks now and then whether a checkpoint runs: then LevelDB's log is written."""
+    """Asks now and then whether a checkpoint runs."""
 
-    def __init__(self, folder):
-        self.folder, self.seen, self.done = folder, [], threading.Event()
+    def __init__(self, port):
+        self.port, self.seen, self.done = port, [], threading.Event()
         self.thread = threading.Thread(target=self.look, daemon=True)
 
-    def state(self):
-        logs = sorted(glob.glob(os.path.join(self.folder, '*.log')))
-        return [(path, os.stat(path).st_mtime_ns) for path in logs[-1:]]
-
     def look(self):
-        before = self.state()
         while not self.done.wait(LOOK_SECONDS):
-            try:
-                now = self.state()
-            except FileNotFoundError:  # it was deleted between the two calls: there is a new one
-                now = []
-            self.seen.append(now != before)
-            before = now
+            told = fleet.ask(self.port, b'INFO persistence\r\n', [RUNS, RESTS])
+            self.seen.append(RUNS in told)
 
     def __enter__(self):
         self.thread.start()
@@ -80,8 +71,7 @@ class Checkpoints(bench.Bench):
 
     def looked_at(self, server, *options):
         """A phase, and in what share of it a checkpoint ran."""
-        folder = os.path.join(server.folder, server.nodes[0], 'objects')
-        with Looks(folder) as looks:
+        with Looks(server.ports[0]) as looks:
             phase = self.generate(server, *options)
         self.results.add('open', server.name, 'mixed', 1, phase)
         return phase, looks.share()
