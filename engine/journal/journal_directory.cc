@@ -170,22 +170,23 @@ Status JournalDirectory::sync(uint32_t slot) {
   return fdatasync(file.value()) == 0 ? Status() : failure("sync", path_of(slot));
 }
 
-Result<std::string_view> JournalDirectory::read(uint32_t slot) {
+Result<std::string_view> JournalDirectory::read(uint32_t slot, uint64_t bytes_max) {
   const Result<int> file = file_of(slot);
   if (!file.ok()) return file.status();
   struct stat facts;
   if (fstat(file.value(), &facts) != 0) return failure("read", path_of(slot));
   // Not mapped: a disk that cannot read a page would end the process.
-  std::string& bytes = read_.emplace_back(static_cast<size_t>(facts.st_size), '\0');
-  for (size_t at = 0; at < bytes.size();) {
-    const ssize_t done =
-        pread(file.value(), bytes.data() + at, bytes.size() - at, static_cast<off_t>(at));
+  const size_t size = std::min(static_cast<uint64_t>(facts.st_size), bytes_max);
+  const auto& bytes = read_.emplace_back(std::make_unique_for_overwrite<char[]>(size));
+  size_t at = 0;
+  while (at < size) {
+    const ssize_t done = pread(file.value(), bytes.get() + at, size - at, static_cast<off_t>(at));
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) return failure("read", path_of(slot));
-    if (done == 0) break;  // it became shorter: what is missing is zeros
+    if (done == 0) break;  // it became shorter
     at += static_cast<size_t>(done);
   }
-  return std::string_view(bytes);
+  return std::string_view(bytes.get(), at);
 }
 
 void JournalDirectory::done_reading() { read_.clear(); }

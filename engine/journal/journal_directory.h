@@ -26,7 +26,7 @@ class JournalDirectory final : public JournalDisk {
   Status remove(uint32_t slot) override;
   Status write(uint32_t slot, uint64_t at, std::span<const std::string_view> parts) override;
   Status sync(uint32_t slot) override;
-  Result<std::string_view> read(uint32_t slot) override;
+  Result<std::string_view> read(uint32_t slot, uint64_t bytes_max) override;
   void done_reading() override;
   Result<std::string> set_aside() override;
 
@@ -43,7 +43,7 @@ class JournalDirectory final : public JournalDisk {
   const bool zeroes_;
   Mutex files_lock_;
   std::map<uint32_t, int> files_ KVORUM_GUARDED_BY(files_lock_);  // descriptors, by slot
-  std::deque<std::string> read_;                                  // until done_reading()
+  std::deque<std::unique_ptr<char[]>> read_;                      // until done_reading()
 };
 
 }  // namespace kvorum::engine

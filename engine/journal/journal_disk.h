@@ -31,8 +31,8 @@ class JournalDisk {
   virtual Status write(uint32_t slot, uint64_t at, std::span<const std::string_view> parts) = 0;
   // What was written before survives a power cut.
   virtual Status sync(uint32_t slot) = 0;
-  // All of it, until done_reading().
-  virtual Result<std::string_view> read(uint32_t slot) = 0;
+  // Its first bytes, at most so many, until done_reading().
+  virtual Result<std::string_view> read(uint32_t slot, uint64_t bytes_max) = 0;
   virtual void done_reading() = 0;
   // Copies of all slots, beside them, for people: where they are.
   virtual Result<std::string> set_aside() = 0;

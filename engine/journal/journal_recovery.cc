@@ -91,13 +91,11 @@ Status Recovery::find_segments() {
   const auto slots = disk_.slots();
   if (!slots.ok()) return slots.status();
   for (const uint32_t slot : slots.value()) {
-    const auto bytes = disk_.read(slot);
-    if (!bytes.ok()) return bytes.status();
+    const auto head = disk_.read(slot, SegmentHead::kBytes);
+    if (!head.ok()) return head.status();
     Found found;
-    if (!parse_segment_head(bytes.value(), &found.segment.head)) continue;
+    if (!parse_segment_head(head.value(), &found.segment.head)) continue;
     found.segment.slot = slot;
-    found.segment.slot_bytes = bytes.value().size();
-    found.bytes = bytes.value();
     found_.push_back(std::move(found));
   }
   std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) {
@@ -181,7 +179,13 @@ Result<RecoveredJournal> Recovery::run(const JournalMark* mark) {
     beginning.last_number = std::max(beginning.last_number, head.number);
     return head.number < mark_.first_needed;
   });
-  for (Found& found : found_) read_batches(found);
+  for (Found& found : found_) {
+    const auto bytes = disk_.read(found.segment.slot, UINT64_MAX);
+    if (!bytes.ok()) return bytes.status();
+    found.segment.slot_bytes = bytes.value().size();
+    found.bytes = bytes.value();
+    read_batches(found);
+  }
   if (planted(PlantedBug::kReplayShort)) leave_out_last();
   const bool begins = !found_.empty() && found_.front().segment.head.number == mark_.first_needed;
   if (!begins && !(found_.empty() && mark_.empty)) {

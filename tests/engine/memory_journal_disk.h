@@ -85,8 +85,8 @@ class MemoryJournalDisk final : public JournalDisk {
     medium_->slots.at(slot).before.clear();
     return {};
   }
-  Result<std::string_view> read(uint32_t slot) override {
-    return std::string_view(medium_->slots.at(slot).bytes);
+  Result<std::string_view> read(uint32_t slot, uint64_t bytes_max) override {
+    return std::string_view(medium_->slots.at(slot).bytes).substr(0, bytes_max);
   }
   void done_reading() override {}
   Result<std::string> set_aside() override {

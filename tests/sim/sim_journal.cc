@@ -42,9 +42,9 @@ Status SimJournalDisk::sync(uint32_t slot) {
   return disk_->fails_now() ? broken() : slots_.sync(slot);
 }
 
-Result<std::string_view> SimJournalDisk::read(uint32_t slot) {
+Result<std::string_view> SimJournalDisk::read(uint32_t slot, uint64_t bytes_max) {
   if (disk_->fails_now()) return broken();
-  return slots_.read(slot);
+  return slots_.read(slot, bytes_max);
 }
 
 }  // namespace kvorum::sim

@@ -18,7 +18,7 @@ class SimJournalDisk final : public engine::JournalDisk {
   // One that fails may have written half of it, or all.
   Status write(uint32_t slot, uint64_t at, std::span<const std::string_view> parts) override;
   Status sync(uint32_t slot) override;
-  Result<std::string_view> read(uint32_t slot) override;
+  Result<std::string_view> read(uint32_t slot, uint64_t bytes_max) override;
   void done_reading() override {}
   Result<std::string> set_aside() override { return slots_.set_aside(); }
 

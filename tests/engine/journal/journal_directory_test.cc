@@ -40,7 +40,7 @@ TEST_P(JournalDirectoryTest, PartsAreWrittenOneBehindTheOther) {
   const auto slots = disk_->slots();
   ASSERT_TRUE(slots.ok());
   EXPECT_EQ(slots.value(), std::vector<uint32_t>{3});
-  const auto bytes = disk_->read(3);
+  const auto bytes = disk_->read(3, UINT64_MAX);
   ASSERT_TRUE(bytes.ok());
   EXPECT_EQ(bytes.value().size(), 8192U);
   EXPECT_EQ(bytes.value().substr(100, whole.size()), whole);
@@ -55,7 +55,7 @@ TEST_P(JournalDirectoryTest, SlotsComeAndGo) {
   const auto slots = disk_->slots();
   ASSERT_TRUE(slots.ok());
   EXPECT_EQ(slots.value(), (std::vector<uint32_t>{0, 100}));
-  EXPECT_FALSE(disk_->read(12).ok());
+  EXPECT_FALSE(disk_->read(12, UINT64_MAX).ok());
 }
 
 TEST_P(JournalDirectoryTest, WhereThereIsNoRoomItSaysForHowMuchAndWhere) {
