@@ -290,6 +290,11 @@ void JournaledStore::end_start() {
 // What was appended and not synced may be lost: the facts are appended again, and the table has its
 // objects written again (CommitQueue::write_journaled_again).
 Status JournaledStore::reopen() {
+  {
+    const MutexLock guard(mutex_);
+    // Only room is missing: what a checkpoint put below would be lost by opening that anew.
+    if (!failed_ && refused_bytes_ != 0 && checkpoint_runs()) return make_room();
+  }
   if (Status status = recover_below(); !status.ok()) return status;
   const MutexLock guard(mutex_);
   if (!failed_) return make_room();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Damaged disks under real processes: torn and flipped logs and journals, files with flipped bytes
-or gone. Clients read through every node meanwhile and never see a wrong value; within a minute the
+"""Damaged disks under real processes: journals and tables that are torn, have flipped bytes, or are
+gone. Clients read through every node meanwhile and never see a wrong value; within a minute the
 damaged node has everything again. storage_faults.py [path/to/kvorum [scenario ...]]."""
 import hashlib
 import os
@@ -95,15 +95,6 @@ def flip(path, places):
             file.write(bytes([byte ^ 0x20]))
 
 
-def tear_log(cluster, name):
-    log = files(cluster, name, '.log')[0]
-    os.truncate(log, os.path.getsize(log) * 2 // 3 + 5)
-
-
-def flip_log(cluster, name):
-    flip(files(cluster, name, '.log')[0], 5)
-
-
 def flip_tables(cluster, name):
     for table in files(cluster, name, '.ldb'):
         flip(table, 3)
@@ -118,11 +109,10 @@ def delete_current(cluster, name):
 
 
 def garble_all(cluster, name):
-    for ending in ('.ldb', '.log'):
-        for path in files(cluster, name, ending):
-            size = os.path.getsize(path)
-            with open(path, 'wb') as file:
-                file.write(os.urandom(max(size, 100)))
+    for path in files(cluster, name, '.ldb'):
+        size = os.path.getsize(path)
+        with open(path, 'wb') as file:
+            file.write(os.urandom(size))
 
 
 def first_segment(cluster, name):
@@ -179,7 +169,7 @@ def local_values(cluster, name):
         return [client('KV.LOCAL', 'k%d' % i) for i in range(KEYS)]
 
 
-def damaged(damage, reported=True, extra=''):
+def damaged(damage, reported=1, extra=''):
     with Quick(BINARY, 'abc', extra) as cluster:
         cluster.start().wait_settled()
         expected = fill(cluster, 'abc')
@@ -191,12 +181,12 @@ def damaged(damage, reported=True, extra=''):
         checks.that('it starts', cluster.wait_settled(), cluster.log('b')[-2000:])
         if reported:
             salvages = metric(cluster, 'b', 'kvorum_storage_salvages_total')
-            checks.that('it is counted', salvages == 1, salvages)
+            checks.that('it is counted', salvages == reported, salvages)
             found = metric(cluster, 'b', 'kvorum_storage_faults_total{kind="damage"}')
-            checks.that('with its kind', found == 1, found)
+            checks.that('with its kind', found == reported, found)
             with cluster.resp('b') as client:
                 said = client('INFO', 'persistence')
-            checks.that('INFO tells', b'storage_salvages:1' in said, said)
+            checks.that('INFO tells', b'storage_salvages:%d' % reported in said, said)
             told = cluster.wait_log('b', 'was damaged')
             checks.that('the log tells what and what now', told, cluster.log('b')[-2000:])
         else:
@@ -215,14 +205,6 @@ def damaged(damage, reported=True, extra=''):
         checks.that('nothing is left beside it', not beside, beside)
 
 
-def torn_log_tail():
-    damaged(tear_log, reported=False)
-
-
-def flipped_bytes_in_the_log():
-    damaged(flip_log)
-
-
 def flipped_bytes_in_tables():
     damaged(flip_tables)
 
@@ -235,16 +217,8 @@ def deleted_current():
     damaged(delete_current)
 
 
-def deleted_table_and_flipped_log():
-    def both(cluster, name):
-        flip_log(cluster, name)
-        delete_table(cluster, name)
-
-    damaged(both)
-
-
 def torn_journal_tail():
-    damaged(tear_journal, reported=False, extra=ALWAYS)
+    damaged(tear_journal, reported=0, extra=ALWAYS)
 
 
 def flipped_byte_in_the_journal():
@@ -264,7 +238,7 @@ def deleted_table_and_flipped_journal():
         flip_journal(cluster, name)
         delete_table(cluster, name)
 
-    damaged(both, extra=ALWAYS)
+    damaged(both, reported=2, extra=ALWAYS)
 
 
 def alone():
@@ -297,7 +271,7 @@ def lone_node(damage, of):
         wrong = [i for i in range(KEYS) if values[i] not in allowed[i]]
         checks.that('what it serves was written', not wrong, wrong[:5])
         there = sum(values[i] == expected[i] for i in range(KEYS))
-        checks.that('most of it is there', there > KEYS // 2, there)
+        checks.that('most of it is there', there >= KEYS // 2, there)
 
 
 def contents(cluster, name):
@@ -349,12 +323,9 @@ def damaged_while_it_runs():
 
 def main():
     scenarios = (
-        torn_log_tail,
-        flipped_bytes_in_the_log,
         flipped_bytes_in_tables,
         deleted_table,
         deleted_current,
-        deleted_table_and_flipped_log,
         torn_journal_tail,
         flipped_byte_in_the_journal,
         deleted_segment,

@@ -323,6 +323,7 @@ TEST_F(FullJournalTest, AWriteWaitsForTheEndOfACheckpointAndThatIsCounted) {
 
 TEST_F(FullJournalTest, WhereTheCheckpointFailsItIsRefusedAndThatIsNoFailureOfTheJournal) {
   EXPECT_FALSE(put_beside(&below_).ok());
+  const uint64_t generation = store_->generation();
   const uint64_t allocated = store_->stats().allocated_bytes;
   for (int attempt = 0; attempt < 3; ++attempt) {
     const Status status = put("b", large_);
@@ -332,6 +333,7 @@ TEST_F(FullJournalTest, WhereTheCheckpointFailsItIsRefusedAndThatIsNoFailureOfTh
     EXPECT_EQ(store_->reopen().message(), status.message()) << "it would be refused again";
   }
   EXPECT_EQ(store_->stats().allocated_bytes, allocated) << "nothing is begun beyond the capacity";
+  EXPECT_EQ(store_->generation(), generation) << "or no checkpoint would ever end";
   EXPECT_TRUE(store_->sync().ok());
   end_checkpoint();
   ASSERT_TRUE(store_->reopen().ok());
@@ -352,12 +354,13 @@ TEST_F(JournaledStoreTest, OnAFullDiskWhatIsThereIsUsedAndACheckpointMakesRoom) 
   const std::string large(1900, 'v');
   for (int count = 0; count < 3; ++count) ASSERT_TRUE(put("a", large).ok());
   ASSERT_TRUE(store_->begin_checkpoint().ok());
+  const uint64_t generation = store_->generation();
   journal_.fail_creates = 1000;
   ASSERT_TRUE(put("b", large).ok());
   EXPECT_EQ(put("c", large).code(), Code::kNoSpace);
   EXPECT_EQ(store_->reopen().code(), Code::kNoSpace);
   ASSERT_TRUE(store_->sync().ok()) << "what was written before is none the worse";
-  ASSERT_TRUE(store_->end_checkpoint(store_->generation()).ok());
+  ASSERT_TRUE(store_->end_checkpoint(generation).ok());
   ASSERT_TRUE(store_->reopen().ok());
   ASSERT_TRUE(put("c", large).ok());
   EXPECT_FALSE(store_->take_doubt());
