@@ -88,11 +88,23 @@ Status Journal::make_room_for(uint64_t bytes) {
   return fits ? Status() : make_slot(bytes + SegmentHead::kBytes);
 }
 
-// One that is free, and the next that is taken.
+// One that is free, and the next that is taken. Where it is to begin a checkpoint all the others
+// are made as well, as far as the disk has room: while that runs, and ends, the journal should not
+// be the first that finds the disk full.
 Status Journal::make_slot(uint64_t bytes_least) {
   const Result<Free> taken = take_slot(bytes_least);
   if (!taken.ok()) return taken.status();
   free_.insert(free_.begin(), taken.value());
+  if (bytes_least != 0) return {};
+  std::vector<Free> all;
+  all.swap(free_);
+  for (uint64_t bytes = allocated_bytes() + segment_bytes() * all.size();
+       bytes + segment_bytes() <= capacity_bytes_; bytes += segment_bytes()) {
+    const Result<Free> more = take_slot(0);
+    if (!more.ok()) break;
+    all.push_back(more.value());
+  }
+  free_ = std::move(all);
   return {};
 }
 

@@ -2,14 +2,15 @@
 """Medians, ratios, targets and faults of the bench, from samples made by hand."""
 import os
 import sys
-import tempfile
+import socket
+import threading
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'bench')]
 sys.dont_write_bytecode = True
 
-import checkpoints  # noqa: E402: found through the path above
+from bench import checkpoints  # noqa: E402: found through the path above
 from bench import results as figures  # noqa: E402
 from bench import servers as fleet  # noqa: E402
 
@@ -117,19 +118,22 @@ class DiskTest(unittest.TestCase):
         text = 'rchar: 9\nwrite_bytes: 12288\ncancelled_write_bytes: 4096\n'
         self.assertEqual(fleet.written_bytes(text), 8192)
 
-    def test_a_checkpoint_is_seen_by_the_log_that_it_writes(self):
-        with tempfile.TemporaryDirectory() as folder:
-            looks = checkpoints.Looks(folder)
-            self.assertEqual(looks.state(), [])
-            path = os.path.join(folder, '000003.log')
-            with open(path, 'w'):
-                os.utime(path, ns=(1, 1))
-            first = looks.state()
-            self.assertEqual(first, looks.state())
-            os.utime(path, ns=(2, 2))
-            self.assertNotEqual(first, looks.state())
-            with open(os.path.join(folder, '000004.log'), 'w'):
-                self.assertIn('000004', looks.state()[0][0])
+    def test_info_says_in_what_share_of_a_phase_a_checkpoint_runs(self):
+        asked = threading.Event()
+        says = [checkpoints.RESTS, checkpoints.RUNS, checkpoints.RUNS, checkpoints.RESTS]
+
+        def answer(listener):
+            for said in says:
+                with listener.accept()[0] as client:
+                    client.recv(100)
+                    client.sendall(b'# Persistence\r' + said)
+            asked.set()
+
+        with socket.create_server(('127.0.0.1', 0)) as listener:
+            threading.Thread(target=answer, args=(listener,), daemon=True).start()
+            with checkpoints.Looks(listener.getsockname()[1]) as looks:
+                self.assertTrue(asked.wait(30))
+        self.assertEqual(looks.share(), 0.5)
 
     def test_a_checkpoint_costs_the_median_of_the_ratios_within_each_run(self):
         def sample(quiet, busy):

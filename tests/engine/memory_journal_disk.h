@@ -39,10 +39,11 @@ class JournalMedium {
   }
 
   std::map<uint32_t, Slot> slots;
-  int fail_writes = 0;   // so many of the next ones write only a half
-  int doubt_writes = 0;  // so many of the next ones write all of it and say that they failed
-  int fail_syncs = 0;    // so many of the next ones do nothing
-  int fail_creates = 0;  // so many of the next ones find the disk full
+  int fail_writes = 0;         // so many of the next ones write only a half
+  int doubt_writes = 0;        // so many of the next ones write all of it and say that they failed
+  int fail_syncs = 0;          // so many of the next ones do nothing
+  int fail_creates = 0;        // so many of the next ones find the disk full
+  int creates_left = 1 << 30;  // and all after so many
   int set_aside = 0;
 };
 
@@ -56,10 +57,11 @@ class MemoryJournalDisk final : public JournalDisk {
     return numbers;
   }
   Status create(uint32_t slot, uint64_t bytes) override {
-    if (medium_->fail_creates > 0) {
-      --medium_->fail_creates;
+    if (medium_->fail_creates > 0 || medium_->creates_left == 0) {
+      medium_->fail_creates -= medium_->fail_creates > 0;
       return {Code::kNoSpace, "the disk is full"};
     }
+    --medium_->creates_left;
     medium_->slots[slot].bytes.assign(bytes, '\0');
     return {};
   }

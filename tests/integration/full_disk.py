@@ -45,11 +45,10 @@ class SmallDisk:
             subprocess.run(['umount', self.folder], stderr=subprocess.PIPE, check=False)
 
     def fill(self):
-        with open(self.filler, 'ab') as file:
+        with open(self.filler, 'ab', buffering=0) as file:
             try:
-                while True:
-                    file.write(b'f' * 65536)
-                    file.flush()
+                while file.write(b'f' * 65536):
+                    pass
             except OSError:
                 pass
 
@@ -206,13 +205,14 @@ def full_in_a_checkpoint(cluster, disk):
 
     with cluster.resp('a', 10) as client:
         writer = Writer(client)
-        # One has ended: the segments that the next one needs are there.
+        # One has ended: all of the journal's segments are there.
         ended = until(lambda: writer.round() and count('checkpoints_total') >= 1, 60)
         checks.that('checkpoints end', ended)
         disk.fill()
         failed = until(lambda: not writer.round() or count('checkpoint_failed') == 1, 60)
         checks.that('the next one fails', failed and count('checkpoint_failed') == 1)
-        checks.that('while writes go on', not writer.refused, writer.refused[:1])
+        said = str(writer.refused[:1]) + cluster.log('a')[-1500:]
+        checks.that('while writes go on', not writer.refused, said)
         found = problems(cluster, 'a')
         checks.that('and that is told', FULL in found.get('checkpoint_failed', ''), found)
         said = client('INFO', 'persistence')

@@ -353,9 +353,9 @@ TEST_F(FullJournalTest, AWriteThatWaitsDoesNotWaitForAJournalThatFailed) {
 TEST_F(JournaledStoreTest, OnAFullDiskWhatIsThereIsUsedAndACheckpointMakesRoom) {
   const std::string large(1900, 'v');
   for (int count = 0; count < 3; ++count) ASSERT_TRUE(put("a", large).ok());
+  journal_.creates_left = 1;
   ASSERT_TRUE(store_->begin_checkpoint().ok());
   const uint64_t generation = store_->generation();
-  journal_.fail_creates = 1000;
   ASSERT_TRUE(put("b", large).ok());
   EXPECT_EQ(put("c", large).code(), Code::kNoSpace);
   EXPECT_EQ(store_->reopen().code(), Code::kNoSpace);
@@ -364,6 +364,17 @@ TEST_F(JournaledStoreTest, OnAFullDiskWhatIsThereIsUsedAndACheckpointMakesRoom) 
   ASSERT_TRUE(store_->reopen().ok());
   ASSERT_TRUE(put("c", large).ok());
   EXPECT_FALSE(store_->take_doubt());
+}
+
+TEST_F(JournaledStoreTest, ACheckpointMakesAllRoomFirstThatTheJournalMayNeed) {
+  ASSERT_TRUE(put("a", "v").ok());
+  ASSERT_TRUE(store_->begin_checkpoint().ok());
+  EXPECT_EQ(store_->stats().allocated_bytes, store_->stats().capacity_bytes);
+  const size_t slots = journal_.slots.size();
+  EXPECT_EQ(slots, Journal::kSegmentsInCapacity);
+  ASSERT_TRUE(store_->end_checkpoint(store_->generation()).ok());
+  ASSERT_TRUE(store_->begin_checkpoint().ok());
+  EXPECT_EQ(journal_.slots.size(), slots) << "they are used again";
 }
 
 TEST_F(JournaledStoreTest, WhereNoCheckpointCanBeginWritesGoOnAndTheReasonIsTold) {
