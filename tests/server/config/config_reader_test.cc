@@ -70,19 +70,20 @@ TEST(ConfigProblems, WrongTypesAreNamed) {
                   "keyspaces: {default: 3}\n"
                   "reactors: []\n"
                   "? [1]\n: 2\n"),
-      ElementsAre("f.yaml:1:7: node: expected a mapping, found the text 'a'",
-                  "f.yaml:2:9: listen: expected a mapping, found a list",
-                  "f.yaml:3:16: engine.type: expected one of leveldb, memory, found a list",
-                  "f.yaml:3:33: engine.sync: expected one of always, interval, never, found a "
-                  "mapping",
-                  StartsWith("f.yaml:4:19: limits.clients: expected a number, found nothing"),
-                  "f.yaml:4:38: limits.request_timeout: expected a duration, found a list",
-                  "f.yaml:5:20: cluster.members: expected a list, found a mapping",
-                  "f.yaml:5:34: cluster.name: expected a name, found a list",
-                  "f.yaml:5:47: cluster.secret: expected text or a list of texts, found a mapping",
-                  "f.yaml:6:22: keyspaces.default: expected a mapping, found the text '3'",
-                  "f.yaml:7:11: reactors: expected auto or a number, found a list",
-                  "f.yaml:8:3: the top level: a key must be a plain word"));
+      ElementsAre(
+          "f.yaml:1:7: node: expected a mapping, found the text 'a'",
+          "f.yaml:2:9: listen: expected a mapping, found a list",
+          "f.yaml:3:16: engine.type: expected one of leveldb, memory, found a list",
+          "f.yaml:3:33: engine.sync: expected one of always, interval, never, buffered, found a "
+          "mapping",
+          StartsWith("f.yaml:4:19: limits.clients: expected a number, found nothing"),
+          "f.yaml:4:38: limits.request_timeout: expected a duration, found a list",
+          "f.yaml:5:20: cluster.members: expected a list, found a mapping",
+          "f.yaml:5:34: cluster.name: expected a name, found a list",
+          "f.yaml:5:47: cluster.secret: expected text or a list of texts, found a mapping",
+          "f.yaml:6:22: keyspaces.default: expected a mapping, found the text '3'",
+          "f.yaml:7:11: reactors: expected auto or a number, found a list",
+          "f.yaml:8:3: the top level: a key must be a plain word"));
   EXPECT_THAT(problems_of("just words"),
               ElementsAre("f.yaml:1:1: the top level: expected a mapping, found the text 'just "
                           "words'"));
