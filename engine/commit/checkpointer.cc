@@ -70,9 +70,13 @@ bool Checkpointer::rest() {
   return !stopping_;
 }
 
-// Whether it may rest: more of it is done than the journal has filled since, and than time passed.
+// Whether it may rest: nobody is slowed down until it ends, as after a start with a full journal,
+// nor is memory full, and more of it is done than the journal has filled since, and than time
+// passed.
 bool Checkpointer::is_ahead(Clock::time_point begun_at, uint64_t appended_at) const {
   const JournalStats stats = journal_->stats();
+  const TableShared& shared = table_->directory().shared();
+  if (stats.pressure > 0 || shared.checkpoint_wanted.load(std::memory_order_relaxed)) return false;
   // One that goes as slowly as it may ends before anybody is slowed down, although a segment that
   // was nearly empty may have been closed when it began.
   static_assert(1.0 / kJournalShare + 1.0 / Journal::kSegmentsInCapacity <=

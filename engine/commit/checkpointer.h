@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The thread that makes the checkpoints of a table with a journal. It goes as fast as the journal
 // fills, so that the store beneath is written evenly and no write finds the journal full; a
-// checkpoint that nothing hurries takes kSlowest. Owned by a Committer.
+// checkpoint that nothing hurries takes kSlowest, and one that writes wait for does not rest. Owned
+// by a Committer.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pace of a checkpoint, and that a stop hurries it.
+// The pace of a checkpoint, and what hurries it.
 #include "engine/commit/checkpointer.h"
 
 #include <gtest/gtest.h>
@@ -40,10 +40,23 @@ class CheckpointerTest : public ::testing::Test {
     options.codec = &codec_;
     table_ = std::make_unique<ObjectTable>(options);
     ASSERT_TRUE(table_->store_reader().warm().ok());
+    write_all();
+  }
+  void write_all() {
     for (int number = 0; number < kObjects; ++number) {
       put(*table_, key_ref("k" + std::to_string(number)), std::string(4096, 'v'));
     }
     ASSERT_TRUE(table_->commits().commit(false).ok());
+  }
+
+  // Nobody writes meanwhile. One that nothing hurries takes half a minute.
+  bool ends_soon() {
+    using Clock = std::chrono::steady_clock;
+    Checkpointer checkpointer(table_.get(), {});
+    checkpointer.note_round();
+    const Clock::time_point late = Clock::now() + std::chrono::seconds(10);
+    while (store_->checkpoint_runs() && Clock::now() < late) std::this_thread::yield();
+    return !store_->checkpoint_runs();
   }
 
   JournalMedium medium_;
@@ -75,6 +88,21 @@ TEST_F(CheckpointerTest, RestsThoughRoundsAreCommittedAndHurriesAtAStop) {
   EXPECT_TRUE(checkpointer.finish());
   EXPECT_FALSE(store_->checkpoint_runs());
   EXPECT_GE(below_->values().size(), static_cast<size_t>(kObjects));
+}
+
+// As after a start with a full journal. Writers would be slowed down until it ends, and the less
+// they write the longer it would rest.
+TEST_F(CheckpointerTest, DoesNotRestWhereTheJournalIsNearlyFull) {
+  while (store_->pressure() == 0) write_all();
+  ASSERT_TRUE(store_->checkpoint_runs());
+  EXPECT_TRUE(ends_soon());
+  EXPECT_EQ(store_->pressure(), 0);
+}
+
+TEST_F(CheckpointerTest, DoesNotRestWhereMemoryIsFullOfWhatItHasToPutBelow) {
+  table_->commits().begin_checkpoint();
+  table_->directory().shared().checkpoint_wanted = true;
+  EXPECT_TRUE(ends_soon());
 }
 
 }  // namespace
