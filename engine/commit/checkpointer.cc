@@ -13,10 +13,12 @@ using Step = Checkpoint::Step;
 Checkpointer::Checkpointer(ObjectTable* table, Options options)
     : table_(table), journal_(table->journal()), options_(std::move(options)), checkpoint_(*table) {
   KVORUM_CHECK(journal_ != nullptr);
+  table_->commits().set_checkpoint_callback(&on_begun, this);
   thread_ = std::thread([this] { run(); });
 }
 
 Checkpointer::~Checkpointer() {
+  table_->commits().set_checkpoint_callback(nullptr, nullptr);
   if (!thread_.joinable()) return;
   {
     const MutexLock guard(mutex_);
@@ -24,6 +26,12 @@ Checkpointer::~Checkpointer() {
   }
   wake_.notify_one();
   thread_.join();
+}
+
+// The round that begins one may be the first that waits for its end.
+void Checkpointer::note_begun() {
+  const MutexLock guard(mutex_);
+  wake_.notify_one();
 }
 
 void Checkpointer::note_round() {
@@ -42,13 +50,10 @@ void Checkpointer::run() {
   while (wait_for_checkpoint()) make_checkpoint();
 }
 
-// False where it is time to stop. `asleep_` and what note_round() comes after are sequentially
-// consistent, so that one of both sides sees the other.
+// False where it is time to stop. A checkpoint is begun by its epoch, which comes last.
 bool Checkpointer::wait_for_checkpoint() {
   const MutexLock guard(mutex_);
-  asleep_.store(true);
-  while (!stopping_ && !journal_->checkpoint_runs()) wake_.wait(mutex_);
-  asleep_.store(false);
+  while (!stopping_ && !is_begun()) wake_.wait(mutex_);
   return !stopping_;
 }
 

@@ -26,7 +26,7 @@ class CheckpointerTest : public ::testing::Test {
   void SetUp() override {
     JournalOptions journal;
     journal.fresh_id = 7;
-    journal.capacity_bytes = 64 * 1024 * 1024;
+    journal.capacity_bytes = capacity_bytes_;
     auto below = std::make_unique<MapStore>();
     below_ = below.get();
     std::string damage;
@@ -59,6 +59,7 @@ class CheckpointerTest : public ::testing::Test {
     return !store_->checkpoint_runs();
   }
 
+  uint64_t capacity_bytes_ = 64 * 1024 * 1024;
   JournalMedium medium_;
   TestCodec codec_;
   MapStore* below_ = nullptr;
@@ -103,6 +104,18 @@ TEST_F(CheckpointerTest, DoesNotRestWhereMemoryIsFullOfWhatItHasToPutBelow) {
   table_->commits().begin_checkpoint();
   table_->directory().shared().checkpoint_wanted = true;
   EXPECT_TRUE(ends_soon());
+}
+
+class SmallJournalTest : public CheckpointerTest {
+ protected:
+  SmallJournalTest() { capacity_bytes_ = 40 * 1024 * 1024; }
+};
+
+// Nobody else would wake the thread.
+TEST_F(SmallJournalTest, TheRoundThatBeginsACheckpointMayHaveToWaitForItsEnd) {
+  Checkpointer checkpointer(table_.get(), {});
+  for (int round = 0; round < 8; ++round) write_all();
+  EXPECT_GT(store_->stats().checkpoints, 0U);
 }
 
 }  // namespace
