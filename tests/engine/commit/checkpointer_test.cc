@@ -42,13 +42,16 @@ class CheckpointerTest : public ::testing::Test {
     ASSERT_TRUE(table_->store_reader().warm().ok());
     write_all();
   }
-  void write_all() {
+  void write_all(int generation = 0) {
     for (int number = 0; number < kObjects; ++number) {
-      put(*table_, key_ref("k" + std::to_string(number)), std::string(4096, 'v'));
+      put(*table_, key_ref(name_of(generation, number)), std::string(4096, 'v'));
     }
     ASSERT_TRUE(table_->commits().commit(false).ok());
   }
 
+  static std::string name_of(int generation, int number) {
+    return "k" + std::to_string(generation) + "-" + std::to_string(number);
+  }
   // Nobody writes meanwhile. One that nothing hurries takes half a minute.
   bool ends_soon() {
     using Clock = std::chrono::steady_clock;
@@ -108,14 +111,19 @@ TEST_F(CheckpointerTest, DoesNotRestWhereMemoryIsFullOfWhatItHasToPutBelow) {
 
 class SmallJournalTest : public CheckpointerTest {
  protected:
-  SmallJournalTest() { capacity_bytes_ = 40 * 1024 * 1024; }
+  // The journal has no room for a fourth round of 8 MB, and is not seven eighths full.
+  SmallJournalTest() { capacity_bytes_ = 33 * 1024 * 1024; }
 };
 
-// Nobody else would wake the thread.
+// Nobody else would wake the thread, or tell it that somebody waits.
 TEST_F(SmallJournalTest, TheRoundThatBeginsACheckpointMayHaveToWaitForItsEnd) {
+  const auto began = std::chrono::steady_clock::now();
   Checkpointer checkpointer(table_.get(), {});
-  for (int round = 0; round < 8; ++round) write_all();
-  EXPECT_GT(store_->stats().checkpoints, 0U);
+  for (int round = 1; round < 8; ++round) write_all(round);
+  const JournalStats stats = store_->stats();
+  EXPECT_GT(stats.checkpoints, 0U);
+  EXPECT_GT(stats.stalled_us, 0U);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
 }
 
 }  // namespace
