@@ -13,10 +13,12 @@ using Step = Checkpoint::Step;
 Checkpointer::Checkpointer(ObjectTable* table, Options options)
     : table_(table), journal_(table->journal()), options_(std::move(options)), checkpoint_(*table) {
   KVORUM_CHECK(journal_ != nullptr);
+  table_->commits().set_checkpoint_callback(&on_begun, this);
   thread_ = std::thread([this] { run(); });
 }
 
 Checkpointer::~Checkpointer() {
+  table_->commits().set_checkpoint_callback(nullptr, nullptr);
   if (!thread_.joinable()) return;
   {
     const MutexLock guard(mutex_);
@@ -24,6 +26,12 @@ Checkpointer::~Checkpointer() {
   }
   wake_.notify_one();
   thread_.join();
+}
+
+// The round that begins one may be the first that waits for its end.
+void Checkpointer::note_begun() {
+  const MutexLock guard(mutex_);
+  wake_.notify_one();
 }
 
 void Checkpointer::note_round() {
@@ -42,13 +50,10 @@ void Checkpointer::run() {
   while (wait_for_checkpoint()) make_checkpoint();
 }
 
-// False where it is time to stop. `asleep_` and what note_round() comes after are sequentially
-// consistent, so that one of both sides sees the other.
+// False where it is time to stop. A checkpoint is begun by its epoch, which comes last.
 bool Checkpointer::wait_for_checkpoint() {
   const MutexLock guard(mutex_);
-  asleep_.store(true);
-  while (!stopping_ && !journal_->checkpoint_runs()) wake_.wait(mutex_);
-  asleep_.store(false);
+  while (!stopping_ && !is_begun()) wake_.wait(mutex_);
   return !stopping_;
 }
 
@@ -70,9 +75,13 @@ bool Checkpointer::rest() {
   return !stopping_;
 }
 
-// Whether it may rest: more of it is done than the journal has filled since, and than time passed.
+// Whether it may rest: nobody is slowed down until it ends, as after a start with a full journal,
+// nor is memory full, and more of it is done than the journal has filled since, and than time
+// passed.
 bool Checkpointer::is_ahead(Clock::time_point begun_at, uint64_t appended_at) const {
   const JournalStats stats = journal_->stats();
+  const TableShared& shared = table_->directory().shared();
+  if (stats.pressure > 0 || shared.checkpoint_wanted.load(std::memory_order_relaxed)) return false;
   // One that goes as slowly as it may ends before anybody is slowed down, although a segment that
   // was nearly empty may have been closed when it began.
   static_assert(1.0 / kJournalShare + 1.0 / Journal::kSegmentsInCapacity <=

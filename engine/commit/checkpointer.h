@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The thread that makes the checkpoints of a table with a journal. It goes as fast as the journal
 // fills, so that the store beneath is written evenly and no write finds the journal full; a
-// checkpoint that nothing hurries takes kSlowest. Owned by a Committer.
+// checkpoint that nothing hurries takes kSlowest, and one that writes wait for does not rest. Owned
+// by a Committer.
 #pragma once
 
 #include <atomic>
@@ -28,7 +29,7 @@ class Checkpointer {
   Checkpointer(ObjectTable* table, Options options);
   ~Checkpointer();  // where a checkpoint is under way, it stays so
 
-  // A round was committed, or a checkpoint was begun. By the thread that commits.
+  // A round was committed. By the thread that commits.
   void note_round();
   // How long the next round has to wait, because the journal fills faster than it is emptied.
   std::chrono::milliseconds slow_down() const;
@@ -45,6 +46,9 @@ class Checkpointer {
   // A checkpoint has ended when so much of the journal was written meanwhile.
   static constexpr uint64_t kJournalShare = 6;
 
+  static void on_begun(void* self) { static_cast<Checkpointer*>(self)->note_begun(); }
+  void note_begun();
+  bool is_begun() const { return table_->directory().shared().epochs.now().pending != 0; }
   void run();
   bool wait_for_checkpoint();
   void wait(Clock::duration time);

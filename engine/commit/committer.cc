@@ -98,17 +98,12 @@ void Committer::commit_loop() {
     if (is_damaged()) stop_for_damage();
     bool good = !table_->store_health().failed() && end_sync(stop);
     if (good && table_->commits().has_dirty()) good = round();
-    if (good && table_->commits().checkpoint_is_due()) begin_checkpoint();
+    if (good && table_->commits().checkpoint_is_due()) table_->commits().begin_checkpoint();
     if (good && trees_are_due(stop)) good = keep_trees(stop);
     if (good && sync_is_due(stop)) good = sync(stop);
     if (!good) good = reopen();
     if (stop && (!good || !table_->commits().has_dirty())) return;
   }
-}
-
-void Committer::begin_checkpoint() {
-  table_->commits().begin_checkpoint();
-  checkpointer_->note_round();
 }
 
 bool Committer::round() {

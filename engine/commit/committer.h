@@ -82,7 +82,6 @@ class Committer {
   }
   std::optional<Clock::time_point> next_due() const;
   bool round();
-  void begin_checkpoint();
   void fail_round(const Status& status);
   bool trees_are_due(bool stop) const;
   bool keep_trees(bool stop);

@@ -145,7 +145,9 @@ Status JournaledStore::wait_for_room(uint64_t bytes) {
   while (is_full_for(bytes) && !failed_) {
     if (Status status = why_full(); !status.ok()) return status;
     const Clock::time_point began = Clock::now();
+    write_waits_ = true;
     room_.wait(mutex_);
+    write_waits_ = false;
     stalled_ += Clock::now() - began;
   }
   return {};

@@ -171,6 +171,7 @@ class JournaledStore final : public Store {
   mutable Mutex trouble_mutex_;  // the last
   // Of the store beneath, until a checkpoint ends.
   Status trouble_ KVORUM_GUARDED_BY(trouble_mutex_);
+  bool write_waits_ KVORUM_GUARDED_BY(mutex_) = false;  // for room: a batch may need much
 };
 
 }  // namespace kvorum::engine

@@ -61,6 +61,7 @@ double JournaledStore::pressure() const {
 }
 
 double JournaledStore::pressure_now() const {
+  if (write_waits_) return 1;
   const uint64_t from = options_.capacity_bytes / kEighths * kSlowEighths;
   const uint64_t used = journal_.used_bytes();
   if (used <= from) return 0;

@@ -25,6 +25,7 @@ bool CommitQueue::checkpoint_is_due() const {
   const JournaledStore* const journal = directory_.options().journal;
   if (journal == nullptr || journal->checkpoint_runs()) return false;
   const TableShared& shared = directory_.shared();
+  if (shared.epochs.now().pending != 0) return false;  // the last one's end is not over
   return journal->checkpoint_due() || shared.checkpoint_wanted.load(std::memory_order_relaxed);
 }
 
@@ -32,7 +33,9 @@ bool CommitQueue::checkpoint_is_due() const {
 void CommitQueue::begin_checkpoint() {
   TableShared& shared = directory_.shared();
   shared.checkpoint_wanted.store(false, std::memory_order_relaxed);
-  if (directory_.options().journal->begin_checkpoint().ok()) shared.epochs.begin();
+  if (!directory_.options().journal->begin_checkpoint().ok()) return;
+  shared.epochs.begin();
+  if (on_checkpoint_ != nullptr) on_checkpoint_(checkpoint_argument_);
 }
 
 void CommitQueue::write_journaled_again() {

@@ -56,6 +56,12 @@ class CommitQueue {
   void set_dirty_callback(void (*callback)(void*), void* argument) {
     directory_.shared().dirty.set_callback(callback, argument);
   }
+  // With a journal: called by whoever begins a checkpoint once it is begun, before anything waits
+  // for its end. Set before commits begin.
+  void set_checkpoint_callback(void (*callback)(void*), void* argument) {
+    on_checkpoint_ = callback;
+    checkpoint_argument_ = argument;
+  }
 
  private:
   struct Round {
@@ -80,6 +86,8 @@ class CommitQueue {
   std::atomic<Ticket> synced_{0};
   uint32_t batch_number_ = 0;  // of the thread that commits, as is the next
   StoreBatch batch_;           // empty between rounds
+  void (*on_checkpoint_)(void*) = nullptr;
+  void* checkpoint_argument_ = nullptr;
 };
 
 }  // namespace kvorum::engine

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "cluster/wire/frame.h"
 #include "server/commands/command_table.h"
 #include "server/commands/edits.h"
 #include "server/connection/outcome_reply.h"
@@ -16,10 +17,23 @@ namespace {
 
 constexpr size_t kOperationBytes = 1024;  // of an operation by itself, about
 
+// A value of more bytes is not written in the order of the requests: it waits for its file, and for
+// the chunks of its frame, and small ones pass it.
+constexpr size_t kInOrderBytesMax = cluster::kLargeFrameBytes / 2;
+
+size_t written_bytes(const cluster::Request& request) {
+  return request.value.size() + request.argument.size();
+}
+
+bool is_blind(const cluster::Request& request) {
+  return request.kind == cluster::Request::Kind::kEdit && !all_edits()[request.edit].needs_old &&
+         !request.has_context;
+}
+
 KeyUse use_of(const cluster::Request& request) {
   if (request.kind != cluster::Request::Kind::kEdit) return KeyUse::kRead;
-  const bool blind = !all_edits()[request.edit].needs_old && !request.has_context;
-  return blind ? KeyUse::kBlindWrite : KeyUse::kEdit;
+  const bool in_order = is_blind(request) && written_bytes(request) <= kInOrderBytesMax;
+  return in_order ? KeyUse::kBlindWrite : KeyUse::kEdit;
 }
 
 // What values these have, no reply shows.
@@ -325,8 +339,8 @@ void PlanRunner::submit_large(ClientState& client, cluster::Request& request, Sl
 void PlanRunner::reserve(ClientState& client, const cluster::Request& request, Call& call,
                          size_t held) {
   size_t expected = client.expected_bytes;
-  if (call.use == KeyUse::kBlindWrite) {
-    expected = request.value.size() + request.argument.size();
+  if (is_blind(request)) {
+    expected = written_bytes(request);
   } else if (answers_number(request)) {
     expected = 2 * held;
   }

@@ -294,12 +294,33 @@ def too_large_is_told_at_once():
             checks.that('others fit', client('SET', 'k', 'v') == b'OK')
 
 
+def small_ones_do_not_pass(names, engine):
+    """Of one pipeline the last write of a key is the last."""
+    with Cluster(BINARY, names, 'engine: {type: %s}' % engine) as cluster:
+        cluster.start().wait_settled()
+        large = value_of(1)
+        passed = []
+        with cluster.resp('a', 20) as client:
+            for i in range(60):
+                key = 'order%d' % i
+                parts = [client.encode('SET', key, large), client.encode('SET', key, 'small')]
+                client.socket.sendall(b''.join(parts))
+                said = [client.read() for _ in parts]
+                got = client('GET', key)
+                if said != [b'OK', b'OK'] or got != b'small':
+                    passed.append((said, len(got or b'')))
+        checks.that('%d nodes, %s: none passed' % (len(names), engine), not passed, passed[:3])
+
+
 def main():
     if '--small' in sys.argv:
         return small_client(int(ARGUMENTS[0]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     checks.attempt('receiving', receiving_costs_what_it_copies)
     checks.attempt('limits', too_large_is_told_at_once)
+    for engine in ('memory', 'leveldb'):
+        for names in ('a', 'abc'):
+            checks.attempt('order', small_ones_do_not_pass, names, engine)
     sizes = [20, 50, 100, 20, 50, 100] * 3 if LONG else [20, 50]
     for engine in ('memory', 'leveldb'):
         checks.attempt('beside small ones, %s' % engine, large_beside_small, engine, sizes)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pace of a checkpoint, and that a stop hurries it.
+// The pace of a checkpoint, and what hurries it.
 #include "engine/commit/checkpointer.h"
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ class CheckpointerTest : public ::testing::Test {
   void SetUp() override {
     JournalOptions journal;
     journal.fresh_id = 7;
-    journal.capacity_bytes = 64 * 1024 * 1024;
+    journal.capacity_bytes = capacity_bytes_;
     auto below = std::make_unique<MapStore>();
     below_ = below.get();
     std::string damage;
@@ -40,12 +40,29 @@ class CheckpointerTest : public ::testing::Test {
     options.codec = &codec_;
     table_ = std::make_unique<ObjectTable>(options);
     ASSERT_TRUE(table_->store_reader().warm().ok());
+    write_all();
+  }
+  void write_all(int generation = 0) {
     for (int number = 0; number < kObjects; ++number) {
-      put(*table_, key_ref("k" + std::to_string(number)), std::string(4096, 'v'));
+      put(*table_, key_ref(name_of(generation, number)), std::string(4096, 'v'));
     }
     ASSERT_TRUE(table_->commits().commit(false).ok());
   }
 
+  static std::string name_of(int generation, int number) {
+    return "k" + std::to_string(generation) + "-" + std::to_string(number);
+  }
+  // Nobody writes meanwhile. One that nothing hurries takes half a minute.
+  bool ends_soon() {
+    using Clock = std::chrono::steady_clock;
+    Checkpointer checkpointer(table_.get(), {});
+    checkpointer.note_round();
+    const Clock::time_point late = Clock::now() + std::chrono::seconds(10);
+    while (store_->checkpoint_runs() && Clock::now() < late) std::this_thread::yield();
+    return !store_->checkpoint_runs();
+  }
+
+  uint64_t capacity_bytes_ = 64 * 1024 * 1024;
   JournalMedium medium_;
   TestCodec codec_;
   MapStore* below_ = nullptr;
@@ -75,6 +92,38 @@ TEST_F(CheckpointerTest, RestsThoughRoundsAreCommittedAndHurriesAtAStop) {
   EXPECT_TRUE(checkpointer.finish());
   EXPECT_FALSE(store_->checkpoint_runs());
   EXPECT_GE(below_->values().size(), static_cast<size_t>(kObjects));
+}
+
+// As after a start with a full journal. Writers would be slowed down until it ends, and the less
+// they write the longer it would rest.
+TEST_F(CheckpointerTest, DoesNotRestWhereTheJournalIsNearlyFull) {
+  while (store_->pressure() == 0) write_all();
+  ASSERT_TRUE(store_->checkpoint_runs());
+  EXPECT_TRUE(ends_soon());
+  EXPECT_EQ(store_->pressure(), 0);
+}
+
+TEST_F(CheckpointerTest, DoesNotRestWhereMemoryIsFullOfWhatItHasToPutBelow) {
+  table_->commits().begin_checkpoint();
+  table_->directory().shared().checkpoint_wanted = true;
+  EXPECT_TRUE(ends_soon());
+}
+
+class SmallJournalTest : public CheckpointerTest {
+ protected:
+  // The journal has no room for a fourth round of 8 MB, and is not seven eighths full.
+  SmallJournalTest() { capacity_bytes_ = 33 * 1024 * 1024; }
+};
+
+// Nobody else would wake the thread, or tell it that somebody waits.
+TEST_F(SmallJournalTest, TheRoundThatBeginsACheckpointMayHaveToWaitForItsEnd) {
+  const auto began = std::chrono::steady_clock::now();
+  Checkpointer checkpointer(table_.get(), {});
+  for (int round = 1; round < 8; ++round) write_all(round);
+  const JournalStats stats = store_->stats();
+  EXPECT_GT(stats.checkpoints, 0U);
+  EXPECT_GT(stats.stalled_us, 0U);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
 }
 
 }  // namespace
