@@ -36,8 +36,10 @@ void Checkpointer::note_begun() {
 
 void Checkpointer::note_round() {
   if (!asleep_.load()) return;
-  const MutexLock guard(mutex_);
-  noted_ = true;
+  {
+    const MutexLock guard(mutex_);
+    noted_ = true;
+  }
   wake_.notify_one();
 }
 

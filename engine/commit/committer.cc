@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/turn_wakes.h"
 
 namespace kvorum::engine {
 namespace {
@@ -28,8 +29,9 @@ constexpr auto kTreeTurn = std::chrono::milliseconds(250);
 //
 // Syncs by interval are made by a thread beside this one, and rounds go on meanwhile.
 //
-// `asleep` is true only while the thread waits: an update pays for a wake-up only then. It and the
-// table's dirty mark are sequentially consistent, so that one of both sides sees the other.
+// `asleep` is true only while the thread waits and nobody woke it: an update pays for a wake-up
+// only then, at the end of its thread's turn if that has turns. It and the table's dirty mark are
+// sequentially consistent, so that one of both sides sees the other.
 Committer::Committer(ObjectTable* table, Store* store, CommitterOptions options)
     : table_(table), store_(store), options_(std::move(options)) {
   KVORUM_CHECK(table_ != nullptr && store_ != nullptr);
@@ -62,22 +64,30 @@ Committer::~Committer() {
   table_->commits().set_dirty_callback(nullptr, nullptr);
 }
 
+void Committer::on_dirty(void* self) {
+  if (!TurnWakes::keep(&wake, self)) wake(self);
+}
+
+void Committer::wake(void* self) { static_cast<Committer*>(self)->wake_if_asleep(); }
+
+// Not with the lock held, which the thread that wakes would wait for at once.
 void Committer::wake_if_asleep() {
-  if (!asleep_.load()) return;
-  const MutexLock guard(mutex_);
+  if (!asleep_.exchange(false)) return;
+  { const MutexLock it_waits(mutex_); }
   wake_.notify_one();
 }
 
 // Returns whether to stop.
 bool Committer::wait_for_work() {
   const MutexLock guard(mutex_);
-  asleep_.store(true);
   const std::optional<Clock::time_point> due = next_due();
-  while (!has_work()) {
-    if (!due) {
+  for (bool in_time = true; in_time;) {
+    asleep_.store(true);
+    if (has_work()) break;
+    if (due) {
+      in_time = wake_.wait_until(mutex_, *due);
+    } else {
       wake_.wait(mutex_);
-    } else if (!wake_.wait_until(mutex_, *due)) {
-      break;
     }
   }
   asleep_.store(false);

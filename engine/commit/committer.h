@@ -70,7 +70,8 @@ class Committer {
   static constexpr int kStoreThreads = 2;
   static constexpr int kFileThreads = 2;
 
-  static void on_dirty(void* self) { static_cast<Committer*>(self)->wake_if_asleep(); }
+  static void on_dirty(void* self);
+  static void wake(void* self);
   void wake_if_asleep();
 
   // Of the commit thread.
@@ -103,7 +104,7 @@ class Committer {
 
   Mutex mutex_;
   ConditionVariable wake_;
-  std::atomic<bool> asleep_{false};  // while the commit thread waits
+  std::atomic<bool> asleep_{false};  // while the commit thread waits and was not woken
   bool stopping_ KVORUM_GUARDED_BY(mutex_) = false;
   bool sync_ended_ KVORUM_GUARDED_BY(mutex_) = false;  // the thread beside has an outcome
   bool unsynced_ = false;                              // of the commit thread, as are the next two

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/turn_wakes.h"
 #include "cluster/own/scan_page.h"
 #include "server/process/logging.h"
 #include "server/script/script_counts.h"
@@ -140,6 +141,7 @@ void Reactor::start() {
 
 void Reactor::run() {
   reactor_of_this_thread = this;
+  const TurnWakes wakes;
   while (!stopping_) run_turn();
   close_everything();
 }
@@ -190,6 +192,7 @@ void Reactor::end_turn() {
   run_due();
   dispatcher_.tell_gone();
   request_marks();  // a mark that a peer sent has no other effect than this
+  TurnWakes::give();
   for (size_t round = 0; round < kRoundsPerTurnMax && has_effects(); ++round) {
     if (dispatcher_.has_work()) dispatcher_.run_due(clock_.now());
     Tracking& tracking = dispatcher_.tracking();
@@ -202,6 +205,7 @@ void Reactor::end_turn() {
     sessions_.flush();
   }
   links_.post_mail();
+  TurnWakes::give();
   if (has_effects()) loop_.go_on();  // the rest belongs to the next turn
   sessions_.reap();
   links_.reap();
