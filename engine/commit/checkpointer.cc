@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/commit/checkpointer.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -49,6 +51,7 @@ std::chrono::milliseconds Checkpointer::slow_down() const {
 }
 
 void Checkpointer::run() {
+  pthread_setname_np(pthread_self(), "checkpoint");
   while (wait_for_checkpoint()) make_checkpoint();
 }
 

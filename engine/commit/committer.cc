@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/commit/committer.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -103,6 +105,7 @@ auto Committer::next_due() const -> std::optional<Clock::time_point> {
 }
 
 void Committer::commit_loop() {
+  pthread_setname_np(pthread_self(), "commit");
   for (bool stop = false;;) {
     stop = wait_for_work();
     if (is_damaged()) stop_for_damage();

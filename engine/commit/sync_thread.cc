@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/commit/sync_thread.h"
 
+#include <pthread.h>
+
 #include <utility>
 
 #include "base/check.h"
@@ -47,6 +49,7 @@ std::optional<SyncThread::Done> SyncThread::finish() {
 }
 
 void SyncThread::loop() {
+  pthread_setname_np(pthread_self(), "sync");
   while (const std::optional<Ticket> ticket = next()) {
     Status status = store_->sync();
     {

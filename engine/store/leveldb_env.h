@@ -6,6 +6,7 @@
 //   holds is on the disk or it was removed after its contents went into synced tables.
 // - A table file that is missing reads as "key not found": here it is corruption.
 // - Where no log is wanted they stay empty.
+// - Tables are written in larger pieces than LevelDB's blocks.
 // Owned by the store; any thread.
 #pragma once
 
@@ -45,6 +46,7 @@ class StoreEnv : public leveldb::EnvWrapper {
  private:
   class LogFile;
   class EmptyFile;
+  class TableFile;
   // A log's second handle.
   struct LogSync {
     Mutex mutex;  // of whoever syncs it
