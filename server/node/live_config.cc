@@ -81,9 +81,9 @@ std::vector<ConfigChange> config_changes(const Config& running, const Config& fr
   return changes;
 }
 
-std::shared_ptr<const Config> LiveConfig::take(const Config& fresh) {
-  const MutexLock guard(lock_);
-  const std::vector<ConfigChange> changes = config_changes(*in_force_, fresh, may_evict_);
+std::shared_ptr<const Config> LiveConfig::joined(const Config& fresh) const {
+  const std::shared_ptr<const Config> running = get();
+  const std::vector<ConfigChange> changes = config_changes(*running, fresh, may_evict_);
   for (const ConfigChange& change : changes) {
     if (change.live) {
       log_info("configuration: {} is {} now, it was {}", change.key, change.to, change.from);
@@ -93,8 +93,7 @@ std::shared_ptr<const Config> LiveConfig::take(const Config& fresh) {
     }
   }
   if (changes.empty()) log_info("configuration: nothing changed");
-  in_force_ = std::make_shared<const Config>(with_live_part(*in_force_, fresh, may_evict_));
-  return in_force_;
+  return std::make_shared<const Config>(with_live_part(*running, fresh, may_evict_));
 }
 
 }  // namespace kvorum::server

@@ -41,8 +41,13 @@ class LiveConfig {
     const MutexLock guard(lock_);
     return in_force_;
   }
-  // Puts in force what of `fresh` can change, and logs it and what cannot. Returns what holds then.
-  std::shared_ptr<const Config> take(const Config& fresh);
+  // What will hold when what of `fresh` can change is in force; logs that and what cannot. Who puts
+  // it in force shows it afterwards: what get() tells is so everywhere. One at a time does both.
+  std::shared_ptr<const Config> joined(const Config& fresh) const;
+  void show(std::shared_ptr<const Config> in_force) {
+    const MutexLock guard(lock_);
+    in_force_ = std::move(in_force);
+  }
 
  private:
   const bool may_evict_;

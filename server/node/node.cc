@@ -259,15 +259,15 @@ void Node::change_config(FunctionRef<void(Config& config)> edit) {
 
 void Node::put_in_force(const Config& fresh) {
   const uint32_t clients = live_.get()->limits.clients;
-  const std::shared_ptr<const Config> now = live_.take(fresh);
+  const std::shared_ptr<const Config> now = live_.joined(fresh);
   set_log_level(now->log.level);
   stores_.hints().hints().ledger().set_bytes_max(now->limits.hints_bytes);
   stores_.objects().set_limit(now->engine.memory_bytes, now->engine.eviction);
   reactors_.in_flight().set_limit(now->limits.in_flight_bytes);
-  if (now->limits.clients != clients) {
-    if (Status status = plan_for_descriptors(); !status.ok()) log_error("{}", status.message());
-  }
   reactors_.apply(now);
+  live_.show(now);
+  if (now->limits.clients == clients) return;
+  if (Status status = plan_for_descriptors(); !status.ok()) log_error("{}", status.message());
 }
 
 void Node::repair(const cluster::RepairWish& wish) {

@@ -96,7 +96,9 @@ TEST(LiveConfig, MembersKeyspacesAndSecretsAreToldEachByItself) {
 TEST(LiveConfig, TakesWhatCanChangeAndKeepsTheRest) {
   LiveConfig live(load("engine: {sync: never}\n"));
   const auto before = live.get();
-  const auto after = live.take(load("engine: {sync: always}\nlimits: {clients: 7}\n"));
+  const auto after = live.joined(load("engine: {sync: always}\nlimits: {clients: 7}\n"));
+  EXPECT_EQ(before, live.get());  // until it is in force everywhere
+  live.show(after);
   EXPECT_EQ(after, live.get());
   EXPECT_EQ(after->limits.clients, 7u);
   EXPECT_EQ(after->engine.sync, before->engine.sync);
@@ -110,10 +112,10 @@ TEST(LiveConfig, EvictionThatEndedBeginsAgainWhereItWasAtTheStart) {
   };
   const Config lru = with("allkeys-lru"), none = with("noeviction");
   LiveConfig live(lru);
-  EXPECT_EQ(live.take(none)->engine.eviction, none.engine.eviction);
-  EXPECT_EQ(live.take(lru)->engine.eviction, lru.engine.eviction);
-  LiveConfig without(none);
-  EXPECT_EQ(without.take(lru)->engine.eviction, none.engine.eviction);
+  live.show(live.joined(none));
+  EXPECT_EQ(live.get()->engine.eviction, none.engine.eviction);
+  EXPECT_EQ(live.joined(lru)->engine.eviction, lru.engine.eviction);
+  EXPECT_EQ(LiveConfig(none).joined(lru)->engine.eviction, none.engine.eviction);
 }
 
 }  // namespace
