@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "base/large_memory.h"
 
 namespace kvorum::engine {
 namespace {
@@ -178,6 +179,7 @@ Result<std::string_view> JournalDirectory::read(uint32_t slot, uint64_t bytes_ma
   // Not mapped: a disk that cannot read a page would end the process.
   const size_t size = std::min(static_cast<uint64_t>(facts.st_size), bytes_max);
   const auto& bytes = read_.emplace_back(std::make_unique_for_overwrite<char[]>(size));
+  wish_large_pages(bytes.get(), size);
   size_t at = 0;
   while (at < size) {
     const ssize_t done = pread(file.value(), bytes.get() + at, size - at, static_cast<off_t>(at));

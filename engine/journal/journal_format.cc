@@ -157,7 +157,9 @@ bool SegmentReader::next(Batch* batch) {
 
 bool SegmentReader::skip(Batch* batch) {
   for (uint64_t at = at_ + BatchHead::kAlignment; at < bytes_.size(); at += BatchHead::kAlignment) {
-    if (!parse_at(at, batch)) continue;
+    uint32_t magic = 0;  // most places fail by it
+    std::memcpy(&magic, bytes_.data() + at, std::min(sizeof(magic), bytes_.size() - at));
+    if (magic != kBatchMagic || !parse_at(at, batch)) continue;
     at_ = at + batch->head.stride();
     return true;
   }

@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "base/bytes.h"
-#include "base/check.h"
+#include "base/large_memory.h"
 #include "base/planted_bug.h"
 
 namespace kvorum::engine {
@@ -25,10 +26,12 @@ struct Found {
   uint64_t counted_before = UINT64_MAX;  // batches from this sequence on are no part of the journal
 };
 
-// Keys are compared by their first bytes, which are mostly a position, and only then as a whole.
+// Keys are sorted by their first bytes, which are mostly a position, and only where those are the
+// same by the rest.
 struct Sorted {
   uint64_t prefix;
   uint64_t at;
+  auto operator<=>(const Sorted&) const = default;
 };
 
 uint64_t prefix_of(std::string_view key) {
@@ -39,22 +42,47 @@ uint64_t prefix_of(std::string_view key) {
   return __builtin_bswap64(prefix);
 }
 
+// In large pages: there may be millions.
+template <class T>
+void reserve_large(std::vector<T>& list, size_t count) {
+  list.reserve(count);
+  wish_large_pages(list.data(), list.capacity() * sizeof(T));
+}
+
+constexpr size_t kAhead = 16;  // of what is looked at, fetched into the caches
+
+// The last of each key among changes whose keys begin with the same bytes: mostly it is one key.
+void take_last(const std::vector<Change>& all, std::span<Sorted> run,
+               std::vector<Change>* changes) {
+  const auto key_of = [&all](const Sorted& one) { return all[one.at].key; };
+  const std::string_view last = key_of(run.back());
+  const bool same = std::all_of(run.begin(), run.end() - 1,
+                                [&](const Sorted& one) { return key_of(one) == last; });
+  if (same) return changes->push_back(all[run.back().at]);
+  std::sort(run.begin(), run.end(), [&](const Sorted& a, const Sorted& b) {
+    const int compared = key_of(a).compare(key_of(b));
+    return compared != 0 ? compared < 0 : a.at < b.at;
+  });
+  for (size_t i = 0; i < run.size(); ++i) {
+    const bool ends = i + 1 == run.size() || key_of(run[i + 1]) != key_of(run[i]);
+    if (ends) changes->push_back(all[run[i].at]);
+  }
+}
+
 // The last of each key, by key.
 std::vector<Change> last_by_key(const std::vector<Change>& all) {
   std::vector<Sorted> order;
-  order.reserve(all.size());
+  reserve_large(order, all.size());
   for (size_t at = 0; at < all.size(); ++at) order.push_back({prefix_of(all[at].key), at});
-  std::sort(order.begin(), order.end(), [&all](const Sorted& a, const Sorted& b) {
-    if (a.prefix != b.prefix) return a.prefix < b.prefix;
-    const int compared = all[a.at].key.compare(all[b.at].key);
-    return compared != 0 ? compared < 0 : a.at < b.at;
-  });
+  std::sort(order.begin(), order.end());
   std::vector<Change> changes;
-  for (size_t at = 0; at < order.size(); ++at) {
-    const Change& change = all[order[at].at];
-    const bool last = at + 1 == order.size() || order[at + 1].prefix != order[at].prefix ||
-                      all[order[at + 1].at].key != change.key;
-    if (last) changes.push_back(change);
+  reserve_large(changes, all.size());
+  for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    while (end < order.size() && order[end].prefix == order[begin].prefix) {
+      if (end + kAhead < order.size()) __builtin_prefetch(&all[order[end + kAhead].at]);
+      ++end;
+    }
+    take_last(all, {&order[begin], end - begin}, &changes);
   }
   return changes;
 }
@@ -147,6 +175,11 @@ void Recovery::take(const SegmentReader::Batch& batch) {
 }
 
 void Recovery::take_batches() {
+  uint64_t index_bytes = 0;
+  for (const Found& found : found_) {
+    for (const SegmentReader::Batch& batch : found.batches) index_bytes += batch.head.index_bytes;
+  }
+  reserve_large(all_, index_bytes / 2);  // a put has two bytes or more
   uint64_t expected = found_.front().segment.head.first_sequence;
   bool ended = false;
   for (const Found& found : found_) {

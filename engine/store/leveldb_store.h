@@ -24,7 +24,7 @@ namespace kvorum::engine {
 struct LevelDbOptions {
   std::string directory;  // created where it is missing
   size_t block_cache_bytes = 32 * 1024 * 1024;
-  size_t write_buffer_bytes = 8 * 1024 * 1024;  // more does not stay in the CPU's caches
+  size_t write_buffer_bytes = 8 * 1024 * 1024;
   bool compress = false;                        // Snappy costs a tenth of the CPU of a write
   // False: no log is written, and a sync makes a table of what is in memory. What was not synced is
   // lost from its end with the process, or by reopen(): for who has a journal of his own.

@@ -51,6 +51,12 @@ Status refuse_objects_in(const std::string& directory) {
                             directory));
 }
 
+// A checkpoint is one table of LevelDB then, and several lie beside each other before they are
+// merged: with 8 MB, what is in the store is written twice as often.
+uint64_t write_buffer_bytes(uint64_t journal_bytes) {
+  return std::clamp(journal_bytes / 2, uint64_t{8} << 20, uint64_t{256} << 20);
+}
+
 }  // namespace
 
 NodeStores::NodeStores(const Owner& owner)
@@ -113,6 +119,7 @@ Status NodeStores::open_objects() {
   options.keeps_damaged = !options.replicated;
   options.salvage_erases = clean_stop_key();
   options.logged = false;  // the journal stands before it
+  options.write_buffer_bytes = write_buffer_bytes(config_.engine.journal_bytes);
   options.compaction.wait_ms = [this](size_t bytes) { return pace_.wait_ms(bytes); };
   std::string salvaged;
   auto opened = engine::LevelDbStore::open_or_salvage(options, &salvaged);
