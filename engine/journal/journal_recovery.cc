@@ -97,6 +97,7 @@ class Recovery {
  private:
   Status find_segments();
   void follow_heads();
+  bool was_only_begun() const;
   void read_batches(Found& found);
   void leave_out_last();  // PlantedBug::kReplayShort
   void take_batches();
@@ -138,7 +139,14 @@ void Recovery::follow_heads() {
   if (found_.empty()) return;
   const SegmentHead& last = found_.back().segment.head;
   mark_ = {last.store_id, last.oldest, false};
-  if (!options_.store_was_salvaged) note_damage("the store says nothing of its journal");
+}
+
+// The store is marked before the first batch is written: where there is none, the first start ended
+// in between.
+bool Recovery::was_only_begun() const {
+  return found_.front().segment.head.number == 1 &&
+         std::all_of(found_.begin(), found_.end(),
+                     [](const Found& found) { return found.batches.empty(); });
 }
 
 void Recovery::read_batches(Found& found) {
@@ -219,6 +227,8 @@ Result<RecoveredJournal> Recovery::run(const JournalMark* mark) {
     found.bytes = bytes.value();
     read_batches(found);
   }
+  const bool is_unknown = mark == nullptr && !options_.store_was_salvaged && !found_.empty();
+  if (is_unknown && !was_only_begun()) note_damage("the store says nothing of its journal");
   if (planted(PlantedBug::kReplayShort)) leave_out_last();
   const bool begins = !found_.empty() && found_.front().segment.head.number == mark_.first_needed;
   if (!begins && !(found_.empty() && mark_.empty)) {

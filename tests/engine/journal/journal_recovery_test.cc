@@ -226,6 +226,18 @@ TEST_F(JournalRecoveryTest, WithoutAMarkTheSegmentsAreFollowedAndThatIsDamage) {
   EXPECT_EQ(found.value().damage, "");
 }
 
+TEST_F(JournalRecoveryTest, AFirstStartThatEndedBeforeTheMarkIsNoDamage) {
+  auto found = recover_journal(disk_, nullptr, {9, false});
+  ASSERT_TRUE(found.ok());
+  EXPECT_EQ(found.value().damage, "");
+  EXPECT_EQ(found.value().beginning.store_id, kId);
+  begin(std::move(found.value().beginning));  // and so did the second one
+  found = recover_journal(disk_, nullptr, {9, false});
+  ASSERT_TRUE(found.ok());
+  EXPECT_EQ(found.value().damage, "");
+  EXPECT_EQ(found.value().beginning.last_number, 2U);
+}
+
 TEST(JournalNumbers, ThatNothingCanComeAfterMakeNoSense) {
   SegmentHead head;
   EXPECT_TRUE(parse_segment_head(encode_segment_head({kJournalNumberMax, 3, 4, 5, 1}), &head));
