@@ -8,17 +8,22 @@ FEW_RUNS = 5
 
 # (what, server, operation, depth, compared with, at most so many times its CPU per operation)
 CPU_TARGETS = [
-    ('one node, memory', 'kvorum', 'set', 1, 'redis', 1.0),
-    ('one node, memory', 'kvorum', 'get', 1, 'redis', 1.0),
+    ('one node, memory', 'kvorum', 'set', 1, 'redis', 0.85),
+    ('one node, memory', 'kvorum', 'get', 1, 'redis', 0.85),
     ('one node, memory', 'kvorum', 'set', 16, 'redis', 0.6),
     ('one node, memory', 'kvorum', 'get', 16, 'redis', 0.6),
     ('one node, memory', 'kvorum', 'set', 64, 'redis', 0.6),
     ('one node, memory', 'kvorum', 'get', 64, 'redis', 0.6),
-    ('one node, leveldb interval', 'kvorum-leveldb', 'set', 16, 'redis-aof', 2.0),
+    ('one node, leveldb interval', 'kvorum-leveldb', 'set', 1, 'redis-aof', 1.15),
+    ('one node, leveldb interval', 'kvorum-leveldb', 'set', 16, 'redis-aof', 0.9),
+    ('one node, leveldb interval', 'kvorum-leveldb', 'set', 64, 'redis-aof', 0.8),
     ('one node, memcached text', 'kvorum-text', 'set', 1, 'memcached', 1.0),
     ('one node, memcached text', 'kvorum-text', 'get', 1, 'memcached', 1.0),
-    ('three nodes, summed', 'kvorum-cluster', 'set', 16, 'redis', 3.0),
-    ('three nodes, summed', 'kvorum-cluster', 'get', 16, 'redis', 2.5),
+    ('three nodes, summed', 'kvorum-cluster', 'set', 16, 'redis', 1.7),
+    ('three nodes, summed', 'kvorum-cluster', 'get', 16, 'redis', 1.1),
+    ('three nodes, leveldb, summed', 'kvorum-cluster-leveldb', 'set', 1, 'redis', 3.2),
+    ('three nodes, leveldb, summed', 'kvorum-cluster-leveldb', 'set', 16, 'redis', 3.4),
+    ('three nodes, leveldb, summed', 'kvorum-cluster-leveldb', 'set', 64, 'redis', 4.0),
 ]
 BYTES_TARGET = ('one node, memory', 'kvorum', 'redis', 0.9)
 

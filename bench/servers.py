@@ -343,4 +343,5 @@ def all_servers(build):
         Kvorum('kvorum', 'Kvorum, memory', binary, 'memory'),
         Kvorum('kvorum-leveldb', 'Kvorum, leveldb interval', binary, 'leveldb'),
         Kvorum('kvorum-cluster', 'Kvorum, 3 nodes N3 R2 W2', binary, 'memory', nodes=3),
+        Kvorum('kvorum-cluster-leveldb', 'Kvorum, 3 nodes, leveldb', binary, 'leveldb', nodes=3),
     ]
