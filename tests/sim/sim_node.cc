@@ -63,8 +63,12 @@ void SimNode::on_link(size_t reactor, MemberIndex node, bool up) {
   when_awake([this, reactor, node, up] {
     ReactorState& state = *reactors_[reactor];
     state.linked[node] = up;
-    const MemberIndex peer = member_of(node);
-    if (peer < state.members_met) state.coordinator.on_link(peer, up, now());
+    // By the reactor's own view, which may be later than view_: it was met, and not linked yet.
+    const auto& members = state.coordinator.view().members;
+    for (size_t peer = 0; peer < state.members_met; ++peer) {
+      if (node_named(members[peer].name) != node) continue;
+      state.coordinator.on_link(static_cast<MemberIndex>(peer), up, now());
+    }
     after_input(reactor);
   });
 }
