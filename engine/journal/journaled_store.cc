@@ -220,14 +220,18 @@ Status JournaledStore::read(std::string_view key, std::string* value) const {
   return below_->read(key, value);
 }
 
+auto JournaledStore::first_recovered(std::string_view key) const -> Recovered::const_iterator {
+  const auto before = [](const RecoveredJournal::Change& change, std::string_view bytes) {
+    return change.key < bytes;
+  };
+  return std::lower_bound(recovered_.begin(), recovered_.end(), key, before);
+}
+
 auto JournaledStore::overlay(std::string_view begin, std::string_view end) const
     -> std::vector<Overlay> {
   std::vector<Overlay> found;
-  const auto before = [](const RecoveredJournal::Change& change, std::string_view key) {
-    return change.key < key;
-  };
-  auto change = std::lower_bound(recovered_.begin(), recovered_.end(), begin, before);
-  for (; change != recovered_.end() && (end.empty() || change->key < end); ++change) {
+  for (auto change = first_recovered(begin);
+       change != recovered_.end() && (end.empty() || change->key < end); ++change) {
     found.push_back({std::string(change->key), std::nullopt});
     if (!change->erase) found.back().value = change->value;
   }
@@ -265,25 +269,26 @@ Status JournaledStore::scan(
   return status;
 }
 
-Status JournaledStore::scan_at_start(FunctionRef<void(const StoredItem& item)> fn) const {
-  auto here = recovered_.begin();
+Status JournaledStore::scan_at_start(std::string_view begin, std::string_view end,
+                                     FunctionRef<void(const StoredItem& item)> fn) const {
+  auto here = first_recovered(begin);
+  const auto last = end.empty() ? recovered_.end() : first_recovered(end);
   const auto show_here = [&] {
     // Each lies elsewhere in what was read.
-    if (recovered_.end() - here > kAhead) __builtin_prefetch((here + kAhead)->key.data());
+    if (last - here > kAhead) __builtin_prefetch((here + kAhead)->key.data());
     fn({here->key, here->value, true, here->erase});
     ++here;
   };
-  Status status = below_->scan({}, std::string(1, kFactPrefix),
-                               [&](std::string_view key, std::string_view value) {
-                                 while (here != recovered_.end() && here->key < key) show_here();
-                                 if (here != recovered_.end() && here->key == key) {
-                                   show_here();
-                                 } else {
-                                   fn({key, value});
-                                 }
-                                 return true;
-                               });
-  while (here != recovered_.end()) show_here();
+  Status status = below_->scan(begin, end, [&](std::string_view key, std::string_view value) {
+    while (here != last && here->key < key) show_here();
+    if (here != last && here->key == key) {
+      show_here();
+    } else {
+      fn({key, value});
+    }
+    return true;
+  });
+  while (here != last) show_here();
   return status;
 }
 

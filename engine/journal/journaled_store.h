@@ -63,7 +63,8 @@ class JournaledStore final : public Store {
   Status read(std::string_view key, std::string* value) const override;
   Status scan(std::string_view begin, std::string_view end,
               FunctionRef<bool(std::string_view key, std::string_view value)> fn) const override;
-  Status scan_at_start(FunctionRef<void(const StoredItem& item)> fn) const override;
+  Status scan_at_start(std::string_view begin, std::string_view end,
+                       FunctionRef<void(const StoredItem& item)> fn) const override;
   void end_start() override;
   Status reopen() override;
   Result<std::string> salvage(const Status& damage) override;
@@ -133,6 +134,8 @@ class JournaledStore final : public Store {
     std::optional<std::string> value;
   };
   std::vector<Overlay> overlay(std::string_view begin, std::string_view end) const;
+  using Recovered = std::vector<RecoveredJournal::Change>;
+  Recovered::const_iterator first_recovered(std::string_view key) const;
 
   const JournalOptions options_;
   const std::unique_ptr<JournalDisk> disk_;
@@ -140,7 +143,7 @@ class JournaledStore final : public Store {
   // Both are set by open(). The objects are there until end_start(), by key.
   uint64_t store_id_ = 0;
   bool is_new_ = false;
-  std::vector<RecoveredJournal::Change> recovered_;
+  Recovered recovered_;
 
   mutable Mutex sync_mutex_;  // before mutex_; held while slots are synced, or go
   mutable Mutex mutex_;

@@ -71,6 +71,8 @@ struct TableOptions {
   bool keeps_unnamed_files = false;
   // Hash trees are kept in the store, and its objects compared with them at start (kept_trees.h).
   bool keeps_trees = false;
+  // That read the store in ObjectTable's warm(): a power of two, at most the partitions.
+  uint32_t start_threads = 1;
 };
 
 }  // namespace kvorum::engine

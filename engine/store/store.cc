@@ -95,8 +95,9 @@ void StoreBatch::clear() {
   give_back(bytes_, kKeptBytesMax);
 }
 
-Status Store::scan_at_start(FunctionRef<void(const StoredItem& item)> fn) const {
-  return scan({}, std::string(1, kFactPrefix), [&](std::string_view key, std::string_view value) {
+Status Store::scan_at_start(std::string_view begin, std::string_view end,
+                            FunctionRef<void(const StoredItem& item)> fn) const {
+  return scan(begin, end, [&](std::string_view key, std::string_view value) {
     fn({key, value});
     return true;
   });

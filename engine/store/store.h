@@ -86,7 +86,7 @@ struct StoredItem {
   std::string_view value;  // empty where it was erased
   bool journaled = false;  // its last change is in a journal alone (engine/journal): the table
                            // keeps it until a checkpoint
-  bool erased = false;  // and that was its end
+  bool erased = false;     // and that was its end
 };
 
 class Store {
@@ -104,8 +104,10 @@ class Store {
   // false.
   virtual Status scan(std::string_view begin, std::string_view end,
                       FunctionRef<bool(std::string_view key, std::string_view value)> fn) const = 0;
-  // All objects at the start, in key order; then end_start(), before anything is written.
-  virtual Status scan_at_start(FunctionRef<void(const StoredItem& item)> fn) const;
+  // Objects at the start, from `begin` to `end` as in scan(), which is no fact's; several threads
+  // may do it. Then end_start(), before anything is written.
+  virtual Status scan_at_start(std::string_view begin, std::string_view end,
+                               FunctionRef<void(const StoredItem& item)> fn) const;
   virtual void end_start() {}
   // kCorruption where the store is damaged: reopening does not help, salvage() may.
   virtual Status reopen() = 0;

@@ -2,10 +2,15 @@
 #include "engine/table/store_reader.h"
 
 #include <algorithm>
+#include <bit>
+#include <deque>
 #include <optional>
+#include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "engine/store/store.h"
 #include "engine/table/store_scan.h"
@@ -27,11 +32,13 @@ class StoreReader::Warming {
  public:
   Warming(StoreReader& reader, const KeptTrees& kept) : reader_(reader), planting_(kept) {}
 
-  void visit(const StoredItem& item);
+  // What one of so many threads reads: a part of each keyspace.
+  Status run(uint32_t thread, uint32_t threads);
   TreePlanting& planting() { return planting_; }
   std::vector<uint64_t>& files() { return files_; }
 
  private:
+  void visit(const StoredItem& item);
   bool decode(const StoredItem& item, KeyRef* key);
 
   StoreReader& reader_;
@@ -77,6 +84,51 @@ void StoreReader::Warming::visit(const StoredItem& item) {
   item.journaled ? table.warm_journaled(key, &facts) : table.warm(key, facts, resident);
 }
 
+// Partitions are whole: there are no fewer of them than threads, and both are powers of two.
+Status StoreReader::Warming::run(uint32_t thread, uint32_t threads) {
+  const int bits = std::bit_width(threads) - 1;
+  const auto begin_of = [bits](uint32_t keyspace, uint64_t part) {
+    std::string bytes(1, static_cast<char>(keyspace));
+    if (part != 0) put_u64_big_endian(bytes, part << (64 - bits));
+    return bytes;
+  };
+  Status status;
+  for (uint32_t keyspace = 0; status.ok() && keyspace < kKeyspacesMax; ++keyspace) {
+    const bool ends = thread + 1 == threads;
+    const bool is_last = ends && keyspace + 1 == kKeyspacesMax;
+    const std::string begin = begin_of(keyspace, thread);
+    const std::string end = is_last ? std::string(1, kFactPrefix)
+                            : ends  ? begin_of(keyspace + 1, 0)
+                                    : begin_of(keyspace, thread + 1);
+    status = reader_.directory_.options().store->scan_at_start(
+        begin, end, [this](const StoredItem& item) { visit(item); });
+  }
+  planting_.plant();
+  return status;
+}
+
+Status StoreReader::read_all(const KeptTrees& kept, TreePlanting* planting,
+                             std::vector<uint64_t>* files) {
+  const uint32_t count = directory_.options().start_threads;
+  KVORUM_CHECK(std::has_single_bit(count));
+  KVORUM_CHECK(count <= uint32_t{1} << directory_.options().partition_bits);
+  std::deque<Warming> parts;
+  for (uint32_t i = 0; i < count; ++i) parts.emplace_back(*this, kept);
+  std::vector<Status> ended(count);
+  const auto run = [&](uint32_t i) { ended[i] = parts[i].run(i, count); };
+  std::vector<std::thread> others;
+  for (uint32_t i = 1; i < count; ++i) others.emplace_back(run, i);
+  run(0);
+  for (std::thread& thread : others) thread.join();
+  for (Warming& part : parts) {
+    planting->take_over(part.planting());
+    files->insert(files->end(), part.files().begin(), part.files().end());
+  }
+  const auto bad =
+      std::find_if(ended.begin(), ended.end(), [](const Status& s) { return !s.ok(); });
+  return bad == ended.end() ? Status() : *bad;
+}
+
 Status StoreReader::warm() {
   const TableOptions& options = directory_.options();
   KVORUM_CHECK(options.store != nullptr);
@@ -85,11 +137,11 @@ Status StoreReader::warm() {
     if (Status status = kept.read(*options.store); !status.ok()) return status;
   }
   trees_.begin(kept);
-  Warming warming(*this, kept);
-  Status status =
-      options.store->scan_at_start([&warming](const StoredItem& item) { warming.visit(item); });
-  trees_.end(kept, warming.planting());
-  if (status.ok()) status = remove_unnamed_files(warming.files());
+  TreePlanting planting(kept);
+  std::vector<uint64_t> files;  // that records refer to
+  Status status = read_all(kept, &planting, &files);
+  trees_.end(kept, planting);
+  if (status.ok()) status = remove_unnamed_files(files);
   if (!status.ok()) return status;
   options.store->end_start();
   directory_.shared().warmed.store(true, std::memory_order_release);

@@ -19,6 +19,7 @@
 namespace kvorum::engine {
 
 class StoreScan;
+class TreePlanting;
 
 class StoreReader {
  public:
@@ -51,6 +52,7 @@ class StoreReader {
   class Warming;
   struct Found;
 
+  Status read_all(const KeptTrees& kept, TreePlanting* planting, std::vector<uint64_t>* files);
   Status remove_unnamed_files(std::vector<uint64_t>& named) const;
   Status read_stored(const KeyRef& key, Found* found);
   Result<bool> load_once(PartitionTable& table, const KeyRef& key);

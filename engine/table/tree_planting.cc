@@ -25,6 +25,11 @@ void TreePlanting::see(PartitionTable& table, uint32_t place, uint64_t digest) {
   }
 }
 
+void TreePlanting::take_over(const TreePlanting& other) {
+  KVORUM_CHECK(other.table_ == nullptr);
+  differing_.insert(differing_.end(), other.differing_.begin(), other.differing_.end());
+}
+
 void TreePlanting::plant_if_empty(PartitionTable& table) {
   {
     const SpinLockGuard guard(table.lock());

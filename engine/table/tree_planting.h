@@ -2,7 +2,7 @@
 // Hash trees at the start, while StoreReader::warm() reads the objects of one partition after the
 // other. A tree that the store keeps is taken as it is, but for the leaves of its tail, which are
 // made from their objects; the others are compared with theirs. A partition without a page gets its
-// tree from the objects. Private to engine/; one thread.
+// tree from the objects. Private to engine/; one for each thread that reads.
 #pragma once
 
 #include <vector>
@@ -20,6 +20,8 @@ class TreePlanting {
   void see(PartitionTable& table, uint32_t place, uint64_t digest);
   // Of the last partition.
   void plant();
+  // What another one found in other partitions, all of which it planted.
+  void take_over(const TreePlanting& other);
   // Afterwards, of those that have a kept tree: nothing where the partition has objects.
   void plant_if_empty(PartitionTable& table);
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <filesystem>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "cluster/ring/founding.h"
 #include "engine/store/leveldb_store.h"
 #include "server/commands/edits.h"
+#include "server/process/cpu_count.h"
 #include "server/process/logging.h"
 #include "server/process/process_stats.h"
 #include "server/process/random_number.h"
@@ -19,6 +21,8 @@
 
 namespace kvorum::server {
 namespace {
+
+constexpr uint32_t kStartThreadsMax = 8;
 
 // The highest reading that this node's own versions in the store carry.
 Hlc highest_own(const cluster::AuthorTable& authors, cluster::NodeId node) {
@@ -280,6 +284,8 @@ engine::TableOptions NodeStores::table_options() {
   options.large_files = large_files_.get();
   options.keeps_unnamed_files = salvaged_ || keeps_damaged_store();
   options.keeps_trees = true;
+  options.start_threads =
+      std::bit_floor(std::min({usable_cpus(), kStartThreadsMax, view_.ring.partitions()}));
   return options;
 }
 

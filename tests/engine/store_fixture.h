@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ class StoreFixture : public ::testing::Test {
     options.store = &store_;
     options.codec = &codec_;
     options.keeps_trees = keeps_trees_;
+    options.start_threads = std::min(4U, 1U << partition_bits);  // the simulator reads with one
     table_ = std::make_unique<ObjectTable>(options);
     ASSERT_TRUE(table_->store_reader().warm().ok());
   }

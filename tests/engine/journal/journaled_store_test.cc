@@ -122,15 +122,18 @@ TEST_F(JournaledStoreTest, AStartSeesJournalAndStoreAsOne) {
   EXPECT_EQ(scan("", kFact), "a=1 b=later d=4 ");
   EXPECT_EQ(read("b"), "later");
   EXPECT_EQ(read("c"), "none");
-  std::string items;
-  ASSERT_TRUE(store_
-                  ->scan_at_start([&](const StoredItem& item) {
-                    items.append(item.key)
-                        .append(item.journaled ? "+" : "")
-                        .append(item.erased ? "-" : "") += ' ';
-                  })
-                  .ok());
-  EXPECT_EQ(items, "a b+ c+- d+ ");
+  const auto at_start = [this](std::string_view begin, std::string_view end) {
+    std::string items;
+    const auto show = [&items](const StoredItem& item) {
+      items.append(item.key).append(item.journaled ? "+" : "").append(item.erased ? "-" : "") +=
+          ' ';
+    };
+    EXPECT_TRUE(store_->scan_at_start(begin, end, show).ok());
+    return items;
+  };
+  EXPECT_EQ(at_start("", kFact), "a b+ c+- d+ ");
+  EXPECT_EQ(at_start("", "c"), "a b+ ");
+  EXPECT_EQ(at_start("b1", kFact), "c+- d+ ");
   store_->end_start();
   EXPECT_EQ(read("b"), "2");  // the table has it
 }

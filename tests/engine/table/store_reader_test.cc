@@ -48,6 +48,24 @@ TEST_F(StoreReaderTest, WarmingBringsBackObjectsCountsDigestsAndDeadlines) {
   EXPECT_EQ(store_.reads(), 0u);
 }
 
+TEST_F(StoreReaderTest, EachThreadReadsPartsOfAllKeyspaces) {
+  constexpr int kKeys = 300, kBits = 4;
+  start(0, kBits);
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    for (int i = 0; i < kKeys; ++i) put(*table_, key_ref("k" + std::to_string(i), keyspace), "v");
+  }
+  commit();
+  start(0, kBits);
+  for (uint8_t keyspace = 0; keyspace < kKeyspacesMax; ++keyspace) {
+    uint64_t live = 0;
+    for (uint32_t p = 0; p < 1U << kBits; ++p) {
+      EXPECT_GT(table_->live_count(keyspace, p), 0u);
+      live += table_->live_count(keyspace, p);
+    }
+    EXPECT_EQ(live, kKeys);
+  }
+}
+
 TEST_F(StoreReaderTest, BeforeItIsWarmNothingIsKnownToBeAbsent) {
   TableOptions options;
   options.store = &store_;
