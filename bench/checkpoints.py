@@ -11,6 +11,7 @@ import signal
 import statistics
 import sys
 import threading
+import time
 
 import run as bench
 import servers as fleet
@@ -18,8 +19,8 @@ import servers as fleet
 RATIO_MOST = 1.3
 LOOK_SECONDS = 0.25
 QUIET_MOST, BUSY_LEAST = 0.1, 0.8  # of the looks at a phase in which a checkpoint runs
-BEGUN_LEAST = 0.5  # of those at a second in which one began
-PUSHES_MAX = 60
+PUSHES_MAX, PUSH_OPERATIONS = 300, 20_000  # until one begins: so few that it is not hurried
+ENDS_SECONDS = 60
 RUNS, RESTS = b'\njournal_checkpoint_runs:1\r', b'\njournal_checkpoint_runs:0\r'
 MIX = ('--mix', 'get=50,set=50')
 
@@ -40,17 +41,20 @@ def parse_arguments():
     return settings
 
 
+def runs_now(server):
+    return RUNS in fleet.ask(server.ports[0], b'INFO persistence\r\n', [RUNS, RESTS])
+
+
 class Looks:
     """Asks now and then whether a checkpoint runs."""
 
-    def __init__(self, port):
-        self.port, self.seen, self.done = port, [], threading.Event()
+    def __init__(self, server):
+        self.server, self.seen, self.done = server, [], threading.Event()
         self.thread = threading.Thread(target=self.look, daemon=True)
 
     def look(self):
         while not self.done.wait(LOOK_SECONDS):
-            told = fleet.ask(self.port, b'INFO persistence\r\n', [RUNS, RESTS])
-            self.seen.append(RUNS in told)
+            self.seen.append(runs_now(self.server))
 
     def __enter__(self):
         self.thread.start()
@@ -71,18 +75,24 @@ class Checkpoints(bench.Bench):
 
     def looked_at(self, server, *options):
         """A phase, and in what share of it a checkpoint ran."""
-        with Looks(server.ports[0]) as looks:
+        with Looks(server) as looks:
             phase = self.generate(server, *options)
         self.results.add('open', server.name, 'mixed', 1, phase)
         return phase, looks.share()
 
-    def push(self, server, wanted):
-        """SETs until a checkpoint runs, or none does any more."""
+    def begin_one(self, server):
         for _ in range(PUSHES_MAX):
-            _, share = self.looked_at(server, '--mix', 'set', '--depth', 16, '--seconds', 1)
-            if wanted(share):
+            if runs_now(server):
                 return
-        raise fleet.ServerError('no checkpoint begins, or one does not end')
+            self.generate(server, '--mix', 'set', '--depth', 16, '--operations', PUSH_OPERATIONS)
+        raise fleet.ServerError('no checkpoint begins')
+
+    def await_end(self, server):
+        until = time.monotonic() + ENDS_SECONDS
+        while runs_now(server):
+            if time.monotonic() > until:
+                raise fleet.ServerError('a checkpoint does not end')
+            time.sleep(LOOK_SECONDS)
 
     def play(self, number):
         settings = self.settings
@@ -94,10 +104,10 @@ class Checkpoints(bench.Bench):
             capacity = self.generate(server, *MIX, '--seconds', 3)['throughput']
             options = (*MIX, '--rate', settings.rate or round(capacity / 2), '--warmup', 1)
             options += ('--seconds', settings.seconds, '--seed', number + 1)
-            self.push(server, lambda share: share >= BEGUN_LEAST)
-            self.push(server, lambda share: share == 0)
+            self.begin_one(server)
+            self.await_end(server)
             quiet, quiet_share = self.looked_at(server, *options)
-            self.push(server, lambda share: share >= BEGUN_LEAST)
+            self.begin_one(server)
             busy, busy_share = self.looked_at(server, *options)
         finally:
             server.stop()
