@@ -4,6 +4,7 @@ import os
 import sys
 import socket
 import threading
+import types
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -131,7 +132,8 @@ class DiskTest(unittest.TestCase):
 
         with socket.create_server(('127.0.0.1', 0)) as listener:
             threading.Thread(target=answer, args=(listener,), daemon=True).start()
-            with checkpoints.Looks(listener.getsockname()[1]) as looks:
+            server = types.SimpleNamespace(ports=[listener.getsockname()[1]])
+            with checkpoints.Looks(server) as looks:
                 self.assertTrue(asked.wait(30))
         self.assertEqual(looks.share(), 0.5)
 

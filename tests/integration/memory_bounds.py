@@ -86,8 +86,8 @@ def slowness():
 
 
 SLOWNESS = slowness()
-# Resident: a buffer that grows is there twice for a moment, and jemalloc keeps what one reactor freed
-# for its 3 s, which another one does not take. Without a bound it would be gigabytes.
+# Resident: a buffer that grows is there twice for a moment, and jemalloc keeps what one reactor
+# freed for its 3 s, which another one does not take. Without a bound it would be gigabytes.
 BOUND = IN_FLIGHT * 140 // 100
 PATIENT = MEMORY + '\nlimits: {request_timeout: %ds}' % math.ceil(SLOWNESS)
 
