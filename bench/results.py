@@ -76,7 +76,7 @@ class Results:
     def targets(self):
         rows = []
         for what, server, operation, depth, baseline, limit in CPU_TARGETS:
-            text = '%s: CPU per %s at depth %d <= %.2gx %s' % (
+            text = '%s: CPU per %s at depth %d <= %.4gx %s' % (
                 what,
                 operation.upper(),
                 depth,
