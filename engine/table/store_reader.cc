@@ -84,24 +84,21 @@ void StoreReader::Warming::visit(const StoredItem& item) {
   item.journaled ? table.warm_journaled(key, &facts) : table.warm(key, facts, resident);
 }
 
-// Partitions are whole: there are no fewer of them than threads, and both are powers of two.
+// Each keyspace has as many parts as there are threads. Partitions are whole in them: there are no
+// fewer, and both are powers of two.
 Status StoreReader::Warming::run(uint32_t thread, uint32_t threads) {
-  const int bits = std::bit_width(threads) - 1;
-  const auto begin_of = [bits](uint32_t keyspace, uint64_t part) {
-    std::string bytes(1, static_cast<char>(keyspace));
-    if (part != 0) put_u64_big_endian(bytes, part << (64 - bits));
+  const uint32_t parts = kKeyspacesMax * threads;
+  const auto begin_of = [&](uint32_t part) {
+    if (part == parts) return std::string(1, kFactPrefix);
+    std::string bytes(1, static_cast<char>(part / threads));
+    const uint64_t within = part % threads;
+    if (within != 0) put_u64_big_endian(bytes, within << (64 - std::countr_zero(threads)));
     return bytes;
   };
   Status status;
-  for (uint32_t keyspace = 0; status.ok() && keyspace < kKeyspacesMax; ++keyspace) {
-    const bool ends = thread + 1 == threads;
-    const bool is_last = ends && keyspace + 1 == kKeyspacesMax;
-    const std::string begin = begin_of(keyspace, thread);
-    const std::string end = is_last ? std::string(1, kFactPrefix)
-                            : ends  ? begin_of(keyspace + 1, 0)
-                                    : begin_of(keyspace, thread + 1);
+  for (uint32_t part = thread; status.ok() && part < parts; part += threads) {
     status = reader_.directory_.options().store->scan_at_start(
-        begin, end, [this](const StoredItem& item) { visit(item); });
+        begin_of(part), begin_of(part + 1), [this](const StoredItem& item) { visit(item); });
   }
   planting_.plant();
   return status;

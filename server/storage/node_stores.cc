@@ -285,7 +285,7 @@ engine::TableOptions NodeStores::table_options() {
   options.keeps_unnamed_files = salvaged_ || keeps_damaged_store();
   options.keeps_trees = true;
   options.start_threads =
-      std::bit_floor(std::min({usable_cpus(), kStartThreadsMax, view_.ring.partitions()}));
+      std::bit_floor(std::min({usable_cpus(), kStartThreadsMax, 1U << options.partition_bits}));
   return options;
 }
 

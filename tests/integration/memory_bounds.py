@@ -89,6 +89,7 @@ SLOWNESS = slowness()
 # Resident: a buffer that grows is there twice for a moment, and jemalloc keeps what one reactor
 # freed for its 3 s, which another one does not take. Without a bound it would be gigabytes.
 BOUND = IN_FLIGHT * 140 // 100
+# Where memory costs more than usual, operations wait longer, and give back later what they held.
 PATIENT = MEMORY + '\nlimits: {request_timeout: %ds}' % math.ceil(SLOWNESS)
 
 
